@@ -1,0 +1,80 @@
+"""Which of our own source files a piece of code runs, found without running it: the code part of every cache key.
+
+A result depends on the code that made it, but not on all of ours: a run of one model must stay valid when another
+model changes. So the imports are followed statically from the modules named, through function-level ones too.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from avmc_core.errors import InputError
+from avmc_core.settings import digest
+
+PACKAGE = "avmc_core"
+ROOT = Path(__file__).resolve().parents[1]  # the folder that holds the package
+
+
+def closure(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
+    """SHA-256 of the source of every module of ours that importing ``modules`` may run, by module name, sorted.
+
+    ``modules`` are dotted names such as ``avmc_core.models.avmc``; their packages' ``__init__`` count as well. An import
+    anywhere in a file counts; a module named only in a string does not (name it in ``modules`` if it is used).
+    Raises InputError for a name that is no module of the package.
+    """
+    waiting, found = list(modules), {}
+    for name in waiting:
+        if _file(name, root) is None:
+            raise InputError("closure", f"module {name!r}", f"a module of {PACKAGE} under {root}")
+    while waiting:
+        name = waiting.pop()
+        path = _file(name, root)
+        if path is None or name in found:  # None: `from module import thing`
+            continue
+        found[name], imports = _read(path, name, path.stat().st_mtime_ns)
+        waiting += [*imports, *_parents(name)]
+    return dict(sorted(found.items()))
+
+
+def code_hash(modules: Iterable[str], root: Path = ROOT) -> str:
+    """One SHA-256 (hex) over ``closure(modules)``."""
+    return digest(closure(modules, root))
+
+
+def imports_of(source: str, name: str = "", is_package: bool = False) -> list[str]:
+    """Dotted names under ``PACKAGE`` that Python ``source`` may import, sorted; some may turn out to be no modules.
+
+    ``name`` is the module that ``source`` belongs to, needed to resolve relative imports.
+    """
+    package = name.split(".") if is_package else name.split(".")[:-1]
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            names.update([stem, *(f"{stem}.{alias.name}" for alias in node.names)])
+    return sorted(n for n in names if n == PACKAGE or n.startswith(PACKAGE + "."))
+
+
+@lru_cache(maxsize=1024)
+def _read(path: Path, name: str, changed_ns: int) -> tuple[str, list[str]]:
+    source = path.read_bytes()
+    return hashlib.sha256(source).hexdigest(), imports_of(source.decode(), name, path.name == "__init__.py")
+
+
+def _file(name: str, root: Path) -> Path | None:
+    if name.split(".")[0] != PACKAGE:
+        return None
+    stem = root.joinpath(*name.split("."))
+    return next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file()), None)
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:i]) for i in range(1, len(parts))]
