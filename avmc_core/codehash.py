@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]  # the folder that holds the package
 def closure(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     """SHA-256 of the source of every module of ours that importing ``modules`` may run, by module name, sorted.
 
-    ``modules`` are dotted names such as ``avmc_core.models.avmc``; their packages' ``__init__`` count as well. An import
-    anywhere in a file counts; a module named only in a string does not (name it in ``modules`` if it is used).
+    ``modules`` are dotted names such as ``avmc_core.models.avmc``; their packages' ``__init__`` count as well. An
+    import anywhere in a file counts; a module named only in a string does not (name it in ``modules`` if it is used).
     Raises InputError for a name that is no module of the package.
     """
     waiting, found = list(modules), {}
