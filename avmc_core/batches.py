@@ -1,0 +1,117 @@
+"""Batches: whole arrays gathered from a split, no Python work per clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avmc_core import schema
+from avmc_core.errors import InputError
+from avmc_core.store import Ragged, Split
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The view of each modality that a model reads.
+
+    ``cls``: first step (B, D). ``states`` or ``frames``: (B, T, D), zero-padded to the longest of the batch. ``padded``:
+    (B, T, D) with T the released cap. ``mean``: (B, D) over the valid steps. ``padded_mean``: (B, D), the sum divided by the
+    cap, as the reference's baselines average (D20).
+    """
+
+    text: str = "cls"
+    audio: str = "frames"
+    vision: str = "frames"
+
+    def __post_init__(self):
+        for field in fields(self):
+            view = getattr(self, field.name)
+            if view not in VIEWS:
+                raise InputError(f"Inputs.{field.name}", repr(view), f"one of {', '.join(VIEWS)}")
+
+
+VIEWS: dict[str, Callable[[Ragged], np.ndarray] | None] = {
+    "cls": Ragged.first,
+    "mean": Ragged.mean,
+    "padded_mean": lambda ragged: ragged.mean() * (ragged.lengths / ragged.steps).astype(np.float32)[:, None],
+    "states": None,
+    "frames": None,
+    "padded": None,
+}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B clips as tensors. Labels are NaN and the mask False where a clip has no annotation."""
+
+    text: Tensor  # (B, D) or (B, T, D), as the model's Inputs say; audio and vision alike
+    audio: Tensor
+    vision: Tensor
+    text_lengths: Tensor  # (B,) int64, [CLS] and [SEP] counted
+    audio_lengths: Tensor
+    vision_lengths: Tensor
+    labels: Tensor  # (B, 4) float32, in the order of schema.TASKS
+    mask: Tensor  # (B,) bool, True where labelled
+    index: Tensor  # (B,) int64, rows of the split
+    tokens: Tensor  # (B, 3, 50) int64: ids, attention mask, segments
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+    def label(self, task: str) -> Tensor:
+        """(B,) annotation of one task."""
+        return self.labels[:, schema.TASKS.index(task)]
+
+    def to(self, device: torch.device | str) -> Batch:
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+class SplitData:
+    """One split in the views that a model reads; dense views are computed once."""
+
+    def __init__(self, split: Split, inputs: Inputs = Inputs()):
+        self.split, self.inputs = split, inputs
+        self._ragged = {name: getattr(split, name) for name in schema.MODALITIES}
+        self._dense = {}
+        for name, ragged in self._ragged.items():
+            view = VIEWS[getattr(inputs, name)]
+            if view is not None:
+                self._dense[name] = torch.from_numpy(view(ragged))
+        self._lengths = {f"{name}_lengths": torch.from_numpy(r.lengths) for name, r in self._ragged.items()}
+        self._labels = torch.from_numpy(np.ascontiguousarray(split.labels))
+        self._mask = torch.from_numpy(np.ascontiguousarray(split.mask))
+
+    def __len__(self) -> int:
+        return len(self._mask)
+
+    def batch(self, rows: Tensor) -> Batch:
+        """The clips at ``rows`` (B,) int64, in that order."""
+        return Batch(
+            **{name: self._view(name, rows) for name in schema.MODALITIES},
+            **{name: lengths[rows] for name, lengths in self._lengths.items()},
+            labels=self._labels[rows],
+            mask=self._mask[rows],
+            index=rows,
+            tokens=torch.from_numpy(self.split.tokens[rows.numpy()]),
+        )
+
+    def _view(self, name: str, rows: Tensor) -> Tensor:
+        if name in self._dense:
+            return self._dense[name][rows]
+        ragged = self._ragged[name]
+        steps = ragged.steps if getattr(self.inputs, name) == "padded" else None
+        return torch.from_numpy(ragged.padded(rows.numpy(), steps))
+
+    def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
+        """One pass over all clips in random order; the last, smaller batch is kept."""
+        for rows in torch.randperm(len(self), generator=generator).split(batch_size):
+            yield self.batch(rows)
+
+    def in_order(self, batch_size: int = 128) -> Iterator[Batch]:
+        """One pass over all clips in the order of the store."""
+        for rows in torch.arange(len(self)).split(batch_size):
+            yield self.batch(rows)

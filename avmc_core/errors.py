@@ -1,0 +1,14 @@
+"""The one exception users are meant to read."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Bad input: says which file and field, what was found and what was expected.
+
+    The command line prints it without a traceback and exits with 2.
+    """
+
+    def __init__(self, where, found: str, expected: str):
+        super().__init__(f"{where}: found {found}; expected {expected}")
+        self.where, self.found, self.expected = str(where), found, expected

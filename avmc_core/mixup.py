@@ -1,0 +1,41 @@
+"""Modality mixup (Section 4.1, Equations 1 to 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class MixupSettings:
+    """How partners and weights are drawn. The paper names no parameters; the released code draws one lambda from Beta(1, 1)
+    for each batch and modality (D07)."""
+
+    alpha: float = 1.0  # lambda ~ Beta(alpha, beta)
+    beta: float = 1.0
+    per_clip: bool = False  # one lambda for each clip instead of one for the batch
+    detach_targets: bool = False  # consistency targets without gradient, as in interpolation consistency training (D08)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One shuffle (Equation 1) and its weights."""
+
+    partner: Tensor  # (B,) int64: row i is mixed with row partner[i]
+    weight: Tensor  # (1,) or (B,): lambda
+
+    def mix(self, x: Tensor) -> Tensor:
+        """lambda x_i + (1 - lambda) x_partner(i) along the first axis, for inputs, representations, labels, predictions
+        (Equations 2 and 3)."""
+        weight = self.weight.to(x.dtype).reshape(-1, *[1] * (x.dim() - 1))
+        return weight * x + (1 - weight) * x[self.partner]
+
+
+def draw(clips: int, settings: MixupSettings, device: torch.device | str = "cpu") -> Draw:
+    """A random partner for each of ``clips`` clips, and lambda, from PyTorch's global generator."""
+    partner = torch.randperm(clips, device=device)
+    shape = (clips,) if settings.per_clip else (1,)
+    weight = torch.distributions.Beta(settings.alpha, settings.beta).sample(shape).to(device)
+    return Draw(partner, weight)

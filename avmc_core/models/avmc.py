@@ -1,0 +1,178 @@
+"""AV-MC (Section 4): settings, losses and schedule shared by its three networks.
+
+``variant="paper"`` is Equations 1 to 14 and Algorithm 1 as printed (``avmc_paper``). ``variant="released"`` is what the public
+code does; it holds two unrelated networks, one for supervised (``avmc_supervised``, D01) and one for semi-supervised training
+(``avmc_semi``, D02).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from avmc_core import schema
+from avmc_core.batches import Batch
+from avmc_core.errors import InputError
+from avmc_core.mixup import Draw, MixupSettings, draw
+from avmc_core.models.base import Model, Pass, Training, adam
+
+
+@dataclass(frozen=True)
+class Weights:
+    """alpha_k of Equation 10: how much each of the four regression losses counts."""
+
+    M: float
+    T: float
+    A: float
+    V: float
+
+
+@dataclass(frozen=True)
+class AVMCSettings:
+    """Sizes and optimisation. The paper prints neither: the released values serve both variants (D31)."""
+
+    variant: str = "released"  # or "paper"
+    semi: bool = False  # use the unlabelled clips
+    text_hidden: int = 64
+    audio_hidden: int = 16
+    vision_hidden: int = 16
+    text_post: int = 32  # width of each classifier's hidden layers
+    audio_post: int = 32
+    vision_post: int = 64
+    fusion_post: int = 16
+    dropout: float = 0.1  # encoders
+    post_dropout: float = 0.3  # classifiers
+    weights: Weights = Weights(M=1.0, T=0.2, A=0.8, V=0.4)
+    mix_weight_audio: float = math.nan  # beta_k of Equation 14; NaN: the task's own weight, as released (D09)
+    mix_weight_vision: float = math.nan
+    unimodal_tasks: bool = (
+        True  # off: only M is supervised, and its representations have no heads to be consistent with
+    )
+    mix_audio: bool = True
+    mix_vision: bool = True
+    mixup: MixupSettings = MixupSettings()
+    rate: float = 5e-4  # Adam
+    rate_audio: float = 5e-4
+    rate_vision: float = 1e-3
+    decay: float = 5e-4
+    decay_audio: float = 0.0
+    decay_vision: float = 0.0
+    training: Training = Training(batch_size=32)
+
+
+SUPERVISED = AVMCSettings()
+SEMI = AVMCSettings(
+    semi=True,
+    audio_hidden=32,
+    vision_hidden=32,
+    text_post=16,
+    audio_post=8,
+    fusion_post=32,
+    post_dropout=0.4,
+    weights=Weights(M=0.8, T=0.6, A=0.2, V=0.8),
+    rate_audio=1e-3,
+    decay=1e-5,
+    decay_vision=1e-5,
+    training=Training(batch_size=64),
+)
+
+
+class AVMC(Model):
+    """Losses and schedule that the three networks share. A network names its encoders ``audio_encoder``, ``vision_encoder``."""
+
+    def __init__(self, settings: AVMCSettings):
+        super().__init__()
+        if settings.variant not in ("paper", "released"):
+            raise InputError("AVMCSettings.variant", repr(settings.variant), "'paper' or 'released'")
+        self.settings = settings
+
+    @property
+    def task_weights(self) -> dict[str, float]:
+        """alpha_k of the tasks in use."""
+        tasks = schema.TASKS if self.settings.unimodal_tasks else ("M",)
+        return {task: getattr(self.settings.weights, task) for task in tasks}
+
+    @property
+    def mixed_modalities(self) -> dict[str, tuple[str, float]]:
+        """Modality to (its task, beta_k) for each modality that is mixed."""
+        s = self.settings
+        if not s.unimodal_tasks:
+            return {}
+        switches = {
+            "audio": ("A", s.mix_audio, s.mix_weight_audio, s.weights.A),
+            "vision": ("V", s.mix_vision, s.mix_weight_vision, s.weights.V),
+        }
+        return {
+            modality: (task, own if math.isnan(weight) else weight)
+            for modality, (task, on, weight, own) in switches.items()
+            if on
+        }
+
+    def draws(self, clips: int, device: torch.device | str = "cpu") -> dict[str, Draw]:
+        """Fresh partners and lambdas, one draw for each mixed modality."""
+        return {modality: draw(clips, self.settings.mixup, device) for modality in self.mixed_modalities}
+
+    def regression(
+        self, output: dict[str, Tensor], labels: Tensor, mask: Tensor, clip_weight: Tensor | float = 1.0
+    ) -> Tensor:
+        """Equations 9 and 10: the weighted L1 losses over the labelled rows of labels (B, 4); 0 if there is none."""
+        rows = mask.sum()
+        total = output["M"].new_zeros(())
+        for task, weight in self.task_weights.items():
+            target = labels[:, schema.TASKS.index(task)]
+            error = torch.where(mask, clip_weight * (output[task] - target).abs(), 0.0)
+            total = total + weight * error.sum() / rows.clamp(min=1)
+        return total
+
+    def consistency(self, output: dict[str, Tensor], draws: dict[str, Draw]) -> dict[str, Tensor]:
+        """Equations 11 to 13: the classifier of a mixed representation against the mixture of the two predictions."""
+        losses = {}
+        for modality, (task, _) in self.mixed_modalities.items():
+            mixed = draws[modality].mix(output[f"Feature_{modality[0]}"])
+            target = draws[modality].mix(output[task])
+            if self.settings.mixup.detach_targets:
+                target = target.detach()
+            losses[modality] = (self.classify(modality, mixed) - target).abs().mean()
+        return losses
+
+    def classify(self, modality: str, representation: Tensor) -> Tensor:
+        """Clf_k of a representation (B, h): (B,)."""
+        return self.heads[modality](representation)[0]
+
+    def loss(self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None) -> dict[str, Tensor]:
+        """``regression`` alone in stage "regression" (Algorithm 1, lines 18 to 25), else with the consistency losses."""
+        output = self(batch)
+        parts = {"regression": self.regression(output, batch.labels, batch.mask)}
+        total = parts["regression"]
+        if stage != "regression":
+            for modality, value in self.consistency(output, draws or self.draws(len(batch), batch.mask.device)).items():
+                parts[f"consistency_{modality}"] = value
+                total = total + self.mixed_modalities[modality][1] * value
+        return {"total": total, **parts}
+
+    def validation_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
+        """The weighted sum of Equation 10 for each clip: (B,)."""
+        return sum(weight * (output[task] - batch.label(task)).abs() for task, weight in self.task_weights.items())
+
+    def passes(self, epoch: int) -> tuple[Pass, ...]:
+        """Algorithm 1. Without unlabelled clips its two passes would see the same rows: only the first is made (D50)."""
+        if self.settings.semi:
+            return (Pass(schema.TRAIN_MIX, "mixup"), Pass("train", "regression"))
+        return (Pass("train", "mixup"),)
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        s = self.settings
+        own = {"audio": (s.rate_audio, s.decay_audio), "vision": (s.rate_vision, s.decay_vision)}
+        encoders = {name: list(getattr(self, f"{name}_encoder").parameters()) for name in own}
+        taken = {id(p) for parameters in encoders.values() for p in parameters}
+        rest = [p for p in self.parameters() if id(p) not in taken]
+        groups = [{"params": encoders[name], "lr": rate, "weight_decay": decay} for name, (rate, decay) in own.items()]
+        return [adam(*groups, {"params": rest, "lr": s.rate, "weight_decay": s.decay})]
+
+
+def squash(x: Tensor, half_range: float) -> Tensor:
+    """A sigmoid onto (-half_range, half_range)."""
+    return 2 * half_range * torch.sigmoid(x) - half_range

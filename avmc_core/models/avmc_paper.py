@@ -1,0 +1,96 @@
+"""AV-MC as the paper prints it: Equations 5 to 14, at the released sizes (D31)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from avmc_core import schema
+from avmc_core.batches import Batch, Inputs
+from avmc_core.models.avmc import AVMC, AVMCSettings
+from avmc_core.models.base import Sizes
+from avmc_core.recurrent import LSTM
+
+
+class SequenceEncoder(nn.Module):
+    """S_k of Equation 5 for audio and vision: two stacked BiLSTMs, then one feed-forward layer: (B, T, D) to (B, h).
+
+    The paper does not say how the outputs become one vector: the second layer's final states of both directions (D51).
+    """
+
+    def __init__(self, size: int, hidden: int, dropout: float):
+        super().__init__()
+        self.rnn_1 = LSTM(size, hidden, bidirectional=True)
+        self.rnn_2 = LSTM(2 * hidden, hidden, bidirectional=True)
+        self.drop = nn.Dropout(dropout)
+        self.linear = nn.Linear(2 * hidden, hidden)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        outputs, _ = self.rnn_1(x, lengths)  # (B, T, 2h)
+        _, final = self.rnn_2(outputs, lengths)  # (B, 2h)
+        return relu(self.linear(self.drop(final)))
+
+
+class TextEncoder(nn.Module):
+    """S_t of Equation 5: one feed-forward layer with its activation on [CLS] (Equation 6): (B, D) to (B, h)."""
+
+    def __init__(self, size: int, hidden: int, dropout: float):
+        super().__init__()
+        self.drop = nn.Dropout(dropout)
+        self.linear = nn.Linear(size, hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return relu(self.linear(self.drop(x)))
+
+
+class Classifier(nn.Module):
+    """Clf_k of Equation 8: batch norm and three feed-forward layers, the last one linear (D30): (B, h) to (B,)."""
+
+    def __init__(self, size: int, hidden: int, dropout: float):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(size)
+        self.drop = nn.Dropout(dropout)
+        self.layer_1 = nn.Linear(size, hidden)
+        self.layer_2 = nn.Linear(hidden, hidden)
+        self.layer_3 = nn.Linear(hidden, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = relu(self.layer_1(self.drop(self.norm(x))))
+        return self.layer_3(relu(self.layer_2(x))).squeeze(-1)
+
+
+class AVMCPaper(AVMC):
+    """Inputs: [CLS] of the text, frames of audio and vision."""
+
+    inputs = Inputs(text="cls", audio="frames", vision="frames")
+
+    def __init__(self, settings: AVMCSettings, sizes: Sizes):
+        super().__init__(settings)
+        s = settings
+        self.text_encoder = TextEncoder(sizes.text, s.text_hidden, s.dropout)
+        self.audio_encoder = SequenceEncoder(sizes.audio, s.audio_hidden, s.dropout)
+        self.vision_encoder = SequenceEncoder(sizes.vision, s.vision_hidden, s.dropout)
+        self.heads = nn.ModuleDict(
+            {
+                "text": Classifier(s.text_hidden, s.text_post, s.post_dropout),
+                "audio": Classifier(s.audio_hidden, s.audio_post, s.post_dropout),
+                "vision": Classifier(s.vision_hidden, s.vision_post, s.post_dropout),
+                "fusion": Classifier(s.text_hidden + s.audio_hidden + s.vision_hidden, s.fusion_post, s.post_dropout),
+            }
+        )
+
+    def classify(self, modality: str, representation: Tensor) -> Tensor:
+        return self.heads[modality](representation)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        output = {
+            "Feature_t": self.text_encoder(batch.text),
+            "Feature_a": self.audio_encoder(batch.audio, batch.audio_lengths),
+            "Feature_v": self.vision_encoder(batch.vision, batch.vision_lengths),
+        }
+        output["Feature_f"] = torch.cat([output[f"Feature_{m[0]}"] for m in schema.MODALITIES], -1)  # Equation 7
+        for task, modality in schema.MODALITY_OF_TASK.items():
+            output[task] = self.classify(modality, output[f"Feature_{modality[0]}"])
+        output["M"] = self.classify("fusion", output["Feature_f"])
+        return output

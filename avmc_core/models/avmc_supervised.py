@@ -1,0 +1,75 @@
+"""AV-MC as the public supervised code runs it (D01): averaged frames, input-level mixup, mixed labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from avmc_core import schema
+from avmc_core.batches import Batch, Inputs
+from avmc_core.mixup import Draw
+from avmc_core.models.avmc import AVMC, AVMCSettings, squash
+from avmc_core.models.base import Sizes
+from avmc_core.models.layers import AveragedEncoder, Head
+
+
+class AVMCSupervised(AVMC):
+    """Inputs: [CLS] of the text, audio and vision averaged over their valid frames."""
+
+    inputs = Inputs(text="cls", audio="mean", vision="mean")
+
+    def __init__(self, settings: AVMCSettings, sizes: Sizes):
+        super().__init__(settings)
+        s = settings
+        self.text_encoder = nn.Linear(sizes.text, s.text_hidden)  # no activation (D06)
+        self.audio_encoder = AveragedEncoder(sizes.audio, s.audio_hidden, s.dropout)
+        self.vision_encoder = AveragedEncoder(sizes.vision, s.vision_hidden, s.dropout)
+        self.heads = nn.ModuleDict(
+            {
+                "text": Head(s.text_hidden, s.text_post, s.post_dropout),
+                "audio": Head(s.audio_hidden, s.audio_post, s.post_dropout),
+                "vision": Head(s.vision_hidden, s.vision_post, s.post_dropout),
+            }
+        )
+        # D04: three linear layers without a nonlinearity between, on the heads' second hidden layers
+        self.fusion_drop = nn.Dropout(s.post_dropout)
+        self.fusion_1 = nn.Linear(s.text_post + s.audio_post + s.vision_post, s.fusion_post)
+        self.fusion_2 = nn.Linear(s.fusion_post, s.fusion_post)
+        self.fusion_3 = nn.Linear(s.fusion_post, 1)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        encoded = {
+            "text": self.text_encoder(batch.text),
+            "audio": self.audio_encoder(batch.audio),
+            "vision": self.vision_encoder(batch.vision),
+        }
+        output, hidden = {}, []
+        for task, modality in schema.MODALITY_OF_TASK.items():
+            output[task], _, second = self.heads[modality](encoded[modality])
+            output[f"Feature_{modality[0]}"] = second
+            hidden.append(second)
+        fused = self.fusion_2(self.fusion_1(self.fusion_drop(torch.cat(hidden, -1))))
+        output["M"] = squash(self.fusion_3(fused).squeeze(-1), 1.0)  # D05
+        output["Feature_f"] = fused
+        return output
+
+    def loss(self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None) -> dict[str, Tensor]:
+        """Regression, and again with one modality's inputs mixed, all four task weights each time (D09).
+
+        M and the mixed modality's task are compared with both clips' labels, the two errors weighted by lambda and
+        1 - lambda: for an absolute error that is not the error against the mixed label of Equation 3 (D52).
+        """
+        parts = {"regression": self.regression(self(batch), batch.labels, batch.mask)}
+        draws = draws or self.draws(len(batch), batch.mask.device)
+        for modality, (task, _) in self.mixed_modalities.items():
+            draw = draws[modality]
+            output = self(replace(batch, **{modality: draw.mix(getattr(batch, modality))}))
+            partners = batch.labels.clone()
+            columns = [schema.TASKS.index("M"), schema.TASKS.index(task)]
+            partners[:, columns] = batch.labels[draw.partner][:, columns]
+            parts[f"mix_{modality}"] = self.regression(output, batch.labels, batch.mask, draw.weight) + self.regression(
+                output, partners, batch.mask, 1 - draw.weight
+            )
+        return {"total": sum(parts.values()), **parts}

@@ -1,0 +1,92 @@
+"""What the trainer asks of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from avmc_core import schema
+from avmc_core.batches import Batch, Inputs
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes that the data dictate: feature widths D, released caps T, number of labelled training clips."""
+
+    text: int = schema.DIMS["text"]
+    audio: int = schema.DIMS["audio"]
+    vision: int = schema.DIMS["vision"]
+    text_steps: int = schema.STEPS["text"]
+    audio_steps: int = schema.STEPS["audio"]
+    vision_steps: int = schema.STEPS["vision"]
+    train_clips: int = 0
+
+
+@dataclass(frozen=True)
+class Training:
+    """The loop's settings; defaults are the reference's for all models."""
+
+    batch_size: int = 32
+    patience: int = 8  # stop after so many epochs without a better validation loss
+    max_epochs: int = 0  # 0: no limit, as in the reference
+    accumulate: int = 1  # batches whose gradients are summed before a step
+    drop_partial_group: bool = False  # leave an epoch's last incomplete group without a step (D29)
+    clip_value: float = 0.0  # after every backward pass, clamp each entry of the gradient; 0: off
+    clip_norm: float = 0.0  # before a step, scale all gradients to this joint norm at most; 0: off
+    validation: str = "clips"  # mean over clips, or "batches": the reference's mean over batches, rounded (D11)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over a split within an epoch."""
+
+    split: str = "train"
+    stage: str = "train"  # handed to Model.loss
+    optimizer: int = 0  # which of Model.optimizers() takes the step
+
+
+class Model(nn.Module):
+    """A network with its losses and optimisers.
+
+    Sub-classes set ``inputs``, take ``(settings, sizes)``, and implement ``forward``; the rest has defaults that fit a
+    single-task regressor.
+    """
+
+    inputs = Inputs()
+    settings: object  # a frozen dataclass with a field ``training: Training``
+    training_settings: Training
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Predictions ``M`` and, if the model has them, ``T``, ``A``, ``V``, each (B,); representations ``Feature_t``,
+        ``Feature_a``, ``Feature_v``, ``Feature_f``, each (B, D)."""
+        raise TypeError(f"{type(self).__name__} defines no forward")
+
+    def loss(self, batch: Batch, stage: str) -> dict[str, Tensor]:
+        """Scalars; the trainer minimises ``total``, the others are logged."""
+        return {"total": l1(self(batch)["M"], batch.label("M"))}
+
+    def validation_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
+        """(B,) loss of each clip; its mean over the validation split decides on early stopping."""
+        return (output["M"] - batch.label("M")).abs()
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        raise TypeError(f"{type(self).__name__} defines no optimizers")
+
+    def passes(self, epoch: int) -> tuple[Pass, ...]:
+        """The passes of one epoch, counted from 1."""
+        return (Pass(),)
+
+    def after_backward(self, batch: Batch, epoch: int) -> None:
+        """Called after each backward pass, before a step."""
+
+
+def l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute error over the batch (Equation 9)."""
+    return (prediction - target).abs().mean()
+
+
+def adam(*groups: dict) -> torch.optim.Adam:
+    """Adam with the reference's constants; weight decay is the L2 term added to the gradient. Groups: params, lr, weight_decay."""
+    return torch.optim.Adam(list(groups), betas=(0.9, 0.999), eps=1e-8, fused=True)
