@@ -45,6 +45,11 @@ def code_hash(modules: Iterable[str], root: Path = ROOT) -> str:
     return digest(closure(modules, root))
 
 
+def modules_of(source: str, root: Path = ROOT) -> list[str]:
+    """The modules of ours that a script or notebook with this Python ``source`` imports itself, sorted."""
+    return [name for name in imports_of(source) if _file(name, root)]
+
+
 def imports_of(source: str, name: str = "", is_package: bool = False) -> list[str]:
     """Dotted names under ``PACKAGE`` that Python ``source`` may import, sorted; some may turn out to be no modules.
 
