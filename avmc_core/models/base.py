@@ -56,7 +56,10 @@ class Model(nn.Module):
 
     inputs = Inputs()
     settings: object  # a frozen dataclass with a field ``training: Training``
-    training_settings: Training
+
+    @property
+    def training_settings(self) -> Training:
+        return self.settings.training
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Predictions ``M`` and, if the model has them, ``T``, ``A``, ``V``, each (B,); representations ``Feature_t``,

@@ -1,0 +1,121 @@
+"""One run from settings to record."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+from avmc_core import metrics, schema
+from avmc_core.batches import Inputs, SplitData
+from avmc_core.models.base import Sizes
+from avmc_core.placeholders import placeholder_clips
+from avmc_core.settings import as_dict
+from avmc_core.store import Split, Store
+from avmc_core.training import TrainingFailed, discard_state, predict, train, write_tensors
+
+
+def sizes_of(store: Store) -> Sizes:
+    """The sizes that a store dictates to a model."""
+    split = store.split("train")
+    widths = {m: getattr(split, m).parts[0][0].shape[1] for m in schema.MODALITIES}
+    steps = {f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}
+    return Sizes(**widths, **steps, train_clips=len(split.labels))
+
+
+class StoreData:
+    """A store's splits in the views that models read, each made once and kept."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.split = cache(store.split)
+        self._data = cache(lambda name, inputs: SplitData(self.split(name), inputs))
+
+    def __call__(self, name: str, inputs: Inputs) -> SplitData:
+        return self._data(name, inputs)
+
+
+@contextmanager
+def deterministic(threads: int):
+    """Same seed, same bytes: fixed thread count, deterministic kernels; denormals flushed, which LSTM gradients are full of."""
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1], warn_only=True)
+        torch.set_flush_denormal(False)
+
+
+def execute(
+    build: Callable,
+    settings: object,
+    data: StoreData,
+    seed: int,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    progress_bar: bool = False,
+) -> dict:
+    """Train (or fit), predict every labelled split, score; leaves ``predictions.safetensors`` and ``model.safetensors`` in
+    ``folder`` and returns the outcome: status, reason, epochs, best_epoch, seconds, parameters, history, scores."""
+    start = time.perf_counter()
+    sizes = sizes_of(data.store)
+    outcome = {
+        "status": "done",
+        "reason": "",
+        "epochs": 0,
+        "best_epoch": 0,
+        "parameters": 0,
+        "history": [],
+        "scores": {},
+    }
+    with deterministic(threads):
+        if hasattr(build, "fit_predict"):
+            predictions = build(settings, sizes).fit_predict({name: data.split(name) for name in schema.SPLITS})
+        else:
+            try:
+                model, progress = train(
+                    lambda: build(settings, sizes), data, seed, folder, device=device, progress_bar=progress_bar
+                )
+            except TrainingFailed as error:
+                return outcome | {"status": "failed", "reason": str(error), "seconds": time.perf_counter() - start}
+            predictions = {name: predict(model, data(name, model.inputs), device) for name in schema.SPLITS}
+            metadata = {"settings": json.dumps(as_dict(settings)), "sizes": json.dumps(as_dict(sizes))}
+            write_tensors(folder / "model.safetensors", model.state_dict(), metadata)
+            discard_state(folder)
+            outcome |= {
+                "epochs": progress.epoch,
+                "best_epoch": progress.best_epoch,
+                "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+                "history": progress.history,
+            }
+    outcome["scores"] = {name: scores(data.split(name), predictions[name]) for name in schema.SPLITS}
+    flat = {f"{name}.{task}": p for name, tasks in predictions.items() for task, p in tasks.items()}
+    save_file(flat, folder / "predictions.safetensors")
+    return outcome | {"seconds": time.perf_counter() - start}
+
+
+def scores(split: Split, predictions: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Task to metrics of predictions (N,); T, A, V without the clips whose unimodal labels are placeholders."""
+    keep = ~placeholder_clips(split.clips)
+    result = {}
+    for task, prediction in predictions.items():
+        rows = slice(None) if task == "M" else keep
+        label = split.labels[:, schema.TASKS.index(task)]
+        result[task] = metrics.evaluate(prediction[rows], label[rows])
+    return result

@@ -1,0 +1,105 @@
+"""Many runs: what is missing in the store is computed, over as many processes as asked for."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
+from pathlib import Path
+
+from tqdm import tqdm
+
+from avmc_core import registry
+from avmc_core.execution import StoreData, execute
+from avmc_core.runs import Record, Run, RunStore, environment, provenance
+from avmc_core.settings import as_dict
+from avmc_core.store import Store, open_store
+
+
+def home() -> Path:
+    """Where corpora, runs and results are kept: $AVMC_HOME, or _build/avmc under the current folder."""
+    return Path(os.environ.get("AVMC_HOME") or "_build/avmc")
+
+
+def run_store() -> RunStore:
+    return RunStore(home() / "runs")
+
+
+def run_one(
+    run: Run, data: StoreData, runs: RunStore, *, device: str = "cpu", threads: int = 1, progress_bar: bool = False
+) -> Record:
+    """The record of a run: read if it is in the store, else computed (an interrupted run is continued) and kept.
+
+    If another process is computing the same run, waits for its result.
+    """
+    store, settings = data.store, run.settings
+    key = run.key(store.digest, device, threads)
+    while True:
+        if (found := runs.get(key)) is not None:
+            return found
+        with runs.claim(key) as folder:
+            if folder is not None and runs.get(key) is None:
+                build = registry.builder(run.model)
+                outcome = execute(
+                    build, settings, data, run.seed, folder, device=device, threads=threads, progress_bar=progress_bar
+                )
+                record = Record(
+                    key=key,
+                    model=run.model,
+                    seed=run.seed,
+                    settings=as_dict(settings),
+                    data={"digest": store.digest, "kind": "simulated" if store.simulated else "real"},
+                    code=provenance(run),
+                    environment=environment(device, threads),
+                    **outcome,
+                )
+                return runs.publish(folder, record)
+        time.sleep(0.2)
+
+
+def run_all(
+    grid: Sequence[Run],
+    store: Store,
+    runs: RunStore | None = None,
+    *,
+    jobs: int | None = None,
+    device: str = "cpu",
+    threads: int = 1,
+    progress_bar: bool = True,
+) -> dict[Run, Record]:
+    """The records of all runs, in the order given; what is missing is computed by ``jobs`` processes (default: the cores).
+
+    On a GPU runs share one process. Results do not depend on ``jobs``.
+    """
+    runs = runs or run_store()
+    found = {run: runs.get(run.key(store.digest, device, threads)) for run in grid}
+    missing = [run for run, record in found.items() if record is None]
+    jobs = min(jobs or os.cpu_count() or 1, len(missing))
+    bar = tqdm(total=len(missing), unit="run", disable=not (progress_bar and missing))
+    if jobs <= 1 or device != "cpu":
+        data = StoreData(store)
+        for run in missing:
+            found[run] = run_one(run, data, runs, device=device, threads=threads)
+            bar.update()
+    else:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(jobs, context) as pool:
+            futures = {pool.submit(_work, run, store.path, runs.root, device, threads): run for run in missing}
+            for future in as_completed(futures):
+                found[futures[future]] = future.result()
+                bar.update()
+    bar.close()
+    return found
+
+
+def _work(run: Run, store: Path, runs: Path, device: str, threads: int) -> Record:
+    return run_one(run, _data(store), RunStore(runs), device=device, threads=threads)
+
+
+@cache
+def _data(store: Path) -> StoreData:
+    """A worker opens its store once."""
+    return StoreData(open_store(store))

@@ -1,0 +1,51 @@
+"""Every model by name. A new model is one file and one line here.
+
+Nothing is imported before it is asked for, and no model imports this file: a run's key holds the code of its own model only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from avmc_core import settings as settings_module
+from avmc_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a model is: ``module.build(settings, sizes)`` makes it, ``module.settings`` are its published settings."""
+
+    module: str
+    settings: str = "SETTINGS"
+    build: str = "build"
+
+
+MODELS: dict[str, Entry] = {
+    "Constant": Entry("avmc_core.models.trivial", "CONSTANT", "Constant"),
+    "Text-only ridge": Entry("avmc_core.models.trivial", "TEXT_RIDGE", "TextRidge"),
+    "Late mean": Entry("avmc_core.models.trivial", "LATE_MEAN", "LateMean"),
+    "AV-MC": Entry("avmc_core.models.avmc_networks", "SUPERVISED"),
+    "AV-MC(Semi)": Entry("avmc_core.models.avmc_networks", "SEMI"),
+}
+
+
+def entry(model: str) -> Entry:
+    """Raises InputError for a model that is not registered."""
+    if model not in MODELS:
+        raise InputError("model", repr(model), f"one of {', '.join(MODELS)}")
+    return MODELS[model]
+
+
+def settings_of(model: str, changes: Mapping[str, Any] | None = None) -> Any:
+    """The published settings of a model with ``changes`` (dotted names reach into nested settings)."""
+    found = entry(model)
+    return settings_module.replace(getattr(import_module(found.module), found.settings), changes or {})
+
+
+def builder(model: str):
+    """``build(settings, sizes)`` of a model."""
+    found = entry(model)
+    return getattr(import_module(found.module), found.build)

@@ -1,0 +1,191 @@
+"""Runs and the store that keeps them: nothing is computed twice, nothing half-written counts.
+
+A run's key is a digest of everything that its result depends on: model, settings, seed, data, device and thread count, the source
+of the modules that it imports and the versions of the libraries that compute. A finished run is a folder named by its key:
+``record.json``, ``predictions.safetensors`` (per clip, every split) and, for trained models, ``model.safetensors`` with the
+settings inside. Work in progress lives under ``.work`` and moves in one rename.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from avmc_core import __version__, registry
+from avmc_core.codehash import ROOT, code_hash
+from avmc_core.errors import InputError
+from avmc_core.settings import as_dict, digest
+
+LIBRARIES = ("torch", "numpy", "scikit-learn", "transformers")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model, its settings and a seed; ``changes`` are relative to the model's published settings."""
+
+    model: str
+    seed: int
+    changes: tuple[tuple[str, Any], ...] = ()
+    label: str = ""  # how tables name it, where that differs from the model
+
+    def __post_init__(self):
+        object.__setattr__(self, "changes", tuple(sorted(dict(self.changes).items())))
+
+    @property
+    def name(self) -> str:
+        return self.label or self.model
+
+    @property
+    def settings(self) -> Any:
+        """The complete settings. Raises InputError for an unknown model or setting."""
+        return registry.settings_of(self.model, dict(self.changes))
+
+    def key(self, data_digest: str, device: str = "cpu", threads: int = 1) -> str:
+        """SHA-256 (hex, 32 digits) of all that the result depends on."""
+        depends = {
+            "model": self.model,
+            "settings": as_dict(self.settings),
+            "seed": self.seed,
+            "data": data_digest,
+            "device": device,
+            "threads": threads,
+            "code": code_hash(["avmc_core.execution", registry.entry(self.model).module]),
+            "libraries": {name: version(name) for name in LIBRARIES},
+            "machine": platform.machine(),
+        }
+        return digest(depends)[:32]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished run. ``scores``: split to task to metric; ``status`` is "done" or "failed" with a ``reason``."""
+
+    key: str
+    model: str
+    seed: int
+    settings: dict
+    data: dict  # digest, kind ("real" or "simulated"), rows
+    code: dict  # package version, commit, digest of the modules
+    environment: dict
+    status: str
+    reason: str
+    epochs: int
+    best_epoch: int
+    seconds: float
+    parameters: int
+    history: list
+    scores: dict
+    folder: Path = dataclasses.field(default=Path(), compare=False)
+
+    @property
+    def simulated(self) -> bool:
+        return self.data["kind"] == "simulated"
+
+    def predictions(self, split: str) -> dict[str, np.ndarray]:
+        """Task to predictions (N,) in the order of the split. Raises InputError when the run failed or has no such split."""
+        path = self.folder / "predictions.safetensors"
+        if not path.exists():
+            raise InputError(self.folder, "no predictions", f"a run that is done, not {self.status} ({self.reason})")
+        stored = load_file(path)
+        found = {n.split(".")[1]: p for n, p in stored.items() if n.split(".")[0] == split}
+        if not found:
+            names = sorted({n.split(".")[0] for n in stored})
+            raise InputError(path, f"no split {split!r}", f"one of {', '.join(names)}")
+        return found
+
+
+class RunStore:
+    """Finished runs under ``root``, shared by any number of processes."""
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root)
+
+    def get(self, key: str) -> Record | None:
+        """The finished run with this key, or None. Raises InputError for a record that cannot be read."""
+        path = self.root / key / "record.json"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        try:
+            return Record(**json.loads(text), folder=path.parent)
+        except (ValueError, TypeError) as error:
+            raise InputError(path, f"a record that does not read: {error}", "a record.json of this version") from error
+
+    def __iter__(self) -> Iterator[Record]:
+        for path in sorted(self.root.glob("*/record.json")):
+            yield self.get(path.parent.name)
+
+    @contextmanager
+    def claim(self, key: str) -> Iterator[Path | None]:
+        """The working folder of a run, held by this process alone; None if another process holds it.
+
+        What an interrupted process left in the folder is still there.
+        """
+        work = self.root / ".work"
+        work.mkdir(parents=True, exist_ok=True)
+        with open(work / f"{key}.lock", "w") as lock:
+            try:
+                flock(lock, LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                yield None
+                return
+            try:
+                folder = work / key
+                folder.mkdir(exist_ok=True)
+                yield folder
+            finally:
+                flock(lock, LOCK_UN)
+
+    def publish(self, folder: Path, record: Record) -> Record:
+        """Move a claimed working folder to its place, record included."""
+        fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name != "folder"}
+        (folder / "record.json").write_text(json.dumps(fields, indent=1, sort_keys=True), encoding="utf-8")
+        place = self.root / record.key
+        os.replace(folder, place)
+        return dataclasses.replace(record, folder=place)
+
+
+@cache
+def commit() -> str:
+    """The commit of the source tree, "+" appended when it has uncommitted changes; "" outside a checkout."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def provenance(run: Run) -> dict[str, str]:
+    """Code version of a run."""
+    modules = ["avmc_core.execution", registry.entry(run.model).module]
+    return {"version": __version__, "commit": commit(), "digest": code_hash(modules)}
+
+
+def environment(device: str, threads: int) -> dict[str, Any]:
+    """What computed: interpreter, libraries, machine."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "device": device,
+        "threads": threads,
+    }

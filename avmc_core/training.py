@@ -1,0 +1,212 @@
+"""One trainer for all models: early stopping on a validation loss over clips, resumable at every epoch, deterministic.
+
+A run's state lives in one folder: ``state.safetensors`` (weights, optimisers, generator, history; replaced as a whole after
+each epoch) and ``best-<epoch>.safetensors`` (the weights with the lowest validation loss so far). Random numbers come from
+PyTorch's global generator (weights, dropout, mixup), which the state carries, and from one generator a pass (the order of the
+clips), seeded with the run's seed, the epoch and the pass. A killed run therefore goes on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from avmc_core import schema
+from avmc_core.batches import Inputs, SplitData
+from avmc_core.models.base import Model, Pass, Training
+
+MARGIN = 1e-6  # a validation loss is better when it is lower by at least this much, as in the reference
+STATE = "state.safetensors"
+
+
+class TrainingFailed(RuntimeError):
+    """The run cannot go on (a loss that is not finite); the message says where."""
+
+
+@dataclass
+class Progress:
+    """What one run has seen so far; JSON-ready."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    history: list[dict[str, float]] = field(default_factory=list)  # one row an epoch: training losses and "validation"
+
+    def finished(self, settings: Training) -> bool:
+        waited = self.epoch - self.best_epoch
+        return waited >= settings.patience or 0 < settings.max_epochs <= self.epoch
+
+
+Data = Callable[[str, Inputs], SplitData]  # split name and a model's inputs to its data
+
+
+def train(
+    build: Callable[[], Model],
+    data: Data,
+    seed: int,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    progress_bar: bool = False,
+    stop: Callable[[Progress], bool] = lambda progress: False,
+) -> tuple[Model, Progress]:
+    """Train ``build()`` until the validation loss has not improved for ``patience`` epochs; returns the best weights.
+
+    ``folder`` must exist; whatever state it holds is continued. ``stop`` is asked after each epoch (for tests and for
+    searches that prune). Raises TrainingFailed when a loss is not finite.
+    """
+    torch.manual_seed(seed)  # before the model is built, as in the reference
+    model = build().to(device)
+    settings = model.training_settings
+    optimizers = model.optimizers()
+    progress = _restore(folder, model, optimizers)
+    valid = data("valid", model.inputs)
+    bar = tqdm(initial=progress.epoch, unit="epoch", disable=not progress_bar, desc=type(model).__name__)
+    while not progress.finished(settings):
+        epoch = progress.epoch + 1
+        row: dict[str, float] = {}
+        for number, single in enumerate(model.passes(epoch)):
+            order = torch.Generator().manual_seed((seed * 10_007 + epoch) * 101 + number)
+            losses = _one_pass(model, data(single.split, model.inputs), single, optimizers, order, epoch, device)
+            row |= {f"{single.stage}.{name}": value for name, value in losses.items()}
+        row["validation"] = validation_loss(model, valid, settings, device)
+        if not math.isfinite(row["validation"]):
+            raise TrainingFailed(f"epoch {epoch}: the validation loss is {row['validation']}")
+        progress.epoch = epoch
+        progress.history.append(row)
+        if row["validation"] <= progress.best_loss - MARGIN:
+            progress.best_loss, progress.best_epoch = row["validation"], epoch
+            write_tensors(folder / f"best-{epoch}.safetensors", model.state_dict())
+        _save(folder, model, optimizers, progress)
+        bar.update()
+        bar.set_postfix_str(f"validation {row['validation']:.4f}, best {progress.best_loss:.4f}")
+        if stop(progress):
+            break
+    bar.close()
+    model.load_state_dict(_read(_best(folder, progress))[0])
+    return model.eval(), progress
+
+
+def predict(model: Model, data: SplitData, device: str = "cpu") -> dict[str, np.ndarray]:
+    """Predictions (N,) float32 of each task that the model has, in the order of the split; evaluation mode."""
+    model.eval()
+    with torch.no_grad():
+        outputs = [model(batch.to(device)) for batch in data.in_order()]
+    tasks = [task for task in schema.TASKS if task in outputs[0]]
+    return {task: torch.cat([output[task] for output in outputs]).cpu().numpy() for task in tasks}
+
+
+def validation_loss(model: Model, data: SplitData, settings: Training, device: str = "cpu") -> float:
+    """The model's loss as a mean over clips; with ``validation="batches"`` the reference's mean over batches, rounded to
+    four decimals, which weighs a clip of the last, smaller batch more (D11)."""
+    model.eval()
+    with torch.no_grad():
+        batches = (batch.to(device) for batch in data.in_order(settings.batch_size))
+        losses = [model.validation_loss(model(batch), batch).double() for batch in batches]
+    if settings.validation == "batches":
+        return round(float(torch.stack([loss.mean() for loss in losses]).mean()), 4)
+    return float(torch.cat(losses).mean())
+
+
+def _one_pass(
+    model: Model,
+    data: SplitData,
+    single: Pass,
+    optimizers: list[torch.optim.Optimizer],
+    order: torch.Generator,
+    epoch: int,
+    device: str,
+) -> dict[str, float]:
+    """All batches once, in random order; returns the mean over batches of each loss."""
+    settings, parameters = model.training_settings, list(model.parameters())
+    model.train()
+    sums: dict[str, Tensor] = {}
+    batches = -(-len(data) // settings.batch_size)
+    for number, batch in enumerate(data.shuffled(settings.batch_size, order), start=1):
+        batch = batch.to(device)
+        if number % settings.accumulate == 1 or settings.accumulate == 1:
+            model.zero_grad(set_to_none=True)
+        losses = model.loss(batch, single.stage)
+        losses["total"].backward()
+        if settings.clip_value > 0:
+            torch.nn.utils.clip_grad_value_(parameters, settings.clip_value)
+        model.after_backward(batch, epoch)
+        complete = number % settings.accumulate == 0
+        if complete or (number == batches and not settings.drop_partial_group):  # D29
+            if settings.clip_norm > 0:
+                torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+            optimizers[single.optimizer].step()
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0.0) + value.detach()
+    means = {name: float(total) / batches for name, total in sums.items()}
+    if not math.isfinite(means["total"]):
+        raise TrainingFailed(f"epoch {epoch}, pass {single.stage!r}: the training loss is {means['total']}")
+    return means
+
+
+def _save(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer], progress: Progress) -> None:
+    """Replace the state as a whole, then drop best weights that it no longer names."""
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for number, optimizer in enumerate(optimizers):
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in state.items()}
+    tensors["generator"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["generator_cuda"] = torch.cuda.get_rng_state()
+    write_tensors(folder / STATE, tensors, {"progress": json.dumps(vars(progress))})
+    for path in folder.glob("best-*.safetensors"):
+        if path != _best(folder, progress):
+            path.unlink()
+
+
+def _restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer]) -> Progress:
+    """The state of an interrupted run, put into the model and its optimisers; a fresh one if there is none."""
+    if not (folder / STATE).exists():
+        return Progress()
+    tensors, metadata = _read(folder / STATE)
+    model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+    for number, optimizer in enumerate(optimizers):
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith(f"optimizer.{number}."):
+                _, _, index, key = name.split(".")
+                state.setdefault(int(index), {})[key] = tensor
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["generator"])
+    if "generator_cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["generator_cuda"])
+    return Progress(**json.loads(metadata["progress"]))
+
+
+def discard_state(folder: Path) -> None:
+    """Remove the state of a finished run; first what names the other files, so that a kill in between leaves no half."""
+    (folder / STATE).unlink()
+    for path in folder.glob("best-*.safetensors"):
+        path.unlink()
+
+
+def _best(folder: Path, progress: Progress) -> Path:
+    return folder / f"best-{progress.best_epoch}.safetensors"
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """A safetensors file that appears complete or not at all."""
+    temporary = path.with_suffix(".writing")
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+    os.replace(temporary, path)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
