@@ -13,15 +13,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from avmc_core import registry
+from avmc_core.artefacts import home
 from avmc_core.execution import StoreData, execute
 from avmc_core.runs import Record, Run, RunStore, environment, provenance
 from avmc_core.settings import as_dict
 from avmc_core.store import Store, open_store
-
-
-def home() -> Path:
-    """Where corpora, runs and results are kept: $AVMC_HOME, or _build/avmc under the current folder."""
-    return Path(os.environ.get("AVMC_HOME") or "_build/avmc")
 
 
 def run_store() -> RunStore:

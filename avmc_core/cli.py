@@ -1,0 +1,191 @@
+"""The command line: ``avmc data``, ``run``, ``status``, ``results``, ``notebooks``, ``book``.
+
+Heavy modules are imported by the command that needs them, so that help and data commands start at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from avmc_core import __version__
+from avmc_core.errors import InputError
+
+LAZY = {"notebooks": "avmc_core.notebooks", "book": "avmc_core.book"}  # need the extra "book"
+
+
+class Commands(click.Group):
+    """Bad input ends with its one sentence and exit status 2; some commands are imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *LAZY])
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        return import_module(LAZY[name]).main if name in LAZY else super().get_command(ctx, name)
+
+    def invoke(self, ctx: click.Context):
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(2)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """The companion to CH-SIMS v2.0 and AV-MC (Liu et al., ICMI 2022)."""
+
+
+@main.group()
+def data() -> None:
+    """Import, export, check and audit data; make the simulated corpus."""
+
+
+@data.command("import")
+@click.option("--supervised", required=True, type=click.Path(), help="ch-simsv2s.pkl")
+@click.option("--unsupervised", type=click.Path(), help="ch-simsv2u.pkl")
+@click.option("--meta", type=click.Path(), help="meta.csv, to be checked against the pickle")
+@click.argument("store", type=click.Path())
+def import_(supervised: str, unsupervised: str | None, meta: str | None, store: str) -> None:
+    """Convert the released pickles once into the feature store STORE. Nothing in them is executed."""
+    from avmc_core.importing import import_released
+
+    made = import_released(store, supervised, unsupervised, meta)
+    rows = ", ".join(f"{name} {count}" for name, count in made.manifest["splits"].items())
+    click.echo(f"{made.path}: {rows}; digest {made.digest[:12]}")
+    for repair in made.manifest["repairs"]:
+        click.echo(f"repaired: {repair['what']} ({repair['count']})")
+
+
+@data.command()
+@click.argument("store", type=click.Path())
+@click.argument("folder", type=click.Path())
+def export(store: str, folder: str) -> None:
+    """Write STORE as pickles of the released schema, with the split train_mix and the key mask that other code expects."""
+    from avmc_core.exporting import export_released
+    from avmc_core.store import open_store
+
+    for path in export_released(open_store(store), folder):
+        click.echo(path)
+
+
+@data.command()
+@click.argument("source", type=click.Path())
+def audit(source: str) -> None:
+    """Say what is in SOURCE (a store, or a meta.csv) and where it disagrees with the paper."""
+    from avmc_core.audit import audit, render
+    from avmc_core.released import read_meta
+    from avmc_core.store import open_store
+
+    table = Path(source).suffix == ".csv"
+    click.echo(render(audit(read_meta(source) if table else open_store(source))))
+
+
+@data.command()
+@click.argument("store", type=click.Path())
+def verify(store: str) -> None:
+    """Read every file of STORE and compare it with the manifest's SHA-256."""
+    from avmc_core.store import verify_store
+
+    verify_store(store)
+    click.echo(f"{store}: every file is as imported")
+
+
+@data.command()
+@click.argument("store", type=click.Path())
+@click.option("--size", default="ci", show_default=True, type=click.Choice(["tiny", "ci", "full"]))
+@click.option("--seed", type=int, help="Instead of the embedded corpus's own.")
+def corpus(store: str, size: str, seed: int | None) -> None:
+    """Generate the simulated corpus into STORE: the released schema and real label statistics, no real clip."""
+    from avmc_core.corpus import CorpusSettings, build_corpus
+
+    settings = CorpusSettings(size=size) if seed is None else CorpusSettings(size=size, seed=seed)
+    made = build_corpus(store, settings)
+    click.echo(f"{made.path}: simulated corpus, digest {made.digest[:12]}")
+
+
+profile_option = click.option(
+    "--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, type=click.Choice(["ci", "full"])
+)
+store_option = click.option(
+    "--store", envvar="AVMC_STORE", default="", help="An imported store; default: the simulated corpus."
+)
+seeds_option = click.option("--seeds", default="", help="Comma-separated; default: the experiment's own.")
+
+
+def _plan(experiment: str, profile: str, seeds: str, store: str):
+    """Runs and store that the options of ``run`` and ``results`` ask for."""
+    from avmc_core.corpus import ensure_corpus
+    from avmc_core.experiments import experiment as declared
+    from avmc_core.store import open_store
+
+    try:
+        chosen = tuple(int(seed) for seed in seeds.split(",") if seed)
+    except ValueError as error:
+        raise InputError("--seeds", repr(seeds), "whole numbers separated by commas") from error
+    return declared(experiment).runs(profile, chosen or None), open_store(store) if store else ensure_corpus("ci")
+
+
+@main.command()
+@click.argument("experiment")
+@profile_option
+@store_option
+@seeds_option
+@click.option("--jobs", type=int, help="Processes; default: the number of cores.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda")
+@click.option("--dry-run", is_flag=True, help="Say what would be computed.")
+def run(experiment: str, profile: str, store: str, seeds: str, jobs: int | None, device: str, dry_run: bool) -> None:
+    """Compute the runs of EXPERIMENT that are missing. Interrupted runs are continued."""
+    from avmc_core.grid import run_all, run_store
+    from avmc_core.results import estimate
+
+    grid, opened = _plan(experiment, profile, seeds, store)
+    runs = run_store()
+    if dry_run:
+        click.echo(estimate(grid, opened, runs, device))
+        return
+    records = run_all(grid, opened, runs, jobs=jobs, device=device)
+    failed = [f"{run.name}, seed {run.seed}: {r.reason}" for run, r in records.items() if r.status != "done"]
+    click.echo(f"{len(records)} runs in {runs.root}, {len(failed)} failed")
+    for line in failed:
+        click.echo(f"failed: {line}")
+    sys.exit(1 if failed else 0)
+
+
+@main.command()
+def status() -> None:
+    """List every run that the run store holds."""
+    from avmc_core.grid import run_store
+
+    for record in run_store():
+        mark = "simulated corpus" if record.simulated else f"store {record.data['digest'][:8]}"
+        click.echo(
+            f"{record.key[:12]}  {record.status:6}  {record.model:16} seed {record.seed}  {record.epochs:3} epochs  "
+            f"{record.seconds:7.1f} s  {mark}  {record.reason}"
+        )
+
+
+@main.command()
+@click.argument("experiment")
+@profile_option
+@store_option
+@seeds_option
+@click.option("--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"]))
+@click.option("--task", default="M", show_default=True, type=click.Choice(["M", "T", "A", "V"]))
+@click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv", "json"]))
+def results(experiment: str, profile: str, store: str, seeds: str, split: str, task: str, form: str) -> None:
+    """Metrics of EXPERIMENT from the run records: one row a run."""
+    from avmc_core.grid import run_store
+    from avmc_core.results import per_run
+
+    grid, opened = _plan(experiment, profile, seeds, store)
+    table = per_run(grid, opened, run_store(), split, task)
+    if form == "table":
+        click.echo(f"data: {table.attrs['mark']}")
+        click.echo(table.to_string(index=False, float_format="{:.4f}".format))
+    else:
+        click.echo(table.to_csv(index=False) if form == "csv" else table.to_json(orient="records", indent=1))

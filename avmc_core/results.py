@@ -1,0 +1,125 @@
+"""Tables of results, read from run records only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from avmc_core import metrics, schema
+from avmc_core.artefacts import data_mark
+from avmc_core.errors import InputError
+from avmc_core.experiments import Row
+from avmc_core.placeholders import placeholder_clips
+from avmc_core.published import published
+from avmc_core.runs import Record, Run, RunStore
+from avmc_core.statistics import Interval, bootstrap
+from avmc_core.store import Split, Store
+
+
+def per_run(
+    grid: Sequence[Run], store: Store, runs: RunStore, split: str = "test", task: str = "M", device: str = "cpu"
+) -> pd.DataFrame:
+    """One row a run: name, model, seed, status, data mark, epochs, key and the metrics of one task on one split.
+
+    Raises InputError when a run has not been computed.
+    """
+    return tabulate({run: _recorded(run, store, runs, device) for run in grid}, store, split, task)
+
+
+def tabulate(records: dict[Run, Record], store: Store, split: str = "test", task: str = "M") -> pd.DataFrame:
+    """The table of ``per_run`` from records at hand. A run that failed, or has no such task, has empty metrics."""
+    mark = data_mark(store)
+    rows = [
+        {
+            "name": run.name,
+            "model": run.model,
+            "seed": run.seed,
+            "status": record.status,
+            "data": mark,
+            "epochs": record.epochs,
+            "key": record.key[:12],
+            **record.scores.get(split, {}).get(task, {}),
+        }
+        for run, record in records.items()
+    ]
+    table = pd.DataFrame(rows)
+    table.attrs["mark"] = mark
+    return table
+
+
+def estimate(grid: Sequence[Run], store: Store, runs: RunStore, device: str = "cpu") -> str:
+    """What a grid would compute, and how long it took where the same model has run before."""
+    missing = [run for run in grid if runs.get(run.key(store.digest, device)) is None]
+    seconds: dict[str, list[float]] = {}
+    for record in runs:
+        if record.data["digest"] == store.digest:
+            seconds.setdefault(record.model, []).append(record.seconds)
+    known = [sum(seconds[run.model]) / len(seconds[run.model]) for run in missing if run.model in seconds]
+    lines = [f"{len(grid)} runs, {len(missing)} to compute, on {data_mark(store)}"]
+    lines += [f"  {run.name}, seed {run.seed}" for run in missing]
+    if missing:
+        lines.append(
+            f"about {sum(known):.0f} s of one core for {len(known)} of them, after earlier runs of the same models; "
+            f"{len(missing) - len(known)} never timed here"
+        )
+    return "\n".join(lines)
+
+
+def _recorded(run: Run, store: Store, runs: RunStore, device: str) -> Record:
+    key = run.key(store.digest, device)
+    record = runs.get(key)
+    if record is None:
+        raise InputError(f"{run.name}, seed {run.seed}", f"no run {key[:12]}", "a finished run: see `avmc run`")
+    return record
+
+
+def summarise(
+    records: dict[Run, Record], store: Store, split: str = "test", task: str = "M", draws: int = 2000
+) -> dict[str, dict[str, Interval]]:
+    """Name to metric to its mean over seeds, with a 95 % interval from resampling seeds and source videos together.
+
+    Failed runs are left out; a name all of whose runs failed, or that has no such task, is missing.
+    """
+    clips, keep, label = _scored(store.split(split), task)
+    statistics: dict[str, list[np.ndarray]] = {}
+    for run, record in records.items():
+        if record.status == "done" and task in (found := record.predictions(split)):
+            statistics.setdefault(run.name, []).append(metrics.clip_statistics(found[task][keep], label))
+    groups = clips["video_id"].to_numpy()[keep]
+    return {name: bootstrap(np.stack(s), metrics.aggregate, groups, n=draws) for name, s in statistics.items()}
+
+
+def _scored(split: Split, task: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """The clips, which of them a task is scored on, and their labels."""
+    keep = np.ones(len(split.labels), bool) if task == "M" else ~placeholder_clips(split.clips)
+    return split.clips, keep, split.labels[keep, schema.TASKS.index(task)]
+
+
+def comparison(
+    rows: Sequence[Row], summary: dict[str, dict[str, Interval]], names: Sequence[str], table: str = "table2_benchmark"
+) -> list[dict]:
+    """For each row and metric: ours with its interval, and the published figure of the row it stands beside, on the
+    display scale of the metric (percent, or label units)."""
+    printed = published()[table]
+    cells = []
+    for row in rows:
+        for name in names:
+            metric = metrics.METRICS[name]
+            ours = summary[row.name][name] if row.name in summary else None
+            theirs = None
+            if row.published and metric.column:
+                theirs = printed["rows"][row.published][printed["metrics"].index(metric.column)]
+            cells.append(
+                {
+                    "row": row.name,
+                    "metric": name,
+                    "estimate": ours.estimate * metric.scale if ours else None,
+                    "low": ours.low * metric.scale if ours else None,
+                    "high": ours.high * metric.scale if ours else None,
+                    "published": theirs,
+                    "published_row": row.published,
+                }
+            )
+    return cells
