@@ -1,4 +1,4 @@
-"""The reference's "alignment" of audio and vision with the text: means over fixed chunks, not over words (D33)."""
+"""Audio and vision brought to the number of text steps, for models that want all three step by step."""
 
 from __future__ import annotations
 
@@ -6,10 +6,27 @@ import torch
 from torch import Tensor
 
 
-def chunks(x: Tensor, steps: int) -> Tensor:
-    """x (B, L, D), padding included, to its means over K = ``steps`` consecutive windows of equal length: (B, K, D).
+def pool(x: Tensor, steps: int) -> Tensor:
+    """The reference's "alignment" (D33): x (B, T, D) in equal chunks, averaged, padding included: (B, steps, D).
 
-    Copies of the last step first fill x up to a multiple of K: 925 steps become 50 windows of 19, 232 become 50 of 5.
+    If ``steps`` does not divide T, copies of the last step are appended until it does.
     """
-    copies = x[:, -1:].expand(-1, -x.shape[1] % steps, -1)
-    return torch.cat((x, copies), 1).unflatten(1, (steps, -1)).mean(2)
+    clips, length, size = x.shape
+    if length % steps:
+        copies = steps - length % steps
+        x = torch.cat([x, x[:, -1:].expand(clips, copies, size)], 1)
+    return x.unflatten(1, (steps, -1)).mean(2)
+
+
+def spread(x: Tensor, lengths: Tensor, chunks: Tensor, steps: int) -> Tensor:
+    """Each clip's valid frames spread over its own number of chunks and averaged: (B, T, D) to (B, steps, D).
+
+    With L = ``lengths[b]`` and C = ``chunks[b]``, both (B,), step k < C is the mean of the frames floor(k L / C) up to
+    ceil((k + 1) L / C) - 1, so every frame counts and no step is empty; steps from C on are zero.
+    """
+    length, count = lengths[:, None], chunks[:, None]  # (B, 1)
+    step = torch.arange(steps, device=x.device)  # (K,)
+    first, end = step * length // count, -(-(step + 1) * length // count)  # (B, K)
+    frame = torch.arange(x.shape[1], device=x.device)  # (T,)
+    member = (frame >= first[..., None]) & (frame < end[..., None]) & (step < count)[..., None]  # (B, K, T)
+    return (member / member.sum(-1, keepdim=True).clamp(min=1)).to(x.dtype) @ x
