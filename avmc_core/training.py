@@ -131,6 +131,7 @@ def _one_pass(
     """All batches once, in random order; returns the mean over batches of each loss."""
     settings, parameters = model.training_settings, list(model.parameters())
     model.train()
+    model.begin_pass(single, epoch)
     sums: dict[str, Tensor] = {}
     batches = -(-len(data) // settings.batch_size)
     for number, batch in enumerate(data.shuffled(settings.batch_size, order), start=1):

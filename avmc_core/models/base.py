@@ -81,6 +81,9 @@ class Model(nn.Module):
         """The passes of one epoch, counted from 1."""
         return (Pass(),)
 
+    def begin_pass(self, single: Pass, epoch: int) -> None:
+        """Called before each pass, for what lasts no longer than a pass."""
+
     def after_backward(self, batch: Batch, epoch: int) -> None:
         """Called after each backward pass, before a step."""
 
