@@ -12,9 +12,9 @@ from avmc_core.errors import InputError
 class Text(nn.Module):
     """[CLS] of a sentence, (B, D), or the last hidden states of all its tokens, (B, T, D), as ``view`` says.
 
-    ``mode="frozen"``: the batch's text as it is; ``mode="finetune"``: ``encoder`` reads the batch's tokens and is trained in all
-    its layers, its own dropouts on. States after a sentence's end are arbitrary: mask them. Raises InputError if the mode
-    is unknown, or asks for an encoder that is missing or of another width.
+    ``mode="frozen"``: the batch's text as it is; ``mode="finetune"``: ``encoder``, which is taken over, reads the batch's tokens
+    and is trained in all its layers, its own dropouts on. States after a sentence's end are arbitrary: mask them. Raises
+    InputError if the mode is unknown, or asks for an encoder that is missing or of another width.
     """
 
     def __init__(self, mode: str, view: str, width: int, encoder: BertModel | None):

@@ -1,12 +1,20 @@
-"""The switch between the reference's behaviour, defects included (``mended=()``, "as run"), and mended differences (D numbers)."""
+"""The switch between what the reference does and what it should do, one D number at a time.
+
+A baseline's settings have a field ``mended``: the D numbers of the differences that are put right. Empty, the default, is
+the reference as it runs, defects included.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 from avmc_core.errors import InputError
 
 
-def check_mended(where: str, mended: tuple[str, ...], mendable: tuple[str, ...]) -> None:
-    """Raises InputError if ``mended`` names a difference that this model does not have or cannot mend."""
-    for difference in mended:
-        if difference not in mendable:
-            raise InputError(f"{where}.mended", repr(difference), f"any of {', '.join(mendable)}" if mendable else "()")
+def check(settings: Any, mendable: Sequence[str]) -> None:
+    """Raises InputError if ``settings.mended`` names a difference that the model does not have or that cannot be mended."""
+    for number in settings.mended:
+        if number not in mendable:
+            expected = f"any of {', '.join(mendable)}" if mendable else "none: this model has nothing to mend"
+            raise InputError(f"{type(settings).__name__}.mended", repr(number), expected)
