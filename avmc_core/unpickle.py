@@ -1,0 +1,294 @@
+"""A pickle reader that executes nothing and loads no array: the only way in for the released files.
+
+A pickle is a small program. This interpreter knows just the opcodes that protocols 2 to 4 use for numpy arrays and
+scalars, str, int, float, bool, None, list, tuple and dict; every other opcode or global is an error. A global is only
+ever a name here, never an imported object. Array bytes stay where they lie in the file, which is mapped read-only.
+
+What a small file can make of itself is bounded by the constants below: a bomb ends in an InputError after a few hundred
+megabytes and seconds at the most.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import mmap
+import re
+import stat
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from avmc_core.errors import InputError
+
+MAX_OPCODES = 1_000_000  # a released file needs about a thousand
+MAX_VALUES = 1_000_000  # values of the result, where one that is referred to twice counts twice
+MAX_DEPTH = 16  # nesting of the result; a released file needs 2
+MAX_TEXT = 256 * 2**20  # bytes of all strings and unicode arrays together
+MAX_NAME = 256  # bytes of a global's name
+_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|U[1-9]\d{0,6}")
+
+
+class _Global(enum.Enum):
+    """The names a file of arrays refers to. They stand for what ``_reduce`` does itself."""
+
+    RECONSTRUCT = "numpy.core.multiarray _reconstruct"
+    SCALAR = "numpy.core.multiarray scalar"
+    NDARRAY = "numpy ndarray"
+    DTYPE = "numpy dtype"
+    ENCODE = "_codecs encode"  # how protocol 2 spells bytes
+    BYTES = "__builtin__ bytes"
+
+
+@dataclass
+class _Dtype:
+    value: np.dtype
+
+
+@dataclass
+class _Array:
+    value: np.ndarray | None = None  # set by BUILD
+
+
+def read_pickle(path: str | Path) -> Any:
+    """The object in a pickle file, built without executing anything; its arrays are read-only views into the file.
+
+    Raises InputError, with file and byte offset, for whatever is not a complete pickle (protocol 2 to 4) of plain data.
+    """
+    path = Path(path)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(path, "no regular file", "a pickle file")
+        with path.open("rb") as file:
+            mapping = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
+        raise InputError(path, str(error), "a readable pickle file") from None
+    reader = _Reader(path, mapping)
+    try:
+        return reader.read()
+    except InputError:
+        raise
+    except Exception as error:  # whatever damaged bytes lead to: one kind of error for the user
+        reader.refuse(f"damaged data ({type(error).__name__}: {str(error)[:200]})", "a complete, undamaged pickle")
+
+
+class _Reader:
+    def __init__(self, path: Path, data: memoryview):
+        self.path, self.data = path, data
+        self.at = self.start = 0  # next byte; first byte of the present opcode
+        self.stack: list[Any] = []
+        self.marks: list[int] = []  # heights of the stack
+        self.memo: dict[int, Any] = {}
+        self.text_left, self.values_left = MAX_TEXT, MAX_VALUES
+
+    def refuse(self, found: str, expected: str) -> NoReturn:
+        raise InputError(f"{self.path}, byte {self.start}", found, expected)
+
+    def read(self) -> Any:
+        protocol = self.data[1] if len(self.data) > 1 and self.data[0] == 0x80 else None
+        if protocol not in (2, 3, 4):
+            self.refuse(f"pickle protocol {protocol}" if protocol else "no pickle header", "pickle protocol 2, 3 or 4")
+        self.at = 2
+        for _ in range(MAX_OPCODES):
+            self.start = self.at
+            code = self.take(1)[0]
+            if code == ord("."):
+                return self.finish()
+            operation = _OPERATIONS.get(code)
+            if operation is None:
+                self.refuse(
+                    f"pickle opcode {bytes([code])!r}", "arrays, numbers, strings, lists, tuples and dicts only"
+                )
+            operation(self)
+        self.refuse(f"more than {MAX_OPCODES} pickle opcodes", "a file of arrays")
+
+    def finish(self) -> Any:
+        if self.at != len(self.data) or len(self.stack) != 1 or self.marks:
+            self.refuse(f"the pickle's end, {len(self.data) - self.at} bytes before the file's", "one object per file")
+        return self.plain(self.stack.pop(), 0)
+
+    def plain(self, value: Any, depth: int) -> Any:
+        """A copy of ``value`` made of admitted types only. Counting what is referred to twice as two values, and the
+        depth, keeps objects that multiply or contain themselves from reaching anyone who would walk through them."""
+        self.values_left -= 1
+        if depth > MAX_DEPTH or self.values_left < 0:
+            self.refuse("a nested or multiplied object", f"at most {MAX_DEPTH} levels and {MAX_VALUES} values")
+        if value is None or type(value) in (str, int, float, bool) or isinstance(value, np.generic):
+            return value
+        if type(value) is _Array and value.value is not None:
+            return value.value
+        if type(value) in (list, tuple):
+            return type(value)([self.plain(item, depth + 1) for item in value])
+        if type(value) is dict:
+            return {key: self.plain(item, depth + 1) for key, item in value.items()}
+        self.refuse(f"an object of kind {type(value).__name__.strip('_')}", "arrays and plain values only")
+
+    # Bytes of the file and items of the stack
+
+    def take(self, size: int) -> memoryview:
+        if size > len(self.data) - self.at:
+            self.refuse(f"the end of the file, {len(self.data) - self.at} bytes on", f"{size} more bytes")
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+    def number(self, form: str) -> Any:
+        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+
+    def charge(self, size: int) -> None:
+        self.text_left -= size
+        if self.text_left < 0:
+            self.refuse(f"more than {MAX_TEXT} bytes of text", "less (bytes of arrays need pickle protocol 3 or 4)")
+
+    def text(self, size: int) -> str:
+        self.charge(size)
+        return str(self.take(size), "utf-8")
+
+    def line(self) -> str:
+        head = bytes(self.data[self.at : self.at + MAX_NAME])
+        if b"\n" not in head:
+            self.refuse("a name without an end", f"a name of less than {MAX_NAME} bytes")
+        return str(self.take(head.index(b"\n") + 1)[:-1], "utf-8")
+
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
+
+    def top(self, kind: type) -> Any:
+        if len(self.stack) <= (self.marks[-1] if self.marks else 0) or not isinstance(self.stack[-1], kind):
+            self.refuse("an opcode without its operand", f"a {kind.__name__} on the pickle's stack")
+        return self.stack[-1]
+
+    def pop(self, kind: type = object) -> Any:
+        self.top(kind)
+        return self.stack.pop()
+
+    def pop_mark(self) -> list[Any]:
+        if not self.marks:
+            self.refuse("an opcode without its mark", "a mark on the pickle's stack")
+        height = self.marks.pop()
+        items = self.stack[height:]
+        del self.stack[height:]
+        return items
+
+    def pop_tuple(self, size: int) -> tuple:
+        return tuple([self.pop() for _ in range(size)][::-1])
+
+    # Opcodes with more to them than one expression
+
+    def frame(self) -> None:
+        if self.number("<Q") > len(self.data) - self.at:
+            self.refuse("a frame beyond the end of the file", "a complete file")
+
+    def long(self) -> None:
+        size = self.number("<B")
+        if size > 8:
+            self.refuse(f"an integer of {size} bytes", "at most 8 bytes")
+        self.push(int.from_bytes(self.take(size), "little", signed=True))
+
+    def global_(self, module: str, name: str) -> None:
+        try:
+            self.push(_Global(f"{module.replace('numpy._core.', 'numpy.core.')} {name}"))
+        except ValueError:
+            self.refuse(f"the global {f'{module}.{name}'[:MAX_NAME]!r}", "numpy arrays, dtypes and scalars only")
+
+    def global_from_stack(self) -> None:
+        name, module = self.pop(str), self.pop(str)
+        self.global_(module, name)
+
+    def append(self, items: list[Any]) -> None:
+        self.top(list).extend(items)
+
+    def set_items(self, items: list[Any]) -> None:
+        target, keys = self.top(dict), items[::2]
+        if len(items) % 2 or not all(type(key) in (str, int) for key in keys):
+            self.refuse("dict items that are no pairs with a str or int key", "str or int keys")
+        target.update(zip(keys, items[1::2], strict=True))
+
+    def recall(self, index: int) -> None:
+        if index not in self.memo:
+            self.refuse(f"a reference to an unknown object ({index})", "one that came before")
+        self.push(self.memo[index])
+
+    def reduce(self) -> None:
+        """What calls a function in an ordinary pickle; here one of six known effects."""
+        arguments, function = self.pop(tuple), self.pop(_Global)
+        match function, arguments:
+            case _Global.RECONSTRUCT, (_Global.NDARRAY, (0,), memoryview()):
+                self.push(_Array())
+            case _Global.DTYPE, (str(name), False | 0, True | 1) if _DTYPE.fullmatch(name):
+                self.push(_Dtype(np.dtype(name)))
+            case _Global.SCALAR, (_Dtype(dtype), memoryview() as raw) if len(raw) == dtype.itemsize:
+                self.push(self.array((1,), dtype, raw)[0])
+            case _Global.ENCODE, (str(text), "latin1"):
+                self.charge(len(text))
+                self.push(memoryview(text.encode("latin1")))
+            case _Global.BYTES, ():
+                self.push(memoryview(b""))
+            case _:
+                self.refuse(f"unexpected arguments of {function.value}", "bool, int, float and unicode arrays")
+
+    def build(self) -> None:
+        match self.pop(tuple), self.top(object):
+            case (3, "<" | ">" | "=" | "|" as order, None, None, None, int(), int(), int()), _Dtype() as target:
+                target.value = target.value.newbyteorder(order)
+            case (1, tuple(shape), _Dtype(dtype), bool(fortran), memoryview() as raw), _Array() as target:
+                if not all(type(size) is int and size >= 0 for size in shape) or len(shape) > 8:
+                    self.refuse("an array of impossible shape", "up to 8 sizes")
+                target.value = self.array(shape, dtype, raw, "F" if fortran else "C")
+            case _:
+                self.refuse("an unexpected state of an array or dtype", "bool, int, float and unicode arrays")
+
+    def array(self, shape: tuple[int, ...], dtype: np.dtype, raw: memoryview, order: str = "C") -> np.ndarray:
+        # An empty array may not claim sizes that no file of this length could hold: someone might count up to them.
+        claimed = math.prod(max(size, 1) for size in shape) * dtype.itemsize
+        if math.prod(shape) * dtype.itemsize != len(raw) or claimed > len(self.data) + dtype.itemsize:
+            self.refuse(f"{len(raw)} bytes for an array of {dtype.str} {shape}", "as many as the array has")
+        if dtype.kind == "U":
+            self.charge(len(raw))
+            codes = np.frombuffer(raw, dtype.str[0] + "u4")
+            for block in np.array_split(codes, codes.size // 2**20 + 1):
+                if ((block > 0x10FFFF) | (block >> 11 == 0x1B)).any():  # 0x1B: surrogates
+                    self.refuse("code points that are no characters", "unicode text")
+        return np.frombuffer(raw, dtype).reshape(shape, order=order)
+
+
+_OPERATIONS = {
+    ord("\x95"): _Reader.frame,
+    ord("("): lambda r: r.marks.append(len(r.stack)),
+    ord("N"): lambda r: r.push(None),
+    ord("\x88"): lambda r: r.push(True),
+    ord("\x89"): lambda r: r.push(False),
+    ord("J"): lambda r: r.push(r.number("<i")),
+    ord("K"): lambda r: r.push(r.number("<B")),
+    ord("M"): lambda r: r.push(r.number("<H")),
+    ord("\x8a"): _Reader.long,
+    ord("G"): lambda r: r.push(r.number(">d")),
+    ord("X"): lambda r: r.push(r.text(r.number("<I"))),
+    ord("\x8c"): lambda r: r.push(r.text(r.number("<B"))),
+    ord("\x8d"): lambda r: r.push(r.text(r.number("<Q"))),
+    ord("B"): lambda r: r.push(r.take(r.number("<I"))),
+    ord("C"): lambda r: r.push(r.take(r.number("<B"))),
+    ord("\x8e"): lambda r: r.push(r.take(r.number("<Q"))),
+    ord("]"): lambda r: r.push([]),
+    ord("a"): lambda r: r.append([r.pop()]),
+    ord("e"): lambda r: r.append(r.pop_mark()),
+    ord(")"): lambda r: r.push(()),
+    ord("t"): lambda r: r.push(tuple(r.pop_mark())),
+    ord("\x85"): lambda r: r.push(r.pop_tuple(1)),
+    ord("\x86"): lambda r: r.push(r.pop_tuple(2)),
+    ord("\x87"): lambda r: r.push(r.pop_tuple(3)),
+    ord("}"): lambda r: r.push({}),
+    ord("s"): lambda r: r.set_items(list(r.pop_tuple(2))),
+    ord("u"): lambda r: r.set_items(r.pop_mark()),
+    ord("q"): lambda r: r.memo.__setitem__(r.number("<B"), r.top(object)),
+    ord("r"): lambda r: r.memo.__setitem__(r.number("<I"), r.top(object)),
+    ord("\x94"): lambda r: r.memo.__setitem__(len(r.memo), r.top(object)),
+    ord("h"): lambda r: r.recall(r.number("<B")),
+    ord("j"): lambda r: r.recall(r.number("<I")),
+    ord("c"): lambda r: r.global_(r.line(), r.line()),
+    ord("\x93"): _Reader.global_from_stack,
+    ord("R"): _Reader.reduce,
+    ord("b"): _Reader.build,
+}
