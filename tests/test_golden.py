@@ -5,10 +5,19 @@ from __future__ import annotations
 import golden_avmc
 import golden_bert
 import golden_files as gf
+import golden_late
+import golden_mult
+import golden_recurrent
 import pytest
 
 # file name -> function of the golden file that returns (model, renaming rules, batch, function computing the losses)
-CASES = {**golden_avmc.CASES, **golden_bert.CASES}
+CASES = {
+    **golden_avmc.CASES,
+    **golden_late.CASES,
+    **golden_recurrent.CASES,
+    **golden_mult.CASES,
+    **golden_bert.CASES,
+}
 
 
 @pytest.mark.parametrize("name", CASES)

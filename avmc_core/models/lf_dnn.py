@@ -1,0 +1,61 @@
+"""LF_DNN: late fusion by concatenation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from avmc_core.models import averaged, mending
+from avmc_core.models.averaged import AveragedModel, group
+from avmc_core.models.base import Sizes, Training, adam
+from avmc_core.models.layers import Head
+
+MENDABLE = averaged.MENDABLE
+
+
+@dataclass(frozen=True)
+class LFDNNSettings:
+    """MMSA, config_regression.json, section of this dataset, lf_dnn."""
+
+    text_hidden: int = 64
+    audio_hidden: int = 32
+    vision_hidden: int = 64
+    text_out: int = 256
+    fusion_post: int = 32
+    audio_dropout: float = 0.4
+    vision_dropout: float = 0.4
+    fusion_dropout: float = 0.4
+    rate: float = 5e-3  # Adam
+    decay: float = 0.0
+    mended: tuple[str, ...] = ()
+    training: Training = Training(batch_size=128)
+
+    def __post_init__(self):
+        mending.check(self, MENDABLE)
+
+
+SETTINGS = LFDNNSettings()
+
+
+class Concatenation(nn.Module):
+    """[audio; vision; text] through a head."""
+
+    def __init__(self, size: int, hidden: int, dropout: float):
+        super().__init__()
+        self.head = Head(size, hidden, dropout)
+
+    def forward(self, audio: Tensor, vision: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+        joined = torch.cat([audio, vision, text], -1)
+        return self.head(joined)[0], joined
+
+
+class LFDNN(AveragedModel):
+    def __init__(self, settings: LFDNNSettings, sizes: Sizes):
+        s = settings
+        width = s.audio_hidden + s.vision_hidden + s.text_out
+        super().__init__(s, sizes, s.text_out, Concatenation(width, s.fusion_post, s.fusion_dropout))
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return [adam(group(self.settings.rate, self.settings.decay, self))]

@@ -1,0 +1,59 @@
+"""MLF_DNN: LF_DNN with a head for each modality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from avmc_core.models import averaged, mending
+from avmc_core.models.averaged import MultiTaskModel, Weights, group
+from avmc_core.models.base import Sizes, Training, adam
+from avmc_core.models.lf_dnn import Concatenation
+
+MENDABLE = averaged.MENDABLE
+
+
+@dataclass(frozen=True)
+class MLFDNNSettings:
+    """MMSA, config_regression.json, section of this dataset, mlf_dnn."""
+
+    text_hidden: int = 128
+    audio_hidden: int = 32
+    vision_hidden: int = 128
+    text_out: int = 32
+    fusion_post: int = 64
+    text_post: int = 32
+    audio_post: int = 4
+    vision_post: int = 64
+    audio_dropout: float = 0.2
+    vision_dropout: float = 0.2
+    text_post_dropout: float = 0.3
+    audio_post_dropout: float = 0.3
+    vision_post_dropout: float = 0.3
+    fusion_dropout: float = 0.3
+    weights: Weights = Weights(M=0.8, T=1.0, A=0.6, V=0.8)
+    rate: float = 5e-3  # Adam
+    decay: float = 1e-4  # all four heads
+    decay_text: float = 0.0
+    decay_audio: float = 1e-5
+    decay_vision: float = 1e-5
+    mended: tuple[str, ...] = ()
+    training: Training = Training(batch_size=64)
+
+    def __post_init__(self):
+        mending.check(self, MENDABLE)
+
+
+SETTINGS = MLFDNNSettings()
+
+
+class MLFDNN(MultiTaskModel):
+    def __init__(self, settings: MLFDNNSettings, sizes: Sizes):
+        s = settings
+        width = s.audio_hidden + s.vision_hidden + s.text_out
+        super().__init__(s, sizes, s.text_out, Concatenation(width, s.fusion_post, s.fusion_dropout))
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        heads = group(self.settings.rate, self.settings.decay, self.heads, self.fusion)
+        return [adam(*self.encoder_groups(), heads)]
