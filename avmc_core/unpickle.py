@@ -24,10 +24,10 @@ import numpy as np
 
 from avmc_core.errors import InputError
 
-MAX_OPCODES = 1_000_000  # a released file needs about a thousand
-MAX_VALUES = 1_000_000  # values of the result, where one that is referred to twice counts twice
+MAX_OPCODES = 250_000  # a released file needs about a thousand, with lists for arrays about ten per clip
+MAX_VALUES = 250_000  # values of the result, where one that is referred to twice counts twice
 MAX_DEPTH = 16  # nesting of the result; a released file needs 2
-MAX_TEXT = 256 * 2**20  # bytes of all strings and unicode arrays together
+MAX_TEXT = 256 * 2**20  # bytes of all strings and unicode arrays together, at four a character
 MAX_NAME = 256  # bytes of a global's name
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]|U[1-9]\d{0,6}")
 
@@ -39,7 +39,7 @@ class _Global(enum.Enum):
     SCALAR = "numpy.core.multiarray scalar"
     NDARRAY = "numpy ndarray"
     DTYPE = "numpy dtype"
-    ENCODE = "_codecs encode"  # how protocol 2 spells bytes
+    ENCODE = "_codecs encode"  # how protocol 2 spells bytes, as a text
     BYTES = "__builtin__ bytes"
 
 
@@ -143,7 +143,7 @@ class _Reader:
             self.refuse(f"more than {MAX_TEXT} bytes of text", "less (bytes of arrays need pickle protocol 3 or 4)")
 
     def text(self, size: int) -> str:
-        self.charge(size)
+        self.charge(4 * size)  # what a string takes in memory at most
         return str(self.take(size), "utf-8")
 
     def line(self) -> str:

@@ -1,0 +1,377 @@
+"""The pickle reader executes nothing, loads no array and stays small, whatever it is given."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import pickletools
+import socket
+import struct
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from avmc_core import unpickle
+from avmc_core.errors import InputError
+from avmc_core.unpickle import read_pickle
+
+PLAIN = {
+    "text": "你好 𠮷",
+    "numbers": [0, -1, 255, 65535, -(2**31), 2**40, 2**63 - 1, 0.1, float("inf")],
+    "others": (None, True, False, (), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), [], {}, {1: "one"}),
+    "f8": np.arange(12.0).reshape(3, 4),
+    "fortran": np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3)),
+    "big endian": np.arange(5, dtype=">i4"),
+    "U": np.array(["a", "你好", ""]),
+    "bool": np.array([True, False]),
+    "empty": np.zeros((0, 3)),
+    "scalar array": np.array(2.5),
+    "scalars": [np.float64(1.5), np.float32(2), np.int64(-3), np.uint8(4), np.bool_(True), np.str_("五")],
+}
+NESTED = b"]" * 120_000 + b"a" * 119_999 + b"."
+
+
+def same(left, right) -> bool:
+    if isinstance(left, np.ndarray):
+        return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+    if isinstance(left, (list, tuple)):
+        return type(left) is type(right) and len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict):
+        return list(left) == list(right) and all(same(left[key], right[key]) for key in left)
+    return type(left) is type(right) and left == right
+
+
+def write(folder, data: bytes):
+    path = folder / "x.pkl"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_reads_what_numpy_and_pickle_write(tmp_path, protocol):
+    assert same(PLAIN, read_pickle(write(tmp_path, pickle.dumps(PLAIN, protocol))))
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_reads_the_spelling_of_numpy_1(tmp_path, protocol):
+    """numpy 1 wrote numpy.core where numpy 2 writes numpy._core."""
+    data = pickle.dumps(PLAIN["f8"], protocol)
+    new, old = b"numpy._core.multiarray", b"numpy.core.multiarray"
+    if protocol == 4:  # the name's length, and the frame's, stand before it
+        data = data.replace(bytes([len(new)]) + new, bytes([len(old)]) + old)
+        data = data[:3] + struct.pack("<Q", len(data) - 11) + data[11:]
+    else:
+        data = data.replace(new, old)
+    assert old in data and same(PLAIN["f8"], read_pickle(write(tmp_path, data)))
+
+
+def test_arrays_stay_in_the_file(tmp_path):
+    array = np.random.default_rng(0).normal(size=(200, 10_000))
+    path = write(tmp_path, pickle.dumps({"a": array}, 4))
+    tracemalloc.start()
+    read = read_pickle(path)["a"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200_000 and not read.flags.writeable and np.array_equal(read, array)
+
+
+class Call:
+    """Pickles as a call of ``function``."""
+
+    def __init__(self, function, *arguments):
+        self.reduced = (function, arguments)
+
+    def __reduce__(self):
+        return self.reduced
+
+
+class Named:
+    """Pickles as a global that needs no import here."""
+
+    def __init__(self, module, name):
+        self.module, self.name = module, name
+
+    def opcodes(self) -> bytes:
+        return b"c" + f"{self.module}\n{self.name}\n".encode()
+
+
+def text(value) -> bytes:
+    return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
+
+
+GLOBALS = [
+    "os system",
+    "posix system",
+    "builtins eval",
+    "builtins exec",
+    "builtins getattr",
+    "builtins open",
+    "builtins __import__",
+    "__builtin__ eval",
+    "subprocess Popen",
+    "socket create_connection",
+    "importlib import_module",
+    "runpy run_path",
+    "pathlib Path.touch",
+    "shutil rmtree",
+    "ctypes CDLL",
+    "pickle loads",
+    "numpy load",
+    "numpy fromfile",
+    "numpy memmap",
+    "numpy._core.multiarray fromfile",
+    "numpy.core.multiarray _reconstruct.__globals__",
+    "numpy dtype.__class__",
+    "numpy.f2py.crackfortran myeval",
+    "torch._utils _rebuild_tensor_v2",
+    "torch load",
+    "antigravity geohash",
+    "_codecs decode",
+    "copyreg _reconstructor",
+    "collections OrderedDict",
+]
+
+
+@pytest.mark.parametrize("name", GLOBALS)
+@pytest.mark.parametrize("spelling", ["global", "stack"])
+def test_no_other_global_is_reached(tmp_path, name, spelling):
+    """The error names the global, and the module is not even imported."""
+    module, attribute = name.split()
+    before = set(sys.modules)
+    named = Named(module, attribute).opcodes() if spelling == "global" else text(module) + text(attribute) + b"\x93"
+    with pytest.raises(InputError, match=f"{module}.{attribute}"):
+        read_pickle(write(tmp_path, b"\x80\x04" + named + text("x") + b"\x85R."))
+    assert set(sys.modules) == before
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_gadgets_create_no_file(tmp_path, protocol):
+    """The same bytes do create a file when they are given to the ordinary pickle module."""
+    mark = tmp_path / "mark"
+    for gadget in (
+        Call(os.system, f"touch {mark}"),
+        Call(open, str(mark), "w"),
+        Call(eval, f"open({str(mark)!r}, 'w').close()"),
+        {"train": {"audio": Call(os.mkdir, str(mark))}},
+    ):
+        data = pickle.dumps(gadget, protocol)
+        with pytest.raises(InputError):
+            read_pickle(write(tmp_path, data))
+        assert not mark.exists()
+    pickle.loads(data)
+    assert mark.exists()
+
+
+def test_gadgets_open_no_socket(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        data = pickle.dumps(Call(socket.create_connection, server.getsockname()), 4)
+        with pytest.raises(InputError, match="create_connection"):
+            read_pickle(write(tmp_path, data))
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+@pytest.mark.parametrize("opcode", pickletools.opcodes, ids=lambda opcode: opcode.name)
+def test_every_opcode_alone_ends_clearly(tmp_path, opcode):
+    """Every opcode of every protocol, after operands of several kinds: plain data or one InputError."""
+    for before in (b"", b"(", b"]", b"}", b"K\x01", b")N", b"(K\x01K\x02", b"cnumpy\ndtype\n)", b"cnumpy\nndarray\nN"):
+        for after in (b"", b"\x00" * 9, b"\xff" * 9, b"os\nsystem\n"):
+            try:
+                read_pickle(write(tmp_path, b"\x80\x04" + before + opcode.code.encode("latin1") + after + b"."))
+            except InputError as error:
+                assert "x.pkl, byte" in str(error)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([{}], dtype=object),
+        np.array(["a", None], dtype=object),
+        np.array([1j]),
+        np.array(["2022-11-07"], dtype="M8[D]"),
+        np.array([(1, 2.0)], dtype="i4,f8"),
+        np.array([b"bytes"]),
+        np.void(b"abc"),
+        np.ma.masked_array([1, 2], mask=[0, 1]),
+        b"bytes",
+        2**64,
+        {1, 2},
+        1j,
+    ],
+    ids=repr,
+)
+def test_other_types_are_refused(tmp_path, array):
+    for protocol in (2, 3, 4):
+        with pytest.raises(InputError):
+            read_pickle(write(tmp_path, pickle.dumps({"a": array}, protocol)))
+
+
+def array_opcodes(shape: bytes, dtype: str, payload: bytes) -> bytes:
+    head = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R(K\x01" + shape
+    return head + b"cnumpy\ndtype\n" + text(dtype) + b"\x89\x88\x87R\x89" + payload + b"tb"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        array_opcodes(b"(K\x03t", "f8", b"C\x08" + b"\0" * 8),  # too few bytes
+        array_opcodes(b"(J\xff\xff\xff\xfft", "f8", b"C\x08" + b"\0" * 8),  # a negative size
+        array_opcodes(b"(\x8a\x08" + b"\xff" * 7 + b"\x7fK\x00t", "f8", b"C\x00"),  # 2**63 - 1 rows of nothing
+        array_opcodes(b"(\x88t", "f8", b"C\x08" + b"\0" * 8),  # a bool for a size
+        array_opcodes(b"(K\x01t", "U0", b"C\x00"),
+        array_opcodes(b"(K\x01t", "U1", b"C\x04\xff\xff\xff\x7f"),  # no character
+        array_opcodes(b"(K\x01t", "U1", b"C\x04\x00\xd8\x00\x00"),  # a surrogate
+        array_opcodes(b"(K\x01t", "O", b"C\x08" + b"\0" * 8),
+        array_opcodes(b"(K\x01t", "f8,f8", b"C\x10" + b"\0" * 16),
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R",  # never filled
+        b"cnumpy\ndtype\n" + text("f8") + b"\x89\x88\x87R",  # a bare dtype
+        b"cnumpy\nndarray\n",  # a bare global
+        b"]q\x00h\x00a",  # a list that contains itself
+        b"}q\x00K\x01h\x00s",  # a dict that contains itself
+        b"](q\x00",  # a mark left open
+        b"NN",
+        b"}(K\x01u",
+        b"}](K\x01tK\x01s",  # an unhashable key
+        b"}()K\x01u",  # a tuple as a key
+        text("a")[:-1],
+        b"X\x02\0\0\0\xff\xff",  # no UTF-8
+        b"c" + b"a" * 10_000,
+        b"h\x07",
+    ],
+)
+def test_damaged_objects_are_refused(tmp_path, body):
+    with pytest.raises(InputError, match=r"x\.pkl, byte \d+: found .*; expected "):
+        read_pickle(write(tmp_path, b"\x80\x04" + body + b"."))
+
+
+def test_files_that_are_no_pickles(tmp_path):
+    os.mkfifo(tmp_path / "fifo")  # opening it would wait for ever
+    for path in (tmp_path, tmp_path / "missing", tmp_path / "fifo", write(tmp_path, b"")):
+        with pytest.raises(InputError):
+            read_pickle(path)
+    for data in (b"\x80", b"\x80\x04", b"hello", b"PK\x03\x04" * 9, pickle.dumps(1, 0), pickle.dumps(1, 5)):
+        with pytest.raises(InputError):
+            read_pickle(write(tmp_path, data))
+    with pytest.raises(InputError, match="3 bytes before"):
+        read_pickle(write(tmp_path, pickle.dumps(PLAIN, 4) + b"abc"))
+
+
+def test_every_truncation_is_refused(tmp_path):
+    data = pickle.dumps(PLAIN, 4)
+    for size in range(0, len(data), 3):
+        with pytest.raises(InputError):
+            read_pickle(write(tmp_path, data[:size]))
+
+
+BOMBS = {
+    "multiplied lists": b"\x80\x04(]q\x00"
+    + b"".join(b"](" + (b"h" + bytes([n])) * 10 + b"eq" + bytes([n + 1]) for n in range(12))
+    + b"t.",
+    "multiplied tuples": b"\x80\x04()q\x00" + b"h\x00h\x00\x86q\x00" * 40 + b"t.",
+    "deep lists": b"\x80\x04" + NESTED,
+    "deep tuples": b"\x80\x04)" + b"\x85" * 240_000 + b".",
+    "deep tuple as a key": b"\x80\x04})" + b"\x85" * 240_000 + b"Ns.",
+    "many dicts without end": b"\x80\x04" + b"}" * 300_000,
+    "many byte strings": b"\x80\x04" + b"C\x00" * 249_000,
+    "many memo entries": b"\x80\x04N" + b"".join(b"r" + struct.pack("<I", n) for n in range(240_000)),
+    "huge claims": b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7f",
+    "huge text": b"\x80\x04X\xff\xff\xff\xffabc",
+    "huge integer": b"\x80\x04\x8b\xff\xff\xff\x7f1",
+    "one text in many arrays": b"\x80\x04(B"
+    + struct.pack("<I", 2**20)
+    + b"a\0\0\0" * 2**18
+    + b"q\x00"
+    + array_opcodes(b"(K\x01t", f"U{2**18}", b"h\x00") * 3000
+    + b"t.",
+    "one text encoded often": b"\x80\x04("
+    + text("a" * 2**20)
+    + b"q\x00"
+    + (b"c_codecs\nencode\nh\x00" + text("latin1") + b"\x86R") * 5000
+    + b"t.",
+}
+
+
+def test_bombs_stay_small(tmp_path):
+    """Small files that would become huge or take for ever: one error each, under 1 GB and in seconds, in one process."""
+    for name, data in BOMBS.items():
+        (tmp_path / f"{name}.pkl").write_bytes(data)
+    code = """
+import pathlib, resource, sys, time
+from avmc_core.errors import InputError
+from avmc_core.unpickle import read_pickle
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*.pkl")):
+    start = time.monotonic()
+    try:
+        read_pickle(path)
+        print("read", path.name)
+    except InputError as error:
+        print("refused", path.name, round(time.monotonic() - start, 1), str(error)[-90:])
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    lines = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=100, check=True
+    ).stdout.splitlines()
+    assert len(lines) == len(BOMBS) + 1 and all(line.startswith("refused") for line in lines[:-1]), lines
+    assert int(lines[-1].split()[1]) < 1000, lines
+
+
+SMALL = pickle.dumps({"id": np.array(["a$_$1", "b$_$2"]), "x": np.arange(4.0), "l": [1, "b", None, (2.5, True)]}, 4)
+FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def only_plain(value) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(only_plain, value))
+    if isinstance(value, dict):
+        return all(type(key) in (str, int) and only_plain(item) for key, item in value.items())
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biufU" and not value.flags.writeable
+    return value is None or type(value) in (str, int, float, bool) or isinstance(value, np.generic)
+
+
+def ends_clearly(path):
+    with contextlib.suppress(InputError):
+        assert only_plain(read_pickle(path))
+
+
+@FUZZ
+@given(changes=st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_changed_bytes_end_clearly(tmp_path, changes):
+    """200 files with one to four changed bytes: plain data or one InputError."""
+    data = bytearray(SMALL)
+    for place, byte in changes:
+        data[place] = byte
+    ends_clearly(write(tmp_path, bytes(data)))
+
+
+@FUZZ
+@given(
+    pieces=st.lists(
+        st.sampled_from(
+            [bytes([code]) for code in unpickle._OPERATIONS]
+            + [
+                b"K\x00",
+                b"K\x01",
+                b"J\xff\xff\xff\xff",
+                b"q\x00",
+                b"h\x00",
+                b"C\x01b",
+                b"C\x00",
+                text("f8"),
+                text("latin1"),
+            ]
+            + [name.encode() for name in (f"c{g.value.replace(' ', chr(10))}{chr(10)}" for g in unpickle._Global)]
+        ),
+        max_size=40,
+    )
+)
+def test_random_programs_end_clearly(tmp_path, pieces):
+    """200 random sequences of the admitted opcodes, globals and operands."""
+    ends_clearly(write(tmp_path, b"\x80\x04" + b"".join(pieces) + b"."))
