@@ -1,10 +1,11 @@
-"""Self_MM's generated labels equal the reference's over three epochs of two batches."""
+"""Self_MM's generated labels equal the reference's over three epochs of two batches; how training uses them; its groups."""
 
 from __future__ import annotations
 
 import golden_files as gf
 import pytest
 import torch
+from bert_cases import clips, epochs, make, short, tiny_bert
 
 from avmc_core.models.base import Sizes
 from avmc_core.models.self_mm import SOURCES, GeneratedLabels, SelfMM, SelfMMSettings
@@ -71,3 +72,41 @@ def test_tables_survive_a_checkpoint(golden):
             rows = golden[f"input.epoch{epoch}.batch{batch}.index"]
             resumed.update(rows, features(golden, epoch, batch), epoch)
         gf.check(dict(zip(SOURCES, resumed.labels, strict=True)), labels, 0)
+
+
+def test_self_mm_labels_follow_from_epoch_2_on():
+    """In epoch 1 all labels are the annotated ones and the unimodal heads get no gradient but exist for weight decay."""
+    torch.manual_seed(0)
+    model, batch = make("Self_MM", training=short("Self_MM", accumulate=1)), clips()
+    annotated = batch.label("M")
+    stepwise = epochs(model, batch, 2)
+    losses = next(stepwise)["train"]
+    assert losses["text"] == losses["audio"] == losses["vision"] == 0 and losses["fusion"] > 0
+    assert all(torch.equal(labels, annotated) for labels in model.generated.labels)
+    assert all(p.grad is not None and p.grad.abs().sum() == 0 for p in model.heads["text"].parameters())
+    next(stepwise)
+    fusion, *unimodal = model.generated.labels
+    assert torch.equal(fusion, annotated)
+    assert all((labels != annotated).any() and labels.isfinite().all() for labels in unimodal)
+
+
+def test_self_mm_centres_equal_a_loop():
+    model, batch = make("Self_MM", training=short("Self_MM")), clips()
+    batch.labels[:2, 0] = 0.0  # in neither centre
+    list(epochs(model, batch, 2))
+    for source, labels in zip(SOURCES, model.generated.labels, strict=True):
+        table, centres = (getattr(model.generated, f"{part}_{source}") for part in ("features", "centres"))
+        for sign, centre in zip((1, -1), centres, strict=True):
+            rows = [table[i] for i in range(len(labels)) if labels[i] * sign > 0]
+            torch.testing.assert_close(centre, sum(rows) / len(rows))
+
+
+def test_self_mm_groups():
+    """Every parameter is in one group; BERT's biases and layer norms are not decayed."""
+    model = make("Self_MM", tiny_bert(pooler=False), text="finetune")
+    (optimizer,) = model.optimizers()
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert set(decay) == {id(p) for p in model.parameters()}
+    for name, parameter in model.text.encoder.named_parameters():
+        undecayed = name.endswith((".bias", "LayerNorm.weight"))
+        assert decay[id(parameter)] == (0.0 if undecayed else 0.01), name
