@@ -183,7 +183,7 @@ def _integers(where: str, value: Any, dims: int = 1) -> np.ndarray:
     numbers = _numbers(where, value, dims)
     with np.errstate(invalid="ignore"):
         good = (numbers >= 0) & (numbers < 2**31) & (numbers == np.floor(numbers))
-    _check_rows(where, numbers, good.reshape(len(good), -1).all(axis=1), "whole numbers from 0")
+    _check_rows(where, numbers, good.all(axis=tuple(range(1, dims))), "whole numbers from 0")
     return numbers.astype(np.int64)
 
 
