@@ -108,10 +108,11 @@ def misa_batch() -> Batch:
     return replace(batch, text=torch.randn(12, int(batch.text_lengths.max()), SIZES.text))
 
 
-def small_mmim(**changes) -> mmim.MMIM:
+def small_mmim(max_epochs: int = 0, **changes) -> mmim.MMIM:
     """Entropy maps one wide, so that two clips of each sign suffice."""
     torch.manual_seed(0)
-    return make("MMIM", audio_out=4, vision_out=4, fusion=8, training=short("MMIM", batch_size=8), **changes)
+    loop = short("MMIM", batch_size=8, max_epochs=max_epochs)
+    return make("MMIM", audio_out=4, vision_out=4, fusion=8, training=loop, **changes)
 
 
 def alternating() -> Batch:

@@ -92,3 +92,24 @@ def test_training_lowers_the_error_and_moves_every_weight(name):
     assert training.validation_loss(model, Clips(batch), model.training_settings) < first
     still = {n for n, p in model.named_parameters() if torch.equal(p, before[n])}
     assert still == {n for n in before if "entropy_map" in n}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_interrupted_training_goes_on_as_if_nothing_had_happened(name, tmp_path):
+    """Two optimisers, MMIM's memory and Self_MM's label tables included."""
+    batch = alternating() if name == "MMIM" else misa_batch() if name == "MISA" else clips()
+
+    def fit(folder, stop=lambda progress: False):
+        folder.mkdir(exist_ok=True)
+        return training.train(build, lambda split, inputs: Clips(batch), 1, folder, stop=stop)
+
+    def build():
+        if name == "MMIM":
+            return small_mmim(max_epochs=4)
+        return make(name, tiny_bert() if name == "Bert_MAG" else None, training=short(name, accumulate=1, max_epochs=4))
+
+    straight, whole = fit(tmp_path / "straight")
+    fit(tmp_path / "resumed", stop=lambda progress: progress.epoch == 2)
+    resumed, again = fit(tmp_path / "resumed")
+    assert vars(again) == vars(whole) and again.epoch == 4
+    assert all(torch.equal(t, straight.state_dict()[n]) for n, t in resumed.state_dict().items())
