@@ -25,7 +25,7 @@ from avmc_core.released import ID_SEPARATOR, open_supervised, open_unsupervised,
 from avmc_core.store import CLIP_COLUMNS, CLIPS, MANIFEST, SCHEMA_VERSION, Store, content_digest, files_of, open_store
 from avmc_core.tensors import Blocks, write_tensors
 
-_BLOCK_BYTES = 2**25  # of a padded array, read at once
+_BLOCK_BYTES = 2**23  # of a padded array, read at once
 _META_TOLERATED = 5  # rows in which meta.csv and the pickle may disagree; more is another table
 
 
@@ -43,9 +43,10 @@ def import_released(
     ``meta`` is only compared with the supervised file. ``simulated``: settings of the generator when the files hold a
     simulated corpus; files exported from a simulated store carry them along.
 
-    Stated repairs, counted under ``repairs`` in the manifest: values after a clip's end are dropped, labels off the grid
-    are kept, ids without a separator become the video id, differences from ``meta`` in a few rows are resolved for the
-    pickle. Everything else that does not fit is an InputError, after which, as after a kill, no store is left.
+    Stated, with their counts, under ``repairs`` in the manifest: values after a clip's end are dropped, labels off the
+    grid and unlabelled clips with the id of a labelled one are kept, ids without a separator become the video id,
+    differences from ``meta`` in a few rows are resolved for the pickle. Everything else that does not fit is an
+    InputError, after which, as after a kill, no store is left.
     """
     store_path = Path(store_path)
     sources = {"supervised": supervised, "unsupervised": unsupervised, "meta": meta}
@@ -55,6 +56,10 @@ def import_released(
         with new_folder(store_path) as folder:
             splits = _open_sources(sources)
             clips = {name: _clips(name, columns, repairs) for name, columns in splits.items()}
+            if schema.UNLABELLED in clips:
+                labelled = pd.concat([clips[name]["id"] for name in schema.SPLITS])
+                both = int(clips[schema.UNLABELLED]["id"].isin(labelled).sum())
+                repairs["unlabelled clips with the id of a labelled one, kept"] += both
             if meta is not None:
                 _compare(pd.concat(clips.values()), read_meta(meta), sources, repairs)
             files = {}

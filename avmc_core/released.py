@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 ID_SEPARATOR = "$_$"  # between video id and clip id
-_BAD_IN_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|.{201}")
+_BAD_IN_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|^\$_\$|\$_\$$|.{201}")
 _MAX_ITEMS = 2**24  # of a column other than the features, which are read whole; characters for text
 
 

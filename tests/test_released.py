@@ -117,6 +117,7 @@ HOSTILE = {  # change of the train split: what the error names
     "id with a control": (put("id", 3, "a\x1b[2Jb"), "key id, row 3"),
     "id empty": (put("id", 3, ""), "key id, row 3"),
     "id of dots": (put("id", 3, ".."), "key id, row 3"),
+    "id without a clip": (put("id", 3, "video$_$"), "key id, row 3"),
     "id with blanks": (put("id", 3, " a"), "key id, row 3"),
     "ids as numbers": (lambda c: c | {"id": np.arange(5)}, "key id: found an array of <i8"),
     "text with NUL": (put("raw_text", 3, "a\0b"), "raw_text, row 3"),

@@ -1,0 +1,247 @@
+"""Import is all or nothing: what does not fit is refused or stated, and a kill leaves nothing that opens."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import pickletools
+import shutil
+import subprocess
+import sys
+import time
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import released_factory as factory
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from avmc_core import importing, schema
+from avmc_core.errors import InputError
+from avmc_core.importing import import_released
+from avmc_core.store import verify_store
+
+FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store")
+    return import_released(folder / "store", *factory.released_files(folder), progress=False)
+
+
+def left(folder) -> list[str]:
+    """What else than input files is in a folder."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix not in (".pkl", ".csv"))
+
+
+# Repairs, which are stated, and refusals, which leave nothing
+
+
+def changed(split, key, index, value):
+    content = factory.supervised()
+    content[split][key][index] = value
+    return content
+
+
+def test_values_after_the_end_are_dropped_and_counted(tmp_path, store):
+    content = factory.supervised()
+    for row in np.flatnonzero(content["train"]["audio_lengths"] < 9)[:2]:
+        content["train"]["audio"][row, -1, 3] = 7
+    repaired = factory.imports(tmp_path, content)
+    assert repaired.manifest["repairs"] == [{"what": "clips with audio values after their end, dropped", "count": 2}]
+    assert repaired.digest == store.digest
+
+
+def test_other_repairs_are_counted(tmp_path):
+    content = factory.supervised()
+    content["train"]["regression_labels"][:2] = [-0.1, 0.33]
+    content["test"]["id"][0] = "alone"
+    other = factory.unsupervised()
+    other["id"][3] = content["valid"]["id"][2] = "valid_1$_$1"
+    repaired = factory.imports(tmp_path, content, other)
+    assert {repair["what"]: repair["count"] for repair in repaired.manifest["repairs"]} == {
+        "labels off the grid of 0.2, kept": 2,
+        "ids without a separator, read as the video id": 1,
+        "unlabelled clips with the id of a labelled one, kept": 1,
+    }
+    assert repaired.split("test").clips.loc[0, ["video_id", "clip_id"]].tolist() == ["alone", ""]
+
+
+HOSTILE = {
+    "NaN": (changed("valid", "audio", (1, 0, 3), np.nan), "split valid, key audio, row 1"),
+    "inf": (changed("test", "vision", (3, 0, 3), -np.inf), "split test, key vision, row 3"),
+    "NaN after the end": (changed("train", "text", (slice(None), -1), np.nan), "split train, key text"),
+    "more than float32 holds": (changed("train", "text", (2, 0, 0), 1e39), "split train, key text, row 2"),
+    "no state at the last token": (changed("train", "text", 4, 0), "text_bert's mask"),
+    "missing split": ({key: factory.columns(key) for key in ("train", "test")}, "no split 'valid'"),
+    "a call": ({"train": contextlib.nullcontext()}, "global 'contextlib.nullcontext'"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_does_not_fit_leaves_no_store(tmp_path, name):
+    content, named = HOSTILE[name]
+    with pytest.raises(InputError, match=named):
+        factory.imports(tmp_path, content)
+    assert left(tmp_path) == []
+
+
+def test_the_two_files_must_fit(tmp_path):
+    other = factory.unsupervised()
+    other["vision"] = np.pad(other["vision"], ((0, 0), (0, 1), (0, 0)))
+    with pytest.raises(InputError, match=r"u\.pkl: found steps"):
+        factory.imports(tmp_path, second=other)
+    assert left(tmp_path) == []
+
+
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "store").mkdir()
+    with pytest.raises(InputError, match="already there"):
+        factory.imports(tmp_path)
+    assert left(tmp_path) == ["store"] and left(tmp_path / "store") == []
+
+
+def test_a_truncated_file_leaves_no_store(tmp_path):
+    supervised, _ = factory.released_files(tmp_path)
+    data = supervised.read_bytes()
+    for size in np.linspace(0, len(data) - 1, 25).astype(int):
+        supervised.write_bytes(data[:size])
+        with pytest.raises(InputError):
+            import_released(tmp_path / "store", supervised, progress=False)
+        assert left(tmp_path) == []
+
+
+VALID = pickle.dumps(factory.supervised(), 4)
+_STARTS = [start for _, _, start in pickletools.genops(VALID)]
+PROGRAM = [place for start, end in pairwise(_STARTS) for place in range(start, min(end, start + 20))]  # not the arrays
+
+
+@FUZZ
+@given(
+    changes=st.lists(
+        st.tuples(st.booleans(), st.integers(0, len(VALID) - 1), st.integers(0, 255)), min_size=1, max_size=6
+    )
+)
+def test_changed_bytes_never_leave_a_bad_store(tmp_path, changes):
+    """200 supervised files with changed bytes: one InputError and no store, or a store that holds what it says.
+
+    About half of the changes hit the program around the arrays, half any byte.
+    """
+    broken = bytearray(VALID)
+    for anywhere, place, byte in changes:
+        broken[place if anywhere else PROGRAM[place % len(PROGRAM)]] = byte
+    (tmp_path / "s.pkl").write_bytes(broken)
+    try:
+        import_released(tmp_path / "store", tmp_path / "s.pkl", progress=False)
+    except InputError:
+        assert left(tmp_path) == []
+    else:
+        read = verify_store(tmp_path / "store")
+        assert all(
+            np.isfinite(getattr(read.split(s), m).mean()).all() for s in schema.SPLITS for m in schema.MODALITIES
+        )
+        shutil.rmtree(tmp_path / "store")
+
+
+# meta.csv beside the pickle
+
+
+def meta_of(content) -> pd.DataFrame:
+    table = pd.concat([pd.DataFrame({"mode": name, "id": columns["id"]}) for name, columns in content.items()])
+    table[["video_id", "clip_id"]] = [value.split("$_$") for value in table["id"]]
+    for suffix, task in (("", "M"), ("_T", "T"), ("_A", "A"), ("_V", "V")):
+        table[f"label{suffix}"] = np.concatenate([columns[schema.LABEL_KEYS[task]] for columns in content.values()])
+    return table.drop(columns="id").assign(text="x", annotation="").reset_index(drop=True)
+
+
+def test_meta_is_compared(tmp_path):
+    """A few differences, such as the -0.1 of the release, are stated; many mean another table."""
+    table = meta_of(factory.supervised())
+    table.to_csv(tmp_path / "meta.csv", index=False)
+    assert factory.imports(tmp_path, meta=tmp_path / "meta.csv").manifest["repairs"] == []
+    shutil.rmtree(tmp_path / "store")
+    table.loc[0, "label"] = -0.1
+    table.loc[1, "mode"] = "test"
+    table.loc[2:3, "clip_id"] = ["9998", "9999"]
+    table.to_csv(tmp_path / "meta.csv", index=False)
+    repairs = factory.imports(tmp_path, meta=tmp_path / "meta.csv").manifest["repairs"]
+    assert [repair["count"] for repair in repairs] == [4, 1, 1]
+    shutil.rmtree(tmp_path / "store")
+    table["label"] = 0.6
+    table.to_csv(tmp_path / "meta.csv", index=False)
+    with pytest.raises(InputError, match=r"meta\.csv: found \d+ clips whose labels differ"):
+        factory.imports(tmp_path, meta=tmp_path / "meta.csv")
+    assert left(tmp_path) == []
+
+
+# Kills
+
+CHILD = """
+import sys
+from avmc_core import importing
+importing._BLOCK_BYTES = 1
+print("ready", flush=True)
+importing.import_released(*sys.argv[1:], progress=False)
+"""
+
+
+def test_a_killed_import_leaves_nothing_that_opens(tmp_path, store):
+    """SIGKILL at ten moments: no store, or (killed after the last step) the whole one; the next import clears up."""
+    files = [str(path) for path in factory.released_files(tmp_path)]
+    for number in range(10):
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path / "store"), *files], stdout=subprocess.PIPE)
+        child.stdout.readline()
+        time.sleep(0.004 * number)
+        child.kill()
+        child.communicate()
+        if (tmp_path / "store").exists():
+            assert verify_store(tmp_path / "store").digest == store.digest
+            shutil.rmtree(tmp_path / "store")
+    assert import_released(tmp_path / "store", *files, progress=False).digest == store.digest
+    assert left(tmp_path) == ["store"]
+
+
+def test_the_partial_store_of_a_living_process_is_left_alone(tmp_path, store):
+    """Of two imports to one place at the same time the first to finish wins, and the other is told."""
+    with pytest.raises(OSError), importing.new_folder(tmp_path / "store") as other:
+        factory.imports(tmp_path)
+        assert other.is_dir()
+    assert left(tmp_path) == ["store"] and verify_store(tmp_path / "store").digest == store.digest
+
+
+def test_a_full_or_forbidden_place_is_one_error(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(importing, "write_tensors", full)
+    with pytest.raises(InputError, match="No space left"):
+        factory.imports(tmp_path)
+    assert left(tmp_path) == []
+    monkeypatch.undo()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="a place where a store can be written"):
+        import_released(tmp_path / "file" / "store", *factory.released_files(tmp_path), progress=False)
+
+
+MEASURE = """
+import resource, sys
+from avmc_core import importing
+importing._BLOCK_BYTES = 2**20
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before = peak()
+importing.import_released(*sys.argv[1:], progress=False)
+print(peak() - before)
+"""
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    """What was read of the mapped file is given back: importing 100 MB takes less than 40 MB."""
+    rows = {"train": 120, "valid": 2, "test": 2}
+    content = {split: factory.columns(split, rows=number, steps=schema.STEPS) for split, number in rows.items()}
+    path = factory.write(tmp_path / "s.pkl", content)
+    run = subprocess.run([sys.executable, "-c", MEASURE, str(tmp_path / "store"), str(path)], capture_output=True)
+    assert path.stat().st_size > 100e6 and float(run.stdout) < 40, run
