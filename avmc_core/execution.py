@@ -16,11 +16,14 @@ from safetensors.numpy import save_file
 
 from avmc_core import metrics, schema
 from avmc_core.batches import Inputs, SplitData
+from avmc_core.errors import InputError
 from avmc_core.models.base import Sizes
 from avmc_core.placeholders import placeholder_clips
 from avmc_core.settings import as_dict
 from avmc_core.store import Split, Store
 from avmc_core.training import TrainingFailed, discard_state, predict, train, write_tensors
+
+BERT = "bert-base-chinese"  # the encoder of the released text features
 
 
 def sizes_of(store: Store) -> Sizes:
@@ -90,12 +93,13 @@ def execute(
         else:
             try:
                 model, progress = train(
-                    lambda: build(settings, sizes), data, seed, folder, device=device, progress_bar=progress_bar
+                    network(build, settings, data.store), data, seed, folder, device=device, progress_bar=progress_bar
                 )
             except TrainingFailed as error:
                 return outcome | {"status": "failed", "reason": str(error), "seconds": time.perf_counter() - start}
             predictions = {name: predict(model, data(name, model.inputs), device) for name in schema.SPLITS}
-            metadata = {"settings": json.dumps(as_dict(settings)), "sizes": json.dumps(as_dict(sizes))}
+            # one key: safetensors writes several in no fixed order
+            metadata = {"avmc": json.dumps({"settings": as_dict(settings), "sizes": as_dict(sizes)}, sort_keys=True)}
             write_tensors(folder / "model.safetensors", model.state_dict(), metadata)
             discard_state(folder)
             outcome |= {
@@ -108,6 +112,31 @@ def execute(
     flat = {f"{name}.{task}": p for name, tasks in predictions.items() for task, p in tasks.items()}
     save_file(flat, folder / "predictions.safetensors")
     return outcome | {"seconds": time.perf_counter() - start}
+
+
+def network(build: Callable, settings: object, store: Store) -> Callable:
+    """A function that builds the network; one that fine-tunes its text encoder is given a fresh one.
+
+    The encoder is the simulated corpus's own, or for real features the folder $AVMC_BERT or bert-base-chinese from the
+    local cache. Raises InputError if neither is there.
+    """
+    sizes = sizes_of(store)
+    if getattr(settings, "text", "") != "finetune":
+        return lambda: build(settings, sizes)
+
+    def with_encoder():
+        from avmc_core.text_encoder import build_encoder, load_encoder
+
+        name = os.environ.get("AVMC_BERT") or BERT
+        _, encoder = build_encoder() if store.simulated else load_encoder(name)
+        largest = max(int(split.tokens[:, 0].max()) for split in store.splits.values())
+        if largest >= encoder.config.vocab_size:
+            raise InputError(
+                store.path, f"token {largest}", f"less than {encoder.config.vocab_size}, the encoder's words"
+            )
+        return build(settings, sizes, encoder)
+
+    return with_encoder
 
 
 def scores(split: Split, predictions: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:

@@ -10,11 +10,14 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
 
+from safetensors.torch import load_file
 from tqdm import tqdm
 
 from avmc_core import registry
 from avmc_core.artefacts import home
-from avmc_core.execution import StoreData, execute
+from avmc_core.errors import InputError
+from avmc_core.execution import StoreData, execute, network
+from avmc_core.models.base import Model
 from avmc_core.runs import Record, Run, RunStore, environment, provenance
 from avmc_core.settings import as_dict
 from avmc_core.store import Store, open_store
@@ -99,3 +102,14 @@ def _work(run: Run, store: Path, runs: Path, device: str, threads: int) -> Recor
 def _data(store: Path) -> StoreData:
     """A worker opens its store once."""
     return StoreData(open_store(store))
+
+
+def trained(run: Run, record: Record, store: Store) -> Model:
+    """The trained network of a finished run, in evaluation mode. Raises InputError when the weights do not fit."""
+    model = network(registry.builder(run.model), run.settings, store)()
+    path = record.folder / "model.safetensors"
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, RuntimeError) as error:
+        raise InputError(path, f"weights that do not fit: {error}", f"those of {run.name} on this store") from error
+    return model.eval()

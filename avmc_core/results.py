@@ -123,3 +123,17 @@ def comparison(
                 }
             )
     return cells
+
+
+def wins(table: pd.DataFrame, names: Sequence[str], baselines: Sequence[str]) -> pd.DataFrame:
+    """How many seeds of each name are better than a baseline's mean, in MAE and in Corr (a baseline without Corr counts
+    as 0): columns model, against, MAE, Corr, each cell like "3 of 3"."""
+    rows = []
+    for name in names:
+        ours = table[table["name"] == name]
+        for baseline in baselines:
+            theirs = table.loc[table["name"] == baseline, ["MAE", "Corr"]].mean().fillna(0.0)
+            better = {"MAE": ours["MAE"] < theirs["MAE"], "Corr": ours["Corr"] > theirs["Corr"]}
+            cells = {metric: f"{int(hits.sum())} of {len(ours)}" for metric, hits in better.items()}
+            rows.append({"model": name, "against": baseline, **cells})
+    return pd.DataFrame(rows)

@@ -155,9 +155,8 @@ class RunStore:
         """Move a claimed working folder to its place, record included."""
         fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name != "folder"}
         (folder / "record.json").write_text(json.dumps(fields, indent=1, sort_keys=True), encoding="utf-8")
-        place = self.root / record.key
-        os.replace(folder, place)
-        return dataclasses.replace(record, folder=place)
+        os.replace(folder, self.root / record.key)
+        return self.get(record.key)
 
 
 @cache

@@ -1,0 +1,27 @@
+"""One tiny store for all tests that need one."""
+
+from __future__ import annotations
+
+import pytest
+import released_factory as factory
+import torch
+
+from avmc_core import schema
+from avmc_core.importing import import_released
+from avmc_core.store import Store
+
+torch.set_num_threads(1)
+ROWS = {"train": 24, "valid": 12, "test": 16, "unlabelled": 24}
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory) -> Store:
+    """Random features and labels in the released schema: ``ROWS`` clips, sequences of at most 9 steps."""
+    folder = tmp_path_factory.mktemp("tiny")
+    supervised = {split: factory.columns(split, rows=ROWS[split]) for split in schema.SPLITS}
+    unsupervised = factory.columns("unlabelled", rows=ROWS["unlabelled"])
+    for columns in (*supervised.values(), unsupervised):
+        columns["text_bert"][:, 0] %= 50  # words that the corpus's small encoder has
+    unsupervised = {k: v for k, v in unsupervised.items() if "labels" not in k and k != "annotations"}
+    files = factory.write(folder / "s.pkl", supervised), factory.write(folder / "u.pkl", unsupervised)
+    return import_released(folder / "store", *files, simulated={"made by": "tests"}, progress=False)

@@ -1,0 +1,48 @@
+"""Batches hold what the store holds, clip by clip, in every view."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from avmc_core.batches import Inputs, SplitData
+from avmc_core.errors import InputError
+
+
+def test_views_against_a_loop(tiny_store):
+    split = tiny_store.split("train_mix")
+    rows = torch.tensor([5, 0, len(split.mask) - 1, 2])
+    frames = SplitData(split, Inputs("states", "frames", "padded")).batch(rows)
+    dense = SplitData(split, Inputs("cls", "mean", "padded_mean")).batch(rows)
+    for at, row in enumerate(rows.tolist()):
+        text, audio, vision = split.text[row], split.audio[row], split.vision[row]
+        for x, padded in ((text, frames.text), (audio, frames.audio), (vision, frames.vision)):
+            np.testing.assert_array_equal(padded[at, : len(x)], x)
+            assert not padded[at, len(x) :].any()
+        np.testing.assert_array_equal(dense.text[at], text[0])
+        np.testing.assert_allclose(dense.audio[at], audio.mean(0), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(dense.vision[at], frames.vision[at].mean(0), rtol=1e-5, atol=1e-5)  # D20
+        assert frames.audio_lengths[at] == len(audio)
+        np.testing.assert_array_equal(frames.tokens[at], split.tokens[row])
+    assert frames.audio.shape[1] == int(frames.audio_lengths.max())
+    assert frames.vision.shape[1] == split.vision.steps
+    assert frames.mask.tolist() == [True, True, False, True]
+    assert torch.isnan(frames.labels[2]).all() and not torch.isnan(frames.labels[0]).any()
+
+
+def test_an_epoch_holds_every_clip_once(tiny_store):
+    data = SplitData(tiny_store.split("train"), Inputs("cls", "mean", "mean"))
+    for passes in (data.shuffled(7, torch.Generator().manual_seed(3)), data.in_order(7)):
+        batches = list(passes)
+        assert sorted(torch.cat([b.index for b in batches]).tolist()) == list(range(len(data)))
+        assert {len(b) for b in batches[:-1]} == {7}
+    first, second = (
+        torch.cat([b.index for b in data.shuffled(7, torch.Generator().manual_seed(3))]).tolist() for _ in range(2)
+    )
+    assert first == second
+
+
+def test_unknown_view_is_an_error():
+    with pytest.raises(InputError, match=r"Inputs.audio: found 'fames'"):
+        Inputs(audio="fames")

@@ -1,0 +1,146 @@
+"""The run store: nothing computed twice, nothing half-written accepted, records that hold up."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+
+import numpy as np
+import pytest
+
+from avmc_core import metrics, registry, runs, schema
+from avmc_core.errors import InputError
+from avmc_core.execution import StoreData, sizes_of
+from avmc_core.grid import run_all, run_one, trained
+from avmc_core.placeholders import placeholder_clips
+from avmc_core.runs import Run, RunStore
+
+FEW = (("training.max_epochs", 1),)
+GRID = [Run("Constant", 1), *(Run("AV-MC", seed, FEW) for seed in (1, 2)), Run("AV-MC(Semi)", 1, FEW, "semi")]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture
+def never(monkeypatch):
+    """From here on, computing anything is an error."""
+
+    def computed(*_, **__):
+        raise AssertionError("computed again")
+
+    return lambda: monkeypatch.setattr("avmc_core.grid.execute", computed)
+
+
+def test_a_grid_is_computed_once_in_any_number_of_processes(tiny_store, store, tmp_path, never):
+    one = run_all(GRID, tiny_store, store, jobs=1, progress_bar=False)
+    two = run_all(GRID, tiny_store, RunStore(tmp_path / "other"), jobs=2, progress_bar=False)
+    never()
+    again = run_all(GRID, tiny_store, store, jobs=1, progress_bar=False)
+    assert list(one) == list(two) == list(again) == GRID
+    for run in GRID:
+        assert str(again[run]) == str(one[run])
+        names = {p.name for p in one[run].folder.iterdir()}
+        assert names - {"model.safetensors"} == {"record.json", "predictions.safetensors"}
+        for name in names - {"record.json"}:
+            assert (one[run].folder / name).read_bytes() == (two[run].folder / name).read_bytes()
+
+
+def test_stored_metrics_follow_from_stored_predictions(tiny_store, store):
+    for run, record in run_all(GRID, tiny_store, store, jobs=1, progress_bar=False).items():
+        for split in schema.SPLITS:
+            clips = tiny_store.split(split)
+            for task, prediction in record.predictions(split).items():
+                keep = np.ones(len(clips), bool) if task == "M" else ~placeholder_clips(clips.clips)
+                label = clips.labels[keep, schema.TASKS.index(task)]
+                expected = metrics.evaluate(prediction[keep], label)
+                assert record.scores[split][task] == pytest.approx(expected, nan_ok=True, abs=0), run
+
+
+def test_a_trained_model_comes_back(tiny_store, store):
+    record = run_all([GRID[3]], tiny_store, store, jobs=1, progress_bar=False)[GRID[3]]
+    model = trained(GRID[3], record, tiny_store)
+    batch = next(StoreData(tiny_store)("test", model.inputs).in_order())
+    np.testing.assert_allclose(model(batch)["M"].detach(), record.predictions("test")["M"], atol=1e-6)
+    with pytest.raises(InputError, match="weights that do not fit"):
+        trained(GRID[1], record, tiny_store)
+
+
+def test_the_key_holds_all_that_the_result_depends_on(monkeypatch):
+    run = Run("AV-MC", 1, FEW)
+    keys = {
+        run.key("d"),
+        run.key("other data"),
+        run.key("d", "cuda"),
+        run.key("d", "cpu", 2),
+        Run("AV-MC", 2, FEW).key("d"),
+        Run("AV-MC", 1, (("training.max_epochs", 2),)).key("d"),
+        Run("AV-MC(Semi)", 1, FEW).key("d"),
+    }
+    assert len(keys) == 7
+    assert dataclasses.replace(run, label="a name in a table").key("d") == run.key("d")
+    monkeypatch.setattr(runs, "code_hash", lambda modules: "changed")
+    assert run.key("d") not in keys
+
+
+def test_the_code_of_other_models_does_not_count():
+    from avmc_core.codehash import closure
+
+    modules = set(closure(["avmc_core.execution", "avmc_core.models.avmc_networks"]))
+    assert {"avmc_core.mixup", "avmc_core.training", "avmc_core.metrics"} <= modules
+    assert not modules & {"avmc_core.registry", "avmc_core.models.tfn", "avmc_core.figures", "avmc_core.cli"}
+
+
+def test_a_failed_run_is_kept_with_its_reason(tiny_store, store, monkeypatch, never):
+    run = Run("AV-MC", 1, (*FEW, ("rate", 1e30)))
+    record = run_all([run], tiny_store, store, jobs=1, progress_bar=False)[run]
+    assert record.status == "failed" and "loss is" in record.reason and not record.scores
+    with pytest.raises(InputError, match="not failed"):
+        record.predictions("test")
+    never()
+    assert run_all([run], tiny_store, store, jobs=1, progress_bar=False)[run].status == "failed"
+
+
+def _same(path, root):
+    from avmc_core.store import open_store
+
+    run_one(GRID[1], StoreData(open_store(path)), RunStore(root))
+
+
+def test_two_processes_at_the_same_run_agree(tiny_store, store):
+    context = multiprocessing.get_context("spawn")
+    both = [context.Process(target=_same, args=(tiny_store.path, store.root)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert len(list(store)) == 1
+
+
+def test_rubbish_in_the_store_is_named(tiny_store, store):
+    record = run_all([GRID[0]], tiny_store, store, jobs=1, progress_bar=False)[GRID[0]]
+    path = record.folder / "record.json"
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(InputError, match=r"record\.json: found a record that does not read"):
+        store.get(record.key)
+
+
+def test_unknown_names_are_errors():
+    with pytest.raises(InputError, match="model: found 'AVMC'"):
+        Run("AVMC", 1).key("d")
+    with pytest.raises(InputError, match="unknown setting 'learning_rate'"):
+        Run("AV-MC", 1, (("learning_rate", 1.0),)).key("d")
+
+
+@pytest.mark.parametrize("model", registry.MODELS)
+def test_every_registered_model_runs(model, tiny_store, store):
+    """One epoch of each at its published settings, from the registry to scores."""
+    changes = () if hasattr(registry.builder(model), "fit_predict") else FEW
+    assert registry.settings_of(model) is not None and sizes_of(tiny_store).train_clips == 24
+    record = run_all([Run(model, 1, changes)], tiny_store, store, jobs=1, progress_bar=False)
+    (record,) = record.values()
+    assert record.status == "done", record.reason
+    assert np.isfinite(record.scores["test"]["M"]["MAE"])
