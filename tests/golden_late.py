@@ -20,6 +20,7 @@ HEADS = {
     r"post_audio_layer_": "heads.A.layer_",
     r"post_video_layer_": "heads.V.layer_",
 }
+TENSOR = {**HEADS, r"post_fusion_layer_": "fusion.layer_"}
 FACTORS = {
     r"(audio|text)_factor": r"fusion.factors.\1",
     r"video_factor": "fusion.factors.vision",
@@ -37,7 +38,7 @@ FIELDS = {
 }
 
 
-def case(build, settings, **fixed):
+def case(build, settings, rules=HEADS):
     def make(golden: gf.Golden):
         config = golden.config
         text, audio, vision = config["hidden_dims"]
@@ -46,24 +47,25 @@ def case(build, settings, **fixed):
         }
         if "task_weights" in config:
             fields["weights"] = Weights(**config["task_weights"])
-        own = type(settings)(text_hidden=text, audio_hidden=audio, vision_hidden=vision, **fields, **fixed)
+        own = type(settings)(text_hidden=text, audio_hidden=audio, vision_hidden=vision, **fields)
         model = build(own, Sizes(*config["feature_dims"]))
+        model.fusion.keep_product = True  # for TFN and MTFN
         for name, tensor in golden.tensors.items():  # theirs carry axes of size one
             if name.endswith("_factor"):
                 golden.tensors[name] = tensor.squeeze(-1)
             if name.endswith("fusion_bias"):
                 golden.tensors[name] = tensor.squeeze(0)
         batch = gf.batch(golden, audio=golden["input.audio"].mean(1), vision=golden["input.vision"].mean(1))
-        return model, ENCODERS | HEADS | FACTORS, batch, lambda: model.loss(batch, "train")
+        return model, ENCODERS | rules | FACTORS, batch, lambda: model.loss(batch, "train")
 
     return make
 
 
 CASES = {
     "LF_DNN": case(lf_dnn.LFDNN, lf_dnn.SETTINGS),
-    "TFN": case(tfn.TFN, tfn.SETTINGS),
+    "TFN": case(tfn.TFN, tfn.SETTINGS, TENSOR),
     "LMF": case(lmf.LMF, lmf.SETTINGS),
     "MLF_DNN": case(mlf_dnn.MLFDNN, mlf_dnn.SETTINGS),
-    "MTFN": case(mtfn.MTFN, mtfn.SETTINGS),
+    "MTFN": case(mtfn.MTFN, mtfn.SETTINGS, TENSOR),
     "MLMF": case(mlmf.MLMF, mlmf.SETTINGS),
 }

@@ -77,11 +77,11 @@ def test_initial_weights():
     torch.manual_seed(0)
     fusion = LowRankFusion(600, 700, 800, rank=300)
     for name, width in {"audio": 600, "vision": 700, "text": 800}.items():
-        assert float(fusion.factors[name].std()) == pytest.approx((2 / (width + 1 + 300)) ** 0.5, rel=0.02)
-    assert float(fusion.combine.weight.std()) == pytest.approx((2 / 301) ** 0.5, rel=0.2)
+        assert fusion.factors[name].std().item() == pytest.approx((2 / (width + 1 + 300)) ** 0.5, rel=0.02)
+    assert fusion.combine.weight.std().item() == pytest.approx((2 / 301) ** 0.5, rel=0.2)
     assert not fusion.combine.bias.any()
     layer = EncoderLayer(60, 0.1, mult.SETTINGS)
     widths = {layer.attention.project: 60 + 180, layer.attention.out: 120, layer.linear_1: 300, layer.linear_2: 300}
     for linear, fan in widths.items():
         bound = (6 / fan) ** 0.5
-        assert 0.99 * bound < float(linear.weight.abs().max()) <= bound and not linear.bias.any()
+        assert 0.99 * bound < linear.weight.abs().max().item() <= bound and not linear.bias.any()

@@ -35,7 +35,7 @@ class TextNet(nn.Module):
 
 class AveragedModel(Model):
     """Encoders of text states and of averaged audio and vision, and a ``fusion`` of (audio, vision, text), each (B, h), to M (B,)
-    and Feature_f (B, D).
+    and Feature_f (B, D) by name.
 
     Mendable: D20, audio and vision are averaged over their valid frames instead of the padded length; D32, the text LSTM's state
     is read after the last valid step instead of after all padding.
@@ -60,7 +60,7 @@ class AveragedModel(Model):
         text = self.text_encoder(batch.text, lengths)
         audio, vision = self.audio_encoder(batch.audio), self.vision_encoder(batch.vision)
         output = {"Feature_t": text, "Feature_a": audio, "Feature_v": vision}
-        output["M"], output["Feature_f"] = self.fusion(audio, vision, text)
+        output |= self.fusion(audio, vision, text)
         for task, head in self.heads.items():
             output[task] = head(output[f"Feature_{task.lower()}"])[0]
         return output

@@ -46,9 +46,9 @@ class Concatenation(nn.Module):
         super().__init__()
         self.head = Head(size, hidden, dropout)
 
-    def forward(self, audio: Tensor, vision: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, audio: Tensor, vision: Tensor, text: Tensor) -> dict[str, Tensor]:
         joined = torch.cat([audio, vision, text], -1)
-        return self.head(joined)[0], joined
+        return {"M": self.head(joined)[0], "Feature_f": joined}
 
 
 class LFDNN(AveragedModel):

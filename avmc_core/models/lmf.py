@@ -53,10 +53,10 @@ class LowRankFusion(nn.Module):
             nn.init.xavier_normal_(weight)
         nn.init.zeros_(self.combine.bias)
 
-    def forward(self, audio: Tensor, vision: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, audio: Tensor, vision: Tensor, text: Tensor) -> dict[str, Tensor]:
         w = self.factors
         products = with_one(audio) @ w["audio"].T * (with_one(vision) @ w["vision"].T) * (with_one(text) @ w["text"].T)
-        return self.combine(products).squeeze(-1), products
+        return {"M": self.combine(products).squeeze(-1), "Feature_f": products}
 
 
 class LMF(AveragedModel):

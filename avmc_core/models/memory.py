@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad, relu
 
+from avmc_core.dropout import Dropout
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -24,7 +26,7 @@ class MLP(nn.Module):
         super().__init__()
         self.linear_1 = nn.Linear(size, layer.width)
         self.linear_2 = nn.Linear(layer.width, out)
-        self.drop = nn.Dropout(layer.dropout)
+        self.drop = Dropout(layer.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.finish(self.linear_1(x))
