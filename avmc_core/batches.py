@@ -106,10 +106,13 @@ class SplitData:
         steps = ragged.steps if getattr(self.inputs, name) == "padded" else None
         return torch.from_numpy(ragged.padded(rows.numpy(), steps))
 
-    def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
-        """One pass over all clips in random order; the last, smaller batch is kept."""
-        for rows in torch.randperm(len(self), generator=generator).split(batch_size):
-            yield self.batch(rows)
+    def shuffled(self, batch_size: int, generator: torch.Generator) -> list[Tensor]:
+        """The rows of each batch of one pass over all clips in random order. The last, smaller batch is kept; a single
+        clip left over, of which batch norm could make nothing, joins the batch before."""
+        batches = list(torch.randperm(len(self), generator=generator).split(batch_size))
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        return batches
 
     def in_order(self, batch_size: int = 128) -> Iterator[Batch]:
         """One pass over all clips in the order of the store."""

@@ -101,10 +101,14 @@ def train(
 def predict(model: Model, data: SplitData, device: str = "cpu") -> dict[str, np.ndarray]:
     """Predictions (N,) float32 of each task that the model has, in the order of the split; evaluation mode."""
     model.eval()
+    found: dict[str, list[Tensor]] = {}
     with torch.no_grad():
-        outputs = [model(batch.to(device)) for batch in data.in_order()]
-    tasks = [task for task in schema.TASKS if task in outputs[0]]
-    return {task: torch.cat([output[task] for output in outputs]).cpu().numpy() for task in tasks}
+        for batch in data.in_order():
+            output = model(batch.to(device))
+            for task in schema.TASKS:
+                if task in output:
+                    found.setdefault(task, []).append(output[task])
+    return {task: torch.cat(parts).cpu().numpy() for task, parts in found.items()}
 
 
 def validation_loss(model: Model, data: SplitData, settings: Training, device: str = "cpu") -> float:
@@ -133,9 +137,9 @@ def _one_pass(
     model.train()
     model.begin_pass(single, epoch)
     sums: dict[str, Tensor] = {}
-    batches = -(-len(data) // settings.batch_size)
-    for number, batch in enumerate(data.shuffled(settings.batch_size, order), start=1):
-        batch = batch.to(device)
+    batches = data.shuffled(settings.batch_size, order)
+    for number, rows in enumerate(batches, start=1):
+        batch = data.batch(rows).to(device)
         if number % settings.accumulate == 1 or settings.accumulate == 1:
             model.zero_grad(set_to_none=True)
         losses = model.loss(batch, single.stage)
@@ -144,13 +148,13 @@ def _one_pass(
             torch.nn.utils.clip_grad_value_(parameters, settings.clip_value)
         model.after_backward(batch, epoch)
         complete = number % settings.accumulate == 0
-        if complete or (number == batches and not settings.drop_partial_group):  # D29
+        if complete or (number == len(batches) and not settings.drop_partial_group):  # D29
             if settings.clip_norm > 0:
                 torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
             optimizers[single.optimizer].step()
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + value.detach()
-    means = {name: float(total) / batches for name, total in sums.items()}
+    means = {name: float(total) / len(batches) for name, total in sums.items()}
     if not math.isfinite(means["total"]):
         raise TrainingFailed(f"epoch {epoch}, pass {single.stage!r}: the training loss is {means['total']}")
     return means

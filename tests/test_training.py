@@ -50,11 +50,12 @@ def dying(model, data, *rest):
     global passes
     passes += 1
     if passes == 6:  # the second pass of the third epoch: in mid-epoch, after two saved ones
-        whole = data.shuffled
-        def some(*words):
-            yield next(iter(whole(*words)))
-            os.kill(os.getpid(), signal.SIGKILL)
-        data.shuffled = some
+        whole, left = data.batch, [1]
+        def some(rows):
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return whole(rows) if left.pop() else None
+        data.batch = some
     return one_pass(model, data, *rest)
 training._one_pass = dying
 torch.set_num_threads(1)
