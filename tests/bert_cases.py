@@ -80,8 +80,10 @@ class Clips:
         return len(self.whole)
 
     def shuffled(self, batch_size, generator):
-        for rows in torch.randperm(len(self), generator=generator).split(batch_size):
-            yield Batch(**{name: tensor[rows] for name, tensor in vars(self.whole).items()})
+        return torch.randperm(len(self), generator=generator).split(batch_size)
+
+    def batch(self, rows):
+        return Batch(**{name: tensor[rows] for name, tensor in vars(self.whole).items()})
 
     def in_order(self, batch_size):
         yield self.whole
