@@ -7,7 +7,6 @@ them is given back to the system block by block, so that memory does not grow wi
 from __future__ import annotations
 
 import hashlib
-import json
 import mmap
 from collections import Counter
 from collections.abc import Iterator
@@ -19,11 +18,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core import schema
-from avmc_core.atomic import new_folder, sync
+from avmc_core.atomic import new_folder
 from avmc_core.errors import InputError
 from avmc_core.released import ID_SEPARATOR, open_supervised, open_unsupervised, read_meta, simulation, steps
-from avmc_core.store import CLIP_COLUMNS, CLIPS, MANIFEST, SCHEMA_VERSION, Store, content_digest, files_of, open_store
-from avmc_core.tensors import Blocks, write_tensors
+from avmc_core.store import CLIP_COLUMNS, Store, open_store
+from avmc_core.store_writer import write_index, write_split
 
 _BLOCK_BYTES = 2**23  # of a padded array, read at once
 _META_TOLERATED = 5  # rows in which meta.csv and the pickle may disagree; more is another table
@@ -67,10 +66,22 @@ def import_released(
             with tqdm(total=total, unit="B", unit_scale=True, desc="import", disable=not progress) as bar:
                 for name, columns in splits.items():
                     where = f"{sources['unsupervised' if name == schema.UNLABELLED else 'supervised']}, split {name}"
-                    files |= _write_split(folder, where, name, columns, clips[name], repairs, bar)
-            files[CLIPS] = _write_clips(folder / CLIPS, clips)
-            kind = simulated if simulated is not None else _simulation(sources)
-            _write_manifest(folder / MANIFEST, splits, files, sources, repairs, kind)
+                    values = {
+                        m: _ragged_blocks(
+                            f"{where}, key {m}", columns[m], clips[name][f"{m}_length"].to_numpy(), repairs, bar
+                        )
+                        for m in schema.MODALITIES
+                    }
+                    files |= write_split(folder, name, clips[name], values, columns["text_bert"])
+            write_index(
+                folder,
+                clips,
+                files,
+                steps=steps(splits["train"]),
+                source={name: _source(source) for name, source in sources.items()},
+                repairs=repairs,
+                generator=simulated if simulated is not None else _simulation(sources),
+            )
     except OSError as error:
         raise InputError(
             store_path, f"{type(error).__name__}: {error}", "a place where a store can be written"
@@ -140,30 +151,6 @@ def _compare(clips: pd.DataFrame, meta: pd.DataFrame, sources: dict[str, Path], 
             )
 
 
-def _write_split(
-    folder: Path,
-    where: str,
-    name: str,
-    columns: dict[str, np.ndarray],
-    clips: pd.DataFrame,
-    repairs: Counter[str],
-    bar: tqdm,
-) -> dict[str, dict]:
-    """Writes the four files of a split and returns their entries in the manifest."""
-    files = files_of(name)
-    entries = {}
-    for modality in schema.MODALITIES:
-        lengths = clips[f"{modality}_length"].to_numpy()
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        blocks = _ragged_blocks(f"{where}, key {modality}", columns[modality], lengths, repairs, bar)
-        values = Blocks("<f4", (int(offsets[-1]), schema.DIMS[modality]), blocks)
-        entries[files[modality]] = write_tensors(folder / files[modality], {"values": values, "offsets": offsets})
-    labels = clips[list(schema.TASKS)].to_numpy(np.float32)
-    mask = np.full(len(clips), name != schema.UNLABELLED)
-    tensors = {"labels": labels, "mask": mask, "tokens": columns["text_bert"]}
-    return entries | {files["labels"]: write_tensors(folder / files["labels"], tensors)}
-
-
 def _ragged_blocks(
     where: str, padded: np.ndarray, lengths: np.ndarray, repairs: Counter[str], bar: tqdm
 ) -> Iterator[np.ndarray]:
@@ -201,38 +188,6 @@ def _release(padded: np.ndarray, block: np.ndarray) -> None:
         origin = np.frombuffer(view.obj, np.uint8).ctypes.data
         start = (block.ctypes.data - origin) // mmap.PAGESIZE * mmap.PAGESIZE
         view.obj.madvise(mmap.MADV_DONTNEED, start, block.ctypes.data - origin + block.nbytes - start)
-
-
-def _write_clips(path: Path, clips: dict[str, pd.DataFrame]) -> dict[str, int | str]:
-    data = pd.concat(clips.values()).to_csv(index=False, lineterminator="\n").encode("utf-8")
-    path.write_bytes(data)
-    sync(path)
-    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def _write_manifest(
-    path: Path,
-    splits: dict[str, dict[str, np.ndarray]],
-    files: dict[str, dict],
-    sources: dict[str, Path],
-    repairs: Counter[str],
-    generator: dict[str, Any] | None,
-) -> None:
-    manifest = {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "real" if generator is None else "simulated",
-        "digest": content_digest(files),
-        "source": {name: _source(source) for name, source in sources.items()},
-        "splits": {name: len(columns["id"]) for name, columns in splits.items()},
-        "dims": schema.DIMS,
-        "steps": steps(splits["train"]),
-        "repairs": [{"what": what, "count": count} for what, count in repairs.items() if count],
-        "files": files,
-    }
-    if generator is not None:
-        manifest["generator"] = generator
-    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    sync(path)
 
 
 def _source(path: Path) -> dict[str, int | str]:

@@ -18,7 +18,7 @@ import released_factory as factory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avmc_core import importing, schema
+from avmc_core import importing, schema, store_writer
 from avmc_core.errors import InputError
 from avmc_core.importing import import_released
 from avmc_core.store import verify_store
@@ -217,7 +217,7 @@ def test_a_full_or_forbidden_place_is_one_error(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(importing, "write_tensors", full)
+    monkeypatch.setattr(store_writer, "write_tensors", full)
     with pytest.raises(InputError, match="No space left"):
         factory.imports(tmp_path)
     assert left(tmp_path) == []
