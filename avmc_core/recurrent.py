@@ -1,15 +1,26 @@
 """LSTMs over sequences of different lengths: exact (padding never enters) and fast on CPU.
 
 PyTorch's packed LSTM fills a whole buffer with zeros at every step of its backward pass on CPU, which makes it quadratic in
-time. Here the dense kernel runs on the padded batch instead. Forward in time that is exact as it is, because the steps after a
-clip's end come last; backward in time each clip is reversed within its own length first. On a GPU cuDNN's packed kernel is used.
+time. Here only the frames of the clips are kept, one clip after the other; what does not depend on the step before is a
+matrix product over all of them, and the recurrence is compiled C (``resources/lstm.c``). Without a compiler, or in another
+precision, PyTorch's dense kernel runs on padded groups of clips of similar length: forward in time that is exact as it is,
+because the steps after a clip's end come last; backward in time each clip is reversed within its own length first. On a GPU
+cuDNN's packed kernel is used.
 """
 
 from __future__ import annotations
 
+import ctypes
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from avmc_core.compiled import library
+
+LANES = 16  # hidden units that the compiled kernel takes at once
+GROUP = 16  # clips that the dense kernel pads to the same length
 
 
 def valid_steps(lengths: Tensor, steps: int) -> Tensor:
@@ -29,38 +40,138 @@ def last_valid(x: Tensor, lengths: Tensor) -> Tensor:
     return x[torch.arange(len(x), device=x.device), lengths - 1]
 
 
+def frames_of(x: Tensor, lengths: Tensor) -> Tensor:
+    """The valid steps of x (B, T, D), one clip after the other: (F, D) with F the sum of the lengths."""
+    return x[valid_steps(lengths, x.shape[1])]
+
+
+def padded(frames: Tensor, lengths: Tensor, steps: int) -> Tensor:
+    """Back to (B, T, D), zero after each clip's end."""
+    out = frames.new_zeros(len(lengths), steps, frames.shape[1])
+    out[valid_steps(lengths, steps)] = frames
+    return out
+
+
 class LSTM(nn.LSTM):
     """One LSTM layer, one or both directions, batch first, with torch.nn.LSTM's parameters and names.
 
     ``forward(x, lengths)`` takes x (B, T, D) and lengths (B,) in 1..T and returns the outputs (B, T, directions * h), zero
     after each clip's end, and the final states (B, directions * h): after step ``length`` forward in time, after step 1
-    backward. Equal to torch.nn.LSTM on the packed sequence.
+    backward. Equal to torch.nn.LSTM on the packed sequence. ``over_frames`` is the same on frames without padding.
     """
 
     def __init__(self, input_size: int, hidden_size: int, bidirectional: bool = False):
         super().__init__(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
+        self.suffixes = ("", "_reverse") if bidirectional else ("",)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         if x.is_cuda:
             return self._packed(x, lengths)
-        outputs = [self._dense(x, "")]
-        finals = [last_valid(outputs[0], lengths)]
-        if self.bidirectional:
-            backward = self._dense(reverse_within(x, lengths), "_reverse")
-            finals.append(last_valid(backward, lengths))
-            outputs.append(reverse_within(backward, lengths))
-        keep = valid_steps(lengths, x.shape[1])[..., None]  # (B, T, 1)
-        return torch.cat(outputs, -1) * keep, torch.cat(finals, -1)
+        outputs, finals = self.over_frames(frames_of(x, lengths), lengths)
+        return padded(outputs, lengths, x.shape[1]), finals
 
-    def _dense(self, x: Tensor, suffix: str) -> Tensor:
-        """One direction over all T steps: (B, T, h)."""
+    def over_frames(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames (F, D) to outputs (F, directions * h) and final states (B, directions * h)."""
+        if frames.is_cuda:
+            steps = int(lengths.max())
+            outputs, finals = self._packed(padded(frames, lengths, steps), lengths)
+            return frames_of(outputs, lengths), finals
+        compiled = frames.dtype == torch.float32 and library() is not None
+        outputs = self._compiled(frames, lengths) if compiled else self._dense(frames, lengths)
+        ends = lengths.cumsum(0)
+        last = torch.stack([ends - 1, ends - lengths][: len(self.suffixes)], 1)  # (B, directions)
+        by_direction = outputs.unflatten(1, (len(self.suffixes), -1))
+        return outputs, by_direction[last, torch.arange(len(self.suffixes))].flatten(1)
+
+    def _weights(self, suffix: str) -> list[Tensor]:
         names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-        weights = [getattr(self, name + suffix) for name in names]
+        return [getattr(self, name + suffix) for name in names]
+
+    def _compiled(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """The hidden units are filled up with idle ones, whose state stays zero, to a multiple of LANES."""
+        h, idle = self.hidden_size, -self.hidden_size % LANES
+        inputs, biases, recurrent = [], [], []
+        for w_ih, w_hh, b_ih, b_hh in map(self._weights, self.suffixes):
+            inputs.append(pad(w_ih.unflatten(0, (4, h)), (0, 0, 0, idle)).flatten(0, 1))
+            biases.append(pad((b_ih + b_hh).unflatten(0, (4, h)), (0, idle)).flatten())
+            recurrent.append(pad(w_hh.unflatten(0, (4, h)), (0, idle, 0, idle)).flatten(0, 1))
+        gates = torch.addmm(torch.cat(biases), frames, torch.cat(inputs).T)  # (F, directions * 4h)
+        outputs = Recurrence.apply(gates, torch.stack(recurrent), lengths)  # (F, directions, h)
+        return outputs[..., :h].flatten(1)
+
+    def _dense(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """PyTorch's kernel on padded groups of clips of similar length."""
+        starts, outputs = lengths.cumsum(0) - lengths, []
+        order = lengths.argsort()
+        groups = order.split(GROUP)
+        rows = [torch.cat([torch.arange(starts[i], starts[i] + lengths[i]) for i in group]) for group in groups]
+        for group, row in zip(groups, rows, strict=True):
+            own = lengths[group]
+            x = padded(frames[row], own, int(own[-1]))
+            both = [self._dense_direction(x, "")]
+            if self.bidirectional:
+                both.append(reverse_within(self._dense_direction(reverse_within(x, own), "_reverse"), own))
+            outputs.append(frames_of(torch.cat(both, -1), own))
+        return torch.cat(outputs)[torch.cat(rows).argsort()]
+
+    def _dense_direction(self, x: Tensor, suffix: str) -> Tensor:
+        """One direction over all T steps: (B, T, h)."""
         zero = x.new_zeros(1, len(x), self.hidden_size)
-        return torch._VF.lstm(x, (zero, zero), weights, True, 1, 0.0, self.training, False, True)[0]
+        return torch._VF.lstm(x, (zero, zero), self._weights(suffix), True, 1, 0.0, self.training, False, True)[0]
 
     def _packed(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         outputs, (final, _) = super().forward(packed)
         outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=x.shape[1])
         return outputs, final.transpose(0, 1).flatten(1)
+
+
+class Shape(ctypes.Structure):
+    """The C code's struct of that name."""
+
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("clips", "directions", "hidden", "threads")) + tuple(
+        (name, ctypes.c_void_p) for name in ("order", "start", "length")
+    )
+
+
+class Recurrence(torch.autograd.Function):
+    """From the input's part of the gates (F, directions * 4h) and W_hh (directions, 4h, h) to the outputs (F, directions, h)."""
+
+    @staticmethod
+    def forward(ctx, gates: Tensor, weight: Tensor, lengths: Tensor) -> Tensor:
+        directions, _, h = weight.shape
+        gates = gates.detach().clone()
+        cell, out = gates.new_empty(2, len(gates), directions, h)
+        shape, _keep = _shape(lengths, weight)
+        _call("lstm_forward", shape, gates, cell, out, weight.transpose(1, 2).contiguous())
+        ctx.save_for_backward(gates, cell, out, weight, lengths)
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, d_out: Tensor) -> tuple[Tensor, Tensor, None]:
+        gates, cell, out, weight, lengths = ctx.saved_tensors
+        d_gates = torch.empty_like(gates)
+        shape, _keep = _shape(lengths, weight)
+        _call("lstm_backward", shape, gates, cell, d_out.contiguous(), d_gates, weight)
+        ends = lengths.cumsum(0)
+        previous = torch.zeros_like(out)  # the state that each frame starts from
+        previous[1:, 0] = out[:-1, 0]
+        previous[ends - lengths, 0] = 0.0
+        if len(weight) == 2:
+            previous[:-1, 1] = out[1:, 1]
+            previous[ends - 1, 1] = 0.0
+        d_weight = torch.bmm(d_gates.unflatten(1, (len(weight), -1)).permute(1, 2, 0), previous.transpose(0, 1))
+        return d_gates, d_weight, None
+
+
+def _shape(lengths: Tensor, weight: Tensor) -> tuple[Shape, Tensor]:
+    """The struct, and the memory that it points into."""
+    order = lengths.argsort(stable=True)
+    memory = torch.stack([order, lengths.cumsum(0) - lengths, lengths]).contiguous()
+    pointers = [row.data_ptr() for row in memory]
+    return Shape(len(lengths), len(weight), weight.shape[2], torch.get_num_threads(), *pointers), memory
+
+
+def _call(name: str, shape: Shape, *tensors: Tensor) -> None:
+    getattr(library(), name)(ctypes.byref(shape), *(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors))

@@ -26,7 +26,8 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from avmc_core import __version__, registry
-from avmc_core.codehash import ROOT, code_hash
+from avmc_core.codehash import ROOT, closure, code_hash
+from avmc_core.compiled import identity
 from avmc_core.errors import InputError
 from avmc_core.settings import as_dict, digest
 
@@ -56,6 +57,7 @@ class Run:
 
     def key(self, data_digest: str, device: str = "cpu", threads: int = 1) -> str:
         """SHA-256 (hex, 32 digits) of all that the result depends on."""
+        modules = ["avmc_core.execution", registry.entry(self.model).module]
         depends = {
             "model": self.model,
             "settings": as_dict(self.settings),
@@ -63,7 +65,8 @@ class Run:
             "data": data_digest,
             "device": device,
             "threads": threads,
-            "code": code_hash(["avmc_core.execution", registry.entry(self.model).module]),
+            "code": code_hash(modules),
+            "recurrence": identity() if "avmc_core.recurrent" in closure(modules) else "",
             "libraries": {name: version(name) for name in LIBRARIES},
             "machine": platform.machine(),
         }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from avmc_core.recurrent import LSTM, last_valid, reverse_within
+from avmc_core import compiled, recurrent
+from avmc_core.recurrent import LSTM, frames_of, last_valid, padded, reverse_within
+
+TOLERANCE = {torch.float32: {"rtol": 2e-5, "atol": 2e-5}, torch.float64: {"rtol": 1e-7, "atol": 1e-9}}
 
 
 def packed(lstm: LSTM, x, lengths):
@@ -19,16 +22,28 @@ def packed(lstm: LSTM, x, lengths):
     return outputs, final.transpose(0, 1).flatten(1)
 
 
-lengths_lists = st.lists(st.integers(1, 9), min_size=1, max_size=6)
+@pytest.fixture(params=["compiled", "torch"])
+def kernel(request, monkeypatch):
+    """Runs a test with the compiled kernel and without it."""
+    if request.param == "torch":
+        monkeypatch.setattr(recurrent, "library", lambda: None)
+    elif compiled.library() is None:
+        pytest.skip("no C compiler here")
 
 
-@settings(max_examples=40, deadline=None)
-@given(lengths=lengths_lists, hidden=st.integers(1, 5), both=st.booleans(), seed=st.integers(0, 99))
-def test_equals_packed(lengths, hidden, both, seed):
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=35),
+    hidden=st.sampled_from([1, 5, 8, 16, 25, 48]),
+    both=st.booleans(),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    seed=st.integers(0, 99),
+)
+def test_equals_packed(kernel, lengths, hidden, both, dtype, seed):
     torch.manual_seed(seed)
     lengths = torch.tensor(lengths)
-    lstm = LSTM(3, hidden, bidirectional=both).double()
-    x = torch.randn(len(lengths), int(lengths.max()) + seed % 3, 3, dtype=torch.float64)
+    lstm = LSTM(3, hidden, bidirectional=both).to(dtype)
+    x = torch.randn(len(lengths), int(lengths.max()) + seed % 3, 3, dtype=dtype)
     results = []
     for run in (lstm, lambda *inputs: packed(lstm, *inputs)):
         lstm.zero_grad()
@@ -37,11 +52,63 @@ def test_equals_packed(lengths, hidden, both, seed):
         (outputs.sin().sum() + final.cos().sum()).backward()
         results.append([outputs, final, leaf.grad, *(p.grad for p in lstm.parameters())])
     for ours, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(ours, theirs)
+        torch.testing.assert_close(ours, theirs, **TOLERANCE[dtype])
+
+
+def test_extreme_inputs_stay_exact(kernel):
+    """Saturated gates, and products that would be denormal numbers."""
+    torch.manual_seed(1)
+    lstm, lengths = LSTM(2, 16, bidirectional=True), torch.tensor([40, 3, 17])
+    for scale in (1e-30, 1e-4, 30.0, 1e4):
+        x = scale * torch.randn(3, 40, 2)
+        for ours, theirs in zip(lstm(x, lengths), packed(lstm, x, lengths), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=2e-6, atol=1e-7 if scale < 1 else 2e-6)
+
+
+def test_threads_do_not_change_the_recurrence(kernel):
+    """Same bytes whatever shares the machine: clips are independent of each other."""
+    torch.manual_seed(2)
+    lstm, lengths = LSTM(4, 16, bidirectional=True), torch.randint(1, 30, (40,))
+    x = torch.randn(40, 30, 4)
+    results = []
+    for threads in (1, 2, 1):
+        torch.set_num_threads(threads)
+        results.append(lstm(x, lengths)[0])
+    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+
+
+def test_only_the_asked_gradients_and_only_once():
+    """Frozen weights get no gradient, evaluation builds no graph."""
+    lstm, lengths = LSTM(4, 16), torch.tensor([3, 2])
+    lstm.weight_hh_l0.requires_grad_(False)
+    x = torch.randn(2, 3, 4, requires_grad=True)
+    lstm(x, lengths)[1].sum().backward()
+    assert x.grad is not None and lstm.weight_hh_l0.grad is None and lstm.weight_ih_l0.grad is not None
+    with torch.no_grad():
+        assert not lstm(x, lengths)[0].requires_grad
+
+
+def test_builds_again_only_for_another_source(tmp_path, monkeypatch):
+    """The build is kept in $AVMC_HOME; without a working compiler there is none, and no error."""
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path))
+    monkeypatch.setenv("CC", "false")
+    compiled.library.cache_clear()
+    try:
+        assert compiled.library() is None and compiled.identity() == "torch"
+        monkeypatch.delenv("CC")
+        compiled.library.cache_clear()
+        if compiled.library() is None:
+            pytest.skip("no C compiler here")
+        (built,) = (tmp_path / "compiled").iterdir()
+        before = built.stat().st_mtime_ns
+        compiled.library.cache_clear()
+        assert compiled.library() is not None and built.stat().st_mtime_ns == before
+    finally:
+        compiled.library.cache_clear()
 
 
 @pytest.mark.parametrize("both", [False, True])
-def test_padding_content_does_not_matter(both):
+def test_padding_content_does_not_matter(both, kernel):
     torch.manual_seed(0)
     lstm, lengths = LSTM(4, 3, both), torch.tensor([5, 1, 7])
     x = torch.randn(3, 7, 4)
@@ -59,3 +126,11 @@ def test_reverse_within_against_a_loop():
         assert reversed_[row, length:].tolist() == x[row, length:].tolist()
     assert torch.equal(reverse_within(reversed_, lengths), x)
     assert last_valid(x, lengths).tolist() == [x[0, 3].tolist(), x[1, 0].tolist()]
+
+
+def test_frames_against_a_loop():
+    x, lengths = torch.arange(24.0).reshape(2, 6, 2), torch.tensor([4, 1])
+    frames = frames_of(x, lengths)
+    assert frames.tolist() == [*x[0, :4].tolist(), *x[1, :1].tolist()]
+    again = padded(frames, lengths, 5)
+    assert torch.equal(again[0, :4], x[0, :4]) and again[0, 4:].eq(0).all() and again[1, 1:].eq(0).all()

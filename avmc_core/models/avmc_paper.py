@@ -10,7 +10,7 @@ from avmc_core import schema
 from avmc_core.batches import Batch, Inputs
 from avmc_core.models.avmc import AVMC, AVMCSettings
 from avmc_core.models.base import Sizes
-from avmc_core.recurrent import LSTM
+from avmc_core.recurrent import LSTM, frames_of
 
 
 class SequenceEncoder(nn.Module):
@@ -27,8 +27,8 @@ class SequenceEncoder(nn.Module):
         self.linear = nn.Linear(2 * hidden, hidden)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        outputs, _ = self.rnn_1(x, lengths)  # (B, T, 2h)
-        _, final = self.rnn_2(outputs, lengths)  # (B, 2h)
+        outputs, _ = self.rnn_1.over_frames(frames_of(x, lengths), lengths)  # (F, 2h), padding left out
+        _, final = self.rnn_2.over_frames(outputs, lengths)  # (B, 2h)
         return relu(self.linear(self.drop(final)))
 
 

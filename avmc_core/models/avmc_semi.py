@@ -11,7 +11,7 @@ from avmc_core.mixup import Draw
 from avmc_core.models.avmc import AVMC, AVMCSettings, squash
 from avmc_core.models.base import Sizes
 from avmc_core.models.layers import Head
-from avmc_core.recurrent import LSTM
+from avmc_core.recurrent import LSTM, frames_of
 
 
 class StackedBiLSTM(nn.Module):
@@ -26,8 +26,9 @@ class StackedBiLSTM(nn.Module):
         self.rnn_2 = LSTM(2 * hidden, hidden, bidirectional=True)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        outputs, first = self.rnn_1(self.drop(self.linear(x)), lengths)  # (B, T, 2h), (B, 2h)
-        _, second = self.rnn_2(self.norm(outputs), lengths)
+        frames = frames_of(x, lengths)  # (F, D), padding left out
+        outputs, first = self.rnn_1.over_frames(self.drop(self.linear(frames)), lengths)  # (F, 2h), (B, 2h)
+        _, second = self.rnn_2.over_frames(self.norm(outputs), lengths)
         # forward states of both layers, then backward ones
         return torch.stack((first, second), 1).unflatten(2, (2, -1)).transpose(1, 2).flatten(1)
 

@@ -1,0 +1,61 @@
+"""The optional compiled kernel: ``resources/lstm.c``, built once where a C compiler is found, never required.
+
+The build is kept in ``$AVMC_HOME/compiled``. AVMC_COMPILE=0 switches it off, CC names the compiler.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from avmc_core.atomic import new_file
+from avmc_core.home import home
+
+SOURCE = Path(__file__).parent / "resources" / "lstm.c"
+FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
+# PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight for the cores.
+OPENMP = ("-fopenmp", "-nostdlib")
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The loaded kernel; None where it is switched off or cannot be built."""
+    compiler = os.environ.get("CC") or shutil.which("cc")
+    if os.environ.get("AVMC_COMPILE") == "0" or not compiler:
+        return None
+    for flags in ((*FLAGS, *OPENMP), FLAGS):
+        try:
+            return ctypes.CDLL(str(_build(compiler, flags)))
+        except (OSError, subprocess.CalledProcessError):
+            continue
+    return None
+
+
+def identity() -> str:
+    """What computes LSTMs on CPU here; part of a run's key, because the last bits depend on it."""
+    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16] if library() else "torch"
+
+
+def _build(compiler: str, flags: tuple[str, ...]) -> Path:
+    """The shared library for this source, compiler and processor, built if need be."""
+    depends = (SOURCE.read_text(), compiler, *flags, platform.machine(), _processor())
+    path = home() / "compiled" / f"lstm-{hashlib.sha256(repr(depends).encode()).hexdigest()[:16]}.so"
+    if not path.exists():
+        with new_file(path) as temporary:
+            subprocess.run([compiler, *flags, "-o", temporary, SOURCE], check=True, capture_output=True)
+    return path.resolve()
+
+
+def _processor() -> str:
+    """What -march=native depends on: two machines may share $AVMC_HOME."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")

@@ -1,0 +1,167 @@
+/* The recurrence of an LSTM over clips of different lengths, forward and backward in time at once, and its gradient.
+ *
+ * Frames of all clips lie one after the other (F rows). Clips are taken ROWS at a time, neighbours in length; each group of
+ * clips and each direction is independent of the others, so threads need no barrier and results do not depend on their number.
+ * The hidden size is a multiple of LANES. Compiled and called by compiled.py; recurrent.py holds the rest of the layer.
+ */
+#include <stdint.h>
+#include <string.h>
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
+
+#ifdef __AVX512F__
+enum { LANES = 16, ROWS = 8 };
+#else
+enum { LANES = 8, ROWS = 4 };
+#endif
+typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+static inline vec load(const float *p) { return *(const vec *)p; }
+static inline void store(float *p, vec v) { *(vec *)p = v; }
+static inline vec all(float x) { return x - (vec){0}; }
+static inline vec choose(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
+
+static inline vec exp_(vec x) {
+    x = choose(x < -87.0f, all(-87.0f), choose(x > 87.0f, all(87.0f), x));
+    vec n = x * 1.44269504f + 12582912.0f - 12582912.0f; /* x = n log 2 + r, n rounded to a whole number */
+    vec r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    vec p = all(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f, p = p * r + 8.3334519073e-3f, p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f, p = p * r + 5.0000001201e-1f;
+    ivec scale = (__builtin_convertvector(n, ivec) + 127) << 23;
+    return (p * r * r + r + 1.0f) * (vec)scale;
+}
+
+static inline vec sigmoid(vec x) { return 1.0f / (1.0f + exp_(-x)); }
+
+static inline vec tanh_(vec x) {
+    vec z = x * x, p = all(-5.70498872745e-3f);
+    p = p * z + 2.06390887954e-2f, p = p * z - 5.37397155531e-2f, p = p * z + 1.33314422036e-1f;
+    p = p * z - 3.33332819422e-1f;
+    return choose(z < 0.390625f, p * z * x + x, 1.0f - 2.0f / (1.0f + exp_(x + x)));
+}
+
+/* c (ROWS, n) = a (ROWS, k) b (k, n) */
+static inline void multiply(float *c, const float *a, const float *b, int64_t k, int64_t n) {
+    for (int64_t j = 0; j < n; j += 2 * LANES) {
+        int pair = j + LANES < n; /* the last tile may be half a tile */
+        vec left[ROWS] = {{0}}, right[ROWS] = {{0}};
+        for (int64_t i = 0; i < k; i++) {
+            vec b0 = load(b + i * n + j), b1 = load(b + i * n + (pair ? j + LANES : j));
+            for (int r = 0; r < ROWS; r++) left[r] += a[r * k + i] * b0, right[r] += a[r * k + i] * b1;
+        }
+        for (int r = 0; r < ROWS; r++) {
+            store(c + r * n + j, left[r]);
+            if (pair) store(c + r * n + j + LANES, right[r]);
+        }
+    }
+}
+
+/* Denormal numbers, of which fading gradients are full, count as zero: they are a hundred times slower. */
+static unsigned flush_denormals(void) {
+#ifdef __SSE__
+    unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040);
+    return before;
+#else
+    return 0;
+#endif
+}
+
+static void restore_denormals(unsigned before) {
+#ifdef __SSE__
+    _mm_setcsr(before);
+#endif
+}
+
+typedef struct {
+    int64_t clips, directions, hidden, threads;
+    const int64_t *order, *start, *length; /* clips by length; first frame and frames of each clip */
+} Shape;
+
+/* Frame that clip reads at a step of a direction, or -1 after its end. */
+static inline int64_t frame(const Shape *s, int64_t clip, int64_t direction, int64_t step) {
+    if (clip < 0 || step >= s->length[clip]) return -1;
+    return s->start[clip] + (direction ? s->length[clip] - 1 - step : step);
+}
+
+/* The clips of a group (-1: none), and the number of steps of the longest. */
+static inline int64_t members(const Shape *s, int64_t group, int64_t *clip) {
+    int64_t steps = 0;
+    for (int r = 0; r < ROWS; r++) {
+        clip[r] = group * ROWS + r < s->clips ? s->order[group * ROWS + r] : -1;
+        if (clip[r] >= 0 && s->length[clip[r]] > steps) steps = s->length[clip[r]];
+    }
+    return steps;
+}
+
+/* gates (F, directions, 4, hidden): on entry the input's part, on return i, f, g, o after their nonlinearity.
+ * cell, out (F, directions, hidden): c and h. weight (directions, hidden, 4 hidden): W_hh transposed. */
+void lstm_forward(const Shape *s, float *gates, float *cell, float *out, const float *weight) {
+    const int64_t h = s->hidden, groups = (s->clips + ROWS - 1) / ROWS;
+#pragma omp parallel for schedule(dynamic) num_threads(s->threads)
+    for (int64_t unit = 0; unit < groups * s->directions; unit++) {
+        const unsigned before = flush_denormals();
+        const int64_t d = unit % s->directions;
+        int64_t clip[ROWS], steps = members(s, unit / s->directions, clip);
+        float state[ROWS * h], memory[ROWS * h], recurrent[ROWS * 4 * h];
+        memset(state, 0, sizeof state), memset(memory, 0, sizeof memory);
+        for (int64_t step = 0; step < steps; step++) {
+            multiply(recurrent, state, weight + d * 4 * h * h, h, 4 * h);
+            for (int r = 0; r < ROWS; r++) {
+                const int64_t f = frame(s, clip[r], d, step), at = f * s->directions + d;
+                if (f < 0) continue;
+                float *z = gates + at * 4 * h, *u = recurrent + r * 4 * h;
+                for (int64_t j = 0; j < h; j += LANES) {
+                    vec i = sigmoid(load(z + j) + load(u + j)), k = sigmoid(load(z + h + j) + load(u + h + j));
+                    vec g = tanh_(load(z + 2 * h + j) + load(u + 2 * h + j));
+                    vec o = sigmoid(load(z + 3 * h + j) + load(u + 3 * h + j));
+                    vec c = k * load(memory + r * h + j) + i * g, y = o * tanh_(c);
+                    store(z + j, i), store(z + h + j, k), store(z + 2 * h + j, g), store(z + 3 * h + j, o);
+                    store(memory + r * h + j, c), store(state + r * h + j, y);
+                    store(cell + at * h + j, c), store(out + at * h + j, y);
+                }
+            }
+        }
+        restore_denormals(before);
+    }
+}
+
+/* From the gradient of out, d_out (F, directions, hidden), that of the gates before their nonlinearity, d_gates.
+ * weight (directions, 4 hidden, hidden): W_hh. */
+void lstm_backward(const Shape *s, const float *gates, const float *cell, const float *d_out, float *d_gates,
+                   const float *weight) {
+    const int64_t h = s->hidden, groups = (s->clips + ROWS - 1) / ROWS;
+#pragma omp parallel for schedule(dynamic) num_threads(s->threads)
+    for (int64_t unit = 0; unit < groups * s->directions; unit++) {
+        const unsigned before = flush_denormals();
+        const int64_t d = unit % s->directions;
+        int64_t clip[ROWS], steps = members(s, unit / s->directions, clip);
+        float d_state[ROWS * h], d_memory[ROWS * h], d_recurrent[ROWS * 4 * h];
+        memset(d_state, 0, sizeof d_state), memset(d_memory, 0, sizeof d_memory);
+        memset(d_recurrent, 0, sizeof d_recurrent);
+        for (int64_t step = steps - 1; step >= 0; step--) {
+            for (int r = 0; r < ROWS; r++) {
+                const int64_t f = frame(s, clip[r], d, step), at = f * s->directions + d;
+                if (f < 0) continue;
+                const int64_t previous = frame(s, clip[r], d, step - 1);
+                const float *z = gates + at * 4 * h;
+                float *dz = d_recurrent + r * 4 * h;
+                for (int64_t j = 0; j < h; j += LANES) {
+                    vec i = load(z + j), k = load(z + h + j), g = load(z + 2 * h + j), o = load(z + 3 * h + j);
+                    vec t = tanh_(load(cell + at * h + j)), dy = load(d_state + r * h + j) + load(d_out + at * h + j);
+                    vec dc = load(d_memory + r * h + j) + dy * o * (1.0f - t * t);
+                    vec c = step ? load(cell + (previous * s->directions + d) * h + j) : all(0.0f);
+                    store(dz + j, dc * g * i * (1.0f - i)), store(dz + h + j, dc * c * k * (1.0f - k));
+                    store(dz + 2 * h + j, dc * i * (1.0f - g * g)), store(dz + 3 * h + j, dy * t * o * (1.0f - o));
+                    store(d_memory + r * h + j, dc * k);
+                }
+                memcpy(d_gates + at * 4 * h, dz, 4 * h * sizeof(float));
+            }
+            multiply(d_state, d_recurrent, weight + d * 4 * h * h, 4 * h, h);
+        }
+        restore_denormals(before);
+    }
+}
