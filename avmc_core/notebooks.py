@@ -13,7 +13,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,29 +214,41 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+def notebook_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command line's options for ``build_notebooks``."""
+    for option in reversed(
+        [
+            click.option(
+                "--folder", default="notebooks", show_default=True, help="Where the py:percent notebooks are."
+            ),
+            click.option("--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, help="ci or full."),
+            click.option("--store", envvar="AVMC_STORE", help="An imported store of the real features."),
+            click.option("--meta", envvar="AVMC_META", help="The real label table, meta.csv."),
+            click.option("--seed", type=int, help="Instead of the notebooks' own."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def report(notebook: Executed) -> str:
+    """One line for the terminal."""
+    return f"{notebook.name}: " + ("unchanged" if notebook.reused else f"executed in {notebook.seconds:.1f} s")
 
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--folder", default="notebooks", show_default=True, help="Where the py:percent notebooks are.")
 @click.option("--out", default="_build/notebooks", show_default=True, help="Where the executed ones go.")
-@click.option("--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, help="ci or full.")
-@click.option("--store", envvar="AVMC_STORE", help="An imported store of the real features.")
-@click.option("--meta", envvar="AVMC_META", help="The real label table, meta.csv.")
-@click.option("--seed", type=int, help="Instead of the notebooks' own.")
-@click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="Any other declared parameter.")
+@click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=JSON", help="Any other declared parameter.")
+@notebook_options
 def main(names: tuple[str, ...], pairs: tuple[str, ...], **options: Any) -> None:
     """Execute the notebooks (all, or NAMES) that changed."""
-    parameters = {name: _value(text) for name, _, text in (pair.partition("=") for pair in pairs)}
     try:
+        parameters = {name: json.loads(value) for name, _, value in (pair.partition("=") for pair in pairs)}
         for notebook in build_notebooks(only=names, parameters=parameters, **options):
-            say = "unchanged" if notebook.reused else f"executed in {notebook.seconds:.1f} s"
-            click.echo(f"{notebook.name}: {say}")
+            click.echo(report(notebook))
+    except json.JSONDecodeError as error:
+        raise click.UsageError(f"-p wants NAME=JSON: {error}") from error
     except (InputError, NotebookError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2 if isinstance(error, InputError) else 1)

@@ -1,0 +1,68 @@
+"""Build the book: bring the notebooks up to date, stage them beside the pages, and let Jupyter Book render the stage."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from avmc_core.errors import InputError
+from avmc_core.notebooks import NotebookError, build_notebooks, notebook_options, report
+
+
+class BookError(RuntimeError):
+    """Jupyter Book failed or warned; its own messages stand above."""
+
+
+def build_book(out: str | Path = ".", **options: Any) -> Path:
+    """Render the book whose ``_config.yml`` is in the current folder into ``<out>/_build/html``; returns that folder.
+
+    ``options`` go to ``build_notebooks``. A notebook ``notebooks/NAME.py`` becomes ``notebooks/NAME.html``, a page
+    ``book/NAME.md`` becomes ``NAME.html``. Raises InputError, NotebookError, or BookError when Sphinx warns.
+    """
+    build = Path(out) / "_build"
+    pages = {path.relative_to("book"): path for path in Path("book").rglob("*") if path.is_file()}
+    for notebook in build_notebooks(out=build / "notebooks", **options):
+        click.echo(report(notebook))
+        for path in (notebook.path, notebook.path.with_suffix(".json")):
+            pages[Path("notebooks") / path.name] = path
+    stage(pages, build / "site")
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command = [*jupyter_book, "build", str(build / "site"), "--path-output", str(out)]
+    command += ["--config", str(Path("_config.yml").resolve()), "--toc", str(Path("_toc.yml").resolve())]
+    if subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], check=False).returncode:
+        raise BookError("the book has warnings or errors (above)")
+    return build / "html"
+
+
+def stage(pages: dict[Path, Path], folder: Path) -> None:
+    """Make ``folder`` hold exactly ``pages`` (place in it -> source), rewriting only what differs: Sphinx then rebuilds
+    only that."""
+    for old in sorted(folder.rglob("*")):
+        if old.is_file() and old.relative_to(folder) not in pages:
+            old.unlink()
+    for place, source in pages.items():
+        target = folder / place
+        if not target.is_file() or target.read_bytes() != source.read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+
+@click.command()
+@click.option("--out", default=".", show_default=True, help="The book goes into _build/html under this folder.")
+@notebook_options
+def main(**options: Any) -> None:
+    """Execute the notebooks that changed and build the book."""
+    try:
+        click.echo(f"The book is {build_book(**options) / 'index.html'}")
+    except (InputError, NotebookError, BookError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+if __name__ == "__main__":
+    main()

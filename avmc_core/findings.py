@@ -1,0 +1,76 @@
+"""One finding of the audit: what was found, what the paper prints, and whether the two agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from avmc_core.published import text_figure
+
+HOLDS = "holds"
+FAILS = "does not hold"
+UNPUBLISHED = "no published figure"
+UNDECIDED = "not decided"  # the source does not tell, or is simulated
+VERDICTS = (HOLDS, FAILS, UNPUBLISHED, UNDECIDED)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``value`` and ``published`` are plain data, None where there is none; ``found`` and ``printed`` the same in words."""
+
+    key: str
+    name: str
+    place: str  # where the paper speaks of it
+    value: Any
+    published: Any
+    verdict: str
+    shown: str | None = None  # the value in words, where plain data says too little
+
+    @property
+    def found(self) -> str:
+        return self.shown or _words(self.value)
+
+    @property
+    def printed(self) -> str:
+        return _words(self.published)
+
+
+def finding(
+    key: str,
+    name: str,
+    place: str,
+    value: Any,
+    published: Any = None,
+    shown: str | None = None,
+    *,
+    holds: bool | None = None,
+) -> Finding:
+    """Decides a finding: by equality with the published value, unless ``holds`` says how it came out."""
+    if value is None:
+        verdict = UNDECIDED
+    elif published is None:
+        verdict = UNPUBLISHED
+    else:
+        verdict = HOLDS if (value == published if holds is None else holds) else FAILS
+    return Finding(key, name, place, value, published, verdict, shown)
+
+
+def in_text(
+    key: str, name: str, figure: str, value: Any, shown: str | None = None, *, holds: bool | None = None
+) -> Finding:
+    """A finding against a figure printed in the paper's text (``published.text_figure``)."""
+    published, place = text_figure(figure)
+    return finding(key, name, place, value, published, shown, holds=holds)
+
+
+def slashes(values: Iterable[Any]) -> str:
+    return "/".join(str(value) for value in values)
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return slashes(value) if isinstance(value, list) else str(value)

@@ -1,0 +1,20 @@
+"""The paper's printed figures, from one data file: ``resources/published.json``."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@cache
+def published() -> dict[str, Any]:
+    """Tables 1 to 4, figures printed in the text (``text_figures``: value, place, what it says), and later re-runs."""
+    return json.loads(files("avmc_core").joinpath("resources", "published.json").read_text(encoding="utf-8"))
+
+
+def text_figure(name: str) -> tuple[Any, str]:
+    """Value and place in the paper of a figure printed in its text. Raises KeyError for an unknown name."""
+    figure = published()["text_figures"][name]
+    return figure["value"], figure["place"]

@@ -1,0 +1,114 @@
+"""The corpus's small text encoder: the same class as bert-base-chinese, with the same 768 features a token, but with one
+layer, a vocabulary of the lexicon's characters, and seeded random weights that never see a label.
+
+A random encoder still tells sentences apart: its [CLS] state holds a random projection of the bag of characters, from
+which a linear map can read the words. The initial range is wider than BERT's own .02 so that this share is not drowned by
+the constant part of [CLS].
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers.utils import logging as transformers_logging
+
+from avmc_core.errors import InputError
+from avmc_core.schema import DIMS, STEPS
+from avmc_core.sentences import characters, polarity
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+INITIAL_RANGE = 0.04
+SENTIMENT = 2.0
+SEED = 768
+BATCH = 64  # sentences encoded together
+
+
+def build_encoder() -> tuple[BertTokenizerFast, BertModel]:
+    """Tokenizer and encoder of the embedded corpus, in evaluation mode; the same weights at every call."""
+    vocabulary = (*SPECIAL, *characters())
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=DIMS["text"],
+        num_hidden_layers=1,
+        num_attention_heads=12,
+        intermediate_size=1536,
+        max_position_embeddings=64,
+        initializer_range=INITIAL_RANGE,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        model = BertModel(config, add_pooling_layer=False).eval()
+        words = model.embeddings.word_embeddings.weight
+        sentiment = torch.tensor([polarity().get(token, 0.0) for token in vocabulary])
+        with torch.no_grad():
+            words += SENTIMENT * INITIAL_RANGE * sentiment[:, None] * torch.randn(DIMS["text"])
+    with tempfile.TemporaryDirectory() as folder:  # a vocab_file argument would map everything to [UNK] in transformers 5
+        Path(folder, "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+        tokenizer = BertTokenizerFast.from_pretrained(folder)
+    return tokenizer, model
+
+
+def save_encoder(folder) -> Path:
+    """Write the corpus's encoder to ``folder`` in the usual layout, so that ``load_encoder`` can fine-tune it."""
+    tokenizer, model = build_encoder()
+    with _quiet():
+        tokenizer.save_pretrained(folder)
+        model.save_pretrained(folder)
+    return Path(folder)
+
+
+def load_encoder(name) -> tuple[BertTokenizerFast, BertModel]:
+    """A BERT and its tokenizer, in evaluation mode: from the local folder ``name`` if there is one, else from the local
+    model cache under that name ("bert-base-chinese"). Never asks the network. Raises InputError if neither has it.
+    """
+    try:
+        with _quiet():
+            tokenizer = BertTokenizerFast.from_pretrained(name, local_files_only=True)
+            model = BertModel.from_pretrained(name, local_files_only=True, add_pooling_layer=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            name,
+            "no such encoder in a local folder or in the local model cache",
+            "a folder with config.json, model.safetensors and a tokenizer: save_encoder(folder) writes the embedded "
+            "corpus's own; a pretrained one is downloaded beforehand with `hf download bert-base-chinese`",
+        ) from error
+    return tokenizer, model.eval()
+
+
+@torch.no_grad()
+def encode(sentences: Sequence[str], encoder=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Last hidden states of ``sentences`` and their tokens, from ``encoder`` (tokenizer, model; the corpus's own if None).
+
+    Returns states (sum of lengths, 768) float32, [CLS] first and [SEP] last in each sentence; lengths (N,) int64, at most
+    50; tokens (N, 3, 50) int64: ids, mask (1 is a token), segments, as in the released ``text_bert``.
+    """
+    tokenizer, model = encoder or build_encoder()
+    out = tokenizer(list(sentences), padding="max_length", truncation=True, max_length=STEPS["text"], return_tensors="pt")
+    tokens = torch.stack([out["input_ids"], out["attention_mask"], out["token_type_ids"]], dim=1)  # (N, 3, 50)
+    lengths = tokens[:, 1].sum(dim=1)
+    ends = lengths.cumsum(0)
+    states = np.empty((int(ends[-1]), model.config.hidden_size), dtype=np.float32)
+    for rows in torch.argsort(lengths, stable=True).split(BATCH):  # like lengths together: little padding is computed
+        ids, mask, segments = tokens[rows, :, : int(lengths[rows].max())].unbind(dim=1)
+        hidden = model(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state  # (B, T, D)
+        for row, state in zip(rows.tolist(), hidden.numpy(), strict=True):
+            states[ends[row] - lengths[row] : ends[row]] = state[: lengths[row]]
+    return states, lengths.numpy(), tokens.numpy()
+
+
+@contextmanager
+def _quiet():
+    """Without transformers' progress bars, which know nothing of ours."""
+    was_on = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_on:
+            transformers_logging.enable_progress_bar()
