@@ -54,11 +54,11 @@ def bootstrap(
     values = values[None] if values.ndim == 2 else values
     if values.ndim != 3 or 0 in values.shape[:2]:
         raise InputError("bootstrap statistics", f"shape {np.shape(statistics)}", "(N, K) or (R, N, K), N and R > 0")
-    sums = _group_sums(values, groups)  # (R, G, K)
+    sums = group_sums(values, groups)  # (R, G, K)
     runs, videos, _ = sums.shape
     rng = np.random.default_rng(seed)
-    drawn_videos = _multiplicities(videos, n, rng)  # (n, G)
-    drawn_runs = _multiplicities(runs, n, rng).T / runs  # (R, n)
+    drawn_videos = multiplicities(videos, n, rng)  # (n, G)
+    drawn_runs = multiplicities(runs, n, rng).T / runs  # (R, n)
     draws = aggregate(sums, drawn_videos)  # each (R, n)
     intervals = {}
     for name, estimates in aggregate(sums, None).items():  # each (R,)
@@ -77,12 +77,12 @@ def percentile(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _multiplicities(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
+def multiplicities(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
     """(n, size): how often each of ``size`` units is drawn when ``size`` of them are drawn with replacement."""
     return rng.multinomial(size, np.full(size, 1 / size), size=n).astype(np.float64)
 
 
-def _group_sums(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+def group_sums(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
     """(R, N, K) -> (R, G, K): sums over the clips of each group."""
     if groups is None:
         return values

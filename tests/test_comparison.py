@@ -1,0 +1,150 @@
+"""Differences, families and permutations against scipy, naive loops and known truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import permutation_test as scipy_permutation
+
+from avmc_core.comparison import compare, holm, permutation_test
+from avmc_core.coverage import coverage, table
+from avmc_core.errors import InputError
+from avmc_core.metrics import clip_statistics, evaluate
+from avmc_core.statistics import bootstrap
+
+
+@pytest.fixture
+def clips():
+    """140 clips of 20 videos, and predictions of a good and a bad model in three runs each: label, groups, (3, N), (3, N)."""
+    rng = np.random.default_rng(7)
+    groups = np.repeat(np.arange(20), 7)
+    label = np.clip(np.round(rng.normal(scale=0.6, size=140) * 5) / 5, -1, 1)
+    good, bad = (label + noise * rng.normal(size=(3, 140)) for noise in (0.3, 0.6))
+    return label, groups, good, bad
+
+
+def statistics(predictions: np.ndarray, label: np.ndarray) -> np.ndarray:
+    return np.stack([clip_statistics(p, label) for p in predictions])
+
+
+def test_difference_against_a_naive_loop(clips):
+    """Videos are drawn once for both models, runs for each on its own."""
+    label, groups, good, bad = clips
+    ours = compare(statistics(good, label), statistics(bad, label), groups, n=4000)["MAE"]
+    rng = np.random.default_rng(1)
+    draws, wins = [], []
+    for _ in range(1500):
+        rows = np.concatenate([np.flatnonzero(groups == v) for v in rng.integers(20, size=20)])
+        scores = [
+            [evaluate(model[r][rows], label[rows])["MAE"] for r in rng.integers(3, size=3)] for model in (good, bad)
+        ]
+        draws.append(np.mean(scores[0]) - np.mean(scores[1]))
+        wins.append(np.mean(np.less.outer(*scores)))
+    interval = ours.difference
+    assert (interval.low, interval.high) == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.01)
+    assert ours.improvement.estimate == 1.0 and np.mean(wins) > 0.99
+    assert ours.better is True and ours.p < 0.01
+    whole = [np.mean([evaluate(p, label)["MAE"] for p in model]) for model in (good, bad)]
+    assert interval.estimate == pytest.approx(whole[0] - whole[1])
+
+
+def test_a_model_against_itself_and_the_two_directions(clips):
+    label, groups, good, bad = clips
+    a, b = statistics(good, label), statistics(bad, label)
+    same = compare(a, a, groups)
+    for difference in same.values():
+        assert difference.difference.estimate == 0 and difference.improvement.estimate == 0.5
+        assert difference.better is None and difference.p > 0.3
+    there, back = compare(a, b, groups), compare(b, a, groups)
+    for name in there:
+        assert there[name].difference.estimate == pytest.approx(-back[name].difference.estimate)
+        assert there[name].improvement.estimate == pytest.approx(1 - back[name].improvement.estimate)
+
+
+def test_pairing_narrows_the_interval(clips):
+    """Two runs with nearly the same errors differ surely, though each alone is uncertain."""
+    label, groups, good, _ = clips
+    worse = good + 0.02 * np.sign(good - label)
+    a, b = statistics(good[:1], label), statistics(worse[:1], label)
+    paired = compare(a, b, groups)["MAE"]
+    alone = bootstrap(a, lambda s, w: {"MAE": _mae(s, w)}, groups)["MAE"]
+    assert paired.better is True
+    assert paired.difference.high - paired.difference.low < 0.3 * (alone.high - alone.low)
+
+
+def _mae(s, w):
+    from avmc_core.metrics import aggregate
+
+    return aggregate(s, w)["MAE"]
+
+
+def test_holm_against_its_definition():
+    """Adjusted p below a level exactly for the hypotheses that the step-down procedure rejects at it."""
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        p = dict(zip("abcdefg", rng.beta(0.4, 3, size=7), strict=True))
+        adjusted = holm(p)
+        for level in (0.01, 0.05, 0.2):
+            rejected = set()
+            for rank, name in enumerate(sorted(p, key=p.get)):
+                if p[name] > level / (len(p) - rank):
+                    break
+                rejected.add(name)
+            assert {name for name, value in adjusted.items() if value <= level} == rejected
+    assert holm({"only": 0.03}) == {"only": 0.03}
+    assert holm({"a": 0.01, "none": float("nan")}) == {"a": 0.02, "none": 1.0}
+    assert holm({}) == {}
+
+
+def test_permutation_test_against_scipy(clips):
+    """The same swaps of paired predictions, all of them in scipy; for MAE and for a correlation."""
+    label, _, good, bad = (x[..., :11] for x in clips)
+    ours = permutation_test(good[0], bad[0], label, n=20_000)
+    for name in ("MAE", "Corr"):
+        theirs = scipy_permutation(
+            (good[0], bad[0]),
+            lambda a, b, name=name: abs(evaluate(a, label)[name] - evaluate(b, label)[name]),
+            permutation_type="samples",
+            alternative="greater",
+            n_resamples=np.inf,
+        )
+        assert ours[name] == pytest.approx(theirs.pvalue, abs=0.02), name
+
+
+def test_permutations_swap_whole_videos(clips):
+    """Copies of one clip tell no more than the clip: grouped, its copies do not lower the p value."""
+    label, _, good, bad = (x[..., :8] for x in clips)
+    once = permutation_test(good[0], bad[0], label, n=20_000)["MAE"]
+    copies = [np.repeat(x, 6) for x in (good[0], bad[0], label)]
+    groups = np.repeat(np.arange(8), 6)
+    assert permutation_test(*copies, groups, n=20_000)["MAE"] == pytest.approx(once, abs=0.02)
+    assert permutation_test(*copies, n=2000)["MAE"] < 0.5 * once
+
+
+def test_p_values_are_uniform_when_models_are_alike():
+    """Two equally good models: about one test in twenty falls below 0.05, in both tests."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 3)
+    swaps, draws = [], []
+    for i in range(200):
+        label = rng.normal(scale=0.5, size=120)
+        a, b = label + 0.4 * rng.normal(size=(2, 120))
+        swaps.append(permutation_test(a, b, label, groups, n=200, seed=i)["MAE"])
+        draws.append(compare(clip_statistics(a, label)[None], clip_statistics(b, label)[None], groups, n=200)["MAE"].p)
+    for values in (swaps, draws):
+        assert 0.01 <= np.mean(np.array(values) <= 0.05) <= 0.10
+
+
+def test_intervals_cover_the_truth():
+    """145 videos, 20 seeds, 1,000 simulated experiments: 93 to 97 of 100 intervals hold the truth."""
+    assert 0.93 <= coverage(20, simulations=1000) <= 0.97
+    (row,) = table([3], simulations=20)
+    assert row["seeds"] == 3 and 0.5 <= row["coverage"] <= 1 and row["simulations"] == 20
+
+
+def test_clips_that_do_not_match_are_an_error(clips):
+    label, groups, good, bad = clips
+    with pytest.raises(InputError, match="the same clips"):
+        compare(statistics(good, label), statistics(bad[:, :50], label[:50]))
+    with pytest.raises(InputError, match="one for each clip"):
+        compare(statistics(good, label), statistics(bad, label), groups[:-1])
