@@ -82,13 +82,20 @@ def summarise(
 
     Failed runs are left out; a name all of whose runs failed, or that has no such task, is missing.
     """
+    statistics, groups = stacked(records, store, split, task)
+    return {name: bootstrap(s, metrics.aggregate, groups, n=draws) for name, s in statistics.items()}
+
+
+def stacked(
+    records: dict[Run, Record], store: Store, split: str = "test", task: str = "M"
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Name to the clip statistics (R, N, K) of its R runs, and the source video (N,) of each clip scored."""
     clips, keep, label = _scored(store.split(split), task)
     statistics: dict[str, list[np.ndarray]] = {}
     for run, record in records.items():
         if record.status == "done" and task in (found := record.predictions(split)):
             statistics.setdefault(run.name, []).append(metrics.clip_statistics(found[task][keep], label))
-    groups = clips["video_id"].to_numpy()[keep]
-    return {name: bootstrap(np.stack(s), metrics.aggregate, groups, n=draws) for name, s in statistics.items()}
+    return {name: np.stack(runs) for name, runs in statistics.items()}, clips["video_id"].to_numpy()[keep]
 
 
 def _scored(split: Split, task: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:

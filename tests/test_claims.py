@@ -1,0 +1,137 @@
+"""The claim ledger: complete, decided by code, and never decided by the simulated corpus."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from avmc_core import claim_arithmetic, claim_runs, claims, findings, published
+from avmc_core.claims import CANNOT, NEEDS, SIMULATED, VERDICTS
+from avmc_core.experiments import Row
+from avmc_core.findings import FAILS, HOLDS
+from avmc_core.grid import run_all
+from avmc_core.runs import Run, RunStore
+
+needs_meta = pytest.mark.skipif(not os.environ.get("AVMC_META"), reason="AVMC_META names no label table")
+
+
+def verdicts(rulings) -> dict[str, str]:
+    return {ruling.claim.key: ruling.verdict for ruling in rulings}
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return claims.ledger(claims.gather())
+
+
+def test_every_claim_has_a_verdict_from_the_vocabulary(shipped):
+    assert len(shipped) >= 60
+    assert {ruling.verdict for ruling in shipped} <= set(VERDICTS)
+    assert all(ruling.found and ruling.printed and ruling.claim.place for ruling in shipped)
+    assert all("{" not in ruling.claim.says for ruling in shipped)
+    table = claims.verdict_counts(shipped)
+    assert table.loc["all", "all"] == len(shipped) == table.iloc[:-1, :-1].to_numpy().sum()
+
+
+def test_every_printed_figure_is_part_of_a_claim(monkeypatch):
+    """Nothing in the data file of printed figures is left unclaimed."""
+    used = set()
+
+    def spy(name):
+        used.add(name)
+        return published.text_figure(name)
+
+    for module in (claims, claim_arithmetic, findings):
+        monkeypatch.setattr(module, "text_figure", spy)
+    claims.ledger(claims.gather())
+    # the audit reads the sizes of features and steps in a module of its own
+    assert used | {"features", "steps"} == set(published.published()["text_figures"])
+
+
+def test_arithmetic_claims_are_all_decided(shipped):
+    decided = [ruling.verdict for ruling in shipped if ruling.claim.how == "arithmetic"]
+    assert set(decided) == {HOLDS, FAILS}
+
+
+def test_relative_gains_against_a_plain_computation(shipped):
+    """The best cell of each column by numpy; only the two gains that miss it do not follow."""
+    table = published.published()["table2_benchmark"]
+    rows = np.array([cells for name, cells in table["rows"].items() if not name.startswith("AV-MC")])
+    best = np.append(rows[:, :5].max(axis=0), rows[:, 5].min())
+    found = verdicts(shipped)
+    for name, printed in table["printed_relative_gain_percent"].items():
+        gains = np.abs(np.array(table["rows"][name]) - best) / best * 100
+        for metric, follows in zip(table["metrics"], np.abs(gains - printed) < 0.0051, strict=True):
+            assert (found[f"gain-{name}-{metric}"] == HOLDS) == follows
+    failing = {key for key, verdict in found.items() if key.startswith("gain-") and verdict == FAILS}
+    assert failing == {"gain-AV-MC-Acc2", "gain-AV-MC-F1_score"}
+
+
+def test_figures_that_contradict_each_other_are_found(shipped):
+    found = verdicts(shipped)
+    contradictions = ("supervised-clips-table", "positive-to-negative-table", "original-negative", "mostly-weak-table")
+    assert {found[key] for key in contradictions} == {FAILS}
+    assert {found[key] for key in ("decline-Acc2", "decline-Acc2_weak", "decline-MAE")} == {HOLDS}
+    assert found["decline-wording"] == FAILS  # they follow only relative to the ablated model
+    assert found["unlabelled-help"] == FAILS  # Acc2_weak is the same with and without
+    assert found["table4-full-model"] == found["table1-sums"] == HOLDS
+
+
+def test_label_claims_from_the_shipped_counts(shipped):
+    found = verdicts(shipped)
+    assert found["closest-to-multimodal"] == found["farthest-from-multimodal"] == HOLDS
+    assert {found[f"table1-classes-{split}"] for split in ("train", "valid", "test")} == {FAILS}
+    assert {found[f"table1-rows-{split}"] for split in ("train", "valid", "test")} == {HOLDS}
+    assert found["new-clips"] == CANNOT  # the counts do not say which clips are new
+
+
+@needs_meta
+def test_label_claims_from_the_real_table(shipped):
+    """The real table decides all label claims, and where the shipped counts decide, they agree."""
+    from avmc_core.released import read_meta
+
+    real = verdicts(claims.ledger(claims.gather(meta=read_meta(os.environ["AVMC_META"]))))
+    of_labels = [ruling for ruling in shipped if ruling.claim.how == "labels"]
+    assert {real[ruling.claim.key] for ruling in of_labels} <= {HOLDS, FAILS}
+    assert all(real[r.claim.key] == r.verdict for r in of_labels if r.verdict != CANNOT)
+
+
+@pytest.fixture(scope="module")
+def simulated(tiny_store, tmp_path_factory):
+    """Runs on a simulated store of models that stand in for two rows of Table 4: one that knows nothing, one that reads."""
+    rows = (
+        Row("full", "Text-only ridge", published="AV-MC", seeded=False),
+        Row("ablated", "Constant", published="w/o Mixup-V", seeded=False),
+    )
+    runs = RunStore(tmp_path_factory.mktemp("runs"))
+    records = run_all([Run(row.model, 1, (), row.name) for row in rows], tiny_store, runs, progress_bar=False)
+    return claim_runs.Runs(rows, records, tiny_store)
+
+
+def test_the_simulated_corpus_decides_nothing_about_the_paper(tiny_store, simulated, shipped):
+    assert tiny_store.simulated
+    rulings = claims.ledger(claims.gather(tiny_store, table4=simulated))
+    for ruling, before in zip(rulings, shipped, strict=True):
+        if ruling.claim.how in ("run", "features"):
+            assert ruling.verdict in (SIMULATED, NEEDS)
+        else:
+            assert ruling == before
+
+
+def test_run_claims_are_decided_by_intervals(simulated, monkeypatch):
+    """Against itself a model is neither better nor worse; on a real store the same outcome would decide."""
+    outcome, marked = claim_runs.runs_better({"table4": simulated}, ["table4"], "AV-MC", "w/o Mixup-V")
+    assert marked and "comparisons" in outcome.found
+    same, _ = claim_runs.runs_better({"table4": simulated}, ["table4"], "AV-MC", "AV-MC")
+    assert same.holds is None and "better in 0 of" in same.found
+    missing, marked = claim_runs.runs_better({}, ["table4"], "AV-MC", "w/o Mixup-V")
+    assert marked and missing.holds is None and missing.found == "not run"
+
+
+def test_cells_of_a_real_store_are_counted(simulated, monkeypatch):
+    """Were the store real, cells would be held against the intervals; with two rows of five run the claim stays unmet."""
+    monkeypatch.setattr(type(simulated.store), "simulated", property(lambda self: False))
+    outcome, marked = claim_runs.cells({"table4": simulated}, "table4_ablation", ["table4"])
+    assert not marked and outcome.holds is False and " of 1" in outcome.found
