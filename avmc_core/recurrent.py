@@ -95,8 +95,8 @@ class LSTM(nn.LSTM):
             inputs.append(pad(w_ih.unflatten(0, (4, h)), (0, 0, 0, idle)).flatten(0, 1))
             biases.append(pad((b_ih + b_hh).unflatten(0, (4, h)), (0, idle)).flatten())
             recurrent.append(pad(w_hh.unflatten(0, (4, h)), (0, idle, 0, idle)).flatten(0, 1))
-        gates = torch.addmm(torch.cat(biases), frames, torch.cat(inputs).T)  # (F, directions * 4h)
-        outputs = Recurrence.apply(gates, torch.stack(recurrent), lengths)  # (F, directions, h)
+        weights = torch.cat(inputs), torch.cat(biases), torch.stack(recurrent)
+        outputs = Recurrence.apply(frames.contiguous(), *weights, lengths)  # (F, directions, h)
         return outputs[..., :h].flatten(1)
 
     def _dense(self, frames: Tensor, lengths: Tensor) -> Tensor:
@@ -135,43 +135,41 @@ class Shape(ctypes.Structure):
 
 
 class Recurrence(torch.autograd.Function):
-    """From the input's part of the gates (F, directions * 4h) and W_hh (directions, 4h, h) to the outputs (F, directions, h)."""
+    """One layer of D inputs and h hidden units over frames (F, D).
+
+    Takes W_ih (directions * 4h, D), the sum of both biases (directions * 4h,), W_hh (directions, 4h, h) and the lengths;
+    returns the outputs (F, directions, h).
+    """
 
     @staticmethod
-    def forward(ctx, gates: Tensor, weight: Tensor, lengths: Tensor) -> Tensor:
-        directions, _, h = weight.shape
-        gates = gates.detach().clone()
-        cell, out = gates.new_empty(2, len(gates), directions, h)
-        shape, _keep = _shape(lengths, weight)
-        _call("lstm_forward", shape, gates, cell, out, weight.transpose(1, 2).contiguous())
-        ctx.save_for_backward(gates, cell, out, weight, lengths)
+    def forward(ctx, frames: Tensor, w_ih: Tensor, bias: Tensor, w_hh: Tensor, lengths: Tensor) -> Tensor:
+        gates = frames @ w_ih.T
+        cell, out = gates.new_empty(2, len(frames), len(w_hh), w_hh.shape[2])
+        _call("lstm_forward", lengths, w_hh, gates, bias, cell, out, w_hh.transpose(1, 2).contiguous())
+        ctx.save_for_backward(frames, w_ih, w_hh, lengths, gates, cell, out)
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, d_out: Tensor) -> tuple[Tensor, Tensor, None]:
-        gates, cell, out, weight, lengths = ctx.saved_tensors
+    def backward(ctx, d_out: Tensor) -> tuple[Tensor | None, ...]:
+        frames, w_ih, w_hh, lengths, gates, cell, out = ctx.saved_tensors
         d_gates = torch.empty_like(gates)
-        shape, _keep = _shape(lengths, weight)
-        _call("lstm_backward", shape, gates, cell, d_out.contiguous(), d_gates, weight)
+        _call("lstm_backward", lengths, w_hh, gates, cell, d_out.contiguous(), d_gates, w_hh)
         ends = lengths.cumsum(0)
         previous = torch.zeros_like(out)  # the state that each frame starts from
         previous[1:, 0] = out[:-1, 0]
         previous[ends - lengths, 0] = 0.0
-        if len(weight) == 2:
+        if len(w_hh) == 2:
             previous[:-1, 1] = out[1:, 1]
             previous[ends - 1, 1] = 0.0
-        d_weight = torch.bmm(d_gates.unflatten(1, (len(weight), -1)).permute(1, 2, 0), previous.transpose(0, 1))
-        return d_gates, d_weight, None
+        d_w_hh = torch.bmm(d_gates.unflatten(1, (len(w_hh), -1)).permute(1, 2, 0), previous.transpose(0, 1))
+        d_frames = d_gates @ w_ih if ctx.needs_input_grad[0] else None
+        return d_frames, d_gates.T @ frames, d_gates.sum(0), d_w_hh, None
 
 
-def _shape(lengths: Tensor, weight: Tensor) -> tuple[Shape, Tensor]:
-    """The struct, and the memory that it points into."""
-    order = lengths.argsort(stable=True)
-    memory = torch.stack([order, lengths.cumsum(0) - lengths, lengths]).contiguous()
-    pointers = [row.data_ptr() for row in memory]
-    return Shape(len(lengths), len(weight), weight.shape[2], torch.get_num_threads(), *pointers), memory
-
-
-def _call(name: str, shape: Shape, *tensors: Tensor) -> None:
+def _call(name: str, lengths: Tensor, w_hh: Tensor, *tensors: Tensor) -> None:
+    """Call the C function on contiguous float32 tensors."""
+    directions, _, h = w_hh.shape
+    rows = torch.stack([lengths.argsort(stable=True), lengths.cumsum(0) - lengths, lengths])
+    shape = Shape(len(lengths), directions, h, torch.get_num_threads(), *(row.data_ptr() for row in rows))
     getattr(library(), name)(ctypes.byref(shape), *(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors))

@@ -97,9 +97,15 @@ static inline int64_t members(const Shape *s, int64_t group, int64_t *clip) {
     return steps;
 }
 
-/* gates (F, directions, 4, hidden): on entry the input's part, on return i, f, g, o after their nonlinearity.
- * cell, out (F, directions, hidden): c and h. weight (directions, hidden, 4 hidden): W_hh transposed. */
-void lstm_forward(const Shape *s, float *gates, float *cell, float *out, const float *weight) {
+/* Asks for n floats that are needed soon: each clip's frames are a stream of their own, too many for the processor to guess. */
+static inline void fetch(const float *p, int64_t n) {
+    for (int64_t j = 0; j < n; j += 16) __builtin_prefetch(p + j);
+}
+
+/* gates (F, directions, 4, hidden): on entry W_ih x, on return i, f, g, o after their nonlinearity.
+ * bias (directions, 4, hidden). cell, out (F, directions, hidden): c and h. weight (directions, hidden, 4 hidden): W_hh
+ * transposed. */
+void lstm_forward(const Shape *s, float *gates, const float *bias, float *cell, float *out, const float *weight) {
     const int64_t h = s->hidden, groups = (s->clips + ROWS - 1) / ROWS;
 #pragma omp parallel for schedule(dynamic) num_threads(s->threads)
     for (int64_t unit = 0; unit < groups * s->directions; unit++) {
@@ -108,16 +114,19 @@ void lstm_forward(const Shape *s, float *gates, float *cell, float *out, const f
         int64_t clip[ROWS], steps = members(s, unit / s->directions, clip);
         float state[ROWS * h], memory[ROWS * h], recurrent[ROWS * 4 * h];
         memset(state, 0, sizeof state), memset(memory, 0, sizeof memory);
+        const float *b = bias + d * 4 * h;
         for (int64_t step = 0; step < steps; step++) {
             multiply(recurrent, state, weight + d * 4 * h * h, h, 4 * h);
             for (int r = 0; r < ROWS; r++) {
                 const int64_t f = frame(s, clip[r], d, step), at = f * s->directions + d;
                 if (f < 0) continue;
+                const int64_t ahead = (d ? -2 : 2) * s->directions * h;
                 float *z = gates + at * 4 * h, *u = recurrent + r * 4 * h;
+                fetch(z + 4 * ahead, 4 * h), fetch(cell + at * h + ahead, h), fetch(out + at * h + ahead, h);
+                for (int64_t j = 0; j < 4 * h; j += LANES) store(u + j, load(u + j) + load(z + j) + load(b + j));
                 for (int64_t j = 0; j < h; j += LANES) {
-                    vec i = sigmoid(load(z + j) + load(u + j)), k = sigmoid(load(z + h + j) + load(u + h + j));
-                    vec g = tanh_(load(z + 2 * h + j) + load(u + 2 * h + j));
-                    vec o = sigmoid(load(z + 3 * h + j) + load(u + 3 * h + j));
+                    vec i = sigmoid(load(u + j)), k = sigmoid(load(u + h + j));
+                    vec g = tanh_(load(u + 2 * h + j)), o = sigmoid(load(u + 3 * h + j));
                     vec c = k * load(memory + r * h + j) + i * g, y = o * tanh_(c);
                     store(z + j, i), store(z + h + j, k), store(z + 2 * h + j, g), store(z + 3 * h + j, o);
                     store(memory + r * h + j, c), store(state + r * h + j, y);
@@ -147,8 +156,11 @@ void lstm_backward(const Shape *s, const float *gates, const float *cell, const 
                 const int64_t f = frame(s, clip[r], d, step), at = f * s->directions + d;
                 if (f < 0) continue;
                 const int64_t previous = frame(s, clip[r], d, step - 1);
+                const int64_t ahead = (d ? 2 : -2) * s->directions * h;
                 const float *z = gates + at * 4 * h;
                 float *dz = d_recurrent + r * 4 * h;
+                fetch(z + 4 * ahead, 4 * h), fetch(d_gates + 4 * (at * h + ahead), 4 * h);
+                fetch(cell + at * h + ahead, h), fetch(d_out + at * h + ahead, h);
                 for (int64_t j = 0; j < h; j += LANES) {
                     vec i = load(z + j), k = load(z + h + j), g = load(z + 2 * h + j), o = load(z + 3 * h + j);
                     vec t = tanh_(load(cell + at * h + j)), dy = load(d_state + r * h + j) + load(d_out + at * h + j);
