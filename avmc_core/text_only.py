@@ -16,7 +16,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from avmc_core.errors import InputError
-from avmc_core.metrics import aggregate, clip_statistics, evaluate
+from avmc_core.metrics import aggregate, clip_statistics, evaluate, format_metric
 from avmc_core.placeholders import placeholder_clips
 from avmc_core.statistics import bootstrap
 
@@ -79,3 +79,12 @@ def score(clips: pd.DataFrame, tasks: tuple[str, ...] = ("M", "T"), *, n: int = 
                     | bootstrap(statistics, aggregate, part["video_id"].to_numpy(str), n=n, seed=seed)
                 )
     return pd.DataFrame(rows)
+
+
+def readable(scores: pd.DataFrame, names: tuple[str, ...] = ("Acc2", "Acc2_weak", "Corr", "MAE")) -> pd.DataFrame:
+    """The table of ``score`` with its metrics as words: estimate [low, high], on the scale the paper prints."""
+    table = scores[["task", "model", "slice", "clips", "videos"]].copy()
+    for name in names:
+        parts = [[format_metric(name, x) for x in (i.estimate, i.low, i.high)] for i in scores[name]]
+        table[name] = [f"{estimate} [{low}, {high}]" for estimate, low, high in parts]
+    return table

@@ -1,0 +1,38 @@
+# Two commands are all a newcomer needs: `make book` and `make test`. Each does its own set-up in .venv.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+TORCH := torch==2.13.0
+
+export AVMC_HOME AVMC_STORE AVMC_META AVMC_PROFILE AVMC_BERT
+
+.DEFAULT_GOAL := help
+.PHONY: help book test check lock clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+book: .venv/ready ## Set up, run the notebooks that changed, build the book into _build/html
+	$(BIN)/avmc book
+
+test: .venv/ready ## Set up, run the tests
+	$(BIN)/pytest
+
+check: .venv/ready ## Lint, and check the built book: links, outside requests, weight
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tools/check_book.py _build/html
+
+lock: ## Resolve pyproject.toml anew into requirements.lock (needs the package registry)
+	tools/lock.sh
+
+clean: ## Remove everything that was built; the environment and the imported data stay
+	rm -rf _build
+
+# torch comes first, with its own dependencies; all else is locked and hashed.
+.venv/ready: pyproject.toml requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
