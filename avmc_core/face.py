@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from avmc_core.schema import DIMS
 from avmc_core.signals import autoregressive
 
 AUS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)  # intensities; presence also has AU28, before AU45
@@ -76,10 +75,9 @@ def visual(
 
     presence = (intensity + 0.4 * rng.standard_normal(intensity.shape, dtype=np.float32) > 1.0).astype(np.float32)
     lip_suck = (rng.random((len(clip), 1)) < 0.05).astype(np.float32)  # AU28
-    parts = (pose, points[:, :, 0], points[:, :, 1], intensity / MAX_INTENSITY, presence[:, :-1], lip_suck, presence[:, -1:])
-    frames = np.concatenate(parts, axis=1, dtype=np.float32)
-    assert frames.shape[1] == DIMS["vision"]
-    return frames
+    landmarks = points.transpose(0, 2, 1).reshape(len(clip), -1)  # x_0 to x_67, then y_0 to y_67
+    units = (intensity / MAX_INTENSITY, presence[:, :-1], lip_suck, presence[:, -1:])
+    return np.concatenate([pose, landmarks, *units], axis=1, dtype=np.float32)
 
 
 def neutral_face() -> np.ndarray:

@@ -93,7 +93,8 @@ def misheard(text: str, rate: float, rng: np.random.Generator) -> str:
 @cache
 def characters() -> tuple[str, ...]:
     """Every character that a generated sentence may hold, sorted."""
-    return tuple(sorted({char for phrases in _lexicon().values() for phrase, _ in phrases for char in phrase + END_MARKS}))
+    phrases = [phrase for entries in _lexicon().values() for phrase, _ in entries]
+    return tuple(sorted(set("".join(phrases) + END_MARKS)))
 
 
 @cache

@@ -60,7 +60,7 @@ def acoustic(
         course = share * effort + np.sqrt(1 - share**2) * course
         z = np.sqrt(BETWEEN) * clip[:, None] + np.sqrt(1 - BETWEEN) * course  # (N, T), standard normal
         rest, absent = (FLOOR, NOT_VOICED) if "amplitude" in name else (0.0, s["zero"])
-        values = np.where(effort < norm.ppf(absent), rest, _scaled(z, name, rest, absent)) if absent else _scaled(z, name)
+        values = np.where(effort < norm.ppf(absent), rest, _scaled(z, name, rest, absent))  # ppf(0) is -inf
         frames[:, k] = np.clip(values, s["min"], s["max"])[valid]
     return frames
 
@@ -72,7 +72,7 @@ def autoregressive(rng: np.random.Generator, n: int, steps: int, rho: float) -> 
     return lfilter([scale], np.array([1, -rho], np.float32), noise[:, 1:], axis=1, zi=np.float32(rho) * noise[:, :1])[0]
 
 
-def _scaled(z: np.ndarray, name: str, rest: float = 0.0, absent: float = 0.0) -> np.ndarray:
+def _scaled(z: np.ndarray, name: str, rest: float, absent: float) -> np.ndarray:
     """``z`` on the column's scale, such that with a share ``absent`` of frames at ``rest`` the column has its moments."""
     s = egemaps_stats()[name]
     mean = (s["mean"] - absent * rest) / (1 - absent)

@@ -1,9 +1,10 @@
 """The corpus's small text encoder: the same class as bert-base-chinese, with the same 768 features a token, but with one
-layer, a vocabulary of the lexicon's characters, and seeded random weights that never see a label.
+layer, a vocabulary of the lexicon's characters, and seeded weights that no training has touched and no label has seen.
 
-A random encoder still tells sentences apart: its [CLS] state holds a random projection of the bag of characters, from
-which a linear map can read the words. The initial range is wider than BERT's own .02 so that this share is not drowned by
-the constant part of [CLS].
+A random encoder already tells sentences apart: its [CLS] state holds a random projection of the bag of characters. What
+pretraining would add, that characters of like use lie near one another, is given to it by construction: the embedding of
+each character is shifted along one random direction by the lexicon's mean degree of sentiment for it (``polarity``).
+Without that, some hundred sentences are too few to learn the use of 250 characters from.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from avmc_core.schema import DIMS, STEPS
 from avmc_core.sentences import characters, polarity
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-INITIAL_RANGE = 0.04
-SENTIMENT = 2.0
+INITIAL_RANGE = 0.04  # twice BERT's own, so that the constant part of [CLS] does not drown the sentence
+SENTIMENT = 2.0  # length of the shift for polarity 1, in random embeddings
 SEED = 768
 BATCH = 64  # sentences encoded together
 
@@ -48,7 +49,8 @@ def build_encoder() -> tuple[BertTokenizerFast, BertModel]:
         sentiment = torch.tensor([polarity().get(token, 0.0) for token in vocabulary])
         with torch.no_grad():
             words += SENTIMENT * INITIAL_RANGE * sentiment[:, None] * torch.randn(DIMS["text"])
-    with tempfile.TemporaryDirectory() as folder:  # a vocab_file argument would map everything to [UNK] in transformers 5
+    # From a folder: the vocab_file argument would map everything to [UNK] in transformers 5.
+    with tempfile.TemporaryDirectory() as folder:
         Path(folder, "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
         tokenizer = BertTokenizerFast.from_pretrained(folder)
     return tokenizer, model
@@ -89,7 +91,9 @@ def encode(sentences: Sequence[str], encoder=None) -> tuple[np.ndarray, np.ndarr
     50; tokens (N, 3, 50) int64: ids, mask (1 is a token), segments, as in the released ``text_bert``.
     """
     tokenizer, model = encoder or build_encoder()
-    out = tokenizer(list(sentences), padding="max_length", truncation=True, max_length=STEPS["text"], return_tensors="pt")
+    out = tokenizer(
+        list(sentences), padding="max_length", truncation=True, max_length=STEPS["text"], return_tensors="pt"
+    )
     tokens = torch.stack([out["input_ids"], out["attention_mask"], out["token_type_ids"]], dim=1)  # (N, 3, 50)
     lengths = tokens[:, 1].sum(dim=1)
     ends = lengths.cumsum(0)
