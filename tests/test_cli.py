@@ -1,0 +1,67 @@
+"""The command line: the data commands round, results read from records only, bad input in one sentence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from avmc_core import cli, experiments
+from avmc_core.store import open_store
+
+
+def call(*words, status: int = 0) -> str:
+    result = CliRunner().invoke(cli.main, [str(word) for word in words], catch_exceptions=False)
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
+    for name in ("AVMC_STORE", "AVMC_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "home"
+
+
+def test_data_commands_go_round(tiny_store, tmp_path):
+    """Export, import, verify and audit: the store that comes back has the digest of the one that left."""
+    output = call("data", "export", tiny_store.path, tmp_path / "released")
+    supervised, unsupervised = output.split()
+    again = tmp_path / "again"
+    call("data", "import", "--supervised", supervised, "--unsupervised", unsupervised, again)
+    assert open_store(again).digest == tiny_store.digest
+    assert "every file is as imported" in call("data", "verify", again)
+    audit = call("data", "audit", again)
+    assert "simulated corpus, not CH-SIMS" in audit and "clips in train" in audit
+
+
+def test_runs_and_results(tiny_store, home, monkeypatch):
+    monkeypatch.setitem(experiments.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
+    options = ("--store", tiny_store.path, "--seeds", "7")
+    plan = call("run", "avmc", *options, "--dry-run")
+    assert "7 runs, 7 to compute, on simulated corpus, not CH-SIMS" in plan
+    assert "no run" in call("results", "avmc", *options, status=2), "results never compute"
+    assert "7 runs" in call("run", "avmc", *options, "--jobs", "1")
+    assert "0 to compute" in call("run", "avmc", *options, "--dry-run")
+    assert call("status").count("simulated corpus") == 7
+    rows = json.loads(call("results", "avmc", *options, "--format", "json"))
+    assert len(rows) == 7 and all(row["data"] == "simulated corpus, not CH-SIMS" for row in rows)
+    assert call("results", "avmc", *options, "--format", "csv").count("\n") >= 8
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (("run", "table9"), "experiment: found 'table9'; expected one of"),
+        (("run", "avmc", "--seeds", "1,x"), "--seeds: found '1,x'"),
+        (("data", "audit", "no-such-store"), "no-such-store"),
+        (("data", "import", "--supervised", "nothing.pkl", "store"), "nothing.pkl"),
+    ],
+)
+def test_bad_input_is_one_sentence(words, message, home, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    output = call(*words, status=2)
+    assert message in output and output.startswith("error: ") and output.count("\n") == 1
+    assert not (tmp_path / "store").exists()
