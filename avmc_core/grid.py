@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file
 from tqdm import tqdm
 
@@ -21,6 +22,11 @@ from avmc_core.models.base import Model
 from avmc_core.runs import Record, Run, RunStore, environment, provenance
 from avmc_core.settings import as_dict
 from avmc_core.store import Store, open_store
+
+
+def default_device() -> str:
+    """$AVMC_DEVICE, or a GPU where there is one, or the CPU."""
+    return os.environ.get("AVMC_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def run_store() -> RunStore:
@@ -65,15 +71,15 @@ def run_all(
     runs: RunStore | None = None,
     *,
     jobs: int | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     threads: int = 1,
     progress_bar: bool = True,
 ) -> dict[Run, Record]:
     """The records of all runs, in the order given; what is missing is computed by ``jobs`` processes (default: the cores).
 
-    On a GPU runs share one process. Results do not depend on ``jobs``.
+    ``device``: None for ``default_device()``; on a GPU runs share one process. Results do not depend on ``jobs``.
     """
-    runs = runs or run_store()
+    runs, device = runs or run_store(), device or default_device()
     found = {run: runs.get(run.key(store.digest, device, threads)) for run in grid}
     missing = [run for run, record in found.items() if record is None]
     jobs = min(jobs or os.cpu_count() or 1, len(missing))

@@ -11,6 +11,7 @@ from avmc_core import metrics, schema
 from avmc_core.artefacts import data_mark
 from avmc_core.errors import InputError
 from avmc_core.experiments import Row
+from avmc_core.grid import default_device
 from avmc_core.placeholders import placeholder_clips
 from avmc_core.published import published
 from avmc_core.runs import Record, Run, RunStore
@@ -19,7 +20,7 @@ from avmc_core.store import Split, Store
 
 
 def per_run(
-    grid: Sequence[Run], store: Store, runs: RunStore, split: str = "test", task: str = "M", device: str = "cpu"
+    grid: Sequence[Run], store: Store, runs: RunStore, split: str = "test", task: str = "M", device: str | None = None
 ) -> pd.DataFrame:
     """One row a run: name, model, seed, status, data mark, epochs, key and the metrics of one task on one split.
 
@@ -49,9 +50,9 @@ def tabulate(records: dict[Run, Record], store: Store, split: str = "test", task
     return table
 
 
-def estimate(grid: Sequence[Run], store: Store, runs: RunStore, device: str = "cpu") -> str:
+def estimate(grid: Sequence[Run], store: Store, runs: RunStore, device: str | None = None) -> str:
     """What a grid would compute, and how long it took where the same model has run before."""
-    missing = [run for run in grid if runs.get(run.key(store.digest, device)) is None]
+    missing = [run for run in grid if runs.get(run.key(store.digest, device or default_device())) is None]
     seconds: dict[str, list[float]] = {}
     for record in runs:
         if record.data["digest"] == store.digest:
@@ -67,8 +68,8 @@ def estimate(grid: Sequence[Run], store: Store, runs: RunStore, device: str = "c
     return "\n".join(lines)
 
 
-def _recorded(run: Run, store: Store, runs: RunStore, device: str) -> Record:
-    key = run.key(store.digest, device)
+def _recorded(run: Run, store: Store, runs: RunStore, device: str | None) -> Record:
+    key = run.key(store.digest, device or default_device())
     record = runs.get(key)
     if record is None:
         raise InputError(f"{run.name}, seed {run.seed}", f"no run {key[:12]}", "a finished run: see `avmc run`")
