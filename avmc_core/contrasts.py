@@ -1,0 +1,69 @@
+"""A declared family of paired comparisons between the rows of an experiment, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from avmc_core.comparison import compare, holm
+from avmc_core.metrics import METRICS
+from avmc_core.results import stacked
+from avmc_core.runs import Record, Run
+from avmc_core.statistics import Interval
+from avmc_core.store import Store
+
+
+def contrasts(
+    records: dict[Run, Record],
+    store: Store,
+    pairs: Sequence[tuple[str, str]],
+    names: Sequence[str],
+    split: str = "test",
+) -> pd.DataFrame:
+    """One row a pair and metric: columns first, second, metric, difference (Interval, first minus second, on the metric's
+    display scale), improvement (Interval), p, and p_holm, adjusted over all rows of this table.
+
+    Pairs with a row that has no finished run are left out.
+    """
+    statistics, groups = stacked(records, store, split)
+    rows = []
+    for first, second in pairs:
+        if first not in statistics or second not in statistics:
+            continue
+        found = compare(statistics[first], statistics[second], groups)
+        for name in names:
+            d, scale = found[name], METRICS[name].scale
+            shown = Interval(d.difference.estimate * scale, d.difference.low * scale, d.difference.high * scale)
+            rows.append((first, second, name, shown, d.improvement, d.p))
+    table = pd.DataFrame(rows, columns=["first", "second", "metric", "difference", "improvement", "p"])
+    adjusted = holm(dict(table["p"].items()))
+    return table.assign(p_holm=[adjusted[row] for row in table.index])
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The same for a page: differences with their intervals in the decimals of the metric, p values with three."""
+    difference = [
+        f"{d:+.{METRICS[metric].decimals}f}" for d, metric in zip(table["difference"], table["metric"], strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "Model": table["first"],
+            "against": table["second"],
+            "metric": table["metric"],
+            "difference [interval]": difference,
+            "probability of improvement": [f"{value:.2f}" for value in table["improvement"]],
+            "p": [f"{value:.3f}" for value in table["p"]],
+            "p, whole family (Holm)": [f"{value:.3f}" for value in table["p_holm"]],
+        }
+    )
+
+
+def tally(table: pd.DataFrame, level: float = 0.05) -> str:
+    """How many comparisons of a family stand, in one sentence."""
+    clear = table[table["p_holm"] <= level]
+    alone = int((table["p"] <= level).sum())
+    return (
+        f"{len(table)} comparisons; {alone} of them have p <= {level:g} taken alone, "
+        f"{len(clear)} after Holm's correction over the whole family."
+    )
