@@ -1,0 +1,126 @@
+"""One clip: picture and sound in, acoustic and visual features out, or the reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from avmc_core import acoustic, speaker
+from avmc_core.errors import InputError
+from avmc_core.landmarks import Landmarks
+from avmc_core.media import extra, read_clip
+from avmc_core.openface import OpenFace
+from avmc_core.schema import STEPS, columns
+
+MISSING = 0.25  # share of frames without the speaker's face above which the paper discards a clip (Section 3.1)
+LEAST_FRAMES = 3  # the shortest released clip
+SCALING = "landmarks in half picture sizes from the centre, head position in metres, rotation in radians, AU_r / 5"
+
+_NAMES = np.array(columns("vision"))
+_X, _Y = (np.char.startswith(_NAMES, f"{axis}_") for axis in "xy")
+_MOVE, _UNIT = np.char.startswith(_NAMES, "pose_T"), np.char.endswith(_NAMES, "_r")
+
+
+@dataclass(frozen=True)
+class ExtractionSettings:
+    """How faces are read."""
+
+    visual: str = "landmarks"  # the approximation, or "openface"
+    openface: str = ""  # OpenFace's program, or a folder with its CSV files
+    threshold: float = 0.0  # of the landmark backend's detector: lower finds more faces, and more that are none
+
+
+DEFAULT = ExtractionSettings()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a clip."""
+
+    outcome: str  # kept, discarded (the paper's rule) or failed
+    reason: str = ""  # also of a kept clip: what was cut or left out
+    seconds: float = 0.0
+    frames: int = 0  # at 25 per second
+    faces: int = 0  # tracks found
+    missing: float = 1.0  # share of frames without the speaker's face
+    audio_steps: int = 0
+    vision_steps: int = 0
+    speaker: str = ""  # how the speaker was chosen
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """Features cut at the released caps, and what a picture of them needs."""
+
+    audio: np.ndarray  # (T, 25) float32
+    vision: np.ndarray  # (T, 177) float32, scaled as ``SCALING`` says
+    frames: np.ndarray  # (T,) int64: which frame of the clip each visual step is
+    signal: np.ndarray  # (S,) float32, 16 kHz
+
+
+class Visual(Protocol):
+    """A way to find faces and to put them in OpenFace's columns."""
+
+    approximation: str  # what to say wherever its features are shown; "" for OpenFace itself
+
+    @property
+    def name(self) -> str: ...
+
+    def look(self, image: np.ndarray) -> Any:
+        """Called with each frame, (H, W, 3) uint8 RGB, at 25 per second."""
+
+    def tracks(self, clip: Path, seen: list[Any], size: tuple[int, int]) -> list[np.ndarray]:
+        """The faces of the clip, (F, 177) each, in OpenFace's units and NaN where not found, from what ``look`` returned."""
+
+
+def backend(settings: ExtractionSettings) -> Visual:
+    """The visual backend. Raises InputError for an unknown name, a missing program or a missing package."""
+    for package in ("av", "opensmile"):
+        extra(package)
+    if settings.visual == "openface":
+        return OpenFace(settings.openface)
+    if settings.visual != "landmarks":
+        raise InputError("visual", repr(settings.visual), "landmarks or openface")
+    return Landmarks(settings.threshold)
+
+
+def extract_clip(path: Path, visual: Visual) -> tuple[ClipFeatures | None, Report]:
+    """The features of a clip, None when the 25 % rule discards it. Raises InputError for one that cannot be used."""
+    media = read_clip(path, visual.look)
+    frames = len(media.seen)
+    if frames < LEAST_FRAMES:
+        raise InputError(path, f"{frames} frames ({media.seconds:.2f} s)", f"at least {LEAST_FRAMES}")
+    audio = acoustic.descriptors(media.signal)
+    tracks = visual.tracks(path, media.seen, (media.width, media.height))
+    tracks = [track for track in tracks if np.isfinite(track).any()]
+    if not tracks:
+        return None, Report("discarded", "no face found", media.seconds, frames)
+    chosen, how = speaker.choose(tracks, media.signal)
+    there = np.isfinite(tracks[chosen]).all(axis=1)  # (F,)
+    kept = np.flatnonzero(there)
+    missing = 1 - len(kept) / frames
+    facts = {"seconds": media.seconds, "frames": frames, "faces": len(tracks), "missing": missing, "speaker": how}
+    if missing > MISSING:
+        reason = f"{missing:.0%} of the frames without the speaker's face, more than {MISSING:.0%}"
+        return None, Report("discarded", reason, **facts)
+    notes = [f"{frames - len(kept)} frames without a face left out"] if missing else []
+    vision = scaled(tracks[chosen][kept], media.width, media.height)
+    for name, steps in (("audio", audio), ("vision", vision)):
+        if len(steps) > STEPS[name]:
+            notes.append(f"{name} cut from {len(steps)} to {STEPS[name]} steps")
+    features = ClipFeatures(audio[: STEPS["audio"]], vision[: STEPS["vision"]], kept[: STEPS["vision"]], media.signal)
+    steps = {"audio_steps": len(features.audio), "vision_steps": len(features.vision)}
+    return features, Report("kept", "; ".join(notes), **facts, **steps)
+
+
+def scaled(values: np.ndarray, width: int, height: int) -> np.ndarray:
+    """OpenFace's columns (T, 177) brought to about -1..1 (``SCALING``). How the released values were is unpublished."""
+    values = values.astype(np.float32)
+    values[:, _X] = values[:, _X] / (width / 2) - 1
+    values[:, _Y] = values[:, _Y] / (height / 2) - 1
+    values[:, _MOVE] /= 1000
+    values[:, _UNIT] /= 5
+    return values

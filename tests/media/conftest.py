@@ -1,0 +1,110 @@
+"""Made clips, extracted once: every sort of clip that an extraction has to deal with."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_clips import FPS, Drawn, make_clip
+from made_speech import RATE, SENTENCES, speak
+
+from avmc_core.store import Store, open_store
+from avmc_core.text_encoder import save_encoder
+
+HEADER = ("video_id", "clip_id", "text", "label", "label_T", "label_A", "label_V", "annotation", "mode")
+TEXTS = ("今天天气真好", "我不喜欢这个", "他说明天再来", "这是我的朋友", "你怎么还不走", "太好了我们去吧")
+COMMAND = (sys.executable, "-c", "from avmc_core.cli import main; main()")
+SPLITS = ("train",) * 8 + ("valid",) * 3 + ("test",) * 3
+
+
+def talking(number: int, missing: float = 0.0, seconds: float = 0.0) -> tuple[list[Drawn], np.ndarray, int]:
+    """One face that says a sentence, out of the picture for a share ``missing`` of the frames."""
+    speech = speak(SENTENCES[number % len(SENTENCES)], number % 3)
+    signal = speech.signal if not seconds else np.resize(speech.signal, int(seconds * RATE))
+    frames = round(len(signal) / RATE * FPS)
+    opening = np.resize(speech.opening(round(len(speech.signal) / RATE * FPS)), frames)
+    there = np.arange(frames) < round((1 - missing) * frames)
+    return [Drawn(opening, smile=(number % 5) / 2 - 1, skin=number % 3, there=there)], signal, frames
+
+
+def write_meta(folder: Path, rows: list[tuple]) -> None:
+    with open(folder / "meta.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([HEADER, *rows])
+
+
+def labelled(video: str, clip: str, number: int, split: str, text: str | None = None) -> tuple:
+    label = (number % 11) / 5 - 1
+    text = TEXTS[number % len(TEXTS)] if text is None else text
+    return video, clip, text, *(f"{label:.1f}",) * 4, "Neutral", split
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory) -> Path:
+    """A folder of 25 clips with its meta.csv, as a user would have it."""
+    folder = tmp_path_factory.mktemp("clips")
+    rows = []
+    for number, split in enumerate(SPLITS):
+        clip = f"{number:04}"
+        make_clip(folder / f"video{number % 4}" / f"{clip}.mp4", *talking(number))
+        rows.append(labelled(f"video{number % 4}", clip, number, split))
+    for percent in (0, 20, 30, 100):
+        make_clip(folder / "missing" / f"{percent}.mp4", *talking(percent, percent / 100))
+        rows.append(labelled("missing", str(percent), percent, "train"))
+    odd = folder / "odd"
+    faces, signal, frames = talking(1)
+    make_clip(odd / "silent.mp4", faces, 0 * signal, frames)
+    make_clip(odd / "long.mp4", *talking(2, seconds=10.0))
+    make_clip(odd / "short.mp4", faces, signal[:1000], 2)
+    make_clip(odd / "nosound.mp4", faces, None, frames)
+    make_clip(odd / "nopicture.mp4", [], signal, 0)
+    make_clip(odd / "notext.mp4", faces, signal, frames)
+    data = (folder / "video0" / "0000.mp4").read_bytes()
+    (odd / "corrupt.mp4").write_bytes(data[: len(data) // 2])
+    names = ("silent", "long", "short", "nosound", "nopicture", "corrupt", "absent")
+    rows += [labelled("odd", name, number, "train") for number, name in enumerate(names)]
+    rows.append(labelled("odd", "notext", 0, "train", text=""))
+    write_meta(folder, rows)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory) -> Path:
+    """A text encoder with random weights in a local folder."""
+    return save_encoder(tmp_path_factory.mktemp("bert"))
+
+
+def avmc(*words: str | Path, home: Path | None = None) -> subprocess.CompletedProcess:
+    """The command line in a process of its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **({"AVMC_HOME": str(home)} if home else {})}
+    return subprocess.run([*COMMAND, *(str(word) for word in words)], capture_output=True, text=True, env=environment)
+
+
+@pytest.fixture(scope="session")
+def extraction(clips, bert, tmp_path_factory) -> subprocess.CompletedProcess:
+    """``avmc extract`` on all clips; the store is at ``made``."""
+    done = avmc("extract", clips, tmp_path_factory.mktemp("extracted") / "store", "--bert", bert)
+    assert done.returncode == 1, done.stderr  # some clips cannot be read
+    return done
+
+
+@pytest.fixture(scope="session")
+def made(extraction) -> Store:
+    return open_store(extraction.args[5])
+
+
+@pytest.fixture(scope="session")
+def table(made) -> pd.DataFrame:
+    """What became of each clip, by id."""
+    return pd.read_csv(made.path / "extraction.csv", index_col="id", keep_default_na=False)
+
+
+@pytest.fixture(scope="session")
+def manifest(made) -> dict:
+    return json.loads((made.path / "manifest.json").read_text(encoding="utf-8"))
