@@ -14,7 +14,13 @@ import click
 from avmc_core import __version__
 from avmc_core.errors import InputError
 
-LAZY = {"notebooks": "avmc_core.notebooks", "book": "avmc_core.book"}  # need the extra "book"
+LAZY = {
+    "notebooks": "avmc_core.notebooks",  # needs the extra "book", as the next
+    "book": "avmc_core.book",
+    "extract": "avmc_core.extract_cli",  # needs the extra "extract", as predict
+    "predict": "avmc_core.predict_cli",
+    "export": "avmc_core.export_cli",
+}
 
 
 class Commands(click.Group):
@@ -136,9 +142,11 @@ def _plan(experiment: str, profile: str, seeds: str, store: str):
 @store_option
 @seeds_option
 @click.option("--jobs", type=int, help="Processes; default: the number of cores.")
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda")
+@click.option("--device", help="cpu or cuda; default: $AVMC_DEVICE, or a GPU where there is one.")
 @click.option("--dry-run", is_flag=True, help="Say what would be computed.")
-def run(experiment: str, profile: str, store: str, seeds: str, jobs: int | None, device: str, dry_run: bool) -> None:
+def run(
+    experiment: str, profile: str, store: str, seeds: str, jobs: int | None, device: str | None, dry_run: bool
+) -> None:
     """Compute the runs of EXPERIMENT that are missing. Interrupted runs are continued."""
     from avmc_core.grid import run_all, run_store
     from avmc_core.results import estimate

@@ -1,0 +1,186 @@
+"""Model packages: the trained networks of all seeds of a run in one safetensors file, with all that using them takes.
+
+Besides the weights a package holds settings, sizes, the statistics of the training features (means and standard deviations,
+no clip), metrics, where everything came from, licence notes, and a model card made from these.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
+
+from avmc_core import registry, schema, settings
+from avmc_core.atomic import new_file
+from avmc_core.errors import InputError
+from avmc_core.metrics import format_metric
+from avmc_core.models.base import Model, Sizes
+from avmc_core.runs import Record, RunStore
+from avmc_core.store import Store
+
+FORMAT = 1
+SUFFIX = ".avmc.safetensors"
+LICENCES = (
+    "Code of this companion: MIT.",
+    "Weights: made from the training data named above; CH-SIMS v2.0 is released for research.",
+    "Acoustic features come from openSMILE, which is licensed for research and non-commercial use.",
+    "Visual features come from OpenFace (academic use), or from a landmark model trained on data for non-commercial use.",
+)
+
+
+@dataclass(frozen=True)
+class Package:
+    """An ensemble: one network a seed."""
+
+    facts: dict[str, Any]  # model, settings, sizes, seeds, data, code, environment, scores
+    weights: dict[int, dict[str, np.ndarray]]  # by seed
+    statistics: dict[str, np.ndarray]  # per modality (2, D): mean and standard deviation of the training clips' means;
+    # "first" (D,): the mean first state of the text
+
+    @property
+    def simulated(self) -> bool:
+        return self.facts["data"]["kind"] == "simulated"
+
+    @property
+    def sizes(self) -> Sizes:
+        return Sizes(**self.facts["sizes"])
+
+    def networks(self) -> dict[int, Model]:
+        """Seed to network, in evaluation mode. Raises InputError when the weights do not fit the settings."""
+        name = self.facts["model"]
+        made = {}
+        for seed, weights in self.weights.items():
+            network = registry.builder(name)(registry.settings_of(name, self.facts["settings"]), self.sizes)
+            try:
+                network.load_state_dict({key: torch.from_numpy(tensor.copy()) for key, tensor in weights.items()})
+            except RuntimeError as error:
+                raise InputError(f"weights of seed {seed}", str(error), f"those of {name}") from None
+            made[seed] = network.eval()
+        return made
+
+
+def collect(key: str, runs: RunStore, store: Store) -> Package:
+    """The package of a finished run, named by its key or the key's beginning, and of its other seeds.
+
+    ``store`` is what the run was trained on. Raises InputError for an unknown or ambiguous key, another store, a run
+    without weights, and a model that fine-tunes its text encoder (its weights are no use without that encoder).
+    """
+    records = [record for record in runs if record.key.startswith(key)]
+    if len(records) != 1:
+        raise InputError(runs.root, f"{len(records)} runs whose key begins with {key!r}", "one; see avmc status")
+    (chosen,) = records
+    if chosen.data["digest"] != store.digest:
+        found = f"digest {store.digest[:12]}"
+        raise InputError(store.path, found, f"{chosen.data['digest'][:12]}, the store of run {chosen.key[:12]}")
+    if chosen.status != "done" or not (chosen.folder / "model.safetensors").exists():
+        raise InputError(chosen.folder, "no weights", "a finished run of a model that is trained")
+    if chosen.settings.get("text") == "finetune":
+        raise InputError(
+            chosen.model, "a model that fine-tunes its text encoder", "one that reads frozen text features"
+        )
+    ensemble = sorted((record for record in runs if _siblings(chosen, record)), key=lambda record: record.seed)
+    with safe_open(chosen.folder / "model.safetensors", "np") as file:
+        sizes = json.loads(file.metadata()["avmc"])["sizes"]
+    facts = {
+        "format": FORMAT,
+        "model": chosen.model,
+        "settings": chosen.settings,
+        "sizes": sizes,
+        "seeds": [record.seed for record in ensemble],
+        "data": {
+            **chosen.data,
+            "splits": store.manifest["splits"],
+            "approximation": store.manifest["source"].get("extraction", {}).get("approximation", ""),
+        },
+        "code": chosen.code,
+        "environment": chosen.environment,
+        "scores": {str(record.seed): record.scores for record in ensemble},
+        "licences": LICENCES,
+    }
+    weights = {record.seed: load_file(record.folder / "model.safetensors") for record in ensemble}
+    return Package(facts, weights, _statistics(store))
+
+
+def _siblings(a: Record, b: Record) -> bool:
+    """Whether two runs differ in nothing but their seeds."""
+    return b.status == "done" and all(
+        getattr(a, name) == getattr(b, name) for name in ("model", "settings", "data", "code", "environment")
+    )
+
+
+def _statistics(store: Store) -> dict[str, np.ndarray]:
+    train = store.split("train")
+    means = {name: getattr(train, name).mean() for name in schema.MODALITIES}
+    statistics = {name: np.stack([mean.mean(axis=0), mean.std(axis=0)]) for name, mean in means.items()}
+    return statistics | {"first": train.text.first().mean(axis=0)}
+
+
+def write_package(package: Package, path: str | Path) -> Path:
+    """Writes a package, atomically. The model card is in the metadata too, under ``card``."""
+    tensors = {f"statistics.{name}": array for name, array in package.statistics.items()}
+    for seed, weights in package.weights.items():
+        tensors |= {f"seed.{seed}.{name}": array for name, array in weights.items()}
+    metadata = {"avmc": json.dumps(package.facts, sort_keys=True), "card": model_card(package)}
+    with new_file(path) as temporary:
+        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary, metadata)
+    return Path(path)
+
+
+def read_package(path: str | Path) -> Package:
+    """Raises InputError for a file that is no package of this format."""
+    try:
+        with safe_open(path, "np") as file:
+            facts = json.loads((file.metadata() or {})["avmc"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if facts["format"] != FORMAT:
+            raise ValueError(f"format {facts['format']}")
+        statistics = {n.removeprefix("statistics."): t for n, t in tensors.items() if n.startswith("statistics.")}
+        weights = {
+            seed: {n.removeprefix(f"seed.{seed}."): t for n, t in tensors.items() if n.startswith(f"seed.{seed}.")}
+            for seed in facts["seeds"]
+        }
+        if set(statistics) != {*schema.MODALITIES, "first"}:
+            raise ValueError(f"statistics of {', '.join(statistics) or 'nothing'}")
+        package = Package(facts, weights, statistics)
+        registry.settings_of(facts["model"], facts["settings"])
+        _ = package.sizes, package.simulated
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise InputError(path, f"{type(error).__name__}: {error}", "a model package of avmc export") from None
+    return package
+
+
+def model_card(package: Package) -> str:
+    """The package in words, as Markdown."""
+    facts, data = package.facts, package.facts["data"]
+    kind = "the simulated corpus, not CH-SIMS" if package.simulated else "imported or extracted features"
+    lines = [
+        f"# {facts['model']}",
+        "",
+        f"Predicts the sentiment of a Mandarin clip, from -1 to 1. Ensemble of {len(facts['seeds'])} seeds "
+        f"({', '.join(map(str, facts['seeds']))}).",
+        "",
+        f"- Trained on {kind}: {data['splits']['train']} clips, digest {data['digest'][:12]}",
+        *([f"- {data['approximation']}"] if data["approximation"] else []),
+        f"- Code: version {facts['code']['version']}, commit {facts['code']['commit'] or 'unknown'}",
+        f"- Settings: digest {settings.digest(facts['settings'])[:12]}, listed in the file's metadata",
+        "",
+        "| seed | split | Acc2 | F1 | Corr | MAE |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for seed, splits in facts["scores"].items():
+        for split in ("valid", "test"):
+            cells = " | ".join(format_metric(name, splits[split]["M"][name]) for name in ("Acc2", "F1", "Corr", "MAE"))
+            lines.append(f"| {seed} | {split} | {cells} |")
+    lines += [
+        "",
+        "Not for decisions about people: trained on acted and broadcast speech, and no check of fairness was made.",
+        "",
+        *(f"- {line}" for line in facts["licences"]),
+    ]
+    return "\n".join(lines) + "\n"
