@@ -40,6 +40,7 @@ MODELS: dict[str, Entry] = {
     "MLF_DNN": Entry("avmc_core.models.mlf_dnn", build="MLFDNN"),
     "MTFN": Entry("avmc_core.models.mtfn", build="MTFN"),
     "MLMF": Entry("avmc_core.models.mlmf", build="MLMF"),
+    "Unimodal LSTM": Entry("avmc_core.models.unimodal_lstm", build="UnimodalLSTM"),
     "AV-MC": Entry("avmc_core.models.avmc_networks", "SUPERVISED"),
     "AV-MC(Semi)": Entry("avmc_core.models.avmc_networks", "SEMI"),
 }

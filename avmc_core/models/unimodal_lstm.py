@@ -1,0 +1,75 @@
+"""The regressor behind Table 3: one LSTM over one modality, for one annotation.
+
+The paper calls it a simple LSTM and gives no sizes; these are ours, the same for every modality.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from avmc_core import schema
+from avmc_core.batches import Batch, Inputs
+from avmc_core.errors import InputError
+from avmc_core.models.base import Model, Sizes, Training, adam, l1
+from avmc_core.recurrent import LSTM, frames_of
+
+
+@dataclass(frozen=True)
+class UnimodalLSTMSettings:
+    """Read ``modality``, predict the annotation ``task``: its own (T, A, V) or the multimodal one (M)."""
+
+    modality: str = "text"
+    task: str = "M"
+    hidden: int = 64
+    dropout: float = 0.2
+    rate: float = 1e-3  # Adam
+    decay: float = 1e-4
+    training: Training = Training(batch_size=32)
+
+    def __post_init__(self):
+        for field, known in (("modality", schema.MODALITIES), ("task", schema.TASKS)):
+            if getattr(self, field) not in known:
+                expected = f"one of {', '.join(known)}"
+                raise InputError(f"UnimodalLSTMSettings.{field}", repr(getattr(self, field)), expected)
+
+
+SETTINGS = UnimodalLSTMSettings()
+
+
+class UnimodalLSTM(Model):
+    """Batch norm over valid frames (raw features differ in scale by orders of magnitude), LSTM, a linear map of its final
+    state. Padding never enters."""
+
+    def __init__(self, settings: UnimodalLSTMSettings, sizes: Sizes):
+        super().__init__()
+        self.settings = settings
+        views = {"text": "cls", "audio": "mean", "vision": "mean"}  # the cheapest of what is not read
+        self.inputs = Inputs(**(views | {settings.modality: "states" if settings.modality == "text" else "frames"}))
+        size = getattr(sizes, settings.modality)
+        self.norm = nn.BatchNorm1d(size)
+        self.rnn = LSTM(size, settings.hidden)
+        self.drop = nn.Dropout(settings.dropout)
+        self.linear = nn.Linear(settings.hidden, 1)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The prediction (B,) under the name of the task, and the modality's ``Feature`` (B, hidden)."""
+        modality = self.settings.modality
+        lengths = getattr(batch, f"{modality}_lengths")
+        frames = self.norm(frames_of(getattr(batch, modality), lengths))
+        final = self.rnn.over_frames(frames, lengths)[1]
+        return {self.settings.task: self.linear(self.drop(final)).squeeze(-1), f"Feature_{modality[0]}": final}
+
+    def loss(self, batch: Batch, stage: str) -> dict[str, Tensor]:
+        return {"total": l1(self(batch)[self.settings.task], batch.label(self.settings.task))}
+
+    def validation_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
+        """(B,) absolute errors of the task that is trained."""
+        return (output[self.settings.task] - batch.label(self.settings.task)).abs()
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return [
+            adam({"params": list(self.parameters()), "lr": self.settings.rate, "weight_decay": self.settings.decay})
+        ]
