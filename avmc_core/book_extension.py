@@ -23,14 +23,16 @@ from avmc_core.published import published
 from avmc_core.settings import digest
 
 log = logging.getLogger(__name__)
+TABLES = "avmc_core.result_tables"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx. Pages are rebuilt when this code or the published figures change."""
-    app.add_config_value("avmc_made_by", digest([code_hash([__name__]), published()]), "env")
+    app.add_config_value("avmc_made_by", digest([code_hash([__name__, TABLES]), published()]), "env")
     app.add_role("num", Num())
     app.add_directive("datamark", DataMark)
     app.add_directive("published-table", PublishedTable)
+    app.setup_extension(TABLES)
     app.connect("builder-inited", _copy_mathjax)
     app.connect("env-purge-doc", lambda app, env, page: _quoted(env).pop(page, None))
     app.connect("doctree-read", _mark_page)
@@ -67,7 +69,7 @@ class Num(SphinxRole):
         reference, _, spec = self.text.partition("|")
         name, _, key = reference.partition(":")
         try:
-            result = _result(self.env, name)
+            result = read_result(self.env, name)
             text = format_value(lookup(result, key), spec)
         except (OSError, KeyError, ValueError) as error:
             message = f"num: {self.text}: {type(error).__name__}: {error}"
@@ -86,13 +88,14 @@ class DataMark(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         for name in self.arguments[0].split():
             try:
-                _result(self.env, name)
+                read_result(self.env, name)
             except (OSError, ValueError) as error:
                 log.warning(f"datamark: {name}: {error}", location=self.get_location())
         return []
 
 
-def _result(env: BuildEnvironment, name: str) -> dict[str, Any]:
+def read_result(env: BuildEnvironment, name: str) -> dict[str, Any]:
+    """A saved result; the page being read then carries its mark and is rebuilt when it changes."""
     path = (home() / "results" / f"{name}.json").resolve()
     env.note_dependency(str(path))
     result = json.loads(path.read_text(encoding="utf-8"))
@@ -120,7 +123,7 @@ def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
         if not names:
             log.warning("a notebook must save a result, so that its page can say which data it shows", location=page)
         for name in names:
-            _result(env, name)
+            read_result(env, name)
     shown = _quoted(env).get(page)
     if not shown:
         return
@@ -176,14 +179,15 @@ def published_rows(name: str) -> tuple[list[str], list[list[str]]]:
     rows = []
     for label, values in cells.items():
         texts = [
-            " / ".join(_printed(head, v) for v in (value if isinstance(value, list) else [value]))
+            " / ".join(printed(head, v) for v in (value if isinstance(value, list) else [value]))
             for head, value in zip(heads, values, strict=True)
         ]
         rows.append([label + ("*" if label in multitask else ""), *texts])
     return [HEADINGS.get(head, head) for head in heads], rows
 
 
-def _printed(head: str, value: float) -> str:
+def printed(head: str, value: float) -> str:
+    """A figure as the paper prints it."""
     if isinstance(value, int):
         return str(value)
     return f"{value:.3f}" if head == "MAE" else f"{value:.2f}"
