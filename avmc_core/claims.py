@@ -144,6 +144,17 @@ def as_frame(rulings: list[Ruling]) -> pd.DataFrame:
     )
 
 
+def source_of(claim: Claim) -> str:
+    """Where a claim is decided: the check with its arguments and its file, or the audit's finding."""
+    if claim.how == "none":
+        return ""
+    if claim.finding:
+        return f"audit finding {claim.finding} (avmc_core/audit.py)"
+    arguments = ", ".join(f"{name}={value!r}" for name, value in claim.arguments.items())
+    module = "claim_runs" if claim.how in ("run", "features") else "claim_arithmetic"
+    return f"{claim.check}({arguments}) in avmc_core/{module}.py"
+
+
 def verdict_counts(rulings: list[Ruling]) -> pd.DataFrame:
     """How many claims of each kind (rows) got each verdict (columns), with totals."""
     frame = as_frame(rulings)

@@ -1,0 +1,62 @@
+"""What four parties say of the same model: the paper, its laboratory later, a third party, and the runs at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from avmc_core import results
+from avmc_core.claim_runs import Runs
+from avmc_core.metrics import METRICS
+from avmc_core.published import published
+
+SHARED = ("Acc2", "Corr", "MAE")  # the metrics that all of them print
+HEADS = {"paper": "Paper", "laboratory": "Laboratory, later", "third_party": "Third party", "ours": "Ours [interval]"}
+
+
+def three_truths(runs: Mapping[str, Runs], metric: str) -> pd.DataFrame:
+    """One row a model, and one more for each of its variants that was run; a column a party, in the decimals of the paper's
+    tables; "–" where a party says nothing."""
+    shown = METRICS[metric]
+    tables = {"paper": published()["table2_benchmark"], **published()["later_tables"]}
+    ours = _ours(runs, metric)
+    models = list(dict.fromkeys(model for table in tables.values() for model in table["rows"]))
+    rows = []
+    for model in models:
+        cells = {}
+        for name, table in tables.items():
+            values = table["rows"].get(model)
+            found = None if values is None else values[table["metrics"].index(shown.column)]
+            cells[HEADS[name]] = "–" if found is None else f"{found:.{shown.decimals}f}"
+        for label, text in ours.get(model, {model: "–"}).items():
+            rows.append({"Model": label, **cells, HEADS["ours"]: text})
+    return pd.DataFrame(rows)
+
+
+def spread(metric: str) -> dict[str, float | str | int]:
+    """How far the published tables disagree about one model: the models in more than one table, the largest gap, and whose."""
+    column = METRICS[metric].column
+    tables = [published()["table2_benchmark"], *published()["later_tables"].values()]
+    found: dict[str, list[float]] = {}
+    for table in tables:
+        for model, values in table["rows"].items():
+            found.setdefault(model, []).append(values[table["metrics"].index(column)])
+    gaps = {model: max(values) - min(values) for model, values in found.items() if len(values) > 1}
+    widest = max(gaps, key=gaps.get)
+    return {"models": len(gaps), "model": widest, "gap": gaps[widest]}
+
+
+def _ours(runs: Mapping[str, Runs], metric: str) -> dict[str, dict[str, str]]:
+    """Published model to the rows that stand beside it and their figures, in words."""
+    shown = METRICS[metric]
+    found: dict[str, dict[str, str]] = {}
+    for part in runs.values():
+        summary = results.summarise(part.records, part.store)
+        for row in part.rows:
+            if row.published and row.name in summary:
+                interval = summary[row.name][metric]
+                texts = (f"{value * shown.scale:.{shown.decimals}f}" for value in vars(interval).values())
+                estimate, low, high, _ = texts
+                found.setdefault(row.published, {}).setdefault(row.name, f"{estimate} [{low}, {high}]")
+    return found
