@@ -50,7 +50,7 @@ class Published(SphinxRole):
 class ResultsTable(SphinxDirective):
     """``{results-table} name``: the ``cells`` of ``$AVMC_HOME/results/name.json``, a row a model and a column a metric.
 
-    ``:rows:`` (one a line) and ``:metrics:`` (words) choose among them; ``:caption:`` stands before what every such table
+    ``:rows:`` (separated by semicolons) and ``:metrics:`` (by spaces) choose among them; ``:caption:`` stands before what every such table
     says about its data. A result, row or metric that is not there fails the build.
     """
 
@@ -74,7 +74,7 @@ class ResultsTable(SphinxDirective):
 
     def _chosen(self, option: str) -> list[str]:
         text = self.options.get(option, "")
-        return text.split() if option == "metrics" else [line.strip() for line in text.splitlines() if line.strip()]
+        return [part.strip() for part in text.split(";" if option == "rows" else None) if part.strip()]
 
 
 class RecordsTable(SphinxDirective):
