@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from avmc_core.schema import DIMS
 from avmc_core.signals import autoregressive
 
 AUS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)  # intensities; presence also has AU28, before AU45
@@ -21,6 +22,7 @@ RESTING = {1: 0.2, 2: 0.1, 4: 0.5, 5: 0.1, 6: 0.5, 7: 0.6, 9: 0.0, 10: 0.3, 12: 
 RESTING |= {20: 0.2, 23: 0.1, 25: 0.8, 26: 0.5, 45: 0.0}
 GAIN = {6: 0.9, 12: 1.2, 25: 0.4, 14: 0.3, 4: -1.0, 15: -0.8, 17: -0.5, 1: -0.4, 9: -0.3, 7: -0.3}
 SPEAKER, CLIP, COURSE = 0.45, 0.35, 0.5  # standard deviations of an intensity between speakers, clips and frames
+BLOCK = 2**16  # frames whose landmarks are made together, which bounds the memory of a large corpus
 TRAITS = len(AUS) + 10  # numbers that make a speaker's face: AU habits, proportions, place in the picture
 
 # Movement of landmarks per unit of AU intensity, in face half-widths: points, outward, downward.
@@ -66,18 +68,23 @@ def visual(
     intensity[:, -1] = np.where(blink, 2.0 + courses[:, len(AUS) - 1], 0.0)
 
     place = speaker[:, len(AUS) :]  # (N, 10)
-    start = np.array([0.25, 0.12, 0.15, 0.08, 0.25, 0.08]) * variety * rng.standard_normal((n, 6))
+    centre = np.array([0.25, 0.12, 0.15, 0.08, 0.25, 0.08]) * variety * rng.standard_normal((n, 6))
     sway = np.array([0.03, 0.02, 0.02, 0.05, 0.07, 0.04]) * variety * courses[:, len(AUS) :]
-    pose = start[clip] + sway  # (F, 6): position x, y, distance; rotation about x, y, z
+    pose = centre[clip] + sway  # (F, 6): position x, y, distance; rotation about x, y, z
     pose[:, :2] += 0.1 * place[clip, :2]
-    points = _posed(_moved(intensity, place, clip), pose)  # (F, 68, 2)
-    points += 0.004 * rng.standard_normal(points.shape, dtype=np.float32)
+    frames = np.empty((len(clip), DIMS["vision"]), dtype=np.float32)
+    frames[:, :6] = pose
+    for start in range(0, len(clip), BLOCK):
+        rows = slice(start, start + BLOCK)
+        points = _posed(_moved(intensity[rows], place, clip[rows]), pose[rows])  # (F, 68, 2)
+        points += 0.004 * rng.standard_normal(points.shape, dtype=np.float32)
+        frames[rows, 6:142] = points.transpose(0, 2, 1).reshape(len(points), -1)  # x_0 to x_67, then y_0 to y_67
 
     presence = (intensity + 0.4 * rng.standard_normal(intensity.shape, dtype=np.float32) > 1.0).astype(np.float32)
     lip_suck = (rng.random((len(clip), 1)) < 0.05).astype(np.float32)  # AU28
-    landmarks = points.transpose(0, 2, 1).reshape(len(clip), -1)  # x_0 to x_67, then y_0 to y_67
     units = (intensity / MAX_INTENSITY, presence[:, :-1], lip_suck, presence[:, -1:])
-    return np.concatenate([pose, landmarks, *units], axis=1, dtype=np.float32)
+    frames[:, 142:] = np.concatenate(units, axis=1)
+    return frames
 
 
 def neutral_face() -> np.ndarray:
