@@ -15,6 +15,7 @@ from avmc_core import __version__
 from avmc_core.errors import InputError
 
 LAZY = {
+    "bench": "avmc_core.bench",
     "notebooks": "avmc_core.notebooks",  # needs the extra "book", as the next
     "book": "avmc_core.book",
     "extract": "avmc_core.extract_cli",  # needs the extra "extract", as predict

@@ -1,0 +1,85 @@
+"""What getting at the data costs: import, open, first batch, each in a process of its own, beside plain ``pickle.load``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avmc_core import schema
+from avmc_core.bench_cases import made_up
+from avmc_core.released_writer import Padded, write_supervised
+from avmc_core.store import Split
+
+ROWS = {"train": 2722, "valid": 647, "test": 1034}  # of the released file
+SHARE = 8  # the short benchmark takes one clip of so many
+
+NAIVE = """
+import pickle, numpy, torch
+split = pickle.load(open(source, "rb"))["train"]
+batch = [torch.stack([torch.tensor(split[m][row], dtype=torch.float32) for row in range(64)]) for m in ("text", "audio", "vision")]
+"""
+IMPORT = """
+from avmc_core.importing import import_released
+import_released(target, source, progress=False)
+"""
+OPEN = """
+import torch
+from avmc_core.batches import SplitData
+from avmc_core.store import open_store
+SplitData(open_store(target).split("train")).batch(torch.arange(64))
+"""
+MEASURED = """
+import json, resource, sys, time
+source, target = sys.argv[1:]
+import torch, avmc_core.batches, avmc_core.importing
+loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = time.perf_counter()
+{code}
+seconds = time.perf_counter() - start
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({{"seconds": seconds, "peak_mb": peak / 1024, "libraries_mb": loaded / 1024}}))
+"""
+
+
+def data_path(full: bool) -> dict[str, Any]:
+    """Seconds and peak memory (whole process, and of the libraries alone) of each way, on a made-up supervised file."""
+    share = 1 if full else SHARE
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "s.pkl"), Path(folder, "store")
+        write_supervised(source, {name: released_columns(name, rows // share) for name, rows in ROWS.items()})
+        result = {"clips": sum(rows // share for rows in ROWS.values()), "gigabytes": source.stat().st_size / 1e9}
+        for name, code in {"import": IMPORT, "open": OPEN, "pickle": NAIVE}.items():
+            words = [sys.executable, "-c", MEASURED.format(code=code), source, target]
+            result[name] = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    return result
+
+
+def released_columns(name: str, clips: int) -> dict[str, Any]:
+    """Made-up clips under the released keys."""
+    split = made_up(clips)
+    return {
+        "id": np.array([f"{name}_{row // 30:04d}$_${row:04d}" for row in range(clips)]),
+        "audio": _padded(split, "audio"),
+        "vision": _padded(split, "vision"),
+        "raw_text": np.array(["字" * int(length) for length in split.text.lengths]),
+        "text": _padded(split, "text"),
+        "text_bert": split.tokens,
+        "audio_lengths": split.audio.lengths,
+        "vision_lengths": split.vision.lengths,
+        "annotations": np.array(["Negative", "Neutral", "Positive"])[np.sign(split.labels[:, 0]).astype(int) + 1],
+        **{
+            schema.LABEL_KEYS[task]: np.round(split.labels[:, schema.TASKS.index(task)].astype(np.float64), 1)
+            for task in schema.TASKS
+        },
+    }
+
+
+def _padded(split: Split, modality: str) -> Padded:
+    ragged = getattr(split, modality)
+    return Padded(ragged.parts[0][0], ragged.lengths, ragged.steps)
