@@ -55,7 +55,7 @@ def test_sentences_are_short_chinese_with_an_english_gloss():
 def test_misheard_characters_have_the_asked_rate(rate):
     """Edit distance per character: each error of the recogniser is one substitution, deletion or insertion."""
     rng = np.random.default_rng(0)
-    text = "".join(s.text for s in SENTENCES) * 3
+    text = "".join(s.text for s in SENTENCES) * 12
 
     def distance(a: str, b: str) -> int:
         row = list(range(len(b) + 1))
