@@ -21,6 +21,7 @@ LAZY = {
     "extract": "avmc_core.extract_cli",  # needs the extra "extract", as predict
     "predict": "avmc_core.predict_cli",
     "export": "avmc_core.export_cli",
+    "tune": "avmc_core.tune_cli",  # needs the extra "tune"
 }
 
 

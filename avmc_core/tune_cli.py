@@ -1,0 +1,67 @@
+"""``avmc tune``: choose settings on the validation split."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+
+@click.command("tune")
+@click.argument("model")
+@click.option("--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, type=click.Choice(["ci", "full"]))
+@click.option("--store", envvar="AVMC_STORE", default="", help="An imported store; default: the simulated corpus.")
+@click.option("--trials", default=50, show_default=True, type=click.IntRange(1))
+@click.option("--seeds", default="1111,1112,1113", show_default=True, help="Comma-separated.")
+@click.option("-o", "--over", multiple=True, metavar="SETTING=[JSON]", help="Values to draw from; default: our space.")
+@click.option("--jobs", type=int, help="Processes for --score and --both-ways; default: the number of cores.")
+@click.option("--score", is_flag=True, help="Then score the choice on the test split.")
+@click.option("--both-ways", is_flag=True, help="Then show what choosing on the test split would have gained (D12).")
+def main(
+    model: str,
+    profile: str,
+    store: str,
+    trials: int,
+    seeds: str,
+    over: tuple[str, ...],
+    jobs: int | None,
+    score: bool,
+    both_ways: bool,
+) -> None:
+    """Search settings of MODEL on the validation split; a search that was interrupted goes on."""
+    from avmc_core.corpus import ensure_corpus
+    from avmc_core.errors import InputError
+    from avmc_core.experiments import PROFILE_CHANGES
+    from avmc_core.grid import run_all
+    from avmc_core.metrics import format_metric
+    from avmc_core.store import open_store
+
+    try:
+        from avmc_core import tuning
+    except ImportError as error:
+        raise InputError("avmc tune", str(error), 'the extra "tune": pip install "avmc-companion[tune]"') from error
+    try:
+        space = {name: tuple(json.loads(values)) for name, _, values in (pair.partition("=") for pair in over)}
+        chosen_seeds = tuple(int(seed) for seed in seeds.split(","))
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(f"-o wants SETTING=[value, ...], --seeds whole numbers: {error}") from error
+    space = space or tuning.SPACES.get(model, {})
+    if not space:
+        raise InputError("avmc tune", f"no space for {model!r}", f"-o, or one of {', '.join(tuning.SPACES)}")
+    opened = open_store(store) if store else ensure_corpus("ci")
+    plan = tuning.Search(model, tuple(space.items()), trials, chosen_seeds, PROFILE_CHANGES[profile])
+    selection = tuning.search(plan, opened, progress_bar=sys.stderr.isatty())
+    best = selection.trials[selection.chosen]
+    click.echo(
+        f"chosen: trial {selection.chosen} of {trials}, validation MAE {format_metric('MAE', best['validation'])}"
+    )
+    for name, value in best["changes"].items():
+        click.echo(f"  {name} = {value}")
+    if both_ways:
+        records = run_all(tuning.runs_of(selection, opened, every=True), opened, jobs=jobs)
+        click.echo(tuning.both_ways(selection, records).to_string(float_format="{:.4f}".format))
+    elif score:
+        for run, record in run_all(tuning.runs_of(selection, opened), opened, jobs=jobs).items():
+            scores = {name: format_metric(name, value) for name, value in record.scores["test"]["M"].items()}
+            click.echo(f"seed {run.seed}: {', '.join(f'{name} {value}' for name, value in scores.items())}")

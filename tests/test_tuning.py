@@ -1,0 +1,103 @@
+"""Tuning cannot reach the test split, and a search that was killed ends like one that was not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from avmc_core import schema
+from avmc_core.batches import Inputs
+from avmc_core.errors import InputError
+from avmc_core.execution import StoreData
+from avmc_core.grid import run_all
+from avmc_core.runs import RunStore
+
+optuna = pytest.importorskip("optuna", reason="the extra 'tune' is not installed")
+from avmc_core import tuning  # noqa: E402
+
+PLAN = tuning.Search(
+    "AV-MC",
+    (("rate", (1e-4, 1e-3, 1e-2)), ("dropout", (0.0, 0.3))),
+    trials=4,
+    seeds=(1, 2),
+    changes=(("training.max_epochs", 1),),
+)
+
+
+@pytest.fixture(scope="module")
+def selection(tiny_store, tmp_path_factory):
+    return tuning.search(PLAN, tiny_store, tmp_path_factory.mktemp("search"))
+
+
+def test_the_search_has_no_test_split(tiny_store):
+    data = StoreData(tuning.without_test(tiny_store))
+    assert len(data.split("valid")) and len(data.split("train"))
+    for ask in (lambda: data.split("test"), lambda: data("test", Inputs()), lambda: data.store.split("test")):
+        with pytest.raises(InputError, match="no split 'test'"):
+            ask()
+
+
+def test_other_test_labels_and_features_change_nothing(selection, tiny_store, tmp_path):
+    """The strongest form: with rubbish in place of the test split the search finds the same, to the last bit."""
+    test = tiny_store.split("test")
+    rubbish = dataclasses.replace(test, labels=np.full_like(test.labels, np.nan), text=None, audio=None, vision=None)
+    store = dataclasses.replace(tiny_store, splits={**tiny_store.splits, "test": rubbish})
+    assert tuning.search(PLAN, store, tmp_path) == selection
+
+
+def test_a_killed_search_ends_like_one_that_was_not(selection, tiny_store, tmp_path, monkeypatch):
+    calls, real = [], tuning._validation
+
+    def killed(*arguments):
+        calls.append(arguments)
+        if len(calls) == 6:  # in the middle of the third trial
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(tuning, "_validation", killed)
+    with pytest.raises(KeyboardInterrupt):
+        tuning.search(PLAN, tiny_store, tmp_path)
+    (folder,) = tmp_path.iterdir()
+    with pytest.raises(InputError, match="the record of a finished selection"):
+        tuning.read_selection(folder / "selection.json")
+    assert tuning.search(PLAN, tiny_store, tmp_path) == selection
+    assert len(calls) == 6 + 4  # two trials were not trained again
+    assert tuning.search(PLAN, tiny_store, tmp_path) == selection
+    assert len(calls) == 10
+
+
+def test_only_a_finished_selection_on_the_same_data_is_scored(selection, tiny_store, tmp_path):
+    best = min(selection.trials, key=lambda trial: trial["validation"])
+    runs = tuning.runs_of(selection, tiny_store)
+    assert [run.seed for run in runs] == [1, 2]
+    assert dict(runs[0].changes) == {"training.max_epochs": 1, **best["changes"]}
+    records = run_all(tuning.runs_of(selection, tiny_store, every=True), tiny_store, RunStore(tmp_path), jobs=1,
+                      progress_bar=False)  # fmt: skip
+    for k, trial in enumerate(selection.trials):  # the search trained just what the runs train
+        scores = [r.scores["valid"]["M"]["MAE"] for run, r in records.items() if run.name == f"trial {k}"]
+        assert np.mean(scores) == pytest.approx(trial["validation"], abs=1e-6)
+    table = tuning.both_ways(selection, records)
+    assert table.loc["MAE", "difference"] <= 0  # choosing on test cannot look worse on test
+    with pytest.raises(InputError, match="the store at hand"):
+        tuning.runs_of(dataclasses.replace(selection, data="other"), tiny_store)
+
+
+def test_settings_that_do_not_exist_are_named(tiny_store, tmp_path):
+    with pytest.raises(InputError, match="unknown setting 'rates'"):
+        tuning.search(dataclasses.replace(PLAN, space=(("rates", (0.1,)),)), tiny_store, tmp_path)
+    assert set(schema.TASKS) == {name.split(".")[1] for name in tuning.AVMC_SPACE if name.startswith("weights")}
+
+
+def test_the_command_tunes_and_scores(tiny_store, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from avmc_core import cli, experiments
+
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path))
+    monkeypatch.setitem(experiments.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
+    words = ["tune", "AV-MC", "--store", str(tiny_store.path), "--trials", "2", "--seeds", "1", "--jobs", "1"]
+    shown = CliRunner().invoke(cli.main, [*words, "-o", "rate=[0.001, 0.01]", "--both-ways"], catch_exceptions=False)
+    assert shown.exit_code == 0 and "validation MAE" in shown.output and "chosen on test" in shown.output
+    assert CliRunner().invoke(cli.main, ["tune", "Constant", "--store", str(tiny_store.path)]).exit_code == 2
