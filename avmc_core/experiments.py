@@ -7,6 +7,7 @@ from typing import Any
 
 from avmc_core.errors import InputError
 from avmc_core.runs import Run
+from avmc_core.schema import MODALITY_OF_TASK
 
 SEEDS = (1111, 1112, 1113, 1114, 1115)  # the laboratory's own list; the paper's released run uses the first alone (D12)
 
@@ -22,8 +23,10 @@ class Row:
     seeded: bool = True  # False: the result does not depend on the seed, so one run is enough
     ci: tuple[tuple[str, Any], ...] = ()  # what the ci profile changes besides, for this row
 
-    def limits(self, profile: str) -> tuple[tuple[str, Any], ...]:
-        return self.ci if profile == "ci" else ()
+    def changes_at(self, profile: str) -> tuple[tuple[str, Any], ...]:
+        """What differs from the published settings at a profile; the row's own changes come last and win."""
+        limits = (*PROFILE_CHANGES[profile], *(self.ci if profile == "ci" else ())) if self.seeded else ()
+        return (*limits, *self.changes)
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,8 @@ class Experiment:
         if profile not in declared:
             raise InputError("profile", repr(profile), f"one of {', '.join(declared)}")
         chosen = seeds or declared[profile]
-        limit = PROFILE_CHANGES[profile]
         return [
-            Run(row.model, seed, (*(limit if row.seeded else ()), *row.limits(profile), *row.changes), row.name)
+            Run(row.model, seed, row.changes_at(profile), row.name)
             for row in self.rows
             for seed in (chosen if row.seeded else chosen[:1])
         ]
@@ -124,7 +126,6 @@ AVMC = tuple(
     for model in ("AV-MC", "AV-MC(Semi)")
     for variant in VARIANTS
 )
-MODALITY_OF_TASK = {"T": "text", "A": "audio", "V": "vision"}  # Table 3's rows, with the annotation of each
 UNIMODAL = tuple(
     Row(f"{modality}, annotation {target}", "Unimodal LSTM", (("modality", modality), ("task", target)))
     for task, modality in MODALITY_OF_TASK.items()

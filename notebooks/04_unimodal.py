@@ -1,0 +1,103 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # One modality at a time
+#
+# What can be told from the sentence alone, from the voice alone, from the face alone? Table 3 of the paper asks it twice of
+# the same LSTM regressor: trained and scored on the annotation that people made of that modality alone, and trained and
+# scored on the annotation of the whole clip. The second is harder, because the whole clip says things that this modality
+# does not.
+#
+# The paper gives no sizes for its LSTM. Ours has one layer of 64 units behind a batch norm, the same for every modality.
+
+# %% tags=["parameters"]
+profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+store = ""  # an imported store of the real features
+
+# %% tags=["hide-input"]
+from IPython.display import Markdown, display
+
+from avmc_core import artefacts, benchmark, benchmark_figures, figures, model_figures
+from avmc_core.corpus import ensure_corpus
+from avmc_core.experiments import experiment
+from avmc_core.grid import run_all
+from avmc_core.placeholders import placeholder_clips
+from avmc_core.store import open_store
+
+figures.use_style()
+data = open_store(store) if store else ensure_corpus("ci")
+Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)}**.")
+
+# %%
+plan = experiment("table3")
+records = run_all(plan.runs(profile), data, progress_bar=False)
+failed = [f"{run.name}, seed {run.seed}" for run, record in records.items() if record.status != "done"]
+Markdown(f"{len(records)} runs of {len(plan.rows)} rows; failed: {', '.join(failed) or 'none'}.")
+
+# %% tags=["hide-input"]
+display(figures.mark(model_figures.training_curves(records), data))
+figures.caption(data, f"avmc run table3 --profile {profile}", "the paper shows no curves")
+
+# %% [markdown]
+# ## Beside Table 3
+#
+# Each row is scored on the annotation that it was trained on. Clips whose unimodal annotations are copies of the multimodal
+# one say nothing about a modality; the unimodal rows leave them out, and so are scored on fewer clips than the multimodal
+# ones.
+
+# %% tags=["hide-input"]
+left_out = int(placeholder_clips(data.split("test").clips).sum())
+summary = benchmark.all_tasks(records, data)
+cells = benchmark.table_3(summary)
+shown = ["Acc2", "Acc2_weak", "Corr", "MAE"]
+display(figures.mark(benchmark_figures.unimodal(cells, ["Acc2", "Corr", "MAE"]), data))
+display(figures.caption(data, f"avmc run table3 --profile {profile}", "Table 3, hollow diamonds"))
+Markdown(f"Test clips that the unimodal rows leave out: {left_out} of {len(data.split('test').clips)}.")
+
+# %% tags=["hide-input"]
+display(benchmark.readable(cells)[shown])
+figures.caption(data, f"avmc results table3 --profile {profile}", "ours [interval] / Table 3")
+
+# %% [markdown]
+# The row of wav2vec 2.0 features stays empty until a store has them: the released files do not.
+#
+# ## Is a modality's own annotation the easier one?
+#
+# The paper concludes that the multimodal annotation "can be misleading" for unimodal learning. The difference of the two
+# columns, here and in Table 3:
+
+# %% tags=["hide-input"]
+differences = benchmark.own_minus_whole(cells)
+display(differences.style.hide(axis="index").format(precision=3, na_rep="–"))
+figures.caption(data, f"avmc results table3 --profile {profile}", "own annotation minus multimodal one")
+
+# %% tags=["hide-input"]
+artefacts.save(
+    "unimodal",
+    {
+        "cells": cells,
+        "differences": differences.to_dict("records"),
+        "left_out": left_out,
+        "runs": len(records),
+    },
+    {
+        "data": artefacts.data_mark(data),
+        "digest": data.digest[:12],
+        "profile": profile,
+        "seeds": sorted({run.seed for run in records}),
+        "code": next(iter(records.values())).code["version"],
+        "command": f"avmc run table3 --profile {profile}",
+    },
+)
+Markdown("What all three modalities give together is on [the benchmark's page](03_benchmark).")
