@@ -12,6 +12,8 @@ import dataclasses
 import tempfile
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,7 @@ SIZES = {
     "ci": Size(320, 100, 400, 640, 8),
     "full": Size(2722, 647, 1034, 10161, 1),
 }
+TABLES = ("label_counts.json", "lexicon.tsv", "egemaps_stats.json", "audio_columns.txt", "vision_columns.txt")
 CLIPS_A_VIDEO = 32  # 4213 clips of 130 videos in the real table, placeholders left out
 PLACEHOLDERS = 190 / 1034  # share of test clips whose unimodal labels repeat M, in videos test1, test2, ...
 CLIPS_A_PLACEHOLDER_VIDEO = 13
@@ -84,6 +87,7 @@ def build_corpus(store_path: str | Path, settings: CorpusSettings = CorpusSettin
         traits = _traits(settings, clips)
         labelled = {split: _columns(settings, split, clips[split], traits) for split in schema.SPLITS}
         write_supervised(supervised, labelled, simulated=made)
+        del labelled  # at full size gigabytes
         write_unsupervised(
             unsupervised, _columns(settings, schema.UNLABELLED, clips[schema.UNLABELLED], traits), simulated=made
         )
@@ -93,10 +97,12 @@ def build_corpus(store_path: str | Path, settings: CorpusSettings = CorpusSettin
 def ensure_corpus(size: str = "ci", root: str | Path | None = None) -> Store:
     """The corpus of this size, built once under ``root`` (default: the home of runs and results) and opened afterwards.
 
-    Its folder is named by the settings and the code that generates it, so that a change of either makes a new one.
+    Its folder is named by the settings, the code that generates it and the tables that this reads, so that a change of any
+    makes a new one.
     """
     settings, root = CorpusSettings(size=size), Path(root or home())
-    key = digest({"settings": as_dict(settings), "code": code_hash([__name__])})[:12]
+    tables = {name: sha256(files("avmc_core").joinpath("resources", name).read_bytes()).hexdigest() for name in TABLES}
+    key = digest({"settings": as_dict(settings), "code": code_hash([__name__]), "tables": tables})[:12]
     path = root / f"corpus-{size}-{key}"
     root.mkdir(parents=True, exist_ok=True)
     with open(root / f".corpus-{size}.lock", "w") as lock:
