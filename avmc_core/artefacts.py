@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from avmc_core.home import home
 if TYPE_CHECKING:
     from avmc_core.store import Store
 
+LOG = "AVMC_SAVED"  # environment variable: a file that gets the name of each result saved; the notebook runner sets it
+
 
 def data_mark(source: Store | pd.DataFrame | None) -> str:
     """The words that every figure, table and result carries: which data it was made from."""
@@ -23,7 +26,13 @@ def data_mark(source: Store | pd.DataFrame | None) -> str:
         return "real label counts shipped with the package"
     if isinstance(source, pd.DataFrame):
         return "real label table"
-    return "simulated corpus, not CH-SIMS" if source.simulated else f"real store {source.digest[:8]}"
+    if source.simulated:
+        return "simulated corpus, not CH-SIMS"
+    extracted = source.manifest["source"].get("extraction")
+    if extracted is None:
+        return f"real store {source.digest[:8]}"
+    visual = ", visual features approximate" if extracted["approximation"] else ""
+    return f"own clips, store {source.digest[:8]}{visual}"
 
 
 def save(name: str, data: dict[str, Any], provenance: dict[str, Any]) -> Path:
@@ -37,6 +46,9 @@ def save(name: str, data: dict[str, Any], provenance: dict[str, Any]) -> Path:
     )
     with new_file(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+    if LOG in os.environ:
+        with open(os.environ[LOG], "a", encoding="utf-8") as log:
+            log.write(f"{name}\n")
     return path
 
 

@@ -68,7 +68,7 @@ def _faces(ax: Axes, clip: Clip) -> None:
     points = clip.vision[:, _POINTS]  # (T, 68, 2)
     middle = (points.max(axis=1) + points.min(axis=1)) / 2  # (T, 2)
     size = np.median(np.ptp(points[..., 1], axis=1))
-    width = 0.11 * length  # of a face, in seconds
+    width = 0.085 * length  # of a face, in seconds
     for row in rows:
         face = (points[row] - middle[row]) / size
         x = clip.frames[row] / FPS + face[:, 0] * width

@@ -15,6 +15,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from avmc_core.artefacts import data_mark
@@ -29,7 +30,7 @@ TASK_COLOURS = {"M": "#3C3C3C", "T": "#0072B2", "A": "#D55E00", "V": "#009E73"}
 CLASS_COLOURS = dict(zip(CLASSES, ("#B35806", "#F1A340", "#BDBDBD", "#998EC3", "#542788"), strict=True))
 SPLIT_COLOURS = {"train": "#0072B2", "valid": "#E69F00", "test": "#CC79A7", "unlabelled": "#8C8C8C"}
 MODEL_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#3C3C3C", "#B9A600")
-HEAT = "cividis_r"
+HEAT = "Blues"
 WIDTH = 7.2  # inches: the text width of the book's pages and of its PDF
 
 
@@ -68,6 +69,7 @@ def mark(fig: Figure, source: Store | pd.DataFrame | None) -> Figure:
     simulated = text.startswith("simulated")
     frame = {"boxstyle": "round,pad=0.3", "facecolor": "#FFF3D6", "edgecolor": "#D55E00"} if simulated else None
     fig.supxlabel(f"data: {text}", x=0.995, ha="right", fontsize=7.5, color="#444444", style="italic", bbox=frame)
+    plt.close(fig)  # a notebook would show an open figure once more at the end of its cell
     return fig
 
 
@@ -93,10 +95,11 @@ def class_counts(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:
         right = ax.bar(x + 0.2, theirs, 0.4, color="white", edgecolor="#3C3C3C", hatch="////", linewidth=0.8)
         for bars in (left, right):
             ax.bar_label(bars, fontsize=6, padding=1.5, rotation=90)
-        ax.set(title=f"{split} ({ours.sum()})", xticks=x, ylim=(0, 1.22 * max(ours.max(), theirs.max())))
+        ax.set(title=f"{split} ({ours.sum()})", xticks=x, ylim=(0, 1.15 * max(ours.max(), theirs.max())))
         ax.set_xticklabels(CLASSES, fontsize=7)
     axes[0].set_ylabel("clips")
-    axes[-1].legend([left, right], ["labels", "Table 1"], fontsize=7, loc="upper right")
+    keys = [Patch(facecolor="#8C8C8C"), Patch(facecolor="white", edgecolor="#3C3C3C", hatch="////")]
+    fig.legend(keys, ["these labels", "Table 1 as printed"], fontsize=7.5, loc="outside upper right", ncols=2)
     return fig
 
 
@@ -107,18 +110,21 @@ def label_histograms(levels: pd.DataFrame) -> Figure:
         ax.bar(GRID, levels[task], 0.16, color=TASK_COLOURS[task], alpha=0.85)
         if task != "M":
             edges = np.append(GRID - 0.1, GRID[-1] + 0.1)
-            ax.stairs(levels["M"], edges, color=TASK_COLOURS["M"], linewidth=1.0, label="multimodal")
-        ax.set(title=f"{TASK_NAMES[task]} ({task})", xticks=[-1, -0.5, 0, 0.5, 1], xlabel="label")
+            ax.stairs(levels["M"], edges, color=TASK_COLOURS["M"], linewidth=1.0, label="multimodal, for comparison")
+        ax.set(title=f"{TASK_NAMES[task]} ({task})", xticks=[-1, 0, 1], xlabel="label")
     axes[0].set_ylabel("clips")
-    axes[1].legend(fontsize=7, loc="upper right")
+    fig.legend(*axes[1].get_legend_handles_labels(), fontsize=7.5, loc="outside upper right")
     return fig
 
 
 def difference_matrix(matrix: pd.DataFrame) -> Figure:
     """Mean absolute difference between each two annotations, in label units."""
-    fig, ax = plt.subplots(figsize=(0.5 * WIDTH, 0.42 * WIDTH))
-    sns.heatmap(matrix, annot=True, fmt=".3f", cmap=HEAT, square=True, ax=ax, linewidths=1, cbar_kws={"shrink": 0.85})
-    ax.tick_params(length=0, labelrotation=0)
+    fig, ax = plt.subplots(figsize=(0.62 * WIDTH, 0.46 * WIDTH))
+    bar = {"shrink": 0.85, "label": "label units"}
+    sns.heatmap(matrix, annot=True, fmt=".3f", cmap=HEAT, vmin=0, square=True, ax=ax, linewidths=1, cbar_kws=bar)
+    ax.set_xticklabels([TASK_NAMES[task] for task in matrix.columns], fontsize=8)
+    ax.set_yticklabels([f"{TASK_NAMES[task]} ({task})" for task in matrix.index], fontsize=8, rotation=0)
+    ax.tick_params(length=0)
     return fig
 
 
@@ -130,8 +136,17 @@ def pairwise(pairs: dict[str, list[list[int]]]) -> Figure:
         cells = np.array(cells)
         i, j = np.nonzero(cells)
         ax.axline((0, 0), slope=1, color="#BBBBBB", linewidth=0.8, zorder=0)
-        ax.scatter(GRID[j], GRID[i], s=130 * cells[i, j] / largest, color=TASK_COLOURS[pair[1]], linewidth=0)
-        ax.set(xlabel=TASK_NAMES[pair[1]], ylabel=TASK_NAMES[pair[0]], xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+        ax.scatter(
+            GRID[j], GRID[i], s=240 * cells[i, j] / largest, color=TASK_COLOURS[pair[1]], alpha=0.85, linewidth=0
+        )
+        ax.set(
+            xlabel=TASK_NAMES[pair[1]],
+            ylabel=TASK_NAMES[pair[0]],
+            xticks=[-1, 0, 1],
+            yticks=[-1, 0, 1],
+            xlim=(-1.2, 1.2),
+            ylim=(-1.2, 1.2),
+        )
         ax.set_aspect("equal")
     for ax in axes.flat:
         ax.tick_params(labelbottom=True, labelleft=True)
@@ -157,29 +172,27 @@ def video_groups(clips: pd.DataFrame) -> Figure:
 def length_histograms(lengths: dict[str, pd.DataFrame]) -> Figure:
     """Lengths of clips, a panel a kind of length; each table has columns ``length`` and ``clips`` (labelled, unlabelled).
 
-    Audio and vision steps are shown in seconds as well, on the upper axis.
+    Steps of audio and vision are given in seconds as well, in a second line under the axis.
     """
-    fig, axes = plt.subplots(1, len(lengths), figsize=(WIDTH, 2.4), squeeze=False)
+    fig, axes = plt.subplots(1, len(lengths), figsize=(WIDTH * max(len(lengths), 2) / 3, 2.5), squeeze=False)
     for ax, (name, table) in zip(axes.flat, lengths.items(), strict=True):
         _length_panel(ax, name, table)
     axes.flat[0].set_ylabel("share of clips in %")
-    axes.flat[-1].legend(fontsize=7)
+    handles, labels = axes.flat[-1].get_legend_handles_labels()
+    if len(labels) > 1:
+        fig.legend(handles, labels, fontsize=7.5, loc="outside upper right", ncols=2)
     return fig
 
 
 def _length_panel(ax: Axes, name: str, table: pd.DataFrame) -> None:
     edges = np.histogram_bin_edges(table["length"], bins=min(24, int(np.ptp(table["length"])) + 1))
-    for kind, colour, width in (("labelled", SPLIT_COLOURS["train"], 1.4), ("unlabelled", SPLIT_COLOURS["valid"], 1.8)):
+    for kind, colour in (("labelled", SPLIT_COLOURS["train"]), ("unlabelled", SPLIT_COLOURS["valid"])):
         values = table.loc[table["clips"] == kind, "length"]
         if len(values):
-            share = 100 * np.histogram(values, edges)[0] / len(values)
-            fill = kind == "labelled"
-            ax.stairs(share, edges, color=colour, linewidth=width, fill=fill, alpha=0.6 if fill else 1, label=kind)
-    ax.set(title=name, xlabel="characters" if name == "characters" else "steps", ylim=(0, None))
+            style = {"fill": True, "alpha": 0.6} if kind == "labelled" else {"linewidth": 1.8}
+            ax.stairs(100 * np.histogram(values, edges)[0] / len(values), edges, color=colour, label=kind, **style)
+    ax.set(title=name, ylim=(0, None))
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    if name in HOP_SECONDS:
-        hop = HOP_SECONDS[name]
-        upper = ax.secondary_xaxis("top", functions=(lambda steps: steps * hop, lambda seconds: seconds / hop))
-        upper.set_xlabel("seconds", fontsize=7)
-        upper.tick_params(labelsize=7)
-        ax.set_title(name, pad=6)
+    if hop := HOP_SECONDS.get(name):
+        ax.xaxis.set_major_formatter(lambda steps, _: f"{steps:g}\n{steps * hop:.2g} s")
+    ax.set_xlabel(name if name == "characters" else "steps")

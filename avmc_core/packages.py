@@ -109,9 +109,8 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
 
 def _siblings(a: Record, b: Record) -> bool:
     """Whether two runs differ in nothing but their seeds."""
-    return b.status == "done" and all(
-        getattr(a, name) == getattr(b, name) for name in ("model", "settings", "data", "code", "environment")
-    )
+    same = all(getattr(a, name) == getattr(b, name) for name in ("model", "settings", "data", "environment"))
+    return b.status == "done" and same and a.code["digest"] == b.code["digest"]
 
 
 def _statistics(store: Store) -> dict[str, np.ndarray]:

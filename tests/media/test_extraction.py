@@ -14,6 +14,7 @@ from conftest import COMMAND, TEXTS, avmc, labelled, talking, write_meta
 from made_clips import make_clip
 
 from avmc_core import schema
+from avmc_core.artefacts import data_mark
 from avmc_core.clip_features import extract_clip
 from avmc_core.errors import InputError
 from avmc_core.extraction import extract
@@ -74,7 +75,8 @@ def test_features_of_a_silent_clip_are_those_of_silence(made):
     assert silent[:, columns.index("Loudness_sma3")].max() < 0.05
 
 
-def test_the_store_says_that_its_visual_features_are_an_approximation(extraction, manifest):
+def test_the_store_says_that_its_visual_features_are_an_approximation(extraction, made, manifest):
+    assert data_mark(made).endswith("visual features approximate")
     assert "approximation" in manifest["source"]["extraction"]["approximation"]
     assert "note: visual features are a geometric approximation" in extraction.stdout
 

@@ -1,0 +1,148 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Your own clip
+#
+# From a video file to the paper's three feature sets, to a prediction, and to an account of what words, voice and face had
+# to do with it. The commands come first. The account below is made for a clip of the store at hand, because a book that
+# builds without anybody's data cannot show a person.
+#
+# ## The commands
+#
+# The packages that read video and sound are an extra, because openSMILE may be used for research and non-commercial
+# purposes only, and the landmark model was trained on data under a like condition:
+#
+# ```sh
+# pip install "avmc-companion[extract]"
+# avmc extract clips my-store                  # a folder: meta.csv and VIDEO_ID/CLIP_ID.mp4; or one clip with --text
+# AVMC_STORE=my-store avmc run avmc            # train on it
+# avmc status                                  # the keys of the runs
+# avmc export KEY model --store my-store       # all seeds of a run in one file, with a model card
+# avmc predict clip.mp4 --text "今天天气真好" --model model --picture clip.png
+# ```
+#
+# `meta.csv` has the released columns; without `mode` and labels the clips become the unlabelled split. Text features want
+# bert-base-chinese in a local folder (`--bert FOLDER` or `AVMC_BERT`); nothing is downloaded by these commands. An
+# extraction that was killed goes on where it was. It ends with a table that says of each clip what was kept, cut or left
+# out, and why.
+#
+# ## What is extracted
+#
+# | features | how | steps |
+# |---|---|---|
+# | text | last hidden states of the encoder, [CLS] and [SEP] included | at most 50 tokens |
+# | audio | openSMILE's eGeMAPSv02 low-level descriptors, 25 columns every 10 ms at 16 kHz | cut at 925 |
+# | vision | OpenFace's 177 columns at 25 frames per second: pose, 68 landmarks, action units | cut at 232 |
+#
+# The visual columns come from OpenFace 2.2 when you have it (`--visual openface --openface PROGRAM`, or a folder with its
+# CSV files). Without it they are an **approximation**, and the store says so: landmarks from dlib, the pose of a generic
+# head fitted to them, action units from how far the landmarks are from the face's own median over the clip. An expression
+# that is held throughout a clip is not seen by it, nor is anything that shows in wrinkles and not in outlines.
+#
+# Frames without the speaker's face are left out. A clip that misses it in more than 25 % of the frames is discarded, as in
+# the paper (Section 3.1). Positions are scaled to half picture sizes and intensities to 1. How the released values were scaled is
+# unpublished, so a model that was trained on the released features is not at home with extracted ones; `predict` says when
+# features are unlike those of the training clips.
+#
+# ## Who is speaking
+#
+# With one face nobody has to ask. With several, the mouth is chosen whose opening goes with the loudness. This is a
+# **fallback**, not the TalkNet model of the public toolkit, whose weights have to be had separately. It chooses one face
+# for the whole clip; it does not follow a change of speakers, cannot tell that none of the faces speaks, and fails when two
+# people talk or laugh together or when a mouth is small, turned away or covered.
+
+# %% tags=["parameters"]
+profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+store = ""  # an imported or extracted store
+
+# %% tags=["hide-input"]
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown, display
+
+from avmc_core import artefacts, clip_figures, figures, schema
+from avmc_core.corpus import ensure_corpus
+from avmc_core.experiments import experiment
+from avmc_core.grid import run_all, run_store
+from avmc_core.packages import collect, model_card
+from avmc_core.prediction import clip_of, explain
+from avmc_core.store import open_store
+
+figures.use_style()
+data = open_store(store) if store else ensure_corpus("ci")
+Markdown(f"Everything below was computed on: **{artefacts.data_mark(data)}**.")
+
+# %% [markdown]
+# ## An ensemble and its card
+#
+# A package holds the networks of all seeds of one run, the means of the training features, and where it all came from. This
+# is the card that `avmc export` writes into it.
+
+# %% tags=["hide-input"]
+runs = [run for run in experiment("avmc").runs(profile) if run.name == "AV-MC (paper)"]
+records = run_all(runs, data, progress_bar=False)
+package = collect(records[runs[0]].key, run_store(), data)
+Markdown(model_card(package).replace("# ", "### ", 1))
+
+# %% [markdown]
+# ## A clip whose words and face disagree
+#
+# Of the test clips, the one whose text and visual annotations lie farthest apart. The picture shows its loudness and
+# pitch, the landmarks of its face along the clip, what each of the four classifiers says (a dot a seed), and the **Shapley
+# shares** of M: what a modality adds when it replaces an average one, averaged over the six orders in which words, voice
+# and face can be added. With the M of an average clip the shares add up to the prediction. They describe the model, not
+# the person.
+
+# %% tags=["hide-input"]
+test = data.split("test")
+apart = (test.clips["T"] - test.clips["V"]).abs().to_numpy()
+row = int(np.argmax(apart))
+clip = clip_of(test, row)
+said = explain(package, clip)
+display(figures.mark(clip_figures.account(clip, said), data))
+figures.caption(data, "avmc predict CLIP --text TRANSCRIPT --model model --picture clip.png", "the paper shows none")
+
+# %% tags=["hide-input"]
+labels = {f"prediction {task}": test.clips.loc[row, task] for task in schema.TASKS}
+display(said.table().assign(label=pd.Series(labels)).round(3))
+figures.caption(data, "avmc notebooks 10_your_own_clip")
+
+# %% [markdown]
+# ## Over many clips
+#
+# One clip says little. Over the test split, the mean size of each modality's share says what this ensemble leans on.
+
+# %% tags=["hide-input"]
+many = [explain(package, clip_of(test, number)) for number in range(min(60, len(test)))]
+sizes = {name: float(np.mean([np.abs(one.shares[name]).mean() for one in many])) for name in schema.MODALITIES}
+display(pd.DataFrame({"mean size of the share of M": sizes}).round(3))
+figures.caption(data, "avmc notebooks 10_your_own_clip")
+
+# %% tags=["hide-input"]
+artefacts.save(
+    "your_own_clip",
+    {
+        "shares": sizes,
+        "clips": len(many),
+        "prediction": {task: float(values.mean()) for task, values in said.tasks.items()},
+    },
+    {
+        "data": artefacts.data_mark(data),
+        "digest": data.digest[:12],
+        "profile": profile,
+        "seeds": sorted(package.weights),
+        "command": "avmc notebooks 10_your_own_clip",
+    },
+)
+Markdown("What such a prediction must not be used for: [](../limits.md).")
