@@ -50,7 +50,7 @@
 # head fitted to them, action units from how far the landmarks are from the face's own median over the clip. An expression
 # that is held throughout a clip is not seen by it, nor is anything that shows in wrinkles and not in outlines.
 #
-# Frames without the speaker's face are left out. A clip that misses it in more than 25 % of the frames is discarded, as in
+# Frames without the speaker's face are left out. A clip that misses it in more than a quarter of the frames is discarded, as in
 # the paper (Section 3.1). Positions are scaled to half picture sizes and intensities to 1. How the released values were scaled is
 # unpublished, so a model that was trained on the released features is not at home with extracted ones; `predict` says when
 # features are unlike those of the training clips.
