@@ -44,16 +44,15 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
     for name, part in chosen.items():
         result[name] = part()
         click.echo(render(name, result[name]))
-    path = artefacts.save(
-        "bench",
-        result,
-        {
+        provenance = {
             "data": "made-up clips of the released sizes",
             "command": "avmc bench",
             "date": datetime.now(UTC).date().isoformat(),
             "minutes": (time.perf_counter() - begin) / 60,
-        },
-    )
+        }
+        path = artefacts.save(
+            "bench", result, provenance
+        )  # after every part, so that an interrupted benchmark leaves some
     click.echo(path)
 
 

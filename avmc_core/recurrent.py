@@ -14,7 +14,7 @@ import ctypes
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import linear, pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from avmc_core.compiled import library
@@ -76,28 +76,32 @@ class LSTM(nn.LSTM):
             steps = int(lengths.max())
             outputs, finals = self._packed(padded(frames, lengths, steps), lengths)
             return frames_of(outputs, lengths), finals
-        compiled = frames.dtype == torch.float32 and library() is not None
-        outputs = self._compiled(frames, lengths) if compiled else self._dense(frames, lengths)
+        outputs = self.states(self.gates(frames), lengths)[0] if fused(frames) else self._dense(frames, lengths)
         ends = lengths.cumsum(0)
         last = torch.stack([ends - 1, ends - lengths][: len(self.suffixes)], 1)  # (B, directions)
         by_direction = outputs.unflatten(1, (len(self.suffixes), -1))
         return outputs, by_direction[last, torch.arange(len(self.suffixes))].flatten(1)
 
+    def gates(self, x: Tensor) -> Tensor:
+        """What all gates make of the input alone, without biases: (..., D) to (..., directions * 4h)."""
+        return linear(x, torch.cat([getattr(self, "weight_ih_l0" + suffix) for suffix in self.suffixes]))
+
+    def states(self, gates: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """From ``gates`` (F, directions * 4h), overwritten, the outputs and cell states of every frame, (F, directions * h)
+        both. Only where ``fused``."""
+        h, directions, idle = self.hidden_size, len(self.suffixes), -self.hidden_size % LANES
+        _, recurrent, b_ih, b_hh = zip(*map(self._weights, self.suffixes), strict=True)
+        weight = torch.stack(recurrent).unflatten(1, (4, h))  # (directions, 4, h, h)
+        bias = torch.cat([*map(torch.add, b_ih, b_hh)]).view(directions, 4, h)
+        gates = gates.unflatten(1, (directions, 4, h))
+        if idle:
+            gates, bias, weight = pad(gates, (0, idle)), pad(bias, (0, idle)), pad(weight, (0, idle, 0, idle))
+        states = Recurrence.apply(gates.contiguous(), bias, weight.flatten(1, 2), lengths)
+        return tuple(state[..., :h].flatten(1) for state in states)
+
     def _weights(self, suffix: str) -> list[Tensor]:
         names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
         return [getattr(self, name + suffix) for name in names]
-
-    def _compiled(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """The hidden units are filled up with idle ones, whose state stays zero, to a multiple of LANES."""
-        h, idle = self.hidden_size, -self.hidden_size % LANES
-        inputs, biases, recurrent = [], [], []
-        for w_ih, w_hh, b_ih, b_hh in map(self._weights, self.suffixes):
-            inputs.append(pad(w_ih.unflatten(0, (4, h)), (0, 0, 0, idle)).flatten(0, 1))
-            biases.append(pad((b_ih + b_hh).unflatten(0, (4, h)), (0, idle)).flatten())
-            recurrent.append(pad(w_hh.unflatten(0, (4, h)), (0, idle, 0, idle)).flatten(0, 1))
-        weights = torch.cat(inputs), torch.cat(biases), torch.stack(recurrent)
-        outputs = Recurrence.apply(frames.contiguous(), *weights, lengths)  # (F, directions, h)
-        return outputs[..., :h].flatten(1)
 
     def _dense(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """PyTorch's kernel on padded groups of clips of similar length."""
@@ -135,41 +139,47 @@ class Shape(ctypes.Structure):
 
 
 class Recurrence(torch.autograd.Function):
-    """One layer of D inputs and h hidden units over frames (F, D).
-
-    Takes W_ih (directions * 4h, D), the sum of both biases (directions * 4h,), W_hh (directions, 4h, h) and the lengths;
-    returns the outputs (F, directions, h).
-    """
+    """From the input's part of the gates (F, directions, 4, h), which is overwritten, the sum of both biases (directions, 4, h)
+    and W_hh (directions, 4h, h), the outputs and cell states (F, directions, h). h is a multiple of LANES: units that a layer
+    has not are idle ones, whose weights and states are zero."""
 
     @staticmethod
-    def forward(ctx, frames: Tensor, w_ih: Tensor, bias: Tensor, w_hh: Tensor, lengths: Tensor) -> Tensor:
-        gates = frames @ w_ih.T
-        cell, out = gates.new_empty(2, len(frames), len(w_hh), w_hh.shape[2])
-        _call("lstm_forward", lengths, w_hh, gates, bias, cell, out, w_hh.transpose(1, 2).contiguous())
-        ctx.save_for_backward(frames, w_ih, w_hh, lengths, gates, cell, out)
-        return out
+    def forward(ctx, gates: Tensor, bias: Tensor, weight: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        cell, out = (gates.new_empty(len(gates), len(weight), weight.shape[2]) for _ in range(2))
+        _call("lstm_forward", lengths, weight, gates, bias, cell, out, weight.transpose(1, 2).contiguous())
+        ctx.save_for_backward(gates, cell, out, weight, lengths)
+        ctx.set_materialize_grads(False)
+        return out, cell
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, d_out: Tensor) -> tuple[Tensor | None, ...]:
-        frames, w_ih, w_hh, lengths, gates, cell, out = ctx.saved_tensors
+    def backward(ctx, d_out: Tensor | None, d_cell: Tensor | None) -> tuple[Tensor | None, ...]:
+        gates, cell, out, weight, lengths = ctx.saved_tensors
+        d_out = torch.zeros_like(out) if d_out is None else d_out.contiguous()
+        d_cell = None if d_cell is None else d_cell.contiguous()
         d_gates = torch.empty_like(gates)
-        _call("lstm_backward", lengths, w_hh, gates, cell, d_out.contiguous(), d_gates, w_hh)
+        _call("lstm_backward", lengths, weight, gates, cell, d_out, d_cell, d_gates, weight)
         ends = lengths.cumsum(0)
         previous = torch.zeros_like(out)  # the state that each frame starts from
         previous[1:, 0] = out[:-1, 0]
         previous[ends - lengths, 0] = 0.0
-        if len(w_hh) == 2:
+        if len(weight) == 2:
             previous[:-1, 1] = out[1:, 1]
             previous[ends - 1, 1] = 0.0
-        d_w_hh = torch.bmm(d_gates.unflatten(1, (len(w_hh), -1)).permute(1, 2, 0), previous.transpose(0, 1))
-        d_frames = d_gates @ w_ih if ctx.needs_input_grad[0] else None
-        return d_frames, d_gates.T @ frames, d_gates.sum(0), d_w_hh, None
+        d_weight = torch.bmm(d_gates.flatten(2).permute(1, 2, 0), previous.transpose(0, 1))
+        return d_gates, d_gates.sum(0), d_weight, None
 
 
-def _call(name: str, lengths: Tensor, w_hh: Tensor, *tensors: Tensor) -> None:
+def fused(x: Tensor) -> bool:
+    """Whether the compiled recurrence takes it."""
+    return x.dtype == torch.float32 and not x.is_cuda and library() is not None
+
+
+def _call(name: str, lengths: Tensor, weight: Tensor, *tensors: Tensor | None) -> None:
     """Call the C function on contiguous float32 tensors."""
-    directions, _, h = w_hh.shape
+    directions, _, h = weight.shape
     rows = torch.stack([lengths.argsort(stable=True), lengths.cumsum(0) - lengths, lengths])
     shape = Shape(len(lengths), directions, h, torch.get_num_threads(), *(row.data_ptr() for row in rows))
-    getattr(library(), name)(ctypes.byref(shape), *(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors))
+    getattr(library(), name)(
+        ctypes.byref(shape), *(ctypes.c_void_p(None if t is None else t.data_ptr()) for t in tensors)
+    )

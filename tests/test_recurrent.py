@@ -55,6 +55,31 @@ def test_equals_packed(kernel, lengths, hidden, both, dtype, seed):
         torch.testing.assert_close(ours, theirs, **TOLERANCE[dtype])
 
 
+def test_cell_states_against_a_loop():
+    """MFN reads the cells of every step and sends gradients into them."""
+    if compiled.library() is None:
+        pytest.skip("no C compiler here")
+    torch.manual_seed(3)
+    lstm, lengths = LSTM(3, 5), torch.tensor([4, 6, 1])
+    cell = torch.nn.LSTMCell(3, 5)
+    cell.load_state_dict({name.removesuffix("_l0"): p for name, p in lstm.state_dict().items()})
+    frames = torch.randn(11, 3)
+    outputs, cells = lstm.states(lstm.gates(frames), lengths)
+    (outputs.sin().sum() + cells.cos().sum()).backward()
+    loss, expected = 0.0, []
+    for clip in frames.split(lengths.tolist()):
+        state = (torch.zeros(5), torch.zeros(5))
+        for frame in clip:
+            state = cell(frame, state)
+            expected.append(state)
+            loss = loss + state[0].sin().sum() + state[1].cos().sum()
+    loss.backward()
+    for ours, theirs in zip((outputs, cells), zip(*expected, strict=True), strict=True):
+        torch.testing.assert_close(ours, torch.stack(theirs))
+    for (_, ours), (_, theirs) in zip(lstm.named_parameters(), cell.named_parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-5)
+
+
 def test_extreme_inputs_stay_exact(kernel):
     """Saturated gates, and products that would be denormal numbers."""
     torch.manual_seed(1)

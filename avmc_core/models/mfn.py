@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from avmc_core import schema
 from avmc_core.batches import Batch, Inputs
 from avmc_core.models import chunks, mending
 from avmc_core.models.base import Model, Sizes, Training, adam
 from avmc_core.models.memory import MLP, GatedMemory, Layer, before, steps_read
-from avmc_core.recurrent import last_valid
+from avmc_core.recurrent import LSTM, fused, last_valid
 
 MENDABLE = ("D20", "D21", "D32")
 
@@ -58,7 +57,7 @@ class MFN(Model):
         self.inputs = Inputs(text="states" if "D32" in s.mended else "padded", audio=view, vision=view)
         hidden = {m: getattr(s, f"{m}_hidden") for m in schema.MODALITIES}
         width = sum(hidden.values())
-        self.rnns = nn.ModuleDict({m: nn.LSTM(getattr(sizes, m), hidden[m]) for m in schema.MODALITIES})
+        self.rnns = nn.ModuleDict({m: LSTM(getattr(sizes, m), hidden[m]) for m in schema.MODALITIES})
         self.attention = MLP(2 * width, s.attention, 2 * width)
         self.candidate = MLP(2 * width, s.candidate, s.memory)
         self.gated = GatedMemory(2 * width, s.memory, s.keep, s.write)
@@ -93,12 +92,19 @@ class MFN(Model):
         return [adam({"params": list(self.parameters()), "lr": s.rate, "weight_decay": s.decay})]
 
 
-def lstm_states(rnn: nn.LSTM, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+def lstm_states(rnn: LSTM, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """h and c after every step of a one-layer LSTM, each (B, T, h); PyTorch's own returns only the last c.
 
-    x is (B, T, D), or (B, 1, D) if the input is the same at every step. Gates come in the order i, f, g, o.
+    x is (B, T, D), or (B, 1, D) if the input is the same at every step. Steps of zeros, which padding is made of, need no
+    product. Gates come in the order i, f, g, o.
     """
-    inputs = linear(x, rnn.weight_ih_l0, rnn.bias_ih_l0 + rnn.bias_hh_l0).expand(-1, steps, -1)  # (B, T, 4h)
+    some = (x != 0).any(-1)  # (B, T or 1)
+    inputs = x.new_zeros(*x.shape[:2], 4 * rnn.hidden_size)
+    inputs = inputs.index_put((some,), rnn.gates(x[some])).expand(-1, steps, -1)  # (B, T, 4h)
+    if fused(x):
+        states = rnn.states(inputs.flatten(0, 1).clone(), torch.full((len(x),), steps))
+        return tuple(state.unflatten(0, (len(x), steps)) for state in states)
+    inputs = inputs + rnn.bias_ih_l0 + rnn.bias_hh_l0
     h = c = x.new_zeros(len(x), rnn.hidden_size)
     hidden, cells = [], []
     for step in inputs.unbind(1):

@@ -138,10 +138,10 @@ void lstm_forward(const Shape *s, float *gates, const float *bias, float *cell, 
     }
 }
 
-/* From the gradient of out, d_out (F, directions, hidden), that of the gates before their nonlinearity, d_gates.
- * weight (directions, 4 hidden, hidden): W_hh. */
-void lstm_backward(const Shape *s, const float *gates, const float *cell, const float *d_out, float *d_gates,
-                   const float *weight) {
+/* From the gradients of out and, unless it is null, of cell, (F, directions, hidden) both, that of the gates before their
+ * nonlinearity, d_gates. weight (directions, 4 hidden, hidden): W_hh. */
+void lstm_backward(const Shape *s, const float *gates, const float *cell, const float *d_out, const float *d_cell,
+                   float *d_gates, const float *weight) {
     const int64_t h = s->hidden, groups = (s->clips + ROWS - 1) / ROWS;
 #pragma omp parallel for schedule(dynamic) num_threads(s->threads)
     for (int64_t unit = 0; unit < groups * s->directions; unit++) {
@@ -165,6 +165,7 @@ void lstm_backward(const Shape *s, const float *gates, const float *cell, const 
                     vec i = load(z + j), k = load(z + h + j), g = load(z + 2 * h + j), o = load(z + 3 * h + j);
                     vec t = tanh_(load(cell + at * h + j)), dy = load(d_state + r * h + j) + load(d_out + at * h + j);
                     vec dc = load(d_memory + r * h + j) + dy * o * (1.0f - t * t);
+                    if (d_cell) dc += load(d_cell + at * h + j);
                     vec c = step ? load(cell + (previous * s->directions + d) * h + j) : all(0.0f);
                     store(dz + j, dc * g * i * (1.0f - i)), store(dz + h + j, dc * c * k * (1.0f - k));
                     store(dz + 2 * h + j, dc * i * (1.0f - g * g)), store(dz + 3 * h + j, dy * t * o * (1.0f - o));
