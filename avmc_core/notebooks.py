@@ -21,10 +21,11 @@ from typing import Any
 
 import click
 
-from avmc_core.artefacts import home
+from avmc_core import artefacts, registry
 from avmc_core.atomic import new_file
 from avmc_core.codehash import ROOT, closure, modules_of
 from avmc_core.errors import InputError
+from avmc_core.home import home
 from avmc_core.settings import digest
 
 # tqdm's bars carry timings; sets and dicts of strings iterate in the order of their hashes
@@ -99,20 +100,20 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Execut
     if record.get("key") == key and all(_sha256(Path(path)) == sha for path, sha in record["files"].items()):
         return Executed(source.stem, target, tuple(record["results"]), True, 0.0)
 
-    start, before = time.perf_counter(), _changed_at()
-    notebook = _run(source, target, parameters)
+    start, log = time.perf_counter(), target.with_suffix(".saved").absolute()
+    log.unlink(missing_ok=True)
+    with _environment({**KERNEL_ENVIRONMENT, artefacts.LOG: str(log)}):
+        notebook = _run(source, target, parameters)
     target.with_suffix(".failed.ipynb").unlink(missing_ok=True)
     with new_file(target) as temporary:
         temporary.write_text(notebook, encoding="utf-8")
-    results = sorted(path for path, changed in _changed_at().items() if before.get(path) != changed)
-    record = {
-        "key": key,
-        "results": [path.stem for path in results],
-        "files": {str(path): _sha256(path) for path in [target, *results]},
-    }
+    results = sorted(set(log.read_text(encoding="utf-8").split())) if log.is_file() else []
+    log.unlink(missing_ok=True)
+    files = [target, *(home() / "results" / f"{name}.json" for name in results)]
+    record = {"key": key, "results": results, "files": {str(path): _sha256(path) for path in files}}
     with new_file(record_path) as temporary:
         temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    return Executed(source.stem, target, tuple(record["results"]), False, time.perf_counter() - start)
+    return Executed(source.stem, target, tuple(results), False, time.perf_counter() - start)
 
 
 def notebook_key(source: Path, parameters: Mapping[str, Any]) -> str:
@@ -133,10 +134,18 @@ def notebook_key(source: Path, parameters: Mapping[str, Any]) -> str:
         {
             "settings": settings,
             "files": {path.name: _sha256(path) for path in files},
-            "modules": closure(modules_of(code)),
+            "modules": _modules(code),
             "python": platform.python_version(),
         }
     )
+
+
+def _modules(code: str) -> dict[str, str]:
+    """Source digests of the modules that ``code`` reaches. The registry imports models by name: it reaches them all."""
+    modules = modules_of(code)
+    if registry.__name__ in closure(modules):
+        modules += [entry.module for entry in registry.MODELS.values()]
+    return closure(modules)
 
 
 def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
@@ -149,10 +158,9 @@ def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
     partial.parent.mkdir(parents=True, exist_ok=True)
     config = Config({"KernelManager": {"transport": "ipc"}})  # no TCP port, and no warning about one
     try:
-        with _environment(KERNEL_ENVIRONMENT):
-            notebook = papermill.execute_notebook(
-                _read(source), partial, dict(parameters), kernel_name="python3", progress_bar=False, config=config
-            )
+        notebook = papermill.execute_notebook(
+            _read(source), partial, dict(parameters), kernel_name="python3", progress_bar=False, config=config
+        )
     except PapermillExecutionError as error:
         reason = f"{error.ename}: {error.evalue}".splitlines()[0]
         raise NotebookError(f"{source}: In [{error.exec_count}] failed: {reason} (kept {partial})") from error
@@ -183,10 +191,6 @@ def _read(source: Path) -> Any:
     notebook = jupytext.read(source, fmt="py:percent")
     notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     return notebook
-
-
-def _changed_at() -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in (home() / "results").glob("*.json")}
 
 
 def _sha256(path: Path, required: bool = False) -> str | None:

@@ -12,10 +12,9 @@ from avmc_core.notebooks import NotebookError, build_notebooks, declared_paramet
 
 HEADER = '# %% [markdown]\n# # A page\n\n# %% tags=["parameters"]\nseed = 1\nmeta = None\n\n'
 COUNTING = HEADER + (
-    "# %%\nimport os, sys, json, pathlib\nfrom tqdm import tqdm\n"
+    "# %%\nfrom tqdm import tqdm\nfrom avmc_core.artefacts import save\n"
     "for i in tqdm(range(3)):\n    print(i, flush=True)\n"
-    "folder = pathlib.Path(os.environ['AVMC_HOME'], 'results')\nfolder.mkdir(parents=True, exist_ok=True)\n"
-    "_ = (folder / 'counted.json').write_text(json.dumps({'seed': seed}))\n"
+    "_ = save('counted', {'seed': seed}, {})\n"
 )
 
 
@@ -36,7 +35,7 @@ def test_runs_once_and_again_only_when_its_results_or_parameters_change(folder):
     assert (first.reused, first.results) == (False, ("counted",))
     content = first.path.read_bytes()
     result = folder.parent / "home" / "results" / "counted.json"
-    assert json.loads(result.read_text()) == {"seed": 5}
+    assert json.loads(result.read_text())["data"] == {"seed": 5}
     assert build(folder, seed=5)[0].reused
 
     result.unlink()  # a page would quote it
@@ -101,3 +100,9 @@ def test_key_follows_code_data_content_and_environment(folder, tmp_path, monkeyp
     assert changed != key
     monkeypatch.setenv("AVMC_PROFILE", "full")
     assert notebook_key(source, {"meta": str(table)}) != changed
+
+
+def test_key_follows_the_models_that_the_registry_imports_by_name(folder):
+    source = folder / "page.py"
+    source.write_text(HEADER + "# %%\nfrom avmc_core.registry import settings_of\n")
+    assert {"avmc_core.models.tfn", "avmc_core.models.avmc_networks"} <= notebooks._modules(source.read_text()).keys()
