@@ -32,7 +32,7 @@
 # avmc predict clip.mp4 --text "今天天气真好" --model model --picture clip.png
 # ```
 #
-# `meta.csv` has the released columns; without `mode` and labels the clips become the unlabelled split. Text features want
+# `meta.csv` has the released columns; clips whose `mode` and labels are empty become the unlabelled split. Text features want
 # bert-base-chinese in a local folder (`--bert FOLDER` or `AVMC_BERT`); nothing is downloaded by these commands. An
 # extraction that was killed goes on where it was. It ends with a table that says of each clip what was kept, cut or left
 # out, and why.

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from avmc_core import schema
-from avmc_core.clip_features import scaled
+from avmc_core.clip_features import ExtractionSettings, backend, scaled
 from avmc_core.errors import InputError
 from avmc_core.face import AUS, movements, neutral_face
 from avmc_core.landmarks import Face, action_units, link
@@ -122,3 +122,16 @@ def test_scaling_puts_the_picture_between_minus_one_and_one():
     out = dict(zip(COLUMNS, scaled(values, 320, 240)[0], strict=True))
     assert (out["x_0"], out["x_1"], out["y_0"], out["y_1"]) == (1, -1, 0, -1)
     assert (out["pose_Tz"], out["AU12_r"], out["AU12_c"]) == (0.5, 0.5, 1)
+
+
+def test_without_the_media_packages_there_is_one_error_with_the_remedy(monkeypatch):
+    """The core imports without them; only the backend asks."""
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(InputError, match=r"package av.*pip install .avmc-companion\[extract\]"):
+        backend(ExtractionSettings())
+
+
+def test_an_unknown_backend_is_named(monkeypatch):
+    monkeypatch.setattr("avmc_core.clip_features.extra", lambda name: None)
+    with pytest.raises(InputError, match="landmarks or openface"):
+        backend(ExtractionSettings(visual="magic"))

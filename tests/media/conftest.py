@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from made_clips import FPS, Drawn, make_clip
-from made_speech import RATE, SENTENCES, speak
+from made_clips import make_clip
+from media_tools import SPLITS, avmc, labelled, talking, write_meta
 
 from avmc_core.store import Store, open_store
 from avmc_core.text_encoder import save_encoder
-
-HEADER = ("video_id", "clip_id", "text", "label", "label_T", "label_A", "label_V", "annotation", "mode")
-TEXTS = ("今天天气真好", "我不喜欢这个", "他说明天再来", "这是我的朋友", "你怎么还不走", "太好了我们去吧")
-COMMAND = (sys.executable, "-c", "from avmc_core.cli import main; main()")
-SPLITS = ("train",) * 8 + ("valid",) * 3 + ("test",) * 3
-
-
-def talking(number: int, missing: float = 0.0, seconds: float = 0.0) -> tuple[list[Drawn], np.ndarray, int]:
-    """One face that says a sentence, out of the picture for a share ``missing`` of the frames."""
-    speech = speak(SENTENCES[number % len(SENTENCES)], number % 3)
-    signal = speech.signal if not seconds else np.resize(speech.signal, int(seconds * RATE))
-    frames = round(len(signal) / RATE * FPS)
-    opening = np.resize(speech.opening(round(len(speech.signal) / RATE * FPS)), frames)
-    there = np.arange(frames) < round((1 - missing) * frames)
-    return [Drawn(opening, smile=(number % 5) / 2 - 1, skin=number % 3, there=there)], signal, frames
-
-
-def write_meta(folder: Path, rows: list[tuple]) -> None:
-    with open(folder / "meta.csv", "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([HEADER, *rows])
-
-
-def labelled(video: str, clip: str, number: int, split: str, text: str | None = None) -> tuple:
-    label = (number % 11) / 5 - 1
-    text = TEXTS[number % len(TEXTS)] if text is None else text
-    return video, clip, text, *(f"{label:.1f}",) * 4, "Neutral", split
 
 
 @pytest.fixture(scope="session")
@@ -78,12 +48,6 @@ def clips(tmp_path_factory) -> Path:
 def bert(tmp_path_factory) -> Path:
     """A text encoder with random weights in a local folder."""
     return save_encoder(tmp_path_factory.mktemp("bert"))
-
-
-def avmc(*words: str | Path, home: Path | None = None) -> subprocess.CompletedProcess:
-    """The command line in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **({"AVMC_HOME": str(home)} if home else {})}
-    return subprocess.run([*COMMAND, *(str(word) for word in words)], capture_output=True, text=True, env=environment)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 import pytest
-from conftest import COMMAND, TEXTS, avmc, labelled, talking, write_meta
 from made_clips import make_clip
+from media_tools import COMMAND, TEXTS, avmc, labelled, talking, write_meta
 
 from avmc_core import schema
 from avmc_core.artefacts import data_mark

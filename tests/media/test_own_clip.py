@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import TEXTS, avmc, talking
 from made_clips import make_clip
+from media_tools import TEXTS, avmc, talking
 
 from avmc_core.clip_features import DEFAULT
 from avmc_core.grid import run_all
