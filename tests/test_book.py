@@ -1,0 +1,127 @@
+"""The book's own parts: figures come from results or the build fails, tables say what they are about, pages ask nobody else."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sphinx", reason="the book needs the extra 'book'")
+from sphinx.testing.util import SphinxTestApp
+
+from avmc_core import result_tables
+from avmc_core.published import published
+
+BOOK = Path(__file__).parents[1] / "book"
+CELLS = [
+    {
+        "row": row,
+        "metric": metric,
+        "estimate": value,
+        "low": value,
+        "high": value,
+        "published": paper,
+        "published_row": "",
+    }
+    for row, value, paper in (("One", 1.5, 2.25), ("Two", None, None))
+    for metric in ("Acc2", "MAE")
+]
+RESULT = {"provenance": {"data": "simulated corpus, not CH-SIMS"}, "data": {"cells": CELLS, "runs": 7}}
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """The HTML of a one-page book, and Sphinx's warnings."""
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
+    (tmp_path / "home" / "results").mkdir(parents=True)
+    (tmp_path / "home" / "results" / "made.json").write_text(json.dumps(RESULT), encoding="utf-8")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "conf.py").write_text("extensions = ['myst_parser', 'avmc_core.book_extension']\n", encoding="utf-8")
+
+    def page(text: str) -> tuple[str, str]:
+        (source / "index.md").write_text(f"# Title\n\n{text}\n", encoding="utf-8")
+        app = SphinxTestApp("html", srcdir=source, freshenv=True)
+        try:
+            app.build()
+            return (Path(app.outdir) / "index.html").read_text(encoding="utf-8"), app.warning.getvalue()
+        finally:
+            app.cleanup()
+
+    return page
+
+
+def test_a_quoted_figure_brings_its_data_mark(build):
+    html, warnings = build("Made of {num}`made:runs` runs.")
+    assert not warnings
+    assert re.search(r"<abbr[^>]*>7</abbr>", html)
+    assert "<strong>simulated corpus, not CH-SIMS</strong>" in html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{num}`made:gone`",
+        "{num}`gone:runs`",
+        "{num}`made:cells.0.estimate`",  # no format: nobody quotes sixteen digits
+        "{published}`gone`",
+        "```{results-table} gone\n```",
+        "```{results-table} made\n:rows: Gone\n```",
+        "```{results-table} made\n:metrics: Corr\n```",
+        "```{records-table} made:gone\n```",
+    ],
+)
+def test_what_is_not_there_fails_the_build(build, text):
+    assert "WARNING" in build(text)[1]
+
+
+def test_results_stand_beside_the_papers_figures(build):
+    html, warnings = build("```{results-table} made\n```")
+    assert not warnings
+    assert [
+        re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", row)).split() for row in re.findall("(?s)<tr.*?</tr>", html)
+    ] == [
+        ["Acc2", "↑", "MAE", "↓"],
+        ["One", "1.50", "[1.50,", "1.50]", "paper", "2.25", "1.500", "[1.500,", "1.500]", "paper", "2.250"],
+        ["Two", "–", "–"],
+    ]
+    assert "ours are about: simulated corpus, not CH-SIMS." in html
+
+
+def test_the_papers_figures_come_from_one_file(build):
+    html, warnings = build("{published}`supervised_clips`")
+    assert not warnings
+    assert f">{published()['text_figures']['supervised_clips']['value']}</abbr>" in html
+
+
+def test_chosen_rows_and_metrics_keep_their_order():
+    table = result_tables.by_row(CELLS, ["Two", "One"], ["MAE"])
+    assert {row: list(cells) for row, cells in table.items()} == {"Two": ["MAE"], "One": ["MAE"]}
+    assert list(table) == ["Two", "One"]
+
+
+def test_the_csv_holds_every_cell():
+    lines = result_tables.csv_text(CELLS).splitlines()
+    assert lines[0].split(",") == list(result_tables.FIELDS)
+    assert len(lines) == 1 + len(CELLS)
+
+
+def test_every_difference_that_the_code_names_is_on_the_page():
+    page = (BOOK / "differences.md").read_text(encoding="utf-8")
+    anchors = re.findall(r"^\(d(\d\d)\)=$", page, re.MULTILINE)
+    named = {
+        number
+        for path in (BOOK.parent / "avmc_core").rglob("*.py")
+        for number in re.findall(r"\bD(\d\d)\b", path.read_text(encoding="utf-8"))
+    }
+    assert len(anchors) == len(set(anchors))
+    assert named <= set(anchors)
+
+
+def test_pages_load_nothing_from_elsewhere():
+    for page in BOOK.rglob("*"):
+        if page.suffix in (".md", ".css", ".svg"):
+            text = page.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+            assert not re.search(r"<script|<iframe|@import|url\((?!#)|src\s*=|https?://(?!doi\.org)", text), page
