@@ -110,28 +110,28 @@ def _espeak(text: str, voice: int, speed: int) -> Speech:
 
 
 def _syllables(text: str, voice: int) -> Speech:
+    """A consonant and a vowel for each word, a pause after every third."""
     rng = np.random.default_rng([voice, zlib.crc32(text.encode())])
     parts, times, vowels, now = [], [], [], 0.0
     for number, _ in enumerate(text.split()):
-        for vowel, seconds in (
-            (False, rng.uniform(0.05, 0.12)),
-            (True, rng.uniform(0.12, 0.25)),
-            *(((False, rng.uniform(0.1, 0.3)),) if number % 3 == 2 else ()),
-        ):
-            time = np.arange(int(seconds * RATE)) / RATE
-            if vowel:
-                pitch = (110 + 25 * voice) * (1 + 0.2 * rng.uniform(-1, 1) * time / seconds)
-                first, second = rng.uniform(300, 800), rng.uniform(900, 2200)
-                sound = sum(
-                    np.sin(2 * np.pi * k * np.cumsum(pitch) / RATE)
-                    * (np.exp(-(((k * 120 - first) / 200) ** 2)) + 0.5 * np.exp(-(((k * 120 - second) / 250) ** 2)))
-                    for k in range(1, 25)
-                )
-                sound = 0.3 * sound * np.hanning(len(time)) ** 0.3
-            else:
-                sound = 0.02 * rng.standard_normal(len(time))
-            parts.append(sound)
+        phonemes = [(False, rng.uniform(0.05, 0.12)), (True, rng.uniform(0.12, 0.25))]
+        if number % 3 == 2:
+            phonemes.append((False, rng.uniform(0.1, 0.3)))
+        for vowel, seconds in phonemes:
+            count = int(seconds * RATE)
+            parts.append(_vowel(rng, count, 110 + 25 * voice) if vowel else 0.02 * rng.standard_normal(count))
             times.append(now)
             vowels.append(vowel)
-            now += len(time) / RATE
+            now += count / RATE
     return Speech(np.concatenate(parts).astype(np.float32), np.array(times), np.array(vowels))
+
+
+def _vowel(rng: np.random.Generator, count: int, pitch: float) -> np.ndarray:
+    """Harmonics of a gliding pitch under two formants."""
+    phase = 2 * np.pi * np.cumsum(pitch * (1 + 0.2 * rng.uniform(-1, 1) * np.arange(count) / count)) / RATE
+    first, second = rng.uniform(300, 800), rng.uniform(900, 2200)
+    sound = np.zeros(count)
+    for k in range(1, 25):
+        height = np.exp(-(((k * pitch - first) / 200) ** 2)) + 0.5 * np.exp(-(((k * pitch - second) / 250) ** 2))
+        sound += height * np.sin(k * phase)
+    return 0.3 * sound * np.hanning(count) ** 0.3
