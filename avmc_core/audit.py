@@ -6,7 +6,7 @@ that the source cannot tell is left undecided rather than left out. No transcrip
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from avmc_core.label_summary import (
     polarity,
     positive_percent,
     published_class_counts,
+    some_cut_gives,
 )
 from avmc_core.published import published, text_figure
 from avmc_core.schema import CLASSES, GRID, SPLITS, TASKS, UNLABELLED, level
@@ -44,8 +45,9 @@ class Audit:
     def __getitem__(self, key: str) -> Finding:
         return {item.key: item for item in self.findings}[key]
 
-    def as_frame(self) -> pd.DataFrame:
-        """One row a finding: what, where in the paper, published, found, verdict."""
+    def as_frame(self, keys: Iterable[str] = ()) -> pd.DataFrame:
+        """One row a finding (those of ``keys``, or all): what, where in the paper, published, found, verdict."""
+        findings = [self[key] for key in keys] or self.findings
         titles = {
             "name": "Finding",
             "place": "In the paper",
@@ -53,7 +55,7 @@ class Audit:
             "found": "Found",
             "verdict": "Verdict",
         }
-        return pd.DataFrame([{title: getattr(item, name) for name, title in titles.items()} for item in self.findings])
+        return pd.DataFrame([{title: getattr(item, name) for name, title in titles.items()} for item in findings])
 
 
 def audit(source: Store | pd.DataFrame | None = None) -> Audit:
@@ -134,6 +136,13 @@ def _classes(counts: Counts) -> Iterator[Finding]:
     for split in SPLITS:
         name = f"{slashes(CLASSES)} in {split}"
         yield finding(f"classes_{split}", name, "Table 1", found.loc[split].tolist(), printed.loc[split].tolist())
+    cut = [
+        split
+        for split in SPLITS
+        if any(some_cut_gives(printed.loc[split], counts["marginals"][split][task]) for task in TASKS)
+    ]
+    name = "splits whose classes follow from some cut of the levels"
+    yield finding("classes_any_cut", name, "Table 1", cut, list(SPLITS), slashes(cut) or "none")
     for split in SPLITS:
         neutral = int(printed.loc[split, "NEU"])
         yield finding(f"neutral_{split}", f"neutral clips in {split}", "Table 1", counts["neutral"][split], neutral)

@@ -105,7 +105,7 @@ def class_counts(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:
 
 def label_histograms(levels: pd.DataFrame) -> Figure:
     """Clips at each label level, one panel an annotation; the multimodal one is repeated as a line in the others."""
-    fig, axes = plt.subplots(1, len(TASKS), figsize=(WIDTH, 2.3), sharey=True)
+    fig, axes = plt.subplots(1, len(TASKS), figsize=(WIDTH, 2.6), sharey=True)
     for ax, task in zip(axes, TASKS, strict=True):
         ax.bar(GRID, levels[task], 0.16, color=TASK_COLOURS[task], alpha=0.85)
         if task != "M":
@@ -129,16 +129,15 @@ def difference_matrix(matrix: pd.DataFrame) -> Figure:
 
 
 def pairwise(pairs: dict[str, list[list[int]]]) -> Figure:
-    """Joint label counts of each two annotations; the area of a dot is the number of clips, the diagonal is agreement."""
+    """Joint label counts of each two annotations; the area of a square is the number of clips, the diagonal agreement."""
     fig, axes = plt.subplots(2, 3, figsize=(WIDTH, 0.68 * WIDTH), sharex=True, sharey=True)
     largest = max(np.max(cells) for cells in pairs.values())
     for ax, (pair, cells) in zip(axes.flat, pairs.items(), strict=True):
         cells = np.array(cells)
         i, j = np.nonzero(cells)
         ax.axline((0, 0), slope=1, color="#BBBBBB", linewidth=0.8, zorder=0)
-        ax.scatter(
-            GRID[j], GRID[i], s=240 * cells[i, j] / largest, color=TASK_COLOURS[pair[1]], alpha=0.85, linewidth=0
-        )
+        size = 170 * cells[i, j] / largest
+        ax.scatter(GRID[j], GRID[i], s=size, marker="s", color=TASK_COLOURS[pair[1]], linewidth=0)
         ax.set(
             xlabel=TASK_NAMES[pair[1]],
             ylabel=TASK_NAMES[pair[0]],

@@ -27,6 +27,11 @@ def published_class_counts() -> pd.DataFrame:
     return table[list(CLASSES)]
 
 
+def some_cut_gives(printed: pd.Series, levels: list[int]) -> bool:
+    """Whether cutting the 11 levels into five runs, anywhere, gives the printed classes of a split."""
+    return set(np.cumsum(printed)) <= set(np.cumsum(levels))
+
+
 def level_counts(counts: Counts) -> pd.DataFrame:
     """Clips at each label level (rows, -1 to 1) for each annotation (columns), over all splits: Figure 3, left."""
     total = {task: np.sum([counts["marginals"][split][task] for split in SPLITS], axis=0) for task in TASKS}

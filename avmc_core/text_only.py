@@ -6,7 +6,10 @@ whose source video is new to it, and on the others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +21,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from avmc_core.errors import InputError
 from avmc_core.metrics import aggregate, clip_statistics, evaluate, format_metric
 from avmc_core.placeholders import placeholder_clips
-from avmc_core.statistics import bootstrap
+from avmc_core.statistics import Interval, bootstrap
 
 STRENGTHS = tuple(10.0 ** np.arange(-2.0, 2.5, 0.5))  # of the ridge penalty, tried on the validation split
 NGRAMS, MEAN = "character n-grams", "mean of train"
@@ -85,6 +88,18 @@ def readable(scores: pd.DataFrame, names: tuple[str, ...] = ("Acc2", "Acc2_weak"
     """The table of ``score`` with its metrics as words: estimate [low, high], on the scale the paper prints."""
     table = scores[["task", "model", "slice", "clips", "videos"]].copy()
     for name in names:
-        parts = [[format_metric(name, x) for x in (i.estimate, i.low, i.high)] for i in scores[name]]
-        table[name] = [f"{estimate} [{low}, {high}]" for estimate, low, high in parts]
+        table[name] = [_words(name, interval) for interval in scores[name]]
     return table
+
+
+def plain(scores: pd.DataFrame) -> list[dict[str, Any]]:
+    """The table of ``score`` as JSON-ready rows; each metric is a dict of estimate, low, high and level."""
+    return [
+        {name: asdict(value) if isinstance(value, Interval) else value for name, value in row.items()}
+        for row in scores.to_dict("records")
+    ]
+
+
+def _words(name: str, interval: Interval) -> str:
+    estimate, low, high = (format_metric(name, x) for x in (interval.estimate, interval.low, interval.high))
+    return estimate if math.isnan(interval.estimate) else f"{estimate} [{low}, {high}]"

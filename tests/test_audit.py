@@ -1,0 +1,257 @@
+"""The audit: what it finds in the real labels (table and shipped counts), what it must never say, how it says it.
+
+The real label table is looked up in AVMC_META; without it the same findings are tested on the shipped counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from itertools import combinations, pairwise
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from avmc_core import artefacts, figures, findings, label_summary
+from avmc_core.audit import audit, label_table, render
+from avmc_core.errors import InputError
+from avmc_core.feature_audit import _facts
+from avmc_core.label_model import PAIRS, shipped_counts
+from avmc_core.published import published, text_figure
+from avmc_core.released import read_meta
+from avmc_core.schema import CLASSES, SPLITS, TASKS, columns
+
+META = os.environ.get("AVMC_META")
+needs_meta = pytest.mark.skipif(not META, reason="AVMC_META does not name the real label table")
+
+
+@pytest.fixture(scope="module")
+def meta() -> pd.DataFrame:
+    return read_meta(META)
+
+
+@pytest.fixture(params=["shipped counts", pytest.param("label table", marks=needs_meta)])
+def real(request):
+    """The audit of the real labels, from both places they can come from."""
+    return audit() if request.param == "shipped counts" else audit(request.getfixturevalue("meta"))
+
+
+def toy(**changes) -> pd.DataFrame:
+    """Eight clips of four videos: one in all splits, one in test only with four equal labels in both its clips."""
+    table = {
+        "video_id": ["a", "a", "a", "b", "b", "c", "d", "d"],
+        "clip_id": ["0001", "0002", "00003", "0001", "0002", "0001", "0001", "0002"],
+        "split": ["train", "valid", "test", "train", "valid", "train", "test", "test"],
+        "text": ["一", "二", "一", "三", "三", "四四", "五", "六"],
+        "M": [-1.0, -0.6, 0.0, 0.2, 0.8, 1.0, -0.2, 0.4],
+        "T": [-1.0, 0.0, 0.0, 0.0, 0.8, 0.6, -0.2, 0.4],
+        "A": [-1.0, -0.6, 0.2, 0.2, 0.6, 1.0, -0.2, 0.4],
+        "V": [-0.6, 0.0, 0.0, 0.0, 0.0, 0.6, -0.2, 0.4],
+        "annotation": [""] * 8,
+    }
+    return pd.DataFrame(table | changes)
+
+
+def test_real_rows_and_neutral_counts(real):
+    """Rows follow Table 1, neutral counts do not; the text's 4402 is one short."""
+    assert [real[f"rows_{split}"].value for split in SPLITS] == [2722, 647, 1034]
+    assert {real[f"rows_{split}"].verdict for split in SPLITS} == {findings.HOLDS}
+    assert [real[f"neutral_{split}"].value for split in SPLITS] == [318, 92, 123]
+    assert {real[f"neutral_{split}"].verdict for split in SPLITS} == {findings.FAILS}
+    assert (real["rows_total"].value, real["rows_total"].verdict) == (4403, findings.FAILS)
+
+
+def test_real_classes_do_not_follow_table_1_however_the_levels_are_cut(real):
+    found, printed = label_summary.class_counts(real.counts), label_summary.published_class_counts()
+    assert (found.sum(axis=1) == printed.sum(axis=1)).all()
+    assert (found != printed).all(axis=None)
+    assert real["classes_any_cut"].value == [] and real["classes_any_cut"].verdict == findings.FAILS
+
+
+def test_real_polarity_and_differences(real):
+    """82.29 against 83.41 %; the voice is closest to the whole and the words are farthest, as the paper says."""
+    assert (real["ratio_M"].value, real["ratio_M"].published) == (82.29, 83.41)
+    assert real["ratio_M"].verdict == real["ratio_printed"].verdict == findings.FAILS
+    for clips in ("all", "without_placeholders"):
+        assert real[f"closest_to_M_{clips}"].verdict == real[f"farthest_from_M_{clips}"].verdict == findings.HOLDS
+
+
+def test_real_leakage_and_placeholders(real):
+    assert real["videos"].found == "117 of 145"
+    assert real["shared_test"].found == "844 of 1034"
+    assert real["equal_placeholders"].found == "190 of 190"
+    assert real["equal_others"].found == "431 of 4213"
+
+
+@needs_meta
+def test_table_and_shipped_counts_say_the_same(meta):
+    """What the package ships is this table's counts; only what counts cannot tell is undecided without the table."""
+    table, shipped = audit(meta), audit()
+    for finding in shipped.findings:
+        if finding.verdict != findings.UNDECIDED:
+            assert (finding.value, finding.verdict) == (table[finding.key].value, table[finding.key].verdict)
+    assert table["off_grid"].found == "1 (-0.1 in test11/00006)"
+    assert (table["rows_added"].value, table["rows_added"].verdict) == (2122, findings.FAILS)
+    assert table["repeated_texts"].value == 9
+
+
+@needs_meta
+def test_real_figures_equal_plain_pandas(meta):
+    """Differences and polarity from counts equal those from the rows themselves."""
+    counts = audit(meta).counts
+    matrix = label_summary.differences(counts)
+    for a in TASKS:
+        assert matrix.loc[a].tolist() == pytest.approx([(meta[a] - meta[b]).abs().mean() for b in TASKS])
+        signs = [(meta[a] < 0).sum(), (meta[a] == 0).sum(), (meta[a] > 0).sum()]
+        assert label_summary.polarity(counts).loc[a].tolist() == signs
+
+
+@needs_meta
+def test_no_transcript_is_shown(meta):
+    """Neither the text nor the frame of an audit holds any transcript of three characters or more."""
+    shown = render(audit(meta)) + audit(meta).as_frame().to_string()
+    assert not [text for text in meta["text"] if len(text) > 2 and text in shown]
+
+
+def test_findings_on_a_table_counted_by_hand():
+    result = audit(toy())
+    assert result.source == "real label table"
+    assert [result[f"rows_{split}"].value for split in SPLITS] == [3, 2, 3]
+    assert result["rows_added"].value == 1  # one id of more than four digits
+    assert result["ratio_M"].value == pytest.approx(100 * 4 / 3, abs=0.01)
+    assert result["videos"].found == "1 of 4"
+    assert result["shared_test"].found == "1 of 3"
+    assert result["shared_valid"].found == "2 of 2"
+    assert (result["repeated_texts"].value, result["seen_texts"].value) == (2, 1)
+    assert result["characters"].value == [1, 1, 2]
+    assert result["intensity"].value == pytest.approx({"weak": 4 / 8, "strong": 3 / 8, "neutral": 1 / 8})
+    assert label_summary.differences(result.counts).loc["M", "T"] == pytest.approx((0.6 + 0.2 + 0.4) / 8)
+
+
+def test_off_grid_labels_are_named_and_keep_their_sign():
+    table = toy()
+    table.loc[2, list(TASKS)] = -0.1
+    result = audit(table)
+    assert result["off_grid"].found == "1 (-0.1 in a/00003)" and result["off_grid"].verdict == findings.FAILS
+    assert label_summary.polarity(result.counts).loc["M", "neutral"] == 0
+    assert label_summary.class_counts(result.counts).loc["test", "WNEG"] == 2
+
+
+def test_a_table_without_labels_is_an_error():
+    with pytest.raises(InputError, match="labelled"):
+        audit(toy(M=np.nan, T=np.nan, A=np.nan, V=np.nan, split="unlabelled"))
+
+
+def test_a_store_is_audited_with_its_features(tiny_store):
+    """Lengths, dimensions and columns come from the features; a simulated store is held against nothing."""
+    result = audit(tiny_store)
+    assert result.source == "simulated corpus, not CH-SIMS" and tiny_store.digest in render(result)
+    assert {f.verdict for f in result.findings} == {findings.UNDECIDED, findings.UNPUBLISHED}
+    clips = label_table(tiny_store)
+    for modality, width in (("text", 768), ("audio", 25), ("vision", 177)):
+        lengths = clips[f"{modality}_length"]
+        assert result[f"dims_{modality}"].value == width
+        assert result[f"lengths_{modality}"].value == [lengths.min(), int(lengths.median()), lengths.max()]
+        assert result[f"missing_{modality}"].found == "none"
+
+
+def test_constant_and_missing_columns_are_named():
+    """A column that never changes and one with a NaN are listed by name, over all splits."""
+
+    def split(name: str) -> SimpleNamespace:
+        values = np.arange(50, dtype=np.float32).reshape(2, 25) + (name == "test")
+        values[:, 3] = 7.0
+        values[1, 5] = np.nan if name == "test" else 0.0
+        return SimpleNamespace(
+            audio=SimpleNamespace(lengths=np.array([2]), steps=4, parts=((values, np.array([0, 2])),))
+        )
+
+    facts = _facts(SimpleNamespace(manifest={"splits": {"train": 1, "test": 1}}, split=split), "audio")
+    assert facts["constant"] == [columns("audio")[3]]
+    assert facts["missing"] == [columns("audio")[5]]
+    assert facts["lengths"] == [2, 2, 2] and facts["at_cap"] == 0
+
+
+def test_verdicts_are_of_the_fixed_vocabulary_and_every_place_is_in_the_paper():
+    for finding in audit().findings:
+        assert finding.verdict in findings.VERDICTS
+        assert finding.place == "–" or finding.place.startswith(("Table", "Section", "Abstract"))
+        assert (finding.published is None) == (finding.verdict == findings.UNPUBLISHED)
+    with pytest.raises(KeyError):
+        text_figure("no such figure")
+
+
+def test_a_finding_is_decided_by_equality_or_by_what_it_is_told():
+    assert findings.finding("k", "n", "–", 3, 3).verdict == findings.HOLDS
+    assert findings.finding("k", "n", "–", 3, 4).verdict == findings.FAILS
+    assert findings.finding("k", "n", "–", 3, 4, holds=True).verdict == findings.HOLDS
+    assert findings.finding("k", "n", "–", 3).verdict == findings.UNPUBLISHED
+    assert findings.finding("k", "n", "–", None, 4).verdict == findings.UNDECIDED
+
+
+def test_shipped_counts_agree_with_themselves():
+    """Marginals, pair tables, rows and published totals are one table's: they add up."""
+    counts = shipped_counts()
+    for task in TASKS:
+        assert label_summary.level_counts(counts)[task].sum() == sum(counts["rows"].values())
+    for pair in PAIRS:
+        cells = np.array(counts["pairs"]["all"][pair])
+        assert (cells.sum(axis=1) == label_summary.level_counts(counts)[pair[0]]).all()
+        assert (cells.sum(axis=0) == label_summary.level_counts(counts)[pair[1]]).all()
+    printed = published()["table1_splits"]
+    assert all(sum(printed[split][1:]) == printed[split][0] for split in SPLITS)
+
+
+def test_some_cut_gives_is_the_search_over_all_cuts():
+    """Against a loop over every way to cut the eleven levels into five runs."""
+    rng = np.random.default_rng(2)
+    levels = rng.integers(0, 4, size=11).tolist()
+    reachable = {
+        tuple(sum(levels[a:b]) for a, b in pairwise((0, *cut, 11)))
+        for cut in combinations(range(1, 11), len(CLASSES) - 1)
+    }
+    for classes in reachable:
+        assert label_summary.some_cut_gives(pd.Series(classes), levels)
+    for _ in range(200):
+        classes = tuple(int(n) for n in rng.multinomial(sum(levels), [0.2] * 5))
+        if min(classes) > 0:
+            assert label_summary.some_cut_gives(pd.Series(classes), levels) == (classes in reachable)
+
+
+def test_every_figure_carries_its_mark(tiny_store, tmp_path):
+    """Simulated data say so in the picture, real counts name their origin; a figure is the same bytes each time."""
+    figures.use_style()
+    counts, clips = audit().counts, label_table(tiny_store)
+    lengths = pd.DataFrame({"length": clips["audio_length"], "clips": "labelled"})
+    found, printed = label_summary.class_counts(counts), label_summary.published_class_counts()
+    draw = {
+        "classes": (lambda: figures.class_counts(found, printed), None),
+        "levels": (lambda: figures.label_histograms(label_summary.level_counts(counts)), None),
+        "matrix": (lambda: figures.difference_matrix(label_summary.differences(counts)), None),
+        "videos": (lambda: figures.video_groups(clips[clips["M"].notna()]), tiny_store),
+        "lengths": (lambda: figures.length_histograms({"audio": lengths}), tiny_store),
+    }
+    for name, (figure, source) in draw.items():
+        copies = []
+        for copy in range(2 if name == "levels" else 1):
+            fig = figures.mark(figure(), source)
+            fig.savefig(tmp_path / f"{name}{copy}.svg", metadata={"Date": None})
+            copies.append((tmp_path / f"{name}{copy}.svg").read_bytes())
+            assert artefacts.data_mark(source) in fig.get_supxlabel()
+            plt.close(fig)
+        assert len(set(copies)) == 1
+    assert "simulated corpus" in figures.caption(tiny_store, "avmc").data
+
+
+def test_saved_results_are_strict_json(tmp_path, monkeypatch):
+    """Numpy values become plain, NaN becomes null, provenance stays beside the data; nothing temporary is left."""
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path))
+    path = artefacts.save(
+        "page", {"a": np.float32(0.5), "b": [np.nan, np.int64(3)], "c": {1: np.array([1.5])}}, {"data": "x"}
+    )
+    assert path == tmp_path / "results" / "page.json" and list(path.parent.iterdir()) == [path]
+    saved = json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert saved == {"provenance": {"data": "x"}, "data": {"a": 0.5, "b": [None, 3], "c": {"1": [1.5]}}}
