@@ -150,4 +150,4 @@ artefacts.save(
         "command": f"avmc run table4 --profile {profile}",
     },
 )
-Markdown("Which of the paper's sentences about Table 4 hold is decided in [the ledger](06_claims).")
+Markdown("Which of the paper's sentences about Table 4 hold is decided in [](06_claims.ipynb).")

@@ -114,4 +114,4 @@ artefacts.save(
         "command": "avmc notebooks 06_claims",
     },
 )
-Markdown("How differences between models are tested is on [the ablation's page](05_ablation).")
+Markdown("How differences between models are tested is on [](05_ablation.ipynb).")
