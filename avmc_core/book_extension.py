@@ -125,7 +125,10 @@ def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
         if not names:
             log.warning("a notebook must save a result, so that its page can say which data it shows", location=page)
         for name in names:
-            read_result(env, name)
+            try:
+                read_result(env, name)
+            except OSError as error:
+                log.warning(f"a result of this notebook is gone: {error}", location=page)
     shown = _quoted(env).get(page)
     if not shown:
         return
