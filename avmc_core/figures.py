@@ -184,7 +184,9 @@ def length_histograms(lengths: dict[str, pd.DataFrame]) -> Figure:
 
 
 def _length_panel(ax: Axes, name: str, table: pd.DataFrame) -> None:
-    edges = np.histogram_bin_edges(table["length"], bins=min(24, int(np.ptp(table["length"])) + 1))
+    low, high = table["length"].min(), table["length"].max()
+    width = -(-(high - low + 1) // 24)  # a whole number of steps, or every few bins would hold one more
+    edges = np.arange(low, high + width + 1, width) - 0.5
     for kind, colour in (("labelled", SPLIT_COLOURS["train"]), ("unlabelled", SPLIT_COLOURS["valid"])):
         values = table.loc[table["clips"] == kind, "length"]
         if len(values):

@@ -39,7 +39,7 @@ from avmc_core.store import open_store
 
 figures.use_style()
 features = open_store(store) if store else ensure_corpus("ci")
-labels = read_meta(meta) if meta else (features if store else None)  # None: the counts in the package
+labels = read_meta(meta) if meta else (None if features.simulated else features)  # None: the counts in the package
 result = audit(labels)
 counts = result.counts
 command = "avmc notebooks 01_dataset_statistics" + (" --meta meta.csv" if meta else "")

@@ -246,6 +246,16 @@ def test_every_figure_carries_its_mark(tiny_store, tmp_path):
     assert "simulated corpus" in figures.caption(tiny_store, "avmc").data
 
 
+def test_length_bins_hold_whole_steps():
+    """Lengths that are all equally frequent give a flat histogram: no bin holds one step more than its neighbour."""
+    uniform = pd.DataFrame({"length": np.tile(np.arange(1, 49), 5), "clips": "labelled"})
+    fig = figures.length_histograms({"characters": uniform})
+    share, edges, _ = fig.axes[0].patches[0].get_data()
+    assert share == pytest.approx(np.full(len(share), share[0]))
+    assert np.diff(edges) == pytest.approx(2)
+    plt.close(fig)
+
+
 def test_saved_results_are_strict_json(tmp_path, monkeypatch):
     """Numpy values become plain, NaN becomes null, provenance stays beside the data; nothing temporary is left."""
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
