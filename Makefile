@@ -18,10 +18,13 @@ book: .venv/ready ## Set up, run the notebooks that changed, build the book into
 test: .venv/ready ## Set up, run the tests
 	$(BIN)/pytest
 
-check: .venv/ready ## Lint, and check the built book: links, outside requests, weight
+check: .venv/ready ## Lint, and check the built book: links, outside requests, weight; in Chromium too, if there is one
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_book.py _build/html
+	if command -v chromium chromium-browser google-chrome >/dev/null; then \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-check.lock; fi
+	$(BIN)/python tools/check_browser.py _build/html --shots _build/shots
 
 lock: ## Resolve pyproject.toml anew into requirements.lock (needs the package registry)
 	tools/lock.sh

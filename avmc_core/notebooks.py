@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Execut
 def notebook_key(source: Path, parameters: Mapping[str, Any]) -> str:
     """Digest of all that an executed notebook depends on: its source, the modules of ours that it reaches, package data,
     pinned packages, parameters, and the content (not the place) of its data."""
-    settings = {name: value for name, value in sorted(os.environ.items()) if name.startswith("AVMC_")}
+    settings = {name: value for name, value in sorted(os.environ.items()) if name.startswith("AVMC_") and value}
     settings = {**settings, **parameters}
     for name in ("AVMC_META", "meta"):
         if settings.get(name):
@@ -128,7 +129,7 @@ def notebook_key(source: Path, parameters: Mapping[str, Any]) -> str:
         if settings.get(name):
             settings[name] = _store_digest(settings[name])
     resources = [path for path in sorted((ROOT / "avmc_core" / "resources").iterdir()) if path.is_file()]
-    files = [source, Path(__file__), *resources, ROOT / "pyproject.toml", ROOT / "requirements.lock"]
+    files = [source, Path(__file__), *resources, ROOT / "requirements.lock"]
     code = "\n".join(cell.source for cell in _read(source).cells if cell.cell_type == "code")
     return digest(
         {
@@ -136,6 +137,7 @@ def notebook_key(source: Path, parameters: Mapping[str, Any]) -> str:
             "files": {path.name: _sha256(path) for path in files},
             "modules": _modules(code),
             "python": platform.python_version(),
+            "torch": version("torch"),  # the one package that is not in the lock
         }
     )
 

@@ -71,7 +71,7 @@ def accessibility(page) -> list[str]:
 def searches(context, root: Path) -> list[str]:
     """The search page must find a word that the book is full of."""
     page, found = open_page(context, root / "search.html", f"?q={SEARCH}")
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(4 * SETTLE_MS)
     if not page.locator("#search-results li").count():
         found.append(f"finds nothing for {SEARCH!r}")
     page.close()
