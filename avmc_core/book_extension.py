@@ -37,7 +37,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-purge-doc", lambda app, env, page: _quoted(env).pop(page, None))
     app.connect("doctree-read", _mark_page)
     app.connect("html-page-context", _drop_thebe, priority=999)
-    app.connect("html-page-context", _plain_citations)
     app.connect("html-page-context", _mend_citations)
     return {"version": "1", "parallel_read_safe": False}
 
@@ -245,12 +244,4 @@ def _mend_citations(app: Sphinx, page: str, template: str, context: dict[str, An
     """Sphinx calls citations a list whose children are no list items, which screen readers cannot follow."""
     context["body"] = context.get("body", "").replace(
         '<div role="list" class="citation-list">', '<div class="citation-list">'
-    )
-
-
-def _plain_citations(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Citations are written as a list of what no list may hold, and screen readers stumble; plain divisions do."""
-    body = context.get("body", "")
-    context["body"] = body.replace(' role="list" class="citation-list"', ' class="citation-list"').replace(
-        ' role="doc-biblioentry"', ""
     )
