@@ -45,6 +45,10 @@ AVMC_SPACE: dict[str, tuple[Any, ...]] = {
     "post_dropout": DROPOUTS,
     **{f"weights.{task}": WEIGHTS for task in schema.TASKS},
 }
+SIZE: dict[str, tuple[int, tuple[int, ...]]] = {
+    "ci": (12, (1111, 1112)),
+    "full": (50, (1111, 1112, 1113)),
+}  # trials, seeds
 SPACES: dict[str, dict[str, tuple[Any, ...]]] = {"AV-MC": AVMC_SPACE, "AV-MC(Semi)": AVMC_SPACE}
 
 
@@ -147,10 +151,17 @@ def runs_of(selection: Selection, store: Store, *, every: bool = False) -> list[
 def both_ways(selection: Selection, records: Mapping[Run, Record]) -> pd.DataFrame:
     """What choosing on test would have "gained" (D12): the test metrics of the trial with the best validation MAE, of the one
     with the best test MAE, and second minus first; ``records`` of all runs of ``runs_of(..., every=True)``."""
-    rows = [{"trial": run.name, **record.scores["test"]["M"]} for run, record in records.items() if record.scores]
+    means = trial_scores(selection, records)
+    honest, peeking = means.loc[selection.chosen], means.loc[means["MAE"].idxmin()]
+    table = pd.DataFrame({"chosen on validation": honest, "chosen on test": peeking, "difference": peeking - honest})
+    return table.drop(index="validation")
+
+
+def trial_scores(selection: Selection, records: Mapping[Run, Record]) -> pd.DataFrame:
+    """One row a trial: its validation MAE and its metrics on test, means over seeds; failed runs are left out."""
+    rows = [{"trial": int(run.name.split()[1]), **r.scores["test"]["M"]} for run, r in records.items() if r.scores]
     means = pd.DataFrame(rows).groupby("trial").mean()
-    honest, peeking = means.loc[f"trial {selection.chosen}"], means.loc[means["MAE"].idxmin()]
-    return pd.DataFrame({"chosen on validation": honest, "chosen on test": peeking, "difference": peeking - honest})
+    return means.assign(validation=[selection.trials[trial]["validation"] for trial in means.index])
 
 
 def _validation(model: str, changes: Mapping[str, Any], seed: int, data: StoreData) -> float:
