@@ -23,6 +23,7 @@ def beta_densities(parameters: Sequence[tuple[float, float]]) -> Figure:
         ax.plot(x, scipy.stats.beta(a, b).pdf(x), style, label=f"Beta({a:g}, {b:g})")
     ax.set(xlabel="lambda", ylabel="density", ylim=(0, 4))
     ax.legend(fontsize=8)
+    plt.close(fig)  # a curve, not data: it carries no mark, which closes the others
     return fig
 
 

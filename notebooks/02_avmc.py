@@ -89,8 +89,7 @@ pd.DataFrame({f"predicted {task}": output[task] for task in "MTAV"}).round(3).as
 # parameters would favour blends that are almost one clip, large ones even blends.
 
 # %% tags=["hide-input"]
-display(model_figures.beta_densities([(1, 1), (0.2, 0.2), (4, 4)]))
-figures.caption(data, "avmc notebooks 02_avmc", "the paper names no parameters (D07)")
+model_figures.beta_densities([(1, 1), (0.2, 0.2), (4, 4)])
 
 # %% [markdown]
 # A mixture lies on the line between the acoustic representations of two clips. The model is asked for the sentiment of
