@@ -62,13 +62,13 @@ def _sound(ax: Axes, clip: Clip) -> None:
 
 
 def _faces(ax: Axes, clip: Clip) -> None:
-    """Some frames' landmarks at their times, all at one scale; grey where no face was kept."""
+    """Some frames' landmarks at their times, at one scale and in usual proportions; grey where no face was kept."""
     length = max(len(clip.audio) * HOP_SECONDS["audio"], (clip.frames[-1] + 1) / FPS)
     rows = np.linspace(0, len(clip.vision) - 1, min(FACES, len(clip.vision))).round().astype(int)
     points = clip.vision[:, _POINTS]  # (T, 68, 2)
     middle = (points.max(axis=1) + points.min(axis=1)) / 2  # (T, 2)
-    size = np.median(np.ptp(points[..., 1], axis=1))
-    width = 0.085 * length  # of a face, in seconds
+    size = np.median(np.ptp(points, axis=1), axis=0)  # (2,); columns do not say how wide the picture is for its height
+    width = 0.1 * length  # of a face, in seconds
     for row in rows:
         face = (points[row] - middle[row]) / size
         x = clip.frames[row] / FPS + face[:, 0] * width
