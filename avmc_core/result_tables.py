@@ -50,8 +50,8 @@ class Published(SphinxRole):
 class ResultsTable(SphinxDirective):
     """``{results-table} name``: the ``cells`` of ``$AVMC_HOME/results/name.json``, a row a model and a column a metric.
 
-    ``:rows:`` (separated by semicolons) and ``:metrics:`` (by spaces) choose among them; ``:caption:`` stands before what every such table
-    says about its data. A result, row or metric that is not there fails the build.
+    ``:rows:`` (separated by semicolons) and ``:metrics:`` (by spaces) choose among them; ``:caption:`` stands before what
+    every such table says about its data. A result, row or metric that is not there fails the build.
     """
 
     required_arguments = 1
