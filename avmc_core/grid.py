@@ -90,7 +90,8 @@ def run_all(
             found[run] = run_one(run, data, runs, device=device, threads=threads)
             bar.update()
     else:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["avmc_core.execution"])  # PyTorch is imported once, by the server
         with ProcessPoolExecutor(jobs, context) as pool:
             futures = {pool.submit(_work, run, store.path, runs.root, device, threads): run for run in missing}
             for future in as_completed(futures):
