@@ -80,11 +80,11 @@ MIXUPS: dict[str, tuple[tuple[str, Any], ...]] = {
 # stop early. Batches of 12 leave MulT, MISA and Self_MM a last incomplete group, as the real data do (D29).
 CI_LIMITS: dict[str, tuple[tuple[str, Any], ...]] = {
     "LF_DNN": (("training.batch_size", 16), ("training.max_epochs", 20)),
-    "TFN": (("training.batch_size", 16), ("training.max_epochs", 6)),
+    "TFN": (("training.batch_size", 16), ("training.max_epochs", 5)),
     "LMF": (("training.batch_size", 16), ("training.max_epochs", 20)),
     "MFN": (("training.batch_size", 32), ("training.max_epochs", 8)),
     "Graph_MFN": (("training.max_epochs", 8),),
-    "MulT": (("training.batch_size", 12), ("training.accumulate", 2), ("training.max_epochs", 5)),
+    "MulT": (("training.batch_size", 12), ("training.accumulate", 2), ("training.max_epochs", 4)),
     "Bert_MAG": (("training.max_epochs", 5),),
     "MISA": (("training.batch_size", 12), ("training.max_epochs", 8)),
     "MMIM": (("training.max_epochs", 20),),
