@@ -116,19 +116,21 @@ def passes_of_an_epoch() -> Outcome:
 def benchmark_models() -> Outcome:
     single, multi = set(figure("single_task_models")), set(figure("multitask_models"))
     starred = set(published()["table2_benchmark"]["multitask"])
-    rows = set(benchmark())
+    rows = set(benchmark_rows())
     holds = single == rows - starred and multi == rows & starred
     return Outcome(f"{len(single)} and {len(multi)}", f"{len(rows - starred)} and {len(rows & starred)}", holds)
 
 
 def all_lower(low: str, high: str) -> Outcome:
-    wrong = [row for row in benchmark() if not cell("table2_benchmark", row, low) < cell("table2_benchmark", row, high)]
-    return Outcome(f"{len(benchmark())} models", words(wrong) if wrong else "all of them", not wrong)
+    wrong = [
+        row for row in benchmark_rows() if not cell("table2_benchmark", row, low) < cell("table2_benchmark", row, high)
+    ]
+    return Outcome(f"{len(benchmark_rows())} models", words(wrong) if wrong else "all of them", not wrong)
 
 
 def better(table: str, row: str, than: str) -> Outcome:
     """``row`` is strictly better than ``than`` (a row, or every "benchmark" model) in every metric of a printed table."""
-    rivals = benchmark() if than == "benchmark" else [than]
+    rivals = benchmark_rows() if than == "benchmark" else [than]
     wrong = []
     for metric in published()[table]["metrics"]:
         ours = cell(table, row, metric)
@@ -142,7 +144,7 @@ def better(table: str, row: str, than: str) -> Outcome:
 def best_of_benchmark(metric: str) -> str:
     """The benchmark model whose printed cell is the best."""
     pick = min if metric in LOWER_IS_BETTER else max
-    return pick(benchmark(), key=lambda row: cell("table2_benchmark", row, metric))
+    return pick(benchmark_rows(), key=lambda row: cell("table2_benchmark", row, metric))
 
 
 def gain(row: str, metric: str, than: str) -> float:
@@ -155,7 +157,7 @@ def relative_gain(row: str, metric: str) -> Outcome:
     printed = _printed_gain(row, metric)
     best = best_of_benchmark(metric)
     found = gain(row, metric, best)
-    fits = [rival for rival in benchmark() if round(gain(row, metric, rival), 2) == printed]
+    fits = [rival for rival in benchmark_rows() if round(gain(row, metric, rival), 2) == printed]
     elsewhere = "" if best in fits else f"; fits {words(fits)}" if fits else "; fits no cell of the column"
     shown = f"{found:.2f} % over {best} ({cell('table2_benchmark', best, metric):g}){elsewhere}"
     return Outcome(f"{printed:.2f} %", shown, round(found, 2) == printed)
@@ -215,7 +217,7 @@ def four_annotations(counts: dict[str, Any]) -> Outcome:
     return Outcome(f"{len(TASKS)} annotations", words(labels), set(labels.values()) == {rows})
 
 
-def benchmark() -> list[str]:
+def benchmark_rows() -> list[str]:
     """The rows of Table 2 that are not AV-MC."""
     return [row for row in published()["table2_benchmark"]["rows"] if not row.startswith("AV-MC")]
 

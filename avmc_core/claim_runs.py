@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avmc_core import comparison, results
-from avmc_core.claim_arithmetic import benchmark
+from avmc_core import benchmark, comparison, results
+from avmc_core.claim_arithmetic import benchmark_rows
 from avmc_core.claim_outcome import Outcome
 from avmc_core.experiments import Row
 from avmc_core.metrics import METRICS
@@ -35,7 +35,7 @@ def runs_better(runs: Mapping[str, Runs], experiments: list[str], row: str, than
     printed = f"better than {'every benchmark model' if than == 'benchmark' else than}"
     known, statistics, groups, simulated = _merged(runs, experiments)
     first = [r for r in known if r.published == row and r.name in statistics]
-    names = benchmark() if than == "benchmark" else [than]
+    names = benchmark_rows() if than == "benchmark" else [than]
     second = [r for r in known if r.published in names and r.name in statistics]
     pairs = [(a, b) for a in first for b in second if _variant(b) in (_variant(a), "")]
     if not pairs:
@@ -53,13 +53,11 @@ def runs_better(runs: Mapping[str, Runs], experiments: list[str], row: str, than
 
 def cells(runs: Mapping[str, Runs], table: str, experiments: list[str]) -> tuple[Outcome, bool]:
     """Every printed cell lies in the interval of the runs that stand beside it. Second value: simulated."""
-    printed = published()[table]
-    count = len(printed["rows"]) * len(printed["metrics"])
+    count = int(np.size(list(published()[table]["rows"].values())))
     found, simulated = {}, True
     for part in (runs[name] for name in experiments if name in runs):
         simulated = part.store.simulated
-        summary = results.summarise(part.records, part.store)
-        for c in results.comparison(part.rows, summary, PRINTED, table):
+        for c in _beside(part, table):
             if c["published"] is not None and c["estimate"] is not None:
                 found[c["row"], c["metric"]] = c["low"] <= c["published"] <= c["high"]
     if simulated or not found:
@@ -76,6 +74,13 @@ def duration_spread(store: Store) -> Outcome:
     spread = [float(np.std(lengths)) for lengths in (labelled, store.split(UNLABELLED).audio.lengths)]
     found = f"standard deviation {spread[1]:.0f} steps against {spread[0]:.0f}"
     return Outcome("more diverse", found, spread[1] > spread[0])
+
+
+def _beside(part: Runs, table: str) -> list[dict]:
+    """The cells of a printed table with the runs that stand beside them."""
+    if table == "table3_unimodal":
+        return benchmark.table_3(benchmark.all_tasks(part.records, part.store))
+    return results.comparison(part.rows, results.summarise(part.records, part.store), PRINTED, table)
 
 
 def _merged(

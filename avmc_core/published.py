@@ -10,7 +10,8 @@ from typing import Any
 
 @cache
 def published() -> dict[str, Any]:
-    """Tables 1 to 4, figures printed in the text (``text_figures``: value, place, what it says), and the later tables of others (``later_tables``)."""
+    """Tables 1 to 4, figures printed in the text (``text_figures``: value, place, what it says), and the later tables of
+    others (``later_tables``)."""
     return json.loads(files("avmc_core").joinpath("resources", "published.json").read_text(encoding="utf-8"))
 
 

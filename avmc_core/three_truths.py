@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from avmc_core import results
-from avmc_core.claim_runs import Runs
 from avmc_core.metrics import METRICS
 from avmc_core.published import published
+
+if TYPE_CHECKING:
+    from avmc_core.claim_runs import Runs
 
 SHARED = ("Acc2", "Corr", "MAE")  # the metrics that all of them print
 HEADS = {"paper": "Paper", "laboratory": "Laboratory, later", "third_party": "Third party", "ours": "Ours [interval]"}

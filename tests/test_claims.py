@@ -9,7 +9,7 @@ import pytest
 
 from avmc_core import claim_arithmetic, claim_runs, claims, findings, published
 from avmc_core.claims import CANNOT, NEEDS, SIMULATED, VERDICTS
-from avmc_core.experiments import Row
+from avmc_core.experiments import Row, experiment
 from avmc_core.findings import FAILS, HOLDS
 from avmc_core.grid import run_all
 from avmc_core.runs import Run, RunStore
@@ -135,3 +135,18 @@ def test_cells_of_a_real_store_are_counted(simulated, monkeypatch):
     monkeypatch.setattr(type(simulated.store), "simulated", property(lambda self: False))
     outcome, marked = claim_runs.cells({"table4": simulated}, "table4_ablation", ["table4"])
     assert not marked and outcome.holds is False and " of 1" in outcome.found
+
+
+@pytest.mark.parametrize("table, cells", [("table2_benchmark", 90), ("table3_unimodal", 32), ("table4_ablation", 30)])
+def test_every_cell_of_a_table_counts(table, cells):
+    outcome, marked = claim_runs.cells({}, table, ["none"])
+    assert marked and outcome.holds is None and outcome.printed == f"{cells} cells"
+
+
+def test_table_3_is_held_against_the_unimodal_runs(tiny_store, tmp_path, monkeypatch):
+    """One row of Table 3 run for one epoch: its eight cells are compared, each on its own annotation."""
+    rows = tuple(row for row in experiment("table3").rows if row.name.startswith("text"))
+    grid = [Run(row.model, 1, (*row.changes, ("training.max_epochs", 1)), row.name) for row in rows]
+    records = run_all(grid, tiny_store, RunStore(tmp_path), jobs=1, progress_bar=False)
+    runs = {"table3": claim_runs.Runs(rows, records, tiny_store)}
+    assert "8 cells" in claim_runs.cells(runs, "table3_unimodal", ["table3"])[0].found
