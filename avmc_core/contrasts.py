@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from avmc_core.comparison import compare, holm
+from avmc_core.comparison import compare, holm, permutation_test
 from avmc_core.metrics import METRICS
 from avmc_core.results import stacked
 from avmc_core.runs import Record, Run
@@ -39,6 +39,21 @@ def contrasts(
     table = pd.DataFrame(rows, columns=["first", "second", "metric", "difference", "improvement", "p"])
     adjusted = holm(dict(table["p"].items()))
     return table.assign(p_holm=[adjusted[row] for row in table.index])
+
+
+def fixed_models(
+    records: dict[Run, Record], store: Store, pairs: Sequence[tuple[str, str]], names: Sequence[str], seed: int
+) -> pd.DataFrame:
+    """Permutation tests on the test split of the runs with one seed: p values, a row a pair, a column a metric."""
+    test = store.split("test")
+    label, groups = test.labels[:, 0], test.clips["video_id"].to_numpy()
+    found = {run.name: r for run, r in records.items() if run.seed == seed and r.status == "done"}
+    rows = {}
+    for first, second in ((a, b) for a, b in pairs if a in found and b in found):
+        predictions = [found[name].predictions("test")["M"] for name in (first, second)]
+        p = permutation_test(*predictions, label, groups)
+        rows[f"{first} against {second}"] = {name: p[name] for name in names}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(names))
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

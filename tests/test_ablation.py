@@ -75,6 +75,8 @@ def test_contrasts_are_one_family(runs, tiny_store, tmp_path):
         for name in (full, ablated[0])
     }  # fmt: skip
     assert table.loc[0, "difference"].estimate == pytest.approx(100 * (means[full] - means[ablated[0]]))
+    alone = contrasts.fixed_models(records, tiny_store, [(full, name) for name in ablated], ["Acc2", "MAE"], 1)
+    assert alone.shape == (4, 2) and alone.to_numpy().min() > 0 and alone.to_numpy().max() <= 1
     page = contrasts.readable(table)
     assert len(page) == 8 and "8 comparisons" in contrasts.tally(table)
     assert contrasts.contrasts(records, tiny_store, [(full, "not run")], ["Acc2"]).empty
