@@ -67,7 +67,7 @@ rows = {
     if name in data
 }
 steps = pd.DataFrame(rows).T.infer_objects()
-significant = {"naive, s": "{:.3f}", "fast, s": "{:.3f}", "times faster": "{:.1f}"}
+significant = {"naive, s": "{:.3f}", "fast, s": "{:.3f}", "times faster": "{:.1f}", "asked for": "{:g}"}
 tiny = dict.fromkeys(["losses differ by", "gradients differ by"], "{:.0e}")
 steps.style.format(significant | tiny)
 
@@ -135,4 +135,4 @@ with pd.option_context("display.max_colwidth", None):
 
 # %% tags=["hide-input"]
 quoted = {**rows, "machine": machine}
-artefacts.save("speed", quoted, {**made, "data": "made-up clips of the released sizes, recorded"})
+saved = artefacts.save("speed", quoted, {**made, "data": "made-up clips of the released sizes, recorded"})
