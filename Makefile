@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 export AVMC_HOME AVMC_STORE AVMC_META AVMC_PROFILE AVMC_BERT
 
 .DEFAULT_GOAL := help
-.PHONY: help book test check lock clean
+.PHONY: help book test check test-media lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -18,15 +18,16 @@ book: .venv/ready ## Set up, run the notebooks that changed, build the book into
 test: .venv/ready ## Set up, run the tests
 	$(BIN)/pytest
 
-check: .venv/ready ## Lint, and check the built book: links, outside requests, weight; in Chromium too, if there is one
+check: .venv/checks test-media ## Lint; check the built book (links, weight, browser); clips to predictions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_book.py _build/html
-	if command -v chromium chromium-browser google-chrome >/dev/null; then \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-check.lock; fi
 	$(BIN)/python tools/check_browser.py _build/html --shots _build/shots
 
-lock: ## Resolve pyproject.toml anew into requirements.lock (needs the package registry)
+test-media: .venv/checks ## Make clips, extract their features, train, export, predict
+	$(BIN)/pytest tests/media
+
+lock: ## Resolve pyproject.toml anew into the lock files (needs the package registry)
 	tools/lock.sh
 
 clean: ## Remove everything that was built; the environment and the imported data stay
@@ -38,4 +39,11 @@ clean: ## Remove everything that was built; the environment and the imported dat
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Chromium and a speech synthesiser from Debian, where this machine lets us; playwright, media and face packages from the locks.
+.venv/checks: .venv/ready requirements-check.lock requirements-extract.lock
+	tools/system_packages.sh
+	for lock in check extract; do \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-$$lock.lock || exit; done
 	touch $@
