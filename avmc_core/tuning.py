@@ -46,7 +46,7 @@ AVMC_SPACE: dict[str, tuple[Any, ...]] = {
     **{f"weights.{task}": WEIGHTS for task in schema.TASKS},
 }
 SIZE: dict[str, tuple[int, tuple[int, ...]]] = {
-    "ci": (12, (1111, 1112)),
+    "ci": (8, (1111, 1112)),
     "full": (50, (1111, 1112, 1113)),
 }  # trials, seeds
 SPACES: dict[str, dict[str, tuple[Any, ...]]] = {"AV-MC": AVMC_SPACE, "AV-MC(Semi)": AVMC_SPACE}
