@@ -119,8 +119,8 @@ pd.DataFrame(access).T.style.format(precision=2)
 # %% [markdown]
 # ## What paid, and what did not
 #
-# Predictions were written down before each change was measured. Times are of both encoders of AV-MC(Semi), forward and
-# backward, unless another thing is named.
+# Where a figure was predicted before it was measured, it stands beside. Times are of both encoders of AV-MC(Semi), forward
+# and backward, unless another thing is named; wall clock of a mostly quiet machine unless it says otherwise.
 
 # %% tags=["hide-input"]
 log = pd.DataFrame(json.loads((resources / "speed_log.json").read_text(encoding="utf-8")))
