@@ -17,8 +17,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from avmc_core.artefacts import home
 from avmc_core.codehash import code_hash
+from avmc_core.home import home
 from avmc_core.published import published
 from avmc_core.settings import digest
 

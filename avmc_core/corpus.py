@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import schema
-from avmc_core.artefacts import home
 from avmc_core.codehash import code_hash
 from avmc_core.errors import InputError
 from avmc_core.face import TRAITS, visual
+from avmc_core.home import home
 from avmc_core.importing import import_released
 from avmc_core.label_model import joint, sample
 from avmc_core.released_writer import Padded, write_supervised, write_unsupervised

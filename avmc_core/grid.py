@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from avmc_core import registry
-from avmc_core.artefacts import home
 from avmc_core.errors import InputError
 from avmc_core.execution import StoreData, execute, network
+from avmc_core.home import home
 from avmc_core.models.base import Model
 from avmc_core.runs import Record, Run, RunStore, environment, provenance
 from avmc_core.settings import as_dict

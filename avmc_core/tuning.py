@@ -24,11 +24,11 @@ from optuna.trial import TrialState
 from tqdm import tqdm
 
 from avmc_core import metrics, registry, schema
-from avmc_core.artefacts import home
 from avmc_core.atomic import new_file
 from avmc_core.codehash import code_hash
 from avmc_core.errors import InputError
 from avmc_core.execution import StoreData, deterministic, network
+from avmc_core.home import home
 from avmc_core.runs import Record, Run
 from avmc_core.settings import digest
 from avmc_core.store import Store
