@@ -36,7 +36,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", _copy_mathjax)
     app.connect("env-purge-doc", lambda app, env, page: _quoted(env).pop(page, None))
     app.connect("doctree-read", _mark_page)
-    app.connect("html-page-context", _drop_thebe, priority=999)
+    app.connect("html-page-context", _drop_scripts, priority=999)
     app.connect("html-page-context", _mend_citations)
     return {"version": "1", "parallel_read_safe": False}
 
@@ -234,10 +234,17 @@ def _copy_mathjax(app: Sphinx) -> None:
         shutil.copytree(source / fonts, target / fonts)
 
 
-def _drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Jupyter Book always loads sphinx-thebe, whose script raises an error on each page and names a CDN."""
+def _drop_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Jupyter Book always loads sphinx-thebe, whose script raises an error on each page and names a CDN; and MathJax, which
+    weighs more than a page, where there is no formula."""
+    formulas = doctree is not None and any(doctree.findall(lambda n: isinstance(n, nodes.math | nodes.math_block)))
+    unwanted = ("thebe",) if formulas else ("thebe", "mathjax", "MathJax")
     scripts = context["script_files"]
-    scripts[:] = [s for s in scripts if "thebe" not in f"{getattr(s, 'filename', s)}{getattr(s, 'attributes', '')}"]
+    scripts[:] = [s for s in scripts if not any(word in _described(s) for word in unwanted)]
+
+
+def _described(script: Any) -> str:
+    return f"{getattr(script, 'filename', script)}{getattr(script, 'attributes', '')}"
 
 
 def _mend_citations(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:

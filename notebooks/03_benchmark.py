@@ -49,7 +49,8 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 # and the slow models stop after a few epochs, finished or not. This is what the profile changes.
 
 # %% tags=["hide-input"]
-display(pd.DataFrame({model: dict(changes) for model, changes in CI_LIMITS.items()}).T.fillna("as published"))
+limits = pd.DataFrame({model: dict(changes) for model, changes in CI_LIMITS.items()}).T
+display(limits.astype("Int64").astype("string").fillna("as published"))
 
 # %%
 plan = experiment("benchmark")
