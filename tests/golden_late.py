@@ -5,8 +5,7 @@ from __future__ import annotations
 import golden_files as gf
 
 from avmc_core.models import lf_dnn, lmf, mlf_dnn, mlmf, mtfn, tfn
-from avmc_core.models.averaged import Weights
-from avmc_core.models.base import Sizes
+from avmc_core.models.base import Sizes, Weights
 
 ENCODERS = {
     r"text_subnet\.rnn": "text_encoder.rnn",

@@ -5,7 +5,6 @@ LF_DNN, TFN and LMF differ in their fusion alone; MLF_DNN, MTFN and MLMF add a h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -64,16 +63,6 @@ class AveragedModel(Model):
         for task, head in self.heads.items():
             output[task] = head(output[f"Feature_{task.lower()}"])[0]
         return output
-
-
-@dataclass(frozen=True)
-class Weights:
-    """How much each task's L1 loss counts; the sum is not normalised."""
-
-    M: float
-    T: float
-    A: float
-    V: float
 
 
 class MultiTaskModel(AveragedModel):

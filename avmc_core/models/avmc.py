@@ -17,17 +17,7 @@ from avmc_core import schema
 from avmc_core.batches import Batch
 from avmc_core.errors import InputError
 from avmc_core.mixup import Draw, MixupSettings, draw
-from avmc_core.models.base import Model, Pass, Training, adam
-
-
-@dataclass(frozen=True)
-class Weights:
-    """alpha_k of Equation 10: how much each of the four regression losses counts."""
-
-    M: float
-    T: float
-    A: float
-    V: float
+from avmc_core.models.base import Model, Pass, Training, Weights, adam
 
 
 @dataclass(frozen=True)

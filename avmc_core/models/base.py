@@ -39,6 +39,16 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """alpha_k of Equation 10: how much each of the four regression losses counts; the sum is not normalised."""
+
+    M: float
+    T: float
+    A: float
+    V: float
+
+
+@dataclass(frozen=True)
 class Pass:
     """One pass over a split within an epoch."""
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from avmc_core.models import averaged, mending
-from avmc_core.models.averaged import MultiTaskModel, Weights, group
-from avmc_core.models.base import Sizes, Training, adam
+from avmc_core.models.averaged import MultiTaskModel, group
+from avmc_core.models.base import Sizes, Training, Weights, adam
 from avmc_core.models.lf_dnn import Concatenation
 
 MENDABLE = averaged.MENDABLE
