@@ -37,7 +37,7 @@ class PackedLSTM(LSTM):
         return outputs, final.transpose(0, 1).flatten(1)
 
 
-class PaddedStack(avmc_semi.StackedBiLSTM):
+class PaddedStack(avmc_semi.ProjectedBiLSTM):
     """AV-MC's encoder on padded sequences."""
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ class StepwiseGraphMFN(graph_mfn.GraphMFN):
 PLAIN: dict[type, type] = {
     LSTM: PackedLSTM,
     Dropout: nn.Dropout,
-    avmc_semi.StackedBiLSTM: PaddedStack,
+    avmc_semi.ProjectedBiLSTM: PaddedStack,
     tfn.TensorFusion: WholeProduct,
     mult.Attention: TorchAttention,
     mult.Encoder: WholeEncoder,

@@ -15,7 +15,7 @@ from avmc_core.models.base import Sizes
 HEADS = {
     r"post_(text|audio)_layer_": r"heads.\1.layer_",
     r"post_video_layer_": "heads.vision.layer_",
-    r"post_fusion_layer_": "fusion_",
+    r"post_fusion_layer_": "fusion.layer_",
     "tliner": "text_encoder",
 }
 AVMC_SUPERVISED = {"audio_model": "audio_encoder", "video_model": "vision_encoder", **HEADS}

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batches import Batch
@@ -163,6 +163,20 @@ class AVMC(Model):
         return [adam(*groups, {"params": rest, "lr": s.rate, "weight_decay": s.decay})]
 
 
-def squash(x: Tensor, half_range: float) -> Tensor:
-    """A sigmoid onto (-half_range, half_range)."""
-    return 2 * half_range * torch.sigmoid(x) - half_range
+class LinearFusion(nn.Module):
+    """The released fusion: dropout, then three linear layers without a nonlinearity between (D04), then a sigmoid (D05).
+
+    Hidden layers of the heads, (B, h) each, to M (B,) in (-limit, limit), with the second layer's output (B, h).
+    """
+
+    def __init__(self, size: int, hidden: int, dropout: float, limit: float):
+        super().__init__()
+        self.drop = nn.Dropout(dropout)
+        self.layer_1 = nn.Linear(size, hidden)
+        self.layer_2 = nn.Linear(hidden, hidden)
+        self.layer_3 = nn.Linear(hidden, 1)
+        self.limit = limit
+
+    def forward(self, hidden: list[Tensor]) -> tuple[Tensor, Tensor]:
+        fused = self.layer_2(self.layer_1(self.drop(torch.cat(hidden, -1))))
+        return 2 * self.limit * torch.sigmoid(self.layer_3(fused).squeeze(-1)) - self.limit, fused

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batches import Batch, Inputs
 from avmc_core.mixup import Draw
-from avmc_core.models.avmc import AVMC, AVMCSettings, squash
+from avmc_core.models.avmc import AVMC, AVMCSettings, LinearFusion
 from avmc_core.models.base import Sizes
 from avmc_core.models.layers import Head
-from avmc_core.recurrent import LSTM, frames_of
+from avmc_core.models.stacked import StackedBiLSTM
+from avmc_core.recurrent import frames_of
 
 
-class StackedBiLSTM(nn.Module):
-    """Linear, dropout, BiLSTM, layer norm, BiLSTM: (B, T, D) to the final states of both layers and directions (B, 4h)."""
+class ProjectedBiLSTM(StackedBiLSTM):
+    """A linear layer and dropout on each frame before the stacked BiLSTM: (B, T, D) to (B, 4h)."""
 
     def __init__(self, size: int, hidden: int, dropout: float):
-        super().__init__()
+        super().__init__(hidden, hidden)
         self.linear = nn.Linear(size, hidden)
         self.drop = nn.Dropout(dropout)
-        self.rnn_1 = LSTM(hidden, hidden, bidirectional=True)
-        self.norm = nn.LayerNorm(2 * hidden)
-        self.rnn_2 = LSTM(2 * hidden, hidden, bidirectional=True)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        frames = frames_of(x, lengths)  # (F, D), padding left out
-        outputs, first = self.rnn_1.over_frames(self.drop(self.linear(frames)), lengths)  # (F, 2h), (B, 2h)
-        _, second = self.rnn_2.over_frames(self.norm(outputs), lengths)
-        # forward states of both layers, then backward ones
-        return torch.stack((first, second), 1).unflatten(2, (2, -1)).transpose(1, 2).flatten(1)
+        return self.over_frames(self.drop(self.linear(frames_of(x, lengths))), lengths)
 
 
 class AVMCSemi(AVMC):
@@ -42,8 +35,8 @@ class AVMCSemi(AVMC):
         super().__init__(settings)
         s = settings
         self.text_encoder = nn.Linear(sizes.text, s.text_hidden)  # no activation (D06)
-        self.audio_encoder = StackedBiLSTM(sizes.audio, s.audio_hidden, s.dropout)
-        self.vision_encoder = StackedBiLSTM(sizes.vision, s.vision_hidden, s.dropout)
+        self.audio_encoder = ProjectedBiLSTM(sizes.audio, s.audio_hidden, s.dropout)
+        self.vision_encoder = ProjectedBiLSTM(sizes.vision, s.vision_hidden, s.dropout)
         self.heads = nn.ModuleDict(
             {
                 "text": Head(s.text_hidden, s.text_post, s.post_dropout),
@@ -51,11 +44,8 @@ class AVMCSemi(AVMC):
                 "vision": Head(4 * s.vision_hidden, s.vision_post, s.post_dropout),
             }
         )
-        # D04: three linear layers without a nonlinearity between, on the heads' first hidden layers
-        self.fusion_drop = nn.Dropout(s.post_dropout)
-        self.fusion_1 = nn.Linear(s.text_post + s.audio_post + s.vision_post, s.fusion_post)
-        self.fusion_2 = nn.Linear(s.fusion_post, s.fusion_post)
-        self.fusion_3 = nn.Linear(s.fusion_post, 1)
+        # over the heads' first hidden layers
+        self.fusion = LinearFusion(s.text_post + s.audio_post + s.vision_post, s.fusion_post, s.post_dropout, limit=3.0)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         output = {
@@ -67,9 +57,7 @@ class AVMCSemi(AVMC):
         for task, modality in schema.MODALITY_OF_TASK.items():
             output[task], first, _ = self.heads[modality](output[f"Feature_{modality[0]}"])
             hidden.append(first)
-        fused = self.fusion_2(self.fusion_1(self.fusion_drop(torch.cat(hidden, -1))))
-        output["M"] = squash(self.fusion_3(fused).squeeze(-1), 3.0)  # D05
-        output["Feature_f"] = fused
+        output["M"], output["Feature_f"] = self.fusion(hidden)
         return output
 
     def loss(self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None) -> dict[str, Tensor]:

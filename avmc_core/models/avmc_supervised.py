@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batches import Batch, Inputs
 from avmc_core.mixup import Draw
-from avmc_core.models.avmc import AVMC, AVMCSettings, squash
+from avmc_core.models.avmc import AVMC, AVMCSettings, LinearFusion
 from avmc_core.models.base import Sizes
 from avmc_core.models.layers import AveragedEncoder, Head
 
@@ -33,11 +32,8 @@ class AVMCSupervised(AVMC):
                 "vision": Head(s.vision_hidden, s.vision_post, s.post_dropout),
             }
         )
-        # D04: three linear layers without a nonlinearity between, on the heads' second hidden layers
-        self.fusion_drop = nn.Dropout(s.post_dropout)
-        self.fusion_1 = nn.Linear(s.text_post + s.audio_post + s.vision_post, s.fusion_post)
-        self.fusion_2 = nn.Linear(s.fusion_post, s.fusion_post)
-        self.fusion_3 = nn.Linear(s.fusion_post, 1)
+        # over the heads' second hidden layers
+        self.fusion = LinearFusion(s.text_post + s.audio_post + s.vision_post, s.fusion_post, s.post_dropout, limit=1.0)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         encoded = {
@@ -50,9 +46,7 @@ class AVMCSupervised(AVMC):
             output[task], _, second = self.heads[modality](encoded[modality])
             output[f"Feature_{modality[0]}"] = second
             hidden.append(second)
-        fused = self.fusion_2(self.fusion_1(self.fusion_drop(torch.cat(hidden, -1))))
-        output["M"] = squash(self.fusion_3(fused).squeeze(-1), 1.0)  # D05
-        output["Feature_f"] = fused
+        output["M"], output["Feature_f"] = self.fusion(hidden)
         return output
 
     def loss(self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None) -> dict[str, Tensor]:

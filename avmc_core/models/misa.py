@@ -15,7 +15,8 @@ from avmc_core.batches import Batch, Inputs
 from avmc_core.models import mending
 from avmc_core.models.base import Model, Sizes, Training, adam
 from avmc_core.models.bert_text import Text
-from avmc_core.recurrent import LSTM, valid_steps
+from avmc_core.models.stacked import StackedBiLSTM
+from avmc_core.recurrent import valid_steps
 
 MENDABLE = (
     "D24",  # audio and vision are read to their own ends, not for as many frames as the text has tokens
@@ -45,22 +46,6 @@ class MISASettings:
 SETTINGS = MISASettings()
 
 
-class StackedBiLSTM(nn.Module):
-    """BiLSTM, layer norm, BiLSTM: (B, T, D) to the final states of both layers and directions (B, 4 D)."""
-
-    def __init__(self, size: int):
-        super().__init__()
-        self.rnn_1 = LSTM(size, size, bidirectional=True)
-        self.norm = nn.LayerNorm(2 * size)
-        self.rnn_2 = LSTM(2 * size, size, bidirectional=True)
-
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        outputs, first = self.rnn_1(x, lengths)  # (B, T, 2D), (B, 2D)
-        _, second = self.rnn_2(self.norm(outputs), lengths)
-        # forward states of both layers, then backward ones
-        return torch.stack((first, second), 1).unflatten(2, (2, -1)).transpose(1, 2).flatten(1)
-
-
 class Projection(nn.Module):
     """LN(relu(Lin(x))): (B, D) to (B, h)."""
 
@@ -84,8 +69,8 @@ class MISA(Model):
         self.settings, h = settings, settings.hidden
         self.text = Text(settings.text, "states", sizes.text, encoder)
         self.inputs = Inputs(text=self.text.input)
-        self.audio_encoder = StackedBiLSTM(sizes.audio)
-        self.vision_encoder = StackedBiLSTM(sizes.vision)
+        self.audio_encoder = StackedBiLSTM(sizes.audio, sizes.audio)
+        self.vision_encoder = StackedBiLSTM(sizes.vision, sizes.vision)
         widths = {"text": sizes.text, "audio": 4 * sizes.audio, "vision": 4 * sizes.vision}
         self.project = nn.ModuleDict({m: Projection(width, h) for m, width in widths.items()})
         self.private = nn.ModuleDict({m: nn.Linear(h, h) for m in schema.MODALITIES})
