@@ -35,8 +35,8 @@ class Inputs:
 
 
 VIEWS: dict[str, Callable[[Ragged], np.ndarray] | None] = {
-    "cls": Ragged.first,
-    "mean": Ragged.mean,
+    "cls": lambda ragged: ragged.first(),
+    "mean": lambda ragged: ragged.mean(),
     "padded_mean": lambda ragged: ragged.mean() * (ragged.lengths / ragged.steps).astype(np.float32)[:, None],
     "states": None,
     "frames": None,
