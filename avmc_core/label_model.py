@@ -30,11 +30,11 @@ import numpy as np
 import pandas as pd
 
 from avmc_core.errors import InputError
+from avmc_core.placeholders import placeholder_clips
 from avmc_core.schema import GRID, SPLITS, TASKS, level
 
 LEVELS = len(GRID)
 PAIRS = tuple("".join(pair) for pair in combinations(TASKS, 2))  # MT, MA, MV, TA, TV, AV
-PLACEHOLDER_VIDEOS = tuple(f"test{k}" for k in range(1, 16))  # in these, all clips carry M as T, A and V too
 SOURCE = (
     "Counted in the label table meta.csv of CH-SIMS v2.0 (Liu et al., ICMI 2022), joined from two public copies: the "
     "multimodal label M and the split agree in both copies for all 4403 rows; the unimodal labels T, A and V come from "
@@ -53,7 +53,7 @@ def label_counts(meta: pd.DataFrame) -> dict[str, Any]:
         raise InputError("label table", "no labelled row", "rows with M, T, A, V in train, valid or test")
     labels = meta[list(TASKS)].to_numpy()
     levels = level(labels)
-    placeholder = meta["video_id"].isin(PLACEHOLDER_VIDEOS).to_numpy()
+    placeholder = placeholder_clips(meta)
     equal = (labels == labels[:, :1]).all(axis=1)
     of_split = {split: (meta["split"] == split).to_numpy() for split in SPLITS}
     splits_of_video = meta.groupby("video_id")["split"].nunique()
