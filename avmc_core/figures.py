@@ -19,6 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from avmc_core.artefacts import data_mark
+from avmc_core.fonts import register
 from avmc_core.schema import CLASSES, GRID, HOP_SECONDS, SPLITS, TASK_NAMES, TASKS
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def use_style() -> None:
             "axes.titlesize": "medium",
             "axes.titleweight": "bold",
             "axes.titlelocation": "left",
+            "font.family": list(register()),
             "legend.frameon": False,
             "svg.fonttype": "path",
             "svg.hashsalt": "avmc",

@@ -1,0 +1,42 @@
+"""The Chinese glyphs of figures and pages: a subset of Noto Sans CJK SC that travels with the package.
+
+It holds every character that a generated sentence may have and every Chinese character in this project's own files, and no
+others: ``tools/subset_font.py`` makes it, under the licence that lies beside it (``han.LICENSE.txt``).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+FAMILY = "AVMC Han"
+FIGURE_FAMILIES = ("DejaVu Sans", FAMILY)  # matplotlib carries the first; what it lacks comes from the second
+
+
+def han_font() -> Path:
+    """The font file (.otf)."""
+    return Path(str(files("avmc_core").joinpath("resources", "han.otf")))
+
+
+@cache
+def register() -> tuple[str, ...]:
+    """Makes the font known to matplotlib; returns the families to draw with, in the order in which glyphs are looked up."""
+    from matplotlib import font_manager
+
+    font_manager.fontManager.addfont(han_font())
+    return FIGURE_FAMILIES
+
+
+@cache
+def han_glyphs() -> frozenset[str]:
+    """The characters that the font can draw."""
+    from fontTools.ttLib import TTFont
+
+    with TTFont(han_font(), lazy=True) as font:
+        return frozenset(map(chr, font.getBestCmap()))
+
+
+def is_han(char: str) -> bool:
+    """Whether ``char`` is Chinese writing or its punctuation: what matplotlib's and a browser's own fonts may lack."""
+    return "\u3000" <= char <= "\u303f" or "\u3400" <= char <= "\u9fff" or "\uff00" <= char <= "\uffef"
