@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import multi_head_attention_forward, relu
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from avmc_core.attention import additive_mask
 from avmc_core.batches import Batch
 from avmc_core.dropout import Dropout
 from avmc_core.models import avmc_semi, graph_mfn, mfn, mult, tfn
@@ -60,7 +61,7 @@ class WholeProduct(tfn.TensorFusion):
 class TorchAttention(mult.Attention):
     """What torch.nn.MultiheadAttention computes, attention weights included, as the reference asks it to."""
 
-    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Tensor:
         mixed, _ = multi_head_attention_forward(
             *(x.transpose(0, 1) for x in (queries, keys, values)),
             queries.shape[-1],
@@ -74,7 +75,7 @@ class TorchAttention(mult.Attention):
             self.out.weight,
             self.out.bias,
             training=self.training,
-            attn_mask=mask[0, 0],
+            attn_mask=additive_mask(seen, keys.shape[1])[0, 0],
         )
         return mixed.transpose(0, 1)
 
@@ -82,10 +83,10 @@ class TorchAttention(mult.Attention):
 class WholeEncoder(mult.Encoder):
     """Every step of the last layer, although one is read."""
 
-    def own(self, x: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
+    def own(self, x: Tensor, lengths: Tensor, seen: Tensor) -> Tensor:
         x = self.drop(self.scale * x)
         for layer in self.layers:
-            x = layer(x, x, x, mask)
+            x = layer(x, x, x, seen)
         return last_valid(self.norm(x), lengths.expand(len(x)))
 
 

@@ -1,4 +1,4 @@
-"""The optional compiled kernel: ``resources/lstm.c``, built once where a C compiler is found, never required.
+"""The optional compiled kernels, ``resources/*.c``: built once where a C compiler is found, never required.
 
 The build is kept in ``$AVMC_HOME/compiled``. AVMC_COMPILE=0 switches it off, CC names the compiler.
 """
@@ -17,7 +17,8 @@ from pathlib import Path
 from avmc_core.atomic import new_file
 from avmc_core.home import home
 
-SOURCE = Path(__file__).parent / "resources" / "lstm.c"
+RESOURCES = Path(__file__).parent / "resources"
+SOURCES = [RESOURCES / name for name in ("lstm.c", "attention.c")]
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
 # PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight for the cores.
 OPENMP = ("-fopenmp", "-nostdlib")
@@ -25,7 +26,7 @@ OPENMP = ("-fopenmp", "-nostdlib")
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The loaded kernel; None where it is switched off or cannot be built."""
+    """The loaded kernels; None where it is switched off or cannot be built."""
     compiler = os.environ.get("CC") or shutil.which("cc")
     if os.environ.get("AVMC_COMPILE") == "0" or not compiler:
         return None
@@ -38,17 +39,21 @@ def library() -> ctypes.CDLL | None:
 
 
 def identity() -> str:
-    """What computes LSTMs on CPU here; part of a run's key, because the last bits depend on it."""
-    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16] if library() else "torch"
+    """What computes LSTMs and attention on CPU here; part of a run's key, because the last bits depend on it."""
+    return hashlib.sha256(_source()).hexdigest()[:16] if library() else "torch"
+
+
+def _source() -> bytes:
+    return b"".join(path.read_bytes() for path in (RESOURCES / "vector.h", *SOURCES))
 
 
 def _build(compiler: str, flags: tuple[str, ...]) -> Path:
     """The shared library for this source, compiler and processor, built if need be."""
-    depends = (SOURCE.read_text(), compiler, *flags, platform.machine(), _processor())
-    path = home() / "compiled" / f"lstm-{hashlib.sha256(repr(depends).encode()).hexdigest()[:16]}.so"
+    depends = (_source(), compiler, *flags, platform.machine(), _processor())
+    path = home() / "compiled" / f"kernels-{hashlib.sha256(repr(depends).encode()).hexdigest()[:16]}.so"
     if not path.exists():
         with new_file(path) as temporary:
-            subprocess.run([compiler, *flags, "-o", temporary, SOURCE], check=True, capture_output=True)
+            subprocess.run([compiler, *flags, "-o", temporary, *SOURCES], check=True, capture_output=True)
     return path.resolve()
 
 

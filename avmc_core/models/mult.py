@@ -8,9 +8,10 @@ from itertools import permutations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, relu, scaled_dot_product_attention
+from torch.nn.functional import linear, relu
 
 from avmc_core import schema
+from avmc_core.attention import attend
 from avmc_core.batches import Batch, Inputs
 from avmc_core.dropout import Dropout, dropout
 from avmc_core.models import mending
@@ -54,7 +55,7 @@ SETTINGS = MulTSettings()
 
 class Attention(nn.Module):
     """Multi-head attention: queries (B, L, w), keys and values (B, S, w) to (B, L, w). ``project`` stacks the maps of queries,
-    keys and values; ``mask`` (B or 1, 1, L, S) is -inf where a query may not look, else 0."""
+    keys and values; query i sees the first ``seen[:, i]`` keys, seen (B or 1, L)."""
 
     def __init__(self, width: int, heads: int, dropout: float):
         super().__init__()
@@ -62,16 +63,10 @@ class Attention(nn.Module):
         self.project = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Tensor:
         maps = zip((queries, keys, values), self.project.weight.chunk(3), self.project.bias.chunk(3), strict=True)
-        q, k, v = (linear(x, w, b).unflatten(-1, (self.heads, -1)).transpose(1, 2) for x, w, b in maps)
-        p = self.dropout if self.training else 0.0
-        if p > 0 and not q.is_cuda:  # the fused kernels of CPU have no dropout
-            weights = torch.softmax(q @ k.mT * q.shape[-1] ** -0.5 + mask, -1)  # (B, heads, L, S)
-            mixed = dropout(weights, p, True) @ v  # (B, heads, L, w / heads)
-        else:
-            mixed = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p)
-        return self.out(mixed.transpose(1, 2).flatten(2))
+        q, k, v = (linear(x, w, b) for x, w, b in maps)
+        return self.out(attend(q, k, v, seen, self.heads, self.dropout if self.training else 0.0))
 
 
 class EncoderLayer(nn.Module):
@@ -87,9 +82,9 @@ class EncoderLayer(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Tensor:
         normed = (self.norm_1(part) for part in (x, keys, values))
-        x = x + self.drop(self.attention(*normed, mask))
+        x = x + self.drop(self.attention(*normed, seen))
         return x + self.drop(self.linear_2(self.relu_drop(relu(self.linear_1(self.norm_2(x))))))
 
 
@@ -103,20 +98,19 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(width, attention_dropout, s) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
-    def cross(self, x: Tensor, other: Tensor, mask: Tensor) -> Tensor:
+    def cross(self, x: Tensor, other: Tensor, seen: Tensor) -> Tensor:
         """Queries x (B, L, w) on ``other`` (B, S, w), the same in every layer; keys and values get dropout masks of their own."""
         x, keys, values = (self.drop(self.scale * part) for part in (x, other, other))
         for layer in self.layers:
-            x = layer(x, keys, values, mask)
+            x = layer(x, keys, values, seen)
         return self.norm(x)
 
-    def own(self, x: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
+    def own(self, x: Tensor, lengths: Tensor, seen: Tensor) -> Tensor:
         """x (B, L, w) on itself; only step ``lengths - 1`` of the result is wanted (B, w), so the last layer computes no other."""
         x = self.drop(self.scale * x)
         for layer in self.layers[:-1]:
-            x = layer(x, x, x, mask)
-        row = last_valid(mask[:, 0], lengths)[:, None, None]  # (B or 1, 1, 1, L)
-        last = self.layers[-1](last_valid(x, lengths)[:, None], x, x, row)
+            x = layer(x, x, x, seen)
+        last = self.layers[-1](last_valid(x, lengths)[:, None], x, x, last_valid(seen, lengths)[:, None])
         return self.norm(last)[:, 0]
 
 
@@ -156,12 +150,12 @@ class MulT(Model):
         output = {}
         for query in schema.MODALITIES:
             attended = [
-                self.cross[f"{query}_on_{key}"].cross(x[query], x[key], self.mask(x, lengths, query, key))
+                self.cross[f"{query}_on_{key}"].cross(x[query], x[key], self.seen(x, lengths, query, key))
                 for key in schema.MODALITIES
                 if key != query
             ]
-            mask = self.mask(x, lengths, query, query)
-            output[f"Feature_{query[0]}"] = self.memory[query].own(torch.cat(attended, -1), lengths[query], mask)
+            seen = self.seen(x, lengths, query, query)
+            output[f"Feature_{query[0]}"] = self.memory[query].own(torch.cat(attended, -1), lengths[query], seen)
         fused = torch.cat([output[f"Feature_{m[0]}"] for m in schema.MODALITIES], -1)  # (B, 6w)
         hidden = dropout(relu(self.residual_1(fused)), s.output_dropout, self.training)
         prediction = self.out(fused + self.residual_2(hidden)).squeeze(-1)
@@ -174,16 +168,14 @@ class MulT(Model):
             return {m: (own[m] - kernel + 1).clamp(min=1) for m, kernel in self.kernels.items()}
         return {m: torch.tensor([part.shape[1]], device=part.device) for m, part in x.items()}
 
-    def mask(self, x: Mapping[str, Tensor], lengths: Mapping[str, Tensor], query: str, key: str) -> Tensor:
-        """(B or 1, 1, L, S), 0 where key j counts and, if causal, j - i < 1 + |difference of the lengths| for query i, else -inf.
-        The last query that counts sees every key that counts."""
-        i = torch.arange(x[query].shape[1], device=x[query].device)[:, None]  # (L, 1)
-        j = torch.arange(x[key].shape[1], device=x[key].device)  # (S,)
-        seen = (j < lengths[key][:, None, None]).expand(-1, len(i), -1)
-        if self.settings.causal:
-            reach = 1 + (lengths[key] - lengths[query]).abs()[:, None, None]
-            seen = seen & (j - i < reach)
-        return torch.zeros(seen.shape, device=seen.device).masked_fill(~seen, -torch.inf)[:, None]
+    def seen(self, x: Mapping[str, Tensor], lengths: Mapping[str, Tensor], query: str, key: str) -> Tensor:
+        """(B or 1, L) how many keys each query sees: all that count or, if causal, at most 1 + i + |difference of the lengths|
+        for query i. The last query that counts sees every key that counts."""
+        count = lengths[key][:, None]
+        if not self.settings.causal:
+            return count.expand(-1, x[query].shape[1])
+        i = torch.arange(x[query].shape[1], device=x[query].device)
+        return torch.minimum(count, 1 + i + (lengths[key] - lengths[query]).abs()[:, None])
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [adam({"params": list(self.parameters()), "lr": self.settings.rate, "weight_decay": 0.0})]

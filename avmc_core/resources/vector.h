@@ -1,0 +1,56 @@
+/* Vectors of floats, what is computed on them, and numbers too small to matter: for lstm.c and attention.c. */
+#pragma once
+#include <stdint.h>
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
+
+#ifdef __AVX512F__
+enum { LANES = 16 };
+#else
+enum { LANES = 8 };
+#endif
+typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+static inline vec load(const float *p) { return *(const vec *)p; }
+static inline void store(float *p, vec v) { *(vec *)p = v; }
+static inline vec all(float x) { return x - (vec){0}; }
+static inline vec choose(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
+
+static inline vec exp_(vec x) {
+    x = choose(x < -87.0f, all(-87.0f), choose(x > 87.0f, all(87.0f), x));
+    vec n = x * 1.44269504f + 12582912.0f - 12582912.0f; /* x = n log 2 + r, n rounded to a whole number */
+    vec r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    vec p = all(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f, p = p * r + 8.3334519073e-3f, p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f, p = p * r + 5.0000001201e-1f;
+    ivec scale = (__builtin_convertvector(n, ivec) + 127) << 23;
+    return (p * r * r + r + 1.0f) * (vec)scale;
+}
+
+static inline vec sigmoid(vec x) { return 1.0f / (1.0f + exp_(-x)); }
+
+static inline vec tanh_(vec x) {
+    vec z = x * x, p = all(-5.70498872745e-3f);
+    p = p * z + 2.06390887954e-2f, p = p * z - 5.37397155531e-2f, p = p * z + 1.33314422036e-1f;
+    p = p * z - 3.33332819422e-1f;
+    return choose(z < 0.390625f, p * z * x + x, 1.0f - 2.0f / (1.0f + exp_(x + x)));
+}
+
+/* Denormal numbers, of which fading gradients are full, count as zero: they are a hundred times slower. */
+static unsigned flush_denormals(void) {
+#ifdef __SSE__
+    unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040);
+    return before;
+#else
+    return 0;
+#endif
+}
+
+static void restore_denormals(unsigned before) {
+#ifdef __SSE__
+    _mm_setcsr(before);
+#endif
+}
