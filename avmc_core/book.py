@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from avmc_core.errors import InputError
+from avmc_core.fonts import han_font
 from avmc_core.notebooks import NotebookError, build_notebooks, notebook_options, report
 
 
@@ -26,9 +27,11 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     """
     build = Path(out) / "_build"
     pages = {path.relative_to("book"): path for path in Path("book").rglob("*") if path.is_file()}
+    pages[Path("_static") / han_font().name] = han_font()
     for notebook in build_notebooks(out=build / "notebooks", **options):
         click.echo(report(notebook))
-        for path in (notebook.path, notebook.path.with_suffix(".json")):
+        script = Path(options.get("folder") or "notebooks") / f"{notebook.name}.py"
+        for path in (notebook.path, notebook.path.with_suffix(".json"), script):
             pages[Path("notebooks") / path.name] = path
     stage(pages, build / "site")
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}
-LANDING_BYTES, SITE_BYTES = 2_500_000, 40_000_000  # of the landing page, 1.5 MB are the icons that the theme brings
+LANDING_BYTES, SITE_BYTES = 1_000_000, 40_000_000
 
 
 class Page(HTMLParser):
