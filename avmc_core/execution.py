@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -12,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
 
 from avmc_core import metrics, schema
 from avmc_core.batches import Inputs, SplitData
 from avmc_core.errors import InputError
 from avmc_core.models.base import Sizes
 from avmc_core.placeholders import placeholder_clips
+from avmc_core.sealed import write_sealed
 from avmc_core.settings import as_dict
 from avmc_core.store import Split, Store
-from avmc_core.training import TrainingFailed, discard_state, predict, train, write_tensors
+from avmc_core.training import TrainingFailed, predict, train, write_tensors
 
 BERT = "bert-base-chinese"  # the encoder of the released text features
 
@@ -75,7 +74,8 @@ def execute(
     progress_bar: bool = False,
 ) -> dict:
     """Train (or fit), predict every labelled split, score; leaves ``predictions.safetensors`` and ``model.safetensors`` in
-    ``folder`` and returns the outcome: status, reason, epochs, best_epoch, seconds, parameters, history, scores."""
+    ``folder``, beside the trainer's state (a kill from here on costs no training), and returns the outcome: status, reason,
+    epochs, best_epoch, seconds, parameters, history, scores."""
     start = time.perf_counter()
     sizes = sizes_of(data.store)
     outcome = {
@@ -98,10 +98,8 @@ def execute(
             except TrainingFailed as error:
                 return outcome | {"status": "failed", "reason": str(error), "seconds": time.perf_counter() - start}
             predictions = {name: predict(model, data(name, model.inputs), device) for name in schema.SPLITS}
-            # one key: safetensors writes several in no fixed order
-            metadata = {"avmc": json.dumps({"settings": as_dict(settings), "sizes": as_dict(sizes)}, sort_keys=True)}
-            write_tensors(folder / "model.safetensors", model.state_dict(), metadata)
-            discard_state(folder)
+            facts = {"settings": as_dict(settings), "sizes": as_dict(sizes)}
+            write_tensors(folder / "model.safetensors", model.state_dict(), facts)
             outcome |= {
                 "epochs": progress.epoch,
                 "best_epoch": progress.best_epoch,
@@ -110,7 +108,7 @@ def execute(
             }
     outcome["scores"] = {name: scores(data.split(name), predictions[name]) for name in schema.SPLITS}
     flat = {f"{name}.{task}": p for name, tasks in predictions.items() for task, p in tasks.items()}
-    save_file(flat, folder / "predictions.safetensors")
+    write_sealed(folder / "predictions.safetensors", flat)
     return outcome | {"seconds": time.perf_counter() - start}
 
 

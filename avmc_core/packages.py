@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from avmc_core import registry, schema, settings
 from avmc_core.atomic import new_file
 from avmc_core.errors import InputError
 from avmc_core.metrics import format_metric
 from avmc_core.models.base import Model, Sizes
-from avmc_core.runs import Record, RunStore
+from avmc_core.runs import WEIGHTS, Record, RunStore
+from avmc_core.sealed import read_sealed
 from avmc_core.store import Store
 
 FORMAT = 1
@@ -78,15 +79,14 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
     if chosen.data["digest"] != store.digest:
         found = f"digest {store.digest[:12]}"
         raise InputError(store.path, found, f"{chosen.data['digest'][:12]}, the store of run {chosen.key[:12]}")
-    if chosen.status != "done" or not (chosen.folder / "model.safetensors").exists():
+    if chosen.status != "done" or not (chosen.folder / WEIGHTS).exists():
         raise InputError(chosen.folder, "no weights", "a finished run of a model that is trained")
     if chosen.settings.get("text") == "finetune":
         raise InputError(
             chosen.model, "a model that fine-tunes its text encoder", "one that reads frozen text features"
         )
     ensemble = sorted((record for record in runs if _siblings(chosen, record)), key=lambda record: record.seed)
-    with safe_open(chosen.folder / "model.safetensors", "np") as file:
-        sizes = json.loads(file.metadata()["avmc"])["sizes"]
+    sizes = read_sealed(chosen.folder / WEIGHTS)[1]["sizes"]
     facts = {
         "format": FORMAT,
         "model": chosen.model,
@@ -103,7 +103,7 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
         "scores": {str(record.seed): record.scores for record in ensemble},
         "licences": LICENCES,
     }
-    weights = {record.seed: load_file(record.folder / "model.safetensors") for record in ensemble}
+    weights = {record.seed: read_sealed(record.folder / WEIGHTS)[0] for record in ensemble}
     return Package(facts, weights, _statistics(store))
 
 

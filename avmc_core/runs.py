@@ -3,7 +3,7 @@
 A run's key is a digest of everything that its result depends on: model, settings, seed, data, device and thread count, the source
 of the modules that it imports and the versions of the libraries that compute. A finished run is a folder named by its key:
 ``record.json``, ``predictions.safetensors`` (per clip, every split) and, for trained models, ``model.safetensors`` with the
-settings inside. Work in progress lives under ``.work`` and moves in one rename.
+settings inside, all sealed: a damaged one is an error. Work in progress lives under ``.work`` and moves in one rename.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,14 +24,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from avmc_core import __version__, registry
+from avmc_core.atomic import new_file, sync
 from avmc_core.codehash import ROOT, closure, code_hash
 from avmc_core.compiled import identity
 from avmc_core.errors import InputError
+from avmc_core.sealed import SEAL, read_sealed
 from avmc_core.settings import as_dict, digest
 
+RECORD, PREDICTIONS, WEIGHTS = "record.json", "predictions.safetensors", "model.safetensors"  # of a finished run
 LIBRARIES = ("torch", "numpy", "scikit-learn", "transformers")
 
 
@@ -99,11 +102,12 @@ class Record:
         return self.data["kind"] == "simulated"
 
     def predictions(self, split: str) -> dict[str, np.ndarray]:
-        """Task to predictions (N,) in the order of the split. Raises InputError when the run failed or has no such split."""
-        path = self.folder / "predictions.safetensors"
-        if not path.exists():
+        """Task to predictions (N,) in the order of the split. Raises InputError when the run failed, has no such split, or
+        its file is damaged."""
+        path = self.folder / PREDICTIONS
+        if self.status != "done":
             raise InputError(self.folder, "no predictions", f"a run that is done, not {self.status} ({self.reason})")
-        stored = load_file(path)
+        stored = read_sealed(path)[0]
         found = {n.split(".")[1]: p for n, p in stored.items() if n.split(".")[0] == split}
         if not found:
             names = sorted({n.split(".")[0] for n in stored})
@@ -118,20 +122,16 @@ class RunStore:
         self.root = Path(root)
 
     def get(self, key: str) -> Record | None:
-        """The finished run with this key, or None. Raises InputError for a record that cannot be read."""
-        path = self.root / key / "record.json"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        try:
-            return Record(**json.loads(text), folder=path.parent)
-        except (ValueError, TypeError) as error:
-            raise InputError(path, f"a record that does not read: {error}", "a record.json of this version") from error
+        """The finished run with this key, or None. Raises InputError for a record that is damaged or another run's."""
+        record = _read(self.root / key / RECORD)
+        if record is not None and record.key != key:
+            raise InputError(record.folder, f"the record of run {record.key}", f"that of {key}")
+        return record
 
     def __iter__(self) -> Iterator[Record]:
-        for path in sorted(self.root.glob("*/record.json")):
-            yield self.get(path.parent.name)
+        for path in sorted(self.root.glob(f"*/{RECORD}")):
+            if (record := self.get(path.parent.name)) is not None:
+                yield record
 
     @contextmanager
     def claim(self, key: str) -> Iterator[Path | None]:
@@ -155,11 +155,44 @@ class RunStore:
                 flock(lock, LOCK_UN)
 
     def publish(self, folder: Path, record: Record) -> Record:
-        """Move a claimed working folder to its place, record included."""
+        """Write the record into a claimed working folder, which makes the run a finished one, and move it to its place."""
         fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name != "folder"}
-        (folder / "record.json").write_text(json.dumps(fields, indent=1, sort_keys=True), encoding="utf-8")
-        os.replace(folder, self.root / record.key)
+        for path in folder.glob("*.safetensors"):
+            sync(path)
+        with new_file(folder / RECORD) as temporary:
+            text = json.dumps({**fields, SEAL: digest(fields)}, indent=1, sort_keys=True)
+            temporary.write_text(text, encoding="utf-8")
+        return self.recover(folder)
+
+    def recover(self, folder: Path) -> Record | None:
+        """The run in a claimed working folder if it is a finished one, moved to its place; else None."""
+        record = _read(folder / RECORD)
+        if record is None:
+            return None
+        for path in folder.iterdir():
+            if path.name not in (RECORD, PREDICTIONS, WEIGHTS):  # what the trainer would have gone on from
+                path.unlink()
+        target = self.root / record.key
+        if target.exists():  # without its record, or it would have been found
+            shutil.rmtree(target)
+        os.replace(folder, target)
+        sync(self.root)
         return self.get(record.key)
+
+
+def _read(path: Path) -> Record | None:
+    """A record; None if there is none, or one of an earlier version, which bore no seal. Raises InputError for a damaged one."""
+    try:
+        if not path.is_file():
+            return None
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if (seal := fields.pop(SEAL, None)) is None:
+            return None
+        if seal != digest(fields):
+            raise ValueError("its content is not what its seal says")
+        return Record(**fields, folder=path.parent)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(path, f"a record that does not read: {error}", "a record.json as it was written") from error
 
 
 @cache

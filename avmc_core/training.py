@@ -8,23 +8,23 @@ clips), seeded with the run's seed, the epoch and the pass. A killed run therefo
 
 from __future__ import annotations
 
-import json
 import math
-import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from avmc_core import schema
 from avmc_core.batches import Inputs, SplitData
+from avmc_core.errors import InputError
 from avmc_core.models.base import Model, Pass, Training
+from avmc_core.sealed import read_sealed, write_sealed
 
 MARGIN = 1e-6  # a validation loss is better when it is lower by at least this much, as in the reference
 STATE = "state.safetensors"
@@ -169,17 +169,25 @@ def _save(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer], p
     tensors["generator"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["generator_cuda"] = torch.cuda.get_rng_state()
-    write_tensors(folder / STATE, tensors, {"progress": json.dumps(vars(progress))})
+    write_tensors(folder / STATE, tensors, {"progress": vars(progress)})
     for path in folder.glob("best-*.safetensors"):
         if path != _best(folder, progress):
             path.unlink()
 
 
 def _restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer]) -> Progress:
-    """The state of an interrupted run, put into the model and its optimisers; a fresh one if there is none."""
+    """The state of an interrupted run, put into the model and its optimisers; a fresh one if there is none, or a damaged
+    one, which is said in a warning: the same run then begins anew."""
     if not (folder / STATE).exists():
         return Progress()
-    tensors, metadata = _read(folder / STATE)
+    try:
+        tensors, facts = _read(folder / STATE)
+        progress = Progress(**facts["progress"])
+        _read(_best(folder, progress))  # needed at the end
+    except InputError as error:
+        warnings.warn(f"{error}; training begins anew", stacklevel=2)
+        discard_state(folder)
+        return Progress()
     model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
     for number, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}
@@ -191,13 +199,13 @@ def _restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer]
     torch.set_rng_state(tensors["generator"])
     if "generator_cuda" in tensors:
         torch.cuda.set_rng_state(tensors["generator_cuda"])
-    return Progress(**json.loads(metadata["progress"]))
+    return progress
 
 
 def discard_state(folder: Path) -> None:
-    """Remove the state of a finished run; first what names the other files, so that a kill in between leaves no half."""
-    (folder / STATE).unlink()
-    for path in folder.glob("best-*.safetensors"):
+    """Remove the state of a run; first what names the other files, so that a kill in between leaves no half."""
+    (folder / STATE).unlink(missing_ok=True)
+    for path in (*folder.glob("best-*.safetensors"), *folder.glob("*.writing")):
         path.unlink()
 
 
@@ -205,13 +213,11 @@ def _best(folder: Path, progress: Progress) -> Path:
     return folder / f"best-{progress.best_epoch}.safetensors"
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """A safetensors file that appears complete or not at all."""
-    temporary = path.with_suffix(".writing")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, metadata)
-    os.replace(temporary, path)
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any] | None = None) -> None:
+    """A sealed file of tensors, which appears complete or not at all."""
+    write_sealed(path, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, facts)
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    with safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors, facts = read_sealed(path)
+    return {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, facts
