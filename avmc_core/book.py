@@ -10,9 +10,12 @@ from typing import Any
 
 import click
 
+from avmc_core.bundle import write_bundle
+from avmc_core.corpus import ensure_corpus
 from avmc_core.errors import InputError
 from avmc_core.fonts import han_font
 from avmc_core.notebooks import NotebookError, build_notebooks, notebook_options, report
+from avmc_core.store import open_store
 
 
 class BookError(RuntimeError):
@@ -23,13 +26,16 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     """Render the book whose ``_config.yml`` is in the current folder into ``<out>/_build/html``; returns that folder.
 
     ``options`` go to ``build_notebooks``. A notebook ``notebooks/NAME.py`` becomes ``notebooks/NAME.html``, a page
-    ``book/NAME.md`` becomes ``NAME.html``. Raises InputError, NotebookError, or BookError when Sphinx warns.
+    ``book/NAME.md`` becomes ``NAME.html``; the bundle of results goes into ``results`` beside them. Raises InputError,
+    NotebookError, or BookError when Sphinx warns.
     """
     build = Path(out) / "_build"
     pages = {path.relative_to("book"): path for path in Path("book").rglob("*") if path.is_file()}
     pages[Path("_static") / han_font().name] = han_font()
+    results = []
     for notebook in build_notebooks(out=build / "notebooks", **options):
         click.echo(report(notebook))
+        results += notebook.results
         script = Path(options.get("folder") or "notebooks") / f"{notebook.name}.py"
         for path in (notebook.path, notebook.path.with_suffix(".json"), script):
             pages[Path("notebooks") / path.name] = path
@@ -39,6 +45,8 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     command += ["--config", str(Path("_config.yml").resolve()), "--toc", str(Path("_toc.yml").resolve())]
     if subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], check=False).returncode:
         raise BookError("the book has warnings or errors (above)")
+    data = open_store(options["store"]) if options.get("store") else ensure_corpus("ci")
+    write_bundle(build / "html" / "results", data, results, options.get("profile") or "ci")
     return build / "html"
 
 

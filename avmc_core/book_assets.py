@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 THEME_CSS = Path("_static/styles/pydata-sphinx-theme.css")
 WEBFONTS = Path("_static/vendor/fontawesome/webfonts")
 ICON_SCRIPT = "fontawesome.js"
-ICON_FONT = "icons.woff"
+THEME_FONT, ICON_FONT = "fa-solid-900.ttf", "icons.woff"
 ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"\\([0-9a-f]+)"\}')
 STYLES_OF_ICONS = {"solid", "lg"}  # modifiers that are no icons
 
@@ -55,13 +55,13 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
     out = Path(app.outdir)
     for script in Path(app.srcdir).glob("notebooks/*.py"):
         shutil.copyfile(script, out / "_sources" / "notebooks" / script.name)
-    if (out / THEME_CSS).is_file():
+    if (out / WEBFONTS / THEME_FONT).is_file():  # else Sphinx had nothing to do, and the site is as light as last time
         lighten(out)
 
 
 def lighten(site: Path) -> set[str]:
     """Removes from the built ``site`` the icon script, icons and fonts that no page shows, and source maps; returns the icons
-    that stay. Pages that were not rebuilt are as they were left last time: doing it twice changes nothing."""
+    that stay. Sphinx lays the theme's files anew each time that it builds; pages that it did not rebuild are as they were left."""
     pages = [path for path in site.rglob("*.html") if "_static" not in path.parts]
     for page in pages:
         text = page.read_text(encoding="utf-8")
@@ -101,7 +101,7 @@ def _cut_icons(webfonts: Path, codes: set[int]) -> None:
     from fontTools import subset
     from fontTools.ttLib import TTFont
 
-    font = TTFont(webfonts / "fa-solid-900.ttf", recalcTimestamp=False)
+    font = TTFont(webfonts / THEME_FONT, recalcTimestamp=False)
     cutter = subset.Subsetter(subset.Options(hinting=False, layout_features=[]))
     cutter.populate(unicodes=codes)
     cutter.subset(font)

@@ -18,6 +18,7 @@ LAZY = {
     "bench": "avmc_core.bench",
     "notebooks": "avmc_core.notebooks",  # needs the extra "book", as the next
     "book": "avmc_core.book",
+    "bundle": "avmc_core.bundle",
     "extract": "avmc_core.extract_cli",  # needs the extra "extract", as predict
     "predict": "avmc_core.predict_cli",
     "export": "avmc_core.export_cli",

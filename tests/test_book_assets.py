@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-theme = pytest.importorskip("pydata_sphinx_theme", reason="the book needs the extra 'book'")
+pytest.importorskip("pydata_sphinx_theme", reason="the book needs the extra 'book'")
+import pydata_sphinx_theme as theme
 from fontTools.ttLib import TTFont
 
 from avmc_core import book_assets

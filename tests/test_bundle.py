@@ -1,0 +1,111 @@
+"""The bundle of results: complete, described truly, the same bytes each time, and without anybody's words."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avmc_core import artefacts, bundle
+from avmc_core.citation import bibtex, citation
+from avmc_core.crate import METADATA
+from avmc_core.errors import InputError
+from avmc_core.experiments import Experiment, Row
+from avmc_core.grid import run_all
+
+TRIVIAL = Experiment(
+    "Trivial", "nowhere", (Row("Constant", "Constant", seeded=False), Row("Late", "Late mean", seeded=False))
+)
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch, tiny_store):
+    """Bundles of two trained models and one saved result; call it to make one."""
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(bundle, "EXPERIMENTS", {"trivial": TRIVIAL})
+    run_all(TRIVIAL.runs("ci"), tiny_store, progress_bar=False, jobs=1)
+    cells = [{"row": "One", "estimate": 1.5, "low": float("nan")}, {"row": "Two", "estimate": 2.0}]
+    artefacts.save("figures", {"cells": cells, "runs": 2}, {"data": "simulated", "command": "avmc run trivial"})
+    return lambda name="results": bundle.write_bundle(tmp_path / name, tiny_store, ["figures"])
+
+
+def test_predictions_are_the_runs_own_clip_by_clip(made, tiny_store):
+    folder = made()
+    with (folder / "runs.csv").open(encoding="utf-8") as file:
+        runs = list(csv.DictReader(file))
+    assert [run["row"] for run in runs] == ["Constant", "Late"]
+    labels = (
+        pd.read_csv(tiny_store.path / "clips.csv", dtype=str)
+        .query("split == 'test'")
+        .set_index("id")["M"]
+        .astype(float)
+    )
+    for run in runs:
+        predicted = pd.read_csv(folder / "predictions" / f"{run['key']}.csv", dtype={"id": str}).set_index("id")["M"]
+        assert list(predicted.index) == list(labels.index)
+        assert float(run["MAE"]) == pytest.approx(np.abs(predicted - labels).mean(), abs=1e-4)
+
+
+def test_tables_hold_what_the_notebook_saved(made):
+    lines = (made() / "tables" / "figures-cells.csv").read_text(encoding="utf-8").splitlines()
+    assert lines == ["row,estimate,low", "One,1.5,", "Two,2.0,"]
+
+
+def test_the_description_names_every_file_with_its_size_and_digest(made):
+    folder = made()
+    graph = json.loads((folder / METADATA).read_text(encoding="utf-8"))["@graph"]
+    entities = {entity["@id"]: entity for entity in graph}
+    assert len(entities) == len(graph)
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != METADATA
+    }
+    assert {part["@id"] for part in entities["./"]["hasPart"]} == files.keys()
+    for name, path in files.items():
+        content = path.read_bytes()
+        assert entities[name]["contentSize"] == str(len(content))
+        assert entities[name]["sha256"] == hashlib.sha256(content).hexdigest()
+    linked = [value for entity in graph for value in entity.values() if isinstance(value, dict)]
+    assert all(value["@id"] in entities or value["@id"].startswith("https://w3id.org/ro/crate/") for value in linked)
+
+
+def test_the_same_runs_give_the_same_bytes(made):
+    first, second = made("a/results"), made("b/results")
+    assert first.with_suffix(".zip").read_bytes() == second.with_suffix(".zip").read_bytes()
+    with zipfile.ZipFile(first.with_suffix(".zip")) as packed:
+        assert f"results/{METADATA}" in packed.namelist()
+
+
+def test_another_bundle_replaces_the_old_one(made):
+    folder = made()
+    (folder / "tables" / "stale.csv").write_text("old")
+    made()
+    assert not (folder / "tables" / "stale.csv").exists()
+
+
+def test_results_on_real_data_must_not_hold_sentences(made, tiny_store, monkeypatch, tmp_path):
+    artefacts.save("figures", {"said": "今天的电影"}, {"data": "real store"})
+    monkeypatch.setattr(type(tiny_store), "simulated", False)
+    with pytest.raises(InputError, match="Chinese text"):
+        made()
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_result_that_nobody_saved_is_named(tiny_store, tmp_path, monkeypatch):
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path))
+    with pytest.raises(InputError, match=r"gone\.json"):
+        bundle.write_bundle(tmp_path / "results", tiny_store, ["gone"])
+
+
+def test_how_to_cite_follows_the_citation_file():
+    text = bibtex()
+    assert citation()["title"] in text and citation()["references"][0]["doi"] in text
+    assert all(f"{author['family-names']}, " in text for author in citation()["references"][0]["authors"])
+    assert citation()["version"] in Path(bundle.__file__).with_name("__init__.py").read_text(encoding="utf-8")
