@@ -113,20 +113,21 @@ def execute(
 
 
 def network(build: Callable, settings: object, store: Store) -> Callable:
-    """A function that builds the network; one that fine-tunes its text encoder is given a fresh one.
+    """A function that builds the network; one that runs or fine-tunes a text encoder is given a fresh one.
 
     The encoder is the simulated corpus's own, or for real features the folder $AVMC_BERT or bert-base-chinese from the
-    local cache. Raises InputError if neither is there.
+    local cache, its pooler included where ``build.pooling`` says so. Raises InputError if neither is there.
     """
     sizes = sizes_of(store)
-    if getattr(settings, "text", "") != "finetune":
+    if getattr(settings, "text", "frozen") == "frozen":
         return lambda: build(settings, sizes)
 
     def with_encoder():
         from avmc_core.text_encoder import build_encoder, load_encoder
 
         name = os.environ.get("AVMC_BERT") or BERT
-        _, encoder = build_encoder() if store.simulated else load_encoder(name)
+        pooling = getattr(build, "pooling", False)
+        _, encoder = build_encoder() if store.simulated else load_encoder(name, pooling)
         largest = max(int(split.tokens[:, 0].max()) for split in store.splits.values())
         if largest >= encoder.config.vocab_size:
             raise InputError(

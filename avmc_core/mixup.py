@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from avmc_core.errors import InputError
+
+LEVELS = ("input", "representation", "hidden")
+
 
 @dataclass(frozen=True)
 class MixupSettings:
@@ -17,6 +21,11 @@ class MixupSettings:
     beta: float = 1.0
     per_clip: bool = False  # one lambda for each clip instead of one for the batch
     detach_targets: bool = False  # consistency targets without gradient, as in interpolation consistency training (D08)
+    level: str = "representation"  # mixed (D31): the frames ("input"), their encoding (Equation 11), the classifier's first layer
+
+    def __post_init__(self):
+        if self.level not in LEVELS:
+            raise InputError("MixupSettings.level", repr(self.level), f"one of {', '.join(LEVELS)}")
 
 
 @dataclass(frozen=True)

@@ -65,14 +65,17 @@ def save_encoder(folder) -> Path:
     return Path(folder)
 
 
-def load_encoder(name) -> tuple[BertTokenizerFast, BertModel]:
+def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertModel]:
     """A BERT and its tokenizer, in evaluation mode: from the local folder ``name`` if there is one, else from the local
-    model cache under that name ("bert-base-chinese"). Never asks the network. Raises InputError if neither has it.
+    model cache under that name ("bert-base-chinese"). Never asks the network. With ``pooling`` its pretrained pooler too,
+    if it has one; else the pooler is None. Raises InputError if neither place has it.
     """
     try:
         with _quiet():
             tokenizer = BertTokenizerFast.from_pretrained(name, local_files_only=True)
-            model = BertModel.from_pretrained(name, local_files_only=True, add_pooling_layer=False)
+            model, report = BertModel.from_pretrained(
+                name, local_files_only=True, add_pooling_layer=pooling, output_loading_info=True
+            )
     except (OSError, ValueError) as error:
         raise InputError(
             name,
@@ -80,6 +83,8 @@ def load_encoder(name) -> tuple[BertTokenizerFast, BertModel]:
             "a folder with config.json, model.safetensors and a tokenizer: save_encoder(folder) writes the embedded "
             "corpus's own; a pretrained one is downloaded beforehand with `hf download bert-base-chinese`",
         ) from error
+    if any(key.startswith("pooler.") for key in report["missing_keys"]):
+        model.pooler = None  # transformers would leave it with random weights
     return tokenizer, model.eval()
 
 
@@ -108,11 +113,13 @@ def encode(sentences: Sequence[str], encoder=None) -> tuple[np.ndarray, np.ndarr
 
 @contextmanager
 def _quiet():
-    """Without transformers' progress bars, which know nothing of ours."""
-    was_on = transformers_logging.is_progress_bar_enabled()
+    """Without transformers' progress bars, which know nothing of ours, and its reports on weights that nobody asked for."""
+    was_on, level = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     try:
         yield
     finally:
+        transformers_logging.set_verbosity(level)
         if was_on:
             transformers_logging.enable_progress_bar()

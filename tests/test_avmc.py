@@ -161,3 +161,37 @@ def test_unknown_settings_are_errors():
         change(SUPERVISED, {"drop_out": 0.2})
     with pytest.raises(InputError, match=r"weights|unknown setting"):
         change(SUPERVISED, {"weights.X": 0.2})
+
+
+@pytest.mark.parametrize("name", READ_FRAMES)
+def test_what_is_mixed(name):
+    """Each level against the same computed by hand, in evaluation mode; a mixture with lambda = 1 is consistent at all."""
+    torch.manual_seed(1)
+    draws = {m: Draw(torch.randperm(6), torch.tensor([0.3])) for m in ("audio", "vision")}
+    for level in ("input", "representation", "hidden"):
+        model, batch = make(change(VARIANTS[name], {"mixup.level": level}))
+        output, losses = model(batch), {}
+        for m, task in (("audio", "A"), ("vision", "V")):
+            encoder, head, mix = getattr(model, f"{m}_encoder"), model.heads[m], draws[m].mix
+            if level == "input":
+                longer = torch.maximum(getattr(batch, f"{m}_lengths"), getattr(batch, f"{m}_lengths")[draws[m].partner])
+                found = model.classify(m, encoder(mix(getattr(batch, m)), longer))
+            elif level == "representation":
+                found = model.classify(m, mix(output[f"Feature_{m[0]}"]))
+            else:
+                norm = getattr(head, "norm", torch.nn.Identity())
+                first = mix(head.layer_1(norm(output[f"Feature_{m[0]}"])).relu())
+                found = head.layer_3(head.layer_2(first).relu())[:, 0]
+            losses[m] = (found - mix(output[task])).abs().mean()
+        torch.testing.assert_close(model.consistency(batch, output, draws), losses)
+        same = {m: Draw(draw.partner, torch.ones(1)) for m, draw in draws.items()}
+        if level != "input":  # the longer clip's steps are read
+            assert all(value < 1e-6 for value in model.consistency(batch, output, same).values())
+
+
+def test_unknown_values_are_errors():
+    for key, value in (("variant", "printed"), ("text", "finetune"), ("mixup.level", "output")):
+        with pytest.raises(InputError, match=key.split(".")[-1]):
+            avmc_networks.build(change(SUPERVISED, {key: value}), SIZES)
+    with pytest.raises(InputError, match="released network mixes inputs"):
+        avmc_networks.build(change(SUPERVISED, {"mixup.level": "hidden"}), SIZES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from transformers import BertModel
 
 from avmc_core import schema
 from avmc_core.errors import InputError
@@ -105,6 +106,16 @@ def test_saved_encoder_is_the_same_and_building_leaves_the_seed_alone(tmp_path):
     for found, wanted in zip(encode(texts, encoder), encode(texts), strict=True):
         np.testing.assert_array_equal(found, wanted)
     assert not encoder[1].training
+
+
+def test_a_pretrained_pooler_comes_along_when_it_is_asked_for(tmp_path):
+    """Bert_MAG reads it. A folder without one gives none, not random weights."""
+    folder = save_encoder(tmp_path / "encoder")
+    assert load_encoder(folder)[1].pooler is None and load_encoder(folder, pooling=True)[1].pooler is None
+    pooled = BertModel(load_encoder(folder)[1].config, add_pooling_layer=True)
+    pooled.save_pretrained(folder)
+    assert load_encoder(folder)[1].pooler is None
+    assert torch.equal(load_encoder(folder, pooling=True)[1].pooler.dense.weight, pooled.pooler.dense.weight)
 
 
 def test_missing_encoder_is_one_clear_error(tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,11 @@ from avmc_core import schema
 from avmc_core.batches import Batch
 from avmc_core.errors import InputError
 from avmc_core.mixup import Draw, MixupSettings, draw
-from avmc_core.models.base import Model, Pass, Training, Weights, adam
+from avmc_core.models.base import Model, Pass, Sizes, Training, Weights, adam
+from avmc_core.models.bert_text import Text
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class AVMCSettings:
 
     variant: str = "released"  # or "paper"
     semi: bool = False  # use the unlabelled clips
+    text: str = "frozen"  # or "frozen_dropout": the frozen encoder drops out in training, as released (D16)
     text_hidden: int = 64
     audio_hidden: int = 16
     vision_hidden: int = 16
@@ -73,11 +79,13 @@ SEMI = AVMCSettings(
 class AVMC(Model):
     """Losses and schedule that the three networks share. A network names its encoders ``audio_encoder``, ``vision_encoder``."""
 
-    def __init__(self, settings: AVMCSettings):
+    def __init__(self, settings: AVMCSettings, sizes: Sizes, encoder: BertModel | None = None):
         super().__init__()
-        if settings.variant not in ("paper", "released"):
-            raise InputError("AVMCSettings.variant", repr(settings.variant), "'paper' or 'released'")
+        for name, known in (("variant", ("paper", "released")), ("text", ("frozen", "frozen_dropout"))):
+            if getattr(settings, name) not in known:
+                raise InputError(f"AVMCSettings.{name}", repr(getattr(settings, name)), f"'{known[0]}' or '{known[1]}'")
         self.settings = settings
+        self.text = Text(settings.text, "cls", sizes.text, encoder)
 
     @property
     def task_weights(self) -> dict[str, float]:
@@ -117,20 +125,34 @@ class AVMC(Model):
             total = total + weight * error.sum() / rows.clamp(min=1)
         return total
 
-    def consistency(self, output: dict[str, Tensor], draws: dict[str, Draw]) -> dict[str, Tensor]:
-        """Equations 11 to 13: the classifier of a mixed representation against the mixture of the two predictions."""
+    def consistency(self, batch: Batch, output: dict[str, Tensor], draws: dict[str, Draw]) -> dict[str, Tensor]:
+        """Equations 11 to 13: the prediction for a mixture against the mixture of the two predictions."""
         losses = {}
         for modality, (task, _) in self.mixed_modalities.items():
-            mixed = draws[modality].mix(output[f"Feature_{modality[0]}"])
             target = draws[modality].mix(output[task])
             if self.settings.mixup.detach_targets:
                 target = target.detach()
-            losses[modality] = (self.classify(modality, mixed) - target).abs().mean()
+            losses[modality] = (self.of_mixture(modality, batch, output, draws[modality]) - target).abs().mean()
         return losses
+
+    def of_mixture(self, modality: str, batch: Batch, output: dict[str, Tensor], draw: Draw) -> Tensor:
+        """Clf_k of a mixture, (B,): of mixed frames, mixed representations, or mixed hidden layers.
+
+        Mixed frames are as long as the longer clip; the shorter one ends in zeros.
+        """
+        encoder, head, level = getattr(self, f"{modality}_encoder"), self.heads[modality], self.settings.mixup.level
+        if level == "input":
+            lengths = getattr(batch, f"{modality}_lengths")
+            frames = draw.mix(getattr(batch, modality))
+            return self.classify(modality, encoder(frames, torch.maximum(lengths, lengths[draw.partner])))
+        representation = output[f"Feature_{modality[0]}"]
+        if level == "hidden":
+            return head.from_hidden(draw.mix(head.hidden(representation)))
+        return self.classify(modality, draw.mix(representation))
 
     def classify(self, modality: str, representation: Tensor) -> Tensor:
         """Clf_k of a representation (B, h): (B,)."""
-        return self.heads[modality](representation)[0]
+        return self.heads[modality].from_hidden(self.heads[modality].hidden(representation))
 
     def loss(self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None) -> dict[str, Tensor]:
         """``regression`` alone in stage "regression" (Algorithm 1, lines 18 to 25), else with the consistency losses."""
@@ -138,7 +160,8 @@ class AVMC(Model):
         parts = {"regression": self.regression(output, batch.labels, batch.mask)}
         total = parts["regression"]
         if stage != "regression":
-            for modality, value in self.consistency(output, draws or self.draws(len(batch), batch.mask.device)).items():
+            draws = draws or self.draws(len(batch), batch.mask.device)
+            for modality, value in self.consistency(batch, output, draws).items():
                 parts[f"consistency_{modality}"] = value
                 total = total + self.mixed_modalities[modality][1] * value
         return {"total": total, **parts}

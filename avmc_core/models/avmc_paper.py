@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
@@ -11,6 +13,9 @@ from avmc_core.batches import Batch, Inputs
 from avmc_core.models.avmc import AVMC, AVMCSettings
 from avmc_core.models.base import Sizes
 from avmc_core.recurrent import LSTM, frames_of
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 
 class SequenceEncoder(nn.Module):
@@ -56,8 +61,15 @@ class Classifier(nn.Module):
         self.layer_3 = nn.Linear(hidden, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = relu(self.layer_1(self.drop(self.norm(x))))
-        return self.layer_3(relu(self.layer_2(x))).squeeze(-1)
+        return self.from_hidden(self.hidden(x))
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """The first hidden layer: (B, h) to (B, hidden)."""
+        return relu(self.layer_1(self.drop(self.norm(x))))
+
+    def from_hidden(self, first: Tensor) -> Tensor:
+        """The prediction (B,) from the first hidden layer (B, hidden)."""
+        return self.layer_3(relu(self.layer_2(first))).squeeze(-1)
 
 
 class AVMCPaper(AVMC):
@@ -65,8 +77,8 @@ class AVMCPaper(AVMC):
 
     inputs = Inputs(text="cls", audio="frames", vision="frames")
 
-    def __init__(self, settings: AVMCSettings, sizes: Sizes):
-        super().__init__(settings)
+    def __init__(self, settings: AVMCSettings, sizes: Sizes, encoder: BertModel | None = None):
+        super().__init__(settings, sizes, encoder)
         s = settings
         self.text_encoder = TextEncoder(sizes.text, s.text_hidden, s.dropout)
         self.audio_encoder = SequenceEncoder(sizes.audio, s.audio_hidden, s.dropout)
@@ -80,17 +92,14 @@ class AVMCPaper(AVMC):
             }
         )
 
-    def classify(self, modality: str, representation: Tensor) -> Tensor:
-        return self.heads[modality](representation)
-
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         output = {
-            "Feature_t": self.text_encoder(batch.text),
+            "Feature_t": self.text_encoder(self.text(batch)),
             "Feature_a": self.audio_encoder(batch.audio, batch.audio_lengths),
             "Feature_v": self.vision_encoder(batch.vision, batch.vision_lengths),
         }
         output["Feature_f"] = torch.cat([output[f"Feature_{m[0]}"] for m in schema.MODALITIES], -1)  # Equation 7
         for task, modality in schema.MODALITY_OF_TASK.items():
-            output[task] = self.classify(modality, output[f"Feature_{modality[0]}"])
-        output["M"] = self.classify("fusion", output["Feature_f"])
+            output[task] = self.heads[modality](output[f"Feature_{modality[0]}"])
+        output["M"] = self.heads["fusion"](output["Feature_f"])
         return output

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
 from avmc_core import schema
@@ -12,6 +14,9 @@ from avmc_core.models.base import Sizes
 from avmc_core.models.layers import Head
 from avmc_core.models.stacked import StackedBiLSTM
 from avmc_core.recurrent import frames_of
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 
 class ProjectedBiLSTM(StackedBiLSTM):
@@ -31,8 +36,8 @@ class AVMCSemi(AVMC):
 
     inputs = Inputs(text="cls", audio="frames", vision="frames")
 
-    def __init__(self, settings: AVMCSettings, sizes: Sizes):
-        super().__init__(settings)
+    def __init__(self, settings: AVMCSettings, sizes: Sizes, encoder: BertModel | None = None):
+        super().__init__(settings, sizes, encoder)
         s = settings
         self.text_encoder = nn.Linear(sizes.text, s.text_hidden)  # no activation (D06)
         self.audio_encoder = ProjectedBiLSTM(sizes.audio, s.audio_hidden, s.dropout)
@@ -49,7 +54,7 @@ class AVMCSemi(AVMC):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         output = {
-            "Feature_t": self.text_encoder(batch.text),
+            "Feature_t": self.text_encoder(self.text(batch)),
             "Feature_a": self.audio_encoder(batch.audio, batch.audio_lengths),
             "Feature_v": self.vision_encoder(batch.vision, batch.vision_lengths),
         }

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batches import Batch, Inputs
+from avmc_core.errors import InputError
 from avmc_core.mixup import Draw
 from avmc_core.models.avmc import AVMC, AVMCSettings, LinearFusion
 from avmc_core.models.base import Sizes
 from avmc_core.models.layers import AveragedEncoder, Head
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 
 class AVMCSupervised(AVMC):
@@ -19,9 +24,13 @@ class AVMCSupervised(AVMC):
 
     inputs = Inputs(text="cls", audio="mean", vision="mean")
 
-    def __init__(self, settings: AVMCSettings, sizes: Sizes):
-        super().__init__(settings)
+    def __init__(self, settings: AVMCSettings, sizes: Sizes, encoder: BertModel | None = None):
+        super().__init__(settings, sizes, encoder)
         s = settings
+        if s.mixup.level != "representation":
+            raise InputError(
+                "MixupSettings.level", repr(s.mixup.level), "the default: the released network mixes inputs"
+            )
         self.text_encoder = nn.Linear(sizes.text, s.text_hidden)  # no activation (D06)
         self.audio_encoder = AveragedEncoder(sizes.audio, s.audio_hidden, s.dropout)
         self.vision_encoder = AveragedEncoder(sizes.vision, s.vision_hidden, s.dropout)
@@ -37,7 +46,7 @@ class AVMCSupervised(AVMC):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         encoded = {
-            "text": self.text_encoder(batch.text),
+            "text": self.text_encoder(self.text(batch)),
             "audio": self.audio_encoder(batch.audio),
             "vision": self.vision_encoder(batch.vision),
         }

@@ -71,6 +71,8 @@ class Gate(nn.Module):
 class BertMAG(Model):
     """Inputs: tokens; audio and vision whole, padding included, in as many chunks as a text has steps (D33)."""
 
+    pooling = True  # the encoder's pretrained pooler is used
+
     def __init__(self, settings: BertMAGSettings, sizes: Sizes, encoder: BertModel | None = None):
         """``encoder`` is taken over, its pooler too; if it has none, it gets a new one."""
         super().__init__()

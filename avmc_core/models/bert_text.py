@@ -1,42 +1,59 @@
-"""Text for the models that read BERT: its precomputed states, or BERT itself, fine-tuned with the rest of the model."""
+"""Text for the models that read BERT: its precomputed states, or BERT itself, frozen or fine-tuned with the rest of the model."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
-from transformers import BertModel
 
 from avmc_core.batches import Batch
 from avmc_core.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import BertModel
+
+
+MODES = ("frozen", "frozen_dropout", "finetune")
 
 
 class Text(nn.Module):
     """[CLS] of a sentence, (B, D), or the last hidden states of all its tokens, (B, T, D), as ``view`` says.
 
-    ``mode="frozen"``: the batch's text as it is; ``mode="finetune"``: ``encoder``, which is taken over, reads the batch's tokens
-    and is trained in all its layers, its own dropouts on. States after a sentence's end are arbitrary: mask them. Raises
-    InputError if the mode is unknown, or asks for an encoder that is missing or of another width.
+    ``mode="frozen"``: the batch's text as it is. ``mode="frozen_dropout"`` (D16): the same in evaluation; in training the frozen
+    ``encoder`` reads the batch's tokens with its dropouts on, so that the features differ at every call.
+    ``mode="finetune"``: ``encoder`` reads the tokens and is trained in all its layers, its own dropouts on. The encoder is taken
+    over. States after a sentence's end are arbitrary: mask them. Raises InputError if the mode is unknown, or asks for an
+    encoder that is missing or of another width.
     """
 
     def __init__(self, mode: str, view: str, width: int, encoder: BertModel | None):
         super().__init__()
-        if mode not in ("frozen", "finetune"):
-            raise InputError("text", repr(mode), "'frozen' or 'finetune'")
+        if mode not in MODES:
+            raise InputError("text", repr(mode), f"one of {', '.join(map(repr, MODES))}")
         self.view = view
+        self.input = "cls" if mode == "finetune" else view  # the view of the batch's text; BERT reads tokens instead
         self.encoder = check_encoder(encoder, width) if mode == "finetune" else None
-        self.input = view if mode == "frozen" else "cls"  # the view of the batch's text; BERT reads tokens instead
+        # in a tuple, since it is no part of the model: not trained, not saved, never in evaluation mode
+        frozen = mode == "frozen_dropout"
+        self.noisy = (check_encoder(encoder, width).requires_grad_(False).train(),) if frozen else ()
 
     def forward(self, batch: Batch) -> Tensor:
-        if self.encoder is None:
-            return batch.text
+        if self.encoder is not None:
+            return self._read(self.encoder, batch)
+        if self.noisy and self.training:
+            return self._read(self.noisy[0].to(batch.tokens.device), batch)
+        return batch.text
+
+    def _read(self, encoder: BertModel, batch: Batch) -> Tensor:
         ids, mask, segments = valid_tokens(batch)
-        states = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
+        states = encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
         return states[:, 0] if self.view == "cls" else states
 
 
 def check_encoder(encoder: BertModel | None, width: int) -> BertModel:
     """The encoder, if it is there and gives ``width`` features a token; else raises InputError."""
     if encoder is None:
-        raise InputError("text", "'finetune' without an encoder", "a BertModel, as text_encoder.load_encoder gives")
+        raise InputError("text", "no encoder", "a BertModel, as text_encoder.load_encoder gives")
     if encoder.config.hidden_size != width:
         raise InputError("text encoder", f"hidden size {encoder.config.hidden_size}", str(width))
     return encoder

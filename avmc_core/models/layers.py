@@ -35,6 +35,14 @@ class Head(nn.Module):
         self.layer_3 = nn.Linear(hidden, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        first = relu(self.layer_1(self.drop(x)))
+        first = self.hidden(x)
         second = relu(self.layer_2(first))
         return self.layer_3(second).squeeze(-1), first, second
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """The first hidden layer: (B, D) to (B, h)."""
+        return relu(self.layer_1(self.drop(x)))
+
+    def from_hidden(self, first: Tensor) -> Tensor:
+        """The prediction (B,) from the first hidden layer (B, h)."""
+        return self.layer_3(relu(self.layer_2(first))).squeeze(-1)
