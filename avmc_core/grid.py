@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors.torch import load_file
@@ -65,6 +67,14 @@ def run_one(
         time.sleep(0.2)
 
 
+class Executor(Protocol):
+    """Computes runs somewhere and yields each with its record as it is finished: here, or on a cluster (``cluster.Slurm``)."""
+
+    def __call__(
+        self, missing: Sequence[Run], store: Store, runs: RunStore, device: str, threads: int
+    ) -> Iterator[tuple[Run, Record]]: ...
+
+
 def run_all(
     grid: Sequence[Run],
     store: Store,
@@ -74,31 +84,45 @@ def run_all(
     device: str | None = None,
     threads: int = 1,
     progress_bar: bool = True,
+    executor: Executor | None = None,
 ) -> dict[Run, Record]:
     """The records of all runs, in the order given; what is missing is computed by ``jobs`` processes (default: the cores).
 
-    ``device``: None for ``default_device()``; on a GPU runs share one process. Results do not depend on ``jobs``.
+    ``device``: None for ``default_device()``; on a GPU runs share one process. ``executor``: None for this machine. Results
+    depend neither on ``jobs`` nor on the executor.
     """
     runs, device = runs or run_store(), device or default_device()
     found = {run: runs.get(run.key(store.digest, device, threads)) for run in grid}
     missing = [run for run, record in found.items() if record is None]
-    jobs = min(jobs or os.cpu_count() or 1, len(missing))
-    bar = tqdm(total=len(missing), unit="run", disable=not (progress_bar and missing))
-    if jobs <= 1 or device != "cpu":
-        data = StoreData(store)
-        for run in missing:
-            found[run] = run_one(run, data, runs, device=device, threads=threads)
+    executor = executor or Local(jobs)
+    with tqdm(total=len(missing), unit="run", disable=not (progress_bar and missing)) as bar:
+        for run, record in executor(missing, store, runs, device, threads):
+            found[run] = record
             bar.update()
-    else:
+    return found
+
+
+@dataclass(frozen=True)
+class Local:
+    """The executor of this machine: ``jobs`` processes (default: the cores), or this one alone for one job or a GPU."""
+
+    jobs: int | None = None
+
+    def __call__(
+        self, missing: Sequence[Run], store: Store, runs: RunStore, device: str, threads: int
+    ) -> Iterator[tuple[Run, Record]]:
+        jobs = min(self.jobs or os.cpu_count() or 1, len(missing))
+        if jobs <= 1 or device != "cpu":
+            data = StoreData(store)
+            for run in missing:
+                yield run, run_one(run, data, runs, device=device, threads=threads)
+            return
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["avmc_core.execution"])  # PyTorch is imported once, by the server
         with ProcessPoolExecutor(jobs, context) as pool:
             futures = {pool.submit(_work, run, store.path, runs.root, device, threads): run for run in missing}
             for future in as_completed(futures):
-                found[futures[future]] = future.result()
-                bar.update()
-    bar.close()
-    return found
+                yield futures[future], future.result()
 
 
 def _work(run: Run, store: Path, runs: Path, device: str, threads: int) -> Record:
