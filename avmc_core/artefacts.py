@@ -1,20 +1,25 @@
-"""Key figures that a notebook leaves behind for the book's pages, with where they come from."""
+"""Where figures, tables and results come from, and the key figures that a notebook leaves behind for the book's pages."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from avmc_core import __version__
 from avmc_core.atomic import new_file
 from avmc_core.home import home
+from avmc_core.settings import digest
 
 if TYPE_CHECKING:
+    from avmc_core.runs import Record, Run
     from avmc_core.store import Store
 
 LOG = "AVMC_SAVED"  # environment variable: a file that gets the name of each result saved; the notebook runner sets it
@@ -33,6 +38,57 @@ def data_mark(source: Store | pd.DataFrame | None) -> str:
         return f"real store {source.digest[:8]}"
     visual = ", visual features approximate" if extracted["approximation"] else ""
     return f"own clips, store {source.digest[:8]}{visual}"
+
+
+def provenance(
+    source: Store | pd.DataFrame | None, command: str, records: Mapping[Run, Record] | None = None
+) -> dict[str, Any]:
+    """What a result, a figure or a table stands on: its data, the command that makes it with the profile named there, and of
+    the runs behind it the seeds, how many there are and how many failed, and the code that computed them."""
+    store = source if hasattr(source, "digest") else None
+    made = {"data": data_mark(source)}
+    if store:
+        made["digest"] = store.digest[:12]
+        command = command if store.simulated else f"AVMC_STORE=STORE {command}"
+    if profile := re.search(r"--profile (\w+)", command):
+        made["profile"] = profile[1]
+    if records:
+        codes = sorted({record.code["digest"] for record in records.values()})
+        made |= {
+            "seeds": sorted({run.seed for run in records}),
+            "runs": len(records),
+            "failed": sum(record.status != "done" for record in records.values()),
+            "code": f"{__version__} ({digest(codes)[:8]})",
+        }
+    else:
+        made["code"] = __version__
+    return made | {"command": command}
+
+
+def statement(made: Mapping[str, Any], against: str = "", status: str = "") -> str:
+    """A provenance in one line of Markdown: data, profile, seeds, failed runs, code, command, and how the paper stands to it.
+
+    ``against`` is the place in the paper; of simulated data the line says that nothing follows for the paper.
+    """
+    parts = [f"Data: {made['data']}"]
+    if "profile" in made:
+        parts.append(f"profile {made['profile']}")
+    if seeds := made.get("seeds"):
+        parts.append(f"seed{'s' if len(seeds) > 1 else ''} {_span(seeds)}")
+    if "runs" in made:
+        parts.append(f"{made['runs']} run{'s' if made['runs'] != 1 else ''}, {made['failed'] or 'none'} failed")
+    parts += [f"code {made['code']}"] if "code" in made else []
+    if against:
+        other = made["data"].startswith("simulated") and re.search(r"\b(Table|Figure|Section)", against)
+        parts.append(f"against the paper: {against}{', which is about other data' if other else ''}")
+    parts += [status] if status else []
+    return " · ".join([*parts, f"command: `{made['command']}`"])
+
+
+def _span(seeds: list[int]) -> str:
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"{seeds[0]}–{seeds[-1]}"
+    return ", ".join(map(str, seeds))
 
 
 def save(name: str, data: dict[str, Any], provenance: dict[str, Any]) -> Path:

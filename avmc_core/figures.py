@@ -7,6 +7,7 @@ no font needed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -18,13 +19,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from avmc_core.artefacts import data_mark
+from avmc_core.artefacts import data_mark, provenance, statement
 from avmc_core.fonts import register
 from avmc_core.schema import CLASSES, GRID, HOP_SECONDS, SPLITS, TASK_NAMES, TASKS
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
 
+    from avmc_core.runs import Record, Run
     from avmc_core.store import Store
 
 TASK_COLOURS = {"M": "#3C3C3C", "T": "#0072B2", "A": "#D55E00", "V": "#009E73"}
@@ -75,16 +77,20 @@ def mark(fig: Figure, source: Store | pd.DataFrame | None) -> Figure:
     return fig
 
 
-def caption(source: Store | pd.DataFrame | None, command: str, against: str = "") -> Markdown:
-    """The line under each figure and table: its data, the command that makes it, its status against the paper."""
+def caption(
+    source: Store | pd.DataFrame | None,
+    command: str,
+    against: str = "",
+    *,
+    records: Mapping[Run, Record] | None = None,
+    status: str = "",
+) -> Markdown:
+    """The line under each figure and table: its data, the runs behind it, the command that makes it, the place in the paper
+    that it stands ``against``, and its ``status`` there (see ``artefacts.statement``)."""
     from IPython.display import Markdown
 
-    parts = [
-        f"Data: {data_mark(source)}",
-        f"Command: `{command}`",
-        *([f"Against the paper: {against}"] if against else []),
-    ]
-    return Markdown(f"<small>{' · '.join(parts)}</small>")
+    line = statement(provenance(source, command, records), against, status)
+    return Markdown(f'<small class="avmc-caption">{line}</small>')
 
 
 def class_counts(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:

@@ -25,7 +25,7 @@ store = ""  # an imported store of the real features
 meta = ""  # the real label table; without it, the label counts that the package carries
 
 # %% tags=["hide-input"]
-from IPython.display import HTML, Markdown, display
+from IPython.display import Markdown, display
 
 from avmc_core import artefacts, claims, figures
 from avmc_core.claim_runs import Runs
@@ -33,7 +33,7 @@ from avmc_core.corpus import ensure_corpus
 from avmc_core.experiments import experiment
 from avmc_core.findings import FAILS, HOLDS
 from avmc_core.grid import run_all
-from avmc_core.html_table import html_table
+from avmc_core.html_table import Table
 from avmc_core.released import read_meta
 from avmc_core.store import open_store
 from avmc_core.three_truths import SHARED, spread, three_truths
@@ -79,7 +79,7 @@ Markdown(
 # %% tags=["hide-input"]
 frame = claims.as_frame(rulings).drop(columns="Key")
 sources = [claims.source_of(ruling.claim) for ruling in rulings]
-display(HTML(html_table(frame, "ledger", ["Place", "Decided by", "Verdict"], {"Decided by": sources})))
+display(Table(frame, "ledger", ["Place", "Decided by", "Verdict"], {"Decided by": sources}))
 figures.caption(data, "avmc notebooks 06_claims")
 
 # %% [markdown]
@@ -95,7 +95,7 @@ for metric in SHARED:
     gap = f"{wide['gap']:.3f}" if metric == "MAE" else f"{wide['gap']:.2f} points"
     text = f"{wide['models']} models stand in more than one table; the widest gap is {gap}, for {wide['model']}."
     display(Markdown(f"### {metric}\n\n{text}"))
-    display(HTML(html_table(three_truths(runs, metric), f"truths-{metric}")))
+    display(Table(three_truths(runs, metric), f"truths-{metric.lower()}"))
 figures.caption(data, "avmc notebooks 06_claims", "Table 2 and two later tables; ours is on the data named here")
 
 # %% tags=["hide-input"]

@@ -11,7 +11,6 @@ import pytest
 pytest.importorskip("sphinx", reason="the book needs the extra 'book'")
 from sphinx.testing.util import SphinxTestApp
 
-from avmc_core import result_tables
 from avmc_core.published import published
 
 BOOK = Path(__file__).parents[1] / "book"
@@ -28,7 +27,14 @@ CELLS = [
     for row, value, paper in (("One", 1.5, 2.25), ("Two", None, None))
     for metric in ("Acc2", "MAE")
 ]
-RESULT = {"provenance": {"data": "simulated corpus, not CH-SIMS"}, "data": {"cells": CELLS, "runs": 7}}
+MADE = {
+    "data": "simulated corpus, not CH-SIMS",
+    "seeds": [1, 2, 3],
+    "runs": 7,
+    "failed": 1,
+    "command": "avmc run made",
+}
+RESULT = {"provenance": MADE, "data": {"cells": CELLS, "runs": 7}}
 
 
 @pytest.fixture
@@ -78,34 +84,25 @@ def test_what_is_not_there_fails_the_build(build, text):
 
 
 def test_results_stand_beside_the_papers_figures(build):
-    html, warnings = build("```{results-table} made\n```")
+    """With what they stand on: data, seeds, failed runs, command."""
+    html, warnings = build("```{results-table} made\n:against: Table 2\n```")
     assert not warnings
-    assert [
-        re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", row)).split() for row in re.findall("(?s)<tr.*?</tr>", html)
-    ] == [
-        ["Acc2", "↑", "MAE", "↓"],
-        ["One", "1.50", "[1.50,", "1.50]", "paper", "2.25", "1.500", "[1.500,", "1.500]", "paper", "2.250"],
+    rows = [re.sub("<title>.*?</title>|<[^>]+>", " ", row).split() for row in re.findall("(?s)<tr>.*?</tr>", html)]
+    assert rows[1:] == [
+        ["One", "1.50", "2.25", "[1.50,", "1.50]", "1.500", "2.250", "[1.500,", "1.500]"],
         ["Two", "–", "–"],
     ]
-    assert "ours are about: simulated corpus, not CH-SIMS." in html
+    line = re.sub("<[^>]+>", "", re.search(r'<p class="avmc-caption">.*?</p>', html)[0])
+    assert line == (
+        "Data: simulated corpus, not CH-SIMS · seeds 1–3 · 7 runs, 1 failed · against the paper: Table 2, which is about "
+        "other data · 0 of 2 published figures lie within our intervals · command: avmc run made"
+    )
 
 
 def test_the_papers_figures_come_from_one_file(build):
     html, warnings = build("{published}`supervised_clips`")
     assert not warnings
     assert f">{published()['text_figures']['supervised_clips']['value']}</abbr>" in html
-
-
-def test_chosen_rows_and_metrics_keep_their_order():
-    table = result_tables.by_row(CELLS, ["Two", "One"], ["MAE"])
-    assert {row: list(cells) for row, cells in table.items()} == {"Two": ["MAE"], "One": ["MAE"]}
-    assert list(table) == ["Two", "One"]
-
-
-def test_the_csv_holds_every_cell():
-    lines = result_tables.csv_text(CELLS).splitlines()
-    assert lines[0].split(",") == list(result_tables.FIELDS)
-    assert len(lines) == 1 + len(CELLS)
 
 
 def test_every_difference_that_the_code_names_is_on_the_page():

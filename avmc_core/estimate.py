@@ -1,0 +1,92 @@
+"""A figure with its interval and the published one beside it, and the small picture of the three that a table's cell holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+WIDTH, HEIGHT, MARGIN = 96, 13, 5  # pixels; the margin keeps a diamond at the end of the scale whole
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """``value`` with ``low`` and ``high`` and the ``published`` figure, all on the display scale; None where there is none.
+
+    ``note`` says why there is no value; ``signed`` shows the sign of a difference.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    published: float | None = None
+    decimals: int = 2
+    note: str = ""
+    signed: bool = False
+
+    def __post_init__(self):
+        for name in ("value", "low", "high", "published"):
+            number = getattr(self, name)
+            if number is not None and not math.isfinite(number):
+                object.__setattr__(self, name, None)
+
+    @property
+    def difference(self) -> float | None:
+        """Ours minus the published figure."""
+        return None if self.value is None or self.published is None else self.value - self.published
+
+    def text(self, number: float | None) -> str:
+        return "–" if number is None else f"{number:{'+' if self.signed else ''}.{self.decimals}f}"
+
+    @property
+    def interval(self) -> str:
+        return "" if self.low is None or self.high is None else f"[{self.text(self.low)}, {self.text(self.high)}]"
+
+    def __str__(self) -> str:
+        """One line: ours, its interval, and after a stroke the published figure."""
+        ours = self.note if self.value is None and self.note else self.text(self.value)
+        return " ".join(filter(None, [ours, self.interval])) + (
+            "" if self.published is None else f" / {self.text(self.published)}"
+        )
+
+    def words(self) -> str:
+        """The same as a sentence, for those who hear the page or point at the picture."""
+        parts = [f"ours {self.text(self.value)}" if self.published is not None else self.text(self.value)]
+        if self.interval:
+            parts.append(f"95 % interval {self.text(self.low)} to {self.text(self.high)}")
+        if self.published is not None:
+            parts.append(f"paper {self.text(self.published)}")
+        if (difference := self.difference) is not None:
+            parts.append(f"difference {difference:+.{self.decimals}f}")
+        return ", ".join(parts)
+
+
+def scale(column: Iterable[Estimate]) -> tuple[float, float] | None:
+    """The smallest and the largest number of a column: what its pictures share. None for a column without numbers."""
+    found = [n for e in column for n in (e.value, e.low, e.high, e.published) if n is not None]
+    return (min(found), max(found)) if found else None
+
+
+def picture(estimate: Estimate, ends: tuple[float, float]) -> str:
+    """An SVG: the interval as a line, ours as a dot on it, the published figure as a hollow diamond, zero as a tick."""
+    low, high = ends
+
+    def at(number: float) -> str:
+        share = (number - low) / (high - low) if high > low else 0.5
+        return f"{MARGIN + share * (WIDTH - 2 * MARGIN):.1f}"
+
+    middle = HEIGHT / 2
+    parts = [f'<path class="axis" d="M0 {middle}H{WIDTH}"/>']
+    if low < 0 < high:
+        parts.append(f'<path class="zero" d="M{at(0)} 0V{HEIGHT}"/>')
+    if estimate.low is not None and estimate.high is not None:
+        parts.append(f'<path class="line" d="M{at(estimate.low)} {middle}H{at(estimate.high)}"/>')
+    if estimate.value is not None:
+        parts.append(f'<circle cx="{at(estimate.value)}" cy="{middle}" r="2.6"/>')
+    if estimate.published is not None:
+        parts.append(f'<path class="paper" d="M{at(estimate.published)} {middle - 4.5}l4.5 4.5-4.5 4.5-4.5-4.5z"/>')
+    words = estimate.words()
+    return (
+        f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}">'
+        f"<title>{words}</title>{''.join(parts)}</svg>"
+    )
