@@ -53,6 +53,7 @@ def import_released(
     repairs: Counter[str] = Counter()
     try:
         with new_folder(store_path) as folder:
+            before = {name: _stamp(path) for name, path in sources.items()}
             splits = _open_sources(sources)
             clips = {name: _clips(name, columns, repairs) for name, columns in splits.items()}
             if schema.UNLABELLED in clips:
@@ -72,6 +73,7 @@ def import_released(
                         )
                         for m in schema.MODALITIES
                     }
+                    _check_unchanged(sources, before)  # a mapped file that is cut would end the process
                     files |= write_split(folder, name, clips[name], values, columns["text_bert"])
             write_index(
                 folder,
@@ -82,7 +84,11 @@ def import_released(
                 repairs=repairs,
                 generator=simulated if simulated is not None else _simulation(sources),
             )
+            _check_unchanged(sources, before)
+            open_store(folder)  # what does not open is not left behind
     except OSError as error:
+        if error.filename and Path(error.filename) in sources.values():
+            raise InputError(error.filename, f"{type(error).__name__}: {error}", "a file that can be read") from None
         raise InputError(
             store_path, f"{type(error).__name__}: {error}", "a place where a store can be written"
         ) from None
@@ -188,6 +194,18 @@ def _release(padded: np.ndarray, block: np.ndarray) -> None:
         origin = np.frombuffer(view.obj, np.uint8).ctypes.data
         start = (block.ctypes.data - origin) // mmap.PAGESIZE * mmap.PAGESIZE
         view.obj.madvise(mmap.MADV_DONTNEED, start, block.ctypes.data - origin + block.nbytes - start)
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file is written to, cut or replaced."""
+    found = path.stat() if path.is_file() else None
+    return found and (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _check_unchanged(sources: dict[str, Path], before: dict[str, tuple[int, ...] | None]) -> None:
+    for name, path in sources.items():
+        if _stamp(path) != before[name]:
+            raise InputError(path, "a file that changed while it was read", "one that stays as it is")
 
 
 def _source(path: Path) -> dict[str, int | str]:

@@ -18,7 +18,8 @@ _REQUIRED = ("video_id", "clip_id", "text", *COLUMNS, "annotation")
 _SPLIT = "mode"  # absent from the unsupervised part's table
 _MAX_BYTES = 2**26
 _ENCODINGS = ("utf-8-sig", "gb18030")  # the first reads UTF-8 with and without a byte order mark
-_BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^$")
+_BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|\$_\$|.{201}")  # $_$ joins the two ids elsewhere
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def read_meta(path: str | Path) -> pd.DataFrame:
@@ -28,8 +29,8 @@ def read_meta(path: str | Path) -> pd.DataFrame:
     UTF-8 and GB18030 are read. Ids stay strings. What had to be set right is listed in ``attrs["repairs"]`` as
     ``{"what": ..., "count": ...}``: columns that are not used, an encoding other than UTF-8.
     Raises InputError, with the line, for a missing or doubled column, a line with too many or too few fields, an id that is
-    empty, occurs twice or holds control characters or path separators, a label that is no number in [-1, 1], an unknown
-    split, and for labels without a split or a split without labels.
+    empty, only dots, longer than 200 characters, there twice, or holds control characters, path separators or $_$, a label
+    that is no number in [-1, 1], an unknown split, and for labels without a split or a split without labels.
     """
     text, encoding = _decode(Path(path))
     repairs = [] if encoding == _ENCODINGS[0] else [{"what": f"meta.csv was read as {encoding}", "count": 1}]
@@ -104,10 +105,7 @@ def _row(where: str, fields: dict[str, str]) -> dict:
 def _label(where: str, text: str) -> float:
     if not text.strip():
         return math.nan
-    try:
-        label = float(text)
-    except ValueError:
-        label = math.nan
+    label = float(text) if _NUMBER.fullmatch(text.strip()) else math.nan  # float() takes 1_0 and other digits, too
     if not -1 <= label <= 1:
         raise InputError(where, repr(text[:200]), "a number in [-1, 1], or nothing")
     return label

@@ -33,6 +33,7 @@ __all__ = [
 
 ID_SEPARATOR = "$_$"  # between video id and clip id
 _BAD_IN_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|^\$_\$|\$_\$$|.{201}")
+_MAX_STEPS = 2**13  # T of a modality; the released arrays have 925. A longer row would be held in memory as a whole
 _MAX_ITEMS = 2**24  # of a column other than the features, which are read whole; characters for text
 
 
@@ -143,6 +144,8 @@ def _features(where: str, value: Any) -> np.ndarray:
         raise InputError(where, _describe(value), f"a float array (rows, steps, {dim})")
     if not value.flags.c_contiguous:
         raise InputError(where, "an array in Fortran order", "an array in C order, whose rows lie one after the other")
+    if value.shape[1] > _MAX_STEPS:
+        raise InputError(where, f"{value.shape[1]} steps", f"at most {_MAX_STEPS}")
     return value
 
 

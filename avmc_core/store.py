@@ -96,17 +96,20 @@ def open_store(path: str | Path) -> Store:
     """Opens a store by mapping its files, in well under a second.
 
     Raises InputError for whatever is no complete, consistent store of this schema version. Checks names, sizes, shapes,
-    lengths and the manifest's digest; ``verify_store`` checks every byte.
+    lengths and the manifest's digest, and every byte of what is read whole: the clips and their labels. ``verify_store``
+    checks every byte of the features too.
     """
     path = Path(path)
     manifest = _read_manifest(path / MANIFEST)
     try:
         _check_files(path, manifest)
+        for name in (CLIPS, *(files_of(split)["labels"] for split in manifest["splits"])):
+            _check_bytes(path / name, manifest["files"][name]["sha256"])
         clips = _read_clips(path / CLIPS)
         splits = {name: _open_split(path, name, manifest, clips) for name in manifest["splits"]}
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # whatever damaged files lead to: one kind of error for the user
         raise InputError(
             path, f"an inconsistent store ({type(error).__name__}: {error})", "one that was imported"
         ) from None
@@ -117,17 +120,21 @@ def verify_store(path: str | Path) -> Store:
     """Opens a store and compares every file with the SHA-256 in its manifest. Raises InputError if one differs."""
     store = open_store(path)
     for name, entry in store.manifest["files"].items():
-        with (store.path / name).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != entry["sha256"]:
-            raise InputError(store.path / name, f"SHA-256 {found}", f"{entry['sha256']}, as in {MANIFEST}")
+        _check_bytes(store.path / name, entry["sha256"])
     return store
+
+
+def _check_bytes(path: Path, expected: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise InputError(path, f"SHA-256 {found}", f"{expected}, as in {MANIFEST}")
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _MAX_MANIFEST:
-            raise ValueError(f"more than {_MAX_MANIFEST} bytes")
+        if path.exists() and not (path.is_file() and path.stat().st_size <= _MAX_MANIFEST):
+            raise ValueError(f"no regular file of at most {_MAX_MANIFEST} bytes")
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["schema_version"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -48,7 +49,8 @@ def write_index(
 ) -> None:
     """Writes ``clips.csv`` and the manifest. ``files``: what ``write_split`` returned for every split; ``generator``:
     the settings that made the clips, when they are simulated."""
-    data = pd.concat(clips.values()).to_csv(index=False, lineterminator="\n").encode("utf-8")
+    quoting = csv.QUOTE_NONNUMERIC  # every text: readers take a bare carriage return for the end of a line
+    data = pd.concat(clips.values()).to_csv(index=False, lineterminator="\n", quoting=quoting).encode("utf-8")
     (folder / CLIPS).write_bytes(data)
     files = {**files, CLIPS: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}}
     manifest = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import mmap
 import os
 import struct
@@ -80,12 +81,12 @@ def map_tensors(path: Path) -> dict[str, np.ndarray]:
         for name, entry in json.loads(mapping[8 : 8 + size]).items():
             start, stop = entry["data_offsets"]
             dtype, shape = np.dtype(_NAMES[entry["dtype"]]), tuple(entry["shape"])
-            if start != end or stop - start != int(np.prod(shape, dtype=np.int64)) * dtype.itemsize:
+            if min(shape, default=0) < 0 or start != end or stop - start != math.prod(shape) * dtype.itemsize:
                 raise ValueError(f"tensor {name} out of place")
             view = memoryview(mapping)[8 + size + start : 8 + size + stop]
             tensors[name], end = np.frombuffer(view, dtype).reshape(shape), stop
         if 8 + size + end != len(mapping):
             raise ValueError(f"{len(mapping)} bytes instead of {8 + size + end}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise InputError(path, f"{type(error).__name__}: {error}", "a complete safetensors file") from None
     return tensors
