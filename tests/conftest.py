@@ -1,4 +1,4 @@
-"""One tiny store for all tests that need one."""
+"""Stores for all tests that need one: a tiny one, and the embedded corpus of the book."""
 
 from __future__ import annotations
 
@@ -25,3 +25,11 @@ def tiny_store(tmp_path_factory) -> Store:
     unsupervised = {k: v for k, v in unsupervised.items() if "labels" not in k and k != "annotations"}
     files = factory.write(folder / "s.pkl", supervised), factory.write(folder / "u.pkl", unsupervised)
     return import_released(folder / "store", *files, simulated={"made by": "tests"}, progress=False)
+
+
+@pytest.fixture(scope="session")
+def ci_store(tmp_path_factory) -> Store:
+    """The simulated corpus at the size of the book."""
+    from avmc_core.corpus import CorpusSettings, build_corpus  # imports transformers, which takes seconds
+
+    return build_corpus(tmp_path_factory.mktemp("ci") / "store", CorpusSettings("ci"), progress=False)

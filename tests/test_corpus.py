@@ -17,8 +17,8 @@ from avmc_core.signals import egemaps_stats
 
 
 @pytest.fixture(scope="module")
-def ci(tmp_path_factory):
-    return build_corpus(tmp_path_factory.mktemp("ci") / "store", CorpusSettings("ci"), progress=False)
+def ci(ci_store):
+    return ci_store
 
 
 def test_same_seed_same_corpus(tmp_path):
