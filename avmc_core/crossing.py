@@ -47,7 +47,7 @@ def crossed(
     """A split of B made clips: clip b has the words of clip ``text_rows[b]`` of ``text``, and so on; rows (B,) may repeat.
 
     M is NaN and the mask False; T, A and V come from the clip that gave the modality. ``clips`` has the usual columns, those
-    of the words where there is a choice, and ``text_video``, ``audio_video``, ``vision_video``: the source videos.
+    of the words where there is a choice, and for each modality who gave it: ``text_id``, ``text_video`` and so on.
     Raises InputError for rows that the splits do not have, or numbers of rows that differ.
     """
     sources = dict(zip(schema.MODALITIES, (text, audio, vision), strict=True))
@@ -70,6 +70,7 @@ def crossed(
         annotation="",
         **{task: labels[:, place].astype(np.float64) for place, task in enumerate(schema.TASKS)},
         **{f"{name}_length": donor[f"{name}_length"] for name, donor in donors.items()},
+        **{f"{name}_id": donor["id"] for name, donor in donors.items()},
         **{f"{name}_video": donor["video_id"] for name, donor in donors.items()},
     )
     ragged = {name: Selection.of(getattr(source, name), rows[name]) for name, source in sources.items()}

@@ -46,6 +46,7 @@ def test_labels_tokens_and_names_come_from_who_gave_the_modality(sources, made):
         np.testing.assert_allclose(made.labels[b], [np.nan, text["T"], audio["A"], vision["V"]], rtol=1e-6)
         assert made.clips["id"][b] == f"{text['id']} + {audio['id']} + {vision['id']}"
         assert made.clips["text"][b] == text["text"] and made.clips["vision_video"][b] == vision["video_id"]
+        assert made.clips["audio_id"][b] == audio["id"]
         np.testing.assert_array_equal(made.tokens[b], sources["text"].tokens[ROWS["text"][b]])
     assert not made.mask.any() and len(made) == 4
 

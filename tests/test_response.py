@@ -15,6 +15,8 @@ from avmc_core.placeholders import placeholder_clips
 from avmc_core.response import CUES, cross, difference, oracle, responses, verdict
 from avmc_core.runs import Run, RunStore
 
+IDS = [f"{name}_id" for name in schema.MODALITIES]
+
 
 @pytest.fixture(scope="module")
 def crossing(ci_store):
@@ -29,7 +31,7 @@ def latents():
 
 
 def test_donors_have_the_level_that_the_plan_says(ci_store, crossing, latents):
-    parts = crossing.clips.clips["id"].str.split(" + ", regex=False, expand=True).to_numpy()
+    parts = crossing.clips.clips[IDS].to_numpy()
     table = ci_store.split("test").clips
     placeholders = set(table["id"][placeholder_clips(table)])
     for place, task in enumerate("TAV"):
@@ -59,8 +61,8 @@ def test_the_oracle_recovers_the_slopes_of_the_generating_rule(crossing, latents
         "V": table[middle, middle, :],
         "T": table[:, middle, middle],
     }
-    ids = crossing.clips.clips["id"].str.split(" + ", regex=False, expand=True)
-    known = np.stack([latents.loc[ids[k], f"latent_{task}"] for k, task in enumerate("TAV")], axis=1)
+    ids = crossing.clips.clips[IDS].to_numpy()
+    known = np.stack([latents.loc[ids[:, k], f"latent_{task}"] for k, task in enumerate("TAV")], axis=1)
     np.testing.assert_allclose(oracle(crossing.clips)[0], expected_multimodal(known, "test"))
     found = responses(crossing, {"oracle": oracle(crossing.clips)}, n=200)["oracle"]
     for cue, values in rule.items():
