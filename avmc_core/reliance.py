@@ -1,0 +1,150 @@
+"""How much trained models rely on each modality, measured on the test clips.
+
+A condition is a changed test split. ``measure`` scores every run under every condition, clip by clip; whatever is read from
+that, a loss or a Shapley value, gets its interval from one bootstrap over seeds and source videos that draws the same ones
+for all conditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from avmc_core import metrics, schema
+from avmc_core.label_model import joint
+from avmc_core.perturbations import Usual, noised, permuted, removed
+from avmc_core.prediction import shapley
+from avmc_core.statistics import Interval, bootstrap
+from avmc_core.store import Split
+
+COALITIONS = tuple(product((False, True), repeat=len(schema.MODALITIES)))  # text, audio, vision present
+NONE, ALL = COALITIONS[0], COALITIONS[-1]
+WAYS = ("permuted", "removed", "noised")
+SAME = 1e-5  # predictions that differ by less differ by rounding: they count as one
+
+Condition = tuple  # ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), (kind, rate)
+Answer = Callable[[Split], Mapping[str, np.ndarray]]  # clips to name to predictions of M (R, N)
+Scores = Mapping[Condition, Mapping[str, np.ndarray]]  # condition to metric to (R,), or (R, n) for n resamples
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Clip statistics (R, N, K) of R runs by condition, and the source video of each clip (N,)."""
+
+    statistics: dict[Condition, np.ndarray]
+    groups: np.ndarray
+
+    def figures(self, read: Callable[[Scores], Mapping[str, np.ndarray]], draws: int = 1000) -> dict[str, Interval]:
+        """What ``read`` makes of the metrics under all conditions, each with its interval. Corr of predictions that are all
+        equal counts as 0."""
+        table = np.stack(list(self.statistics.values()), axis=-2)  # (R, N, C, K)
+        shape = table.shape[-2:]
+
+        def aggregate(flat: np.ndarray, weights: np.ndarray | None) -> Mapping[str, np.ndarray]:
+            by_condition = np.moveaxis(flat.reshape(*flat.shape[:-1], *shape), -2, 0)  # (C, R, G, K)
+            scores = metrics.aggregate(by_condition, weights)
+            scores["Corr"] = np.nan_to_num(scores["Corr"])
+            return read(
+                {c: {name: values[i] for name, values in scores.items()} for i, c in enumerate(self.statistics)}
+            )
+
+        return bootstrap(table.reshape(*table.shape[:2], -1), aggregate, self.groups, n=draws)
+
+
+def coalitions(split: Split, average: Usual) -> Iterator[tuple[Condition, Split]]:
+    """The eight subsets of the modalities; the absent ones are removed."""
+    for present in COALITIONS:
+        absent = [name for name, there in zip(schema.MODALITIES, present, strict=True) if not there]
+        yield ("with", present), removed(split, absent, average) if absent else split
+
+
+def disturbances(
+    split: Split, average: Usual, permutations: int = 3, scale: float = 1.0, seed: int = 0
+) -> Iterator[tuple[Condition, Split]]:
+    """Each modality permuted some times, and noised once; ``scale`` as in ``perturbations.noised``."""
+    for place, name in enumerate(schema.MODALITIES):
+        for draw in range(permutations):
+            yield ("permuted", name, draw), permuted(split, name, np.random.default_rng([seed, place, draw]))
+        noise = np.random.default_rng([seed, place, permutations])
+        yield ("noised", name, scale), noised(split, name, scale, average, noise)
+
+
+def measure(
+    answer: Answer, split: Split, conditions: Iterable[tuple[Condition, Split]], keep: np.ndarray | None = None
+) -> dict[str, Measured]:
+    """By name, the scores of M under all conditions against the labels of ``split``; ``keep`` (N,) bool: the clips that count."""
+    rows = np.ones(len(split), dtype=bool) if keep is None else keep
+    label, groups = split.labels[rows, schema.TASKS.index("M")], split.clips["video_id"].to_numpy()[rows]
+    found: dict[str, dict[Condition, np.ndarray]] = {}
+    for condition, changed in conditions:
+        for name, said in answer(changed).items():
+            statistics = np.stack([metrics.clip_statistics(_settled(run[rows]), label) for run in said])
+            found.setdefault(name, {})[condition] = statistics
+    return {name: Measured(statistics, groups) for name, statistics in found.items()}
+
+
+def losses(measured: Mapping[str, Measured]) -> pd.DataFrame:
+    """What each model loses when a modality is permuted (mean over permutations), removed or noised: columns name, modality, way,
+    metric, loss (Interval: intact minus changed, in the metric's unit)."""
+    rows = []
+    for name, scores in measured.items():
+        figures = scores.figures(_losses)
+        rows += [(name, *key.split("/"), interval) for key, interval in figures.items()]
+    return pd.DataFrame(rows, columns=["name", "modality", "way", "metric", "loss"])
+
+
+def shares(measured: Mapping[str, Measured]) -> pd.DataFrame:
+    """Shapley values of the modalities for each metric: columns name, metric, part (a modality, "none": the metric without any,
+    "all": with all three), value (Interval). The modalities' values add up to all minus none, for MAE to a negative number."""
+    rows = []
+    for name, scores in measured.items():
+        figures = scores.figures(_shares)
+        rows += [(name, *key.split("/"), interval) for key, interval in figures.items()]
+    return pd.DataFrame(rows, columns=["name", "metric", "part", "value"])
+
+
+def generating_rule(clips: Split) -> dict[str, np.ndarray]:
+    """E[M | T, A, V] from the clips' annotations, (1, N): what relying on each modality would look like in a reader who sees
+    the annotations themselves. Where one is NaN (its modality was removed) the expectation is over it as well."""
+    p = joint("test")
+    levels, known = np.nan_to_num(clips.labels[:, 1:]), ~np.isnan(clips.labels[:, 1:])
+    said = np.empty(len(clips))
+    for pattern in np.unique(known, axis=0):
+        rows = (known == pattern).all(axis=1)
+        rest = p.sum(axis=tuple(1 + k for k in np.flatnonzero(~pattern)))  # M and what is known
+        table = np.tensordot(schema.GRID, rest, axes=1) / rest.sum(axis=0)
+        said[rows] = table[tuple(schema.level(levels[rows][:, pattern]).T)]
+    return {"generating rule": said[None]}
+
+
+def _losses(scores: Scores) -> dict[str, np.ndarray]:
+    intact, found = scores["with", ALL], {}
+    changed: dict[tuple[str, str], list[Mapping[str, np.ndarray]]] = {}
+    for place, modality in enumerate(schema.MODALITIES):
+        without = tuple(k != place for k in range(len(schema.MODALITIES)))
+        changed[modality, "removed"] = [scores["with", without]]
+    for way, modality, *_ in (condition for condition in scores if condition[0] in WAYS):
+        changed.setdefault((modality, way), []).append(scores[way, modality, *_])
+    for (modality, way), draws in changed.items():
+        for metric, value in intact.items():
+            found[f"{modality}/{way}/{metric}"] = value - np.mean([draw[metric] for draw in draws], axis=0)
+    return found
+
+
+def _shares(scores: Scores) -> dict[str, np.ndarray]:
+    found = {}
+    for metric in metrics.METRICS:
+        worth = np.stack([scores["with", present][metric] for present in COALITIONS], axis=-1)  # (R, 8) or (R, n, 8)
+        values = shapley(worth.reshape(-1, len(COALITIONS)), list(COALITIONS)).reshape(-1, *worth.shape[:-1])
+        parts = dict(zip(schema.MODALITIES, values, strict=True)) | {"none": worth[..., 0], "all": worth[..., -1]}
+        found |= {f"{metric}/{part}": value for part, value in parts.items()}
+    return found
+
+
+def _settled(said: np.ndarray) -> np.ndarray:
+    """Predictions (N,) of one run; their mean where they differ by rounding only."""
+    return np.full_like(said, said.mean()) if np.ptp(said) < SAME else said
