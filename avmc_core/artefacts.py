@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 LOG = "AVMC_SAVED"  # environment variable: a file that gets the name of each result saved; the notebook runner sets it
 
 
-def data_mark(source: Store | pd.DataFrame | None) -> str:
-    """The words that every figure, table and result carries: which data it was made from."""
+def data_mark(source: Store | pd.DataFrame | str | None) -> str:
+    """The words that every figure, table and result carries: which data it was made from.
+
+    A string is taken as it is: for what no store, label table or label count is behind.
+    """
+    if isinstance(source, str):
+        return source
     if source is None:
         return "real label counts shipped with the package"
     if isinstance(source, pd.DataFrame):
@@ -41,7 +46,7 @@ def data_mark(source: Store | pd.DataFrame | None) -> str:
 
 
 def provenance(
-    source: Store | pd.DataFrame | None, command: str, records: Mapping[Run, Record] | None = None
+    source: Store | pd.DataFrame | str | None, command: str, records: Mapping[Run, Record] | None = None
 ) -> dict[str, Any]:
     """What a result, a figure or a table stands on: its data, the command that makes it with the profile named there, and of
     the runs behind it the seeds, how many there are and how many failed, and the code that computed them."""

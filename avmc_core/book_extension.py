@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -31,7 +30,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("avmc_made_by", digest([code_hash([__name__, TABLES]), published()]), "env")
     app.add_role("num", Num())
     app.add_directive("datamark", DataMark)
-    app.add_directive("published-table", PublishedTable)
     app.setup_extension(TABLES)
     app.connect("builder-inited", _copy_mathjax)
     app.connect("env-purge-doc", lambda app, env, page: _quoted(env).pop(page, None))
@@ -151,73 +149,6 @@ def _by_data(shown: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
 
 def _made(provenance: dict[str, Any]) -> Iterable[str]:
     return [f"{key}: {value}" for key, value in provenance.items() if key != "data" and value not in (None, "", [])]
-
-
-# --- published tables ------------------------------------------------------------------------------------------------
-
-HEADINGS = {"F1_score": "F1", "R_square": "R²", "total": "Total"}
-
-
-class PublishedTable(SphinxDirective):
-    """``{published-table} table2_benchmark``: a table of the paper as printed, with its source under it."""
-
-    required_arguments = 1
-    option_spec = {"caption": directives.unchanged_required}  # noqa: RUF012 - docutils' interface
-
-    def run(self) -> list[nodes.Node]:
-        name = self.arguments[0]
-        table = published()[name]
-        heads, rows = published_rows(name)
-        caption = self.options.get("caption", f"Table {name[5]} of the paper, as printed.")
-        node = table_node(["", *heads], rows, caption)
-        notes = [f"Published figures: {published()['source']}", *([table["note"]] if "note" in table else [])]
-        return [node, nodes.paragraph(text=" ".join(notes), classes=["avmc-source"])]
-
-
-def published_rows(name: str) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows of text of a published table; percentages get two decimals, MAE three, counts none."""
-    table = published()[name]
-    heads = table.get("metrics") or table["columns"]
-    cells = table.get("rows") or {split: table[split] for split in ("train", "valid", "test")}
-    multitask = set(table.get("multitask", ()))
-    rows = []
-    for label, values in cells.items():
-        texts = [
-            " / ".join(printed(head, v) for v in (value if isinstance(value, list) else [value]))
-            for head, value in zip(heads, values, strict=True)
-        ]
-        rows.append([label + ("*" if label in multitask else ""), *texts])
-    return [HEADINGS.get(head, head) for head in heads], rows
-
-
-def printed(head: str, value: float) -> str:
-    """A figure as the paper prints it."""
-    if isinstance(value, int):
-        return str(value)
-    return f"{value:.3f}" if head == "MAE" else f"{value:.2f}"
-
-
-def table_node(heads: list[str], rows: list[list[str]], caption: str) -> nodes.table:
-    """A docutils table: first column words, the others figures."""
-    table = nodes.table(classes=["avmc-table"])
-    table += nodes.title(text=caption)
-    group = nodes.tgroup(cols=len(heads))
-    group += [nodes.colspec(colwidth=1) for _ in heads]
-    head, body = nodes.thead(), nodes.tbody()
-    head += _row(heads)
-    body += [_row(row) for row in rows]
-    group += [head, body]
-    table += group
-    return table
-
-
-def _row(texts: list[str]) -> nodes.row:
-    row = nodes.row()
-    for text in texts:
-        entry = nodes.entry()
-        entry += nodes.paragraph(text=text)
-        row += entry
-    return row
 
 
 # --- nothing from elsewhere ------------------------------------------------------------------------------------------

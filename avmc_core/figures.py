@@ -78,7 +78,7 @@ def mark(fig: Figure, source: Store | pd.DataFrame | None) -> Figure:
 
 
 def caption(
-    source: Store | pd.DataFrame | None,
+    source: Store | pd.DataFrame | str | None,
     command: str,
     against: str = "",
     *,

@@ -31,6 +31,17 @@ PAPER_KEY = (
 
 
 @dataclass(frozen=True)
+class Link:
+    """A cell that leads elsewhere."""
+
+    text: str
+    target: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class Table:
     """``frame`` (its index is not shown) under the name ``name``, unique on a page: the last value of a notebook's cell.
 
@@ -104,7 +115,7 @@ class Table:
         elif _numeric(values):
             kind, cells = "n", [(self._text(name, v), _sort(v)) for v in values]
         else:
-            kind, cells = "", [(escape(self._text(name, v)), "") for v in values]
+            kind, cells = "", [(_linked(v, escape(self._text(name, v))), "") for v in values]
             if name in self.details:
                 cells = [(_folded(text, more), "") for (text, _), more in zip(cells, self.details[name], strict=True)]
         tag = "th" if number == 0 else "td"
@@ -147,6 +158,10 @@ def _estimate(value: Estimate, ends: tuple[float, float] | None) -> str:
     under = value.interval or escape(value.note)
     pair = f'<span class="pair"><b>{value.text(value.value)}</b>{theirs}</span>'
     return pair + picture(value, ends) + (f'<span class="of">{under}</span>' if under else "")
+
+
+def _linked(value: object, text: str) -> str:
+    return f'<a href="{escape(value.target)}">{text}</a>' if isinstance(value, Link) else text
 
 
 def _folded(text: str, more: str) -> str:

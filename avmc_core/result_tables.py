@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,11 +14,12 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from avmc_core.artefacts import statement
-from avmc_core.book_extension import lookup, read_result, table_node
-from avmc_core.published import text_figure
-from avmc_core.tables import Table, agreement, result_table
+from avmc_core.book_extension import lookup, read_result
+from avmc_core.published import published, text_figure
+from avmc_core.tables import Table, agreement, effects_table, result_table
 
 log = logging.getLogger(__name__)
+HEADINGS = {"F1_score": "F1", "R_square": "R²", "total": "Total"}
 SCOPE = (
     "In each cell on the left ours, the mean over seeds, with its 95 % interval from resampling seeds and source videos together; "
     "on the right the paper's figure, where it prints one, which is about CH-SIMS v2.0 as its authors had it."
@@ -26,8 +28,10 @@ SCOPE = (
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx through ``book_extension``."""
+    app.add_directive("published-table", PublishedTable)
     app.add_directive("results-table", ResultsTable)
     app.add_directive("records-table", RecordsTable)
+    app.add_directive("effects-table", EffectsTable)
     app.add_role("published", Published())
     return {"version": "1", "parallel_read_safe": False}
 
@@ -44,6 +48,21 @@ class Published(SphinxRole):
             log.warning(f"published: {self.text}: {type(error).__name__}: {error}", location=self.get_location())
             return [nodes.problematic(self.rawtext, self.text)], []
         return [nodes.abbreviation(text, text, explanation=f"as printed in the paper, {place}")], []
+
+
+class PublishedTable(SphinxDirective):
+    """``{published-table} table2_benchmark``: a table of the paper as printed, with its source under it."""
+
+    required_arguments = 1
+    option_spec = {"caption": directives.unchanged_required}  # noqa: RUF012 - docutils' interface
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        table = published()[name]
+        heads, rows = published_rows(name)
+        caption = self.options.get("caption", f"Table {name[5]} of the paper, as printed.")
+        notes = [caption, f"Published figures: {published()['source']}", *([table["note"]] if "note" in table else [])]
+        return table_nodes(Table(pd.DataFrame(rows, columns=["", *heads]), name), " ".join(notes))
 
 
 class ResultsTable(SphinxDirective):
@@ -97,12 +116,76 @@ class RecordsTable(SphinxDirective):
         return [*table_nodes(table, self.options.get("caption", "")), _line(statement(result["provenance"]))]
 
 
+class EffectsTable(SphinxDirective):
+    """``{effects-table} name:key ...``: every D number that this page has an entry for, with the effects measured in results."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec = {"caption": directives.unchanged_required}  # noqa: RUF012 - docutils' interface
+
+    def run(self) -> list[nodes.Node]:
+        lines, measured = [], []
+        try:
+            for name, _, key in (argument.partition(":") for argument in self.arguments[0].split()):
+                result = read_result(self.env, name)
+                measured += lookup(result, key)
+                lines.append(_line(statement(result["provenance"])))
+            page = Path(self.env.doc2path(self.env.docname)).read_text(encoding="utf-8")
+            table = effects_table(page, measured)
+        except (OSError, LookupError, ValueError) as error:
+            log.warning(f"effects-table: {type(error).__name__}: {error}", location=self.get_location())
+            return []
+        return [*table_nodes(table, self.options.get("caption", "")), *lines]
+
+
+def published_rows(name: str) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of text of a published table; percentages get two decimals, MAE three, counts none."""
+    table = published()[name]
+    heads = table.get("metrics") or table["columns"]
+    cells = table.get("rows") or {split: table[split] for split in ("train", "valid", "test")}
+    multitask = set(table.get("multitask", ()))
+    rows = []
+    for label, values in cells.items():
+        texts = [
+            " / ".join(printed(head, v) for v in (value if isinstance(value, list) else [value]))
+            for head, value in zip(heads, values, strict=True)
+        ]
+        rows.append([label + ("*" if label in multitask else ""), *texts])
+    return [HEADINGS.get(head, head) for head in heads], rows
+
+
+def printed(head: str, value: float) -> str:
+    """A figure as the paper prints it."""
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.3f}" if head == "MAE" else f"{value:.2f}"
+
+
 def table_nodes(table: Table, caption: str) -> list[nodes.Node]:
     """The table as HTML with its caption; for other builders its words."""
     told = nodes.paragraph(text=caption, classes=["avmc-told"])
     elsewhere = addnodes.only(expr="not format_html")
-    elsewhere += table_node(list(table.frame), table.words().astype(str).to_numpy().tolist(), "")
+    elsewhere += _plain(table)
     return [nodes.raw("", table._repr_html_(), format="html"), elsewhere, *([told] if caption else [])]
+
+
+def _plain(table: Table) -> nodes.table:
+    node, group, head, body = nodes.table(), nodes.tgroup(cols=len(table.frame.columns)), nodes.thead(), nodes.tbody()
+    group += [nodes.colspec(colwidth=1) for _ in table.frame]
+    head += _row(list(table.frame))
+    body += [_row(list(row)) for row in table.words().itertuples(index=False)]
+    group += [head, body]
+    node += group
+    return node
+
+
+def _row(texts: list[str]) -> nodes.row:
+    row = nodes.row()
+    for text in texts:
+        entry = nodes.entry()
+        entry += nodes.paragraph(text=text)
+        row += entry
+    return row
 
 
 def _line(statement: str) -> nodes.paragraph:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from avmc_core.estimate import Estimate
-from avmc_core.html_table import Table
+from avmc_core.html_table import Link, Table
 from avmc_core.metrics import METRICS
 
-__all__ = ["Estimate", "Table", "agreement", "contrast_table", "result_table"]
+__all__ = ["Estimate", "Link", "Table", "agreement", "contrast_table", "effects_table", "result_table"]
 
+ENTRY = re.compile(r"^### (D\d\d) · (.+)$", re.MULTILINE)
 SYMBOLS = {"R2": "R²"}
 Cells = Sequence[dict[str, Any]]  # one a row and metric, as ``results.comparison`` makes them
 
@@ -48,6 +50,29 @@ def contrast_table(family: pd.DataFrame, name: str) -> Table:
         }
     )
     return Table(frame, name, filters=["metric"], decimals={"p": 3, "p, whole family": 3}, scale_by="metric")
+
+
+def effects_table(page: str, measured: Sequence[Mapping[str, Any]]) -> Table:
+    """A row an entry of ``page`` (Markdown, headings like ``### D01 · Title``) and effect measured
+    (``difference_effects.effects``); an entry without one says so. Raises KeyError for an effect without an entry."""
+    titles = dict(ENTRY.findall(page))
+    by_number: dict[str, list[Mapping[str, Any]]] = {number: [] for number in titles}
+    for effect in measured:
+        by_number[effect["number"]].append(effect)
+    rows = [(number, effect) for number in sorted(titles) for effect in by_number[number] or [None]]
+    frame: dict[str, list] = {
+        "D": [Link(number, f"#{number.lower()}") for number, _ in rows],
+        "difference": [titles[number] for number, _ in rows],
+        "changed": [effect["change"] if effect else "not measured" for _, effect in rows],
+    }
+    for metric in (name for name in METRICS if measured and name in measured[0]):
+        frame[f"{heading(metric)} changes by"] = [
+            Estimate(*effect[metric].values(), decimals=METRICS[metric].decimals, signed=True)
+            if effect
+            else Estimate(None)
+            for _, effect in rows
+        ]
+    return Table(pd.DataFrame(frame), "differences")
 
 
 def agreement(cells: Cells) -> str:

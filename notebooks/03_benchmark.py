@@ -15,12 +15,11 @@
 # # The benchmark
 #
 # Table 2 of the paper ranks thirteen models below AV-MC. A ranking means something only if all were trained under one
-# protocol, with the same stopping rule and seeds; so here they are, on the same clips, with every seed shown. Three more
-# rows tell what a score is worth: a constant, a ridge regression that only reads, and a linear mean of three unimodal
-# regressions.
+# protocol, with the same stopping rule and seeds. Here they are: on the same clips, every seed shown, with three rows that
+# tell what a score is worth: a constant, a ridge regression that only reads, and a linear mean of three unimodal regressions.
 #
-# Each baseline is first run *as run*: what the public code does, its defects included. Each defect has a number, listed in
-# [](../differences.md), and can be put right on its own.
+# Each baseline first runs as in the public code, defects included. Every defect has a number on [](../differences.md) and can
+# be put right on its own.
 
 # %% tags=["parameters"]
 profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
@@ -32,10 +31,12 @@ from IPython.display import Markdown, display
 
 from avmc_core import artefacts, benchmark, benchmark_figures, figures, model_figures, results
 from avmc_core.corpus import ensure_corpus
+from avmc_core.difference_effects import VARIANTS, effects, mended_changes
 from avmc_core.experiments import CI_LIMITS, MENDABLE, experiment
 from avmc_core.grid import run_all
 from avmc_core.published import published
 from avmc_core.store import open_store
+from avmc_core.tables import Table, agreement, result_table
 
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")
@@ -44,13 +45,15 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 # %% [markdown]
 # ## The runs
 #
-# Settings are those of the reference for this data set, or for its first version where there are none (D28). At the `ci`
-# profile 320 simulated clips stand for the 2722 real ones: batches are smaller, so that an epoch is not two or three steps,
-# and the slow models stop after a few epochs, finished or not. This is what the profile changes.
+# Settings are the reference's for this data set, or for its first version where there are none (D28). At the `ci` profile
+# 320 simulated clips stand for 2722 real ones: batches are smaller, so that an epoch is not two or three steps, and slow
+# models stop after a few epochs, finished or not. This is what the profile changes.
 
 # %% tags=["hide-input"]
 limits = pd.DataFrame({model: dict(changes) for model, changes in CI_LIMITS.items()}).T
-display(limits.astype("Int64").astype("string").fillna("as published"))
+limits = limits.astype("Int64").astype("string").fillna("as published")
+display(Table(limits.reset_index(names="Model"), "limits"))
+figures.caption("none, these are settings", "avmc notebooks 03_benchmark")
 
 # %%
 plan = experiment("benchmark")
@@ -74,12 +77,13 @@ cells = published()["table2_benchmark"]["rows"]
 printed = {row.name: dict(zip(shown, cells[row.published], strict=True)) for row in plan.rows if row.published}
 fig = model_figures.over_seeds(names, by_seed, summary, ["Acc2", "Corr", "MAE"], printed)
 display(figures.mark(fig, data))
-figures.caption(data, f"avmc run benchmark --profile {profile}", "Table 2")
+figures.caption(data, f"avmc run benchmark --profile {profile}", "Table 2", records=records)
 
 # %% tags=["hide-input"]
 compared = results.comparison(plan.rows, summary, shown)
-display(benchmark.readable(compared))
-figures.caption(data, f"avmc results benchmark --profile {profile}", "ours [interval] / Table 2")
+display(result_table(compared, "benchmark"))
+command = f"avmc results benchmark --profile {profile}"
+figures.caption(data, command, "Table 2", records=records, status=agreement(compared))
 
 # %% [markdown]
 # ## Three published tables that disagree
@@ -94,21 +98,21 @@ display(Markdown("\n".join(["- Paper: Table 2.", *(f"- {part['source']}." for pa
 shared = ["Acc2", "Corr", "MAE"]  # what all three print
 models = [*MENDABLE, "AV-MC"]
 ours = {row.published: summary[row.name] for row in plan.rows if row.published in models and row.name in summary}
-fig = benchmark_figures.published_tables(tables, models, shared, ours)
-display(figures.mark(fig, data))
-figures.caption(
-    data, f"avmc run benchmark --profile {profile}", "Table 2 and two later tables; ours for AV-MC is `paper`"
-)
+display(figures.mark(benchmark_figures.published_tables(tables, models, shared, ours), data))
+against = "Table 2 and two later tables; our AV-MC is the `paper` variant"
+figures.caption(data, f"avmc run benchmark --profile {profile}", against, records=records)
 
 # %% [markdown]
-# The figures of one model differ between the tables by far more than the differences that Table 2 ranks by. First MAE, then
-# how often two tables put two models in opposite order.
+# For one model the tables differ by far more than the differences that Table 2 ranks by. First MAE, then how often two
+# tables put two models in opposite order.
 
 # %% tags=["hide-input"]
 gaps = benchmark.disagreements(tables, "MAE")
-display(gaps.style.format("{:.3f}", na_rep="–"))
+display(Table(gaps.reset_index(names="Model"), "disagreements", decimals=dict.fromkeys(gaps, 3)))
+display(figures.caption("published tables only", "avmc notebooks 03_benchmark", "Table 2, MAE"))
 orders = pd.concat([benchmark.reversals(tables, metric).assign(metric=metric) for metric in shared])
-display(orders.style.hide(axis="index"))
+display(Table(orders, "reversals", ["metric"]))
+display(figures.caption("published tables only", "avmc notebooks 03_benchmark", "Table 2"))
 widest = gaps["largest difference"].idxmax()
 opposite = orders.loc[orders["metric"] == "MAE"]
 Markdown(
@@ -120,33 +124,32 @@ Markdown(
 # %% [markdown]
 # ## What the known defects cost
 #
-# With every known defect put right a baseline should at the least beat a constant. One that does not as it runs is taken
-# apart: every difference is put right alone, and the one that brings it below the constant is the explanation. Without such
-# a one it stays unexplained.
+# With every known defect put right, a baseline should at least beat a constant. For one that does not as it runs, every
+# defect is put right alone: one that alone brings it below the constant is the explanation. Without such a one it stays
+# unexplained.
 
 # %%
 mended = experiment("mended")
 mended_records = run_all(mended.runs(profile), data, progress_bar=False)
 verdicts = benchmark.beats_constant(results.tabulate(mended_records, data), MENDABLE)
 losing = list(verdicts.loc[~verdicts["as run beats it"], "model"])
-alone = experiment("differences").runs(profile)
-alone_records = run_all([run for run in alone if run.model in losing], data, progress_bar=False)
+alone = [run for run in experiment("differences").runs(profile) if run.model in losing]
+alone_records = run_all(alone, data, progress_bar=False)
 
 # %% tags=["hide-input"]
-explanations = {}
-if losing:
-    singles = results.tabulate(alone_records, data)
-    floor = float(verdicts["constant"].iloc[0])
-    explanations = {model: benchmark.explained(model, singles, floor) for model in losing}
-verdicts["explanation"] = [explanations.get(model, "") for model in verdicts["model"]]
+singles = results.tabulate(alone_records, data) if losing else None
+floor = float(verdicts["constant"].iloc[0])
+verdicts["explanation"] = [
+    benchmark.explained(model, singles, floor) if model in losing else "" for model in verdicts["model"]
+]
 verdicts["numbers"] = [", ".join(MENDABLE[model]) for model in verdicts["model"]]
-display(verdicts.style.hide(axis="index").format({name: "{:.3f}" for name in ("constant", "as run", "mended")}))
-count = len(verdicts)
-display(figures.caption(data, f"avmc run mended --profile {profile}", "mean absolute error on the test split"))
+display(Table(verdicts, "mended", decimals=dict.fromkeys(["constant", "as run", "mended"], 3)))
+both = mended_records | alone_records
+display(figures.caption(data, f"avmc run mended --profile {profile}", "not in the paper; MAE on test", records=both))
 Markdown(
-    f"{int(verdicts['as run beats it'].sum())} of {count} beat the constant as they run, "
-    f"{int(verdicts['mended beats it'].sum())} of {count} mended, with "
-    f"{len({run.seed for run in mended_records})} seed(s) each."
+    f"{int(verdicts['as run beats it'].sum())} of {len(verdicts)} beat the constant as they run, "
+    f"{int(verdicts['mended beats it'].sum())} of {len(verdicts)} mended. "
+    "What each defect changes, with intervals, is in the table on [](../differences.md)."
 )
 
 # %% tags=["hide-input"]
@@ -154,18 +157,17 @@ artefacts.save(
     "benchmark",
     {
         "cells": compared,
+        "variants": effects(records, data, VARIANTS),
         "verdicts": verdicts.to_dict("records"),
         "gaps": gaps.reset_index(names="model").to_dict("records"),
         "orders": orders.to_dict("records"),
         "runs": len(records),
     },
-    {
-        "data": artefacts.data_mark(data),
-        "digest": data.digest[:12],
-        "profile": profile,
-        "seeds": sorted({run.seed for run in records}),
-        "code": next(iter(records.values())).code["version"],
-        "command": f"avmc run benchmark --profile {profile}",
-    },
+    artefacts.provenance(data, f"avmc run benchmark --profile {profile}", records),
+)
+artefacts.save(
+    "mended",
+    {"effects": effects(both, data, mended_changes()), "runs": len(both)},
+    artefacts.provenance(data, f"avmc run mended --profile {profile}", both),
 )
 Markdown("How a model of your own gets into this table: [](../add_a_model.md).")

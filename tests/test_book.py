@@ -27,6 +27,7 @@ CELLS = [
     for row, value, paper in (("One", 1.5, 2.25), ("Two", None, None))
     for metric in ("Acc2", "MAE")
 ]
+EFFECT = {"number": "D02", "change": "One: mended", "MAE": {"estimate": -0.1, "low": -0.2, "high": 0.05}}
 MADE = {
     "data": "simulated corpus, not CH-SIMS",
     "seeds": [1, 2, 3],
@@ -34,7 +35,7 @@ MADE = {
     "failed": 1,
     "command": "avmc run made",
 }
-RESULT = {"provenance": MADE, "data": {"cells": CELLS, "runs": 7}}
+RESULT = {"provenance": MADE, "data": {"cells": CELLS, "runs": 7, "effects": [EFFECT]}}
 
 
 @pytest.fixture
@@ -99,6 +100,20 @@ def test_results_stand_beside_the_papers_figures(build):
     )
 
 
+def test_every_difference_is_in_the_table_measured_or_not(build):
+    html, warnings = build(
+        "## All\n\n(d01)=\n### D01 · First\n\n(d02)=\n### D02 · Second\n\n```{effects-table} made:effects\n```"
+    )
+    assert not warnings
+    rows = [re.sub("<title>.*?</title>|<[^>]+>", "|", row) for row in re.findall("(?s)<tr>.*?</tr>", html)][1:]
+    assert [[part for part in row.split("|") if part] for row in rows] == [
+        ["D01", "First", "not measured", "–"],
+        ["D02", "Second", "One: mended", "-0.100", "[-0.200, +0.050]"],
+    ]
+    assert 'href="#d02"' in html and 'id="d02"' in html
+    assert "KeyError" in build("(d01)=\n### D01 · First\n\n```{effects-table} made:effects\n```")[1]
+
+
 def test_the_papers_figures_come_from_one_file(build):
     html, warnings = build("{published}`supervised_clips`")
     assert not warnings
@@ -121,4 +136,5 @@ def test_pages_load_nothing_from_elsewhere():
     for page in BOOK.rglob("*"):
         if page.suffix in (".md", ".css", ".svg"):
             text = page.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+            text = re.sub(r'url\("[\w.]+"\)', "", text)  # a file beside the style sheet
             assert not re.search(r"<script|<iframe|@import|url\((?!#)|src\s*=|https?://(?!doi\.org)", text), page
