@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 export AVMC_HOME AVMC_STORE AVMC_META AVMC_PROFILE AVMC_BERT
 
 .DEFAULT_GOAL := help
-.PHONY: help book test check test-media lock clean
+.PHONY: help book pdf test check test-media lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -15,14 +15,20 @@ help: ## List the commands
 book: .venv/ready ## Set up, run the notebooks that changed, build the book into _build/html
 	$(BIN)/avmc book
 
+pdf: .venv/checks ## Print the built book as one PDF, _build/html/book.pdf (needs Chromium)
+	$(BIN)/python tools/make_pdf.py _build/html
+
 test: .venv/ready ## Set up, run the tests
 	$(BIN)/pytest
 
-check: .venv/checks test-media ## Lint; check the built book (links, weight, browser); clips to predictions
+check: .venv/checks pdf test-media ## Lint; check the built book (links, weight, browser), its PDF and results; clips to predictions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_book.py _build/html
-	$(BIN)/python tools/check_browser.py _build/html --shots _build/shots
+	$(BIN)/python tools/check_bundle.py _build/html/results
+	$(BIN)/python tools/check_pdf.py _build/html/book.pdf _toc.yml
+	$(BIN)/pytest tests/test_pdf_check.py
+	$(BIN)/python tools/check_browser.py _build/html --shots _build/shots --report _build/shots/report.json
 
 test-media: .venv/checks ## Make clips, extract their features, train, export, predict
 	$(BIN)/pytest tests/media

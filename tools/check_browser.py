@@ -1,58 +1,82 @@
 """Opens every page of a built book in Chromium, in both themes and two widths, from the file system.
 
 Fails on a JavaScript error, a request that leaves the page, mathematics that stays unrendered, a page that scrolls sideways, a
-search without hits, and a serious accessibility finding. ``--shots FOLDER`` keeps a picture of each page.
+table that does not sort, a search without hits, a landing page that weighs too much, and a serious accessibility finding.
+``--shots FOLDER`` keeps a picture of each page, ``--report FILE`` the list of pages with what was found on each.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import re
-import shutil
 import sys
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-FLAGS += ["--disable-background-networking", "--disable-component-update"]
+from browser import CHROMIUM, launch
+
 THEMES = ("light", "dark")
 WIDTHS = (390, 1440)  # pixels: a phone, a laptop
 SEARCH = "mixup"
+LANDING_BYTES = 1_000_000
 OUTSIDE = re.compile("^(http|ws)")
-SETTLE_MS = 400  # for scripts that run once the page is loaded
+SETTLE_MS = 300  # for scripts that run once the page is loaded
 UNRENDERED = "[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container')).length"
 SIDEWAYS = "document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
+# Clicks the second heading of each table that sorts, twice; both times its column must be in order, words or numbers.
+SORTS = """() => [...document.querySelectorAll("table")].filter(t => t.querySelectorAll("th button").length > 1).map(table => {
+  const column = 1, button = table.querySelectorAll("th button")[column];
+  const keys = () => [...table.tBodies[0].rows].map(r => r.cells[column])
+    .map(c => c.dataset.sort || c.textContent.trim()).filter(k => k !== "" && k !== "–");
+  const number = k => parseFloat(k);
+  const inOrder = (k, sign) => k.every((x, i) => !i || (isNaN(number(x)) || isNaN(number(k[i - 1])) ? true
+    : sign * (number(x) - number(k[i - 1])) >= 0));
+  button.click(); const up = keys(); button.click(); const down = keys();
+  const fine = (inOrder(up, 1) && inOrder(down, -1)) || (inOrder(up, -1) && inOrder(down, 1));
+  return fine ? "" : table.closest("[id]").id;
+}).filter(Boolean)"""
 
 
-def open_page(context, path: Path, query: str = "") -> tuple[object, list[str]]:
-    """The loaded page and one sentence for each error and outside request while it loaded."""
-    page, found = context.new_page(), []
+def open_page(context, path: Path, query: str = "") -> tuple[object, list[str], list[str]]:
+    """The loaded page, one sentence for each error and outside request while it loaded, and the addresses requested."""
+    page, found, requested = context.new_page(), [], []
     page.on("pageerror", lambda error: found.append(f"JavaScript error: {error}"))
     page.on("console", lambda message: found.append(f"console: {message.text}") if message.type == "error" else None)
-    page.on("request", lambda r: found.append(f"requests {r.url}") if r.url.startswith(("http", "ws")) else None)
+    page.on("request", lambda r: requested.append(r.url))
     page.route(OUTSIDE, lambda route: route.abort())
     page.goto(path.resolve().as_uri() + query)
     page.wait_for_timeout(SETTLE_MS)
-    return page, found
+    found += [f"requests {url}" for url in requested if OUTSIDE.match(url)]
+    return page, found, requested
 
 
 def problems(context, path: Path, shot: Path | None) -> list[str]:
     """What is wrong with one page in one theme and width."""
-    page, found = open_page(context, path)
+    page, found, requested = open_page(context, path)
     if page.locator(".math").count():
         page.wait_for_function(f"{UNRENDERED} === 0 || !window.MathJax", timeout=20_000)
         if count := page.evaluate(UNRENDERED):
             found.append(f"{count} formulas not rendered")
     if (excess := page.evaluate(SIDEWAYS)) > 0:
         found.append(f"{excess} px wider than the window")
-    if page.viewport_size["width"] == max(WIDTHS):  # slow, and the same in each width
-        found += accessibility(page)
+    found += accessibility(page)
     if shot:
         page.screenshot(path=shot, full_page=True)
+    found += [f"table {name} does not sort" for name in page.evaluate(SORTS)]
+    if path.name == "index.html" and (weight := bytes_of(requested)) > LANDING_BYTES:
+        found.append(f"loads {weight} bytes, more than {LANDING_BYTES}")
     page.close()
     return found
+
+
+def bytes_of(addresses: list[str]) -> int:
+    """The size of the files behind ``file:`` addresses, each counted once."""
+    paths = {Path(unquote(urlsplit(address).path)) for address in addresses if address.startswith("file:")}
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def accessibility(page) -> list[str]:
@@ -60,7 +84,7 @@ def accessibility(page) -> list[str]:
     from axe_playwright_python.sync_playwright import Axe
 
     # without preload: it would fetch the style sheets, which a browser refuses on the file system
-    violations = Axe().run(page, options={"preload": False}).response["violations"]
+    violations = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]}).response["violations"]
     return [
         f"axe {v['id']} ({len(v['nodes'])}): {v['nodes'][0]['html'][:120]}"
         for v in violations
@@ -70,44 +94,55 @@ def accessibility(page) -> list[str]:
 
 def searches(context, root: Path) -> list[str]:
     """The search page must find a word that the book is full of."""
-    page, found = open_page(context, root / "search.html", f"?q={SEARCH}")
-    page.wait_for_timeout(4 * SETTLE_MS)
-    if not page.locator("#search-results li").count():
-        found.append(f"finds nothing for {SEARCH!r}")
+    page, found, _ = open_page(context, root / "search.html", f"?q={SEARCH}")
+    try:
+        page.wait_for_selector("#search-results li", timeout=10_000)
+    except Exception as error:  # playwright's own class is not importable without playwright
+        found.append(f"finds nothing for {SEARCH!r} ({type(error).__name__})")
     page.close()
     return found
+
+
+def check(root: Path, theme: str, shots: Path | None) -> dict[str, list[str]]:
+    """Page, theme and width to what is wrong there, for all pages in one theme, in a browser of its own."""
+    found = {}
+    with launch() as browser:
+        for width in WIDTHS:
+            context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 900})
+            for path in pages_of(root):
+                name = path.relative_to(root).with_suffix("").as_posix()
+                shot = shots and shots / f"{name.replace('/', '-')}-{theme}-{width}.png"
+                found[f"{name}, {theme}, {width}"] = problems(context, path, shot)
+            found[f"search, {theme}, {width}"] += searches(context, root)
+            context.close()
+    return found
+
+
+def pages_of(root: Path) -> list[Path]:
+    return [path for path in sorted(root.rglob("*.html")) if "_static" not in path.parts]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", type=Path)
     parser.add_argument("--shots", type=Path)
+    parser.add_argument("--report", type=Path)
     options = parser.parse_args()
-    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        browser_path = None
-    if browser_path is None:
+    if CHROMIUM is None:
         print("no browser check: it needs Chromium and playwright (the extra 'check')")
         return 0
-    pages = [path for path in sorted(options.root.rglob("*.html")) if "_static" not in path.parts]
     if options.shots:
         options.shots.mkdir(parents=True, exist_ok=True)
-    wrong: Counter[str] = Counter()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
-        for theme, width in itertools.product(THEMES, WIDTHS):
-            context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 900})
-            for path in pages:
-                name = path.relative_to(options.root).with_suffix("").as_posix()
-                shot = options.shots and options.shots / f"{name.replace('/', '-')}-{theme}-{width}.png"
-                wrong.update(f"{name}, {theme}, {width}: {problem}" for problem in problems(context, path, shot))
-            wrong.update(f"search, {theme}, {width}: {problem}" for problem in searches(context, options.root))
-            context.close()
-        browser.close()
+    with ProcessPoolExecutor(len(THEMES)) as pool:
+        parts = pool.map(check, itertools.repeat(options.root), THEMES, itertools.repeat(options.shots))
+        found = {where: problems for part in parts for where, problems in part.items()}
+    if options.report:
+        options.report.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    wrong = Counter(f"{where}: {problem}" for where, problems in found.items() for problem in problems)
     print("\n".join(f"{problem} (x{count})" for problem, count in sorted(wrong.items())) or "nothing wrong")
-    print(f"{len(pages)} pages in {len(THEMES)} themes and {len(WIDTHS)} widths: {len(wrong)} problems")
+    print(
+        f"{len(pages_of(options.root))} pages in {len(THEMES)} themes and {len(WIDTHS)} widths: {len(wrong)} problems"
+    )
     return bool(wrong)
 
 
