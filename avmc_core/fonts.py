@@ -6,6 +6,7 @@ others: ``tools/subset_font.py`` makes it, under the licence that lies beside it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -24,7 +25,9 @@ def register() -> tuple[str, ...]:
     """Makes the font known to matplotlib; returns the families to draw with, in the order in which glyphs are looked up."""
     from matplotlib import font_manager
 
-    font_manager.fontManager.addfont(han_font())
+    manager = font_manager.fontManager
+    manager.addfont(han_font())
+    manager.ttflist.append(replace(manager.ttflist[-1], weight=700))  # or matplotlib warns wherever text is bold
     return FIGURE_FAMILIES
 
 
