@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from safetensors.torch import load_file
 from tqdm import tqdm
 
 from avmc_core import registry
@@ -21,9 +21,10 @@ from avmc_core.errors import InputError
 from avmc_core.execution import StoreData, execute, network
 from avmc_core.home import home
 from avmc_core.models.base import Model
-from avmc_core.runs import Record, Run, RunStore, environment, provenance
+from avmc_core.runs import WEIGHTS, Record, Run, RunStore, environment, provenance
+from avmc_core.sealed import read_sealed
 from avmc_core.settings import as_dict
-from avmc_core.store import Store, open_store
+from avmc_core.store import Store, open_store, verify_store
 
 
 def default_device() -> str:
@@ -49,6 +50,8 @@ def run_one(
             return found
         with runs.claim(key) as folder:
             if folder is not None and runs.get(key) is None:
+                if (finished := runs.recover(folder)) is not None:
+                    return finished
                 build = registry.builder(run.model)
                 outcome = execute(
                     build, settings, data, run.seed, folder, device=device, threads=threads, progress_bar=progress_bar
@@ -95,6 +98,8 @@ def run_all(
     found = {run: runs.get(run.key(store.digest, device, threads)) for run in grid}
     missing = [run for run, record in found.items() if record is None]
     executor = executor or Local(jobs)
+    if missing:
+        verify_store(store.path)  # no training on features that a disk has changed
     with tqdm(total=len(missing), unit="run", disable=not (progress_bar and missing)) as bar:
         for run, record in executor(missing, store, runs, device, threads):
             found[run] = record
@@ -119,10 +124,16 @@ class Local:
             return
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["avmc_core.execution"])  # PyTorch is imported once, by the server
-        with ProcessPoolExecutor(jobs, context) as pool:
+        with ProcessPoolExecutor(jobs, context, initializer=_end_with_parent) as pool:
             futures = {pool.submit(_work, run, store.path, runs.root, device, threads): run for run in missing}
             for future in as_completed(futures):
                 yield futures[future], future.result()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def _work(run: Run, store: Path, runs: Path, device: str, threads: int) -> Record:
@@ -136,11 +147,15 @@ def _data(store: Path) -> StoreData:
 
 
 def trained(run: Run, record: Record, store: Store) -> Model:
-    """The trained network of a finished run, in evaluation mode. Raises InputError when the weights do not fit."""
+    """The trained network of a finished run, in evaluation mode. Raises InputError when the weights are damaged, were
+    trained on other data, or do not fit."""
+    if record.data["digest"] != store.digest:
+        raise InputError(record.folder, f"a run on data {record.data['digest'][:12]}", f"one on {store.digest[:12]}")
     model = network(registry.builder(run.model), run.settings, store)()
-    path = record.folder / "model.safetensors"
+    path = record.folder / WEIGHTS
+    weights = {name: torch.from_numpy(tensor) for name, tensor in read_sealed(path)[0].items()}
     try:
-        model.load_state_dict(load_file(path))
-    except (OSError, RuntimeError) as error:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
         raise InputError(path, f"weights that do not fit: {error}", f"those of {run.name} on this store") from error
     return model.eval()

@@ -40,9 +40,9 @@ def read_csv(path: str | Path, frames: int) -> list[np.ndarray]:
     try:
         table[wanted] = table[wanted].astype(np.float64)
     except ValueError as error:
-        raise InputError(path, str(error), "numbers") from None
-    if not np.isfinite(table[wanted].to_numpy()).all():
-        raise InputError(path, "an empty or infinite value", "numbers")
+        raise InputError(path, str(error)[:200], "numbers") from None
+    if table.empty or not (table[wanted].abs() <= np.finfo(np.float32).max).all(axis=None):
+        raise InputError(path, "no row, or an empty, infinite or too large value", "numbers that float32 holds")
     faces = table.groupby("face_id") if "face_id" in table.columns else [(0, table)]
     step = table["timestamp"].drop_duplicates().sort_values().diff().median()
     return [_on_grid(rows, frames, step if step > 0 else 1 / FPS) for _, rows in faces]

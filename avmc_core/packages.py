@@ -6,15 +6,12 @@ no clip), metrics, where everything came from, licence notes, and a model card m
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from avmc_core import registry, schema, settings
 from avmc_core.atomic import new_file
@@ -22,10 +19,11 @@ from avmc_core.errors import InputError
 from avmc_core.metrics import format_metric
 from avmc_core.models.base import Model, Sizes
 from avmc_core.runs import WEIGHTS, Record, RunStore
-from avmc_core.sealed import read_sealed
+from avmc_core.sealed import read_sealed, write_sealed
 from avmc_core.store import Store
 
 FORMAT = 1
+PACKAGE = "a model package of avmc export"
 SUFFIX = ".avmc.safetensors"
 LICENCES = (
     "Code of this companion: MIT.",
@@ -57,13 +55,21 @@ class Package:
         name = self.facts["model"]
         made = {}
         for seed, weights in self.weights.items():
-            network = registry.builder(name)(registry.settings_of(name, self.facts["settings"]), self.sizes)
             try:
+                with torch.device("meta"):  # nothing is allocated for settings that the weights do not bear out
+                    shapes = {key: tensor.shape for key, tensor in self._build().state_dict().items()}
+                if shapes != {key: tensor.shape for key, tensor in weights.items()}:
+                    raise ValueError("tensors of other names or shapes")
+                network = self._build()
                 network.load_state_dict({key: torch.from_numpy(tensor.copy()) for key, tensor in weights.items()})
-            except RuntimeError as error:
-                raise InputError(f"weights of seed {seed}", str(error), f"those of {name}") from None
+            except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+                raise InputError(f"weights of seed {seed}", str(error)[:200], f"those of {name}") from None
             made[seed] = network.eval()
         return made
+
+    def _build(self) -> Model:
+        name = self.facts["model"]
+        return registry.builder(name)(registry.settings_of(name, self.facts["settings"]), self.sizes)
 
 
 def collect(key: str, runs: RunStore, store: Store) -> Package:
@@ -121,22 +127,20 @@ def _statistics(store: Store) -> dict[str, np.ndarray]:
 
 
 def write_package(package: Package, path: str | Path) -> Path:
-    """Writes a package, atomically. The model card is in the metadata too, under ``card``."""
+    """Writes a package, atomically and sealed. The model card is among the facts too, under ``card``."""
     tensors = {f"statistics.{name}": array for name, array in package.statistics.items()}
     for seed, weights in package.weights.items():
         tensors |= {f"seed.{seed}.{name}": array for name, array in weights.items()}
-    metadata = {"avmc": json.dumps(package.facts, sort_keys=True), "card": model_card(package)}
     with new_file(path) as temporary:
-        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary, metadata)
+        write_sealed(temporary, tensors, {**package.facts, "card": model_card(package)})
     return Path(path)
 
 
 def read_package(path: str | Path) -> Package:
-    """Raises InputError for a file that is no package of this format."""
+    """Raises InputError for a file that is no package of this format, or damaged."""
+    tensors, facts = read_sealed(Path(path), PACKAGE)
     try:
-        with safe_open(path, "np") as file:
-            facts = json.loads((file.metadata() or {})["avmc"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        facts.pop("card", None)
         if facts["format"] != FORMAT:
             raise ValueError(f"format {facts['format']}")
         statistics = {n.removeprefix("statistics."): t for n, t in tensors.items() if n.startswith("statistics.")}
@@ -149,8 +153,8 @@ def read_package(path: str | Path) -> Package:
         package = Package(facts, weights, statistics)
         registry.settings_of(facts["model"], facts["settings"])
         _ = package.sizes, package.simulated
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise InputError(path, f"{type(error).__name__}: {error}", "a model package of avmc export") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(path, f"{type(error).__name__}: {error}", PACKAGE) from None
     return package
 
 

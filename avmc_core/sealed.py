@@ -34,8 +34,9 @@ def write_sealed(path: Path, tensors: Mapping[str, np.ndarray], facts: Mapping[s
     os.replace(temporary, path)
 
 
-def read_sealed(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The tensors and facts of a file. Raises InputError when it is no such file, or not as it was written."""
+def read_sealed(path: Path, expected: str = "a file as it was written") -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The tensors and facts of a file. Raises InputError when it is no such file, or not as it was written; ``expected`` is
+    what it says then."""
     try:
         if not path.is_file():
             raise FileNotFoundError("no such file")
@@ -45,7 +46,7 @@ def read_sealed(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         if facts.pop(SEAL) != _seal(tensors, facts):
             raise ValueError("its content is not what its seal says")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
-        raise InputError(path, f"{type(error).__name__}: {error}", "a file as it was written") from None
+        raise InputError(path, f"{type(error).__name__}: {error}", expected) from None
     return tensors, facts
 
 

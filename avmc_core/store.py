@@ -195,8 +195,11 @@ def _open_split(path: Path, name: str, manifest: dict[str, Any], clips: pd.DataF
         ragged[modality] = Ragged.of(((values, offsets),), steps)
     tensors = {key: tensor.copy() for key, tensor in map_tensors(files["labels"]).items()}
     shapes = {"labels": (rows, 4), "mask": (rows,), "tokens": (rows, 3, manifest["steps"]["text"])}
-    if {key: tensor.shape for key, tensor in tensors.items()} != shapes:
-        raise InputError(files["labels"], "tensors of other names or shapes", str(shapes))
+    kinds = {"labels": np.float32, "mask": np.bool_, "tokens": np.int64}
+    if {key: tensor.shape for key, tensor in tensors.items()} != shapes or any(
+        tensor.dtype != kinds[key] for key, tensor in tensors.items()
+    ):
+        raise InputError(files["labels"], "tensors of other names, types or shapes", str(shapes))
     if not np.array_equal(tensors["labels"], clips[list(schema.TASKS)].to_numpy(np.float32), equal_nan=True):
         raise InputError(files["labels"], "labels that do not fit", f"those in {CLIPS}")
     return Split(name, clips, **ragged, **tensors)
