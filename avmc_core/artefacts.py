@@ -73,21 +73,26 @@ def provenance(
 def statement(made: Mapping[str, Any], against: str = "", status: str = "") -> str:
     """A provenance in one line of Markdown: data, profile, seeds, failed runs, code, command, and how the paper stands to it.
 
-    ``against`` is the place in the paper; of simulated data the line says that nothing follows for the paper.
+    ``against`` is the place in the paper; on simulated data the line says that the paper's figures are about others.
     """
-    parts = [f"Data: {made['data']}"]
-    if "profile" in made:
-        parts.append(f"profile {made['profile']}")
-    if seeds := made.get("seeds"):
-        parts.append(f"seed{'s' if len(seeds) > 1 else ''} {_span(seeds)}")
-    if "runs" in made:
-        parts.append(f"{made['runs']} run{'s' if made['runs'] != 1 else ''}, {made['failed'] or 'none'} failed")
-    parts += [f"code {made['code']}"] if "code" in made else []
+    parts = [f"Data: {made['data']}", *facts(made)]
     if against:
         other = made["data"].startswith("simulated") and re.search(r"\b(Table|Figure|Section)", against)
         parts.append(f"against the paper: {against}{', which is about other data' if other else ''}")
-    parts += [status] if status else []
-    return " · ".join([*parts, f"command: `{made['command']}`"])
+    return " · ".join([*parts, *([status] if status else []), f"command: `{made['command']}`"])
+
+
+def facts(made: Mapping[str, Any]) -> list[str]:
+    """What a provenance says besides its data and command, a few words each."""
+    known = {
+        "profile": lambda value: f"profile {value}",
+        "seeds": lambda value: f"seed{'s' if len(value) > 1 else ''} {_span(value)}",
+        "runs": lambda value: f"{value} run{'s' if value != 1 else ''}, {made.get('failed', 0) or 'none'} failed",
+        "code": lambda value: f"code {value}",
+    }
+    others = {key: value for key, value in made.items() if key not in (*known, "data", "command", "failed", "digest")}
+    said = [say(made[key]) for key, say in known.items() if made.get(key) not in (None, "", [])]
+    return [*said, *(f"{key}: {value}" for key, value in others.items() if value not in (None, "", []))]
 
 
 def _span(seeds: list[int]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from avmc_core.artefacts import facts
 from avmc_core.codehash import code_hash
 from avmc_core.home import home
 from avmc_core.published import published
@@ -134,7 +134,10 @@ def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
         kind = "simulated" if data.startswith("simulated") else "real"
         line = nodes.paragraph(classes=[f"avmc-{kind}"])
         line += nodes.strong(text=data)
-        line += nodes.Text(". " + "; ".join(_made(shown[names[0]])) + ("" if len(_made(shown[names[0]])) == 0 else "."))
+        made = shown[names[0]]
+        line += nodes.Text("".join(f" · {fact}" for fact in facts(made)))
+        if "command" in made:
+            line += [nodes.Text(" · "), nodes.literal(text=made["command"])]
         mark += line
     section = next(iter(doctree.findall(nodes.section)), doctree)
     section.insert(1 if section.children and isinstance(section[0], nodes.title) else 0, mark)
@@ -145,10 +148,6 @@ def _by_data(shown: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
     for name, provenance in sorted(shown.items()):
         by_data.setdefault(str(provenance["data"]), []).append(name)
     return by_data
-
-
-def _made(provenance: dict[str, Any]) -> Iterable[str]:
-    return [f"{key}: {value}" for key, value in provenance.items() if key != "data" and value not in (None, "", [])]
 
 
 # --- nothing from elsewhere ------------------------------------------------------------------------------------------

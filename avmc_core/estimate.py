@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-WIDTH, HEIGHT, MARGIN = 96, 13, 5  # pixels; the margin keeps a diamond at the end of the scale whole
+WIDTH, HEIGHT, MARGIN = 86, 13, 5  # pixels; the margin keeps a diamond at the end of the scale whole
 
 
 @dataclass(frozen=True)

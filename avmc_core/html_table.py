@@ -20,6 +20,7 @@ import pandas as pd
 from avmc_core.errors import InputError
 from avmc_core.estimate import Estimate, picture, scale
 
+LONG = 60  # characters from which on a cell is a sentence, no name
 SEARCHED = 8  # rows from which on a field for words is shown
 KEY = (
     '<span><svg width="26" height="13"><path class="line" d="M1 6.5H25"/><circle cx="13" cy="6.5" r="2.6"/></svg> '
@@ -161,6 +162,8 @@ def _estimate(value: Estimate, ends: tuple[float, float] | None) -> str:
 
 
 def _linked(value: object, text: str) -> str:
+    """A link, or words that break at spaces only: names like AV-MC stay whole."""
+    text = re.sub(r"\S+-\S+", r'<span class="whole">\g<0></span>', text) if len(text) < LONG else text
     return f'<a href="{escape(value.target)}">{text}</a>' if isinstance(value, Link) else text
 
 
