@@ -14,16 +14,16 @@
 # %% [markdown]
 # # AV-MC, step by step
 #
-# The paper's model reads a sentence, a voice and a face with three separate encoders, lets each of them predict the
-# sentiment on its own, and predicts the whole from all three. What is new is the *modality mixup*: voices and faces of
-# different clips are blended, and the model has to stay consistent on the blend. Here the model is run on one batch, the
-# mixup is made visible, and then both ways of training are carried out for several seeds.
+# Three encoders read a sentence, a voice and a face. Each predicts the sentiment on its own, and all three together predict
+# the whole. New is the *modality mixup*: voices and faces of different clips are blended, and the model has to stay
+# consistent on the blend. This page runs the model on one batch, shows the mixup, and then trains in both ways with several
+# seeds.
 #
-# The public code differs from the printed equations in so many places that we keep two variants: `paper` follows
+# The public code differs from the printed equations in so many places that there are two variants: `paper` follows
 # Equations 1 to 14, `released` follows the code. [](../differences.md) lists every difference by its D number.
 
 # %% tags=["parameters"]
-profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 seed = 1111  # of the batch and the untrained model shown in the first half
 
@@ -38,35 +38,37 @@ from avmc_core.corpus import ensure_corpus
 from avmc_core.execution import sizes_of
 from avmc_core.experiments import experiment
 from avmc_core.grid import run_all, trained
-from avmc_core.metrics import format_metric
+from avmc_core.metrics import METRICS
 from avmc_core.mixup import Draw
 from avmc_core.models.avmc_networks import build
 from avmc_core.published import published
 from avmc_core.registry import settings_of
 from avmc_core.store import open_store
+from avmc_core.tables import Table
 
 figures.use_style()
 torch.manual_seed(seed)
 data = open_store(store) if store else ensure_corpus("ci")
+command = f"avmc notebooks 02_avmc --profile {profile}"
 Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)}**.")
 
 # %% [markdown]
 # ## One batch
 #
 # Eight training clips, as the model receives them. Text is the [CLS] state of a BERT that is never fine-tuned (D06); audio
-# and vision are sequences of frames, padded to the longest clip of the batch. The padding is never read: a test replaces it
-# by rubbish and compares.
+# and vision are sequences of frames, padded to the longest clip of the batch. The padding is never read; a test fills it with
+# rubbish and compares.
 
 # %%
 settings = settings_of("AV-MC(Semi)", {"variant": "paper"})
 model = build(settings, sizes_of(data)).eval()
 batch = SplitData(data.split("train"), model.inputs).batch(torch.arange(8))
-pd.DataFrame(
-    {
-        name: {"shape": tuple(getattr(batch, name).shape), "steps": getattr(batch, f"{name}_lengths").tolist()}
-        for name in ("text", "audio", "vision")
-    }
-).T
+inputs = {
+    name: {"shape": tuple(getattr(batch, name).shape), "steps": getattr(batch, f"{name}_lengths").tolist()}
+    for name in ("text", "audio", "vision")
+}
+display(Table(pd.DataFrame(inputs).T.reset_index(names="input"), "inputs"))
+figures.caption(data, command)
 
 # %% [markdown]
 # Each encoder turns its modality into one vector (Equation 5), the three vectors side by side are the multimodal
@@ -76,10 +78,15 @@ pd.DataFrame(
 # %%
 with torch.no_grad():
     output = model(batch)
-pd.DataFrame({name: {"shape": tuple(value.shape)} for name, value in output.items()}).T
+shapes = pd.DataFrame({"output": list(output), "shape": [tuple(value.shape) for value in output.values()]})
+display(Table(shapes, "outputs"))
+figures.caption(data, command)
 
 # %%
-pd.DataFrame({f"predicted {task}": output[task] for task in "MTAV"}).round(3).assign(**{"label M": batch.label("M")})
+guesses = pd.DataFrame({"clip": range(len(batch))} | {f"predicted {task}": output[task].numpy() for task in "MTAV"})
+guesses["label M"] = batch.label("M").numpy()
+display(Table(guesses.astype({name: float for name in guesses if name != "clip"}), "guesses"))
+figures.caption(data, command)
 
 # %% [markdown]
 # ## Mixup made visible
@@ -89,7 +96,8 @@ pd.DataFrame({f"predicted {task}": output[task] for task in "MTAV"}).round(3).as
 # parameters would favour blends that are almost one clip, large ones even blends.
 
 # %% tags=["hide-input"]
-model_figures.beta_densities([(1, 1), (0.2, 0.2), (4, 4)])
+display(model_figures.beta_densities([(1, 1), (0.2, 0.2), (4, 4)]))
+figures.caption("none, curves of a formula", command, "Equation 2 does not say which")
 
 # %% [markdown]
 # A mixture lies on the line between the acoustic representations of two clips. The model is asked for the sentiment of
@@ -105,7 +113,7 @@ fig = model_figures.mixed_representations(
     untrained["Feature_a"].numpy(), blend.partner.numpy(), mixed.numpy(), float(blend.weight)
 )
 display(figures.mark(fig, data))
-figures.caption(data, "avmc notebooks 02_avmc")
+figures.caption(data, command, "Equation 2, no figure in the paper")
 
 # %% [markdown]
 # ## Training
@@ -124,7 +132,7 @@ Markdown(f"{len(records)} runs, {len(failed)} of them failed.")
 
 # %% tags=["hide-input"]
 display(figures.mark(model_figures.training_curves(records), data))
-figures.caption(data, f"avmc run avmc --profile {profile}", "the paper shows no curves")
+figures.caption(data, command, "the paper shows no curves", records=records)
 
 # %% [markdown]
 # The classifier of a trained model answers for a blend almost as for its two ends. The gap is the mean of what Equation 13
@@ -140,7 +148,7 @@ for network in (model, learnt):
         answer = network.classify("audio", blend.mix(seen["Feature_a"]))
     gaps.append({"prediction": answer.numpy(), "target": blend.mix(seen["A"]).numpy()})
 display(figures.mark(model_figures.consistency(*gaps), data))
-figures.caption(data, "avmc notebooks 02_avmc")
+figures.caption(data, command, "Equation 13, no figure in the paper", records={semi: records[semi]})
 
 # %% [markdown]
 # ## On the test split
@@ -158,14 +166,13 @@ by_seed = {name: rows[shown].to_dict("list") for name, rows in table.groupby("na
 printed = {row.name: dict(zip(shown, printed_rows[row.published], strict=True)) for row in plan.rows if row.published}
 fig = model_figures.over_seeds(names, by_seed, summary, ["Acc2", "Corr", "MAE"], printed)
 display(figures.mark(fig, data))
-figures.caption(data, f"avmc run avmc --profile {profile}", "Table 2, last two rows")
+figures.caption(data, command, "Table 2, last two rows", records=records)
 
 # %% tags=["hide-input"]
-per_seed = table[["name", "seed", "epochs", *shown]].copy()
-for name in shown:
-    per_seed[name] = [format_metric(name, value) for value in per_seed[name]]
-display(per_seed.style.hide(axis="index"))
-figures.caption(data, f"avmc results avmc --profile {profile}")
+scaled = {name: table[name] * METRICS[name].scale for name in shown}
+per_seed = table[["name", "seed", "epochs"]].assign(**scaled)
+display(Table(per_seed, "seeds", ["name"], decimals={name: METRICS[name].decimals for name in shown}))
+figures.caption(data, f"avmc results avmc --profile {profile}", "Table 2 shows one run", records=records)
 
 # %% [markdown]
 # Does AV-MC beat a constant, and a model that only reads? Counted over the seeds of each row, in MAE and in Corr. A
@@ -173,20 +180,13 @@ figures.caption(data, f"avmc results avmc --profile {profile}")
 
 # %% tags=["hide-input"]
 wins = results.wins(table, [row.name for row in plan.rows if row.seeded], ("Constant", "Text-only ridge"))
-display(wins.style.hide(axis="index"))
-figures.caption(data, f"avmc results avmc --profile {profile}")
+display(Table(wins, "wins"))
+figures.caption(data, command, "not in the paper", records=records)
 
 # %% tags=["hide-input"]
 artefacts.save(
     "avmc",
     {"cells": results.comparison(plan.rows, summary, shown), "wins": wins.to_dict("records"), "runs": len(records)},
-    {
-        "data": artefacts.data_mark(data),
-        "digest": data.digest[:12],
-        "profile": profile,
-        "seeds": sorted({run.seed for run in records}),
-        "code": next(iter(records.values())).code["version"],
-        "command": f"avmc run avmc --profile {profile}",
-    },
+    artefacts.provenance(data, f"avmc run avmc --profile {profile}", records),
 )
-Markdown("The same figures beside the paper's are on the results page: [](../results.md).")
+Markdown("The same figures beside the paper's: [](../results.md).")
