@@ -1,14 +1,16 @@
-"""One trainer for all models: early stopping on a validation loss over clips, resumable at every epoch, deterministic.
+"""One trainer for all models: early stopping on a validation loss over clips, resumable, deterministic.
 
-A run's state lives in one folder: ``state.safetensors`` (weights, optimisers, generator, history; replaced as a whole after
-each epoch) and ``best-<epoch>.safetensors`` (the weights with the lowest validation loss so far). Random numbers come from
-PyTorch's global generator (weights, dropout, mixup), which the state carries, and from one generator a pass (the order of the
-clips), seeded with the run's seed, the epoch and the pass. A killed run therefore goes on as if nothing had happened.
+A run's state lives in one folder: ``state.safetensors`` (weights, optimisers, generator, history; replaced as a whole at the end of
+an epoch, but no oftener than pays) and ``best-<epoch>.safetensors`` (the weights with the lowest validation loss until then).
+Random numbers come from PyTorch's global generator (weights, dropout, mixup), which the state carries, and from one generator a
+pass (the order of the clips), seeded with the run's seed, the epoch and the pass. A killed run therefore repeats what came after
+its last saved epoch and goes on as if nothing had happened.
 """
 
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +30,7 @@ from avmc_core.sealed import read_sealed, write_sealed
 
 MARGIN = 1e-6  # a validation loss is better when it is lower by at least this much, as in the reference
 STATE = "state.safetensors"
+RARELY = 20.0  # from one saved state to the next pass at least so many times the seconds that saving it took
 
 
 class TrainingFailed(RuntimeError):
@@ -71,6 +74,8 @@ def train(
     settings = model.training_settings
     optimizers = model.optimizers()
     progress = _restore(folder, model, optimizers)
+    best: dict[str, Tensor] = {}  # the best weights, unless they are in the folder
+    due = 0.0  # when the state is to be saved next
     valid = data("valid", model.inputs)
     bar = tqdm(initial=progress.epoch, unit="epoch", disable=not progress_bar, desc=type(model).__name__)
     while not progress.finished(settings):
@@ -87,14 +92,16 @@ def train(
         progress.history.append(row)
         if row["validation"] <= progress.best_loss - MARGIN:
             progress.best_loss, progress.best_epoch = row["validation"], epoch
-            write_tensors(folder / f"best-{epoch}.safetensors", model.state_dict())
-        _save(folder, model, optimizers, progress)
+            best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        if (start := time.monotonic()) >= due:
+            _save(folder, model, optimizers, progress, best)
+            due = time.monotonic() + RARELY * (time.monotonic() - start)
         bar.update()
         bar.set_postfix_str(f"validation {row['validation']:.4f}, best {progress.best_loss:.4f}")
         if stop(progress):
             break
     bar.close()
-    model.load_state_dict(_read(_best(folder, progress))[0])
+    model.load_state_dict(best or _read(_best(folder, progress))[0])
     return model.eval(), progress
 
 
@@ -160,8 +167,16 @@ def _one_pass(
     return means
 
 
-def _save(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer], progress: Progress) -> None:
-    """Replace the state as a whole, then drop best weights that it no longer names."""
+def _save(
+    folder: Path,
+    model: Model,
+    optimizers: list[torch.optim.Optimizer],
+    progress: Progress,
+    best: Mapping[str, Tensor],
+) -> None:
+    """Write the best weights if they are new, replace the state as a whole, then drop best weights that it no longer names."""
+    if not _best(folder, progress).exists():
+        write_tensors(_best(folder, progress), best)
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for number, optimizer in enumerate(optimizers):
         for index, state in optimizer.state_dict()["state"].items():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from avmc_core import training
 from avmc_core.execution import StoreData, execute
 from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI
@@ -59,16 +60,19 @@ def dying(model, data, *rest):
         data.batch = some
     return one_pass(model, data, *rest)
 training._one_pass = dying
+training.RARELY = float(sys.argv[4])
 torch.set_num_threads(1)
 t.run(open_store(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
-def test_killed_in_mid_epoch_and_resumed_gives_the_same_bytes(tiny_store, tmp_path):
+@pytest.mark.parametrize("rarely", [0.0, 1e9])
+def test_killed_in_mid_epoch_and_resumed_gives_the_same_bytes(tiny_store, tmp_path, rarely):
+    """Whether every epoch was saved or only the first."""
     _, whole = run(tiny_store, tmp_path / "whole")
     folder = tmp_path / "killed"
-    here = os.path.dirname(__file__)
-    child = subprocess.run([sys.executable, "-c", KILLED, str(tiny_store.path), str(folder), here], check=False)
+    words = [str(tiny_store.path), str(folder), os.path.dirname(__file__), str(rarely)]
+    child = subprocess.run([sys.executable, "-c", KILLED, *words], check=False)
     assert child.returncode == -signal.SIGKILL
     assert "state.safetensors" in [p.name for p in folder.iterdir()]
     outcome, resumed = run(tiny_store, folder)
@@ -98,9 +102,9 @@ class Line(Model):
         self.seen.append(self.w.grad.item())
 
 
-def fit(store, folder, **training):
+def fit(store, folder, **limits):
     folder.mkdir()
-    settings = LineSettings(training=Training(**{"batch_size": 8, "max_epochs": 3, **training}))
+    settings = LineSettings(training=Training(**{"batch_size": 8, "max_epochs": 3, **limits}))
     return train(lambda: Line(settings), StoreData(store), 0, folder)
 
 
@@ -166,7 +170,36 @@ def test_each_pass_uses_its_split_and_optimizer(tiny_store, tmp_path):
     assert first["second.total"] == 0.0 and second["second.total"] != 0.0, "only optimizer 1 moves the weight"
 
 
-def test_resuming_a_finished_state_trains_no_further(tiny_store, tmp_path):
+@pytest.fixture
+def every_epoch(monkeypatch):
+    """Save the state of every epoch, however long that takes."""
+    monkeypatch.setattr(training, "RARELY", 0.0)
+
+
+def test_a_large_state_is_saved_rarely(tiny_store, tmp_path, monkeypatch):
+    """Saving takes at most about a twentieth of the time: here an epoch is as long as 5 savings, so every fourth is saved."""
+    now, saved = [0.0], []
+    save, one_pass = training._save, training._one_pass
+
+    def later(function, seconds):
+        def call(*rest):
+            now[0] += seconds
+            return function(*rest)
+
+        return call
+
+    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(training, "_one_pass", later(one_pass, 5.0))
+    monkeypatch.setattr(training, "_save", later(lambda *rest: saved.append(rest[3].epoch) or save(*rest), 1.0))
+    (tmp_path / "x").mkdir()
+    settings = LineSettings(rate=1e-3, training=Training(batch_size=8, max_epochs=12))
+    model, progress = train(lambda: Line(settings), StoreData(tiny_store), 0, tmp_path / "x")
+    assert saved == [1, 5, 9] and progress.best_epoch not in saved
+    valid = StoreData(tiny_store)("valid", model.inputs)
+    assert math.isclose(validation_loss(model, valid, model.training_settings), progress.best_loss, abs_tol=1e-7)
+
+
+def test_resuming_a_finished_state_trains_no_further(tiny_store, tmp_path, every_epoch):
     folder = tmp_path / "x"
     _, progress = fit(tiny_store, folder)
     start = time.perf_counter()
