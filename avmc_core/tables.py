@@ -11,8 +11,18 @@ import pandas as pd
 from avmc_core.estimate import Estimate
 from avmc_core.html_table import Link, Table
 from avmc_core.metrics import METRICS
+from avmc_core.statistics import Interval
 
-__all__ = ["Estimate", "Link", "Table", "agreement", "contrast_table", "effects_table", "result_table"]
+__all__ = [
+    "Estimate",
+    "Link",
+    "Table",
+    "agreement",
+    "contrast_table",
+    "effects_table",
+    "interval_table",
+    "result_table",
+]
 
 ENTRY = re.compile(r"^### (D\d\d) · (.+)$", re.MULTILINE)
 SYMBOLS = {"R2": "R²"}
@@ -29,6 +39,12 @@ def result_table(cells: Cells, name: str, metrics: Sequence[str] = (), rows: Seq
     for metric in metrics:
         frame[heading(metric)] = [_estimate(at[row][metric]) for row in frame["Model"]]
     return Table(pd.DataFrame(frame), name)
+
+
+def interval_table(frame: pd.DataFrame, name: str, metrics: Sequence[str]) -> Table:
+    """``frame`` with its columns of ``Interval``, one for each of ``metrics``, as estimates on the display scale."""
+    columns = {heading(metric): [_of_interval(metric, interval) for interval in frame[metric]] for metric in metrics}
+    return Table(frame.drop(columns=[c for c in frame if c in METRICS]).assign(**columns), name)
 
 
 def contrast_table(family: pd.DataFrame, name: str) -> Table:
@@ -85,6 +101,12 @@ def agreement(cells: Cells) -> str:
 def heading(metric: str) -> str:
     """The name of a metric, and which way is better."""
     return f"{SYMBOLS.get(metric, metric)} {'↑' if METRICS[metric].higher_is_better else '↓'}"
+
+
+def _of_interval(metric: str, interval: Interval) -> Estimate:
+    shown = METRICS[metric]
+    ends = (number * shown.scale for number in (interval.estimate, interval.low, interval.high))
+    return Estimate(*ends, decimals=shown.decimals)
 
 
 def _estimate(cell: dict[str, Any]) -> Estimate:

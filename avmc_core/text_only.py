@@ -6,7 +6,6 @@ whose source video is new to it, and on the others.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -19,7 +18,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from avmc_core.errors import InputError
-from avmc_core.metrics import aggregate, clip_statistics, evaluate, format_metric
+from avmc_core.metrics import aggregate, clip_statistics, evaluate
 from avmc_core.placeholders import placeholder_clips
 from avmc_core.statistics import Interval, bootstrap
 
@@ -84,22 +83,9 @@ def score(clips: pd.DataFrame, tasks: tuple[str, ...] = ("M", "T"), *, n: int = 
     return pd.DataFrame(rows)
 
 
-def readable(scores: pd.DataFrame, names: tuple[str, ...] = ("Acc2", "Acc2_weak", "Corr", "MAE")) -> pd.DataFrame:
-    """The table of ``score`` with its metrics as words: estimate [low, high], on the scale the paper prints."""
-    table = scores[["task", "model", "slice", "clips", "videos"]].copy()
-    for name in names:
-        table[name] = [_words(name, interval) for interval in scores[name]]
-    return table
-
-
 def plain(scores: pd.DataFrame) -> list[dict[str, Any]]:
     """The table of ``score`` as JSON-ready rows; each metric is a dict of estimate, low, high and level."""
     return [
         {name: asdict(value) if isinstance(value, Interval) else value for name, value in row.items()}
         for row in scores.to_dict("records")
     ]
-
-
-def _words(name: str, interval: Interval) -> str:
-    estimate, low, high = (format_metric(name, x) for x in (interval.estimate, interval.low, interval.high))
-    return estimate if math.isnan(interval.estimate) else f"{estimate} [{low}, {high}]"

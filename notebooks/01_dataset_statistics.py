@@ -16,11 +16,11 @@
 #
 # The first half of the paper is a dataset: clips with four annotations each, of the words alone (T), the voice alone (A),
 # the silent picture alone (V) and of everything together (M). This page recounts what can be recounted: Table 1, Figures 2
-# and 3, the lengths, the source videos, and every figure of the text that the label table decides. No transcript is shown.
+# and 3, the lengths, the source videos, and every figure in the text that the label table decides. It shows no transcript.
 #
-# The labels come from one of three places, and every figure says from which: the real table `meta.csv` if `AVMC_META`
-# names it, an imported store of the real features if `AVMC_STORE` does, and otherwise the *counts* of the real table that
-# this package carries. What needs features (the lengths) is then shown on the simulated corpus and marked so.
+# The labels come from the real table `meta.csv` if `AVMC_META` names it, else from an imported store if `AVMC_STORE` does,
+# else from *counts* of the real table that this package carries. In that last case whatever needs single clips, such as
+# their lengths, is shown on the simulated corpus. Every figure says where it comes from.
 
 # %% tags=["parameters"]
 meta = ""  # the real label table, meta.csv
@@ -34,8 +34,10 @@ from IPython.display import Markdown, display
 from avmc_core import artefacts, figures, label_summary, text_only
 from avmc_core.audit import audit, label_table
 from avmc_core.corpus import ensure_corpus
+from avmc_core.metrics import METRICS
 from avmc_core.released import read_meta
 from avmc_core.store import open_store
+from avmc_core.tables import Table, interval_table
 
 figures.use_style()
 features = open_store(store) if store else ensure_corpus("ci")
@@ -61,7 +63,9 @@ against = "; ".join(f"{what}: {' or '.join(sorted(verdict))}" for what, verdict 
 figures.caption(labels, command, f"Table 1, {against}")
 
 # %%
-display(pd.concat({"these labels": found, "Table 1 as printed": printed}, axis=1))
+sources = {"these labels": found, "Table 1 as printed": printed, "Table 1 minus these labels": printed - found}
+counted = pd.concat(sources, names=["source", "split"]).reset_index()
+display(Table(counted[["split", *counted.columns.drop("split")]], "classes", ["source", "split"]))
 figures.caption(labels, command, "Table 1")
 
 # %% tags=["hide-input"]
@@ -69,7 +73,7 @@ gap = printed - found
 sides = pd.DataFrame(
     {"negative": gap["NEG"] + gap["WNEG"], "neutral": gap["NEU"], "positive": gap["WPOS"] + gap["POS"]}
 )
-display(sides)
+display(Table(sides.rename_axis("split").reset_index(), "sides"))
 display(figures.caption(labels, command, "Table 1 minus these labels"))
 Markdown(
     f"Splits whose printed classes follow from *any* cut of the eleven levels, of any of the four annotations: "
@@ -77,10 +81,10 @@ Markdown(
 )
 
 # %% [markdown]
-# What differs has a pattern on the real labels: the table above shows by how many clips Table 1 exceeds the count, and in
-# every split neutral clips are missing from it that turn up on both sides. That is what one would see if the classes had been
-# counted on the annotators' raw averages, before these were rounded to eleven levels: an average just above zero is then
-# positive, and neutral afterwards. The paper does not say so; it is our guess.
+# On the real labels the difference has a pattern. The table above says by how many clips Table 1 exceeds the count: in every
+# split it has too few neutral clips, and too many on both sides. That is what one would see if the classes had been counted
+# on the annotators' raw averages, before rounding to eleven levels: an average just above zero is positive before, neutral
+# after. The paper does not say so; it is our guess.
 
 # %% [markdown]
 # ## Figure 3, left: the four annotations
@@ -92,9 +96,9 @@ figures.caption(labels, command, "Figure 3, left")
 # %% tags=["hide-input"]
 signs = label_summary.polarity(counts)
 signs["positive in % of negative"] = [
-    f"{label_summary.positive_percent(row.negative, row.positive):.2f}" for row in signs.itertuples()
+    label_summary.positive_percent(row.negative, row.positive) for row in signs.itertuples()
 ]
-display(signs)
+display(Table(signs.rename_axis("annotation").reset_index(), "signs"))
 display(figures.caption(labels, command, "Section 3.2"))
 ratio = result["ratio_M"]
 Markdown(
@@ -108,8 +112,7 @@ Markdown(
 # is neutral less often than any other, "especially the visual".
 
 # %% tags=["hide-input"]
-keys = ["intensity", "fewest_neutral", "most_neutral"]
-display(result.as_frame(keys).style.hide(axis="index"))
+display(Table(result.as_frame(["intensity", "fewest_neutral", "most_neutral"]), "reading"))
 figures.caption(labels, "avmc data audit meta.csv", "Section 3.2")
 
 # %% [markdown]
@@ -141,7 +144,7 @@ figures.caption(labels, command, "not in the paper")
 
 # %% tags=["hide-input"]
 keys = ["videos", "shared_valid", "shared_test", "equal_placeholders", "equal_others"]
-display(result.as_frame(keys).style.hide(axis="index"))
+display(Table(result.as_frame(keys), "videos"))
 figures.caption(labels, "avmc data audit meta.csv", "not in the paper")
 
 # %% tags=["hide-input"]
@@ -178,7 +181,8 @@ figures.caption(clips_of, command, "transcripts; the paper gives no figure")
 
 # %% tags=["hide-input"]
 scores = text_only.score(named, seed=seed)
-display(text_only.readable(scores).style.hide(axis="index"))
+shown = scores.rename(columns={"slice": "clips of"})[["model", "task", "clips of", "clips", "videos", *METRICS]]
+display(interval_table(shown, "text-only", ["Acc2", "Acc2_weak", "Corr", "MAE"]))
 figures.caption(clips_of, command, "Table 3 reads with BERT instead")
 
 # %% [markdown]
@@ -194,8 +198,8 @@ figures.caption(clips_of, command, "Table 3 reads with BERT instead")
 # label table.
 
 # %% tags=["hide-input"]
-display(result.as_frame().style.hide(axis="index"))
-figures.caption(labels, "avmc data audit meta.csv")
+display(Table(result.as_frame(), "audit", ["Verdict"]))
+figures.caption(labels, "avmc data audit meta.csv", "the places named in the table")
 
 # %% tags=["hide-input"]
 artefacts.save(

@@ -13,6 +13,7 @@ from scipy.stats import pearsonr
 from avmc_core import text_only
 from avmc_core.errors import InputError
 from avmc_core.released import read_meta
+from avmc_core.tables import interval_table
 
 META = os.environ.get("AVMC_META")
 GOOD, BAD = "好美乐喜", "坏丑怒悲"
@@ -87,12 +88,12 @@ def test_no_training_clip_is_an_error():
         text_only.fit(table[table["split"] != "valid"], "M")
 
 
-def test_readable_figures_are_on_the_paper_scale():
+def test_figures_of_the_table_are_on_the_paper_scale():
     scores = text_only.score(clips(), ("M",), n=50)
-    shown = text_only.readable(scores).set_index(["model", "slice"])
-    assert shown.loc[(text_only.MEAN, "published test split"), "Corr"] == "n/a"
+    shown = interval_table(scores, "text-only", ["Acc2", "Corr"]).words().set_index(["model", "slice"])
+    assert shown.loc[(text_only.MEAN, "published test split"), "Corr ↑"] == "–"
     learnt = scores.iloc[0]["Acc2"]
-    assert shown.iloc[0]["Acc2"] == f"{100 * learnt.estimate:.2f} [{100 * learnt.low:.2f}, {100 * learnt.high:.2f}]"
+    assert shown.iloc[0]["Acc2 ↑"] == f"{100 * learnt.estimate:.2f} [{100 * learnt.low:.2f}, {100 * learnt.high:.2f}]"
     assert text_only.plain(scores)[0]["Acc2"]["estimate"] == learnt.estimate
 
 
