@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from avmc_core.fonts import han_font
 from avmc_core.notebooks import NotebookError, build_notebooks, notebook_options, report
 from avmc_core.store import open_store
 
+PDF = "book.pdf"  # beside index.html, where tools/make_pdf.py has printed it
+PDF_SLOT = re.compile(r'<span class="avmc-pdf">.*?</span>', re.DOTALL)
+
 
 class BookError(RuntimeError):
     """Jupyter Book failed or warned; its own messages stand above."""
@@ -31,7 +35,7 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     """
     build = Path(out) / "_build"
     pages = {path.relative_to("book"): path for path in Path("book").rglob("*") if path.is_file()}
-    pages[Path("_static") / han_font().name] = han_font()
+    pages |= {Path("_static") / han_font().name: han_font(), Path("changelog.md"): Path("CHANGELOG.md")}
     results = []
     for notebook in build_notebooks(out=build / "notebooks", **options):
         click.echo(report(notebook))
@@ -45,6 +49,7 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     command += ["--config", str(Path("_config.yml").resolve()), "--toc", str(Path("_toc.yml").resolve())]
     if subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], check=False).returncode:
         raise BookError("the book has warnings or errors (above)")
+    drop_stale_pdf(build / "html")
     data = open_store(options["store"]) if options.get("store") else ensure_corpus("ci")
     write_bundle(build / "html" / "results", data, results, options.get("profile") or "ci")
     return build / "html"
@@ -61,6 +66,29 @@ def stage(pages: dict[Path, Path], folder: Path) -> None:
         if not target.is_file() or target.read_bytes() != source.read_bytes():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+
+
+def drop_stale_pdf(site: Path) -> None:
+    """Removes the PDF and the links to it when a page is younger; `make pdf` prints it anew."""
+    pages = [path for path in site.rglob("*.html") if path.name != "search.html"]  # Sphinx writes that one each time
+    pdf = site / PDF
+    if pdf.is_file() and any(page.stat().st_mtime > pdf.stat().st_mtime for page in pages):
+        pdf.unlink()
+        fill_pdf_links(site, "a PDF, which `make pdf` prints")
+
+
+def fill_pdf_links(site: Path, text: str, link: bool = False) -> int:
+    """Puts ``text``, as a link to the PDF or as words, where pages offer it; returns the number of places."""
+    count = 0
+    for page in site.rglob("*.html"):
+        html = page.read_text(encoding="utf-8")
+        root = "../" * (len(page.relative_to(site).parts) - 1)
+        shown = f'<a href="{root}{PDF}">{text}</a>' if link else text
+        filled, found = PDF_SLOT.subn(f'<span class="avmc-pdf">{shown}</span>', html)
+        count += found
+        if filled != html:
+            page.write_text(filled, encoding="utf-8")
+    return count
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""Sphinx extension: the built site carries what it uses and no more, and each notebook can be taken away as a script.
+"""Sphinx extension: the built site carries what it uses and no more; notebooks can be taken away as scripts, and the book cited.
 
 The theme brings every icon of Font Awesome three times over, as a script of 1.5 MB and as fonts. The book shows a dozen icons: they
 become one small font, cut out of the theme's own, and the script goes.
@@ -11,8 +11,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from avmc_core.citation import FILE, bibtex
 
 log = logging.getLogger(__name__)
 THEME_CSS = Path("_static/styles/pydata-sphinx-theme.css")
@@ -25,9 +29,19 @@ STYLES_OF_ICONS = {"solid", "lg"}  # modifiers that are no icons
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
+    app.add_directive("bibtex", Bibtex)
     app.connect("html-page-context", _offer_script, priority=998)
     app.connect("build-finished", _finish)
     return {"version": "1", "parallel_read_safe": True}
+
+
+class Bibtex(SphinxDirective):
+    """``{bibtex}``: how to cite this project and the paper, from CITATION.cff."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(str(FILE))
+        text = bibtex()
+        return [nodes.literal_block(text, text, language="bibtex")]
 
 
 def _offer_script(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:

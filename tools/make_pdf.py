@@ -16,14 +16,13 @@ from browser import CHROMIUM, launch
 from one_page import chapters, document
 from pypdf import PdfReader, PdfWriter
 
+from avmc_core.book import PDF, fill_pdf_links
 from avmc_core.citation import citation
 from avmc_core.home import home
 from avmc_core.runs import commit
 
-PDF, SOURCE = "book.pdf", "book-print.html"
+SOURCE = "book-print.html"
 WIDTH = 657  # CSS pixels between the margins of A4: 174 mm
-SLOT = re.compile(r'<span class="avmc-pdf">.*?</span>', re.DOTALL)
-LINK = '<span class="avmc-pdf"><a href="{root}book.pdf">{pages} pages as PDF</a></span>'
 SMALLEST = 4.5  # points: a wide table's digits, still readable on paper
 
 # Sets each table that is wider than the page smaller, step by step; returns what is too wide in the end.
@@ -122,25 +121,12 @@ def describe(path: Path, title: str) -> int:
     return len(writer.pages)
 
 
-def link(site: Path, pages: int) -> int:
-    """Fills the places on the site that wait for the PDF; returns their number."""
-    count = 0
-    for page in site.rglob("*.html"):
-        text = page.read_text(encoding="utf-8")
-        root = "../" * (len(page.relative_to(site).parts) - 1)
-        filled = SLOT.sub(LINK.format(root=root, pages=pages), text)
-        count += len(SLOT.findall(text))
-        if filled != text:
-            page.write_text(filled, encoding="utf-8")
-    return count
-
-
 if __name__ == "__main__":
     if CHROMIUM is None:
         print("no PDF: it needs Chromium and playwright (the extra 'check')")
         sys.exit(0)
     folder = Path(sys.argv[1])
     count = print_book(folder, Path("_toc.yml"))
-    print(
-        f"{folder / PDF}: {count} pages, {(folder / PDF).stat().st_size / 1e6:.1f} MB, linked from {link(folder, count)} places"
-    )
+    places = fill_pdf_links(folder, f"{count} pages as PDF", link=True)
+    (folder / PDF).touch()  # younger than the pages that now link to it
+    print(f"{folder / PDF}: {count} pages, {(folder / PDF).stat().st_size / 1e6:.1f} MB, linked from {places} places")
