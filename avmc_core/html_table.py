@@ -47,16 +47,16 @@ class Table:
     """``frame`` (its index is not shown) under the name ``name``, unique on a page: the last value of a notebook's cell.
 
     ``filters`` names columns that get a drop-down; ``details`` gives for a column what unfolds on a click on its cells, one
-    text a row; ``decimals`` those of numbers in a column. A column of ``Estimate`` gets a picture in each cell, all on one
-    scale, whose ends stand in its heading; or on one scale for each value of the column ``scale_by``. Raises InputError for
-    a name that is no id.
+    text a row; ``decimals`` how many a column's numbers have, or their format. A column of ``Estimate`` gets a picture in
+    each cell, all on one scale, whose ends stand in its heading; or on one scale for each value of the column ``scale_by``.
+    Raises InputError for a name that is no id.
     """
 
     frame: pd.DataFrame
     name: str
     filters: Sequence[str] = ()
     details: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    decimals: Mapping[str, int] = field(default_factory=dict)
+    decimals: Mapping[str, int | str] = field(default_factory=dict)
     scale_by: str = ""
 
     def __post_init__(self):
@@ -139,7 +139,10 @@ class Table:
             return "–"
         if isinstance(value, bool):
             return "yes" if value else "no"
-        return f"{value:.{self.decimals.get(column, 2)}f}" if isinstance(value, float) else str(value)
+        if not isinstance(value, float):
+            return str(value)
+        spec = self.decimals.get(column, 2)
+        return format(value, f".{spec}f" if isinstance(spec, int) else spec)
 
     def _key(self) -> str:
         cells = [cell for name in self.frame for cell in self.frame[name] if isinstance(cell, Estimate)]

@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Your own clip
 #
-# From a video file to the paper's three feature sets, to a prediction, and to an account of what words, voice and face had
-# to do with it. The commands come first. The account below is made for a clip of the store at hand, because a book that
-# builds without anybody's data cannot show a person.
+# From a video file to the three feature sets, to a prediction, and to an account of what words, voice and face had to do with
+# it. The commands come first. The account further down is of a clip of the store at hand: a book that builds without
+# anybody's data cannot show a person.
 #
 # ## The commands
 #
@@ -78,6 +78,7 @@ from avmc_core.grid import run_all, run_store
 from avmc_core.packages import collect, model_card
 from avmc_core.prediction import clip_of, explain
 from avmc_core.store import open_store
+from avmc_core.tables import Table
 
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")
@@ -111,12 +112,14 @@ row = int(np.argmax(apart))
 clip = clip_of(test, row)
 said = explain(package, clip)
 display(figures.mark(clip_figures.account(clip, said), data))
-figures.caption(data, "avmc predict CLIP --text TRANSCRIPT --model model --picture clip.png", "the paper shows none")
+command = f"avmc notebooks 10_your_own_clip --profile {profile}"
+figures.caption(data, command, "it shows none", records=records)
 
 # %% tags=["hide-input"]
 labels = {f"prediction {task}": test.clips.loc[row, task] for task in schema.TASKS}
-display(said.table().assign(label=pd.Series(labels)).round(3))
-figures.caption(data, "avmc notebooks 10_your_own_clip")
+account = said.table().assign(label=pd.Series(labels)).rename_axis("what").reset_index()
+display(Table(account, "account", decimals=dict.fromkeys(account, 3)))
+figures.caption(data, command, "it shows none", records=records)
 
 # %% [markdown]
 # ## Over many clips
@@ -126,8 +129,9 @@ figures.caption(data, "avmc notebooks 10_your_own_clip")
 # %% tags=["hide-input"]
 many = [explain(package, clip_of(test, number)) for number in range(min(60, len(test)))]
 sizes = {name: float(np.mean([np.abs(one.shares[name]).mean() for one in many])) for name in schema.MODALITIES}
-display(pd.DataFrame({"mean size of the share of M": sizes}).round(3))
-figures.caption(data, "avmc notebooks 10_your_own_clip")
+shares = pd.DataFrame({"modality": list(sizes), "mean size of the share of M": list(sizes.values())})
+display(Table(shares, "shares", decimals=dict.fromkeys(shares, 3)))
+figures.caption(data, command, "it shows none", records=records)
 
 # %% tags=["hide-input"]
 artefacts.save(
@@ -137,12 +141,6 @@ artefacts.save(
         "clips": len(many),
         "prediction": {task: float(values.mean()) for task, values in said.tasks.items()},
     },
-    {
-        "data": artefacts.data_mark(data),
-        "digest": data.digest[:12],
-        "profile": profile,
-        "seeds": sorted(package.weights),
-        "command": "avmc notebooks 10_your_own_clip",
-    },
+    artefacts.provenance(data, command, records),
 )
 Markdown("What such a prediction must not be used for: [](../limits.md).")

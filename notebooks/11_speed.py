@@ -14,13 +14,13 @@
 # %% [markdown]
 # # What it costs
 #
-# Ten seeds of sixteen models are only affordable if a training step is cheap. `avmc bench` measures a step twice in one
+# Many seeds of many models are only affordable if a training step is cheap. `avmc bench` measures a step twice in one
 # process: as plain `torch.nn` modules compute it, with a frozen BERT in every forward pass where the released code has one,
-# and as this library does. Both pass the same golden files, start from the same weights and see the same clips, and before
-# anything is timed their losses and gradients are compared.
+# and as this library does. Both pass the same golden files, start from the same weights and see the same clips. Before
+# anything is timed, their losses and gradients are compared.
 #
-# The figures below were recorded once, on the machine named below, on made-up clips of the released sizes. They are not
-# measured again when the book is built; `avmc bench` does that anywhere.
+# The figures were recorded once, on the machine named below, on made-up clips of the released sizes. Building the book does
+# not measure them again; `avmc bench` does, anywhere.
 
 # %% tags=["parameters"]
 recorded = ""  # results/bench.json of another machine; default: the recorded run in the package
@@ -33,12 +33,13 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts
+from avmc_core import artefacts, figures
+from avmc_core.tables import Table
 
 resources = files("avmc_core") / "resources"
 bench = json.loads((Path(recorded) if recorded else resources / "bench.json").read_text(encoding="utf-8"))
 data, made = bench["data"], bench["provenance"]
-machine = data["machine"]
+machine, source = data["machine"], f"{made['data']}, recorded {made['date']}"
 clock = "processor time of one thread" if machine["threads"] == 1 else f"wall clock, {machine['threads']} threads"
 Markdown(
     f"Recorded on {made['date']}: {machine['processor']}, PyTorch {machine['torch']}, {clock}, recurrence: "
@@ -66,10 +67,11 @@ rows = {
     for name, target in TARGETS.items()
     if name in data
 }
-steps = pd.DataFrame(rows).T.infer_objects()
-significant = {"naive, s": "{:.3f}", "fast, s": "{:.3f}", "times faster": "{:.1f}", "asked for": "{:g}"}
-tiny = dict.fromkeys(["losses differ by", "gradients differ by"], "{:.0e}")
-steps.style.format(significant | tiny)
+steps = pd.DataFrame(rows).T.infer_objects().reset_index(names="Model")
+formats = {"naive, s": 3, "fast, s": 3, "times faster": 1, "asked for": "g"}
+tiny = dict.fromkeys(["losses differ by", "gradients differ by"], ".0e")
+display(Table(steps, "steps", decimals=formats | tiny))
+figures.caption(source, made["command"], "it gives no times")
 
 # %% [markdown]
 # Where the time went: AV-MC's frozen text features are computed once for a store instead of in every step; its LSTMs run over
@@ -97,7 +99,8 @@ growth = [
     for n, seconds in times.items()
     for unit in [seconds / (float(n) if what == "clips" else 128 * float(n) if what == "frames" else 128)]
 ]
-pd.DataFrame(growth).style.format(precision=3).hide(axis="index")
+display(Table(pd.DataFrame(growth), "growth", ["what"], decimals={"how many": "g", "seconds": 3}))
+figures.caption(source, made["command"], "it gives no times")
 
 # %% [markdown]
 # ## Getting at the data
@@ -114,7 +117,8 @@ access = {
     for name in ("import", "open", "pickle")
     if "data" in data
 }
-pd.DataFrame(access).T.style.format(precision=2)
+display(Table(pd.DataFrame(access).T.reset_index(names="step"), "access"))
+figures.caption(source, made["command"], "it gives no times")
 
 # %% [markdown]
 # ## What paid, and what did not
@@ -124,8 +128,8 @@ pd.DataFrame(access).T.style.format(precision=2)
 
 # %% tags=["hide-input"]
 log = pd.DataFrame(json.loads((resources / "speed_log.json").read_text(encoding="utf-8")))
-with pd.option_context("display.max_colwidth", None):
-    display(log)
+display(Table(log, "log"))
+figures.caption("made-up clips of the released sizes, measured by hand", made["command"], "it gives no times")
 
 # %% [markdown]
 # ## What has not been measured
