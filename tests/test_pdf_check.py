@@ -95,4 +95,5 @@ def test_links_and_anchors_hold_in_one_document(tmp_path, toc):
     assert 'href="#c1-x">1' in text and 'href="#c2">2' in text and "<a>3</a>" in text
     assert 'id="c1-x"' in text and 'href="#c1-x">up' in text and 'src="i.svg"' in text
     assert "#c2-t { color: #fff }" in text and "menu" not in text and "<script>0" not in text
+    assert "short" in text and "long" not in text
     assert '<a href="#c1">A</a><span class="page">7</span>' in text

@@ -47,6 +47,8 @@ def chapters(site: Path, toc: Path) -> list[Chapter]:
         for selector in DROPPED:
             for tag in article.select(selector):
                 tag.decompose()
+        for folded in article.select("td details > :not(summary)"):
+            folded.decompose()  # unfolded in a narrow column it would fill pages
         for details in article.select("details"):
             details["open"] = ""
         _move(article, name, names, site)
