@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 export AVMC_HOME AVMC_STORE AVMC_META AVMC_PROFILE AVMC_BERT
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test check test-media lock clean
+.PHONY: help book pdf test check test-media test-cluster lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -21,7 +21,7 @@ pdf: .venv/checks ## Print the built book as one PDF, _build/html/book.pdf (need
 test: .venv/ready ## Set up, run the tests
 	$(BIN)/pytest
 
-check: .venv/checks pdf test-media ## Lint; check the built book (links, weight, browser), its PDF and results; clips to predictions
+check: .venv/checks pdf test-media test-cluster ## Lint; check the built book (links, weight, browser), its PDF and results; clips to predictions; a cluster
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_book.py _build/html
@@ -32,6 +32,9 @@ check: .venv/checks pdf test-media ## Lint; check the built book (links, weight,
 
 test-media: .venv/checks ## Make clips, extract their features, train, export, predict
 	$(BIN)/pytest tests/media
+
+test-cluster: .venv/checks ## Run a grid on a Slurm of one node, with a killed job and a lost node
+	$(BIN)/pytest tests/cluster -rs
 
 lock: ## Resolve pyproject.toml anew into the lock files (needs the package registry)
 	tools/lock.sh
@@ -47,9 +50,9 @@ clean: ## Remove everything that was built; the environment and the imported dat
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Chromium and a speech synthesiser from Debian, where this machine lets us; playwright, media and face packages from the locks.
-.venv/checks: .venv/ready requirements-check.lock requirements-extract.lock
+# Chromium, a speech synthesiser and Slurm from Debian, where this machine lets us; Python packages from the locks.
+.venv/checks: .venv/ready requirements-check.lock requirements-extract.lock requirements-slurm.lock
 	tools/system_packages.sh
-	for lock in check extract; do \
+	for lock in check extract slurm; do \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-$$lock.lock || exit; done
 	touch $@

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -144,22 +145,44 @@ def _plan(experiment: str, profile: str, seeds: str, store: str):
 @profile_option
 @store_option
 @seeds_option
-@click.option("--jobs", type=int, help="Processes; default: the number of cores.")
+@click.option("--jobs", type=int, help="Processes; default: the number of cores, and 1 in a job of a cluster.")
 @click.option("--device", help="cpu or cuda; default: $AVMC_DEVICE, or a GPU where there is one.")
 @click.option("--dry-run", is_flag=True, help="Say what would be computed.")
+@click.option("--cluster", type=click.Choice(["slurm"]), help="Compute in jobs of a cluster, not here.")
+@click.option("--block", default=1, show_default=True, help="Runs in a job, alike but for their seed.")
+@click.option("--minutes", default=60, show_default=True, help="Time limit of a job, which then goes on in another.")
+@click.option("--gpus", default=0, show_default=True, help="GPUs of a job.")
+@click.option("--sbatch", multiple=True, metavar="NAME=VALUE", help="Further options of sbatch; may be repeated.")
 def run(
-    experiment: str, profile: str, store: str, seeds: str, jobs: int | None, device: str | None, dry_run: bool
+    experiment: str,
+    profile: str,
+    store: str,
+    seeds: str,
+    jobs: int | None,
+    device: str | None,
+    dry_run: bool,
+    cluster: str | None,
+    **job: Any,
 ) -> None:
     """Compute the runs of EXPERIMENT that are missing. Interrupted runs are continued."""
-    from avmc_core.grid import run_all, run_store
+    from avmc_core.grid import RunsLost, run_all, run_store
     from avmc_core.results import estimate
 
+    executor = None
+    if cluster:
+        from avmc_core.cluster import Slurm
+
+        executor, device = Slurm(jobs=jobs or 1, **job), device or ("cuda" if job["gpus"] else "cpu")
     grid, opened = _plan(experiment, profile, seeds, store)
     runs = run_store()
     if dry_run:
         click.echo(estimate(grid, opened, runs, device))
         return
-    records = run_all(grid, opened, runs, jobs=jobs, device=device)
+    try:
+        records = run_all(grid, opened, runs, jobs=jobs, device=device, executor=executor)
+    except RunsLost as error:
+        click.echo(f"error: {error}\nThe same command submits them again.", err=True)
+        sys.exit(1)
     failed = [f"{run.name}, seed {run.seed}: {r.reason}" for run, r in records.items() if r.status != "done"]
     click.echo(f"{len(records)} runs in {runs.root}, {len(failed)} failed")
     for line in failed:

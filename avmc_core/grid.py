@@ -53,15 +53,20 @@ def run_one(
                 if (finished := runs.recover(folder)) is not None:
                     return finished
                 build = registry.builder(run.model)
+                seen = data.under(run.protocol, run.seed)
                 outcome = execute(
-                    build, settings, data, run.seed, folder, device=device, threads=threads, progress_bar=progress_bar
+                    build, settings, seen, run.seed, folder, device=device, threads=threads, progress_bar=progress_bar
                 )
                 record = Record(
                     key=key,
                     model=run.model,
                     seed=run.seed,
                     settings=as_dict(settings),
-                    data={"digest": store.digest, "kind": "simulated" if store.simulated else "real"},
+                    data={
+                        "digest": store.digest,
+                        "kind": "simulated" if store.simulated else "real",
+                        "protocol": as_dict(run.protocol),
+                    },
                     code=provenance(run),
                     environment=environment(device, threads),
                     **outcome,
@@ -70,8 +75,15 @@ def run_one(
         time.sleep(0.2)
 
 
+class RunsLost(RuntimeError):
+    """An executor ended without the records of some runs; what they had computed is continued when they are asked for again."""
+
+
 class Executor(Protocol):
-    """Computes runs somewhere and yields each with its record as it is finished: here, or on a cluster (``cluster.Slurm``)."""
+    """Computes runs somewhere and yields each with its record as it is finished: here, or on a cluster (``cluster.Slurm``).
+
+    Raises RunsLost, after everything else is done, when the records of some will not come.
+    """
 
     def __call__(
         self, missing: Sequence[Run], store: Store, runs: RunStore, device: str, threads: int
@@ -151,7 +163,7 @@ def trained(run: Run, record: Record, store: Store) -> Model:
     trained on other data, or do not fit."""
     if record.data["digest"] != store.digest:
         raise InputError(record.folder, f"a run on data {record.data['digest'][:12]}", f"one on {store.digest[:12]}")
-    model = network(registry.builder(run.model), run.settings, store)()
+    model = network(registry.builder(run.model), run.settings, run.protocol.of(store, run.seed))()
     path = record.folder / WEIGHTS
     weights = {name: torch.from_numpy(tensor) for name, tensor in read_sealed(path)[0].items()}
     try:

@@ -1,4 +1,4 @@
-"""The locks of the extras "extract" and "check" hold what pyproject.toml asks for, and add to the main lock without
+"""The locks of the extras hold what pyproject.toml asks for, and add to the main lock without
 contradicting it."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 MAIN = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-pytestmark = pytest.mark.parametrize("extra", ["extract", "check"])
+pytestmark = pytest.mark.parametrize("extra", ["extract", "check", "slurm"])
 
 
 def lock(extra: str) -> str:
