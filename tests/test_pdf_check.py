@@ -86,8 +86,9 @@ def test_links_and_anchors_hold_in_one_document(tmp_path, toc):
     (tmp_path / "notebooks" / "a.html").write_text(
         page_of("A", '<p id="x">here</p><a href="#x">up</a><img src="../i.svg">')
     )
+    folded = "<table><tr><td><details><summary>short</summary><code>long</code></details></td></tr></table>"
     (tmp_path / "b.html").write_text(
-        page_of("B", "<style>#t { color: #fff }</style><table id='t'></table><script>0</script>")
+        page_of("B", folded + "<style>#t { color: #fff }</style><table id='t'></table><script>0</script>")
     )
     book = one_page.chapters(tmp_path, toc)
     text = one_page.document(book, tmp_path, "", "T", [], {"c1": 7})
