@@ -14,7 +14,7 @@ from typing import Any
 import click
 import torch
 
-from avmc_core import artefacts, bench_cases, compiled, schema
+from avmc_core import artefacts, bench_bert, bench_cases, compiled, schema
 from avmc_core.bench_cases import like_a_run, made_up, median_seconds
 from avmc_core.bench_data import data_path
 
@@ -25,7 +25,11 @@ SEEDS, EPOCHS = 6, 15  # of the part "seeds"
 @click.option("--full", is_flag=True, help="Also write and import a supervised file of full size (3.6 GB).")
 @click.option("--threads", type=int, help="Of the steps; default: as many as PyTorch takes.")
 @click.option("--short", is_flag=True, help="The embedded corpus's sequence lengths instead of the released ones.")
-@click.option("--only", default="", help=f"Comma-separated: {', '.join(bench_cases.CASES)}, data, scaling, seeds.")
+@click.option(
+    "--only",
+    default="",
+    help=f"Comma-separated: {', '.join([*bench_cases.CASES, *bench_bert.STAGES])}, data, scaling, seeds.",
+)
 def main(full: bool, threads: int | None, short: bool, only: str) -> None:
     """Measure steps, data access and scaling on this machine; write results/bench.json."""
     threads = threads or torch.get_num_threads()
@@ -33,6 +37,7 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
     parts: dict[str, Callable[[], Any]] = {
         name: lambda name=name: bench_cases.time_step(name, threads, encoder, steps) for name in bench_cases.CASES
     }
+    parts |= {name: lambda name=name: bench_bert.outside(name, threads, steps) for name in bench_bert.STAGES}
     parts |= {"data": lambda: data_path(full), "scaling": lambda: scaling(threads), "seeds": seeds}
     if unknown := set(filter(None, only.split(","))) - set(parts):
         raise click.BadParameter(f"{', '.join(sorted(unknown))}; known: {', '.join(parts)}", param_hint="--only")

@@ -91,11 +91,16 @@ class PaddedArrays:
         return replace(self.fast.batch(rows), **fields)
 
 
-def text_encoder() -> nn.Module:
-    """A frozen encoder of the size of bert-base-chinese with random weights."""
+def bert(layers: int = 12, words: int = WORDS) -> nn.Module:
+    """An encoder of the size of bert-base-chinese, unless told otherwise, with random weights."""
     from transformers import BertConfig, BertModel
 
-    return BertModel(BertConfig(vocab_size=WORDS), add_pooling_layer=False).eval().requires_grad_(False)
+    return BertModel(BertConfig(vocab_size=words, num_hidden_layers=layers), add_pooling_layer=False)
+
+
+def text_encoder() -> nn.Module:
+    """The same, frozen and in evaluation mode."""
+    return bert().eval().requires_grad_(False)
 
 
 @dataclass
@@ -107,7 +112,9 @@ class Way:
     case: Case
 
     def __post_init__(self):
-        self.optimizer = self.model.optimizers()[0]
+        self.optimizer = self.model.optimizers()[
+            -1
+        ]  # of the models timed here, MMIM alone has two: this is the main one
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
         """Batch, losses, gradients, update."""
@@ -115,6 +122,7 @@ class Way:
         self.model.zero_grad(set_to_none=True)
         losses = self.model.loss(batch, self.case.stage)
         losses["total"].backward()
+        self.model.after_backward(batch, 2)
         self.optimizer.step()
         return losses
 
@@ -140,9 +148,12 @@ def naive_way(case: Case, split: Split, encoder: nn.Module | None = None) -> Way
 
 def network(case: Case, split: Split) -> Model:
     """The published network; the same weights at every call."""
-    sizes = Sizes(**{f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}, train_clips=len(split))
     torch.manual_seed(0)
-    return registry.builder(case.model)(registry.settings_of(case.model), sizes)
+    return registry.builder(case.model)(registry.settings_of(case.model), sizes_of(split))
+
+
+def sizes_of(split: Split) -> Sizes:
+    return Sizes(**{f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}, train_clips=len(split))
 
 
 def encode(encoder: nn.Module, batch: Batch) -> Tensor:

@@ -11,7 +11,7 @@ import test_golden
 import torch
 from click.testing import CliRunner
 
-from avmc_core import bench, bench_cases, bench_data
+from avmc_core import bench, bench_bert, bench_cases, bench_data
 from avmc_core.bench_naive import PLAIN, naive
 from avmc_core.cli import main
 from avmc_core.importing import import_released
@@ -54,6 +54,12 @@ def test_both_ways_agree_on_losses_and_gradients():
         found = bench_cases.time_step(name, 1, encoder, SHORT, repeats=1)
         assert found["loss"] < 1e-4 and found["gradient"] < 1e-3, (name, found)
         assert found["ratio"] == pytest.approx(found["naive"] / found["fast"])
+
+
+def test_a_step_outside_bert_is_part_of_the_whole(monkeypatch):
+    monkeypatch.setattr(bench_bert, "WORDS", 200)
+    found = bench_bert.outside("Self_MM", 1, SHORT | {"text": 12}, layers=2, repeats=1)
+    assert 0 < found["rest"] < found["whole"] and found["share"] == found["rest"] / found["whole"]
 
 
 class SimpleEncoder(torch.nn.Module):
