@@ -29,6 +29,7 @@
 # AVMC_STORE=my-store avmc run avmc            # train on it
 # avmc status                                  # the keys of the runs
 # avmc export KEY model --store my-store       # all seeds of a run in one file, with a model card
+# # the sentence: "What lovely weather today"
 # avmc predict clip.mp4 --text "今天天气真好" --model model --picture clip.png
 # ```
 #
