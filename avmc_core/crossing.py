@@ -6,39 +6,12 @@ those of the clip that gave the modality.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from avmc_core import schema
 from avmc_core.errors import InputError
-from avmc_core.ragged import Ragged
+from avmc_core.ragged import Selection
 from avmc_core.store import Split
-
-
-@dataclass(frozen=True)
-class Selection(Ragged):
-    """Clips of ``source`` in any order and as often as wanted. ``parts`` are the source's, with all its clips."""
-
-    source: Ragged
-    rows: np.ndarray  # (N,) int64, clips of the source
-
-    @classmethod
-    def of(cls, source: Ragged, rows: np.ndarray) -> Selection:
-        """The clips ``rows`` (N indices) of ``source``."""
-        return cls(source.parts, source.lengths[rows], source.steps, source, rows)
-
-    def __getitem__(self, row: int) -> np.ndarray:
-        return self.source[int(self.rows[row])]
-
-    def padded(self, rows: np.ndarray, steps: int | None = None) -> np.ndarray:
-        return self.source.padded(self.rows[rows], steps)
-
-    def first(self) -> np.ndarray:
-        return self.source.first()[self.rows]
-
-    def mean(self) -> np.ndarray:
-        return self.source.mean()[self.rows]
 
 
 def crossed(

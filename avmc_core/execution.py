@@ -17,6 +17,7 @@ from avmc_core.batches import Inputs, SplitData
 from avmc_core.errors import InputError
 from avmc_core.models.base import Sizes
 from avmc_core.placeholders import placeholder_clips
+from avmc_core.protocol import PUBLISHED, Protocol
 from avmc_core.sealed import write_sealed
 from avmc_core.settings import as_dict
 from avmc_core.store import Split, Store
@@ -43,6 +44,10 @@ class StoreData:
 
     def __call__(self, name: str, inputs: Inputs) -> SplitData:
         return self._data(name, inputs)
+
+    def under(self, protocol: Protocol, seed: int) -> StoreData:
+        """The same store as a run with this protocol and seed sees it."""
+        return self if protocol == PUBLISHED else StoreData(protocol.of(self.store, seed))
 
 
 @contextmanager

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from avmc_core.errors import InputError
+from avmc_core.protocol import FOLDS, PUBLISHED, RESPLITS, Protocol
 from avmc_core.registry import MODELS
 from avmc_core.runs import Run
 from avmc_core.schema import MODALITY_OF_TASK
+from avmc_core.store import Store
 
 SEEDS = (1111, 1112, 1113, 1114, 1115)  # the laboratory's own list; the paper's released run uses the first alone (D12)
 
@@ -23,6 +25,7 @@ class Row:
     published: str = ""  # row of the published table that it stands beside
     seeded: bool = True  # False: the result does not depend on the seed, so one run is enough
     ci: tuple[tuple[str, Any], ...] = ()  # what the ci profile changes besides, for this row
+    protocol: Protocol = PUBLISHED  # which clips and features it sees
 
     def changes_at(self, profile: str) -> tuple[tuple[str, Any], ...]:
         """What differs from the published settings at a profile; the row's own changes come last and win."""
@@ -39,15 +42,17 @@ class Experiment:
     rows: tuple[Row, ...]
     seeds: tuple[tuple[str, tuple[int, ...]], ...] = (("ci", SEEDS[:3]), ("full", SEEDS))
 
-    def runs(self, profile: str, seeds: tuple[int, ...] | None = None) -> list[Run]:
-        """The grid for a profile. Raises InputError for an unknown profile."""
+    def runs(self, profile: str, seeds: tuple[int, ...] | None = None, store: Store | None = None) -> list[Run]:
+        """The grid for a profile, without the rows whose features ``store`` does not have. Raises InputError for an unknown
+        profile."""
         declared = dict(self.seeds)
         if profile not in declared:
             raise InputError("profile", repr(profile), f"one of {', '.join(declared)}")
         chosen = seeds or declared[profile]
         return [
-            Run(row.model, seed, row.changes_at(profile), row.name)
+            Run(row.model, seed, row.changes_at(profile), row.name, row.protocol)
             for row in self.rows
+            if row.protocol.audio == "audio" or (store is not None and row.protocol.audio in store.extras)
             for seed in (chosen if row.seeded else chosen[:1])
         ]
 
@@ -74,7 +79,12 @@ MIXUPS: dict[str, tuple[tuple[str, Any], ...]] = {
     "Beta(4, 4)": (("mixup.alpha", 4.0), ("mixup.beta", 4.0)),
     "one lambda a clip": (("mixup.per_clip", True),),
     "detached targets": (("mixup.detach_targets", True),),
+    "inputs mixed": (("mixup.level", "input"),),  # as Section 2.3 has it (D31)
+    "classifier's first layer mixed": (("mixup.level", "hidden"),),
 }
+# The frozen text encoder in every step is slow on two cores: small batches make few epochs many steps, with and without it.
+DROPOUT_CI = (("training.batch_size", 8), ("training.max_epochs", 6))
+SHARES = (0.125, 0.25, 0.5, 1.0)  # of the labelled training clips
 
 # The ci profile has 320 clips in place of 2722: smaller batches keep an epoch from being two or three steps, and the slow models
 # stop early. Batches of 12 leave MulT, MISA and Self_MM a last incomplete group, as the real data do (D29).
@@ -132,6 +142,15 @@ UNIMODAL = tuple(
     for task, modality in MODALITY_OF_TASK.items()
     for target in (task, "M")
 )
+WAV2VEC = tuple(
+    Row(
+        f"audio (wav2vec 2.0), annotation {target}",
+        "Unimodal LSTM",
+        (("modality", "audio"), ("task", target)),
+        protocol=Protocol(audio="audio_wav2vec"),
+    )
+    for target in ("A", "M")
+)
 
 PLACED = {row.model for row in (*TRIVIAL, *map(_baseline, MENDABLE), *AVMC, *UNIMODAL)}
 OWN = tuple(Row(model, model) for model in MODELS if model not in PLACED)  # registered, and in no table of the paper
@@ -170,7 +189,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "table3": Experiment(
         title="One modality at a time, on its own annotation and on the multimodal one",
         source="Table 3",
-        rows=UNIMODAL,
+        rows=(*UNIMODAL, *WAV2VEC),
     ),
     "table4": Experiment(
         title="What each part of supervised AV-MC contributes, as printed and as released",
@@ -186,6 +205,33 @@ EXPERIMENTS: dict[str, Experiment] = {
         title="What the paper leaves open about the mixup",
         source="Section 4.1",
         rows=tuple(Row(name, "AV-MC", (("variant", "paper"), *changes)) for name, changes in MIXUPS.items()),
+    ),
+    "text_dropout": Experiment(
+        title="Text features stored once, and drawn anew in every step by a frozen encoder with its dropout on",
+        source="D16",
+        rows=(
+            Row("stored features", "AV-MC", ci=DROPOUT_CI),
+            Row("encoder with dropout", "AV-MC", (("text", "frozen_dropout"),), ci=DROPOUT_CI),
+        ),
+    ),
+    "learning_curve": Experiment(
+        title="How many labelled clips it takes, with the unlabelled ones and without",
+        source="Section 4.3",
+        rows=tuple(
+            Row(f"{model}, {share:g} of the labelled clips", model, protocol=Protocol(labelled=share))
+            for model in ("AV-MC", "AV-MC(Semi)")
+            for share in SHARES
+        ),
+    ),
+    "resplit": Experiment(
+        title="What clips of the same source video in training and test are worth",
+        source="Section 3.1",
+        rows=tuple(
+            Row(f"{model}, {way}, fold {fold + 1}", model, (), seeded=seeded, protocol=Protocol(resplit=way, fold=fold))
+            for model, seeded in (("Text-only ridge", False), ("Late mean", False), ("AV-MC", True))
+            for way in RESPLITS[1:]
+            for fold in range(FOLDS)
+        ),
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -68,3 +69,44 @@ class Ragged:
                 sums = np.add.reduceat(block, offsets[start:stop] - offsets[start], axis=0)
                 means.append((sums / np.diff(offsets[start : stop + 1])[:, None]).astype(np.float32))
         return np.concatenate(means)
+
+
+@dataclass(frozen=True)
+class Selection(Ragged):
+    """Clips of ``source`` in any order and as often as wanted. ``parts`` are the source's, with all its clips."""
+
+    source: Ragged
+    rows: np.ndarray  # (N,) int64, clips of the source
+
+    @classmethod
+    def of(cls, source: Ragged, rows: np.ndarray) -> Selection:
+        """The clips ``rows`` (N indices) of ``source``."""
+        if isinstance(source, Selection):
+            source, rows = source.source, source.rows[rows]
+        return cls(source.parts, source.lengths[rows], source.steps, source, rows)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.source[int(self.rows[row])]
+
+    def padded(self, rows: np.ndarray, steps: int | None = None) -> np.ndarray:
+        return self.source.padded(self.rows[rows], steps)
+
+    def first(self) -> np.ndarray:
+        return self.source.first()[self.rows]
+
+    def mean(self) -> np.ndarray:
+        return self.source.mean()[self.rows]
+
+
+def joined(sequences: Sequence[Ragged]) -> Ragged:
+    """The clips of several one after the other, without a copy."""
+    sources = [s.source if isinstance(s, Selection) else s for s in sequences]
+    whole = Ragged.of(tuple(part for source in sources for part in source.parts), sources[0].steps)
+    if not any(isinstance(s, Selection) for s in sequences):
+        return whole
+    firsts = np.cumsum([0, *(len(source) for source in sources[:-1])])
+    rows = [
+        first + (s.rows if isinstance(s, Selection) else np.arange(len(s)))
+        for first, s in zip(firsts, sequences, strict=True)
+    ]
+    return Selection.of(whole, np.concatenate(rows))

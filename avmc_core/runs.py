@@ -30,6 +30,7 @@ from avmc_core.atomic import new_file, sync
 from avmc_core.codehash import ROOT, closure, code_hash
 from avmc_core.compiled import identity
 from avmc_core.errors import InputError
+from avmc_core.protocol import PUBLISHED, Protocol
 from avmc_core.sealed import SEAL, read_sealed
 from avmc_core.settings import as_dict, digest
 
@@ -45,6 +46,7 @@ class Run:
     seed: int
     changes: tuple[tuple[str, Any], ...] = ()
     label: str = ""  # how tables name it, where that differs from the model
+    protocol: Protocol = PUBLISHED
 
     def __post_init__(self):
         object.__setattr__(self, "changes", tuple(sorted(dict(self.changes).items())))
@@ -66,6 +68,7 @@ class Run:
             "settings": as_dict(self.settings),
             "seed": self.seed,
             "data": data_digest,
+            "protocol": as_dict(self.protocol),
             "device": device,
             "threads": threads,
             "code": code_hash(modules),
@@ -84,7 +87,7 @@ class Record:
     model: str
     seed: int
     settings: dict
-    data: dict  # digest, kind ("real" or "simulated"), rows
+    data: dict  # digest, kind ("real" or "simulated"), protocol
     code: dict  # package version, commit, digest of the modules
     environment: dict
     status: str

@@ -13,6 +13,7 @@ import numpy as np
 MODALITIES = ("text", "audio", "vision")
 DIMS = {"text": 768, "audio": 25, "vision": 177}  # D of each modality
 STEPS = {"text": 50, "audio": 925, "vision": 232}  # T at which the released arrays are cut and padded
+EXTRAS = {"audio_wav2vec": "audio"}  # features that a store may hold besides, and the modality they can stand in for
 HOP_SECONDS = {"audio": 0.01, "vision": 0.04}  # openSMILE's 10 ms hop; 25 frames per second
 
 SPLITS = ("train", "valid", "test")

@@ -2,14 +2,16 @@
 
 ``manifest.json`` names every other file with its size and SHA-256. ``clips.csv`` has one row a clip. Per split there is one
 safetensors file for each modality (``values`` (sum of T_i, D) float32, ``offsets`` (N + 1,) int64) and one for ``labels``
-(``labels`` (N, 4) float32, ``mask`` (N,) bool, ``tokens`` (N, 3, T) int64). ``importing`` writes it.
+(``labels`` (N, 4) float32, ``mask`` (N,) bool, ``tokens`` (N, 3, T) int64). ``importing`` writes it. Features of
+``schema.EXTRAS`` that the manifest lists under ``dims`` and ``steps`` have a file like a modality's.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import pandas as pd
 
 from avmc_core import schema, settings
 from avmc_core.errors import InputError
-from avmc_core.ragged import Ragged
+from avmc_core.ragged import Ragged, joined
 from avmc_core.tensors import map_tensors
 
 __all__ = ["CLIP_COLUMNS", "SCHEMA_VERSION", "Ragged", "Split", "Store", "content_digest", "open_store", "verify_store"]
@@ -45,6 +47,7 @@ class Split:
     tokens: np.ndarray  # (N, 3, T) int64: ids, mask, segments
     labels: np.ndarray  # (N, 4) float32 in the order of schema.TASKS, NaN where unlabelled
     mask: np.ndarray  # (N,) bool: labelled
+    extras: dict[str, Ragged] = field(default_factory=dict)  # of schema.EXTRAS, with lengths of their own
 
     def __len__(self) -> int:
         return len(self.mask)
@@ -68,22 +71,31 @@ class Store:
         """Whether this is a simulated corpus, which everything made from it has to say."""
         return self.manifest["kind"] == "simulated"
 
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Which of ``schema.EXTRAS`` every split of this store has."""
+        return _extras(self.manifest)
+
     def split(self, name: str) -> Split:
         """A split by name; ``train_mix`` is a view of train (mask True) followed by unlabelled (mask False).
 
         Raises InputError for a name that the store does not have.
         """
         if name == schema.TRAIN_MIX:
-            return _joined(name, self.split("train"), self.split(schema.UNLABELLED))
+            return joined_splits(name, self.split("train"), self.split(schema.UNLABELLED))
         if name not in self.splits:
             names = [*self.splits, *([schema.TRAIN_MIX] if schema.UNLABELLED in self.splits else [])]
             raise InputError(self.path, f"no split {name!r}", f"one of {', '.join(names)}")
         return self.splits[name]
 
 
-def files_of(split: str) -> dict[str, str]:
-    """File names of a split: of each modality, and of ``labels``."""
-    return {part: f"{split}.{part}.safetensors" for part in (*schema.MODALITIES, "labels")}
+def files_of(split: str, extras: Sequence[str] = ()) -> dict[str, str]:
+    """File names of a split: of each modality, of ``labels``, and of the extra features that a store has."""
+    return {part: f"{split}.{part}.safetensors" for part in (*schema.MODALITIES, "labels", *extras)}
+
+
+def _extras(manifest: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(name for name in schema.EXTRAS if name in manifest["dims"])
 
 
 def content_digest(files: dict[str, dict]) -> str:
@@ -152,7 +164,10 @@ def _check_files(path: Path, manifest: dict[str, Any]) -> None:
         raise InputError(
             path / MANIFEST, f"kind {manifest['kind']!r}", "real, or simulated with its generator's settings"
         )
-    expected = {CLIPS, *(name for split in splits for name in files_of(split).values())}
+    known = (*schema.MODALITIES, *schema.EXTRAS)
+    if not set(manifest["dims"]) <= set(known):
+        raise InputError(path / MANIFEST, f"features {', '.join(manifest['dims'])}", f"of {', '.join(known)}")
+    expected = {CLIPS, *(name for split in splits for name in files_of(split, _extras(manifest)).values())}
     if set(files) != expected:
         raise InputError(path / MANIFEST, f"files {', '.join(sorted(files))}", ", ".join(sorted(expected)))
     if manifest["digest"] != content_digest(files):
@@ -173,16 +188,17 @@ def _read_clips(path: Path) -> pd.DataFrame:
 
 
 def _open_split(path: Path, name: str, manifest: dict[str, Any], clips: pd.DataFrame) -> Split:
-    files = {part: path / file for part, file in files_of(name).items()}
+    extras = _extras(manifest)
+    files = {part: path / file for part, file in files_of(name, extras).items()}
     clips = clips[clips["split"] == name].reset_index(drop=True)
     rows = manifest["splits"][name]
     if len(clips) != rows:
         raise InputError(path / CLIPS, f"{len(clips)} clips of split {name}", f"{rows}")
     ragged = {}
-    for modality in schema.MODALITIES:
+    for modality in (*schema.MODALITIES, *extras):
         tensors, dim, steps = map_tensors(files[modality]), manifest["dims"][modality], manifest["steps"][modality]
         values, offsets = tensors["values"], tensors["offsets"].copy()
-        lengths = clips[f"{modality}_length"].to_numpy()
+        lengths = np.diff(offsets) if modality in extras else clips[f"{modality}_length"].to_numpy()
         if (
             values.dtype != np.float32
             or values.shape != (lengths.sum(), dim)
@@ -190,7 +206,7 @@ def _open_split(path: Path, name: str, manifest: dict[str, Any], clips: pd.DataF
             or lengths.max(initial=0) > steps
         ):
             raise InputError(files[modality], f"{values.dtype} {values.shape}", f"float32 ({lengths.sum()}, {dim})")
-        if not np.array_equal(offsets, np.concatenate([[0], np.cumsum(lengths)])):
+        if len(lengths) != rows or not np.array_equal(offsets, np.concatenate([[0], np.cumsum(lengths)])):
             raise InputError(files[modality], "offsets that do not fit", f"the lengths in {CLIPS}")
         ragged[modality] = Ragged.of(((values, offsets),), steps)
     tensors = {key: tensor.copy() for key, tensor in map_tensors(files["labels"]).items()}
@@ -202,15 +218,13 @@ def _open_split(path: Path, name: str, manifest: dict[str, Any], clips: pd.DataF
         raise InputError(files["labels"], "tensors of other names, types or shapes", str(shapes))
     if not np.array_equal(tensors["labels"], clips[list(schema.TASKS)].to_numpy(np.float32), equal_nan=True):
         raise InputError(files["labels"], "labels that do not fit", f"those in {CLIPS}")
-    return Split(name, clips, **ragged, **tensors)
+    return Split(name, clips, **tensors, extras={extra: ragged.pop(extra) for extra in extras}, **ragged)
 
 
-def _joined(name: str, *splits: Split) -> Split:
-    ragged = {
-        modality: Ragged.of(
-            tuple(part for s in splits for part in getattr(s, modality).parts), getattr(splits[0], modality).steps
-        )
-        for modality in schema.MODALITIES
-    }
+def joined_splits(name: str, *splits: Split) -> Split:
+    """The clips of several splits one after the other, without a copy of their features."""
+    ragged = {modality: joined([getattr(split, modality) for split in splits]) for modality in schema.MODALITIES}
+    extras = {extra: joined([split.extras[extra] for split in splits]) for extra in splits[0].extras}
     arrays = {key: np.concatenate([getattr(split, key) for split in splits]) for key in ("tokens", "labels", "mask")}
-    return Split(name, pd.concat([split.clips for split in splits], ignore_index=True), **ragged, **arrays)
+    clips = pd.concat([split.clips for split in splits], ignore_index=True)
+    return Split(name, clips, **ragged, **arrays, extras=extras)

@@ -37,6 +37,19 @@ def write_split(
     return entries | {files["labels"]: write_tensors(folder / files["labels"], tensors)}
 
 
+def write_extra(
+    folder: Path, split: str, name: str, values: Iterable[np.ndarray], lengths: np.ndarray, dim: int
+) -> dict[str, dict]:
+    """Writes the file of one of ``schema.EXTRAS`` for a split and returns its entry in the manifest.
+
+    ``values``: blocks (sum of some T_i, D) of the clips' steps in order; ``lengths`` (N,) the T_i, each at least 1; ``dim``: D.
+    """
+    file = files_of(split, [name])[name]
+    offsets = np.concatenate([[0], np.cumsum(np.asarray(lengths, np.int64))])
+    steps = Blocks("<f4", (int(offsets[-1]), dim), values)
+    return {file: write_tensors(folder / file, {"values": steps, "offsets": offsets})}
+
+
 def write_index(
     folder: Path,
     clips: Mapping[str, pd.DataFrame],
@@ -46,9 +59,11 @@ def write_index(
     source: Mapping[str, Any],
     repairs: Mapping[str, int],
     generator: Mapping[str, Any] | None = None,
+    extras: Mapping[str, int] | None = None,
 ) -> None:
-    """Writes ``clips.csv`` and the manifest. ``files``: what ``write_split`` returned for every split; ``generator``:
-    the settings that made the clips, when they are simulated."""
+    """Writes ``clips.csv`` and the manifest. ``files``: what ``write_split`` and ``write_extra`` returned for every split;
+    ``steps``: the cap T of every kind of features; ``generator``: the settings that made the clips, when they are simulated;
+    ``extras``: D of each of ``schema.EXTRAS`` that was written."""
     quoting = csv.QUOTE_NONNUMERIC  # every text: readers take a bare carriage return for the end of a line
     data = pd.concat(clips.values()).to_csv(index=False, lineterminator="\n", quoting=quoting).encode("utf-8")
     (folder / CLIPS).write_bytes(data)
@@ -59,7 +74,7 @@ def write_index(
         "digest": content_digest(files),
         "source": source,
         "splits": {name: len(table) for name, table in clips.items()},
-        "dims": schema.DIMS,
+        "dims": {**schema.DIMS, **(extras or {})},
         "steps": steps,
         "repairs": [{"what": what, "count": count} for what, count in repairs.items() if count],
         "files": files,
