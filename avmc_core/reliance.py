@@ -7,28 +7,57 @@ for all conditions.
 
 from __future__ import annotations
 
+import dataclasses
+import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from avmc_core import metrics, schema
+from avmc_core.answers import answers
 from avmc_core.label_model import joint
-from avmc_core.perturbations import Usual, noised, permuted, removed
+from avmc_core.perturbations import Usual, noised, permuted, removed, usual
+from avmc_core.placeholders import placeholder_clips
 from avmc_core.prediction import shapley
+from avmc_core.runs import Record, Run
 from avmc_core.statistics import Interval, bootstrap
-from avmc_core.store import Split
+from avmc_core.store import Split, Store, open_store
+from avmc_core.transcription_errors import KINDS, encoder_of, transcribed
 
 COALITIONS = tuple(product((False, True), repeat=len(schema.MODALITIES)))  # text, audio, vision present
 NONE, ALL = COALITIONS[0], COALITIONS[-1]
 WAYS = ("permuted", "removed", "noised")
 SAME = 1e-5  # predictions that differ by less differ by rounding: they count as one
 
-Condition = tuple  # ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), (kind, rate)
+Condition = (
+    tuple  # ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), ("heard", kind, rate)
+)
 Answer = Callable[[Split], Mapping[str, np.ndarray]]  # clips to name to predictions of M (R, N)
 Scores = Mapping[Condition, Mapping[str, np.ndarray]]  # condition to metric to (R,), or (R, n) for n resamples
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which conditions the test clips are put under, besides the eight subsets of the modalities."""
+
+    permutations: int = 2  # of each modality
+    scale: float = 1.0  # of the noise, as in perturbations.noised
+    rates: tuple[float, ...] = (0.05, 0.2, 0.4)  # of recognition errors of each kind; none: no errors are made
+    seed: int = 0
+
+    def conditions(self, store: Store) -> Iterator[tuple[Condition, Split]]:
+        """One changed test split at a time. Raises InputError where there are rates and no text encoder for the store."""
+        test, average = store.split("test"), usual(store)
+        yield from coalitions(test, average)
+        yield from disturbances(test, average, self.permutations, self.scale, self.seed)
+        if self.rates:
+            yield from misheard(test, store, self.rates, self.seed)
 
 
 @dataclass(frozen=True)
@@ -73,6 +102,62 @@ def disturbances(
         yield ("noised", name, scale), noised(split, name, scale, average, noise)
 
 
+def misheard(split: Split, store: Store, rates: Iterable[float], seed: int = 0) -> Iterator[tuple[Condition, Split]]:
+    """Recognition errors of each kind at each rate, and none, which is the sentences encoded once more."""
+    encoder = encoder_of(store)
+    yield ("heard", "none", 0.0), transcribed(split, KINDS[0], 0.0, store, encoder, seed)
+    for kind in KINDS:
+        for rate in rates:
+            yield ("heard", kind, rate), transcribed(split, kind, rate, store, encoder, seed)
+
+
+def measure_runs(
+    records: Mapping[Run, Record], store: Store, plan: Plan = Plan(), *, jobs: int | None = None
+) -> dict[str, Measured]:
+    """By name, the runs that are done and predict M, under all conditions of a plan; ``store`` is what they were trained on.
+
+    ``jobs`` processes (default: the cores) share the runs between them; the result does not depend on it.
+    """
+    done = [(run, record) for run, record in records.items() if record.status == "done"]
+    jobs = min(jobs or os.cpu_count() or 1, len(done))
+    shares = [dict(done[k::jobs]) for k in range(jobs)]
+    if jobs <= 1:
+        parts = [_measure_share(share, store.path, plan) for share in shares]
+    else:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["avmc_core.reliance"])
+        with ProcessPoolExecutor(jobs, context) as pool:
+            parts = [*pool.map(_measure_share, shares, [store.path] * jobs, [plan] * jobs)]
+    by_run = {run: measured for part in parts for run, measured in part.items()}
+    found: dict[str, list[Measured]] = {}
+    for run, _ in done:
+        if run in by_run:
+            found.setdefault(run.name, []).append(by_run[run])
+    return {
+        name: Measured(
+            {c: np.concatenate([one.statistics[c] for one in runs]) for c in runs[0].statistics}, runs[0].groups
+        )
+        for name, runs in found.items()
+    }
+
+
+def _measure_share(records: dict[Run, Record], path: Path, plan: Plan) -> dict[Run, Measured]:
+    store = open_store(path)
+    named = {str(k): (run, record) for k, (run, record) in enumerate(records.items())}
+    alone = {dataclasses.replace(run, label=k): record for k, (run, record) in named.items()}  # a name for each run
+
+    def answer(clips: Split) -> dict[str, np.ndarray]:
+        return {k: said["M"] for k, said in answers(alone, store, clips).items() if "M" in said}
+
+    found = {}
+    for k, measured in measure(answer, store.split("test"), plan.conditions(store)).items():
+        run = named[k][0]
+        if getattr(run.settings, "text", "") == "finetune":  # noise in text features says nothing to who reads tokens
+            measured.statistics.pop(("noised", "text", plan.scale), None)
+        found[run] = measured
+    return found
+
+
 def measure(
     answer: Answer, split: Split, conditions: Iterable[tuple[Condition, Split]], keep: np.ndarray | None = None
 ) -> dict[str, Measured]:
@@ -107,6 +192,25 @@ def shares(measured: Mapping[str, Measured]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["name", "metric", "part", "value"])
 
 
+def remainder(table: pd.DataFrame) -> np.ndarray:
+    """All minus none minus the modalities' values, of each model and metric in ``shares``: 0 but for rounding."""
+    values = table.assign(value=table["value"].map(lambda interval: interval.estimate))
+    parts = values.pivot(index=["name", "metric"], columns="part", values="value")
+    return (parts["all"] - parts["none"] - parts[list(schema.MODALITIES)].sum(axis=1)).to_numpy()
+
+
+def hearing(measured: Mapping[str, Measured]) -> pd.DataFrame:
+    """What recognition errors cost: columns name, kind, rate, metric, loss (Interval: the same sentences without errors minus
+    with them). Empty where none were made."""
+    rows = []
+    for name, scores in measured.items():
+        if ("heard", "none", 0.0) in scores.statistics:
+            for key, interval in scores.figures(_heard).items():
+                kind, rate, metric = key.split("/")
+                rows.append((name, kind, float(rate), metric, interval))
+    return pd.DataFrame(rows, columns=["name", "kind", "rate", "metric", "loss"])
+
+
 def generating_rule(clips: Split) -> dict[str, np.ndarray]:
     """E[M | T, A, V] from the clips' annotations, (1, N): what relying on each modality would look like in a reader who sees
     the annotations themselves. Where one is NaN (its modality was removed) the expectation is over it as well."""
@@ -121,6 +225,15 @@ def generating_rule(clips: Split) -> dict[str, np.ndarray]:
     return {"generating rule": said[None]}
 
 
+def measure_rule(store: Store, plan: Plan = Plan()) -> dict[str, Measured]:
+    """``generating_rule`` under the same conditions, without noise and recognition errors, which labels do not have; only on
+    clips whose unimodal annotations are their own."""
+    quiet = dataclasses.replace(plan, rates=())
+    conditions = ((c, split) for c, split in quiet.conditions(store) if c[0] != "noised")
+    test = store.split("test")
+    return measure(generating_rule, test, conditions, ~placeholder_clips(test.clips))
+
+
 def _losses(scores: Scores) -> dict[str, np.ndarray]:
     intact, found = scores["with", ALL], {}
     changed: dict[tuple[str, str], list[Mapping[str, np.ndarray]]] = {}
@@ -133,6 +246,15 @@ def _losses(scores: Scores) -> dict[str, np.ndarray]:
         for metric, value in intact.items():
             found[f"{modality}/{way}/{metric}"] = value - np.mean([draw[metric] for draw in draws], axis=0)
     return found
+
+
+def _heard(scores: Scores) -> dict[str, np.ndarray]:
+    intact = scores["heard", "none", 0.0]
+    return {
+        f"{kind}/{rate}/{metric}": value - scores["heard", kind, rate][metric]
+        for way, kind, rate in (condition for condition in scores if condition[0] == "heard")
+        for metric, value in intact.items()
+    }
 
 
 def _shares(scores: Scores) -> dict[str, np.ndarray]:

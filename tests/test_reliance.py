@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 
 import numpy as np
 import pytest
 
 from avmc_core import metrics, schema
-from avmc_core.answers import answers
+from avmc_core.corpus import ensure_corpus
 from avmc_core.errors import InputError
 from avmc_core.grid import run_all
 from avmc_core.label_model import expected_multimodal
@@ -17,11 +18,16 @@ from avmc_core.reliance import (
     ALL,
     COALITIONS,
     NONE,
+    Plan,
     coalitions,
     disturbances,
     generating_rule,
+    hearing,
     losses,
     measure,
+    measure_runs,
+    misheard,
+    remainder,
     shares,
 )
 from avmc_core.runs import Run, RunStore
@@ -70,6 +76,7 @@ def test_a_model_of_one_modality_relies_on_no_other(test, conditions, name):
 def test_shapley_values_add_up_exactly_and_are_means_over_orders(test, conditions):
     measured = measure(reader(*schema.MODALITIES), test, conditions)["text+audio+vision"]
     table = shares({"x": measured}).set_index(["metric", "part"])["value"]
+    assert np.abs(remainder(shares({"x": measured}))).max() < 1e-12
     for metric in metrics.METRICS:
         value = {c: [_metric(run, metric) for run in measured.statistics["with", c]] for c in COALITIONS}
         for place, name in enumerate(schema.MODALITIES):
@@ -89,16 +96,14 @@ def _metric(statistics, name):
     return np.nan_to_num(metrics.aggregate(statistics)[name])
 
 
-def test_trained_models_are_scored_as_their_runs_were(tiny_store, test, average, tmp_path):
+def test_trained_models_are_scored_as_their_runs_were(tiny_store, tmp_path, monkeypatch):
     """The intact condition is the run's own score; a network without a modality predicts as its removal says."""
     one = (("training.max_epochs", 1),)
     grid = [Run("AV-MC", 1, one), Run("AV-MC", 2, one), Run("Unimodal LSTM", 1, one), Run("Text-only ridge", 1)]
     records = run_all(grid, tiny_store, RunStore(tmp_path), jobs=1, progress_bar=False)
 
-    def answer(clips):
-        return {name: said["M"] for name, said in answers(records, tiny_store, clips).items()}
-
-    measured = measure(answer, test, [*coalitions(test, average), *disturbances(test, average, 1)])
+    plan = Plan(permutations=1, rates=())
+    measured = measure_runs(records, tiny_store, plan, jobs=1)
     assert set(measured) == {"AV-MC", "Unimodal LSTM", "Text-only ridge"}
     intact = shares(measured).query("part == 'all' and metric == 'MAE'").set_index("name")["value"]
     for name in measured:
@@ -108,6 +113,23 @@ def test_trained_models_are_scored_as_their_runs_were(tiny_store, test, average,
     for name in ("Unimodal LSTM", "Text-only ridge"):  # both read the text alone
         assert max(abs(i.estimate) for modality in ("audio", "vision") for i in lost[name, modality]) < 1e-6
         assert max(abs(i.estimate) for i in lost[name, "text"]) > 1e-3
+    assert hearing(measured).empty
+    monkeypatch.setattr("avmc_core.reliance.ProcessPoolExecutor", lambda jobs, context: ThreadPoolExecutor(jobs))
+    shared = measure_runs(records, tiny_store, plan, jobs=2)
+    assert [*shared] == [*measured]
+    for name, one in measured.items():
+        for condition, statistics in one.statistics.items():
+            np.testing.assert_array_equal(shared[name].statistics[condition], statistics)
+
+
+def test_recognition_errors_cost_nothing_where_the_text_is_not_read(tmp_path):
+    corpus = ensure_corpus("tiny", tmp_path)
+    clips, both = corpus.split("test"), ("text", "audio")
+    conditions = [*misheard(clips, corpus, (0.2, 0.4))]
+    lost = hearing(measure(lambda c: reader("text")(c) | reader("audio")(c), clips, conditions))
+    assert len(lost) == len(both) * (1 + 3 * 2) * len(metrics.METRICS)
+    sizes = lost["loss"].map(lambda i: max(abs(i.estimate), abs(i.low), abs(i.high))).groupby(lost["name"]).max()
+    assert sizes["audio"] == 0 < sizes["text"]
 
 
 def test_the_rule_is_the_expectation_and_forgets_what_is_removed(test, average):
