@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import warnings
 from pathlib import Path
@@ -68,3 +69,15 @@ def test_the_font_travels_with_its_licence():
 @pytest.mark.parametrize(("char", "expected"), [("天", True), ("！", True), ("a", False), ("é", False), ("λ", False)])
 def test_what_counts_as_chinese_writing(char, expected):
     assert fonts.is_han(char) is expected
+
+
+@pytest.mark.parametrize(
+    "path", [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py")], ids=lambda path: path.name
+)
+def test_a_sentence_written_on_a_page_has_its_gloss_beside_it(path):
+    """Quoted Chinese of more than two characters: English in quotes or brackets within a line of it."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for i, line in enumerate(lines):
+        if re.search("[\u4e00-\u9fff]{3,}", line):
+            near = " ".join(lines[max(0, i - 1) : i + 2])
+            assert re.search(r'"[A-Z][a-z]+ [^"]+"|\([A-Z]?[a-z]+ [^)]+\)|“[A-Z][^”]+”', near), f"{path.name}: {line}"
