@@ -128,18 +128,3 @@ def own_minus_whole(cells: list[dict]) -> pd.DataFrame:
             ours = own["estimate"] - whole["estimate"] if known else None
             rows.append((row, metric, ours, own["published"] - whole["published"]))
     return pd.DataFrame(rows, columns=["row", "metric", "ours", "Table 3"])
-
-
-def readable(cells: list[dict]) -> pd.DataFrame:
-    """Cells as a table, a row a model and a column a metric: ours [interval] / the paper's, or why there is none."""
-    rows: dict[str, dict[str, str]] = {}
-    for cell in cells:
-        spec = f".{METRICS[cell['metric']].decimals}f"
-        text = cell.get("note") or "not run"
-        if cell["estimate"] is not None:
-            undefined = cell["estimate"] != cell["estimate"]  # the correlation of a constant
-            text = "n/a" if undefined else f"{cell['estimate']:{spec}} [{cell['low']:{spec}}, {cell['high']:{spec}}]"
-        if cell["published"] is not None:
-            text += f" / {cell['published']:{spec}}"
-        rows.setdefault(cell["row"], {})[cell["metric"]] = text
-    return pd.DataFrame(rows).T

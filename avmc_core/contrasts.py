@@ -56,24 +56,6 @@ def fixed_models(
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(names))
 
 
-def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """The same for a page: differences with their intervals in the decimals of the metric, p values with three."""
-    difference = [
-        f"{d:+.{METRICS[metric].decimals}f}" for d, metric in zip(table["difference"], table["metric"], strict=True)
-    ]
-    return pd.DataFrame(
-        {
-            "Model": table["first"],
-            "against": table["second"],
-            "metric": table["metric"],
-            "difference [interval]": difference,
-            "probability of improvement": [f"{value:.2f}" for value in table["improvement"]],
-            "p": [f"{value:.3f}" for value in table["p"]],
-            "p, whole family (Holm)": [f"{value:.3f}" for value in table["p_holm"]],
-        }
-    )
-
-
 def tally(table: pd.DataFrame, level: float = 0.05) -> str:
     """How many comparisons of a family stand, in one sentence."""
     clear = table[table["p_holm"] <= level]

@@ -21,6 +21,7 @@ __all__ = [
     "contrast_table",
     "effects_table",
     "interval_table",
+    "of_interval",
     "result_table",
 ]
 
@@ -43,7 +44,7 @@ def result_table(cells: Cells, name: str, metrics: Sequence[str] = (), rows: Seq
 
 def interval_table(frame: pd.DataFrame, name: str, metrics: Sequence[str]) -> Table:
     """``frame`` with its columns of ``Interval``, one for each of ``metrics``, as estimates on the display scale."""
-    columns = {heading(metric): [_of_interval(metric, interval) for interval in frame[metric]] for metric in metrics}
+    columns = {heading(metric): [of_interval(metric, interval) for interval in frame[metric]] for metric in metrics}
     return Table(frame.drop(columns=[c for c in frame if c in METRICS]).assign(**columns), name)
 
 
@@ -103,10 +104,13 @@ def heading(metric: str) -> str:
     return f"{SYMBOLS.get(metric, metric)} {'↑' if METRICS[metric].higher_is_better else '↓'}"
 
 
-def _of_interval(metric: str, interval: Interval) -> Estimate:
+def of_interval(metric: str, interval: Interval | None, published: float | None = None) -> Estimate:
+    """An interval on the metric's own scale as an estimate on its display scale, which ``published`` is on already."""
     shown = METRICS[metric]
+    if interval is None:
+        return Estimate(None, published=published, decimals=shown.decimals)
     ends = (number * shown.scale for number in (interval.estimate, interval.low, interval.high))
-    return Estimate(*ends, decimals=shown.decimals)
+    return Estimate(*ends, published, shown.decimals)
 
 
 def _estimate(cell: dict[str, Any]) -> Estimate:

@@ -10,17 +10,19 @@ import pandas as pd
 from avmc_core import results
 from avmc_core.metrics import METRICS
 from avmc_core.published import published
+from avmc_core.statistics import Interval
+from avmc_core.tables import of_interval
 
 if TYPE_CHECKING:
     from avmc_core.claim_runs import Runs
 
 SHARED = ("Acc2", "Corr", "MAE")  # the metrics that all of them print
-HEADS = {"paper": "Paper", "laboratory": "Laboratory, later", "third_party": "Third party", "ours": "Ours [interval]"}
+HEADS = {"paper": "Paper", "laboratory": "Laboratory, later", "third_party": "Third party", "ours": "Ours"}
 
 
 def three_truths(runs: Mapping[str, Runs], metric: str) -> pd.DataFrame:
-    """One row a model, and one more for each of its variants that was run; a column a party, in the decimals of the paper's
-    tables; "–" where a party says nothing."""
+    """One row a model, and one more for each of its variants that was run; a column a party, on the scale of the paper's
+    tables, None where a party says nothing; ours are estimates, with the paper's figure beside them."""
     shown = METRICS[metric]
     tables = {"paper": published()["table2_benchmark"], **published()["later_tables"]}
     ours = _ours(runs, metric)
@@ -31,9 +33,10 @@ def three_truths(runs: Mapping[str, Runs], metric: str) -> pd.DataFrame:
         for name, table in tables.items():
             values = table["rows"].get(model)
             found = None if values is None else values[table["metrics"].index(shown.column)]
-            cells[HEADS[name]] = "–" if found is None else f"{found:.{shown.decimals}f}"
-        for label, text in ours.get(model, {model: "–"}).items():
-            rows.append({"Model": label, **cells, HEADS["ours"]: text})
+            cells[HEADS[name]] = found
+        printed = cells[HEADS["paper"]]
+        for label, interval in ours.get(model, {model: None}).items():
+            rows.append({"Model": label, **cells, HEADS["ours"]: of_interval(metric, interval, printed)})
     return pd.DataFrame(rows)
 
 
@@ -50,16 +53,12 @@ def spread(metric: str) -> dict[str, float | str | int]:
     return {"models": len(gaps), "model": widest, "gap": gaps[widest]}
 
 
-def _ours(runs: Mapping[str, Runs], metric: str) -> dict[str, dict[str, str]]:
-    """Published model to the rows that stand beside it and their figures, in words."""
-    shown = METRICS[metric]
-    found: dict[str, dict[str, str]] = {}
+def _ours(runs: Mapping[str, Runs], metric: str) -> dict[str, dict[str, Interval]]:
+    """Published model to the rows that stand beside it and their figures."""
+    found: dict[str, dict[str, Interval]] = {}
     for part in runs.values():
         summary = results.summarise(part.records, part.store)
         for row in part.rows:
             if row.published and row.name in summary:
-                interval = summary[row.name][metric]
-                texts = (f"{value * shown.scale:.{shown.decimals}f}" for value in vars(interval).values())
-                estimate, low, high, _ = texts
-                found.setdefault(row.published, {}).setdefault(row.name, f"{estimate} [{low}, {high}]")
+                found.setdefault(row.published, {}).setdefault(row.name, summary[row.name][metric])
     return found

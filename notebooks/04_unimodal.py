@@ -34,6 +34,7 @@ from avmc_core.experiments import experiment
 from avmc_core.grid import run_all
 from avmc_core.placeholders import placeholder_clips
 from avmc_core.store import open_store
+from avmc_core.tables import Table, agreement, result_table
 
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")
@@ -47,7 +48,7 @@ Markdown(f"{len(records)} runs of {len(plan.rows)} rows; failed: {', '.join(fail
 
 # %% tags=["hide-input"]
 display(figures.mark(model_figures.training_curves(records), data))
-figures.caption(data, f"avmc run table3 --profile {profile}", "the paper shows no curves")
+figures.caption(data, f"avmc run table3 --profile {profile}", "it shows no curves", records=records)
 
 # %% [markdown]
 # ## Beside Table 3
@@ -65,12 +66,13 @@ summary = benchmark.all_tasks(records, data)
 cells = benchmark.table_3(summary)
 shown = ["Acc2", "Acc2_weak", "Corr", "MAE"]
 display(figures.mark(benchmark_figures.unimodal(cells, ["Acc2", "Corr", "MAE"]), data))
-display(figures.caption(data, f"avmc run table3 --profile {profile}", "Table 3, hollow diamonds"))
+display(figures.caption(data, f"avmc run table3 --profile {profile}", "Table 3", records=records))
 Markdown(f"Test clips that the unimodal rows leave out: {left_out} of {len(data.split('test').clips)}.")
 
 # %% tags=["hide-input"]
-display(benchmark.readable(cells)[shown])
-figures.caption(data, f"avmc results table3 --profile {profile}", "ours [interval] / Table 3")
+display(result_table(cells, "table3", shown))
+command = f"avmc results table3 --profile {profile}"
+figures.caption(data, command, "Table 3", records=records, status=agreement(cells))
 
 # %% [markdown]
 # The row of wav2vec 2.0 features stays empty until a store has them: the released files do not.
@@ -82,8 +84,8 @@ figures.caption(data, f"avmc results table3 --profile {profile}", "ours [interva
 
 # %% tags=["hide-input"]
 differences = benchmark.own_minus_whole(cells)
-display(differences.style.hide(axis="index").format(precision=3, na_rep="–"))
-figures.caption(data, f"avmc results table3 --profile {profile}", "own annotation minus multimodal one")
+display(Table(differences, "own-minus-whole", decimals=dict.fromkeys(differences, 3)))
+figures.caption(data, command, "Table 3, own annotation minus multimodal one", records=records)
 
 # %% tags=["hide-input"]
 artefacts.save(
@@ -94,13 +96,6 @@ artefacts.save(
         "left_out": left_out,
         "runs": len(records),
     },
-    {
-        "data": artefacts.data_mark(data),
-        "digest": data.digest[:12],
-        "profile": profile,
-        "seeds": sorted({run.seed for run in records}),
-        "code": next(iter(records.values())).code["version"],
-        "command": f"avmc run table3 --profile {profile}",
-    },
+    artefacts.provenance(data, f"avmc run table3 --profile {profile}", records),
 )
 Markdown("What all three modalities give together is on [the benchmark's page](03_benchmark).")

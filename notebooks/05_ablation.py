@@ -28,12 +28,14 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts, contrast_figures, coverage, figures, model_figures, results
-from avmc_core.contrasts import contrasts, fixed_models, readable, tally
+from avmc_core.contrasts import contrasts, fixed_models, tally
 from avmc_core.corpus import ensure_corpus
+from avmc_core.difference_effects import MIXUP_CHANGES, effects
 from avmc_core.experiments import ABLATIONS, MIXUPS, VARIANTS, experiment
 from avmc_core.grid import run_all
 from avmc_core.published import published
 from avmc_core.store import open_store
+from avmc_core.tables import Table, agreement, contrast_table, result_table
 
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")
@@ -46,7 +48,9 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 # consistent with, so the first row loses the mixup as well, as in the paper.
 
 # %% tags=["hide-input"]
-pd.DataFrame({name: {"settings changed": dict(changes) or "none"} for name, changes in ABLATIONS.items()}).T
+changed = {name: str(dict(changes)) if changes else "none" for name, changes in ABLATIONS.items()}
+display(Table(pd.DataFrame({"row": list(changed), "settings changed": list(changed.values())}), "rows"))
+figures.caption("none, these are settings", "avmc notebooks 05_ablation", "Table 4")
 
 # %%
 plan = experiment("table4")
@@ -71,19 +75,13 @@ cells = published()["table4_ablation"]["rows"]
 printed = {row.name: dict(zip(shown, cells[row.published], strict=True)) for row in plan.rows}
 fig = model_figures.over_seeds(names, by_seed, summary, ["Acc2", "Acc2_weak", "MAE"], printed)
 display(figures.mark(fig, data))
-figures.caption(data, f"avmc run table4 --profile {profile}", "Table 4")
+command = f"avmc run table4 --profile {profile}"
+figures.caption(data, command, "Table 4", records=records)
 
 # %% tags=["hide-input"]
 compared = results.comparison(plan.rows, summary, shown, "table4_ablation")
-rows = {}
-for cell in compared:
-    decimals = 3 if cell["metric"] == "MAE" else 2
-    text = f"{summary[cell['row']][cell['metric']].estimate:.{decimals}f}"
-    if cell["estimate"] is not None:
-        text = f"{cell['estimate']:.{decimals}f} [{cell['low']:.{decimals}f}, {cell['high']:.{decimals}f}]"
-    rows.setdefault(cell["row"], {})[cell["metric"]] = f"{text} / {cell['published']:.{decimals}f}"
-display(pd.DataFrame(rows).T)
-figures.caption(data, f"avmc results table4 --profile {profile}", "ours [interval] / Table 4")
+display(result_table(compared, "table4"))
+figures.caption(data, command, "Table 4", records=records, status=agreement(compared))
 
 # %% [markdown]
 # ## Differences from the full model
@@ -96,20 +94,22 @@ figures.caption(data, f"avmc results table4 --profile {profile}", "ours [interva
 pairs = [(f"AV-MC ({variant})", f"{name} ({variant})") for variant in VARIANTS for name in ABLATIONS if name != "AV-MC"]
 family = contrasts(records, data, pairs, ["Acc2", "Acc2_weak", "Corr", "MAE"])
 display(figures.mark(contrast_figures.forest(family, ["Acc2", "Acc2_weak", "MAE"]), data))
-display(figures.caption(data, f"avmc run table4 --profile {profile}", "Section 5.4"))
+display(figures.caption(data, command, "Section 5.4", records=records))
 Markdown(f"**{tally(family)}** A filled point stands after the correction, a hollow one does not.")
 
 # %% tags=["hide-input"]
-display(readable(family).style.hide(axis="index"))
-figures.caption(data, f"avmc run table4 --profile {profile}", "full model minus ablated model")
+display(contrast_table(family, "table4-differences"))
+figures.caption(data, command, "Table 4, full model minus ablated model", records=records)
 
 # %% [markdown]
 # With one seed, as in the paper, only two *fixed* models can be compared. A permutation test swaps their predictions for whole
 # source videos; the p values are those of the first seed, and another seed gives others.
 
 # %% tags=["hide-input"]
-display(fixed_models(records, data, pairs, ["Acc2", "Acc2_weak", "Corr", "MAE"], seeds[0]).style.format("{:.3f}"))
-figures.caption(data, f"avmc run table4 --profile {profile}", "one seed, as in Table 4")
+alone = fixed_models(records, data, pairs, ["Acc2", "Acc2_weak", "Corr", "MAE"], seeds[0])
+display(Table(alone.reset_index(names="p values"), "table4-one-seed", decimals=dict.fromkeys(alone, 3)))
+one = {run: record for run, record in records.items() if run.seed == seeds[0]}
+figures.caption(data, command, "Table 4, which is one run", records=one)
 
 # %% [markdown]
 # ## What the paper leaves open
@@ -123,7 +123,8 @@ answers = run_all(questions.runs(profile), data, progress_bar=False)
 first, *others = MIXUPS
 open_family = contrasts(answers, data, [(name, first) for name in others], ["Acc2", "Acc2_weak", "MAE"])
 display(figures.mark(contrast_figures.forest(open_family, ["Acc2", "Acc2_weak", "MAE"]), data))
-display(figures.caption(data, f"avmc run mixup --profile {profile}", "the paper is silent (D07, D08)"))
+open_command = f"avmc run mixup --profile {profile}"
+display(figures.caption(data, open_command, "silent (D07, D08)", records=answers))
 Markdown(f"**{tally(open_family)}**")
 
 # %% [markdown]
@@ -135,8 +136,8 @@ Markdown(f"**{tally(open_family)}**")
 # %% tags=["hide-input"]
 covered = coverage.table()
 display(contrast_figures.coverage_curve(covered))
-display(pd.DataFrame(covered).style.hide(axis="index").format({"coverage": "{:.1%}", "standard_error": "{:.1%}"}))
-Markdown("<small>Data: none, a simulation · Command: `avmc notebooks 05_ablation`</small>")
+display(Table(pd.DataFrame(covered), "coverage", decimals=dict.fromkeys(["coverage", "standard_error"], ".1%")))
+figures.caption("none, simulated experiments with a known truth", "avmc notebooks 05_ablation", "it gives no intervals")
 
 # %% tags=["hide-input"]
 artefacts.save(
@@ -149,13 +150,11 @@ artefacts.save(
         "runs": len(records),
         "seeds": len(seeds),
     },
-    {
-        "data": artefacts.data_mark(data),
-        "digest": data.digest[:12],
-        "profile": profile,
-        "seeds": seeds,
-        "code": next(iter(records.values())).code["version"],
-        "command": f"avmc run table4 --profile {profile}",
-    },
+    artefacts.provenance(data, command, records),
+)
+artefacts.save(
+    "mixup",
+    {"effects": effects(answers, data, MIXUP_CHANGES), "runs": len(answers)},
+    artefacts.provenance(data, open_command, answers),
 )
 Markdown("Which of the paper's sentences about Table 4 hold is decided in [](06_claims.ipynb).")

@@ -33,9 +33,10 @@ from avmc_core.corpus import ensure_corpus
 from avmc_core.experiments import experiment
 from avmc_core.findings import FAILS, HOLDS
 from avmc_core.grid import run_all
-from avmc_core.html_table import Table
+from avmc_core.metrics import METRICS
 from avmc_core.released import read_meta
 from avmc_core.store import open_store
+from avmc_core.tables import Table
 from avmc_core.three_truths import SHARED, spread, three_truths
 
 data = open_store(store) if store else ensure_corpus("ci")
@@ -44,6 +45,7 @@ runs = {}
 for name in ("avmc", "benchmark", "table3", "table4"):
     plan = experiment(name)
     runs[name] = Runs(plan.rows, run_all(plan.runs(profile), data, progress_bar=False), data)
+every = {run: record for part in runs.values() for run, record in part.records.items()}
 evidence = claims.gather(data, labels, **runs)
 rulings = claims.ledger(evidence)
 Markdown(f"Labels: **{evidence.labels.source}**. Runs: **{artefacts.data_mark(data)}**.")
@@ -52,9 +54,10 @@ Markdown(f"Labels: **{evidence.labels.source}**. Runs: **{artefacts.data_mark(da
 # ## How many of each
 
 # %% tags=["hide-input"]
+command = f"avmc notebooks 06_claims --profile {profile}"
 counts = claims.verdict_counts(rulings)
-display(counts)
-figures.caption(labels, "avmc notebooks 06_claims")
+display(Table(counts.reset_index(), "verdicts"))
+figures.caption(labels, command, "its claims, all of them", records=every)
 
 # %% [markdown]
 # ## What does not hold
@@ -80,7 +83,7 @@ Markdown(
 frame = claims.as_frame(rulings).drop(columns="Key")
 sources = [claims.source_of(ruling.claim) for ruling in rulings]
 display(Table(frame, "ledger", ["Place", "Decided by", "Verdict"], {"Decided by": sources}))
-figures.caption(data, "avmc notebooks 06_claims")
+figures.caption(data, command, "its claims, all of them", records=every)
 
 # %% [markdown]
 # ## Three truths
@@ -95,8 +98,9 @@ for metric in SHARED:
     gap = f"{wide['gap']:.3f}" if metric == "MAE" else f"{wide['gap']:.2f} points"
     text = f"{wide['models']} models stand in more than one table; the widest gap is {gap}, for {wide['model']}."
     display(Markdown(f"### {metric}\n\n{text}"))
-    display(Table(three_truths(runs, metric), f"truths-{metric.lower()}"))
-figures.caption(data, "avmc notebooks 06_claims", "Table 2 and two later tables; ours is on the data named here")
+    truths = three_truths(runs, metric)
+    display(Table(truths, f"truths-{metric.lower()}", decimals=dict.fromkeys(truths, METRICS[metric].decimals)))
+    display(figures.caption(data, command, "Table 2 and two later tables", records=runs["benchmark"].records))
 
 # %% tags=["hide-input"]
 artefacts.save(
@@ -107,11 +111,6 @@ artefacts.save(
         "rulings": {r.claim.key: {"printed": r.printed, "found": r.found, "verdict": r.verdict} for r in rulings},
         "spread": {metric: spread(metric) for metric in SHARED},
     },
-    {
-        "data": artefacts.data_mark(data),
-        "labels": evidence.labels.source,
-        "profile": profile,
-        "command": "avmc notebooks 06_claims",
-    },
+    artefacts.provenance(data, command, every) | {"labels": evidence.labels.source},
 )
 Markdown("How differences between models are tested is on [](05_ablation.ipynb).")

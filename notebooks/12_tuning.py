@@ -33,6 +33,7 @@ from avmc_core.experiments import PROFILE_CHANGES
 from avmc_core.grid import run_all
 from avmc_core.metrics import METRICS, format_metric
 from avmc_core.store import open_store
+from avmc_core.tables import Table
 
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")
@@ -54,25 +55,21 @@ Markdown(
 records = run_all(tuning.runs_of(selection, data, every=True), data, progress_bar=False)
 table = tuning.both_ways(selection, records)
 display(figures.mark(tuning_figures.trials(tuning.trial_scores(selection, records), selection.chosen), data))
-figures.caption(data, f"avmc tune AV-MC --profile {profile} --both-ways", "D12: the paper's tuning is not described")
+command = f"avmc tune AV-MC --profile {profile} --both-ways"
+figures.caption(data, command, "it does not describe its tuning (D12)", records=records)
 
 # %% tags=["hide-input"]
 shown = ["Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE"]
 texts = {column: [format_metric(name, values[name]) for name in shown] for column, values in table.items()}
-display(pd.DataFrame(texts, index=shown))
-figures.caption(data, f"avmc tune AV-MC --profile {profile} --both-ways", "means over seeds, on the test split")
+display(Table(pd.DataFrame({"metric": shown, **texts}), "both-ways"))
+figures.caption(data, command, "it does not describe its tuning (D12)", records=records)
 
 # %% tags=["hide-input"]
 gain = {name: float(table.loc[name, "difference"]) * METRICS[name].scale for name in shown}
 artefacts.save(
     "tuning",
     {"trials": len(selection.trials), "seeds": len(selection.seeds), "gain": gain},
-    {
-        "data": artefacts.data_mark(data),
-        "digest": data.digest[:12],
-        "profile": profile,
-        "command": f"avmc tune AV-MC --profile {profile} --both-ways",
-    },
+    artefacts.provenance(data, command, records),
 )
 same = all(value == 0 for value in gain.values())
 Markdown(

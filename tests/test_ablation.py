@@ -11,6 +11,7 @@ from avmc_core.published import published
 from avmc_core.registry import settings_of
 from avmc_core.runs import RunStore
 from avmc_core.settings import as_dict
+from avmc_core.tables import contrast_table
 
 PLAN = experiments.experiment("table4")
 
@@ -77,6 +78,7 @@ def test_contrasts_are_one_family(runs, tiny_store, tmp_path):
     assert table.loc[0, "difference"].estimate == pytest.approx(100 * (means[full] - means[ablated[0]]))
     alone = contrasts.fixed_models(records, tiny_store, [(full, name) for name in ablated], ["Acc2", "MAE"], 1)
     assert alone.shape == (4, 2) and alone.to_numpy().min() > 0 and alone.to_numpy().max() <= 1
-    page = contrasts.readable(table)
-    assert len(page) == 8 and "8 comparisons" in contrasts.tally(table)
+    page = contrast_table(table, "differences").words()
+    assert len(page) == 8 and page["difference"].str.match(r"^[+-][\d.]+ \[[+-][\d.]+, [+-][\d.]+\]$").all()
+    assert "8 comparisons" in contrasts.tally(table)
     assert contrasts.contrasts(records, tiny_store, [(full, "not run")], ["Acc2"]).empty
