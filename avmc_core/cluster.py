@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -133,7 +133,7 @@ class Slurm:
 
 def _blocks(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
     """At most ``size`` neighbours at a time that differ in their seed alone."""
-    for _, same in groupby(runs, key=lambda run: (run.model, run.changes)):
+    for _, same in groupby(runs, key=lambda run: replace(run, seed=0)):
         seeds = list(same)
         yield from (seeds[start : start + size] for start in range(0, len(seeds), size))
 

@@ -1,0 +1,97 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What the full grid costs
+#
+# All experiments of this book together, with the published settings and the declared seeds, on the released data: how many
+# core hours is that, and how long does it take with many workers? [](../cluster.md) tells how to run it.
+
+# %% tags=["parameters"]
+profile = "ci"  # of the runs that are timed; the arithmetic is for the full one
+store = ""  # an imported store of the real features
+timed = "benchmark table3"  # the experiments whose runs are timed
+epochs = 40  # an assumption: how long a run goes on until early stopping
+
+# %% tags=["hide-input"]
+import json
+from importlib.resources import files
+
+from IPython.display import Markdown
+
+from avmc_core import artefacts, grid_cost
+from avmc_core.corpus import ensure_corpus
+from avmc_core.experiments import experiment
+from avmc_core.grid import run_all
+from avmc_core.store import open_store
+
+data = open_store(store) if store else ensure_corpus("ci")
+clips = data.manifest["splits"]["train"]
+recorded = json.loads((files("avmc_core") / "resources" / "bench.json").read_text(encoding="utf-8"))
+grid = list(dict.fromkeys(run for name in timed.split() for run in experiment(name).runs(profile)))
+records = run_all(grid, data, progress_bar=False)
+costs = grid_cost.measured(records.values())
+Markdown(
+    f"Timed on: **{artefacts.data_mark(data)}**, {clips} training clips, {int(costs['runs'].sum())} finished runs."
+)
+
+# %% [markdown]
+# ## What runs took here
+#
+# Wall clock of one thread, from the records of the run store. Other work may have shared the machine, and the ci profile stops
+# most models early.
+
+# %% tags=["hide-input"]
+costs.style.format(precision=1, na_rep="–")
+
+# %% [markdown]
+# ## What they would take on the released data
+#
+# Where `avmc bench` timed a training step on made-up clips of the released sizes, an epoch is as many such steps as it has
+# batches. For the other models the seconds above are scaled by the number of clips, and by nothing else: the sequences of the
+# simulated corpus are shorter, so these are lower bounds. How many epochs a run needs on the real data is not known; the
+# parameter `epochs` stands in for it, and the hours are proportional to it.
+
+# %% tags=["hide-input"]
+full = grid_cost.full_size(costs, clips, epochs, recorded["data"])
+runs = grid_cost.declared("full")
+table = full.assign(runs=runs.reindex(full.index).fillna(0).astype(int))
+table.style.format(precision=2, na_rep="–")
+
+# %% [markdown]
+# ## Divided among workers
+#
+# A worker computes one run at a time. No division makes the grid shorter than its longest run.
+
+# %% tags=["hide-input"]
+wall = grid_cost.shared(runs, full["h a run"])
+wall.rename_axis("CPU cores").style.format(precision=1)
+
+# %% tags=["hide-input"]
+Markdown(
+    f"For 1, 8 and 64 **GPUs** the same division holds with the hours that a run takes on one of them. Those have not been "
+    f"measured: if a GPU is $k$ times as fast as one of these cores, the grid takes {wall['hours'].iloc[0]:.0f}/$k$ hours on one, "
+    f"and at best an 8th and a 64th of that on 8 and on 64. Models of small batches and long recurrences gain least."
+)
+
+# %% tags=["hide-input"]
+saved = artefacts.save(
+    "grid_cost",
+    {
+        "runs": int(runs.sum()),
+        "epochs": epochs,
+        "hours": {str(n): hours for n, hours in wall["hours"].items()},
+        "left_out": sorted(full.index[full["h a run"].isna()]),
+    },
+    artefacts.provenance(data, f"avmc notebooks 15_grid_cost --profile {profile}", records),
+)

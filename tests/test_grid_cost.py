@@ -1,0 +1,52 @@
+"""What the grid costs: sums against a hand count, and the division among workers never beats the longest run."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from avmc_core import grid_cost
+
+
+def record(model, epochs, seconds, status="done"):
+    return SimpleNamespace(model=model, epochs=epochs, seconds=seconds, status=status)
+
+
+RECORDS = [
+    record("AV-MC", 10, 20.0),
+    record("AV-MC", 30, 20.0),
+    record("LMF", 10, 50.0),
+    record("Constant", 0, 4.0),
+    record("Bert_MAG", 5, 5.0),
+    record("LMF", 1, 1.0, status="failed"),
+]
+
+
+def test_records_become_seconds_an_epoch():
+    costs = grid_cost.measured(RECORDS)
+    assert costs.loc["AV-MC"].to_list() == [2, 20, 20, 1]
+    assert costs.loc["LMF", "s an epoch"] == 5
+    assert pd.isna(costs.loc["Constant", "s an epoch"]) and costs.loc["Constant", "s a run"] == 4
+
+
+def test_full_size_is_a_step_a_batch_or_scaled_by_clips():
+    full = grid_cost.full_size(grid_cost.measured(RECORDS), 1361, 36, {"supervised": {"clips": 1000, "fast": 2.0}})
+    assert full.loc["AV-MC", "s an epoch"] == 6  # 2722 clips are three batches of 1000
+    assert full.loc["AV-MC", "h a run"] == pytest.approx(0.06)
+    assert full.loc["LMF", "s an epoch"] == 10 and full.loc["LMF", "h a run"] == pytest.approx(0.1)
+    assert full.loc["Constant", "h a run"] == pytest.approx(8 / 3600)  # fitted, not trained: no epochs
+    assert pd.isna(full.loc["Bert_MAG", "h a run"])
+
+
+def test_no_number_of_workers_beats_the_longest_run():
+    wall = grid_cost.shared(
+        pd.Series({"a": 10, "b": 2, "not timed": 5}), pd.Series({"a": 1.0, "b": 3.0, "c": float("nan")})
+    )
+    assert wall["hours"].to_dict() == {1: 16.0, 8: 3.0, 64: 3.0}
+
+
+def test_a_run_in_two_experiments_counts_once():
+    runs = grid_cost.declared("full")
+    assert runs["Constant"] == 1 and runs["AV-MC"] > 5
