@@ -43,7 +43,13 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
         script = Path(options.get("folder") or "notebooks") / f"{notebook.name}.py"
         for path in (notebook.path, notebook.path.with_suffix(".json"), script):
             pages[Path("notebooks") / path.name] = path
-    stage(pages, build / "site")
+    unfinished = build / ".unfinished"  # what a kill or a warning left may look up to date to Sphinx: a page cut short
+    if unfinished.exists():
+        for folder in ("html", ".doctrees"):
+            shutil.rmtree(build / folder, ignore_errors=True)
+    unfinished.touch()
+    for place in stage(pages, build / "site"):  # Sphinx goes by times, which a clock that was put back turns round
+        (build / ".doctrees" / place).with_suffix(".doctree").unlink(missing_ok=True)
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command = [*jupyter_book, "build", str(build / "site"), "--path-output", str(out)]
     command += ["--config", str(Path("_config.yml").resolve()), "--toc", str(Path("_toc.yml").resolve())]
@@ -52,12 +58,14 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     drop_stale_pdf(build / "html")
     data = open_store(options["store"]) if options.get("store") else ensure_corpus("ci")
     write_bundle(build / "html" / "results", data, results, options.get("profile") or "ci")
+    unfinished.unlink()
     return build / "html"
 
 
-def stage(pages: dict[Path, Path], folder: Path) -> None:
-    """Make ``folder`` hold exactly ``pages`` (place in it -> source), rewriting only what differs: Sphinx then rebuilds
-    only that."""
+def stage(pages: dict[Path, Path], folder: Path) -> list[Path]:
+    """Make ``folder`` hold exactly ``pages`` (place in it -> source), rewriting only what differs, which is returned: Sphinx
+    then rebuilds only that."""
+    changed = []
     for old in sorted(folder.rglob("*")):
         if old.is_file() and old.relative_to(folder) not in pages:
             old.unlink()
@@ -66,6 +74,8 @@ def stage(pages: dict[Path, Path], folder: Path) -> None:
         if not target.is_file() or target.read_bytes() != source.read_bytes():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+            changed.append(place)
+    return changed
 
 
 def drop_stale_pdf(site: Path) -> None:

@@ -19,6 +19,7 @@ from avmc_core.schema import HOP_SECONDS
 
 RATE = 16000  # samples per second
 FPS = round(1 / HOP_SECONDS["vision"])
+MAX_PIXELS, MAX_SECONDS = 2**24, 900  # of a picture and of a clip; a small file can claim any
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm")
 
 
@@ -51,10 +52,11 @@ def read_clip(path: str | Path, look: Callable[[np.ndarray], Any]) -> Media:
     """Decodes a clip once. ``look`` is called with every frame, (H, W, 3) uint8 RGB, at 25 frames per second: frames of
     other rates are repeated or left out, none is blended.
 
-    Raises InputError for a file that cannot be decoded to its end, and for one without sound or without pictures.
+    Raises InputError for a file that cannot be decoded to its end, for one without sound or without pictures, and for more
+    than ``MAX_PIXELS`` or ``MAX_SECONDS``.
     """
     av = extra("av")
-    seen, sound, size = [], [], (0, 0)
+    seen, sound, heard, size = [], [], 0.0, (0, 0)
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
@@ -62,12 +64,17 @@ def read_clip(path: str | Path, look: Callable[[np.ndarray], Any]) -> Media:
             if not container.streams.audio:
                 raise InputError(path, "no audio track", "a clip with picture and sound")
             streams = container.streams.video[0], container.streams.audio[0]
+            if streams[0].width * streams[0].height > MAX_PIXELS:
+                raise ValueError(f"pictures of {streams[0].width} by {streams[0].height} pixels")
             resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
             clock = _Clock()
             for packet in container.demux(*streams):
                 for frame in packet.decode():
                     if packet.stream is streams[1]:
                         sound += [part.to_ndarray()[0] for part in resampler.resample(frame)]
+                        heard += frame.samples / frame.sample_rate
+                        if heard > MAX_SECONDS:
+                            raise ValueError(f"more than {MAX_SECONDS} seconds of sound")
                         continue
                     image = frame.to_ndarray(format="rgb24")
                     size = image.shape[1], image.shape[0]
@@ -96,6 +103,8 @@ class _Clock:
         time = self.time if time is None else float(time)
         if self.image is None:
             self.start = time
+        if time - self.start > MAX_SECONDS:
+            raise ValueError(f"a picture {time - self.start:.0f} seconds after the first")
         yield from self._shown(time)
         self.image, self.time = image, time
 

@@ -97,9 +97,8 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Execut
         raise InputError(source, f"unknown parameter {unknown[0]!r}", f"one of {', '.join(declared)}")
     key = notebook_key(source, parameters)
     record_path = target.with_suffix(".json")
-    record = json.loads(record_path.read_text(encoding="utf-8")) if record_path.is_file() else {}
-    if record.get("key") == key and all(_sha256(Path(path)) == sha for path, sha in record["files"].items()):
-        return Executed(source.stem, target, tuple(record["results"]), True, 0.0)
+    if (results := _up_to_date(record_path, key)) is not None:
+        return Executed(source.stem, target, results, True, 0.0)
 
     start, log = time.perf_counter(), target.with_suffix(".saved").absolute()
     log.unlink(missing_ok=True)
@@ -115,6 +114,16 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Execut
     with new_file(record_path) as temporary:
         temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
     return Executed(source.stem, target, tuple(results), False, time.perf_counter() - start)
+
+
+def _up_to_date(record: Path, key: str) -> tuple[str, ...] | None:
+    """The results of a notebook that ran with this key, if all it wrote is as it left it; a damaged record counts as none."""
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+        same = found["key"] == key and all(_sha256(Path(path)) == sha for path, sha in found["files"].items())
+        return tuple(found["results"]) if same else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def notebook_key(source: Path, parameters: Mapping[str, Any]) -> str:
