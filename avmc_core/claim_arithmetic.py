@@ -108,8 +108,9 @@ def vision_groups() -> Outcome:
 
 def passes_of_an_epoch() -> Outcome:
     from avmc_core.models.avmc import AVMC, SEMI
+    from avmc_core.models.base import Sizes
 
-    passes = len(AVMC(SEMI).passes(1))
+    passes = len(AVMC(SEMI, Sizes()).passes(1))
     return Outcome(str(figure("passes")), str(passes), passes == figure("passes"))
 
 
