@@ -11,15 +11,11 @@ from matplotlib.figure import Figure
 from avmc_core.figures import TASK_COLOURS, WIDTH
 from avmc_core.media import FPS, RATE
 from avmc_core.prediction import Account, Clip
-from avmc_core.schema import HOP_SECONDS, MODALITY_OF_TASK, TASK_NAMES, columns
+from avmc_core.schema import HOP_SECONDS, MODALITY_OF_TASK, TASK_NAMES
+from avmc_core.signal_figures import LINES, LOUDNESS, PITCH, POINTS
 
 FACES = 7  # drawn along the time axis
 CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
-_AUDIO, _VISION = columns("audio"), columns("vision")
-_POINTS = [[_VISION.index(f"{axis}_{point}") for axis in "xy"] for point in range(68)]
-# Landmarks that a line joins: jaw, brows, nose, eyes, lips; the last three kinds are closed.
-_LINES = [range(0, 17), range(17, 22), range(22, 27), range(27, 31), range(31, 36)]
-_LINES += [[*ring, ring[0]] for ring in (range(36, 42), range(42, 48), range(48, 60), range(60, 68))]
 
 
 def account(clip: Clip, said: Account) -> Figure:
@@ -44,7 +40,7 @@ def account(clip: Clip, said: Account) -> Figure:
 def _sound(ax: Axes, clip: Clip) -> None:
     """Waveform where the signal is at hand, loudness, and pitch where there is a voice."""
     time = np.arange(len(clip.audio)) * HOP_SECONDS["audio"]
-    loud = clip.audio[:, _AUDIO.index("Loudness_sma3")]
+    loud = clip.audio[:, LOUDNESS]
     if clip.signal is not None:
         peak = max(float(np.abs(clip.signal).max()), 1e-6)
         shown = clip.signal[: int(RATE * (time[-1] + 0.05))][::8]
@@ -53,7 +49,7 @@ def _sound(ax: Axes, clip: Clip) -> None:
     ax.set(ylabel="loudness", xlim=(0, None))
     ax.set_title(clip.name, parse_math=False)  # released ids hold $
     ax.yaxis.label.set_color(TASK_COLOURS["A"])
-    pitch = clip.audio[:, _AUDIO.index("F0semitoneFrom27.5Hz_sma3nz")]
+    pitch = clip.audio[:, PITCH]
     other = ax.twinx()
     other.spines["right"].set_visible(True)
     other.plot(time, np.where(pitch > 0, pitch, np.nan), ".", markersize=3, color=TASK_COLOURS["T"])
@@ -65,14 +61,14 @@ def _faces(ax: Axes, clip: Clip) -> None:
     """Some frames' landmarks at their times, at one scale and in usual proportions; grey where no face was kept."""
     length = max(len(clip.audio) * HOP_SECONDS["audio"], (clip.frames[-1] + 1) / FPS)
     rows = np.linspace(0, len(clip.vision) - 1, min(FACES, len(clip.vision))).round().astype(int)
-    points = clip.vision[:, _POINTS]  # (T, 68, 2)
+    points = clip.vision[:, POINTS]  # (T, 68, 2)
     middle = (points.max(axis=1) + points.min(axis=1)) / 2  # (T, 2)
     size = np.median(np.ptp(points, axis=1), axis=0)  # (2,); columns do not say how wide the picture is for its height
     width = 0.1 * length  # of a face, in seconds
     for row in rows:
         face = (points[row] - middle[row]) / size
         x = clip.frames[row] / FPS + face[:, 0] * width
-        for line in _LINES:
+        for line in LINES:
             ax.plot(x[list(line)], -face[list(line), 1], color=TASK_COLOURS["V"], linewidth=1.0)
     missing = np.setdiff1d(np.arange(clip.frames[-1] + 1), clip.frames)
     for frame in missing:
