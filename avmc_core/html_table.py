@@ -121,7 +121,8 @@ class Table:
                 cells = [(_folded(text, more), "") for (text, _), more in zip(cells, self.details[name], strict=True)]
         tag = "th" if number == 0 else "td"
         scope = ' scope="row"' if number == 0 else ""
-        heading = f'<th scope="col" class="{kind}"><button type="button">{escape(str(name))}</button>{ends}</th>'
+        unnamed = "" if name else ' aria-label="row"'  # a screen reader must be able to say what the button sorts by
+        heading = f'<th scope="col" class="{kind}"><button type="button"{unnamed}>{escape(str(name))}</button>{ends}</th>'
         return heading, [f'<{tag} class="{kind}"{scope}{order}>{text}</{tag}>' for text, order in cells]
 
     def _selects(self) -> str:
