@@ -122,7 +122,9 @@ class Table:
         tag = "th" if number == 0 else "td"
         scope = ' scope="row"' if number == 0 else ""
         unnamed = "" if name else ' aria-label="row"'  # a screen reader must be able to say what the button sorts by
-        heading = f'<th scope="col" class="{kind}"><button type="button"{unnamed}>{escape(str(name))}</button>{ends}</th>'
+        heading = (
+            f'<th scope="col" class="{kind}"><button type="button"{unnamed}>{escape(str(name))}</button>{ends}</th>'
+        )
         return heading, [f'<{tag} class="{kind}"{scope}{order}>{text}</{tag}>' for text, order in cells]
 
     def _selects(self) -> str:
