@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from avmc_core.comparison import compare, holm, permutation_test
@@ -26,7 +27,13 @@ def contrasts(
 
     Pairs with a row that has no finished run are left out.
     """
-    statistics, groups = stacked(records, store, split)
+    return family(*stacked(records, store, split), pairs, names)
+
+
+def family(
+    statistics: Mapping[str, np.ndarray], groups: np.ndarray, pairs: Sequence[tuple[str, str]], names: Sequence[str]
+) -> pd.DataFrame:
+    """The same from clip statistics (R, N, K) by row and the source video (N,) of each clip."""
     rows = []
     for first, second in pairs:
         if first not in statistics or second not in statistics:

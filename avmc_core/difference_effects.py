@@ -21,8 +21,12 @@ VARIANTS: tuple[Change, ...] = (
 )
 # What the paper leaves open about its mixup, against the released answer.
 MIXUP_CHANGES: tuple[Change, ...] = tuple(
-    ("D08" if name == "detached targets" else "D07", f"AV-MC: {name}", name, next(iter(MIXUPS)))
-    for name in list(MIXUPS)[1:]
+    (number, f"AV-MC: {name}", name, next(iter(MIXUPS)))
+    for number, name in zip(("D07", "D07", "D07", "D08", "D31", "D31"), list(MIXUPS)[1:], strict=True)
+)
+# Text features drawn anew in every step, against stored ones.
+DROPOUT_CHANGES: tuple[Change, ...] = (
+    ("D16", "AV-MC: the frozen encoder drops out", "encoder with dropout", "stored features"),
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import released_factory as factory
 import torch
@@ -33,3 +35,15 @@ def ci_store(tmp_path_factory) -> Store:
     from avmc_core.corpus import CorpusSettings, build_corpus  # imports transformers, which takes seconds
 
     return build_corpus(tmp_path_factory.mktemp("ci") / "store", CorpusSettings("ci"), progress=False)
+
+
+@pytest.fixture
+def many_videos(tiny_store) -> Store:
+    """The tiny store with twelve source videos, each in several splits, and two of placeholders in test."""
+    splits = {}
+    for name, split in tiny_store.splits.items():
+        videos = [f"video_{row % 12:04d}" for row in range(len(split))]
+        if name == "test":
+            videos[:4] = ["test1", "test1", "test2", "test2"]
+        splits[name] = dataclasses.replace(split, clips=split.clips.assign(video_id=videos))
+    return dataclasses.replace(tiny_store, splits=splits)

@@ -27,18 +27,6 @@ FEW = (("training.max_epochs", 1),)
 pytestmark = pytest.mark.filterwarnings("ignore:The least populated class")  # a few clips have few of a class
 
 
-@pytest.fixture
-def store(tiny_store):
-    """The tiny store with twelve source videos, each in several splits, and two of placeholders in test."""
-    splits = {}
-    for name, split in tiny_store.splits.items():
-        videos = [f"video_{row % 12:04d}" for row in range(len(split))]
-        if name == "test":
-            videos[:4] = ["test1", "test1", "test2", "test2"]
-        splits[name] = dataclasses.replace(split, clips=split.clips.assign(video_id=videos))
-    return dataclasses.replace(tiny_store, splits=splits)
-
-
 # Selections
 
 
@@ -69,14 +57,14 @@ def test_selections_of_selections_and_joined_ones_equal_loops_over_clips():
 # Fewer labelled clips
 
 
-def test_smaller_samples_lie_within_larger_ones_and_hold_every_class(store):
-    train = store.split("train")
-    ids = {share: list(Protocol(labelled=share).of(store, 7).split("train").clips["id"]) for share in SHARES}
+def test_smaller_samples_lie_within_larger_ones(many_videos):
+    train = many_videos.split("train")
+    ids = {share: list(Protocol(labelled=share).of(many_videos, 7).split("train").clips["id"]) for share in SHARES}
     assert [len(found) for found in ids.values()] == [round(share * len(train)) for share in SHARES]
     for small, large in pairwise(SHARES):
         assert set(ids[small]) < set(ids[large])
     assert ids[1.0] == list(train.clips["id"])
-    assert ids[0.25] != list(Protocol(labelled=0.25).of(store, 8).split("train").clips["id"])
+    assert ids[0.25] != list(Protocol(labelled=0.25).of(many_videos, 8).split("train").clips["id"])
 
 
 def test_every_beginning_of_the_order_holds_each_class_in_its_share():
@@ -89,27 +77,27 @@ def test_every_beginning_of_the_order_holds_each_class_in_its_share():
         )
 
 
-def test_unlabelled_clips_and_the_other_splits_stay(store):
-    seen = Protocol(labelled=0.125).of(store, 1)
+def test_unlabelled_clips_and_the_other_splits_stay(many_videos):
+    seen = Protocol(labelled=0.125).of(many_videos, 1)
     for name in ("valid", "test", "unlabelled"):
-        assert seen.split(name) is store.split(name)
+        assert seen.split(name) is many_videos.split(name)
     mixed = seen.split("train_mix")
-    assert len(mixed) == len(seen.split("train")) + len(store.split("unlabelled"))
+    assert len(mixed) == len(seen.split("train")) + len(many_videos.split("unlabelled"))
     assert mixed.mask.sum() == len(seen.split("train")) == sizes_of(seen).train_clips
     first = StoreData(seen)("train_mix", Inputs()).batch(torch.arange(3))
     for row in range(3):
-        place = list(store.split("train").clips["id"]).index(mixed.clips["id"].iloc[row])
-        np.testing.assert_array_equal(first.text[row], store.split("train").text[place][0])
-        np.testing.assert_array_equal(first.labels[row], store.split("train").labels[place])
+        place = list(many_videos.split("train").clips["id"]).index(mixed.clips["id"].iloc[row])
+        np.testing.assert_array_equal(first.text[row], many_videos.split("train").text[place][0])
+        np.testing.assert_array_equal(first.labels[row], many_videos.split("train").labels[place])
 
 
 # Re-splits
 
 
 @pytest.mark.parametrize("way", ["by video", "by clip"])
-def test_every_labelled_clip_but_placeholders_is_tested_once(store, way):
-    clips = pooled_clips(store)
-    folds = [resplit_rows(store, Protocol(resplit=way, fold=fold)) for fold in range(FOLDS)]
+def test_every_labelled_clip_but_placeholders_is_tested_once(many_videos, way):
+    clips = pooled_clips(many_videos)
+    folds = [resplit_rows(many_videos, Protocol(resplit=way, fold=fold)) for fold in range(FOLDS)]
     tested = np.concatenate([rows["test"] for rows in folds])
     assert sorted(tested) == list(np.flatnonzero(~placeholder_clips(clips)))
     for rows in folds:
@@ -120,18 +108,18 @@ def test_every_labelled_clip_but_placeholders_is_tested_once(store, way):
         assert bool(shared) == (way == "by clip")
 
 
-def test_both_ways_have_the_same_sizes_and_classes(store):
-    classes = schema.sentiment_class(pooled_clips(store)["M"].to_numpy())
+def test_both_ways_have_the_same_sizes_and_classes(many_videos):
+    classes = schema.sentiment_class(pooled_clips(many_videos)["M"].to_numpy())
     for fold in range(FOLDS):
-        apart, mixed = (resplit_rows(store, Protocol(resplit=way, fold=fold)) for way in ("by video", "by clip"))
+        apart, mixed = (resplit_rows(many_videos, Protocol(resplit=way, fold=fold)) for way in ("by video", "by clip"))
         for name in schema.SPLITS:
             np.testing.assert_array_equal(np.bincount(classes[apart[name]], minlength=5),
                                           np.bincount(classes[mixed[name]], minlength=5))  # fmt: skip
 
 
-def test_a_resplit_store_holds_the_clips_it_says(store):
+def test_a_resplit_store_holds_the_clips_it_says(many_videos):
     protocol = Protocol(resplit="by video", fold=2)
-    seen, rows, clips = protocol.of(store, 1), resplit_rows(store, protocol), pooled_clips(store)
+    seen, rows, clips = protocol.of(many_videos, 1), resplit_rows(many_videos, protocol), pooled_clips(many_videos)
     for name in schema.SPLITS:
         split = seen.split(name)
         assert list(split.clips["id"]) == list(clips["id"].iloc[rows[name]])
