@@ -16,12 +16,12 @@ import pandas as pd
 from avmc_core import schema
 from avmc_core.artefacts import data_mark
 from avmc_core.corpus import SECONDS, SIZES, SPREAD, CorpusSettings, simulate
-from avmc_core.crossing import Selection, crossed
+from avmc_core.crossing import crossed
 from avmc_core.errors import InputError
 from avmc_core.face import TRAITS, visual
 from avmc_core.label_model import expected_multimodal
 from avmc_core.placeholders import placeholder_clips
-from avmc_core.ragged import Ragged
+from avmc_core.ragged import Ragged, Selection
 from avmc_core.sentences import neutral_sentence
 from avmc_core.signals import acoustic
 from avmc_core.store import CLIP_COLUMNS, Split, Store
