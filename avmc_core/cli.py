@@ -137,7 +137,8 @@ def _plan(experiment: str, profile: str, seeds: str, store: str):
         chosen = tuple(int(seed) for seed in seeds.split(",") if seed)
     except ValueError as error:
         raise InputError("--seeds", repr(seeds), "whole numbers separated by commas") from error
-    return declared(experiment).runs(profile, chosen or None), open_store(store) if store else ensure_corpus("ci")
+    opened = open_store(store) if store else ensure_corpus("ci")
+    return declared(experiment).runs(profile, chosen or None, opened), opened
 
 
 @main.command()
@@ -164,7 +165,11 @@ def run(
     cluster: str | None,
     **job: Any,
 ) -> None:
-    """Compute the runs of EXPERIMENT that are missing. Interrupted runs are continued."""
+    """Compute the runs of EXPERIMENT that are missing. Interrupted runs are continued.
+
+    With --dry-run nothing is computed: it says how many runs there are, and after earlier runs like them how long they take
+    and how much memory.
+    """
     from avmc_core.grid import RunsLost, run_all, run_store
     from avmc_core.results import estimate
 
@@ -176,7 +181,7 @@ def run(
     grid, opened = _plan(experiment, profile, seeds, store)
     runs = run_store()
     if dry_run:
-        click.echo(estimate(grid, opened, runs, device))
+        click.echo(estimate(grid, opened, runs, device, jobs))
         return
     try:
         records = run_all(grid, opened, runs, jobs=jobs, device=device, executor=executor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from avmc_core.grid import default_device
 from avmc_core.placeholders import placeholder_clips
 from avmc_core.published import published
 from avmc_core.runs import Record, Run, RunStore
+from avmc_core.settings import as_dict, digest
 from avmc_core.statistics import Interval, bootstrap
 from avmc_core.store import Split, Store
 
@@ -50,22 +52,45 @@ def tabulate(records: dict[Run, Record], store: Store, split: str = "test", task
     return table
 
 
-def estimate(grid: Sequence[Run], store: Store, runs: RunStore, device: str | None = None) -> str:
-    """What a grid would compute, and how long it took where the same model has run before."""
-    missing = [run for run in grid if runs.get(run.key(store.digest, device or default_device())) is None]
-    seconds: dict[str, list[float]] = {}
+def estimate(
+    grid: Sequence[Run], store: Store, runs: RunStore, device: str | None = None, jobs: int | None = None
+) -> str:
+    """What a grid would compute, and after earlier runs on the same data how long that takes and how much memory it needs:
+    runs of the same model with the same settings if there are any, else of the same model."""
+    device = device or default_device()
+    missing = [run for run in grid if runs.get(run.key(store.digest, device)) is None]
+    alike: dict[str, list[Record]] = {}
     for record in runs:
-        if record.data["digest"] == store.digest:
-            seconds.setdefault(record.model, []).append(record.seconds)
-    known = [sum(seconds[run.model]) / len(seconds[run.model]) for run in missing if run.model in seconds]
+        if record.data["digest"] == store.digest and record.environment["device"] == device and record.status == "done":
+            for key in (record.model, _kind(record.model, record.settings, record.data.get("protocol", {}))):
+                alike.setdefault(key, []).append(record)
+    known = [found for run in missing if (found := alike.get(_kind_of(run)) or alike.get(run.model))]
     lines = [f"{len(grid)} runs, {len(missing)} to compute, on {data_mark(store)}"]
     lines += [f"  {run.name}, seed {run.seed}" for run in missing]
     if missing:
+        jobs = min(jobs or os.cpu_count() or 1, len(missing)) if device == "cpu" else 1
+        seconds = sum(np.mean([record.seconds for record in found]) for found in known)
+        peak = max((record.environment.get("peak_bytes", 0) for found in known for record in found), default=0)
+        memory = f"at most {peak / 2**30:.1f} GiB each" if peak else "memory unknown"
         lines.append(
-            f"about {sum(known):.0f} s of one core for {len(known)} of them, after earlier runs of the same models; "
-            f"{len(missing) - len(known)} never timed here"
+            f"{len(known)} of them are like earlier runs, which took {seconds:.0f} s of one process in all: about "
+            f"{seconds / jobs:.0f} s with {jobs} processes, {memory}"
+            if known
+            else "time and memory unknown: no run like these has been computed here"
         )
+        if 0 < len(known) < len(missing):
+            lines.append(
+                f"time and memory of the other {len(missing) - len(known)} unknown: no run like them has been computed"
+            )
     return "\n".join(lines)
+
+
+def _kind_of(run: Run) -> str:
+    return _kind(run.model, as_dict(run.settings), as_dict(run.protocol))
+
+
+def _kind(model: str, settings: dict, protocol: dict) -> str:
+    return digest([model, settings, protocol])
 
 
 def _recorded(run: Run, store: Store, runs: RunStore, device: str | None) -> Record:
