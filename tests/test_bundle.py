@@ -90,9 +90,8 @@ def test_another_bundle_replaces_the_old_one(made):
     assert not (folder / "tables" / "stale.csv").exists()
 
 
-def test_results_on_real_data_must_not_hold_sentences(made, tiny_store, monkeypatch, tmp_path):
+def test_results_on_real_data_must_not_hold_sentences(made, tmp_path):
     artefacts.save("figures", {"said": "今天的电影"}, {"data": "real store"})
-    monkeypatch.setattr(type(tiny_store), "simulated", False)
     with pytest.raises(InputError, match="Chinese text"):
         made()
     assert not (tmp_path / "results").exists()
