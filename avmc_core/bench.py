@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import tempfile
 import time
@@ -75,6 +76,7 @@ def machine(threads: int) -> dict[str, Any]:
     return {
         "processor": _processor(),
         "threads": threads,
+        "load": os.getloadavg()[0],  # what else ran in the minute before
         "torch": version("torch"),
         "recurrence": "compiled" if compiled.library() else "PyTorch",
         "gemm_gflops": 2 * 2048**3 / median_seconds(lambda: a @ a, threads, 9) / 1e9,

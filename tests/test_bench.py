@@ -11,11 +11,13 @@ import test_golden
 import torch
 from click.testing import CliRunner
 
-from avmc_core import bench, bench_bert, bench_cases, bench_data
+from avmc_core import attention, bench, bench_bert, bench_cases, bench_data, compiled, recurrent
+from avmc_core.bench_limits import least
 from avmc_core.bench_naive import PLAIN, naive
 from avmc_core.cli import main
 from avmc_core.importing import import_released
 from avmc_core.released_writer import write_supervised
+from avmc_core.settings import replace
 
 NAMES = ["AVMC_semi_released", "TFN", "MFN", "Graph_MFN", "MulT", "MISA"]
 
@@ -60,6 +62,21 @@ def test_a_step_outside_bert_is_part_of_the_whole(monkeypatch):
     monkeypatch.setattr(bench_bert, "WORDS", 200)
     found = bench_bert.outside("Self_MM", 1, SHORT | {"text": 12}, layers=2, repeats=1)
     assert 0 < found["rest"] < found["whole"] and found["share"] == found["rest"] / found["whole"]
+
+
+def test_arithmetic_of_a_step_does_not_depend_on_what_computes_it(monkeypatch):
+    """Counted in our C code or by PyTorch in its own products; only the gradient of attention does more in ours (14 for 12)."""
+    if compiled.library() is None:
+        pytest.skip("no C compiler here")
+    split, rows = bench_cases.made_up(4, SHORT), torch.arange(4)
+    ways = [bench_cases.fast_way(bench_cases.CASES[name], split) for name in ("MFN", "MulT")]
+    ways[1].model.settings = replace(ways[1].model.settings, {"causal": False})
+    ours = [least(way, rows) for way in ways]
+    for module in (recurrent, attention):
+        monkeypatch.setattr(module, "library", lambda: None)
+    theirs = [least(way, rows) for way in ways]
+    assert ours[0] == pytest.approx(theirs[0], rel=0.05) and ours[0]["megabytes"] == theirs[0]["megabytes"]
+    assert theirs[1]["gflop"] < ours[1]["gflop"] < 14 / 12 * theirs[1]["gflop"]
 
 
 class SimpleEncoder(torch.nn.Module):
