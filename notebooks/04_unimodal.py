@@ -71,7 +71,7 @@ Markdown(f"Test clips that the unimodal rows leave out: {left_out} of {len(data.
 
 # %% tags=["hide-input"]
 display(result_table(cells, "table3", shown))
-command = f"avmc results table3 --profile {profile}"
+command = f"avmc notebooks 04_unimodal --profile {profile}"
 figures.caption(data, command, "Table 3", records=records, status=agreement(cells))
 
 # %% [markdown]

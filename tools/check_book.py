@@ -1,4 +1,5 @@
-"""Checks a built book: every internal link and anchor exists, nothing is loaded from elsewhere, pages are marked and light."""
+"""Checks a built book: every internal link and anchor exists, nothing is loaded from elsewhere, pages are marked and light,
+captions say data and command, and the command under the benchmark's table prints what the table shows."""
 
 from __future__ import annotations
 
@@ -8,6 +9,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import check_captions
+
+SAMPLE = ("notebooks/03_benchmark.html", "benchmark")  # a page and the table on it whose command is run
 LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}
 LANDING_BYTES, SITE_BYTES = 1_000_000, 40_000_000
 
@@ -55,6 +59,7 @@ def problems(root: Path) -> list[str]:
                 found.append(f"{where}: link to {link}, which does not exist")
             elif parts.fragment and goal in pages and unquote(parts.fragment) not in pages[goal].anchors:
                 found.append(f"{where}: link to {link}, which has no such anchor")
+        found += [f"{where}: {problem}" for problem in check_captions.problems(path)]
         if "notebooks" in where.parts and "avmc-mark" not in path.read_text(encoding="utf-8"):
             found.append(f"{where}: shows results without saying on which data")
     for style in root.rglob("*.css"):
@@ -83,6 +88,8 @@ def target(page: Path, link: str) -> Path:
 
 
 if __name__ == "__main__":
-    wrong = problems(Path(sys.argv[1]))
+    book = Path(sys.argv[1])
+    wrong = problems(book)
+    wrong += [f"{SAMPLE[0]}: {problem}" for problem in check_captions.reproduced(book / SAMPLE[0], SAMPLE[1])]
     print("\n".join(wrong) or "nothing wrong")
     sys.exit(bool(wrong))
