@@ -114,9 +114,13 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
 
 
 def _siblings(a: Record, b: Record) -> bool:
-    """Whether two runs differ in nothing but their seeds."""
-    same = all(getattr(a, name) == getattr(b, name) for name in ("model", "settings", "data", "environment"))
-    return b.status == "done" and same and a.code["digest"] == b.code["digest"]
+    """Whether two runs differ in nothing but their seeds, and what they took."""
+
+    def same(record: Record) -> tuple:
+        where = {name: value for name, value in record.environment.items() if name != "peak_bytes"}
+        return record.model, record.settings, record.data, where, record.code["digest"]
+
+    return b.status == "done" and same(a) == same(b)
 
 
 def _statistics(store: Store) -> dict[str, np.ndarray]:
