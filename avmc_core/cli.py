@@ -141,6 +141,21 @@ def _plan(experiment: str, profile: str, seeds: str, store: str):
     return declared(experiment).runs(profile, chosen or None, opened), opened
 
 
+def _started_from(package: str, grid: list, store) -> list:
+    """The runs of a package's model, to start from its weights. Raises InputError when there are none or they do not fit."""
+    from dataclasses import replace
+
+    from avmc_core.warm_start import check, model_of
+
+    model = model_of(package)
+    chosen = [replace(run, init=str(Path(package).resolve())) for run in grid if run.model == model]
+    if not chosen:
+        raise InputError(package, f"a model package of {model}", "one of a model that the experiment trains")
+    for run in chosen:
+        check(run, store)
+    return chosen
+
+
 @main.command()
 @click.argument("experiment")
 @profile_option
@@ -149,6 +164,9 @@ def _plan(experiment: str, profile: str, seeds: str, store: str):
 @click.option("--jobs", type=int, help="Processes; default: the number of cores, and 1 in a job of a cluster.")
 @click.option("--device", help="cpu or cuda; default: $AVMC_DEVICE, or a GPU where there is one.")
 @click.option("--dry-run", is_flag=True, help="Say what would be computed.")
+@click.option(
+    "--init", default="", type=click.Path(), help="Start the runs of this model package's model from its weights."
+)
 @click.option("--cluster", type=click.Choice(["slurm"]), help="Compute in jobs of a cluster, not here.")
 @click.option("--block", default=1, show_default=True, help="Runs in a job, alike but for their seed.")
 @click.option("--minutes", default=60, show_default=True, help="Time limit of a job, which then goes on in another.")
@@ -162,6 +180,7 @@ def run(
     jobs: int | None,
     device: str | None,
     dry_run: bool,
+    init: str,
     cluster: str | None,
     **job: Any,
 ) -> None:
@@ -179,6 +198,8 @@ def run(
 
         executor, device = Slurm(jobs=jobs or 1, **job), device or ("cuda" if job["gpus"] else "cpu")
     grid, opened = _plan(experiment, profile, seeds, store)
+    if init:
+        grid = _started_from(init, grid, opened)
     runs = run_store()
     if dry_run:
         click.echo(estimate(grid, opened, runs, device, jobs))

@@ -12,3 +12,6 @@ class InputError(ValueError):
     def __init__(self, where, found: str, expected: str):
         super().__init__(f"{where}: found {found}; expected {expected}")
         self.where, self.found, self.expected = str(where), found, expected
+
+    def __reduce__(self):
+        return type(self), (self.where, self.found, self.expected)  # out of a worker process

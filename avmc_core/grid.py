@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from tqdm import tqdm
 
-from avmc_core import registry
+from avmc_core import registry, warm_start
 from avmc_core.errors import InputError
 from avmc_core.execution import StoreData, execute, network
 from avmc_core.home import home
@@ -53,6 +53,8 @@ def run_one(
                 if (finished := runs.recover(folder)) is not None:
                     return finished
                 build = registry.builder(run.model)
+                if run.init:
+                    build = warm_start.started(build, run)
                 seen = data.under(run.protocol, run.seed)
                 outcome = execute(
                     build, settings, seen, run.seed, folder, device=device, threads=threads, progress_bar=progress_bar
@@ -66,6 +68,7 @@ def run_one(
                         "digest": store.digest,
                         "kind": "simulated" if store.simulated else "real",
                         "protocol": as_dict(run.protocol),
+                        "init": warm_start.identity(run.init) if run.init else "",
                     },
                     code=provenance(run),
                     environment=environment(device, threads),

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from avmc_core import __version__, registry
+from avmc_core import __version__, registry, warm_start
 from avmc_core.atomic import new_file, sync
 from avmc_core.codehash import ROOT, closure, code_hash
 from avmc_core.compiled import identity
@@ -47,6 +47,7 @@ class Run:
     changes: tuple[tuple[str, Any], ...] = ()
     label: str = ""  # how tables name it, where that differs from the model
     protocol: Protocol = PUBLISHED
+    init: str = ""  # a model package whose weights it starts from; "" for fresh ones
 
     def __post_init__(self):
         object.__setattr__(self, "changes", tuple(sorted(dict(self.changes).items())))
@@ -62,7 +63,7 @@ class Run:
 
     def key(self, data_digest: str, device: str = "cpu", threads: int = 1) -> str:
         """SHA-256 (hex, 32 digits) of all that the result depends on."""
-        modules = ["avmc_core.execution", registry.entry(self.model).module]
+        modules = _modules(self)
         depends = {
             "model": self.model,
             "settings": as_dict(self.settings),
@@ -76,6 +77,8 @@ class Run:
             "libraries": {name: version(name) for name in LIBRARIES},
             "machine": platform.machine(),
         }
+        if self.init:
+            depends["init"] = warm_start.identity(self.init)
         return digest(depends)[:32]
 
 
@@ -87,7 +90,7 @@ class Record:
     model: str
     seed: int
     settings: dict
-    data: dict  # digest, kind ("real" or "simulated"), protocol
+    data: dict  # digest, kind ("real" or "simulated"), protocol, init (digest of the package started from, or "")
     code: dict  # package version, commit, digest of the modules
     environment: dict
     status: str
@@ -198,6 +201,11 @@ def _read(path: Path) -> Record | None:
         raise InputError(path, f"a record that does not read: {error}", "a record.json as it was written") from error
 
 
+def _modules(run: Run) -> list[str]:
+    """What computes a run, as far as it is ours."""
+    return ["avmc_core.execution", registry.entry(run.model).module, *(["avmc_core.warm_start"] if run.init else [])]
+
+
 @cache
 def commit() -> str:
     """The commit of the source tree, "+" appended when it has uncommitted changes; "" outside a checkout."""
@@ -213,12 +221,12 @@ def commit() -> str:
 
 def provenance(run: Run) -> dict[str, str]:
     """Code version of a run."""
-    modules = ["avmc_core.execution", registry.entry(run.model).module]
+    modules = _modules(run)
     return {"version": __version__, "commit": commit(), "digest": code_hash(modules)}
 
 
 def environment(device: str, threads: int) -> dict[str, Any]:
-    """What computed: interpreter, libraries, machine."""
+    """What computed: interpreter, libraries, machine, and how much memory this process has held at most."""
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},

@@ -1,0 +1,79 @@
+"""Training that starts from the weights of a model package, to fit a trained model to data of one's own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from avmc_core import registry
+from avmc_core.errors import InputError
+from avmc_core.execution import network
+
+if TYPE_CHECKING:
+    from avmc_core.packages import Package
+    from avmc_core.runs import Run
+    from avmc_core.store import Store
+
+
+def identity(package: str | Path) -> str:
+    """SHA-256 (hex) of a package's file: part of the key of every run that starts from it. Raises InputError without one."""
+    try:
+        return _sha256(Path(package), Path(package).stat().st_mtime_ns)
+    except OSError as error:
+        raise InputError(
+            package, f"no file that can be read ({error.strerror})", "a model package of avmc export"
+        ) from error
+
+
+def model_of(package: str | Path) -> str:
+    """The model that a package holds. Raises InputError for what is no package."""
+    return _read(package).facts["model"]
+
+
+def started(build: Callable[..., nn.Module], run: Run) -> Callable[..., nn.Module]:
+    """``build`` with the weights of ``run.init`` put into what it builds: those of the run's own seed, else of the package's first.
+
+    What is built raises InputError when the weights are another model's, or do not fit its settings or the data's sizes.
+    """
+    package = _read(run.init)
+    if package.facts["model"] != run.model:
+        raise InputError(run.init, f"weights of {package.facts['model']}", f"those of {run.model}")
+    weights = package.weights.get(run.seed) or package.weights[package.facts["seeds"][0]]
+
+    def built(*arguments) -> nn.Module:
+        model = build(*arguments)
+        wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+        given = {name: tensor.shape for name, tensor in weights.items()}
+        if name := next((n for n in sorted({*wanted, *given}) if wanted.get(n) != given.get(n)), None):
+            found = f"{name} {given.get(name, 'missing')}, trained on sizes {package.facts['sizes']}"
+            raise InputError(run.init, found, f"{wanted.get(name, 'no such weights')}, as {run.name} has on this store")
+        if not next(model.parameters()).is_meta:
+            model.load_state_dict({name: torch.from_numpy(tensor.copy()) for name, tensor in weights.items()})
+        return model
+
+    return built
+
+
+def check(run: Run, store: Store) -> None:
+    """Raises InputError, before anything is trained, when the package does not fit the run on this store."""
+    build = started(registry.builder(run.model), run)
+    with torch.device("meta"):
+        network(build, run.settings, run.protocol.of(store, run.seed))()
+
+
+@lru_cache
+def _sha256(path: Path, changed_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path: str | Path) -> Package:
+    from avmc_core.packages import read_package  # which imports runs, which imports this
+
+    return read_package(path)
