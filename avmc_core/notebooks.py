@@ -185,6 +185,7 @@ def _normalised(notebook: Any, parameters: Mapping[str, Any]) -> Any:
     from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
     notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    notebook.cells = [cell for cell in notebook.cells if not _repeats(cell, notebook)]
     for i, cell in enumerate(notebook.cells):
         cell.id = f"cell-{i:03d}"
         for key in ("papermill", "execution"):
@@ -194,6 +195,24 @@ def _normalised(notebook: Any, parameters: Mapping[str, Any]) -> Any:
                 cell.source = cell.source.replace(str(path), path.name) if path.is_absolute() else cell.source
     notebook.metadata.pop("papermill", None)
     return notebook
+
+
+def _repeats(cell: Any, notebook: Any) -> bool:
+    """Whether an injected cell says only what the notebook's own parameters cell says."""
+    if "injected-parameters" not in cell.metadata.get("tags", []):
+        return False
+    own = next(other for other in notebook.cells if "parameters" in other.metadata.get("tags", []))
+    return _assigned(cell).items() <= _assigned(own).items()
+
+
+def _assigned(cell: Any) -> dict[str, str]:
+    """Name to value, as source text, of a cell's assignments."""
+    return {
+        ast.unparse(target): ast.unparse(statement.value)
+        for statement in ast.parse(cell.source).body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+    }
 
 
 def _read(source: Path) -> Any:

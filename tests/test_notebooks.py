@@ -46,6 +46,13 @@ def test_runs_once_and_again_only_when_its_results_or_parameters_change(folder):
     assert not build(folder, seed=6)[0].reused
 
 
+def test_parameters_are_shown_once_unless_they_were_changed(folder):
+    (folder / "page.py").write_text(COUNTING)
+    assert build(folder, seed=1)[0].path.read_text().count('"seed = 1') == 1
+    changed = build(folder, seed=5)[0].path.read_text()
+    assert changed.count('"seed = 1') == 1 and changed.count('"seed = 5') == 1
+
+
 def test_a_failing_cell_keeps_the_partial_notebook(folder):
     (folder / "page.py").write_text(HEADER + "# %%\nprint('before')\n\n# %%\n1 / 0\n")
     with pytest.raises(
