@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,8 @@ def statement(made: Mapping[str, Any], against: str = "", status: str = "") -> s
     parts = [f"Data: {made['data']}", *facts(made)]
     if against:
         other = made["data"].startswith("simulated") and re.search(r"\b(Table|Figure|Section)", against)
-        parts.append(f"against the paper: {against}{', which is about other data' if other else ''}")
+        place = against if against.startswith("not in the paper") else f"against the paper: {against}"
+        parts.append(place + (", which is about other data" if other else ""))
     return " · ".join([*parts, *([status] if status else []), f"command: `{made['command']}`"])
 
 
@@ -92,7 +93,19 @@ def facts(made: Mapping[str, Any]) -> list[str]:
     }
     others = {key: value for key, value in made.items() if key not in (*known, "data", "command", "failed", "digest")}
     said = [say(made[key]) for key, say in known.items() if made.get(key) not in (None, "", [])]
-    return [*said, *(f"{key}: {value}" for key, value in others.items() if value not in (None, "", []))]
+    plain = {key: f"{value:.3g}" if isinstance(value, float) else value for key, value in others.items()}
+    return [*said, *(f"{key}: {value}" for key, value in plain.items() if value not in (None, "", []))]
+
+
+def merged(many: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What several provenances say together: all their seeds, the sum of their runs, and else what they agree on."""
+    first, *others = many
+    same = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+    if not others or not all("runs" in made for made in many):
+        return same
+    seeds = sorted({seed for made in many for seed in made["seeds"]})
+    totals = {key: sum(made[key] for made in many) for key in ("runs", "failed")}
+    return same | totals | {"seeds": seeds}
 
 
 def _span(seeds: list[int]) -> str:

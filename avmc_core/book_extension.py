@@ -15,7 +15,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from avmc_core.artefacts import facts
+from avmc_core.artefacts import facts, merged
 from avmc_core.codehash import code_hash
 from avmc_core.home import home
 from avmc_core.published import published
@@ -134,10 +134,9 @@ def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
         kind = "simulated" if data.startswith("simulated") else "real"
         line = nodes.paragraph(classes=[f"avmc-{kind}"])
         line += nodes.strong(text=data)
-        made = shown[names[0]]
-        line += nodes.Text("".join(f" · {fact}" for fact in facts(made)))
-        if "command" in made:
-            line += [nodes.Text(" · "), nodes.literal(text=made["command"])]
+        line += nodes.Text("".join(f" · {fact}" for fact in facts(merged([shown[name] for name in names]))))
+        for command in sorted({shown[name]["command"] for name in names if "command" in shown[name]}):
+            line += [nodes.Text(" · "), nodes.literal(text=command)]
         mark += line
     section = next(iter(doctree.findall(nodes.section)), doctree)
     section.insert(1 if section.children and isinstance(section[0], nodes.title) else 0, mark)

@@ -20,8 +20,9 @@ import pandas as pd
 from avmc_core.errors import InputError
 from avmc_core.estimate import Estimate, picture, scale
 
+SHORT = 12  # characters that are never broken
 LONG = 60  # characters from which on a cell is a sentence, no name
-SEARCHED = 8  # rows from which on a field for words is shown
+SEARCHED = 10  # rows from which on a field for words is shown
 KEY = (
     '<span><svg width="26" height="13"><path class="line" d="M1 6.5H25"/><circle cx="13" cy="6.5" r="2.6"/></svg> '
     "ours with its 95 % interval</span>"
@@ -168,8 +169,11 @@ def _estimate(value: Estimate, ends: tuple[float, float] | None) -> str:
 
 
 def _linked(value: object, text: str) -> str:
-    """A link, or words that break at spaces only: names like AV-MC stay whole."""
-    text = re.sub(r"\S+-\S+", r'<span class="whole">\g<0></span>', text) if len(text) < LONG else text
+    """A link, or words: short ones and names like AV-MC stay whole, a row of alternatives may break after each."""
+    if len(text) <= SHORT:
+        text = f'<span class="whole">{text}</span>'
+    elif len(text) < LONG:
+        text = re.sub(r"\S+-\S+", r'<span class="whole">\g<0></span>', text.replace("/", "/<wbr>"))
     return f'<a href="{escape(value.target)}">{text}</a>' if isinstance(value, Link) else text
 
 

@@ -62,7 +62,7 @@ verdicts = {what: {result[f"{what}_{split}"].verdict for split in found.index} f
 against = "; ".join(f"{what}: {' or '.join(sorted(verdict))}" for what, verdict in verdicts.items())
 figures.caption(labels, command, f"Table 1, {against}")
 
-# %%
+# %% tags=["hide-input"]
 sources = {"these labels": found, "Table 1 as printed": printed, "Table 1 minus these labels": printed - found}
 counted = pd.concat(sources, names=["source", "split"]).reset_index()
 display(Table(counted[["split", *counted.columns.drop("split")]], "classes", ["source", "split"]))

@@ -41,7 +41,6 @@ from avmc_core.grid import run_all, trained
 from avmc_core.metrics import METRICS
 from avmc_core.mixup import Draw
 from avmc_core.models.avmc_networks import build
-from avmc_core.published import published
 from avmc_core.registry import settings_of
 from avmc_core.store import open_store
 from avmc_core.tables import Table
@@ -63,11 +62,10 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 settings = settings_of("AV-MC(Semi)", {"variant": "paper"})
 model = build(settings, sizes_of(data)).eval()
 batch = SplitData(data.split("train"), model.inputs).batch(torch.arange(8))
-inputs = {
-    name: {"shape": tuple(getattr(batch, name).shape), "steps": getattr(batch, f"{name}_lengths").tolist()}
-    for name in ("text", "audio", "vision")
-}
-display(Table(pd.DataFrame(inputs).T.reset_index(names="input"), "inputs"))
+names = ["text", "audio", "vision"]
+shapes = [tuple(getattr(batch, name).shape) for name in names]
+steps = [getattr(batch, f"{name}_lengths").tolist() for name in names]
+display(Table(pd.DataFrame({"input": names, "shape": shapes, "steps": steps}), "inputs"))
 figures.caption(data, command)
 
 # %% [markdown]
@@ -78,14 +76,14 @@ figures.caption(data, command)
 # %%
 with torch.no_grad():
     output = model(batch)
-shapes = pd.DataFrame({"output": list(output), "shape": [tuple(value.shape) for value in output.values()]})
-display(Table(shapes, "outputs"))
+shapes = [tuple(value.shape) for value in output.values()]
+display(Table(pd.DataFrame({"output": list(output), "shape": shapes}), "outputs"))
 figures.caption(data, command)
 
 # %%
-guesses = pd.DataFrame({"clip": range(len(batch))} | {f"predicted {task}": output[task].numpy() for task in "MTAV"})
-guesses["label M"] = batch.label("M").numpy()
-display(Table(guesses.astype({name: float for name in guesses if name != "clip"}), "guesses"))
+guesses = pd.DataFrame({f"predicted {task}": output[task] for task in "MTAV"}, dtype=float)
+guesses["label M"] = batch.label("M").double()
+display(Table(guesses.rename_axis("clip").reset_index(), "guesses"))
 figures.caption(data, command)
 
 # %% [markdown]
@@ -127,8 +125,7 @@ figures.caption(data, command, "Equation 2, no figure in the paper")
 # %%
 plan = experiment("avmc")
 records = run_all(plan.runs(profile), data, progress_bar=False)
-failed = [run.name for run, record in records.items() if record.status != "done"]
-Markdown(f"{len(records)} runs, {len(failed)} of them failed.")
+Markdown(results.carried_out(records))
 
 # %% tags=["hide-input"]
 display(figures.mark(model_figures.training_curves(records), data))
@@ -160,11 +157,8 @@ figures.caption(data, command, "Equation 13, no figure in the paper", records={s
 shown = ["Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE"]
 table = results.tabulate(records, data)
 summary = results.summarise(records, data)
-names = [row.name for row in plan.rows if row.name in summary]
-columns, printed_rows = (published()["table2_benchmark"][key] for key in ("metrics", "rows"))
-by_seed = {name: rows[shown].to_dict("list") for name, rows in table.groupby("name")}
-printed = {row.name: dict(zip(shown, printed_rows[row.published], strict=True)) for row in plan.rows if row.published}
-fig = model_figures.over_seeds(names, by_seed, summary, ["Acc2", "Corr", "MAE"], printed)
+compared = results.comparison(plan.rows, summary, shown)
+fig = model_figures.over_seeds(compared, table, ["Acc2", "Corr", "MAE"])
 display(figures.mark(fig, data))
 figures.caption(data, command, "Table 2, last two rows", records=records)
 
@@ -186,7 +180,7 @@ figures.caption(data, command, "not in the paper", records=records)
 # %% tags=["hide-input"]
 artefacts.save(
     "avmc",
-    {"cells": results.comparison(plan.rows, summary, shown), "wins": wins.to_dict("records"), "runs": len(records)},
+    {"cells": compared, "wins": wins.to_dict("records"), "runs": len(records)},
     artefacts.provenance(data, f"avmc run avmc --profile {profile}", records),
 )
 Markdown("The same figures beside the paper's: [](../results.md).")

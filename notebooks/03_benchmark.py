@@ -22,7 +22,7 @@
 # be put right on its own.
 
 # %% tags=["parameters"]
-profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 
 # %% tags=["hide-input"]
@@ -58,8 +58,7 @@ figures.caption("none, these are settings", "avmc notebooks 03_benchmark")
 # %%
 plan = experiment("benchmark")
 records = run_all(plan.runs(profile), data, progress_bar=False)
-failed = [f"{run.name}, seed {run.seed}" for run, record in records.items() if record.status != "done"]
-Markdown(f"{len(records)} runs of {len(plan.rows)} rows; failed: {', '.join(failed) or 'none'}.")
+Markdown(results.carried_out(records))
 
 # %% [markdown]
 # ## Every seed
@@ -71,16 +70,12 @@ Markdown(f"{len(records)} runs of {len(plan.rows)} rows; failed: {', '.join(fail
 shown = ["Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE"]
 table = results.tabulate(records, data)
 summary = results.summarise(records, data)
-names = [row.name for row in plan.rows if row.name in summary]
-by_seed = {name: rows[shown].to_dict("list") for name, rows in table.groupby("name")}
-cells = published()["table2_benchmark"]["rows"]
-printed = {row.name: dict(zip(shown, cells[row.published], strict=True)) for row in plan.rows if row.published}
-fig = model_figures.over_seeds(names, by_seed, summary, ["Acc2", "Corr", "MAE"], printed)
+compared = results.comparison(plan.rows, summary, shown)
+fig = model_figures.over_seeds(compared, table, ["Acc2", "Corr", "MAE"])
 display(figures.mark(fig, data))
 figures.caption(data, f"avmc run benchmark --profile {profile}", "Table 2", records=records)
 
 # %% tags=["hide-input"]
-compared = results.comparison(plan.rows, summary, shown)
 display(result_table(compared, "benchmark"))
 command = f"avmc results benchmark --profile {profile}"
 figures.caption(data, command, "Table 2", records=records, status=agreement(compared))

@@ -64,7 +64,7 @@
 # people talk or laugh together or when a mouth is small, turned away or covered.
 
 # %% tags=["parameters"]
-profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported or extracted store
 
 # %% tags=["hide-input"]

@@ -20,7 +20,7 @@ from avmc_core.published import published
 from avmc_core.tables import agreement, result_table
 from avmc_core.three_truths import HEADS, SHARED, spread, three_truths
 
-VOID = ("input", "br", "circle", "path")
+VOID = ("input", "br", "wbr", "circle", "path")
 CELLS = [
     {"row": row, "metric": "MAE", "estimate": value, "low": low, "high": high, "published": paper, "published_row": ""}
     for row, value, low, high, paper in (
