@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pandas as pd
 
@@ -19,8 +20,8 @@ HOUR = 3600
 
 def declared(profile: str) -> pd.Series:
     """Model to the number of different runs that all experiments together ask for."""
-    runs = {(run.model, run.seed, run.changes) for plan in EXPERIMENTS.values() for run in plan.runs(profile)}
-    return pd.Series([model for model, _, _ in runs]).value_counts()
+    runs = {replace(run, label="") for plan in EXPERIMENTS.values() for run in plan.runs(profile)}
+    return pd.Series([run.model for run in runs]).value_counts()
 
 
 def measured(records: Iterable[Record]) -> pd.DataFrame:

@@ -140,6 +140,7 @@ def test_a_job_that_the_node_loses_is_queued_again(cluster, tiny_store, tmp_path
         node("lose", cluster)
         wait_for_jobs("PENDING")  # once the controller has given the node up
         node("back", cluster)
+        time.sleep(5)  # the node is first told to end what it no longer has, which is why Slurm waits
         at_once(job)
         assert len(grid.result()) == 5
     assert submitted(runs) == 1
