@@ -44,7 +44,9 @@ clock = "processor time of one thread" if machine["threads"] == 1 else f"wall cl
 Markdown(
     f"Recorded on {made['date']}: {machine['processor']}, PyTorch {machine['torch']}, {clock}, recurrence: "
     f"{machine['recurrence']}. Matrix products ran at {machine['gemm_gflops']:.0f} GFLOP/s, copies at "
-    f"{machine['copy_gb_per_s']:.0f} GB/s. {made.get('note', '')}"
+    f"{machine['copy_gb_per_s']:.0f} GB/s. "
+    + (f"The load of the machine in the minute before was {machine['load']:.1f}. " if "load" in machine else "")
+    + made.get("note", "")
 )
 
 # %% [markdown]
@@ -76,8 +78,64 @@ figures.caption(source, made["command"], "it gives no times")
 # %% [markdown]
 # Where the time went: AV-MC's frozen text features are computed once for a store instead of in every step; its LSTMs run over
 # valid frames only, with the recurrence in C if there is a compiler; TFN's outer product never exists as a whole; MulT's
-# dropout draws 16 bits instead of a Bernoulli number; MFN and Graph_MFN do everything for all steps at once that does not
-# wait for the step before.
+# attention weights, hundreds of millions in a naive step, are held four queries at a time by C code that computes them again for
+# the gradient and skips what the causal mask hides; MFN and Graph_MFN do everything for all steps at once that does not wait for
+# the step before, and the weights' part of their memory's gradient is one product over all steps.
+#
+# ## How far that is from what the machine can do
+#
+# The least that a fast step has to do, whatever the program: its arithmetic (products of matrices, recurrences, attention) at
+# the rate of a large matrix product or, if that takes longer, its bytes at the rate of a copy. The batch is read once; a weight
+# crosses the memory bus ten times, twice for its value, twice for its gradient and six times for Adam. This limit leaves out
+# every elementwise operation and every intermediate result, so no program reaches it.
+
+# %% tags=["hide-input"]
+least = {}
+for name in (name for name in TARGETS if "gflop" in data.get(name, ())):
+    arithmetic = data[name]["gflop"] / machine["gemm_gflops"]
+    traffic = data[name]["megabytes"] / 1000 / machine["copy_gb_per_s"]
+    least[TITLES.get(name, name)] = {
+        "Gflop": data[name]["gflop"],
+        "MB": data[name]["megabytes"],
+        "arithmetic, s": arithmetic,
+        "bytes, s": traffic,
+        "measured, s": data[name]["fast"],
+        "times the limit": data[name]["fast"] / max(arithmetic, traffic),
+    }
+seconds = {"arithmetic, s": 4, "bytes, s": 4, "measured, s": 3}
+display(
+    Table(
+        pd.DataFrame(least).T.reset_index(names="Model"),
+        "limits",
+        decimals=seconds | {"Gflop": 1, "MB": 0, "times the limit": 1},
+    )
+)
+figures.caption(source, made["command"], "it gives no times")
+
+# %% [markdown]
+# ## Models that fine-tune BERT
+#
+# A step with a trained encoder of BERT-base's size (random weights), and the same step with one that has no layers and a hundred
+# words: what is left is the rest of the model, with the embeddings and the pooler still in it.
+
+# %% tags=["hide-input"]
+AT_MOST = 0.15
+outside = [
+    {
+        "Model": name,
+        "clips": data[name]["clips"],
+        "step, s": data[name]["whole"],
+        "outside BERT, s": data[name]["rest"],
+        "share": data[name]["share"],
+        "asked for, at most": AT_MOST,
+        "reached": data[name]["share"] <= AT_MOST,
+    }
+    for name in ("MISA", "Self_MM", "MMIM", "Bert_MAG")
+    if name in data
+]
+percent = {"share": ".1%", "asked for, at most": ".0%"}
+display(Table(pd.DataFrame(outside), "outside-bert", decimals=percent | {"outside BERT, s": 3}))
+figures.caption(source, made["command"], "it gives no times")
 
 # %% [markdown]
 # ## Growth
@@ -103,10 +161,13 @@ display(Table(pd.DataFrame(growth), "growth", ["what"], decimals={"how many": "g
 figures.caption(source, made["command"], "it gives no times")
 
 # %% [markdown]
+# Clips are not grouped by length, and need not be: the recurrence runs over valid frames only, so padding costs a copy but no
+# arithmetic, and which clips share a batch stays as shuffled.
+#
 # ## Getting at the data
 #
-# A supervised file of one clip in eight, imported, opened, and read with `pickle.load`, each in a process of its own. Memory
-# is the peak of the process beyond its libraries.
+# A made-up supervised file, imported, opened with a first batch, and read with `pickle.load` with a first batch, each in a process
+# of its own. Memory is the peak of the process beyond its libraries.
 
 # %% tags=["hide-input"]
 access = {
@@ -118,6 +179,37 @@ access = {
     if "data" in data
 }
 display(Table(pd.DataFrame(access).T.reset_index(names="step"), "access"))
+if "data" in data:
+    display(Markdown(f"The file held {data['data']['clips']} clips in {data['data']['gigabytes']:.2f} GB."))
+figures.caption(source, made["command"], "it gives no times")
+
+# %% [markdown]
+# ## Several seeds
+#
+# AV-MC(Semi) on the embedded corpus: one seed, at the better of one and two threads, against six seeds together, each on one
+# thread, in as many processes as there are cores. Seeds have no work in common, so on two cores six are three rounds: the ratio is
+# three times what a second thread gains for one seed alone, plus the start of the processes. It is the smaller, the less
+# the second thread helps.
+
+# %% tags=["hide-input"]
+SIX_AT_MOST = 3.5
+together = [
+    {
+        "threads of one": found["threads"],
+        "one, s": found["one"],
+        "six, s": found["six"],
+        "ratio": found["ratio"],
+        "asked for, at most": SIX_AT_MOST,
+        "reached": found["ratio"] <= SIX_AT_MOST,
+    }
+    for found in [data.get("seeds")]
+    if found
+]
+display(
+    Table(
+        pd.DataFrame(together), "seeds", decimals=dict.fromkeys(["one, s", "six, s", "ratio", "asked for, at most"], 1)
+    )
+)
 figures.caption(source, made["command"], "it gives no times")
 
 # %% [markdown]
@@ -134,7 +226,7 @@ figures.caption("made-up clips of the released sizes, measured by hand", made["c
 # %% [markdown]
 # ## What has not been measured
 #
-# No timing on a GPU, none of a cluster, and none of the full-size import is recorded here. A machine shared with other work
+# No timing on a GPU and none of a cluster is recorded here: all figures of a GPU are unmeasured. A machine shared with other work
 # disturbs wall clocks most, so steps on one thread are timed by processor time; caches and memory are shared all the same.
 
 # %% tags=["hide-input"]
