@@ -83,7 +83,7 @@ MIXUPS: dict[str, tuple[tuple[str, Any], ...]] = {
     "classifier's first layer mixed": (("mixup.level", "hidden"),),
 }
 # The frozen text encoder in every step is slow on two cores: small batches make few epochs many steps, with and without it.
-DROPOUT_CI = (("training.batch_size", 8), ("training.max_epochs", 6))
+DROPOUT_CI = (("training.batch_size", 8), ("training.max_epochs", 4))
 SHARES = (0.125, 0.25, 0.5, 1.0)  # of the labelled training clips
 
 # The ci profile has 320 clips in place of 2722: smaller batches keep an epoch from being two or three steps, and the slow models

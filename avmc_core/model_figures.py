@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import scipy.stats
 from matplotlib.figure import Figure
 
 from avmc_core.figures import MODEL_COLOURS, WIDTH
 from avmc_core.metrics import METRICS
 from avmc_core.runs import Record, Run
-from avmc_core.statistics import Interval
 
 
 def beta_densities(parameters: Sequence[tuple[float, float]]) -> Figure:
@@ -78,27 +78,22 @@ def training_curves(records: Mapping[Run, Record]) -> Figure:
     return fig
 
 
-def over_seeds(
-    names: Sequence[str],
-    seeds: Mapping[str, Mapping[str, Sequence[float]]],
-    summary: Mapping[str, Mapping[str, Interval]],
-    metrics: Sequence[str],
-    printed: Mapping[str, Mapping[str, float]],
-) -> Figure:
-    """A panel a metric, a line a model: every seed as a point, mean and 95 % interval, the paper's figure as a hollow
-    diamond (a different data set wherever the mark says simulated)."""
+def over_seeds(cells: Sequence[dict], runs: pd.DataFrame, metrics: Sequence[str]) -> Figure:
+    """A panel a metric, a line a row: every seed as a point, mean and 95 % interval, the paper's figure as a hollow diamond (a
+    different data set wherever the mark says simulated). ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
+    found = {(cell["row"], cell["metric"]): cell for cell in cells if cell["estimate"] is not None}
+    names = list(dict.fromkeys(row for row, _ in found))
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.5 + 0.36 * len(names)), sharey=True)
     at = np.arange(len(names))[::-1]
     for ax, metric in zip(axes, metrics, strict=True):
-        scale = METRICS[metric].scale
         for y, name in zip(at, names, strict=True):
-            interval = summary[name][metric]
-            ax.plot([interval.low * scale, interval.high * scale], [y, y], color=MODEL_COLOURS[0], linewidth=1.4)
-            ax.plot(np.array(seeds[name][metric]) * scale, np.full(len(seeds[name][metric]), y), "o",
-                    color=MODEL_COLOURS[0], markersize=3, alpha=0.6)  # fmt: skip
-            ax.plot(interval.estimate * scale, y, "|", color="black", markersize=11)
-            if metric in printed.get(name, {}):
-                ax.plot(printed[name][metric], y, "D", color=MODEL_COLOURS[1], markersize=5, fillstyle="none")
+            cell = found[name, metric]
+            seeds = runs.loc[runs["name"] == name, metric] * METRICS[metric].scale
+            ax.plot([cell["low"], cell["high"]], [y, y], color=MODEL_COLOURS[0], linewidth=1.4)
+            ax.plot(seeds, np.full(len(seeds), y), "o", color=MODEL_COLOURS[0], markersize=3, alpha=0.6)
+            ax.plot(cell["estimate"], y, "|", color="black", markersize=11)
+            if cell["published"] is not None:
+                ax.plot(cell["published"], y, "D", color=MODEL_COLOURS[1], markersize=5, fillstyle="none")
         arrow = "higher is better" if METRICS[metric].higher_is_better else "lower is better"
         unit = "%" if METRICS[metric].percent else "label units"
         ax.set_title(metric)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,15 @@ def per_run(
     Raises InputError when a run has not been computed.
     """
     return tabulate({run: _recorded(run, store, runs, device) for run in grid}, store, split, task)
+
+
+def carried_out(records: Mapping[Run, Record]) -> str:
+    """How many runs there are, of how many rows with how many seeds, and which of them failed, in one sentence."""
+    failed = [f"{run.name}, seed {run.seed}" for run, record in records.items() if record.status != "done"]
+    rows, seeds = ({getattr(run, part) for run in records} for part in ("name", "seed"))
+    return (
+        f"{len(records)} runs of {len(rows)} rows with up to {len(seeds)} seeds; failed: {', '.join(failed) or 'none'}."
+    )
 
 
 def tabulate(records: dict[Run, Record], store: Store, split: str = "test", task: str = "M") -> pd.DataFrame:

@@ -28,7 +28,7 @@ store = ""  # an imported store of the real features
 # %% tags=["hide-input"]
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, benchmark, benchmark_figures, figures, model_figures
+from avmc_core import artefacts, benchmark, benchmark_figures, figures, model_figures, results
 from avmc_core.corpus import ensure_corpus
 from avmc_core.experiments import experiment
 from avmc_core.grid import run_all
@@ -42,9 +42,8 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 
 # %%
 plan = experiment("table3")
-records = run_all(plan.runs(profile), data, progress_bar=False)
-failed = [f"{run.name}, seed {run.seed}" for run, record in records.items() if record.status != "done"]
-Markdown(f"{len(records)} runs of {len(plan.rows)} rows; failed: {', '.join(failed) or 'none'}.")
+records = run_all(plan.runs(profile, store=data), data, progress_bar=False)
+Markdown(results.carried_out(records))
 
 # %% tags=["hide-input"]
 display(figures.mark(model_figures.training_curves(records), data))
@@ -75,7 +74,8 @@ command = f"avmc notebooks 04_unimodal --profile {profile}"
 figures.caption(data, command, "Table 3", records=records, status=agreement(cells))
 
 # %% [markdown]
-# The row of wav2vec 2.0 features stays empty until a store has them: the released files do not.
+# The rows of wav2vec 2.0 features are run when the store has these features; otherwise they are empty here. The released files do
+# not hold them, and the simulated corpus has no sound to compute them from.
 #
 # ## Is a modality's own annotation the easier one?
 #

@@ -44,7 +44,7 @@ labels = read_meta(meta) if meta else None
 runs = {}
 for name in ("avmc", "benchmark", "table3", "table4"):
     plan = experiment(name)
-    runs[name] = Runs(plan.rows, run_all(plan.runs(profile), data, progress_bar=False), data)
+    runs[name] = Runs(plan.rows, run_all(plan.runs(profile, store=data), data, progress_bar=False), data)
 every = {run: record for part in runs.values() for run, record in part.records.items()}
 evidence = claims.gather(data, labels, **runs)
 rulings = claims.ledger(evidence)
