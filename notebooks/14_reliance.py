@@ -1,0 +1,162 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What a model relies on
+#
+# A model that is given three modalities need not use them. Here trained models are asked about test clips that were changed in
+# one respect: a modality exchanged between clips, taken away, or disturbed; or the words misheard. What a model loses says
+# what it used. The paper has no such measurement; its case for acoustic and visual cues rests on accuracy alone.
+#
+# Any row of any experiment can be put into `models` below.
+
+# %% tags=["parameters"]
+profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+store = ""  # an imported store of the real features
+models = {
+    "table4": ["AV-MC (paper)", "w/o Mixup-AV & Unimodal tasks (paper)"],
+    "table3": ["text, annotation M"],
+    "avmc": ["Late mean"],
+}
+metric = "MAE"  # shown in the figures; the tables and the saved result hold the others
+seed = 0  # of permutations, noise and recognition errors
+
+# %% tags=["hide-input"]
+from IPython.display import Markdown, display
+
+from avmc_core import artefacts, figures, reliance, reliance_figures
+from avmc_core.answers import answers
+from avmc_core.calibration import calibrations
+from avmc_core.corpus import ensure_corpus
+from avmc_core.errors import InputError
+from avmc_core.grid import run_all
+from avmc_core.html_table import Table
+from avmc_core.reliance_tables import as_rows, calibration_table, loss_table, share_table
+from avmc_core.selection import runs_of
+from avmc_core.store import open_store
+from avmc_core.transcription_errors import encoder_of, encoding_gap
+
+figures.use_style()
+data = open_store(store) if store else ensure_corpus("ci")
+command = f"avmc notebooks 14_reliance --profile {profile}"
+Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)}**.")
+
+# %%
+records = run_all(runs_of(models, profile), data, progress_bar=False)
+test = data.split("test")
+try:
+    gap, rates, silence = encoding_gap(test, encoder_of(data)), reliance.Plan().rates, ""
+except InputError as error:
+    gap, rates, silence = float("nan"), (), f"Not computed, because there is no text encoder for this store: {error}"
+plan = reliance.Plan(rates=rates, seed=seed)
+measured = reliance.measure_runs(records, data, plan)
+
+# %% [markdown]
+# ## What is lost without a modality
+#
+# - *permuted*: each clip gets the words, the voice or the face of another test clip. The model hears something plausible that
+#   is wrong, and a model that trusts the modality is misled by it.
+# - *removed*: every step holds the mean of the training clips. The model hears an average clip, as if nothing were said.
+# - *noised*: every feature of a clip is shifted by a normal number of as many standard deviations of the training clips as
+#   the plan says (below). The shift is one a clip, because noise that is new in each frame would vanish where a model averages.
+#
+# Right of zero is a loss. Bars are 95 % intervals from resampling seeds and source videos, the same draws with and without the
+# change. A model that reads the text alone must stand at zero for voice and face, and does so exactly.
+#
+# The *generating rule* is no model: it is the expected multimodal label given the three annotations themselves, under the joint
+# distribution fitted to the real label counts. It says how the label depends on the modalities for a reader who sees what the
+# annotators saw, on the clips whose unimodal labels are their own. A model that reads features cannot be expected to reach it.
+
+# %% tags=["hide-input"]
+with_rule = measured | reliance.measure_rule(data, plan)
+lost = reliance.losses(with_rule)
+display(figures.mark(reliance_figures.losses(lost, metric), data))
+display(figures.caption(data, command, "no figure in the paper", records=records))
+Markdown(f"Noise: {plan.scale:g} standard deviation(s). Permutations of each modality: {plan.permutations}.")
+
+# %% tags=["hide-input"]
+display(
+    Table(
+        loss_table(lost, ["Acc2", "Corr", "MAE"]), "losses", filters=("modality", "change", "metric"), scale_by="metric"
+    )
+)
+figures.caption(data, command, "intact minus changed", records=records)
+
+# %% [markdown]
+# ## Shares of the score
+#
+# Removing one modality while the others stay undervalues what two of them both say. The **Shapley value** counts a modality's
+# contribution to a metric over all orders in which the three can be added, from the eight subsets. The three values add up to
+# the score with everything minus the score with nothing, which is checked below to rounding.
+
+# %% tags=["hide-input"]
+shares = reliance.shares(with_rule)
+display(figures.mark(reliance_figures.shares(shares, ["Acc2", "Corr", "MAE"]), data))
+figures.caption(data, command, "no figure in the paper", records=records)
+
+# %% tags=["hide-input"]
+display(Table(share_table(shares, ["Acc2", "Corr", "MAE"]), "shares", filters=("metric",), scale_by="metric"))
+worst = max(abs(reliance.remainder(shares)))
+display(figures.caption(data, command, "all = none + text + audio + vision", records=records))
+Markdown(f"Largest difference between the sum of the parts and the whole: {worst:.1e}.")
+
+# %% [markdown]
+# ## When the words are misheard
+#
+# The paper's motivation is that transcripts cost effort and recognisers make mistakes. Here each spoken character of the test
+# transcripts is, with a given probability, replaced by another, left out, or followed by one too many; the text encoder reads the
+# result again, and the rest of the clip stays. The models were trained on clean transcripts. Real recognisers err less
+# evenly: they confuse what sounds alike and lose whole words, so this is a model of errors, not a recording of them.
+
+# %% tags=["hide-input"]
+heard = reliance.hearing(measured)
+if heard.empty:
+    display(Markdown(silence))
+else:
+    display(figures.mark(reliance_figures.hearing(heard, metric), data))
+    display(figures.caption(data, command, "no figure in the paper", records=records))
+    display(
+        Markdown(
+            f"The encoder gives the store's own text features back from the clean transcripts to within {gap:.1e}."
+        )
+    )
+
+# %% [markdown]
+# ## Do the unimodal heads mean what they say?
+#
+# The consistency loss of AV-MC uses the unimodal predictions as targets, so it matters whether they are any good. Labels are
+# regressed on predictions, and compared in five bins of equally many predictions. On the diagonal a prediction means what
+# it says; a slope above 1 says that predictions are too timid. Clips whose unimodal labels only repeat M are left out for T, A
+# and V. A head that hardly varies has a slope with a wide interval, whatever it is.
+
+# %% tags=["hide-input"]
+said = answers(records, data, test)
+found = {name: calibrations(tasks, test) for name, tasks in said.items()}
+display(figures.mark(reliance_figures.calibration(found), data))
+display(figures.caption(data, command, "no figure in the paper", records=records))
+display(Table(calibration_table(found), "calibration", filters=("task",)))
+figures.caption(data, command, "slope 1 and intercept 0 are perfect", records=records)
+
+# %% tags=["hide-input"]
+artefacts.save(
+    "reliance",
+    {
+        "losses": as_rows(lost),
+        "shares": as_rows(shares),
+        "hearing": as_rows(heard),
+        "calibration": as_rows(calibration_table(found)),
+        "remainder": worst,
+    },
+    artefacts.provenance(data, command, records),
+)
+Markdown("What a prediction must not be used for: [](../limits.md).")
