@@ -1,7 +1,6 @@
 """The acoustic features: openSMILE's eGeMAPSv02 low-level descriptors, 25 columns every 10 ms.
 
-openSMILE is licensed for research and non-commercial use, hence an optional extra. The paper's second set, wav2vec 2.0 for
-Table 3, is not extracted here.
+openSMILE is licensed for research and non-commercial use, hence an optional extra. The paper's second set is in ``wav2vec``.
 """
 
 from __future__ import annotations

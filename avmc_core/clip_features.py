@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from avmc_core import acoustic, speaker
+from avmc_core import acoustic, speaker, wav2vec
 from avmc_core.errors import InputError
 from avmc_core.landmarks import Landmarks
 from avmc_core.media import extra, read_clip
@@ -31,6 +31,7 @@ class ExtractionSettings:
     visual: str = "landmarks"  # the approximation, or "openface"
     openface: str = ""  # OpenFace's program, or a folder with its CSV files
     threshold: float = 0.0  # of the landmark backend's detector: lower finds more faces, and more that are none
+    wav2vec: str = ""  # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
 
 
 DEFAULT = ExtractionSettings()
@@ -59,6 +60,7 @@ class ClipFeatures:
     vision: np.ndarray  # (T, 177) float32, scaled as ``SCALING`` says
     frames: np.ndarray  # (T,) int64: which frame of the clip each visual step is
     signal: np.ndarray  # (S,) float32, 16 kHz
+    wav2vec: np.ndarray | None = None  # (T, D) float32, where they were asked for
 
 
 class Visual(Protocol):
@@ -77,9 +79,11 @@ class Visual(Protocol):
 
 
 def backend(settings: ExtractionSettings) -> Visual:
-    """The visual backend. Raises InputError for an unknown name, a missing program or a missing package."""
+    """The visual backend. Raises InputError for an unknown name, a missing program, weights or package."""
     for package in ("av", "opensmile"):
         extra(package)
+    if settings.wav2vec:
+        wav2vec.load(settings.wav2vec)
     if settings.visual == "openface":
         return OpenFace(settings.openface)
     if settings.visual != "landmarks":
@@ -87,8 +91,9 @@ def backend(settings: ExtractionSettings) -> Visual:
     return Landmarks(settings.threshold)
 
 
-def extract_clip(path: Path, visual: Visual) -> tuple[ClipFeatures | None, Report]:
-    """The features of a clip, None when the 25 % rule discards it. Raises InputError for one that cannot be used."""
+def extract_clip(path: Path, visual: Visual, weights: str = "") -> tuple[ClipFeatures | None, Report]:
+    """The features of a clip, None when the 25 % rule discards it; with ``weights`` those of wav2vec 2.0 besides. Raises
+    InputError for a clip that cannot be used."""
     media = read_clip(path, visual.look)
     frames = len(media.seen)
     if frames < LEAST_FRAMES:
@@ -111,7 +116,13 @@ def extract_clip(path: Path, visual: Visual) -> tuple[ClipFeatures | None, Repor
     for name, steps in (("audio", audio), ("vision", vision)):
         if len(steps) > STEPS[name]:
             notes.append(f"{name} cut from {len(steps)} to {STEPS[name]} steps")
-    features = ClipFeatures(audio[: STEPS["audio"]], vision[: STEPS["vision"]], kept[: STEPS["vision"]], media.signal)
+    features = ClipFeatures(
+        audio[: STEPS["audio"]],
+        vision[: STEPS["vision"]],
+        kept[: STEPS["vision"]],
+        media.signal,
+        wav2vec.hidden_states(media.signal, weights) if weights else None,
+    )
     steps = {"audio_steps": len(features.audio), "vision_steps": len(features.vision)}
     return features, Report("kept", "; ".join(notes), **facts, **steps)
 

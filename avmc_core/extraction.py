@@ -23,7 +23,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from tqdm import tqdm
 
-from avmc_core import acoustic, clip_features, schema, speaker
+from avmc_core import acoustic, clip_features, schema, speaker, wav2vec
 from avmc_core.atomic import new_file, new_folder
 from avmc_core.clip_features import DEFAULT, ExtractionSettings, Report
 from avmc_core.codehash import code_hash
@@ -33,7 +33,7 @@ from avmc_core.media import VIDEO_SUFFIXES
 from avmc_core.released import ID_SEPARATOR
 from avmc_core.settings import as_dict, digest
 from avmc_core.store import CLIP_COLUMNS, Store, open_store
-from avmc_core.store_writer import write_index, write_split
+from avmc_core.store_writer import write_extra, write_index, write_split
 from avmc_core.text_encoder import encode, load_encoder
 
 REPORT = "extraction.csv"  # in the store's folder: what became of every clip
@@ -91,6 +91,8 @@ def extract(
             "approximation": visual.approximation,
             "settings": as_dict(settings),
         }
+        if settings.wav2vec:
+            source[wav2vec.NAME] = wav2vec.version(settings.wav2vec)
         _write(folder, kept, encoder, source)
         table[["id", *asdict(reports[0])]].to_csv(folder / REPORT, index=False, float_format="%.3f")
     if (table["outcome"] != "failed").all():
@@ -167,15 +169,16 @@ def _visual(settings: ExtractionSettings) -> clip_features.Visual:
 
 def _work(path: Path, entry: Path, settings: ExtractionSettings) -> Report:
     try:
-        features, report = clip_features.extract_clip(path, _visual(settings))
+        features, report = clip_features.extract_clip(path, _visual(settings), settings.wav2vec)
     except InputError as error:
         return Report("failed", str(error))
     except Exception as error:  # whatever a file made a library do, the other clips go on
         return Report("failed", f"{path}: {type(error).__name__}: {error}")
     arrays = {} if features is None else {"audio": features.audio, "vision": features.vision}
-    tensors = {
-        name: np.ascontiguousarray(array) for name, array in arrays.items()
-    }  # safetensors writes the buffer as it is
+    if features is not None and features.wav2vec is not None:
+        arrays[wav2vec.NAME] = features.wav2vec
+    # safetensors writes the buffer as it is
+    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with new_file(entry) as temporary:
         save_file(tensors, temporary, {"report": json.dumps(asdict(report))})
     return report
@@ -190,6 +193,9 @@ def _load(entry: Path) -> tuple[dict[str, np.ndarray], Report]:
 def _write(folder: Path, kept: pd.DataFrame, encoder, source: dict) -> None:
     """The files of the store: clips in the order of the table, text encoded here."""
     splits = [*schema.SPLITS, *([schema.UNLABELLED] if (kept["split"] == schema.UNLABELLED).any() else [])]
+    weights = source["settings"]["wav2vec"]
+    extras = {wav2vec.NAME: wav2vec.load(weights)[0].config.hidden_size} if weights else {}
+    caps = {**schema.STEPS, **{name: wav2vec.steps(weights) for name in extras}}
     clips, files = {}, {}
     for name in splits:
         table = kept[kept["split"] == name].reset_index(drop=True)
@@ -203,9 +209,11 @@ def _write(folder: Path, kept: pd.DataFrame, encoder, source: dict) -> None:
         values = {"text": [states], "audio": _steps(table, "audio"), "vision": _steps(table, "vision")}
         clips[name] = table[list(CLIP_COLUMNS)]
         files |= write_split(folder, name, clips[name], values, tokens)
+        for extra, dim in extras.items():
+            files |= write_extra(folder, name, extra, _steps(table, extra), [len(s) for s in _steps(table, extra)], dim)
     words = {"left out": "clips with frames without a face, left out", "cut from": "clips cut at the released length"}
     repairs = {what: int(kept["reason"].str.contains(word).sum()) for word, what in words.items()}
-    write_index(folder, clips, files, steps=schema.STEPS, source={"extraction": source}, repairs=repairs)
+    write_index(folder, clips, files, steps=caps, source={"extraction": source}, repairs=repairs, extras=extras)
 
 
 def _steps(table: pd.DataFrame, modality: str) -> Iterator[np.ndarray]:

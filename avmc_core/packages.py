@@ -91,6 +91,10 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
         raise InputError(
             chosen.model, "a model that fine-tunes its text encoder", "one that reads frozen text features"
         )
+    if chosen.data["protocol"]["audio"] != "audio":
+        raise InputError(
+            chosen.model, f"a model that hears {chosen.data['protocol']['audio']}", "one of the released features"
+        )
     ensemble = sorted((record for record in runs if _siblings(chosen, record)), key=lambda record: record.seed)
     sizes = read_sealed(chosen.folder / WEIGHTS)[1]["sizes"]
     facts = {

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from made_clips import make_clip
 from media_tools import COMMAND, TEXTS, avmc, labelled, talking, write_meta
+from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from avmc_core import schema
+from avmc_core import schema, wav2vec
 from avmc_core.artefacts import data_mark
-from avmc_core.clip_features import extract_clip
+from avmc_core.clip_features import ExtractionSettings, extract_clip
 from avmc_core.errors import InputError
 from avmc_core.extraction import extract
 from avmc_core.landmarks import Landmarks
@@ -99,6 +100,30 @@ def test_one_clip_becomes_a_store(clips, bert, tmp_path):
     assert made.store.manifest["splits"] == {"train": 0, "valid": 0, "test": 0, "unlabelled": 1}
     assert not made.store.split("unlabelled").mask.any()
     assert not made.work.exists()
+
+
+def test_wav2vec_features_stand_beside_the_others(clips, bert, tmp_path):
+    """Of a tiny network with random weights, also in the splits without a clip."""
+    config = Wav2Vec2Config(
+        hidden_size=12,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        conv_dim=(8,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=4,
+    )
+    Wav2Vec2Model(config).save_pretrained(tmp_path / "weights")
+    clip, settings = clips / "video0" / "0000.mp4", ExtractionSettings(wav2vec=str(tmp_path / "weights"))
+    store = extract(clip, tmp_path / "store", settings, text=TEXTS[0], bert=bert, progress=False).store
+    features, _ = extract_clip(clip, Landmarks())
+    expected = wav2vec.hidden_states(features.signal, tmp_path / "weights")
+    assert verify_store(store.path).extras == ("audio_wav2vec",)
+    np.testing.assert_allclose(store.split("unlabelled").extras["audio_wav2vec"][0], expected, atol=1e-6)
+    assert "plain mean of 3 hidden states" in store.manifest["source"]["extraction"]["audio_wav2vec"]
+    with pytest.raises(InputError, match="downloaded beforehand"):
+        extract(clip, tmp_path / "other", ExtractionSettings(wav2vec="nowhere"), text=TEXTS[0], bert=bert)
+    assert not (tmp_path / "other.clips").exists()
 
 
 def test_missing_weights_are_one_error_before_any_work(clips, tmp_path):
