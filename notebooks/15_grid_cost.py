@@ -27,13 +27,14 @@ epochs = 40  # an assumption: how long a run goes on until early stopping
 import json
 from importlib.resources import files
 
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
-from avmc_core import artefacts, grid_cost
+from avmc_core import artefacts, figures, grid_cost
 from avmc_core.corpus import ensure_corpus
 from avmc_core.experiments import experiment
 from avmc_core.grid import run_all
 from avmc_core.store import open_store
+from avmc_core.tables import Table
 
 data = open_store(store) if store else ensure_corpus("ci")
 clips = data.manifest["splits"]["train"]
@@ -52,7 +53,9 @@ Markdown(
 # most models early.
 
 # %% tags=["hide-input"]
-costs.style.format(precision=1, na_rep="–")
+display(Table(costs.reset_index(names="Model"), "costs", decimals=dict.fromkeys(costs, 1)))
+command = f"avmc notebooks 15_grid_cost --profile {profile}"
+figures.caption(data, command, "it gives no times", records=records)
 
 # %% [markdown]
 # ## What they would take on the released data
@@ -66,7 +69,8 @@ costs.style.format(precision=1, na_rep="–")
 full = grid_cost.full_size(costs, clips, epochs, recorded["data"])
 runs = grid_cost.declared("full")
 table = full.assign(runs=runs.reindex(full.index).fillna(0).astype(int))
-table.style.format(precision=2, na_rep="–")
+display(Table(table.reset_index(names="Model"), "full-size"))
+figures.caption(data, command, "it gives no times", records=records)
 
 # %% [markdown]
 # ## Divided among workers
@@ -75,7 +79,8 @@ table.style.format(precision=2, na_rep="–")
 
 # %% tags=["hide-input"]
 wall = grid_cost.shared(runs, full["h a run"])
-wall.rename_axis("CPU cores").style.format(precision=1)
+display(Table(wall.rename_axis("CPU cores").reset_index(), "workers", decimals=dict.fromkeys(wall, 1)))
+figures.caption(data, command, "it gives no times", records=records)
 
 # %% tags=["hide-input"]
 Markdown(
@@ -93,5 +98,5 @@ saved = artefacts.save(
         "hours": {str(n): hours for n, hours in wall["hours"].items()},
         "left_out": sorted(full.index[full["h a run"].isna()]),
     },
-    artefacts.provenance(data, f"avmc notebooks 15_grid_cost --profile {profile}", records),
+    artefacts.provenance(data, command, records),
 )
