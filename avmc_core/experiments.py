@@ -218,7 +218,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         title="How many labelled clips it takes, with the unlabelled ones and without",
         source="Section 4.3",
         rows=tuple(
-            Row(f"{model}, {share:g} of the labelled clips", model, protocol=Protocol(labelled=share))
+            Row(f"{model}, {100 * share:g} % of the labelled clips", model, protocol=Protocol(labelled=share))
             for model in ("AV-MC", "AV-MC(Semi)")
             for share in SHARES
         ),

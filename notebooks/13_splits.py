@@ -1,0 +1,153 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What the splits decide
+#
+# A clip of the test split may come from a source video that also gave clips to train: the same speaker, room and microphone, often
+# the same scene. A model can then be right about the video without being right about sentiment. How many clips are concerned,
+# how models do on the others, and what changes when videos are kept apart is on this page; last, how much of it all hangs on the
+# number of labelled clips.
+
+# %% tags=["parameters"]
+profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+store = ""  # an imported store of the real features
+
+# %% tags=["hide-input"]
+import pandas as pd
+from IPython.display import Markdown, display
+
+from avmc_core import artefacts, contrast_figures, figures, resplits, results, split_figures
+from avmc_core.contrasts import contrasts, family, tally
+from avmc_core.corpus import ensure_corpus
+from avmc_core.experiments import SHARES, experiment
+from avmc_core.grid import run_all
+from avmc_core.protocol import pooled_clips
+from avmc_core.schema import TASK_NAMES
+from avmc_core.store import open_store
+from avmc_core.tables import Table, contrast_table, interval_table
+
+figures.use_style()
+data = open_store(store) if store else ensure_corpus("ci")
+shown = ["Acc2", "Corr", "MAE"]
+Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)}**.")
+
+# %% [markdown]
+# ## Videos in several splits
+#
+# What the simulated corpus puts in, so that nothing below is mistaken for a finding: each labelled clip is given a source video
+# at random, whatever its split, and a number of test clips about as large as in the real table are placeholders in videos of
+# their own. Its video gives a clip the traits of a speaker's voice and face, and *nothing of its labels*, which are drawn clip by
+# clip. Knowing the video is of no use there beyond knowing the voice. In the real data the labels of a video may well be alike;
+# the intraclass correlation tells how much of their variance lies between videos.
+
+# %% tags=["hide-input"]
+shared = resplits.videos_shared(data)
+alike = resplits.alike_within_videos(pooled_clips(data))
+display(Table(shared, "videos"))
+command = f"avmc notebooks 13_splits --profile {profile}"
+display(figures.caption(data, command, "silent on source videos"))
+display(Table(pd.DataFrame({"annotation": [TASK_NAMES[t] for t in alike], "between videos": list(alike.values())}), "alike",
+              decimals={"between videos": 3}))  # fmt: skip
+figures.caption(data, command, "silent on source videos")
+
+# %% [markdown]
+# ## The published split, by kind of clip
+#
+# The runs of the benchmark again, scored on test clips whose source video is in train and on the others. In the real data, and
+# so in the simulated corpus, the others are exactly the placeholder videos: few videos, and another kind of recording. So this
+# slice compares two kinds of clips as much as two kinds of novelty.
+
+# %% tags=["hide-input"]
+plan = experiment("benchmark")
+trained = run_all(plan.runs(profile), data, progress_bar=False)
+parts = resplits.on_slices(trained, data)
+display(figures.mark(split_figures.slices(parts, resplits.SLICES, shown), data))
+benchmark_command = f"avmc run benchmark --profile {profile}"
+figures.caption(data, benchmark_command, "it has no such slices", records=trained)
+
+# %% tags=["hide-input"]
+rows = [
+    {"Model": model, "clips": resplits.SLICES[part], **found}
+    for part, by in parts.items()
+    for model, found in by.items()
+]
+display(interval_table(pd.DataFrame(rows)[["Model", "clips", *shown]], "slices", shown))
+figures.caption(data, benchmark_command, "it has no such slices", records=trained)
+
+# %% [markdown]
+# ## Videos apart, videos mixed
+#
+# All labelled clips but the placeholders are dealt anew, in folds, so that each is tested once by a model that never saw it. Once
+# a source video is kept together; once clips change places with others of their sentiment class, whatever their video. Sizes
+# and classes of all parts are the same both ways. What mixing gains is what shared videos are worth.
+
+# %% tags=["hide-input"]
+plan = experiment("resplit")
+dealt = run_all(plan.runs(profile), data, progress_bar=False)
+statistics, groups = resplits.out_of_fold(dealt, data)
+models = list(dict.fromkeys(row.model for row in plan.rows))
+gained = family(statistics, groups, [(f"{m}, by clip", f"{m}, by video") for m in models], shown)
+display(figures.mark(contrast_figures.forest(gained, shown), data))
+resplit_command = f"avmc run resplit --profile {profile}"
+display(figures.caption(data, resplit_command, "one split only", records=dealt))
+Markdown(
+    f"{len(groups)} clips of {len(set(groups))} videos. **{tally(gained)}** Right of zero, mixing videos is better."
+)
+
+# %% tags=["hide-input"]
+display(contrast_table(gained, "leakage"))
+figures.caption(data, resplit_command, "one split only", records=dealt)
+
+# %% [markdown]
+# ## How many labelled clips
+#
+# AV-MC with a part of the labelled training clips: drawn by the run's seed, each sentiment class in its share, the smaller samples
+# within the larger ones. Once supervised, once with all unlabelled clips besides. The two are the released models, which differ
+# in more than that ([](../differences.md)).
+
+# %% tags=["hide-input"]
+plan = experiment("learning_curve")
+records = run_all(plan.runs(profile), data, progress_bar=False)
+summary, table = results.summarise(records, data), results.tabulate(records, data)
+clips = [round(share * len(data.split("train"))) for share in SHARES]
+names = {m: [row.name for row in plan.rows if row.model == m] for m in dict.fromkeys(row.model for row in plan.rows)}
+points = {model: [summary[name] for name in found] for model, found in names.items()}
+seeds = {
+    model: [table[table["name"] == name][shown].to_dict("list") for name in found] for model, found in names.items()
+}
+display(figures.mark(split_figures.learning_curve(clips, points, seeds, ["Acc2", "MAE"]), data))
+curve_command = f"avmc run learning_curve --profile {profile}"
+figures.caption(data, curve_command, "all labelled clips only", records=records)
+
+# %% tags=["hide-input"]
+unlabelled = contrasts(records, data, list(zip(names["AV-MC(Semi)"], names["AV-MC"], strict=True)), shown)
+display(contrast_table(unlabelled, "learning-curve"))
+display(figures.caption(data, curve_command, "all labelled clips only", records=records))
+Markdown(f"What the unlabelled clips add at each size: **{tally(unlabelled)}**")
+
+# %% tags=["hide-input"]
+every = {**trained, **dealt, **records}
+artefacts.save(
+    "splits",
+    {
+        "shared": shared.set_index("split").to_dict("index"),
+        "alike": alike,
+        "tally": tally(gained),
+        "tally_unlabelled": tally(unlabelled),
+        "clips": clips,
+        "runs": len(every),
+    },
+    artefacts.provenance(data, command, every),
+)
+Markdown("The split as the paper prints it, and what its labels are, is on [](01_dataset_statistics.ipynb).")
