@@ -81,7 +81,7 @@ measured = reliance.measure_runs(records, data, plan)
 with_rule = measured | reliance.measure_rule(data, plan)
 lost = reliance.losses(with_rule)
 display(figures.mark(reliance_figures.losses(lost, metric), data))
-display(figures.caption(data, command, "no figure in the paper", records=records))
+display(figures.caption(data, command, status="not in the paper", records=records))
 Markdown(f"Noise: {plan.scale:g} standard deviation(s). Permutations of each modality: {plan.permutations}.")
 
 # %% tags=["hide-input"]
@@ -90,7 +90,7 @@ display(
         loss_table(lost, ["Acc2", "Corr", "MAE"]), "losses", filters=("modality", "change", "metric"), scale_by="metric"
     )
 )
-figures.caption(data, command, "intact minus changed", records=records)
+figures.caption(data, command, status="intact minus changed", records=records)
 
 # %% [markdown]
 # ## Shares of the score
@@ -102,12 +102,12 @@ figures.caption(data, command, "intact minus changed", records=records)
 # %% tags=["hide-input"]
 shares = reliance.shares(with_rule)
 display(figures.mark(reliance_figures.shares(shares, ["Acc2", "Corr", "MAE"]), data))
-figures.caption(data, command, "no figure in the paper", records=records)
+figures.caption(data, command, status="not in the paper", records=records)
 
 # %% tags=["hide-input"]
 display(Table(share_table(shares, ["Acc2", "Corr", "MAE"]), "shares", filters=("metric",), scale_by="metric"))
 worst = max(abs(reliance.remainder(shares)))
-display(figures.caption(data, command, "all = none + text + audio + vision", records=records))
+display(figures.caption(data, command, status="all = none + text + audio + vision", records=records))
 Markdown(f"Largest difference between the sum of the parts and the whole: {worst:.1e}.")
 
 # %% [markdown]
@@ -124,7 +124,7 @@ if heard.empty:
     display(Markdown(silence))
 else:
     display(figures.mark(reliance_figures.hearing(heard, metric), data))
-    display(figures.caption(data, command, "no figure in the paper", records=records))
+    display(figures.caption(data, command, status="not in the paper", records=records))
     display(
         Markdown(
             f"The encoder gives the store's own text features back from the clean transcripts to within {gap:.1e}."
@@ -143,9 +143,9 @@ else:
 said = answers(records, data, test)
 found = {name: calibrations(tasks, test) for name, tasks in said.items()}
 display(figures.mark(reliance_figures.calibration(found), data))
-display(figures.caption(data, command, "no figure in the paper", records=records))
+display(figures.caption(data, command, status="not in the paper", records=records))
 display(Table(calibration_table(found), "calibration", filters=("task",)))
-figures.caption(data, command, "slope 1 and intercept 0 are perfect", records=records)
+figures.caption(data, command, status="slope 1 and intercept 0 are perfect", records=records)
 
 # %% tags=["hide-input"]
 artefacts.save(

@@ -1,0 +1,88 @@
+"""Cases obey their stated rule, are drawn by seed, and are never placeholder clips or clips of train."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import pytest
+
+from avmc_core import case_figures, schema
+from avmc_core.cases import KINDS, choose, errors, glosses, table
+from avmc_core.corpus import ensure_corpus
+from avmc_core.errors import InputError
+
+matplotlib.use("agg")
+RULES = {  # the signs of M, T, A, V that each kind may have, written out
+    "all agree": [(1, 1, 1, 1), (-1, -1, -1, -1)],
+    "neutral words": [(1, 0, 1, 1), (-1, 0, -1, -1)],
+    "words against": [(1, -1, 1, 1), (-1, 1, -1, -1)],
+    "voice against": [(1, 1, -1, 1), (-1, -1, 1, -1)],
+    "face against": [(1, 1, 1, -1), (-1, -1, -1, 1)],
+    "smile alone": [(1, -1, -1, 1)],
+}
+
+
+@pytest.fixture(scope="module")
+def signed(tiny_store):
+    """The tiny test split with labels that hold every kind, two clips of each, in videos of their own."""
+    test = tiny_store.split("test")
+    labels = test.labels.copy()
+    rows = [signs for rules in RULES.values() for signs in (rules * 2)[:2]]
+    labels[: len(rows)] = 0.6 * np.array(rows)
+    labels[len(rows) :] = 0.2  # placeholders: all four equal
+    videos = [*(f"v{k}" for k in range(len(rows))), *["copied"] * (len(test) - len(rows))]
+    tasks = {task: labels[:, k] for k, task in enumerate(schema.TASKS)}
+    return replace(test, labels=labels, clips=test.clips.assign(video_id=videos, **tasks))
+
+
+def test_every_kind_obeys_its_rule_and_takes_no_placeholder(signed):
+    cases = choose(signed)
+    assert [case.kind.name for case in cases] == [*RULES]
+    for case in cases:
+        signs = {tuple(np.sign(signed.labels[row]).astype(int)) for row in case.clips}
+        assert signs <= set(RULES[case.kind.name]) and case.row in case.clips
+        assert "copied" not in set(signed.clips["video_id"].iloc[case.clips])
+
+
+def test_the_seed_decides_and_nothing_else(signed):
+    rows = [tuple(case.row for case in choose(signed, seed)) for seed in (0, 0, 1, 2, 3)]
+    assert rows[0] == rows[1] and len(set(rows)) > 1
+
+
+def test_a_kind_without_clips_is_said_to_have_none(signed):
+    neutral = replace(signed, labels=np.zeros_like(signed.labels))
+    cases = choose(neutral)
+    assert all(case.row is None and not len(case.clips) for case in cases)
+    assert errors(cases, neutral, {}) == {}
+    assert (table(cases, neutral, {}, {})["clips of this kind"] == 0).all()
+
+
+def test_the_error_of_a_kind_is_the_mean_over_its_clips(signed):
+    runs = np.random.default_rng(0).uniform(-1, 1, (3, len(signed)))
+    cases = choose(signed)
+    for case in cases:
+        expected = np.abs(runs[:, case.clips] - signed.labels[case.clips, 0]).mean()
+        assert errors(cases, signed, {"x": runs})[case.kind.name]["x"].estimate == pytest.approx(expected)
+
+
+def test_table_and_pictures_show_every_case(signed):
+    said = {task: np.random.default_rng(1).uniform(-1, 1, (2, len(signed))) for task in schema.TASKS}
+    cases = choose(signed)
+    shown = table(cases, signed, said, {signed.clips["id"].iloc[cases[0].row]: "A gloss."})
+    assert list(shown["case"]) == [kind.name for kind in KINDS] and shown["gloss"].iloc[0] == "A gloss."
+    case_figures.cases(cases, signed, said).canvas.draw()
+    case_figures.errors(errors(cases, signed, {"x": said["M"]}), {kind.name: 2 for kind in KINDS}).canvas.draw()
+
+
+def test_glosses_are_the_generators(tmp_path, tiny_store):
+    corpus = ensure_corpus("tiny", tmp_path)
+    found = glosses(corpus)
+    assert set(corpus.split("test").clips["id"]) <= set(found) and all(found.values())
+    assert glosses(tiny_store) == {}
+
+
+def test_clips_of_train_are_refused(tiny_store):
+    with pytest.raises(InputError, match="train"):
+        choose(tiny_store.split("train"))
