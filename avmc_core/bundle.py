@@ -30,6 +30,7 @@ from avmc_core.fonts import is_han
 from avmc_core.grid import default_device, run_store
 from avmc_core.home import home
 from avmc_core.runs import Record, Run, RunStore
+from avmc_core.settings import as_dict
 from avmc_core.store import Store, open_store
 
 NAME, DESCRIPTION = (
@@ -68,7 +69,7 @@ def write_bundle(folder: str | Path, store: Store, names: Iterable[str], profile
     described = _runs(run_store(), store, profile)
     shutil.rmtree(folder, ignore_errors=True)
     with new_folder(folder) as made:
-        commands = _write_results(made, saved) | _write_runs(made, described, store.split("test").clips["id"], profile)
+        commands = _write_results(made, saved) | _write_runs(made, described, store, profile)
         mark = data_mark(store)
         (made / "README.md").write_text(README.format(data=mark), encoding="utf-8")
         write_crate(made, NAME, DESCRIPTION + mark, SAID, commands)
@@ -91,7 +92,7 @@ def _saved(name: str) -> str:
 def _runs(runs: RunStore, store: Store, profile: str) -> list[tuple[str, Run, Record]]:
     """Experiment, run and record of every finished run that an experiment refers to."""
     device = default_device()
-    grids = [(name, run) for name, experiment in EXPERIMENTS.items() for run in experiment.runs(profile)]
+    grids = [(name, run) for name, experiment in EXPERIMENTS.items() for run in experiment.runs(profile, store=store)]
     found = [(name, run, runs.get(run.key(store.digest, device))) for name, run in grids]
     return [(name, run, record) for name, run, record in found if record is not None]
 
@@ -138,7 +139,7 @@ def _cell(value: Any) -> Any:
     return "" if isinstance(value, float) and math.isnan(value) else value
 
 
-def _write_runs(folder: Path, described: list[tuple[str, Run, Record]], ids: pd.Series, profile: str) -> dict[str, str]:
+def _write_runs(folder: Path, described: list[tuple[str, Run, Record]], store: Store, profile: str) -> dict[str, str]:
     (folder / "predictions").mkdir()
     commands, lines = {}, []
     for experiment, run, record in described:
@@ -157,11 +158,13 @@ def _write_runs(folder: Path, described: list[tuple[str, Run, Record]], ids: pd.
                 "parameters": record.parameters,
                 **record.scores.get("test", {}).get("M", {}),
                 "settings": record.settings,
+                "protocol": as_dict(run.protocol),
             }
         )
         name = f"predictions/{record.key}.csv"
         if record.status == "done" and name not in commands:
-            found = {"id": ids, **record.predictions("test")}
+            test = run.protocol.of(store, run.seed).split("test")  # a re-split has other test clips
+            found = {"id": test.clips["id"], **record.predictions("test")}
             pd.DataFrame(found).to_csv(folder / name, index=False, float_format="%.4f", lineterminator="\n")
             commands[name] = f"avmc run {experiment} --profile {profile}"
     (folder / "runs.csv").write_text(_csv(lines) if lines else "experiment\n", encoding="utf-8")

@@ -18,6 +18,7 @@ from avmc_core.crate import METADATA
 from avmc_core.errors import InputError
 from avmc_core.experiments import Experiment, Row
 from avmc_core.grid import run_all
+from avmc_core.protocol import Protocol
 
 TRIVIAL = Experiment(
     "Trivial", "nowhere", (Row("Constant", "Constant", seeded=False), Row("Late", "Late mean", seeded=False))
@@ -108,3 +109,13 @@ def test_how_to_cite_follows_the_citation_file():
     assert citation()["title"] in text and citation()["references"][0]["doi"] in text
     assert all(f"{author['family-names']}, " in text for author in citation()["references"][0]["authors"])
     assert citation()["version"] in Path(bundle.__file__).with_name("__init__.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+def test_a_resplit_run_names_the_clips_that_it_was_tested_on(made, tiny_store, monkeypatch):
+    row = Row("Again", "Constant", seeded=False, protocol=Protocol(resplit="by clip", fold=1))
+    plan = Experiment("Re-split", "nowhere", (row,))
+    monkeypatch.setattr(bundle, "EXPERIMENTS", {"resplit": plan})
+    ((run, record),) = run_all(plan.runs("ci"), tiny_store, progress_bar=False, jobs=1).items()
+    predicted = pd.read_csv(made() / "predictions" / f"{record.key}.csv", dtype={"id": str})
+    assert list(predicted["id"]) == list(run.protocol.of(tiny_store, run.seed).split("test").clips["id"])
