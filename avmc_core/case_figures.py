@@ -41,7 +41,7 @@ def cases(chosen: list[Case], split: Split, said: Mapping[str, np.ndarray]) -> F
     for ax in (axes[-1, 0], axes[-1, 2]):
         ax.set_xlabel("seconds", fontsize=7.5)
     axes[-1, 3].set_xlabel("negative  –  positive", fontsize=7.5)
-    titles = ("loudness, pitch (dots)", "face along the clip", "action units", "label and prediction")
+    titles = ("loudness, pitch", "face along the clip", "action units", "label and prediction")
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title, fontsize=8)
     keys = [Line2D([], [], color="black", marker="|", markersize=9, markeredgewidth=2, linewidth=0, label="label")]
@@ -51,7 +51,7 @@ def cases(chosen: list[Case], split: Split, said: Mapping[str, np.ndarray]) -> F
         )
         for t in said
     ]
-    fig.legend(handles=keys, fontsize=7, loc="outside lower center", ncols=5)
+    fig.legend(handles=keys, fontsize=7, loc="outside upper center", ncols=5)
     return fig
 
 
@@ -68,7 +68,7 @@ def errors(found: Mapping[str, Mapping[str, Interval]], counts: Mapping[str, int
     ax.set_yticks(range(len(kinds)), [f"{kind} ({counts[kind]})" for kind in kinds], fontsize=8)
     ax.set(ylim=(len(kinds) - 0.5, -0.5), xlim=(0, None), xlabel="mean absolute error of M, label units")
     ax.grid(axis="x", linewidth=0.4)
-    fig.legend(fontsize=7.5, loc="outside lower center", ncols=2)
+    fig.legend(fontsize=7.5, loc="outside upper center", ncols=2)
     return fig
 
 

@@ -23,13 +23,13 @@ class Kind:
     name: str
     says: str
     sides: tuple[int, int, int]
-    positive: bool = False  # only clips with M > 0
+    only: int = 0  # 1: only clips with M > 0, -1: only those with M < 0
 
     def holds(self, signs: np.ndarray) -> np.ndarray:
         """Which clips are of this kind, (N,) bool, by the signs of M, T, A, V, (4, N)."""
         m, *others = signs
         on_side = [other == side * m for other, side in zip(others, self.sides, strict=True)]
-        return np.logical_and.reduce([m > 0 if self.positive else m != 0, *on_side])
+        return np.logical_and.reduce([m == self.only if self.only else m != 0, *on_side])
 
 
 KINDS = (
@@ -38,7 +38,8 @@ KINDS = (
     Kind("words against", "T on the other side, voice and face on that of M", (-1, 1, 1)),
     Kind("voice against", "A on the other side, words and face on that of M", (1, -1, 1)),
     Kind("face against", "V on the other side, words and voice on that of M", (1, 1, -1)),
-    Kind("smile alone", "M and V positive, words and voice negative: the paper's failure", (-1, -1, 1), positive=True),
+    Kind("smile alone", "M and V positive, words and voice negative: the paper's failure", (-1, -1, 1), only=1),
+    Kind("smile overruled", "V positive, but M, words and voice negative: nearest to it", (1, 1, -1), only=-1),
 )
 
 

@@ -80,7 +80,7 @@ def hearing(table: pd.DataFrame, metric: str) -> Figure:
         ax.set_title(kind)
         ax.set_xlabel("character error rate, %", fontsize=8)
     axes[0].set_ylabel(_lost(metric), fontsize=8)
-    fig.legend(*axes[0].get_legend_handles_labels(), fontsize=7.5, loc="outside lower center", ncols=2)
+    fig.legend(*axes[0].get_legend_handles_labels(), fontsize=7.5, loc="outside upper center", ncols=2)
     return fig
 
 
@@ -102,7 +102,7 @@ def calibration(found: Mapping[str, Mapping[str, Calibration]]) -> Figure:
         ax.set_xlabel("mean prediction", fontsize=8)
     axes[0, 0].set_ylabel("mean label", fontsize=8)
     handles = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    fig.legend(handles.values(), handles.keys(), fontsize=7.5, loc="outside lower center", ncols=2)
+    fig.legend(handles.values(), handles.keys(), fontsize=7.5, loc="outside upper center", ncols=2)
     return fig
 
 

@@ -40,7 +40,7 @@ def embeddings(flat: Mapping[str, np.ndarray], classes: np.ndarray) -> Figure:
         for task, modality in MODALITY_OF_TASK.items()
     ]
     keys += [Line2D([], [], color=CLASS_COLOURS[c], marker="o", linewidth=0, markersize=5, label=c) for c in CLASSES]
-    fig.legend(handles=keys, fontsize=7.5, loc="outside lower center", ncols=len(keys))
+    fig.legend(handles=keys, fontsize=7.5, loc="outside upper center", ncols=len(keys))
     return fig
 
 
@@ -76,7 +76,7 @@ def measured(table: Mapping[str, Mapping[str, Interval]], before: Mapping[str, M
     ]
     if before:
         keys.append(Line2D([], [], color="#8C8C8C", marker="o", fillstyle="none", linewidth=0, label="before training"))
-    fig.legend(handles=keys, fontsize=7.5, loc="outside lower center", ncols=2)
+    fig.legend(handles=keys, fontsize=7.5, loc="outside upper center", ncols=2)
     return fig
 
 

@@ -21,6 +21,7 @@ RULES = {  # the signs of M, T, A, V that each kind may have, written out
     "voice against": [(1, 1, -1, 1), (-1, -1, 1, -1)],
     "face against": [(1, 1, 1, -1), (-1, -1, -1, 1)],
     "smile alone": [(1, -1, -1, 1)],
+    "smile overruled": [(-1, -1, -1, 1)],
 }
 
 
