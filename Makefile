@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 export AVMC_HOME AVMC_STORE AVMC_META AVMC_PROFILE AVMC_BERT
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test check test-media test-cluster lock clean
+.PHONY: help book pdf test torture check test-media test-cluster lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,9 @@ pdf: .venv/checks ## Print the built book as one PDF, _build/html/book.pdf (need
 
 test: .venv/ready ## Set up, run the tests
 	$(BIN)/pytest
+
+torture: .venv/ready ## Hostile files, kills and faults at length, with counts; goes on where it was stopped (about 40 minutes)
+	PYTHONPATH=tests $(BIN)/python -m torture
 
 check: .venv/checks pdf test-media test-cluster ## Lint; check the built book (links, weight, browser), its PDF and results; clips to predictions; a cluster
 	$(BIN)/ruff check .

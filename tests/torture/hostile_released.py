@@ -1,0 +1,314 @@
+"""Files of the released kind with something wrong in them, through the importer into a store.
+
+Whatever is imported is compared with what the ordinary pickle module reads from the same file, value by value, and the
+repairs that the manifest states are counted again here.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import released_factory as factory
+
+from avmc_core import schema
+from avmc_core.importing import import_released
+from avmc_core.store import Store, verify_store
+from torture import sandbox
+from torture.case import Case, damaged
+
+FILES = ("s.pkl", "u.pkl")
+VALID = tuple(pickle.dumps(content, 4) for content in (factory.supervised(), factory.unsupervised()))
+FEATURES, LENGTHS = schema.MODALITIES, ("audio_lengths", "vision_lengths")
+TEXTS = ("id", "raw_text", "annotations")
+LABELS = tuple(schema.LABEL_KEYS.values())
+Change = Callable[[np.ndarray], object]
+
+
+def _set(index, value) -> Change:
+    def change(column: np.ndarray) -> np.ndarray:
+        column = column.astype(np.result_type(column, np.float64)) if isinstance(value, float) else column.copy()
+        column[index] = value
+        return column
+
+    return change
+
+
+NUMBERS: dict[str, Change] = {
+    "NaN": _set(0, np.nan),
+    "inf": _set(-1, np.inf),
+    "-inf": _set(0, -np.inf),
+    "1e39": _set(0, 1e39),
+    "-1": _set(0, -1.0),
+    "0": _set(0, 0.0),
+    "1.5": _set(0, 1.5),
+    "2**40": _set(0, 2.0**40),
+    "10000": _set(0, 10_000.0),
+}
+SHAPES: dict[str, Change] = {
+    "one row less": lambda c: c[:-1],
+    "one row more": lambda c: np.concatenate([c, c[:1]]),
+    "no rows": lambda c: c[:0],
+    "one dimension more": lambda c: c[:, None],
+    "one dimension less": lambda c: c[:, 0] if c.ndim > 1 else c[0],
+    "turned": lambda c: np.ascontiguousarray(c.T),
+    "Fortran order": np.asfortranarray,
+    "half the last axis": lambda c: np.ascontiguousarray(c[..., : c.shape[-1] // 2]),
+    "twice the last axis": lambda c: np.concatenate([c, c], axis=-1),
+    "reversed rows": lambda c: np.ascontiguousarray(c[::-1]),
+}
+TYPES: dict[str, Change] = {
+    "big endian": lambda c: c.astype(c.dtype.newbyteorder(">")),
+    "float16": lambda c: c.astype(np.float16),
+    "float32": lambda c: c.astype(np.float32),
+    "int8": lambda c: c.astype(np.int8),
+    "uint64": lambda c: c.astype(np.uint64),
+    "bool": lambda c: c.astype(bool),
+    "text": lambda c: c.astype(str),
+    "objects": lambda c: c.astype(object),
+    "complex": lambda c: c.astype(complex),
+    "bytes": lambda c: c.astype("S8"),
+    "dates": lambda c: np.zeros(c.shape, "M8[s]"),
+    "a list": lambda c: c.tolist(),
+    "a tuple": lambda c: tuple(c.tolist()),
+    "a dict": lambda c: dict(enumerate(c.tolist())),
+    "None": lambda c: None,
+    "a number": lambda c: 1.0,
+    "a word": lambda c: "word",
+}
+WORDS: dict[str, Change] = {
+    name: _set(0, text)
+    for name, text in {
+        "empty": "",
+        "separator in it": "a/b$_$1",
+        "back in it": "..\\b$_$1",
+        "up": "..",
+        "up and separator": "../../x$_$1",
+        "NUL": "a\0b",
+        "line end": "a\nb",
+        "carriage return": "a\rb",
+        "escape": "a\x1b[2J",
+        "only separator": "$_$",
+        "no video": "$_$1",
+        "no clip": "v$_$",
+        "no separator": "alone",
+        "blank": " a$_$1",
+        "quote": '"',
+        "formula": "=1+1",
+        "long": "a" * 300,
+        "right to left": "\u202ea$_$1",
+        "surrogate pair": "𠮷$_$1",
+        "comma": "a,b$_$1",
+        "NA": "NA",
+    }.items()
+}
+TOKENS: dict[str, Change] = {
+    "a hole in the mask": _set((0, 1), [1, 0, 1, 0, 0, 0]),
+    "no token": _set((0, 1), 0),
+    "mask of twos": _set((0, 1, 0), 2),
+    "negative word": _set((0, 0, 0), -5),
+    "a word beyond all": _set((0, 0, 0), 2**31),
+    "half a word": _set((0, 0, 0), 0.5),
+    "segments": _set((0, 2), 7),
+}
+
+
+def columns(rng: np.random.Generator, count: int) -> Iterator[Case]:
+    """Every column of a split with every wrong value, shape and type; the released keys missing, doubled, strange."""
+    for part, key in (("train", key) for key in factory.columns("train")):
+        changes = SHAPES | TYPES
+        changes |= WORDS if key in TEXTS else NUMBERS
+        changes |= TOKENS if key == "text_bert" else {}
+        for what, change in changes.items():
+            yield _content(f"{key}: {what}", part, key, change)
+        yield _content(f"{key}: missing", part, key, None)
+    for key in factory.unsupervised():
+        for what in (
+            ("NaN", "inf", "-1", "one row less", "objects", "a list")
+            if key not in TEXTS
+            else ("no rows", "up", "objects")
+        ):
+            yield _content(f"unlabelled {key}: {what}", "", key, (NUMBERS | SHAPES | TYPES | WORDS)[what])
+
+
+def structures(rng: np.random.Generator, count: int) -> Iterator[Case]:
+    """Key sets, ids that meet, repairs that have to be counted."""
+    for name, (supervised, unsupervised) in _structures().items():
+
+        def write(folder: Path, contents=(supervised, unsupervised)) -> None:
+            for file, content in zip(FILES, contents, strict=True):
+                (folder / file).write_bytes(content if isinstance(content, bytes) else pickle.dumps(content, 4))
+
+        yield Case(name, write, import_and_compare)
+
+
+def _structures() -> dict[str, tuple]:
+    def with_(change: Callable[[dict, dict], object]) -> tuple[dict, dict]:
+        contents = factory.supervised(), factory.unsupervised()
+        change(*contents)
+        return contents
+
+    def ids(s, u, values):
+        for split, row, value in values:
+            column = u["id"] if split == "u" else s[split]["id"]
+            target = column.astype("U40")
+            target[row] = value
+            (u if split == "u" else s[split])["id"] = target
+
+    other = (2, None, [], "x", 1.5, (), {"train": 1}, {1: 2}, {"train": {}, "valid": {}, "test": {}})
+    return {
+        **{f"a {type(value).__name__} for a file": (value, factory.unsupervised()) for value in other},
+        **{f"a {type(value).__name__} for the unlabelled": (factory.supervised(), value) for value in other},
+        "the files swapped": (factory.unsupervised(), factory.supervised()),
+        "the same file twice": (factory.supervised(), factory.supervised()),
+        "an empty file": (b"", factory.unsupervised()),
+        "no pickle": (b"PK\x03\x04" * 50, factory.unsupervised()),
+        "a split missing": with_(lambda s, u: s.pop("valid")),
+        "a split more": with_(lambda s, u: s.update(dev=s["valid"])),
+        "train_mix of rubbish": with_(lambda s, u: s.update(train_mix=[1, 2])),
+        "simulated of rubbish": with_(lambda s, u: s.update(simulated="{")),
+        "simulated in one file": with_(lambda s, u: s.update(simulated="{}")),
+        "simulated of a megabyte": with_(
+            lambda s, u: (s.update(simulated='{"a": "' + "x" * 2**21 + '"}'), u.update(simulated="{}"))
+        ),
+        "simulated, deep": with_(lambda s, u: (s.update(simulated="[" * 100_000), u.update(simulated="{}"))),
+        "a key more": with_(lambda s, u: s["train"].update(extra=1)),
+        "a path as a key": with_(lambda s, u: s["train"].update({"../../x": 1})),
+        "an id twice": with_(lambda s, u: ids(s, u, [("train", 0, "a$_$1"), ("train", 1, "a$_$1")])),
+        "an id in two splits": with_(lambda s, u: ids(s, u, [("train", 0, "a$_$1"), ("test", 0, "a$_$1")])),
+        "an id twice among the unlabelled": with_(lambda s, u: ids(s, u, [("u", 0, "a$_$1"), ("u", 1, "a$_$1")])),
+        "an id labelled and unlabelled": with_(lambda s, u: ids(s, u, [("train", 0, "a$_$1"), ("u", 1, "a$_$1")])),
+        "ids that meet when split": with_(lambda s, u: ids(s, u, [("train", 0, "a$_$b$_$c"), ("train", 1, "a$_$b")])),
+        "ids that differ in case": with_(lambda s, u: ids(s, u, [("train", 0, "a$_$1"), ("train", 1, "A$_$1")])),
+        "ids of the same look": with_(lambda s, u: ids(s, u, [("train", 0, "é$_$1"), ("train", 1, "e\u0301$_$1")])),
+        "labels off the grid": with_(
+            lambda s, u: s["train"]["regression_labels"].__setitem__(slice(0, 2), [-0.1, 0.33])
+        ),
+        "values after the end": with_(lambda s, u: s["train"].update(audio_lengths=np.ones(5, int))),
+        "other steps": with_(lambda s, u: u.update(vision=np.pad(u["vision"], ((0, 0), (0, 1), (0, 0))))),
+        "steps of a splits": with_(
+            lambda s, u: s["test"].update(audio=np.pad(s["test"]["audio"], ((0, 0), (0, 3), (0, 0))))
+        ),
+        "ten thousand steps": with_(lambda s, u: s["train"].update(audio=np.zeros((5, 10_000, 25)))),
+    }
+
+
+def files(rng: np.random.Generator, count: int) -> Iterator[Case]:
+    """Both files, cut or with changed bytes; half of the changes hit the program around the arrays."""
+    import pickletools
+    from itertools import pairwise
+
+    programs = []
+    for data in VALID:
+        starts = [start for _, _, start in pickletools.genops(data)]
+        programs.append([place for start, end in pairwise(starts) for place in range(start, min(end, start + 20))])
+    for number in range(count):
+        which = int(rng.random() < 0.3)
+        places = programs[which] if rng.random() < 0.5 else None
+        bad = damaged(VALID[which], rng, places)
+
+        def write(folder: Path, which=which, bad=bad) -> None:
+            for place, file in enumerate(FILES):
+                (folder / file).write_bytes(bad if place == which else VALID[place])
+
+        yield Case(f"damaged {FILES[which]} {number}", write, import_and_compare)
+
+
+def _content(name: str, part: str, key: str, change: Change | None) -> Case:
+    def write(folder: Path) -> None:
+        contents = factory.supervised(), factory.unsupervised()
+        target = contents[0][part] if part else contents[1]
+        if change is None:
+            del target[key]
+        else:
+            try:
+                target[key] = change(target[key])
+            except (
+                ValueError,
+                TypeError,
+                IndexError,
+            ):  # this change makes no sense for this column: a row too few instead
+                target[key] = target[key][:-1]
+        for file, content in zip(FILES, contents, strict=True):
+            (folder / file).write_bytes(pickle.dumps(content, 4))
+
+    return Case(name, write, import_and_compare)
+
+
+def import_and_compare(folder: Path) -> str:
+    """Imports the folder's two files; the store must hold what they say, and leave nothing when it is refused."""
+    try:
+        import_released(folder / "store", *(folder / file for file in FILES), progress=False)
+    except BaseException:
+        left = {path.name for path in folder.iterdir()} - set(FILES)
+        if left:
+            raise sandbox.Accepted(f"left behind: {left}") from None
+        raise
+    store = verify_store(folder / "store")
+    with sandbox.trusted():
+        supervised, unsupervised = (pickle.loads((folder / file).read_bytes()) for file in FILES)
+    expected: Counter[str] = Counter()
+    for name, split in {**{name: supervised[name] for name in schema.SPLITS}, schema.UNLABELLED: unsupervised}.items():
+        expected += compare(store, name, split)
+    labelled = {str(value) for name in schema.SPLITS for value in supervised[name]["id"]}
+    expected["unlabelled clips with the id of a labelled one, kept"] += sum(
+        str(v) in labelled for v in unsupervised["id"]
+    )
+    stated = {repair["what"]: repair["count"] for repair in store.manifest["repairs"]}
+    if stated != {what: number for what, number in expected.items() if number}:
+        raise sandbox.Accepted(f"repairs {stated} instead of {dict(expected)}")
+    return sandbox.REPAIRED if stated else sandbox.HARMLESS
+
+
+def compare(store: Store, name: str, columns: dict) -> Counter[str]:
+    """Every value of a split of the store with the file's own; what had to be repaired in it, counted by loops."""
+    split, repairs = store.split(name), Counter()
+    texts = {"id": "id", "raw_text": "text"} | ({} if name == schema.UNLABELLED else {"annotations": "annotation"})
+    for key, column in texts.items():
+        _equal([str(value) for value in columns[key]], split.clips[column].tolist(), f"{name} {key}")
+    repairs["ids without a separator, read as the video id"] = sum("$_$" not in str(value) for value in columns["id"])
+    tokens = np.asarray(columns["text_bert"])
+    _equal(tokens.astype(np.int64).tolist(), split.tokens.tolist(), f"{name} tokens")
+    lengths = {
+        "text": [int(sum(row[1])) for row in tokens],
+        **{m: [int(v) for v in columns[f"{m}_lengths"]] for m in ("audio", "vision")},
+    }
+    for modality in FEATURES:
+        array, ragged = np.asarray(columns[modality]), getattr(split, modality)
+        for row, length in enumerate(lengths[modality]):
+            inside, after = array[row][:length].astype(np.float32), array[row][length:]
+            if not np.isfinite(inside).all() or inside.tobytes() != ragged[row].tobytes():
+                raise sandbox.Accepted(f"other {modality} in row {row} of {name}")
+            repairs[f"clips with {modality} values after their end, dropped"] += bool(after.any())
+    if name != schema.UNLABELLED:
+        for task, key in schema.LABEL_KEYS.items():
+            labels = [float(value) for value in columns[key]]
+            _equal(labels, split.clips[task].tolist(), f"{name} {key}")
+            if not all(-1 <= label <= 1 for label in labels):
+                raise sandbox.Accepted(f"a label beyond 1 in {name} {key}")
+            repairs["labels off the grid of 0.2, kept"] += sum(abs(v * 5 - round(v * 5)) > 1e-5 for v in labels)
+    if len(set(split.clips["id"])) < len(split):
+        raise sandbox.Accepted(f"an id twice in {name}")
+    return repairs
+
+
+def warm(folder: Path) -> None:
+    """Loads what a good import loads."""
+    for file, data in zip(FILES, VALID, strict=True):
+        (folder / file).write_bytes(data)
+    assert import_and_compare(folder) == sandbox.HARMLESS
+
+
+def _equal(left: list, right: list, what: str) -> None:
+    if left != right:
+        raise sandbox.Accepted(f"other {what}")
+
+
+FAMILIES = {
+    "released files, wrong columns": columns,
+    "released files, wrong structure": structures,
+    "released files, damaged": files,
+}

@@ -1,0 +1,144 @@
+"""The counts of a torture: collected, printed, and recorded in the package for the book's page."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+import avmc_core
+from avmc_core.atomic import new_file
+from avmc_core.bench import _processor
+from avmc_core.runs import commit
+from avmc_core.settings import digest
+
+RESOURCE = "torture.json"
+
+
+def code() -> dict[str, str]:
+    """Which code is tortured."""
+    sources = {p.name: p.read_text(encoding="utf-8") for p in sorted(Path(avmc_core.__file__).parent.rglob("*.py"))}
+    return {"version": avmc_core.__version__, "digest": digest(sources)[:12]}
+
+
+def collect(out: Path, parts: Sequence[str], settings: dict) -> dict:
+    """Everything that was counted under ``out``; a part that was not run, or with other settings, is missing."""
+    known = {}
+    for part in parts:
+        path = out / f"{part.replace(' ', '_')}.json"
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if found.get("settings") == settings and "rows" in found:
+            known[part] = found
+    families = [row for part in known if part.startswith("hostile") for row in known[part]["rows"]]
+    kills = [known[part]["rows"] for part in known if isinstance(known[part]["rows"], dict)]
+    faults = known["faults"]["rows"] if "faults" in known else []
+    bad = [one for row in families for one in row.get("bad", [])]
+    bad += [row for row in kills if any(row[key] for key in ("accepted", "lost", "different", "failed", "orphans"))]
+    bad += [row for row in faults if not row["held"] and not row["skipped"]]
+    totals = {
+        "files": sum(row["cases"] for row in families),
+        **{end: sum(row.get(end, 0) for row in families) for end in ("refused", "repaired", "harmless")},
+        "largest": max((row.get("largest", 0) for row in families), default=0),
+        "slowest": max((row.get("slowest", 0.0) for row in families), default=0.0),
+        "kills": sum(row["kills"] for row in kills),
+        "chains": sum(row["chains"] for row in kills),
+        "accepted": sum(one["end"] == "accepted" for one in bad if "end" in one)
+        + sum(row["accepted"] for row in kills),
+        "lost": sum(row["lost"] for row in kills),
+        "different": sum(row["different"] for row in kills),
+        "orphans": sum(row["orphans"] for row in kills),
+        "faults": len(faults),
+        "held": sum(row["held"] for row in faults),
+        "bad": len(bad),
+        "minutes": sum(found["seconds"] for found in known.values()) / 60,
+        "missing": ", ".join(part for part in parts if part not in known or not known[part]["done"]) or "none",
+    }
+    provenance = {
+        "data": "simulated and made-up files, not CH-SIMS",
+        "command": "make torture",
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{_processor()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "numpy", "pandas", "safetensors")},
+        **settings,
+        "commit": commit(),
+    }
+    return {
+        "provenance": provenance,
+        "data": {"totals": totals, "families": families, "kills": kills, "faults": faults, "bad": bad},
+    }
+
+
+def shown(data: dict) -> dict[str, list[dict[str, str]]]:
+    """The counts in words, for the tables of the book's page."""
+    families = [
+        {
+            "hostile files": row["family"],
+            "tried": str(row["cases"]),
+            "refused": str(row.get("refused", "–")),
+            "repaired and counted": str(row.get("repaired", "–")),
+            "read as another reader reads them": str(row.get("harmless", "–")),
+            "ended badly": row["skipped"] or str(len(row["bad"])),
+            "slowest, s": f"{row.get('slowest', 0):.1f}",
+            "largest, MB": str(row.get("largest", "–")),
+        }
+        for row in data["families"]
+    ]
+    kills = [
+        {
+            "killed": row["job"],
+            "kills": row["skipped"] or str(row["kills"]),
+            "damaged and accepted": str(row["accepted"]),
+            "finished and lost": str(row["lost"]),
+            "chains": str(row["chains"]),
+            "chains with other bytes": str(row["different"]),
+            "processes left": str(row["orphans"]),
+        }
+        for row in data["kills"]
+    ]
+    faults = [{"fault": row["fault"], "what happened": row["skipped"] or row["what"]} for row in data["faults"]]
+    return {"families": families, "kills": kills, "faults": faults}
+
+
+def render(result: dict) -> str:
+    """The counts as a table for the terminal."""
+    data, lines = result["data"], []
+    for row in data["families"]:
+        ends = (
+            row["skipped"]
+            or f"{row['refused']:5} refused {row['repaired']:4} repaired {row['harmless']:4} harmless {len(row['bad']):3} bad"
+        )
+        lines.append(f"{row['family']:34} {row['cases']:5} files {ends}")
+    for row in data["kills"]:
+        bad = ", ".join(f"{row[key]} {key}" for key in ("accepted", "lost", "different", "failed", "orphans"))
+        lines.append(f"{row['job']:34} {row['kills']:5} kills {row['skipped'] or bad} {row['notes']}")
+    for row in data["faults"]:
+        lines.append(f"{row['fault']:60} {row['skipped'] or ('held' if row['held'] else 'BAD')}: {row['what']}")
+    lines += [f"bad: {one}" for one in data["bad"]]
+    return "\n".join(
+        [
+            *lines,
+            ", ".join(
+                f"{name} {value if not isinstance(value, float) else round(value, 2)}"
+                for name, value in data["totals"].items()
+            ),
+        ]
+    )
+
+
+def record(result: dict) -> Path:
+    """Puts the counts into the package's resources, where the book's page finds them."""
+    path = Path(str(files("avmc_core").joinpath("resources", RESOURCE)))
+    with new_file(path) as temporary:
+        temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def recorded() -> dict:
+    """The counts that the package carries."""
+    return json.loads(files("avmc_core").joinpath("resources", RESOURCE).read_text(encoding="utf-8"))
