@@ -98,11 +98,11 @@ def lstm_states(rnn: LSTM, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     x is (B, T, D), or (B, 1, D) if the input is the same at every step. Steps of zeros, which padding is made of, need no
     product. Gates come in the order i, f, g, o.
     """
-    some = (x != 0).any(-1)  # (B, T or 1)
+    some = x.any(-1)  # (B, T or 1)
     inputs = x.new_zeros(*x.shape[:2], 4 * rnn.hidden_size)
     inputs = inputs.index_put((some,), rnn.gates(x[some])).expand(-1, steps, -1)  # (B, T, 4h)
     if fused(x):
-        states = rnn.states(inputs.flatten(0, 1).clone(), torch.full((len(x),), steps))
+        states = rnn.states(inputs.flatten(0, 1), torch.full((len(x),), steps))  # overwrites what nobody else reads
         return tuple(state.unflatten(0, (len(x), steps)) for state in states)
     inputs = inputs + rnn.bias_ih_l0 + rnn.bias_hh_l0
     h = c = x.new_zeros(len(x), rnn.hidden_size)
