@@ -30,6 +30,7 @@
 # avmc status                                  # the keys of the runs
 # avmc export KEY model --store my-store       # all seeds of a run in one file, with a model card
 # # the sentence: "What lovely weather today"
+# avmc run avmc --init model --store other      # goes on from these weights on another store
 # avmc predict clip.mp4 --text "今天天气真好" --model model --picture clip.png
 # ```
 #
@@ -45,9 +46,13 @@
 # | text | last hidden states of the encoder, [CLS] and [SEP] included | at most 50 tokens |
 # | audio | openSMILE's eGeMAPSv02 low-level descriptors, 25 columns every 10 ms at 16 kHz | cut at 925 |
 # | vision | OpenFace's 177 columns at 25 frames per second: pose, 68 landmarks, action units | cut at 232 |
+# | wav2vec 2.0, if asked for | `--wav2vec FOLDER`: mean of all hidden states, every 20 ms, beside the audio above | cut at the same time |
+#
+# The layers of wav2vec 2.0 count alike; weights for them that are learned with the model are not implemented.
 #
 # The visual columns come from OpenFace 2.2 when you have it (`--visual openface --openface PROGRAM`, or a folder with its
-# CSV files). Without it they are an **approximation**, and the store says so: landmarks from dlib, the pose of a generic
+# CSV files; tested with files and a program of its form, never with OpenFace itself). Without it they are an
+# **approximation**, and the store says so: landmarks from dlib, the pose of a generic
 # head fitted to them, action units from how far the landmarks are from the face's own median over the clip. An expression
 # that is held throughout a clip is not seen by it, nor is anything that shows in wrinkles and not in outlines.
 #
@@ -59,7 +64,7 @@
 # ## Who is speaking
 #
 # With one face nobody has to ask. With several, the mouth is chosen whose opening goes with the loudness. This is a
-# **fallback**, not the TalkNet model of the public toolkit, whose weights have to be had separately. It chooses one face
+# **fallback**: the TalkNet model of the public toolkit is not implemented here, and its weights cannot be used. It chooses one face
 # for the whole clip; it does not follow a change of speakers, cannot tell that none of the faces speaks, and fails when two
 # people talk or laugh together or when a mouth is small, turned away or covered.
 
