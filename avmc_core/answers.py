@@ -21,8 +21,8 @@ def answers(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Name to task to predictions (R, N) of its R finished runs for the N ``clips``; ``store`` is what they were trained on.
 
-    Networks are loaded; models that are fitted are fitted again, which takes no time. A head that was never trained, as AV-MC
-    has without unimodal tasks, is not asked. Raises InputError for clips whose features do not fit the store's.
+    Networks are loaded; models that are fitted are fitted again, which takes no time. Raises InputError for clips whose
+    features do not fit the store's.
     """
     _check(store, clips)
     device = device or default_device()
@@ -41,9 +41,8 @@ def answers(
                 if model.inputs not in views:
                     views[model.inputs] = SplitData(clips, model.inputs)
                 said = predict(model, views[model.inputs], device)
-        tasks = schema.TASKS if getattr(run.settings, "unimodal_tasks", True) else ("M",)
-        for task in (task for task in tasks if task in said):
-            found.setdefault(run.name, {}).setdefault(task, []).append(said[task])
+        for task, values in said.items():
+            found.setdefault(run.name, {}).setdefault(task, []).append(values)
     return {name: {task: np.stack(runs) for task, runs in said.items()} for name, said in found.items()}
 
 

@@ -89,7 +89,7 @@ def explain(package: Package, clip: Clip) -> Account:
     for network in package.networks().values():
         with torch.no_grad():
             output = network(SplitData(split, network.inputs).batch(torch.arange(len(coalitions))))
-        for task in schema.TASKS:
+        for task in network.tasks:
             if task in output:
                 tasks.setdefault(task, []).append(float(output[task][-1]))
         worth.append(output["M"].double().numpy())

@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from avmc_core import schema
 from avmc_core.batches import Inputs, SplitData
 from avmc_core.errors import InputError
 from avmc_core.models.base import Model, Pass, Training
@@ -106,13 +105,13 @@ def train(
 
 
 def predict(model: Model, data: SplitData, device: str = "cpu") -> dict[str, np.ndarray]:
-    """Predictions (N,) float32 of each task that the model has, in the order of the split; evaluation mode."""
+    """Predictions (N,) float32 of each task that the model was trained for, in the order of the split; evaluation mode."""
     model.eval()
     found: dict[str, list[Tensor]] = {}
     with torch.no_grad():
         for batch in data.in_order():
             output = model(batch.to(device))
-            for task in schema.TASKS:
+            for task in model.tasks:
                 if task in output:
                     found.setdefault(task, []).append(output[task])
     return {task: torch.cat(parts).cpu().numpy() for task, parts in found.items()}

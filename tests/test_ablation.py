@@ -61,6 +61,9 @@ def test_killed_halfway_and_restarted_it_computes_only_what_is_missing(runs, tin
     assert len(computed) == len(runs) == len(records) == 10
     for key, changed in kept.items():
         assert (store.get(key).folder / "predictions.safetensors").stat().st_mtime_ns == changed
+    for run, record in records.items():  # a head that was never trained is neither kept nor scored
+        tasks = {"M"} if "Unimodal" in run.name else {"M", "T", "A", "V"}
+        assert set(record.scores["test"]) == set(record.predictions("test")) == tasks
 
 
 def test_contrasts_are_one_family(runs, tiny_store, tmp_path):

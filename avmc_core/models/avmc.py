@@ -88,10 +88,13 @@ class AVMC(Model):
         self.text = Text(settings.text, "cls", sizes.text, encoder)
 
     @property
+    def tasks(self) -> tuple[str, ...]:
+        return schema.TASKS if self.settings.unimodal_tasks else ("M",)
+
+    @property
     def task_weights(self) -> dict[str, float]:
         """alpha_k of the tasks in use."""
-        tasks = schema.TASKS if self.settings.unimodal_tasks else ("M",)
-        return {task: getattr(self.settings.weights, task) for task in tasks}
+        return {task: getattr(self.settings.weights, task) for task in self.tasks}
 
     @property
     def mixed_modalities(self) -> dict[str, tuple[str, float]]:

@@ -68,6 +68,11 @@ class Model(nn.Module):
     settings: object  # a frozen dataclass with a field ``training: Training``
 
     @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that the losses train; what the network says of others means nothing."""
+        return schema.TASKS
+
+    @property
     def training_settings(self) -> Training:
         return self.settings.training
 
