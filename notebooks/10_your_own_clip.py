@@ -29,8 +29,8 @@
 # AVMC_STORE=my-store avmc run avmc            # train on it
 # avmc status                                  # the keys of the runs
 # avmc export KEY model --store my-store       # all seeds of a run in one file, with a model card
+# avmc run avmc --init model --store other     # go on from these weights on another store
 # # the sentence: "What lovely weather today"
-# avmc run avmc --init model --store other      # goes on from these weights on another store
 # avmc predict clip.mp4 --text "今天天气真好" --model model --picture clip.png
 # ```
 #
@@ -46,7 +46,7 @@
 # | text | last hidden states of the encoder, [CLS] and [SEP] included | at most 50 tokens |
 # | audio | openSMILE's eGeMAPSv02 low-level descriptors, 25 columns every 10 ms at 16 kHz | cut at 925 |
 # | vision | OpenFace's 177 columns at 25 frames per second: pose, 68 landmarks, action units | cut at 232 |
-# | wav2vec 2.0, if asked for | `--wav2vec FOLDER`: mean of all hidden states, every 20 ms, beside the audio above | cut at the same time |
+# | wav2vec 2.0 | with `--wav2vec FOLDER`, beside the audio: mean of all hidden states, every 20 ms | cut at the same time |
 #
 # The layers of wav2vec 2.0 count alike; weights for them that are learned with the model are not implemented.
 #
