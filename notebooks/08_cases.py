@@ -102,4 +102,4 @@ artefacts.save(
     },
     artefacts.provenance(data, command, records),
 )
-Markdown("The same question put to thousands of made clips: [](07_oh_my_god.ipynb).")
+Markdown("The same question put to made clips over the whole label range: [](07_oh_my_god.ipynb).")
