@@ -55,7 +55,7 @@ def full_size(costs: pd.DataFrame, clips: int, epochs: int, bench: Mapping[str, 
         step, scale = bench.get(BENCHED.get(model, model)), CLIPS["train"] / clips
         if getattr(registry.settings_of(model), "text", "") == "finetune":
             epoch, hours, source = math.nan, math.nan, "not known: BERT is fine-tuned"
-        elif step:
+        elif step and "fast" in step:
             passed = sum(CLIPS.values()) if model == "AV-MC(Semi)" else CLIPS["train"]
             epoch, source = math.ceil(passed / step["clips"]) * step["fast"], "a step at real size"
             hours = epoch * epochs / HOUR
