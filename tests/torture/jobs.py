@@ -61,6 +61,8 @@ def _inputs(shared: Path) -> Path:
 
 def _import(inputs: Path) -> Job:
     def work(folder: Path) -> None:
+        if (folder / "store").exists():  # killed after its last step: nothing is left to do
+            return
         importing._BLOCK_BYTES = 1  # a step a clip
         importing.import_released(folder / "store", inputs / "s.pkl", inputs / "u.pkl", progress=False)
 
@@ -98,6 +100,7 @@ def _runs(folder: Path) -> dict[str, str]:
             raise AssertionError(f"left in a finished run: {names}")
         fields = json.loads((record.folder / RECORD).read_text())
         facts = {key: value for key, value in fields.items() if key not in ("seconds", "seal")}
+        facts["environment"].pop("peak_bytes", None)  # measured, like the seconds
         found[record.key] = tree(record.folder, (RECORD,)) + json.dumps(facts, sort_keys=True)
     return found
 

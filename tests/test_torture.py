@@ -1,0 +1,48 @@
+"""The short torture: the listed hostile files, a few random ones of each family, a chain of kills of the quick jobs, and most
+of the faults. ``make torture`` does it at length; this is for every day."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+if sys.platform != "linux":
+    pytest.skip("the sandbox reads /proc", allow_module_level=True)
+
+from torture import faults, hostile, jobs, kills
+
+SEED, RANDOM = 1, 4
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("module", hostile.MODULES)
+def test_hostile_files_end_clearly(module, place, monkeypatch):
+    """Refused, or read as another reader reads them; no crash, hang, gigabyte, socket, program or stray file."""
+    families = list(hostile.run(module, RANDOM, SEED, place, every=5))
+    if reason := families[0]["skipped"]:
+        pytest.skip(reason)
+    assert [bad for family in families for bad in family["bad"]] == []
+    assert sum(family["cases"] for family in families) > 1
+
+
+@pytest.mark.parametrize("name", ["import", "training"])
+def test_five_kills_change_no_byte(name, place):
+    (job,) = jobs.jobs(place / "shared", [name])
+    count = kills.torture(job, kills.KILLS_A_CHAIN, SEED, place)
+    assert count["kills"] == 5 and not any(
+        count[key] for key in ("accepted", "lost", "different", "failed", "orphans")
+    ), count
+
+
+@pytest.mark.parametrize("name", faults.FAULTS)
+def test_faults_hold(name, place):
+    try:
+        assert faults.FAULTS[name](place)
+    except faults.NotHere as reason:
+        pytest.skip(str(reason))
