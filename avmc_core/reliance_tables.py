@@ -15,17 +15,13 @@ from avmc_core.statistics import Interval
 
 
 def loss_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """``reliance.losses`` of some metrics, on their display scales: a row a model, modality, change and metric."""
-    rows = table[table["metric"].isin(metrics)]
-    return pd.DataFrame(
-        {
-            "Model": rows["name"],
-            "modality": rows["modality"],
-            "change": rows["way"],
-            "metric": rows["metric"],
-            "intact minus changed": [shown(i, m, True) for i, m in zip(rows["loss"], rows["metric"], strict=True)],
-        }
-    )
+    """``reliance.losses``, intact minus changed, on display scales: a row a model, modality and change, a column a metric."""
+    rows = []
+    for (name, modality, way), parts in table.groupby(["name", "modality", "way"], sort=False):
+        found = dict(zip(parts["metric"], parts["loss"], strict=True))
+        cells = {metric: shown(found[metric], metric, True) for metric in metrics}
+        rows.append({"Model": name, "modality": modality, "change": way} | cells)
+    return pd.DataFrame(rows)
 
 
 def share_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -22,7 +22,7 @@
 # The paper gives no sizes for its LSTM. Ours has one layer of 64 units behind a batch norm, the same for every modality.
 
 # %% tags=["parameters"]
-profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 
 # %% tags=["hide-input"]

@@ -20,7 +20,7 @@
 # what remains is an interval for the difference itself.
 
 # %% tags=["parameters"]
-profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 
 # %% tags=["hide-input"]

@@ -20,7 +20,7 @@
 # out true there is marked as just that.
 
 # %% tags=["parameters"]
-profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 meta = ""  # the real label table; without it, the label counts that the package carries
 

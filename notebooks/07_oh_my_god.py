@@ -20,7 +20,7 @@
 # measures the same thing on every neutral sentence of the test split, with an interval.
 
 # %% tags=["parameters"]
-profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 variant = "paper"  # AV-MC as printed; or "released"
 
@@ -68,10 +68,11 @@ def named(said):
 # labels are never used. **This cell is meant to be changed**: other targets, other donors, another seed, or clips of your own.
 
 # %%
-targets = [-1.0, -0.6, -0.2, 0.2, 0.6, 1.0]  # one label for voice and face, or a pair (A, V) such as (-1.0, 1.0)
+targets = [-1.0, -0.6, -0.2, 0.2, 0.6, 1.0]  # or pairs (A, V)
 donors = {}  # instead of a target, the ids of two clips: {3: (voice, face)}
 scenarios = from_donors(data, targets, donors=donors, seed=0)
-# your own performances, after `avmc extract`: scenarios = from_own_clips(open_store("my-store"))
+# your own clips, after `avmc extract`:
+# scenarios = from_own_clips(open_store("my-store"))
 
 # %% tags=["hide-input"]
 said = named(answers(records, data, scenarios.clips))

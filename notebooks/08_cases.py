@@ -21,7 +21,7 @@
 # kind. Clips whose unimodal labels only repeat M are never drawn.
 
 # %% tags=["parameters"]
-profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 models = {"table4": ["AV-MC (paper)", "w/o Mixup-AV & Unimodal tasks (paper)"]}  # the first one is shown clip by clip
 seed = 0  # another seed draws other clips of the same kinds

@@ -20,11 +20,11 @@
 # plot, and beside it the same two statements measured where the points are, over seeds.
 
 # %% tags=["parameters"]
-profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
-models = {
+models = {  # panels (a), (b), (c); any networks with a representation of each modality
     "table4": ["w/o Mixup-AV & Unimodal tasks (paper)", "w/o Mixup-AV (paper)", "AV-MC (paper)"],
-}  # in the order of panels (a), (b), (c); any networks with a representation of each modality
+}
 seed = 0  # of t-SNE and of the resampling
 
 # %% tags=["hide-input"]

@@ -21,7 +21,7 @@
 # Any row of any experiment can be put into `models` below.
 
 # %% tags=["parameters"]
-profile = "ci"  # ci: the simulated corpus, few epochs; full: a real store, the published settings
+profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 models = {
     "table4": ["AV-MC (paper)", "w/o Mixup-AV & Unimodal tasks (paper)"],
@@ -85,11 +85,7 @@ display(figures.caption(data, command, status="not in the paper", records=record
 Markdown(f"Noise: {plan.scale:g} standard deviation(s). Permutations of each modality: {plan.permutations}.")
 
 # %% tags=["hide-input"]
-display(
-    Table(
-        loss_table(lost, ["Acc2", "Corr", "MAE"]), "losses", filters=("modality", "change", "metric"), scale_by="metric"
-    )
-)
+display(Table(loss_table(lost, ["Acc2", "Corr", "MAE"]), "losses", filters=("modality", "change")))
 figures.caption(data, command, status="intact minus changed", records=records)
 
 # %% [markdown]
