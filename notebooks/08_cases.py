@@ -50,7 +50,9 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 # %%
 test = data.split("test")
 chosen = cases.choose(test, seed)
-pd.DataFrame({"rule": {c.kind.name: c.kind.says for c in chosen}, "clips": {c.kind.name: len(c.clips) for c in chosen}})
+rules = [{"case": c.kind.name, "rule": c.kind.says, "clips": len(c.clips)} for c in chosen]
+display(Table(pd.DataFrame(rules), "rules"))
+figures.caption(data, command, "Figure 5", status="its rule of choice is not given")
 
 # %%
 records = run_all(runs_of(models, profile), data, progress_bar=False)

@@ -99,8 +99,10 @@ Markdown(f"Everything below was computed on: **{artefacts.data_mark(data)}**.")
 # %% tags=["hide-input"]
 runs = [run for run in experiment("avmc").runs(profile) if run.name == "AV-MC (paper)"]
 records = run_all(runs, data, progress_bar=False)
+command = f"avmc notebooks 10_your_own_clip --profile {profile}"
 package = collect(records[runs[0]].key, run_store(), data)
-Markdown(model_card(package).replace("# ", "### ", 1))
+display(Markdown(model_card(package).replace("# ", "### ", 1)))
+figures.caption(data, command, "it has none", records=records)
 
 # %% [markdown]
 # ## A clip whose words and face disagree
@@ -118,7 +120,6 @@ row = int(np.argmax(apart))
 clip = clip_of(test, row)
 said = explain(package, clip)
 display(figures.mark(clip_figures.account(clip, said), data))
-command = f"avmc notebooks 10_your_own_clip --profile {profile}"
 figures.caption(data, command, "it shows none", records=records)
 
 # %% tags=["hide-input"]
