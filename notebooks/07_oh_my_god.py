@@ -92,7 +92,7 @@ figures.caption(data, command, "Figure 6", records=records)
 
 # %% tags=["hide-input"]
 distance = {name: np.abs(tasks["M"].mean(axis=0) - scenarios.truth).mean() for name, tasks in said.items()}
-rows = scenarios.table().T.reset_index(names="of the scenario")
+rows = scenarios.table().reset_index(names="scenario")
 display(Table(rows, "scenarios"))
 means = pd.DataFrame({name: tasks["M"].mean(axis=0) for name, tasks in said.items()}, index=scenarios.table().index).T
 means["distance from the truth"] = pd.Series(distance)
