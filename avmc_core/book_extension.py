@@ -94,14 +94,8 @@ class DataMark(SphinxDirective):
 
 
 def read_result(env: BuildEnvironment, name: str) -> dict[str, Any]:
-    """A saved result; the page being read then carries its mark and is rebuilt when it changes.
-
-    What takes too long for a build was recorded in the package: the torture's counts.
-    """
+    """A saved result; the page being read then carries its mark and is rebuilt when it changes."""
     path = (home() / "results" / f"{name}.json").resolve()
-    recorded = Path(__file__).parent / "resources" / f"{name}.json"
-    if recorded.exists() and not path.exists():
-        path = recorded
     env.note_dependency(str(path))
     result = json.loads(path.read_text(encoding="utf-8"))
     _quoted(env).setdefault(env.docname, {})[name] = result["provenance"]

@@ -134,7 +134,6 @@ def render(result: dict) -> str:
 def record(result: dict) -> Path:
     """Puts the counts into the package's resources, where the book's page finds them."""
     path = Path(str(files("avmc_core").joinpath("resources", RESOURCE)))
-    result = result | {"data": result["data"] | {"shown": shown(result["data"])}}
     with new_file(path) as temporary:
         temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
