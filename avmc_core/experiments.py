@@ -53,7 +53,7 @@ class Experiment:
             Run(row.model, seed, row.changes_at(profile), row.name, row.protocol)
             for row in self.rows
             if row.protocol.audio == "audio" or (store is not None and row.protocol.audio in store.extras)
-            for seed in (chosen if row.seeded else chosen[:1])
+            for seed in (chosen if row.seeded or row.protocol.resplit else chosen[:1])  # a seed deals a re-split, too
         ]
 
 

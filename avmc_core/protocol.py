@@ -21,7 +21,6 @@ from avmc_core.store import Split, Store, joined_splits
 FOLDS = 4  # a quarter for test and a fifth of the rest for validation are nearly the published sizes
 INNER_FOLDS = 5
 RESPLITS = ("", "by video", "by clip")
-SEED = 20220707  # of the re-split, the same for all runs
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Protocol:
     A re-split pools the labelled clips but the placeholders, whose unimodal annotations say nothing, and makes train, valid and
     test anew, ``fold`` by ``fold``, so that each clip is tested once. "by video" keeps a source video's clips together; "by
     clip" has the same sizes and as many clips of each sentiment class in each part, but the clips change places regardless of
-    their video.
+    their video. The run's seed decides who is dealt where, so that an interval over seeds covers the chance of the deal.
     """
 
     labelled: float = 1.0  # share of the training clips used; drawn by the run's seed, smaller sets within larger ones
@@ -59,7 +58,7 @@ class Protocol:
             splits = {name: _instead(split, self.audio) for name, split in splits.items()}
         if self.resplit:
             pool = joined_splits("labelled", *(splits[name] for name in schema.SPLITS))
-            splits |= {name: take(pool, rows, name) for name, rows in resplit_rows(store, self).items()}
+            splits |= {name: take(pool, rows, name) for name, rows in resplit_rows(store, self, seed).items()}
         if self.labelled < 1:
             rows = nested_order(splits["train"].clips["M"].to_numpy(), seed)
             splits["train"] = take(splits["train"], np.sort(rows[: round(self.labelled * len(rows))]), "train")
@@ -88,19 +87,20 @@ def nested_order(labels: np.ndarray, seed: int) -> np.ndarray:
     return np.argsort(place, kind="stable")
 
 
-def resplit_rows(store: Store, protocol: Protocol) -> dict[str, np.ndarray]:
-    """Rows of train, valid and test in a fold of a re-split: places among the labelled clips, in the order of the store."""
+def resplit_rows(store: Store, protocol: Protocol, seed: int) -> dict[str, np.ndarray]:
+    """Rows of train, valid and test in a fold of the re-split that ``seed`` deals: places among the labelled clips, in the order
+    of the store. Raises InputError for fewer source videos than folds."""
     clips = pooled_clips(store)
     kept = np.flatnonzero(~placeholder_clips(clips))
     clips = clips.iloc[kept]
     classes, videos = schema.sentiment_class(clips["M"].to_numpy()), clips["video_id"].to_numpy()
     if len(np.unique(videos)) < FOLDS + INNER_FOLDS:
         raise InputError(store.path, f"{len(np.unique(videos))} source videos", f"at least {FOLDS + INNER_FOLDS}")
-    rest, test = _folds(FOLDS, classes, videos)[protocol.fold]
-    train, valid = _folds(INNER_FOLDS, classes[rest], videos[rest])[0]
+    rest, test = _folds(FOLDS, classes, videos, seed)[protocol.fold]
+    train, valid = _folds(INNER_FOLDS, classes[rest], videos[rest], seed)[0]
     moved = np.arange(len(kept))
     if protocol.resplit == "by clip":
-        rng = np.random.default_rng(SEED)
+        rng = np.random.default_rng(seed)
         for one in np.unique(classes):
             rows = np.flatnonzero(classes == one)
             moved[rows] = rng.permutation(rows)
@@ -113,8 +113,8 @@ def pooled_clips(store: Store) -> pd.DataFrame:
     return pd.concat([store.split(name).clips for name in schema.SPLITS], ignore_index=True)
 
 
-def _folds(count: int, classes: np.ndarray, videos: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    return list(StratifiedGroupKFold(count, shuffle=True, random_state=SEED).split(classes, classes, videos))
+def _folds(count: int, classes: np.ndarray, videos: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    return list(StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(classes, classes, videos))
 
 
 def _instead(split: Split, extra: str) -> Split:

@@ -62,19 +62,19 @@ def out_of_fold(records: Mapping[Run, Record], store: Store) -> tuple[dict[str, 
     chose on it; and the source video (N,) of each clip. A seed with a failed fold is left out."""
     label = np.concatenate([store.split(name).labels[:, 0] for name in schema.SPLITS])
     tested: dict[tuple[str, int], dict[int, np.ndarray]] = {}
-    places: dict[tuple[str, int], np.ndarray] = {}
+    places: dict[tuple[str, int, int], np.ndarray] = {}
     for run, record in records.items():
         if record.status == "done":
             way = f"{run.model}, {run.protocol.resplit}"
-            place = (run.protocol.resplit, run.protocol.fold)
+            place = (run.protocol.resplit, run.seed, run.protocol.fold)
             if place not in places:
-                places[place] = resplit_rows(store, run.protocol)["test"]
+                places[place] = resplit_rows(store, run.protocol, run.seed)["test"]
             tested.setdefault((way, run.seed), {})[run.protocol.fold] = record.predictions("test")["M"]
     statistics: dict[str, list[np.ndarray]] = {}
     rows = np.array([], int)
-    for (way, _), folds in tested.items():
+    for (way, seed), folds in tested.items():
         if len(folds) == FOLDS:
-            at = np.concatenate([places[way.split(", ")[1], fold] for fold in folds])
+            at = np.concatenate([places[way.split(", ")[1], seed, fold] for fold in folds])
             order = np.argsort(at)
             rows = at[order]
             predicted = np.concatenate(list(folds.values()))[order]

@@ -97,9 +97,10 @@ def test_unlabelled_clips_and_the_other_splits_stay(many_videos):
 @pytest.mark.parametrize("way", ["by video", "by clip"])
 def test_every_labelled_clip_but_placeholders_is_tested_once(many_videos, way):
     clips = pooled_clips(many_videos)
-    folds = [resplit_rows(many_videos, Protocol(resplit=way, fold=fold)) for fold in range(FOLDS)]
+    folds = [resplit_rows(many_videos, Protocol(resplit=way, fold=fold), 1) for fold in range(FOLDS)]
     tested = np.concatenate([rows["test"] for rows in folds])
     assert sorted(tested) == list(np.flatnonzero(~placeholder_clips(clips)))
+    assert list(folds[0]["test"]) != list(resplit_rows(many_videos, Protocol(resplit=way), 2)["test"])  # another deal
     for rows in folds:
         everything = np.concatenate(list(rows.values()))
         assert sorted(everything) == sorted(tested)
@@ -111,15 +112,23 @@ def test_every_labelled_clip_but_placeholders_is_tested_once(many_videos, way):
 def test_both_ways_have_the_same_sizes_and_classes(many_videos):
     classes = schema.sentiment_class(pooled_clips(many_videos)["M"].to_numpy())
     for fold in range(FOLDS):
-        apart, mixed = (resplit_rows(many_videos, Protocol(resplit=way, fold=fold)) for way in ("by video", "by clip"))
+        apart, mixed = (
+            resplit_rows(many_videos, Protocol(resplit=way, fold=fold), 1) for way in ("by video", "by clip")
+        )
         for name in schema.SPLITS:
             np.testing.assert_array_equal(np.bincount(classes[apart[name]], minlength=5),
                                           np.bincount(classes[mixed[name]], minlength=5))  # fmt: skip
 
 
+def test_every_model_of_a_resplit_sees_the_same_deals():
+    runs = EXPERIMENTS["resplit"].runs("ci")
+    seeds = {model: sorted(run.seed for run in runs if run.model == model) for model in {run.model for run in runs}}
+    assert len({tuple(found) for found in seeds.values()}) == 1 and len(set(seeds["Text-only ridge"])) > 1
+
+
 def test_a_resplit_store_holds_the_clips_it_says(many_videos):
     protocol = Protocol(resplit="by video", fold=2)
-    seen, rows, clips = protocol.of(many_videos, 1), resplit_rows(many_videos, protocol), pooled_clips(many_videos)
+    seen, rows, clips = protocol.of(many_videos, 1), resplit_rows(many_videos, protocol, 1), pooled_clips(many_videos)
     for name in schema.SPLITS:
         split = seen.split(name)
         assert list(split.clips["id"]) == list(clips["id"].iloc[rows[name]])

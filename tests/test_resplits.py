@@ -31,7 +31,7 @@ def test_each_clip_is_predicted_from_the_other_folds(dealt, many_videos):
     for way in WAYS:
         predicted = np.full(len(labels), np.nan)
         for fold in range(FOLDS):
-            rows = resplit_rows(many_videos, Protocol(resplit=way, fold=fold))
+            rows = resplit_rows(many_videos, Protocol(resplit=way, fold=fold), 1)
             predicted[rows["test"]] = np.median(labels[rows["train"]])
         known = ~np.isnan(predicted)
         expected = metrics.clip_statistics(predicted[known], labels[known])
