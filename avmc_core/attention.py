@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from avmc_core.compiled import library
+from avmc_core.compiled import kernels
 from avmc_core.dropout import dropout
 
 LARGEST = 64  # features a head that the compiled code takes
@@ -46,7 +46,7 @@ def additive_mask(seen: Tensor, keys: int) -> Tensor:
 def compiles(x: Tensor, heads: int) -> bool:
     """Whether the compiled code takes it."""
     fits = x.dtype == torch.float32 and not x.is_cuda and x.shape[-1] <= LARGEST * heads
-    return fits and library() is not None
+    return fits and kernels() is not None
 
 
 class Shape(ctypes.Structure):
@@ -88,4 +88,4 @@ def _call(name: str, heads: int, seed: int, p: float, seen: Tensor, q: Tensor, k
     clips, queries, width = q.shape
     sizes = clips, heads, width // heads, queries, k.shape[1], torch.get_num_threads()
     shape = Shape(*sizes, seen.data_ptr(), seed, p)
-    getattr(library(), name)(ctypes.byref(shape), *(ctypes.c_void_p(x.data_ptr()) for x in (q, k, *tensors)))
+    getattr(kernels(), name)(ctypes.byref(shape), *(ctypes.c_void_p(x.data_ptr()) for x in (q, k, *tensors)))

@@ -25,7 +25,7 @@ OPENMP = ("-fopenmp", "-nostdlib")
 
 
 @cache
-def library() -> ctypes.CDLL | None:
+def kernels() -> ctypes.CDLL | None:
     """The loaded kernels; None where it is switched off or cannot be built."""
     compiler = os.environ.get("CC") or shutil.which("cc")
     if os.environ.get("AVMC_COMPILE") == "0" or not compiler:
@@ -40,7 +40,7 @@ def library() -> ctypes.CDLL | None:
 
 def identity() -> str:
     """What computes LSTMs and attention on CPU here; part of a run's key, because the last bits depend on it."""
-    return hashlib.sha256(_source()).hexdigest()[:16] if library() else "torch"
+    return hashlib.sha256(_source()).hexdigest()[:16] if kernels() else "torch"
 
 
 def _source() -> bytes:

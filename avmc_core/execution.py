@@ -52,8 +52,11 @@ class StoreData:
 
 @contextmanager
 def deterministic(threads: int):
-    """Same seed, same bytes: fixed thread count, deterministic kernels; denormals flushed, which LSTM gradients are full of."""
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    """Same seed, same bytes: fixed thread count, deterministic kernels; denormals flushed, which LSTM gradients are full of.
+
+    PyTorch's generator is afterwards as it was: what a process draws must not depend on the runs that it made in between.
+    """
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.get_rng_state()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -65,6 +68,7 @@ def deterministic(threads: int):
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1], warn_only=True)
         torch.set_flush_denormal(False)
+        torch.set_rng_state(before[2])
 
 
 def execute(

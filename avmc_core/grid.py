@@ -124,25 +124,34 @@ def run_all(
 
 @dataclass(frozen=True)
 class Local:
-    """The executor of this machine: ``jobs`` processes (default: the cores), or this one alone for one job or a GPU."""
+    """The executor of this machine: ``jobs`` processes (default: the cores), this one among them; for a GPU this one alone."""
 
     jobs: int | None = None
 
     def __call__(
         self, missing: Sequence[Run], store: Store, runs: RunStore, device: str, threads: int
     ) -> Iterator[tuple[Run, Record]]:
-        jobs = min(self.jobs or os.cpu_count() or 1, len(missing))
-        if jobs <= 1 or device != "cpu":
-            data = StoreData(store)
+        jobs = min(self.jobs or os.cpu_count() or 1, len(missing)) if device == "cpu" else 1
+        data = StoreData(store)
+        if jobs <= 1:
             for run in missing:
                 yield run, run_one(run, data, runs, device=device, threads=threads)
             return
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["avmc_core.execution"])  # PyTorch is imported once, by the server
-        with ProcessPoolExecutor(jobs, context, initializer=_end_with_parent) as pool:
-            futures = {pool.submit(_work, run, store.path, runs.root, device, threads): run for run in missing}
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+        # PyTorch is imported once, by the server, with the part that it would load at the first step.
+        context.set_forkserver_preload(["avmc_core.grid", "torch._inductor.config"])
+        pool = ProcessPoolExecutor(jobs - 1, context, initializer=_end_with_parent)
+        try:
+            waiting = {pool.submit(_work, run, store.path, runs.root, device, threads): run for run in missing}
+            for future, run in reversed(list(waiting.items())):  # the others take from the beginning
+                if future.cancel():
+                    del waiting[future]
+                    yield run, run_one(run, data, runs, device=device, threads=threads)
+                    yield from [(waiting.pop(done), done.result()) for done in list(waiting) if done.done()]
+            for done in as_completed(waiting):
+                yield waiting[done], done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _end_with_parent() -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from avmc_core import schema
 from avmc_core.errors import InputError
@@ -114,6 +113,8 @@ def pooled_clips(store: Store) -> pd.DataFrame:
 
 
 def _folds(count: int, classes: np.ndarray, videos: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    from sklearn.model_selection import StratifiedGroupKFold  # half a second that most runs need not wait for
+
     return list(StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(classes, classes, videos))
 
 

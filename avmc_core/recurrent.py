@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from avmc_core.compiled import library
+from avmc_core.compiled import kernels
 
 LANES = 16  # hidden units that the compiled kernel takes at once
 GROUP = 16  # clips that the dense kernel pads to the same length
@@ -172,7 +172,7 @@ class Recurrence(torch.autograd.Function):
 
 def fused(x: Tensor) -> bool:
     """Whether the compiled recurrence takes it."""
-    return x.dtype == torch.float32 and not x.is_cuda and library() is not None
+    return x.dtype == torch.float32 and not x.is_cuda and kernels() is not None
 
 
 def _call(name: str, lengths: Tensor, weight: Tensor, *tensors: Tensor | None) -> None:
@@ -180,6 +180,6 @@ def _call(name: str, lengths: Tensor, weight: Tensor, *tensors: Tensor | None) -
     directions, _, h = weight.shape
     rows = torch.stack([lengths.argsort(stable=True), lengths.cumsum(0) - lengths, lengths])
     shape = Shape(len(lengths), directions, h, torch.get_num_threads(), *(row.data_ptr() for row in rows))
-    getattr(library(), name)(
+    getattr(kernels(), name)(
         ctypes.byref(shape), *(ctypes.c_void_p(None if t is None else t.data_ptr()) for t in tensors)
     )

@@ -14,8 +14,7 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
-from scipy.signal import lfilter
-from scipy.stats import norm
+import scipy  # which loads its parts when they are used
 
 from avmc_core.schema import columns
 
@@ -60,7 +59,7 @@ def acoustic(
         course = share * effort + np.sqrt(1 - share**2) * course
         z = np.sqrt(BETWEEN) * clip[:, None] + np.sqrt(1 - BETWEEN) * course  # (N, T), standard normal
         rest, absent = (FLOOR, NOT_VOICED) if "amplitude" in name else (0.0, s["zero"])
-        values = np.where(effort < norm.ppf(absent), rest, _scaled(z, name, rest, absent))  # ppf(0) is -inf
+        values = np.where(effort < scipy.stats.norm.ppf(absent), rest, _scaled(z, name, rest, absent))  # ppf(0) is -inf
         frames[:, k] = np.clip(values, s["min"], s["max"])[valid]
     return frames
 
@@ -69,7 +68,8 @@ def autoregressive(rng: np.random.Generator, n: int, steps: int, rho: float) -> 
     """``n`` stationary first-order autoregressive courses of unit variance, (n, steps) float32."""
     noise = rng.standard_normal((n, steps + 1), dtype=np.float32)
     scale = np.float32(np.sqrt(1 - rho**2))
-    return lfilter([scale], np.array([1, -rho], np.float32), noise[:, 1:], axis=1, zi=np.float32(rho) * noise[:, :1])[0]
+    start, poles = np.float32(rho) * noise[:, :1], np.array([1, -rho], np.float32)
+    return scipy.signal.lfilter([scale], poles, noise[:, 1:], axis=1, zi=start)[0]
 
 
 def _scaled(z: np.ndarray, name: str, rest: float, absent: float) -> np.ndarray:

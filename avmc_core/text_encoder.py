@@ -13,15 +13,17 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
-from transformers.utils import logging as transformers_logging
 
 from avmc_core.errors import InputError
 from avmc_core.schema import DIMS, STEPS
 from avmc_core.sentences import characters, polarity
+
+if TYPE_CHECKING:  # three seconds that those who read stored features need not wait for
+    from transformers import BertModel, BertTokenizerFast
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 INITIAL_RANGE = 0.04  # twice BERT's own, so that the constant part of [CLS] does not drown the sentence
@@ -32,6 +34,8 @@ BATCH = 64  # sentences encoded together
 
 def build_encoder() -> tuple[BertTokenizerFast, BertModel]:
     """Tokenizer and encoder of the embedded corpus, in evaluation mode; the same weights at every call."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
     vocabulary = (*SPECIAL, *characters())
     config = BertConfig(
         vocab_size=len(vocabulary),
@@ -70,6 +74,8 @@ def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertMo
     model cache under that name ("bert-base-chinese"). Never asks the network. With ``pooling`` its pretrained pooler too,
     if it has one; else the pooler is None. Raises InputError if neither place has it.
     """
+    from transformers import BertModel, BertTokenizerFast
+
     try:
         with _quiet():
             tokenizer = BertTokenizerFast.from_pretrained(name, local_files_only=True)
@@ -114,12 +120,14 @@ def encode(sentences: Sequence[str], encoder=None) -> tuple[np.ndarray, np.ndarr
 @contextmanager
 def _quiet():
     """Without transformers' progress bars, which know nothing of ours, and its reports on weights that nobody asked for."""
-    was_on, level = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+    from transformers.utils import logging
+
+    was_on, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
-        transformers_logging.set_verbosity(level)
+        logging.set_verbosity(level)
         if was_on:
-            transformers_logging.enable_progress_bar()
+            logging.enable_progress_bar()

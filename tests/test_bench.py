@@ -66,14 +66,14 @@ def test_a_step_outside_bert_is_part_of_the_whole(monkeypatch):
 
 def test_arithmetic_of_a_step_does_not_depend_on_what_computes_it(monkeypatch):
     """Counted in our C code or by PyTorch in its own products; only the gradient of attention does more in ours (14 for 12)."""
-    if compiled.library() is None:
+    if compiled.kernels() is None:
         pytest.skip("no C compiler here")
     split, rows = bench_cases.made_up(4, SHORT), torch.arange(4)
     ways = [bench_cases.fast_way(bench_cases.CASES[name], split) for name in ("MFN", "MulT")]
     ways[1].model.settings = replace(ways[1].model.settings, {"causal": False})
     ours = [least(way, rows) for way in ways]
     for module in (recurrent, attention):
-        monkeypatch.setattr(module, "library", lambda: None)
+        monkeypatch.setattr(module, "kernels", lambda: None)
     theirs = [least(way, rows) for way in ways]
     assert ours[0] == pytest.approx(theirs[0], rel=0.05) and ours[0]["megabytes"] == theirs[0]["megabytes"]
     assert theirs[1]["gflop"] < ours[1]["gflop"] < 14 / 12 * theirs[1]["gflop"]

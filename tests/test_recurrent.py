@@ -26,8 +26,8 @@ def packed(lstm: LSTM, x, lengths):
 def kernel(request, monkeypatch):
     """Runs a test with the compiled kernel and without it."""
     if request.param == "torch":
-        monkeypatch.setattr(recurrent, "library", lambda: None)
-    elif compiled.library() is None:
+        monkeypatch.setattr(recurrent, "kernels", lambda: None)
+    elif compiled.kernels() is None:
         pytest.skip("no C compiler here")
 
 
@@ -57,7 +57,7 @@ def test_equals_packed(kernel, lengths, hidden, both, dtype, seed):
 
 def test_cell_states_against_a_loop():
     """MFN reads the cells of every step and sends gradients into them."""
-    if compiled.library() is None:
+    if compiled.kernels() is None:
         pytest.skip("no C compiler here")
     torch.manual_seed(3)
     lstm, lengths = LSTM(3, 5), torch.tensor([4, 6, 1])
@@ -117,19 +117,19 @@ def test_builds_again_only_for_another_source(tmp_path, monkeypatch):
     """The build is kept in $AVMC_HOME; without a working compiler there is none, and no error."""
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
     monkeypatch.setenv("CC", "false")
-    compiled.library.cache_clear()
+    compiled.kernels.cache_clear()
     try:
-        assert compiled.library() is None and compiled.identity() == "torch"
+        assert compiled.kernels() is None and compiled.identity() == "torch"
         monkeypatch.delenv("CC")
-        compiled.library.cache_clear()
-        if compiled.library() is None:
+        compiled.kernels.cache_clear()
+        if compiled.kernels() is None:
             pytest.skip("no C compiler here")
         (built,) = (tmp_path / "compiled").iterdir()
         before = built.stat().st_mtime_ns
-        compiled.library.cache_clear()
-        assert compiled.library() is not None and built.stat().st_mtime_ns == before
+        compiled.kernels.cache_clear()
+        assert compiled.kernels() is not None and built.stat().st_mtime_ns == before
     finally:
-        compiled.library.cache_clear()
+        compiled.kernels.cache_clear()
 
 
 @pytest.mark.parametrize("both", [False, True])
