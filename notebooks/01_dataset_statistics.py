@@ -41,7 +41,8 @@ from avmc_core.tables import Table, interval_table
 
 figures.use_style()
 features = open_store(store) if store else ensure_corpus("ci")
-labels = read_meta(meta) if meta else (None if features.simulated else features)  # None: the counts in the package
+unnamed = None if features.simulated else features  # None: the counts in the package
+labels = read_meta(meta) if meta else unnamed
 result = audit(labels)
 counts = result.counts
 command = "avmc notebooks 01_dataset_statistics" + (" --meta meta.csv" if meta else "")
@@ -58,26 +59,43 @@ Markdown(f"Labels on this page: **{artefacts.data_mark(labels)}**. {origin}")
 # %% tags=["hide-input"]
 found, printed = label_summary.class_counts(counts), label_summary.published_class_counts()
 display(figures.mark(figures.class_counts(found, printed), labels))
-verdicts = {what: {result[f"{what}_{split}"].verdict for split in found.index} for what in ("rows", "classes")}
-against = "; ".join(f"{what}: {' or '.join(sorted(verdict))}" for what, verdict in verdicts.items())
+verdicts = {
+    what: {result[f"{what}_{split}"].verdict for split in found.index}
+    for what in ("rows", "classes")
+}
+against = "; ".join(
+    f"{what}: {' or '.join(sorted(verdict))}" for what, verdict in verdicts.items()
+)
 figures.caption(labels, command, f"Table 1, {against}")
 
 # %% tags=["hide-input"]
-sources = {"these labels": found, "Table 1 as printed": printed, "Table 1 minus these labels": printed - found}
+sources = {
+    "these labels": found,
+    "Table 1 as printed": printed,
+    "Table 1 minus these labels": printed - found,
+}
 counted = pd.concat(sources, names=["source", "split"]).reset_index()
-display(Table(counted[["split", *counted.columns.drop("split")]], "classes", ["source", "split"]))
+display(
+    Table(counted[["split", *counted.columns.drop("split")]], "classes", ["source", "split"])
+)
 figures.caption(labels, command, "Table 1")
 
 # %% tags=["hide-input"]
 gap = printed - found
 sides = pd.DataFrame(
-    {"negative": gap["NEG"] + gap["WNEG"], "neutral": gap["NEU"], "positive": gap["WPOS"] + gap["POS"]}
+    {
+        "negative": gap["NEG"] + gap["WNEG"],
+        "neutral": gap["NEU"],
+        "positive": gap["WPOS"] + gap["POS"],
+    }
 )
 display(Table(sides.rename_axis("split").reset_index(), "sides"))
 display(figures.caption(labels, command, "Table 1 minus these labels"))
 Markdown(
-    f"Splits whose printed classes follow from *any* cut of the eleven levels, of any of the four annotations: "
-    f"**{result['classes_any_cut'].found}**. So it is not a matter of where weak ends and strong begins."
+    "Splits whose printed classes follow from *any* cut of the eleven levels, of any of the "
+    "four annotations: "
+    f"**{result['classes_any_cut'].found}**. So it is not a matter of where weak ends and "
+    "strong begins."
 )
 
 # %% [markdown]
@@ -102,8 +120,10 @@ display(Table(signs.rename_axis("annotation").reset_index(), "signs"))
 display(figures.caption(labels, command, "Section 3.2"))
 ratio = result["ratio_M"]
 Markdown(
-    f"Positive clips are **{ratio.found} %** of the negative ones by M. The paper prints {ratio.printed} %: "
-    f"{ratio.verdict}. Table 1 as printed gives {result['ratio_printed'].found} %, so that the paper's text and "
+    f"Positive clips are **{ratio.found} %** of the negative ones by M. The paper prints "
+    f"{ratio.printed} %: "
+    f"{ratio.verdict}. Table 1 as printed gives {result['ratio_printed'].found} %, so that "
+    "the paper's text and "
     f"its own table differ as well."
 )
 
@@ -124,7 +144,11 @@ figures.caption(labels, "avmc data audit meta.csv", "Section 3.2")
 # %% tags=["hide-input"]
 display(figures.mark(figures.difference_matrix(label_summary.differences(counts)), labels))
 near, far = result["closest_to_M_all"], result["farthest_from_M_all"]
-figures.caption(labels, command, f"Section 3.2, voice closest: {near.verdict}; words farthest: {far.verdict}")
+figures.caption(
+    labels,
+    command,
+    f"Section 3.2, voice closest: {near.verdict}; words farthest: {far.verdict}",
+)
 
 # %% [markdown]
 # Behind each of these means stands a joint distribution. A square's area is the number of clips with that pair of labels;
@@ -163,7 +187,10 @@ figures.caption(clips_of, command, "not in the paper")
 # %% tags=["hide-input"]
 clips = pd.concat([features.split(name).clips for name in features.manifest["splits"]])
 kind = clips["split"].eq("unlabelled").map({True: "unlabelled", False: "labelled"})
-lengths = {m: pd.DataFrame({"length": clips[f"{m}_length"], "clips": kind}) for m in ("text", "audio", "vision")}
+lengths = {
+    m: pd.DataFrame({"length": clips[f"{m}_length"], "clips": kind})
+    for m in ("text", "audio", "vision")
+}
 display(figures.mark(figures.length_histograms(lengths), features))
 figures.caption(features, command, "Figure 2 shows durations")
 
@@ -181,7 +208,9 @@ figures.caption(clips_of, command, "transcripts; the paper gives no figure")
 
 # %% tags=["hide-input"]
 scores = text_only.score(named, seed=seed)
-shown = scores.rename(columns={"slice": "clips of"})[["model", "task", "clips of", "clips", "videos", *METRICS]]
+shown = scores.rename(columns={"slice": "clips of"})[
+    ["model", "task", "clips of", "clips", "videos", *METRICS]
+]
 display(interval_table(shown, "text-only", ["Acc2", "Acc2_weak", "Corr", "MAE"]))
 figures.caption(clips_of, command, "Table 3 reads with BERT instead")
 
@@ -206,10 +235,17 @@ artefacts.save(
     "dataset",
     {
         "findings": {
-            item.key: {"found": item.value, "shown": item.found, "published": item.printed, "verdict": item.verdict}
+            item.key: {
+                "found": item.value,
+                "shown": item.found,
+                "published": item.printed,
+                "verdict": item.verdict,
+            }
             for item in result.findings
         },
-        "verdicts": pd.Series([item.verdict for item in result.findings]).value_counts().to_dict(),
+        "verdicts": pd.Series([item.verdict for item in result.findings])
+        .value_counts()
+        .to_dict(),
     },
     {"data": artefacts.data_mark(labels), "command": command},
 )
@@ -218,4 +254,7 @@ artefacts.save(
     {"rows": text_only.plain(scores)},
     {"data": artefacts.data_mark(clips_of), "command": command, "seed": seed},
 )
-Markdown(f"The text model and the source videos were computed on: **{artefacts.data_mark(clips_of)}**.")
+Markdown(
+    "The text model and the source videos were computed on: "
+    f"**{artefacts.data_mark(clips_of)}**."
+)

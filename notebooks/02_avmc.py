@@ -102,7 +102,9 @@ figures.caption("none, curves of a formula", command, "Equation 2 does not say w
 # this voice that nobody has, and its answer should be the same mixture of its two answers (Equations 11 to 13).
 
 # %% tags=["hide-input"]
-many = SplitData(data.split("train"), model.inputs).batch(torch.arange(min(32, len(data.split("train")))))
+many = SplitData(data.split("train"), model.inputs).batch(
+    torch.arange(min(32, len(data.split("train"))))
+)
 with torch.no_grad():
     untrained = model(many)
 blend = Draw(torch.randperm(len(many)), torch.tensor([0.7]))
@@ -145,7 +147,9 @@ for network in (model, learnt):
         answer = network.classify("audio", blend.mix(seen["Feature_a"]))
     gaps.append({"prediction": answer.numpy(), "target": blend.mix(seen["A"]).numpy()})
 display(figures.mark(model_figures.consistency(*gaps), data))
-figures.caption(data, command, "Equation 13, no figure in the paper", records={semi: records[semi]})
+figures.caption(
+    data, command, "Equation 13, no figure in the paper", records={semi: records[semi]}
+)
 
 # %% [markdown]
 # ## On the test split
@@ -165,15 +169,23 @@ figures.caption(data, command, "Table 2, last two rows", records=records)
 # %% tags=["hide-input"]
 scaled = {name: table[name] * METRICS[name].scale for name in shown}
 per_seed = table[["name", "seed", "epochs"]].assign(**scaled)
-display(Table(per_seed, "seeds", ["name"], decimals={name: METRICS[name].decimals for name in shown}))
-figures.caption(data, f"avmc results avmc --profile {profile}", "Table 2 shows one run", records=records)
+display(
+    Table(
+        per_seed, "seeds", ["name"], decimals={name: METRICS[name].decimals for name in shown}
+    )
+)
+figures.caption(
+    data, f"avmc results avmc --profile {profile}", "Table 2 shows one run", records=records
+)
 
 # %% [markdown]
 # Does AV-MC beat a constant, and a model that only reads? Counted over the seeds of each row, in MAE and in Corr. A
 # constant has no correlation at all, so there the question is whether Corr is above zero.
 
 # %% tags=["hide-input"]
-wins = results.wins(table, [row.name for row in plan.rows if row.seeded], ("Constant", "Text-only ridge"))
+wins = results.wins(
+    table, [row.name for row in plan.rows if row.seeded], ("Constant", "Text-only ridge")
+)
 display(Table(wins, "wins"))
 figures.caption(data, command, "not in the paper", records=records)
 

@@ -89,10 +89,16 @@ figures.caption(data, command, "Table 2", records=records, status=agreement(comp
 # %% tags=["hide-input"]
 tables = benchmark.sources()
 later = published()["later_tables"].values()
-display(Markdown("\n".join(["- Paper: Table 2.", *(f"- {part['source']}." for part in later)])))
+display(
+    Markdown("\n".join(["- Paper: Table 2.", *(f"- {part['source']}." for part in later)]))
+)
 shared = ["Acc2", "Corr", "MAE"]  # what all three print
 models = [*MENDABLE, "AV-MC"]
-ours = {row.published: summary[row.name] for row in plan.rows if row.published in models and row.name in summary}
+ours = {
+    row.published: summary[row.name]
+    for row in plan.rows
+    if row.published in models and row.name in summary
+}
 display(figures.mark(benchmark_figures.published_tables(tables, models, shared, ours), data))
 against = "Table 2 and two later tables; our AV-MC is the `paper` variant"
 figures.caption(data, f"avmc run benchmark --profile {profile}", against, records=records)
@@ -103,16 +109,24 @@ figures.caption(data, f"avmc run benchmark --profile {profile}", against, record
 
 # %% tags=["hide-input"]
 gaps = benchmark.disagreements(tables, "MAE")
-display(Table(gaps.reset_index(names="Model"), "disagreements", decimals=dict.fromkeys(gaps, 3)))
-display(figures.caption("published tables only", "avmc notebooks 03_benchmark", "Table 2, MAE"))
-orders = pd.concat([benchmark.reversals(tables, metric).assign(metric=metric) for metric in shared])
+display(
+    Table(gaps.reset_index(names="Model"), "disagreements", decimals=dict.fromkeys(gaps, 3))
+)
+display(
+    figures.caption("published tables only", "avmc notebooks 03_benchmark", "Table 2, MAE")
+)
+orders = pd.concat(
+    [benchmark.reversals(tables, metric).assign(metric=metric) for metric in shared]
+)
 display(Table(orders, "reversals", ["metric"]))
 display(figures.caption("published tables only", "avmc notebooks 03_benchmark", "Table 2"))
 widest = gaps["largest difference"].idxmax()
 opposite = orders.loc[orders["metric"] == "MAE"]
 Markdown(
-    f"The widest gap in MAE is {gaps['largest difference'].max():.3f}, for {widest}. Over the three pairs of tables, "
-    f"{int(opposite['reversed'].sum())} of {int(opposite['pairs'].sum())} pairs of models change places in MAE. "
+    f"The widest gap in MAE is {gaps['largest difference'].max():.3f}, for {widest}. Over "
+    "the three pairs of tables, "
+    f"{int(opposite['reversed'].sum())} of {int(opposite['pairs'].sum())} pairs of models "
+    "change places in MAE. "
     "A rank in one of these tables is not evidence about the other two."
 )
 
@@ -135,14 +149,25 @@ alone_records = run_all(alone, data, progress_bar=False)
 singles = results.tabulate(alone_records, data) if losing else None
 floor = float(verdicts["constant"].iloc[0])
 verdicts["explanation"] = [
-    benchmark.explained(model, singles, floor) if model in losing else "" for model in verdicts["model"]
+    benchmark.explained(model, singles, floor) if model in losing else ""
+    for model in verdicts["model"]
 ]
 verdicts["numbers"] = [", ".join(MENDABLE[model]) for model in verdicts["model"]]
-display(Table(verdicts, "mended", decimals=dict.fromkeys(["constant", "as run", "mended"], 3)))
+display(
+    Table(verdicts, "mended", decimals=dict.fromkeys(["constant", "as run", "mended"], 3))
+)
 both = mended_records | alone_records
-display(figures.caption(data, f"avmc run mended --profile {profile}", "not in the paper; MAE on test", records=both))
+display(
+    figures.caption(
+        data,
+        f"avmc run mended --profile {profile}",
+        "not in the paper; MAE on test",
+        records=both,
+    )
+)
 Markdown(
-    f"{int(verdicts['as run beats it'].sum())} of {len(verdicts)} beat the constant as they run, "
+    f"{int(verdicts['as run beats it'].sum())} of {len(verdicts)} beat the constant as they "
+    "run, "
     f"{int(verdicts['mended beats it'].sum())} of {len(verdicts)} mended. "
     "What each defect changes, with intervals, is in the table on [](../differences.md)."
 )

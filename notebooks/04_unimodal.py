@@ -47,7 +47,9 @@ Markdown(results.carried_out(records))
 
 # %% tags=["hide-input"]
 display(figures.mark(model_figures.training_curves(records), data))
-figures.caption(data, f"avmc run table3 --profile {profile}", "it shows no curves", records=records)
+figures.caption(
+    data, f"avmc run table3 --profile {profile}", "it shows no curves", records=records
+)
 
 # %% [markdown]
 # ## Beside Table 3
@@ -65,8 +67,13 @@ summary = benchmark.all_tasks(records, data)
 cells = benchmark.table_3(summary)
 shown = ["Acc2", "Acc2_weak", "Corr", "MAE"]
 display(figures.mark(benchmark_figures.unimodal(cells, ["Acc2", "Corr", "MAE"]), data))
-display(figures.caption(data, f"avmc run table3 --profile {profile}", "Table 3", records=records))
-Markdown(f"Test clips that the unimodal rows leave out: {left_out} of {len(data.split('test').clips)}.")
+display(
+    figures.caption(data, f"avmc run table3 --profile {profile}", "Table 3", records=records)
+)
+Markdown(
+    f"Test clips that the unimodal rows leave out: {left_out} of "
+    f"{len(data.split('test').clips)}."
+)
 
 # %% tags=["hide-input"]
 display(result_table(cells, "table3", shown))
@@ -85,7 +92,9 @@ figures.caption(data, command, "Table 3", records=records, status=agreement(cell
 # %% tags=["hide-input"]
 differences = benchmark.own_minus_whole(cells)
 display(Table(differences, "own-minus-whole", decimals=dict.fromkeys(differences, 3)))
-figures.caption(data, command, "Table 3, own annotation minus multimodal one", records=records)
+figures.caption(
+    data, command, "Table 3, own annotation minus multimodal one", records=records
+)
 
 # %% tags=["hide-input"]
 artefacts.save(
@@ -98,4 +107,6 @@ artefacts.save(
     },
     artefacts.provenance(data, f"avmc run table3 --profile {profile}", records),
 )
-Markdown("What all three modalities give together is on [the benchmark's page](03_benchmark).")
+Markdown(
+    "What all three modalities give together is on [the benchmark's page](03_benchmark)."
+)

@@ -47,8 +47,15 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 # consistent with, so the first row loses the mixup as well, as in the paper.
 
 # %% tags=["hide-input"]
-changed = {name: str(dict(changes)) if changes else "none" for name, changes in ABLATIONS.items()}
-display(Table(pd.DataFrame({"row": list(changed), "settings changed": list(changed.values())}), "rows"))
+changed = {
+    name: str(dict(changes)) if changes else "none" for name, changes in ABLATIONS.items()
+}
+display(
+    Table(
+        pd.DataFrame({"row": list(changed), "settings changed": list(changed.values())}),
+        "rows",
+    )
+)
 figures.caption("none, these are settings", "avmc notebooks 05_ablation", "Table 4")
 
 # %%
@@ -85,11 +92,18 @@ figures.caption(data, command, "Table 4", records=records, status=agreement(comp
 # All comparisons of this table are one family, and the last column corrects for that.
 
 # %% tags=["hide-input"]
-pairs = [(f"AV-MC ({variant})", f"{name} ({variant})") for variant in VARIANTS for name in ABLATIONS if name != "AV-MC"]
+pairs = [
+    (f"AV-MC ({variant})", f"{name} ({variant})")
+    for variant in VARIANTS
+    for name in ABLATIONS
+    if name != "AV-MC"
+]
 family = contrasts(records, data, pairs, ["Acc2", "Acc2_weak", "Corr", "MAE"])
 display(figures.mark(contrast_figures.forest(family, ["Acc2", "Acc2_weak", "MAE"]), data))
 display(figures.caption(data, command, "Section 5.4", records=records))
-Markdown(f"**{tally(family)}** A filled point stands after the correction, a hollow one does not.")
+Markdown(
+    f"**{tally(family)}** A filled point stands after the correction, a hollow one does not."
+)
 
 # %% tags=["hide-input"]
 display(contrast_table(family, "table4-differences"))
@@ -101,7 +115,13 @@ figures.caption(data, command, "Table 4, full model minus ablated model", record
 
 # %% tags=["hide-input"]
 alone = fixed_models(records, data, pairs, ["Acc2", "Acc2_weak", "Corr", "MAE"], seeds[0])
-display(Table(alone.reset_index(names="p values"), "table4-one-seed", decimals=dict.fromkeys(alone, 3)))
+display(
+    Table(
+        alone.reset_index(names="p values"),
+        "table4-one-seed",
+        decimals=dict.fromkeys(alone, 3),
+    )
+)
 one = {run: record for run, record in records.items() if run.seed == seeds[0]}
 figures.caption(data, command, "Table 4, which is one run", records=one)
 
@@ -117,10 +137,18 @@ figures.caption(data, command, "Table 4, which is one run", records=one)
 questions = experiment("mixup")
 answers = run_all(questions.runs(profile), data, progress_bar=False)
 first, *others = MIXUPS
-open_family = contrasts(answers, data, [(name, first) for name in others], ["Acc2", "Acc2_weak", "MAE"])
-display(figures.mark(contrast_figures.forest(open_family, ["Acc2", "Acc2_weak", "MAE"]), data))
+open_family = contrasts(
+    answers, data, [(name, first) for name in others], ["Acc2", "Acc2_weak", "MAE"]
+)
+display(
+    figures.mark(contrast_figures.forest(open_family, ["Acc2", "Acc2_weak", "MAE"]), data)
+)
 open_command = f"avmc run mixup --profile {profile}"
-display(figures.caption(data, open_command, "silent (D07, D08), or undecided (D31)", records=answers))
+display(
+    figures.caption(
+        data, open_command, "silent (D07, D08), or undecided (D31)", records=answers
+    )
+)
 Markdown(f"**{tally(open_family)}**")
 
 # %% [markdown]
@@ -133,12 +161,18 @@ Markdown(f"**{tally(open_family)}**")
 
 # %% tags=["hide-input"]
 drawn = run_all(experiment("text_dropout").runs(profile), data, progress_bar=False)
-noise = contrasts(drawn, data, [("encoder with dropout", "stored features")], ["Acc2", "Acc2_weak", "Corr", "MAE"])
+noise = contrasts(
+    drawn,
+    data,
+    [("encoder with dropout", "stored features")],
+    ["Acc2", "Acc2_weak", "Corr", "MAE"],
+)
 display(contrast_table(noise, "text-dropout"))
 drawn_command = f"avmc run text_dropout --profile {profile}"
 display(figures.caption(data, drawn_command, "features computed once", records=drawn))
 Markdown(
-    f"**{tally(noise)}** The simulated corpus has a text encoder of one layer, which no training has touched; BERT has twelve."
+    f"**{tally(noise)}** The simulated corpus has a text encoder of one layer, which no "
+    "training has touched; BERT has twelve."
 )
 
 # %% [markdown]
@@ -150,8 +184,18 @@ Markdown(
 # %% tags=["hide-input"]
 covered = coverage.table()
 display(contrast_figures.coverage_curve(covered))
-display(Table(pd.DataFrame(covered), "coverage", decimals=dict.fromkeys(["coverage", "standard_error"], ".1%")))
-figures.caption("none, simulated experiments with a known truth", "avmc notebooks 05_ablation", "it gives no intervals")
+display(
+    Table(
+        pd.DataFrame(covered),
+        "coverage",
+        decimals=dict.fromkeys(["coverage", "standard_error"], ".1%"),
+    )
+)
+figures.caption(
+    "none, simulated experiments with a known truth",
+    "avmc notebooks 05_ablation",
+    "it gives no intervals",
+)
 
 # %% tags=["hide-input"]
 artefacts.save(
@@ -173,7 +217,13 @@ artefacts.save(
 )
 artefacts.save(
     "text_dropout",
-    {"effects": effects(drawn, data, DROPOUT_CHANGES), "tally": tally(noise), "runs": len(drawn)},
+    {
+        "effects": effects(drawn, data, DROPOUT_CHANGES),
+        "tally": tally(noise),
+        "runs": len(drawn),
+    },
     artefacts.provenance(data, drawn_command, drawn),
 )
-Markdown("Which of the paper's sentences about Table 4 hold is decided in [](06_claims.ipynb).")
+Markdown(
+    "Which of the paper's sentences about Table 4 hold is decided in [](06_claims.ipynb)."
+)

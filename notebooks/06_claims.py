@@ -44,7 +44,9 @@ labels = read_meta(meta) if meta else None
 runs = {}
 for name in ("avmc", "benchmark", "table3", "table4"):
     plan = experiment(name)
-    runs[name] = Runs(plan.rows, run_all(plan.runs(profile, store=data), data, progress_bar=False), data)
+    runs[name] = Runs(
+        plan.rows, run_all(plan.runs(profile, store=data), data, progress_bar=False), data
+    )
 every = {run: record for part in runs.values() for run, record in part.records.items()}
 evidence = claims.gather(data, labels, **runs)
 rulings = claims.ledger(evidence)
@@ -70,7 +72,10 @@ missed = [ruling for ruling in rulings if ruling.verdict == FAILS]
 Markdown(
     f"Of {len(rulings)} claims {len(missed)} do not hold and "
     f"{sum(ruling.verdict == HOLDS for ruling in rulings)} do.\n\n"
-    + "\n".join(f"- {r.claim.place}. {r.claim.says}: printed **{r.printed}**, found **{r.found}**." for r in missed)
+    + "\n".join(
+        f"- {r.claim.place}. {r.claim.says}: printed **{r.printed}**, found **{r.found}**."
+        for r in missed
+    )
 )
 
 # %% [markdown]
@@ -96,19 +101,36 @@ figures.caption(data, command, "its claims, all of them", records=every)
 for metric in SHARED:
     wide = spread(metric)
     gap = f"{wide['gap']:.3f}" if metric == "MAE" else f"{wide['gap']:.2f} points"
-    text = f"{wide['models']} models stand in more than one table; the widest gap is {gap}, for {wide['model']}."
+    text = f"{wide['models']} models stand in more than one table; "
+    text += f"the widest gap is {gap}, for {wide['model']}."
     display(Markdown(f"### {metric}\n\n{text}"))
     truths = three_truths(runs, metric)
-    display(Table(truths, f"truths-{metric.lower()}", decimals=dict.fromkeys(truths, METRICS[metric].decimals)))
-    display(figures.caption(data, command, "Table 2 and two later tables", records=runs["benchmark"].records))
+    display(
+        Table(
+            truths,
+            f"truths-{metric.lower()}",
+            decimals=dict.fromkeys(truths, METRICS[metric].decimals),
+        )
+    )
+    display(
+        figures.caption(
+            data, command, "Table 2 and two later tables", records=runs["benchmark"].records
+        )
+    )
 
 # %% tags=["hide-input"]
 artefacts.save(
     "claims",
     {
         "claims": len(rulings),
-        "verdicts": {verdict: sum(ruling.verdict == verdict for ruling in rulings) for verdict in claims.VERDICTS},
-        "rulings": {r.claim.key: {"printed": r.printed, "found": r.found, "verdict": r.verdict} for r in rulings},
+        "verdicts": {
+            verdict: sum(ruling.verdict == verdict for ruling in rulings)
+            for verdict in claims.VERDICTS
+        },
+        "rulings": {
+            r.claim.key: {"printed": r.printed, "found": r.found, "verdict": r.verdict}
+            for r in rulings
+        },
         "spread": {metric: spread(metric) for metric in SHARED},
     },
     artefacts.provenance(data, command, every) | {"labels": evidence.labels.source},

@@ -37,7 +37,7 @@ from avmc_core.experiments import ABLATIONS, experiment
 from avmc_core.grid import run_all
 from avmc_core.html_table import Table
 from avmc_core.response import CUES, cross, difference, oracle, responses, verdict
-from avmc_core.scenarios import composed, from_donors, from_own_clips  # noqa: F401  (for clips of your own)
+from avmc_core.scenarios import composed, from_donors, from_own_clips  # noqa: F401
 from avmc_core.store import open_store
 
 figures.use_style()
@@ -51,7 +51,9 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 # that only reads, two regressions, and a baseline.
 
 # %%
-plan = [run for run in experiment("table4").runs(profile) if run.name.endswith(f"({variant})")]
+plan = [
+    run for run in experiment("table4").runs(profile) if run.name.endswith(f"({variant})")
+]
 records = run_all(plan, data, progress_bar=False)
 command = f"avmc notebooks 07_oh_my_god --profile {profile}"
 
@@ -76,7 +78,9 @@ scenarios = from_donors(data, targets, donors=donors, seed=0)
 
 # %% tags=["hide-input"]
 said = named(answers(records, data, scenarios.clips))
-display(Markdown(f"> {scenarios.sentence}" + (f" *{scenarios.gloss}*" if scenarios.gloss else "")))
+display(
+    Markdown(f"> {scenarios.sentence}" + (f" *{scenarios.gloss}*" if scenarios.gloss else ""))
+)
 display(figures.mark(scenario_figures.contexts(scenarios, said), data))
 figures.caption(data, command, "Figure 6", records=records)
 
@@ -91,19 +95,29 @@ display(figures.mark(scenario_figures.by_task(scenarios, said), data))
 figures.caption(data, command, "Figure 6", records=records)
 
 # %% tags=["hide-input"]
-distance = {name: np.abs(tasks["M"].mean(axis=0) - scenarios.truth).mean() for name, tasks in said.items()}
+distance = {
+    name: np.abs(tasks["M"].mean(axis=0) - scenarios.truth).mean()
+    for name, tasks in said.items()
+}
 rows = scenarios.table().reset_index(names="scenario")
 display(Table(rows, "scenarios"))
-means = pd.DataFrame({name: tasks["M"].mean(axis=0) for name, tasks in said.items()}, index=scenarios.table().index).T
+means = pd.DataFrame(
+    {name: tasks["M"].mean(axis=0) for name, tasks in said.items()},
+    index=scenarios.table().index,
+).T
 means["distance from the truth"] = pd.Series(distance)
-display(Table(means.reset_index(names="Model"), "predictions", decimals=dict.fromkeys(means, 2)))
+display(
+    Table(means.reset_index(names="Model"), "predictions", decimals=dict.fromkeys(means, 2))
+)
 figures.caption(data, command, "Figure 6", records=records)
 
 # %% tags=["hide-input"]
 best, worst = min(distance.values()), max(distance.values())
 Markdown(
-    f"On average over these {len(scenarios)} clips the models are {best:.2f} to {worst:.2f} away from the truth; nearest is "
-    f"**{min(distance, key=distance.get)}**. Another seed in the cell above gives another order: six clips cannot rank models."
+    f"On average over these {len(scenarios)} clips the models are {best:.2f} to {worst:.2f} "
+    "away from the truth; nearest is "
+    f"**{min(distance, key=distance.get)}**. Another seed in the cell above gives another "
+    "order: six clips cannot rank models."
     if np.isfinite(best)
     else "Nobody annotated these combinations, so there is no truth to be near to."
 )
@@ -135,36 +149,57 @@ figures.caption(data, command, "Figure 6", records=records) if acted else Markdo
 # Intervals resample source videos (of the words and of the donors) and seeds together.
 
 # %%
-reading = [run for run in experiment("table3").runs(profile) if run.name == "text, annotation M"]
+reading = [
+    run for run in experiment("table3").runs(profile) if run.name == "text, annotation M"
+]
 others = [
-    run for run in experiment("benchmark").runs(profile) if run.name in ("Text-only ridge", "Late mean", "Self_MM")
+    run
+    for run in experiment("benchmark").runs(profile)
+    if run.name in ("Text-only ridge", "Late mean", "Self_MM")
 ]
 everything = records | run_all([*reading, *others], data, progress_bar=False)
 crossing = cross(data.split("test"), seed=0)
-predicted = {name: tasks["M"] for name, tasks in named(answers(everything, data, crossing.clips)).items()}
+predicted = {
+    name: tasks["M"]
+    for name, tasks in named(answers(everything, data, crossing.clips)).items()
+}
 predicted["text only"] = predicted.pop("text, annotation M")
 rule = "generating rule" if data.simulated else ""
 if rule:
     predicted[rule] = oracle(crossing.clips)
 found = responses(crossing, predicted)
 Markdown(
-    f"{len(crossing.clips)} made clips, {crossing.plan['context'].nunique()} neutral sentences, {len(everything)} runs."
+    f"{len(crossing.clips)} made clips, {crossing.plan['context'].nunique()} neutral "
+    f"sentences, {len(everything)} runs."
 )
 
 # %% tags=["hide-input"]
 full, ablated = "AV-MC", "w/o Mixup-AV & Unimodal tasks"
-display(figures.mark(response_figures.curves(found, [full, ablated, "text only", "Late mean"], rule), data))
+display(
+    figures.mark(
+        response_figures.curves(found, [full, ablated, "text only", "Late mean"], rule), data
+    )
+)
 figures.caption(data, command, "not in the paper", records=everything)
 
 # %% tags=["hide-input"]
-order = [*reversed(ABLATIONS), "Self_MM", "Late mean", "text only", "Text-only ridge", *([rule] if rule else [])]
+order = [
+    *reversed(ABLATIONS),
+    "Self_MM",
+    "Late mean",
+    "text only",
+    "Text-only ridge",
+    *([rule] if rule else []),
+]
 display(figures.mark(response_figures.slopes(found, order), data))
 display(figures.caption(data, command, "not in the paper", records=everything))
 titles = response_figures.TITLES
 table = {"Model": order}
 for cue in CUES:
     slopes = [found[name][cue].slope for name in order]
-    table[titles[cue]] = [Estimate(slope.estimate, slope.low, slope.high, decimals=3) for slope in slopes]
+    table[titles[cue]] = [
+        Estimate(slope.estimate, slope.low, slope.high, decimals=3) for slope in slopes
+    ]
 display(Table(pd.DataFrame(table), "sensitivity"))
 figures.caption(data, command, "not in the paper", records=everything)
 
@@ -183,7 +218,8 @@ frame = pd.DataFrame(
     {
         "cue": [titles[cue] for cue in CUES],
         "AV-MC minus its ablation": [
-            Estimate(d.estimate, d.low, d.high, decimals=3, signed=True) for d in apart.values()
+            Estimate(d.estimate, d.low, d.high, decimals=3, signed=True)
+            for d in apart.values()
         ],
     }
 )
@@ -192,7 +228,8 @@ display(figures.caption(data, command, "Section 5.4", records=records))
 heard = found[full]["A and V"].slope
 answer = "they move" if heard.low > 0 else "it cannot be told that they move"
 Markdown(
-    f"**Voice and face: {answer} the predictions of {full}, by {heard:.2f} of a label unit for each unit of theirs; words "
+    f"**Voice and face: {answer} the predictions of {full}, by {heard:.2f} of a label unit "
+    "for each unit of theirs; words "
     f"by {found[full]['T'].slope:.2f}. {verdict(apart['A and V'], full, ablated)}**"
 )
 
@@ -205,11 +242,15 @@ artefacts.save(
         "distance": distance,
         "sensitivity": {
             name: {
-                cue: {"value": r.slope.estimate, "low": r.slope.low, "high": r.slope.high} for cue, r in cues.items()
+                cue: {"value": r.slope.estimate, "low": r.slope.low, "high": r.slope.high}
+                for cue, r in cues.items()
             }
             for name, cues in found.items()
         },
-        "difference": {cue: {"value": d.estimate, "low": d.low, "high": d.high} for cue, d in apart.items()},
+        "difference": {
+            cue: {"value": d.estimate, "low": d.low, "high": d.high}
+            for cue, d in apart.items()
+        },
         "verdict": verdict(apart["A and V"], full, ablated),
         "clips": len(crossing.clips),
     },

@@ -23,7 +23,11 @@
 profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 models = {  # panels (a), (b), (c); any networks with a representation of each modality
-    "table4": ["w/o Mixup-AV & Unimodal tasks (paper)", "w/o Mixup-AV (paper)", "AV-MC (paper)"],
+    "table4": [
+        "w/o Mixup-AV & Unimodal tasks (paper)",
+        "w/o Mixup-AV (paper)",
+        "AV-MC (paper)",
+    ],
 }
 seed = 0  # of t-SNE and of the resampling
 
@@ -75,9 +79,20 @@ names = list(points)
 # %% tags=["hide-input"]
 drawn = {name: embedding(points[name][0], seed) for name in names}
 classes = schema.sentiment_class(test.labels[:, 0])
-display(figures.mark(representation_figures.embeddings({n: flat for n, (flat, _) in drawn.items()}, classes), data))
+display(
+    figures.mark(
+        representation_figures.embeddings(
+            {n: flat for n, (flat, _) in drawn.items()}, classes
+        ),
+        data,
+    )
+)
 display(figures.caption(data, command, "Figure 7", records=records))
-Markdown("Trustworthiness: " + ", ".join(f"{name} {trust:.3f}" for name, (_, trust) in drawn.items()) + ".")
+Markdown(
+    "Trustworthiness: "
+    + ", ".join(f"{name} {trust:.3f}" for name, (_, trust) in drawn.items())
+    + "."
+)
 
 # %% [markdown]
 # ## The same in numbers
@@ -98,7 +113,10 @@ groups = test.clips["video_id"].to_numpy()
 table = over_seeds(points, groups, seed=seed)
 start = over_seeds(before, groups, n=20, seed=seed)
 found, untouched = (
-    {name: {m: interval(values, seed) for m, values in by_measure.items()} for name, by_measure in which.items()}
+    {
+        name: {m: interval(values, seed) for m, values in by_measure.items()}
+        for name, by_measure in which.items()
+    }
     for which in (table, start)
 )
 display(figures.mark(representation_figures.measured(found, untouched), data))
@@ -106,14 +124,23 @@ figures.caption(data, command, status="not in the paper", records=records)
 
 # %% tags=["hide-input"]
 rows = [
-    {"measure": m, "Model": name, "value": Estimate(*_ends, decimals=3), "before training": untouched[name][m].estimate}
+    {
+        "measure": m,
+        "Model": name,
+        "value": Estimate(*_ends, decimals=3),
+        "before training": untouched[name][m].estimate,
+    }
     for m in MEASURES
     for name in names
     for _ends in [(found[name][m].estimate, found[name][m].low, found[name][m].high)]
 ]
 display(
     Table(
-        pd.DataFrame(rows), "representations", filters=("measure",), decimals={"before training": 3}, scale_by="measure"
+        pd.DataFrame(rows),
+        "representations",
+        filters=("measure",),
+        decimals={"before training": 3},
+        scale_by="measure",
     )
 )
 figures.caption(data, command, status="not in the paper", records=records)
@@ -133,21 +160,34 @@ for first, second, measure, words in READINGS:
         d = change(table[names[first]][measure], table[names[second]][measure], seed)
         shown = Estimate(d.estimate, d.low, d.high, decimals=3, signed=True)
         readings.append(
-            {"the paper": words, "from": names[first], "to": names[second], "measure": measure, "change": shown}
+            {
+                "the paper": words,
+                "from": names[first],
+                "to": names[second],
+                "measure": measure,
+                "change": shown,
+            }
             | {"verdict": reading(d)}
         )
 display(Table(pd.DataFrame(readings), "readings", scale_by="measure"))
 tally = pd.Series([row["verdict"].partition(":")[0] for row in readings]).value_counts()
 display(figures.caption(data, command, "Section 5.4 and Figure 7", records=records))
-Markdown("Of these: " + ", ".join(f"{count} {verdict}" for verdict, count in tally.items()) + ".")
+Markdown(
+    "Of these: " + ", ".join(f"{count} {verdict}" for verdict, count in tally.items()) + "."
+)
 
 # %% tags=["hide-input"]
 artefacts.save(
     "representations",
     {
         "measures": {name: {m: vars(i) for m, i in by.items()} for name, by in found.items()},
-        "before": {name: {m: i.estimate for m, i in by.items()} for name, by in untouched.items()},
-        "readings": [{k: str(v) if isinstance(v, Estimate) else v for k, v in row.items()} for row in readings],
+        "before": {
+            name: {m: i.estimate for m, i in by.items()} for name, by in untouched.items()
+        },
+        "readings": [
+            {k: str(v) if isinstance(v, Estimate) else v for k, v in row.items()}
+            for row in readings
+        ],
         "trustworthiness": {name: trust for name, (_, trust) in drawn.items()},
     },
     artefacts.provenance(data, command, records),

@@ -20,7 +20,7 @@
 # finished selection opens the way to test scores.
 
 # %% tags=["parameters"]
-profile = "ci"  # ci: the simulated corpus, few trials; full: a real store, as many trials as the public code
+profile = "ci"  # few trials; or "full", for a real store: as many as the public code
 store = ""  # an imported store of the real features
 
 # %% tags=["hide-input"]
@@ -40,11 +40,17 @@ data = open_store(store) if store else ensure_corpus("ci")
 Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)}**.")
 
 # %%
-plan = tuning.Search("AV-MC", tuple(tuning.SPACES["AV-MC"].items()), *tuning.SIZE[profile], PROFILE_CHANGES[profile])
+plan = tuning.Search(
+    "AV-MC",
+    tuple(tuning.SPACES["AV-MC"].items()),
+    *tuning.SIZE[profile],
+    PROFILE_CHANGES[profile],
+)
 selection = tuning.search(plan, data)
 best = selection.trials[selection.chosen]
 Markdown(
-    f"{len(selection.trials)} draws with {len(selection.seeds)} seeds each. Chosen: trial {selection.chosen}, with a validation "
+    f"{len(selection.trials)} draws with {len(selection.seeds)} seeds each. Chosen: trial "
+    f"{selection.chosen}, with a validation "
     f"MAE of {format_metric('MAE', best['validation'])}."
 )
 
@@ -54,13 +60,20 @@ Markdown(
 # %% tags=["hide-input"]
 records = run_all(tuning.runs_of(selection, data, every=True), data, progress_bar=False)
 table = tuning.both_ways(selection, records)
-display(figures.mark(tuning_figures.trials(tuning.trial_scores(selection, records), selection.chosen), data))
+display(
+    figures.mark(
+        tuning_figures.trials(tuning.trial_scores(selection, records), selection.chosen), data
+    )
+)
 command = f"avmc tune AV-MC --profile {profile} --both-ways"
 figures.caption(data, command, "it does not describe its tuning (D12)", records=records)
 
 # %% tags=["hide-input"]
 shown = ["Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE"]
-texts = {column: [format_metric(name, values[name]) for name in shown] for column, values in table.items()}
+texts = {
+    column: [format_metric(name, values[name]) for name in shown]
+    for column, values in table.items()
+}
 display(Table(pd.DataFrame({"metric": shown, **texts}), "both-ways"))
 figures.caption(data, command, "it does not describe its tuning (D12)", records=records)
 
@@ -73,7 +86,10 @@ artefacts.save(
 )
 same = all(value == 0 for value in gain.values())
 Markdown(
-    f"Choosing on the test split changes the reported MAE by **{gain['MAE']:+.3f}** and Acc2 by **{gain['Acc2']:+.2f}** points, "
-    f"with nothing learnt about new clips{': this time both ways choose the same trial' if same else ''}. To be held against "
+    f"Choosing on the test split changes the reported MAE by **{gain['MAE']:+.3f}** and Acc2 "
+    f"by **{gain['Acc2']:+.2f}** points, "
+    "with nothing learnt about new "
+    f"clips{': this time both ways choose the same trial' if same else ''}. To be held "
+    "against "
     "the differences on [](05_ablation.ipynb)."
 )

@@ -57,8 +57,11 @@ alike = resplits.alike_within_videos(pooled_clips(data))
 display(Table(shared, "videos"))
 command = f"avmc notebooks 13_splits --profile {profile}"
 display(figures.caption(data, command, "silent on source videos"))
-display(Table(pd.DataFrame({"annotation": [TASK_NAMES[t] for t in alike], "between videos": list(alike.values())}), "alike",
-              decimals={"between videos": 3}))  # fmt: skip
+shares = {
+    "annotation": [TASK_NAMES[t] for t in alike],
+    "between videos": list(alike.values()),
+}
+display(Table(pd.DataFrame(shares), "alike", decimals={"between videos": 3}))
 figures.caption(data, command, "silent on source videos")
 
 # %% [markdown]
@@ -98,12 +101,15 @@ plan = experiment("resplit")
 dealt = run_all(plan.runs(profile), data, progress_bar=False)
 statistics, groups = resplits.out_of_fold(dealt, data)
 models = list(dict.fromkeys(row.model for row in plan.rows))
-gained = family(statistics, groups, [(f"{m}, by clip", f"{m}, by video") for m in models], shown)
+gained = family(
+    statistics, groups, [(f"{m}, by clip", f"{m}, by video") for m in models], shown
+)
 display(figures.mark(contrast_figures.forest(gained, shown), data))
 resplit_command = f"avmc run resplit --profile {profile}"
 display(figures.caption(data, resplit_command, "one split only", records=dealt))
 Markdown(
-    f"{len(groups)} clips of {len(set(groups))} videos. **{tally(gained)}** Right of zero, mixing videos is better."
+    f"{len(groups)} clips of {len(set(groups))} videos. **{tally(gained)}** Right of zero, "
+    "mixing videos is better."
 )
 
 # %% tags=["hide-input"]
@@ -122,17 +128,25 @@ plan = experiment("learning_curve")
 records = run_all(plan.runs(profile), data, progress_bar=False)
 summary, table = results.summarise(records, data), results.tabulate(records, data)
 clips = [round(share * len(data.split("train"))) for share in SHARES]
-names = {m: [row.name for row in plan.rows if row.model == m] for m in dict.fromkeys(row.model for row in plan.rows)}
+names = {
+    m: [row.name for row in plan.rows if row.model == m]
+    for m in dict.fromkeys(row.model for row in plan.rows)
+}
 points = {model: [summary[name] for name in found] for model, found in names.items()}
 seeds = {
-    model: [table[table["name"] == name][shown].to_dict("list") for name in found] for model, found in names.items()
+    model: [table[table["name"] == name][shown].to_dict("list") for name in found]
+    for model, found in names.items()
 }
-display(figures.mark(split_figures.learning_curve(clips, points, seeds, ["Acc2", "MAE"]), data))
+display(
+    figures.mark(split_figures.learning_curve(clips, points, seeds, ["Acc2", "MAE"]), data)
+)
 curve_command = f"avmc run learning_curve --profile {profile}"
 figures.caption(data, curve_command, "all labelled clips only", records=records)
 
 # %% tags=["hide-input"]
-unlabelled = contrasts(records, data, list(zip(names["AV-MC(Semi)"], names["AV-MC"], strict=True)), shown)
+unlabelled = contrasts(
+    records, data, list(zip(names["AV-MC(Semi)"], names["AV-MC"], strict=True)), shown
+)
 display(contrast_table(unlabelled, "learning-curve"))
 display(figures.caption(data, curve_command, "all labelled clips only", records=records))
 Markdown(f"What the unlabelled clips add at each size: **{tally(unlabelled)}**")
@@ -151,4 +165,7 @@ artefacts.save(
     },
     artefacts.provenance(data, command, every),
 )
-Markdown("The split as the paper prints it, and what its labels are, is on [](01_dataset_statistics.ipynb).")
+Markdown(
+    "The split as the paper prints it, and what its labels are, is on "
+    "[](01_dataset_statistics.ipynb)."
+)

@@ -57,7 +57,11 @@ test = data.split("test")
 try:
     gap, rates, silence = encoding_gap(test, encoder_of(data)), reliance.Plan().rates, ""
 except InputError as error:
-    gap, rates, silence = float("nan"), (), f"Not computed, because there is no text encoder for this store: {error}"
+    gap, rates, silence = (
+        float("nan"),
+        (),
+        f"Not computed, because there is no text encoder for this store: {error}",
+    )
 plan = reliance.Plan(rates=rates, seed=seed)
 measured = reliance.measure_runs(records, data, plan)
 
@@ -82,10 +86,15 @@ with_rule = measured | reliance.measure_rule(data, plan)
 lost = reliance.losses(with_rule)
 display(figures.mark(reliance_figures.losses(lost, metric), data))
 display(figures.caption(data, command, status="not in the paper", records=records))
-Markdown(f"Noise: {plan.scale:g} standard deviation(s). Permutations of each modality: {plan.permutations}.")
+Markdown(
+    f"Noise: {plan.scale:g} standard deviation(s). Permutations of each modality: "
+    f"{plan.permutations}."
+)
 
 # %% tags=["hide-input"]
-display(Table(loss_table(lost, ["Acc2", "Corr", "MAE"]), "losses", filters=("modality", "change")))
+display(
+    Table(loss_table(lost, ["Acc2", "Corr", "MAE"]), "losses", filters=("modality", "change"))
+)
 figures.caption(data, command, status="intact minus changed", records=records)
 
 # %% [markdown]
@@ -101,9 +110,20 @@ display(figures.mark(reliance_figures.shares(shares, ["Acc2", "Corr", "MAE"]), d
 figures.caption(data, command, status="not in the paper", records=records)
 
 # %% tags=["hide-input"]
-display(Table(share_table(shares, ["Acc2", "Corr", "MAE"]), "shares", filters=("metric",), scale_by="metric"))
+display(
+    Table(
+        share_table(shares, ["Acc2", "Corr", "MAE"]),
+        "shares",
+        filters=("metric",),
+        scale_by="metric",
+    )
+)
 worst = max(abs(reliance.remainder(shares)))
-display(figures.caption(data, command, status="all = none + text + audio + vision", records=records))
+display(
+    figures.caption(
+        data, command, status="all = none + text + audio + vision", records=records
+    )
+)
 Markdown(f"Largest difference between the sum of the parts and the whole: {worst:.1e}.")
 
 # %% [markdown]
@@ -123,7 +143,8 @@ else:
     display(figures.caption(data, command, status="not in the paper", records=records))
     display(
         Markdown(
-            f"The encoder gives the store's own text features back from the clean transcripts to within {gap:.1e}."
+            "The encoder gives the store's own text features back from the clean "
+            f"transcripts to within {gap:.1e}."
         )
     )
 

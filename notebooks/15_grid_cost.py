@@ -38,12 +38,17 @@ from avmc_core.tables import Table
 
 data = open_store(store) if store else ensure_corpus("ci")
 clips = data.manifest["splits"]["train"]
-recorded = json.loads((files("avmc_core") / "resources" / "bench.json").read_text(encoding="utf-8"))
-grid = list(dict.fromkeys(run for name in timed.split() for run in experiment(name).runs(profile)))
+recorded = json.loads(
+    (files("avmc_core") / "resources" / "bench.json").read_text(encoding="utf-8")
+)
+grid = list(
+    dict.fromkeys(run for name in timed.split() for run in experiment(name).runs(profile))
+)
 records = run_all(grid, data, progress_bar=False)
 costs = grid_cost.measured(records.values())
 Markdown(
-    f"Timed on: **{artefacts.data_mark(data)}**, {clips} training clips, {int(costs['runs'].sum())} finished runs."
+    f"Timed on: **{artefacts.data_mark(data)}**, {clips} training clips, "
+    f"{int(costs['runs'].sum())} finished runs."
 )
 
 # %% [markdown]
@@ -79,14 +84,23 @@ figures.caption(data, command, "it gives no times", records=records)
 
 # %% tags=["hide-input"]
 wall = grid_cost.shared(runs, full["h a run"])
-display(Table(wall.rename_axis("CPU cores").reset_index(), "workers", decimals=dict.fromkeys(wall, 1)))
+display(
+    Table(
+        wall.rename_axis("CPU cores").reset_index(),
+        "workers",
+        decimals=dict.fromkeys(wall, 1),
+    )
+)
 figures.caption(data, command, "it gives no times", records=records)
 
 # %% tags=["hide-input"]
 Markdown(
-    f"For 1, 8 and 64 **GPUs** the same division holds with the hours that a run takes on one of them. Those have not been "
-    f"measured: if a GPU is $k$ times as fast as one of these cores, the grid takes {wall['hours'].iloc[0]:.0f}/$k$ hours on one, "
-    f"and at best an 8th and a 64th of that on 8 and on 64. Models of small batches and long recurrences gain least."
+    "For 1, 8 and 64 **GPUs** the same division holds with the hours that a run takes on "
+    "one of them. Those have not been "
+    "measured: if a GPU is $k$ times as fast as one of these cores, the grid takes "
+    f"{wall['hours'].iloc[0]:.0f}/$k$ hours on one, "
+    "and at best an 8th and a 64th of that on 8 and on 64. Models of small batches and long "
+    "recurrences gain least."
 )
 
 # %% tags=["hide-input"]
