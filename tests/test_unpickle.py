@@ -12,25 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pickle_programs import array_opcodes, text, write
+from pickle_programs import HEAD, PIECES, PLAIN, array_opcodes, text, write
 
-from avmc_core import unpickle
 from avmc_core.errors import InputError
 from avmc_core.unpickle import read_pickle
-
-PLAIN = {
-    "text": "你好 𠮷",
-    "numbers": [0, -1, 255, 65535, -(2**31), 2**40, 2**63 - 1, 0.1, float("inf")],
-    "others": (None, True, False, (), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), [], {}, {1: "one"}),
-    "f8": np.arange(12.0).reshape(3, 4),
-    "fortran": np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3)),
-    "big endian": np.arange(5, dtype=">i4"),
-    "U": np.array(["a", "你好", ""]),
-    "bool": np.array([True, False]),
-    "empty": np.zeros((0, 3)),
-    "scalar array": np.array(2.5),
-    "scalars": [np.float64(1.5), np.float32(2), np.int64(-3), np.uint8(4), np.bool_(True), np.str_("五")],
-}
 
 
 def same(left, right) -> bool:
@@ -125,7 +110,7 @@ def test_other_types_are_refused(tmp_path, array):
 )
 def test_damaged_objects_are_refused(tmp_path, body):
     with pytest.raises(InputError, match=r"x\.pkl, byte \d+: found .*; expected "):
-        read_pickle(write(tmp_path, b"\x80\x04" + body + b"."))
+        read_pickle(write(tmp_path, HEAD + body + b"."))
 
 
 def test_files_that_are_no_pickles(tmp_path):
@@ -177,26 +162,7 @@ def test_changed_bytes_end_clearly(tmp_path, changes):
 
 
 @FUZZ
-@given(
-    pieces=st.lists(
-        st.sampled_from(
-            [bytes([code]) for code in unpickle._OPERATIONS]
-            + [
-                b"K\x00",
-                b"K\x01",
-                b"J\xff\xff\xff\xff",
-                b"q\x00",
-                b"h\x00",
-                b"C\x01b",
-                b"C\x00",
-                text("f8"),
-                text("latin1"),
-            ]
-            + [name.encode() for name in (f"c{g.value.replace(' ', chr(10))}{chr(10)}" for g in unpickle._Global)]
-        ),
-        max_size=40,
-    )
-)
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=40))
 def test_random_programs_end_clearly(tmp_path, pieces):
     """200 random sequences of the admitted opcodes, globals and operands."""
-    ends_clearly(write(tmp_path, b"\x80\x04" + b"".join(pieces) + b"."))
+    ends_clearly(write(tmp_path, HEAD + b"".join(pieces) + b"."))

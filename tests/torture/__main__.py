@@ -15,10 +15,10 @@ import click
 
 from avmc_core.atomic import new_file
 from torture import report
+from torture.hostile import MODULES
 
-HOSTILE = ("hostile_pickles", "hostile_released", "hostile_tables", "hostile_stores", "hostile_media")
 KILLED = ("import", "training", "grid", "extraction", "book build")
-PARTS = (*HOSTILE, "faults", *KILLED)
+PARTS = (*MODULES, "faults", *KILLED)
 
 
 @click.command()
@@ -70,7 +70,7 @@ def _resume(path: Path, part: str, settings: dict) -> None:
 
 
 def _part(part: str, settings: dict, before, place: Path, tell: Callable) -> list | dict:
-    if part in HOSTILE:
+    if part in MODULES:
         from torture import hostile
 
         return list(hostile.run(part, settings["files"], settings["seed"], place))

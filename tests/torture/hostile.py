@@ -14,7 +14,14 @@ import numpy as np
 
 from torture import sandbox
 
-MODULES = ("hostile_pickles", "hostile_released", "hostile_tables", "hostile_stores", "hostile_media")
+MODULES = (
+    "hostile_pickles",
+    "hostile_released",
+    "hostile_tables",
+    "hostile_stores",
+    "hostile_sealed",
+    "hostile_media",
+)
 GOOD = (sandbox.REFUSED, sandbox.REPAIRED, sandbox.HARMLESS)
 
 

@@ -11,40 +11,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import test_unpickle
-import test_unpickle_hostile as known
-from pickle_programs import text
+from pickle_programs import AFTER, BEFORE, BOMBS, GLOBALS, HEAD, PIECES, PLAIN, SPELLINGS, Call, text
 
-from avmc_core import unpickle
 from avmc_core.unpickle import read_pickle
 from torture import sandbox
 from torture.case import Case, damaged, same
 
 MARK = "mark"  # the file that a gadget would make
-HEAD = b"\x80\x04"
-OPERANDS = (b"", b"(", b"]", b"}", b"K\x01", b")N", b"(K\x01K\x02", b"cnumpy\ndtype\n)", b"cnumpy\nndarray\nN")
-PIECES = [bytes([code]) for code in unpickle._OPERATIONS]
-PIECES += [
-    b"K\x00",
-    b"K\x01",
-    b"J\xff\xff\xff\xff",
-    b"q\x00",
-    b"h\x00",
-    b"C\x01b",
-    b"C\x00",
-    text("f8"),
-    text("latin1"),
-]
-PIECES += [f"c{name.value.replace(' ', chr(10))}\n".encode() for name in unpickle._Global]
-VALID = pickle.dumps({**test_unpickle.PLAIN, "id": np.array(["a$_$1", "b$_$2"])}, 4)
+VALID = pickle.dumps({**PLAIN, "id": np.array(["a$_$1", "b$_$2"])}, 4)
 
 
 def gadgets(rng: np.random.Generator, count: int) -> Iterator[Case]:
     """Calls that would make a file, open a socket or start a program, in every protocol, bare and inside released keys."""
-    for name in known.GLOBALS:
+    for name in GLOBALS:
         module, attribute = name.split()
-        for spelling in (f"c{module}\n{attribute}\n".encode(), text(module) + text(attribute) + b"\x93"):
-            yield _refused(f"global {name}", HEAD + spelling + text("x") + b"\x85R.")
+        for spell in SPELLINGS:
+            yield _refused(f"global {name}", HEAD + spell(module, attribute) + text("x") + b"\x85R.")
     for protocol in range(6):
         for number, make in enumerate(CALLS):
             for shell in (lambda call: call, lambda call: {"train": {"audio": call}}, lambda call: [call, call]):
@@ -56,30 +38,30 @@ def gadgets(rng: np.random.Generator, count: int) -> Iterator[Case]:
 
 
 CALLS = (
-    lambda mark: known.Call(os.system, f"touch {mark}"),
-    lambda mark: known.Call(os.mkdir, str(mark)),
-    lambda mark: known.Call(open, str(mark), "w"),
-    lambda mark: known.Call(eval, f"open({str(mark)!r}, 'w').close()"),
-    lambda mark: known.Call(exec, f"open({str(mark)!r}, 'w').close()"),
-    lambda mark: known.Call(subprocess.Popen, ["touch", str(mark)]),
-    lambda mark: known.Call(socket.create_connection, ("127.0.0.1", 9)),
-    lambda mark: known.Call(np.memmap, str(mark), "u1", "w+", 0, 4),
-    lambda mark: known.Call(np.save, str(mark), 1),
+    lambda mark: Call(os.system, f"touch {mark}"),
+    lambda mark: Call(os.mkdir, str(mark)),
+    lambda mark: Call(open, str(mark), "w"),
+    lambda mark: Call(eval, f"open({str(mark)!r}, 'w').close()"),
+    lambda mark: Call(exec, f"open({str(mark)!r}, 'w').close()"),
+    lambda mark: Call(subprocess.Popen, ["touch", str(mark)]),
+    lambda mark: Call(socket.create_connection, ("127.0.0.1", 9)),
+    lambda mark: Call(np.memmap, str(mark), "u1", "w+", 0, 4),
+    lambda mark: Call(np.save, str(mark), 1),
 )
 
 
 def opcodes(rng: np.random.Generator, count: int) -> Iterator[Case]:
     """Every opcode of every protocol, after operands of several kinds and before bytes of several kinds."""
     for opcode in pickletools.opcodes:
-        for number in rng.choice(len(OPERANDS), min(count, len(OPERANDS)), replace=False):
-            after = (b"", b"\x00" * 9, b"\xff" * 9, b"os\nsystem\n")[int(rng.integers(4))]
-            data = HEAD + OPERANDS[number] + opcode.code.encode("latin1") + after + b"."
+        for number in rng.choice(len(BEFORE), min(count, len(BEFORE)), replace=False):
+            after = AFTER[int(rng.integers(len(AFTER)))]
+            data = HEAD + BEFORE[number] + opcode.code.encode("latin1") + after + b"."
             yield _plain(f"opcode {opcode.name} after operand {number}", data)
 
 
 def bombs(rng: np.random.Generator, count: int) -> Iterator[Case]:
     """Small files that would become huge, deep or endless."""
-    for name, data in known.BOMBS.items():
+    for name, data in BOMBS.items():
         yield _refused(f"bomb: {name}", data)
 
 

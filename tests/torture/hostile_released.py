@@ -7,8 +7,10 @@ repairs that the manifest states are counted again here.
 from __future__ import annotations
 
 import pickle
+import pickletools
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,118 +21,25 @@ from avmc_core.importing import import_released
 from avmc_core.store import Store, verify_store
 from torture import sandbox
 from torture.case import Case, damaged
+from torture.wrong_columns import NUMBERS, SHAPES, TOKENS, TYPES, WORDS, Change
 
 FILES = ("s.pkl", "u.pkl")
 VALID = tuple(pickle.dumps(content, 4) for content in (factory.supervised(), factory.unsupervised()))
-FEATURES, LENGTHS = schema.MODALITIES, ("audio_lengths", "vision_lengths")
 TEXTS = ("id", "raw_text", "annotations")
-LABELS = tuple(schema.LABEL_KEYS.values())
-Change = Callable[[np.ndarray], object]
-
-
-def _set(index, value) -> Change:
-    def change(column: np.ndarray) -> np.ndarray:
-        column = column.astype(np.result_type(column, np.float64)) if isinstance(value, float) else column.copy()
-        column[index] = value
-        return column
-
-    return change
-
-
-NUMBERS: dict[str, Change] = {
-    "NaN": _set(0, np.nan),
-    "inf": _set(-1, np.inf),
-    "-inf": _set(0, -np.inf),
-    "1e39": _set(0, 1e39),
-    "-1": _set(0, -1.0),
-    "0": _set(0, 0.0),
-    "1.5": _set(0, 1.5),
-    "2**40": _set(0, 2.0**40),
-    "10000": _set(0, 10_000.0),
-}
-SHAPES: dict[str, Change] = {
-    "one row less": lambda c: c[:-1],
-    "one row more": lambda c: np.concatenate([c, c[:1]]),
-    "no rows": lambda c: c[:0],
-    "one dimension more": lambda c: c[:, None],
-    "one dimension less": lambda c: c[:, 0] if c.ndim > 1 else c[0],
-    "turned": lambda c: np.ascontiguousarray(c.T),
-    "Fortran order": np.asfortranarray,
-    "half the last axis": lambda c: np.ascontiguousarray(c[..., : c.shape[-1] // 2]),
-    "twice the last axis": lambda c: np.concatenate([c, c], axis=-1),
-    "reversed rows": lambda c: np.ascontiguousarray(c[::-1]),
-}
-TYPES: dict[str, Change] = {
-    "big endian": lambda c: c.astype(c.dtype.newbyteorder(">")),
-    "float16": lambda c: c.astype(np.float16),
-    "float32": lambda c: c.astype(np.float32),
-    "int8": lambda c: c.astype(np.int8),
-    "uint64": lambda c: c.astype(np.uint64),
-    "bool": lambda c: c.astype(bool),
-    "text": lambda c: c.astype(str),
-    "objects": lambda c: c.astype(object),
-    "complex": lambda c: c.astype(complex),
-    "bytes": lambda c: c.astype("S8"),
-    "dates": lambda c: np.zeros(c.shape, "M8[s]"),
-    "a list": lambda c: c.tolist(),
-    "a tuple": lambda c: tuple(c.tolist()),
-    "a dict": lambda c: dict(enumerate(c.tolist())),
-    "None": lambda c: None,
-    "a number": lambda c: 1.0,
-    "a word": lambda c: "word",
-}
-WORDS: dict[str, Change] = {
-    name: _set(0, text)
-    for name, text in {
-        "empty": "",
-        "separator in it": "a/b$_$1",
-        "back in it": "..\\b$_$1",
-        "up": "..",
-        "up and separator": "../../x$_$1",
-        "NUL": "a\0b",
-        "line end": "a\nb",
-        "carriage return": "a\rb",
-        "escape": "a\x1b[2J",
-        "only separator": "$_$",
-        "no video": "$_$1",
-        "no clip": "v$_$",
-        "no separator": "alone",
-        "blank": " a$_$1",
-        "quote": '"',
-        "formula": "=1+1",
-        "long": "a" * 300,
-        "right to left": "\u202ea$_$1",
-        "surrogate pair": "𠮷$_$1",
-        "comma": "a,b$_$1",
-        "NA": "NA",
-    }.items()
-}
-TOKENS: dict[str, Change] = {
-    "a hole in the mask": _set((0, 1), [1, 0, 1, 0, 0, 0]),
-    "no token": _set((0, 1), 0),
-    "mask of twos": _set((0, 1, 0), 2),
-    "negative word": _set((0, 0, 0), -5),
-    "a word beyond all": _set((0, 0, 0), 2**31),
-    "half a word": _set((0, 0, 0), 0.5),
-    "segments": _set((0, 2), 7),
-}
 
 
 def columns(rng: np.random.Generator, count: int) -> Iterator[Case]:
-    """Every column of a split with every wrong value, shape and type; the released keys missing, doubled, strange."""
-    for part, key in (("train", key) for key in factory.columns("train")):
+    """Every column of a split with every wrong value, shape and type, and missing; a few of them in the unlabelled file."""
+    for key in factory.columns("train"):
         changes = SHAPES | TYPES
         changes |= WORDS if key in TEXTS else NUMBERS
         changes |= TOKENS if key == "text_bert" else {}
         for what, change in changes.items():
-            yield _content(f"{key}: {what}", part, key, change)
-        yield _content(f"{key}: missing", part, key, None)
+            yield _content(f"{key}: {what}", "train", key, change)
+        yield _content(f"{key}: missing", "train", key, None)
+    few = {True: ("no rows", "up", "objects"), False: ("NaN", "inf", "-1", "one row less", "objects", "a list")}
     for key in factory.unsupervised():
-        for what in (
-            ("NaN", "inf", "-1", "one row less", "objects", "a list")
-            if key not in TEXTS
-            else ("no rows", "up", "objects")
-        ):
+        for what in few[key in TEXTS]:
             yield _content(f"unlabelled {key}: {what}", "", key, (NUMBERS | SHAPES | TYPES | WORDS)[what])
 
 
@@ -198,9 +107,6 @@ def _structures() -> dict[str, tuple]:
 
 def files(rng: np.random.Generator, count: int) -> Iterator[Case]:
     """Both files, cut or with changed bytes; half of the changes hit the program around the arrays."""
-    import pickletools
-    from itertools import pairwise
-
     programs = []
     for data in VALID:
         starts = [start for _, _, start in pickletools.genops(data)]
@@ -226,11 +132,7 @@ def _content(name: str, part: str, key: str, change: Change | None) -> Case:
         else:
             try:
                 target[key] = change(target[key])
-            except (
-                ValueError,
-                TypeError,
-                IndexError,
-            ):  # this change makes no sense for this column: a row too few instead
+            except (ValueError, TypeError, IndexError):  # no sense for this column: a row too few instead
                 target[key] = target[key][:-1]
         for file, content in zip(FILES, contents, strict=True):
             (folder / file).write_bytes(pickle.dumps(content, 4))
@@ -276,7 +178,7 @@ def compare(store: Store, name: str, columns: dict) -> Counter[str]:
         "text": [int(sum(row[1])) for row in tokens],
         **{m: [int(v) for v in columns[f"{m}_lengths"]] for m in ("audio", "vision")},
     }
-    for modality in FEATURES:
+    for modality in schema.MODALITIES:
         array, ragged = np.asarray(columns[modality]), getattr(split, modality)
         for row, length in enumerate(lengths[modality]):
             inside, after = array[row][:length].astype(np.float32), array[row][length:]

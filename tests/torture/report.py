@@ -23,7 +23,7 @@ RESOURCE = "torture.json"
 def code() -> dict[str, str]:
     """Which code is tortured."""
     sources = {p.name: p.read_text(encoding="utf-8") for p in sorted(Path(avmc_core.__file__).parent.rglob("*.py"))}
-    return {"version": avmc_core.__version__, "digest": digest(sources)[:12]}
+    return {"version": avmc_core.__version__, "digest": digest(sources)[:8]}
 
 
 def collect(out: Path, parts: Sequence[str], settings: dict) -> dict:
@@ -59,13 +59,16 @@ def collect(out: Path, parts: Sequence[str], settings: dict) -> dict:
         "missing": ", ".join(part for part in parts if part not in known or not known[part]["done"]) or "none",
     }
     provenance = {
-        "data": "simulated and made-up files, not CH-SIMS",
+        "data": "made-up files, no result about CH-SIMS",
+        "code": f"{settings['version']} ({settings['digest']})",
         "command": "make torture",
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{_processor()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "numpy", "pandas", "safetensors")},
-        **settings,
+        "seed": settings["seed"],
+        "random files a family": settings["files"],
+        "kills of each job": settings["kills"],
         "commit": commit(),
     }
     return {
@@ -74,30 +77,31 @@ def collect(out: Path, parts: Sequence[str], settings: dict) -> dict:
     }
 
 
-def shown(data: dict) -> dict[str, list[dict[str, str]]]:
-    """The counts in words, for the tables of the book's page."""
+def shown(data: dict) -> dict[str, list[dict]]:
+    """The counts under the headings of the tables of the book's page; what could not be tried here gives its reason."""
     families = [
         {
             "hostile files": row["family"],
-            "tried": str(row["cases"]),
-            "refused": str(row.get("refused", "–")),
-            "repaired and counted": str(row.get("repaired", "–")),
-            "read as another reader reads them": str(row.get("harmless", "–")),
-            "ended badly": row["skipped"] or str(len(row["bad"])),
-            "slowest, s": f"{row.get('slowest', 0):.1f}",
-            "largest, MB": str(row.get("largest", "–")),
+            "tried": row["cases"],
+            "refused": row.get("refused"),
+            "repaired and counted": row.get("repaired"),
+            "read, and right": row.get("harmless"),
+            "ended badly": row["skipped"] or len(row["bad"]),
+            "slowest, s": row.get("slowest"),
+            "largest, MB": row.get("largest"),
         }
         for row in data["families"]
     ]
     kills = [
         {
             "killed": row["job"],
-            "kills": row["skipped"] or str(row["kills"]),
-            "damaged and accepted": str(row["accepted"]),
-            "finished and lost": str(row["lost"]),
-            "chains": str(row["chains"]),
-            "chains with other bytes": str(row["different"]),
-            "processes left": str(row["orphans"]),
+            "kills": row["skipped"] or row["kills"],
+            "damaged and accepted": row["accepted"],
+            "finished and lost": row["lost"],
+            "chains": row["chains"],
+            "chains with other bytes": row["different"],
+            "runs that then failed": row["failed"],
+            "processes left": row["orphans"],
         }
         for row in data["kills"]
     ]
@@ -132,7 +136,8 @@ def render(result: dict) -> str:
 
 
 def record(result: dict) -> Path:
-    """Puts the counts into the package's resources, where the book's page finds them."""
+    """Puts the counts into the package's resources, in words as well, where the book's page finds them."""
+    result = result | {"data": result["data"] | {"shown": shown(result["data"])}}
     path = Path(str(files("avmc_core").joinpath("resources", RESOURCE)))
     with new_file(path) as temporary:
         temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
