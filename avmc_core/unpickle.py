@@ -66,7 +66,12 @@ def read_pickle(path: str | Path) -> Any:
             mapping = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
         raise InputError(path, str(error), "a readable pickle file") from None
-    reader = _Reader(path, mapping)
+    return parse(mapping, path)
+
+
+def parse(data: memoryview, path: Path) -> Any:
+    """The same from the bytes of ``path``, wherever they are; the arrays are views of them."""
+    reader = _Reader(path, data)
     try:
         return reader.read()
     except InputError:
