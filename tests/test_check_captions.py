@@ -41,6 +41,17 @@ def test_a_page_that_says_everything_passes(check):
     assert check('<div class="avmc-t" id="table-table2_benchmark"><table></table></div>', mark="") == []
 
 
+def test_what_the_project_makes_of_itself_may_say_so(check):
+    """The torture's counts: their data are the tests' own files, on their page, and a target of the Makefile makes them."""
+    mark, said = (
+        text.replace("simulated corpus, not CH-SIMS", "made-up files, no result about CH-SIMS") for text in (MARK, SAID)
+    )
+    table = f'<div class="avmc-t" id="table-a"><table></table></div>{said.replace("avmc run x", "make torture")}'
+    assert check(table, mark=mark) == []
+    assert "a caption about" in check(table)[0]
+    assert "without data or command" in check(table.replace("make torture", "make"), mark=mark)[0]
+
+
 @pytest.mark.parametrize(
     ("cells", "found"),
     [

@@ -16,6 +16,7 @@ from pathlib import Path
 # What a caption may say instead of the data of its page's mark: there is no data of clips behind it, or only counts.
 NO_CLIPS = ("none", "published tables only", "real label", "made-up clips")
 PUBLISHED = "table-table"  # ids of the paper's own tables, which no command makes
+COMMAND = re.compile(r"command: (AVMC_STORE=STORE )?(avmc|make) [a-z]")
 VOID = {"br", "circle", "hr", "img", "input", "link", "meta", "path", "source"}
 TOLERANCE = 1e-6  # of a figure on its display scale: both come from the same predictions
 
@@ -78,9 +79,10 @@ def problems(path: Path) -> list[str]:
     if page.results and not page.marks:
         found.append("shows results without saying on which data")
     for caption, shown in page.said:
-        data = re.match(r"Data: (.+?) ·", " ".join(caption.split()))
-        if not data or "command: avmc " not in caption.replace("AVMC_STORE=STORE ", ""):
-            found.append(f"a caption without data or command: {caption[:80]!r}")
+        line = " ".join(caption.split())
+        data = re.match(r"Data: (.+?) ·", line)
+        if not data or not COMMAND.search(line):
+            found.append(f"a caption without data or command: {line[:80]!r}")
         elif data[1] not in page.marks and not data[1].startswith(NO_CLIPS):
             found.append(f"a caption about {data[1]!r} on a page about {' and '.join(sorted(page.marks))}")
         elif data[1].startswith("simulated"):
