@@ -239,6 +239,7 @@ def status() -> None:
 @click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv", "json"]))
 def results(experiment: str, profile: str, store: str, seeds: str, split: str, task: str, form: str) -> None:
     """Metrics of EXPERIMENT from the run records: one row a run."""
+    from avmc_core.artefacts import facts
     from avmc_core.grid import run_store
     from avmc_core.results import per_run
 
@@ -247,5 +248,6 @@ def results(experiment: str, profile: str, store: str, seeds: str, split: str, t
     if form == "table":
         click.echo(f"data: {table.attrs['mark']}")
         click.echo(table.to_string(index=False, float_format="{:.4f}".format))
+        click.echo(*facts({"runs": len(table), "failed": int((table["status"] != "done").sum())}))
     else:
         click.echo(table.to_csv(index=False) if form == "csv" else table.to_json(orient="records", indent=1))

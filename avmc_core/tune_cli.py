@@ -35,6 +35,7 @@ def main(
     from avmc_core.experiments import PROFILE_CHANGES
     from avmc_core.grid import run_all
     from avmc_core.metrics import format_metric
+    from avmc_core.results import carried_out
     from avmc_core.store import open_store
 
     try:
@@ -61,7 +62,9 @@ def main(
     if both_ways:
         records = run_all(tuning.runs_of(selection, opened, every=True), opened, jobs=jobs)
         click.echo(tuning.both_ways(selection, records).to_string(float_format="{:.4f}".format))
+        click.echo(carried_out(records))
     elif score:
         for run, record in run_all(tuning.runs_of(selection, opened), opened, jobs=jobs).items():
-            scores = {name: format_metric(name, value) for name, value in record.scores["test"]["M"].items()}
-            click.echo(f"seed {run.seed}: {', '.join(f'{name} {value}' for name, value in scores.items())}")
+            scores = record.scores["test"]["M"].items() if record.scores else []
+            said = ", ".join(f"{name} {format_metric(name, value)}" for name, value in scores)
+            click.echo(f"seed {run.seed}: {said or f'failed: {record.reason}'}")
