@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from avmc_core import acoustic, speaker, wav2vec
+from avmc_core import acoustic, speaker, talknet, wav2vec
 from avmc_core.errors import InputError
 from avmc_core.landmarks import Landmarks
 from avmc_core.media import extra, read_clip
@@ -26,12 +26,14 @@ _MOVE, _UNIT = np.char.startswith(_NAMES, "pose_T"), np.char.endswith(_NAMES, "_
 
 @dataclass(frozen=True)
 class ExtractionSettings:
-    """How faces are read."""
+    """How faces are read, how the speaker among them is found, and what else is heard."""
 
     visual: str = "landmarks"  # the approximation, or "openface"
     openface: str = ""  # OpenFace's program, or a folder with its CSV files
     threshold: float = 0.0  # of the landmark backend's detector: lower finds more faces, and more that are none
+    talknet: str = ""  # a file with TalkNet's weights, which then chooses among several faces; "" for the fallback
     wav2vec: str = ""  # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
+    wav2vec_layers: bool = False  # the states of every layer, not their mean
 
 
 DEFAULT = ExtractionSettings()
@@ -60,7 +62,7 @@ class ClipFeatures:
     vision: np.ndarray  # (T, 177) float32, scaled as ``SCALING`` says
     frames: np.ndarray  # (T,) int64: which frame of the clip each visual step is
     signal: np.ndarray  # (S,) float32, 16 kHz
-    wav2vec: np.ndarray | None = None  # (T, D) float32, where they were asked for
+    wav2vec: np.ndarray | None = None  # (T, D) float32, or (T, L * D), where they were asked for
 
 
 class Visual(Protocol):
@@ -82,8 +84,13 @@ def backend(settings: ExtractionSettings) -> Visual:
     """The visual backend. Raises InputError for an unknown name, a missing program, weights or package."""
     for package in ("av", "opensmile"):
         extra(package)
+    if settings.talknet:
+        extra("cv2")
+        talknet.load(settings.talknet)
     if settings.wav2vec:
         wav2vec.load(settings.wav2vec)
+    elif settings.wav2vec_layers:
+        raise InputError("wav2vec_layers", "no weights", "a folder of a wav2vec 2.0 model besides")
     if settings.visual == "openface":
         return OpenFace(settings.openface)
     if settings.visual != "landmarks":
@@ -91,9 +98,11 @@ def backend(settings: ExtractionSettings) -> Visual:
     return Landmarks(settings.threshold)
 
 
-def extract_clip(path: Path, visual: Visual, weights: str = "") -> tuple[ClipFeatures | None, Report]:
-    """The features of a clip, None when the 25 % rule discards it; with ``weights`` those of wav2vec 2.0 besides. Raises
-    InputError for a clip that cannot be used."""
+def extract_clip(
+    path: Path, visual: Visual, settings: ExtractionSettings = DEFAULT
+) -> tuple[ClipFeatures | None, Report]:
+    """The features of a clip, None when the 25 % rule discards it; ``visual`` is the settings' backend. Raises InputError for a
+    clip that cannot be used."""
     media = read_clip(path, visual.look)
     frames = len(media.seen)
     if frames < LEAST_FRAMES:
@@ -103,16 +112,17 @@ def extract_clip(path: Path, visual: Visual, weights: str = "") -> tuple[ClipFea
     tracks = [track for track in tracks if np.isfinite(track).any()]
     if not tracks:
         return None, Report("discarded", "no face found", media.seconds, frames)
-    chosen, how = speaker.choose(tracks, media.signal)
-    there = np.isfinite(tracks[chosen]).all(axis=1)  # (F,)
-    kept = np.flatnonzero(there)
+    faces, how = _who_speaks(path, tracks, media.signal, settings.talknet)
+    spoken = np.stack(tracks)[faces, np.arange(frames)]  # (F, 177)
+    kept = np.flatnonzero((faces >= 0) & np.isfinite(spoken).all(axis=1))
     missing = 1 - len(kept) / frames
     facts = {"seconds": media.seconds, "frames": frames, "faces": len(tracks), "missing": missing, "speaker": how}
     if missing > MISSING:
         reason = f"{missing:.0%} of the frames without the speaker's face, more than {MISSING:.0%}"
         return None, Report("discarded", reason, **facts)
-    notes = [f"{frames - len(kept)} frames without a face left out"] if missing else []
-    vision = scaled(tracks[chosen][kept], media.width, media.height)
+    what = "a speaker" if how == talknet.NAME else "a face"
+    notes = [f"{frames - len(kept)} frames without {what} left out"] if missing else []
+    vision = scaled(spoken[kept], media.width, media.height)
     for name, steps in (("audio", audio), ("vision", vision)):
         if len(steps) > STEPS[name]:
             notes.append(f"{name} cut from {len(steps)} to {STEPS[name]} steps")
@@ -121,10 +131,18 @@ def extract_clip(path: Path, visual: Visual, weights: str = "") -> tuple[ClipFea
         vision[: STEPS["vision"]],
         kept[: STEPS["vision"]],
         media.signal,
-        wav2vec.hidden_states(media.signal, weights) if weights else None,
+        wav2vec.hidden_states(media.signal, settings.wav2vec, settings.wav2vec_layers) if settings.wav2vec else None,
     )
     steps = {"audio_steps": len(features.audio), "vision_steps": len(features.vision)}
     return features, Report("kept", "; ".join(notes), **facts, **steps)
+
+
+def _who_speaks(path: Path, tracks: list[np.ndarray], signal: np.ndarray, weights: str) -> tuple[np.ndarray, str]:
+    """The row of the speaking face in each frame (F,), -1 where nobody speaks, and how it was found."""
+    if weights and len(tracks) > 1:
+        return talknet.speaking(talknet.scores(path, tracks, signal, weights)), talknet.NAME
+    chosen, how = speaker.choose(tracks, signal)
+    return np.full(len(tracks[0]), chosen), how
 
 
 def scaled(values: np.ndarray, width: int, height: int) -> np.ndarray:

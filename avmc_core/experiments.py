@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from avmc_core.errors import InputError
@@ -51,10 +51,19 @@ class Experiment:
         chosen = seeds or declared[profile]
         return [
             Run(row.model, seed, row.changes_at(profile), row.name, row.protocol)
-            for row in self.rows
-            if row.protocol.audio == "audio" or (store is not None and row.protocol.audio in store.extras)
+            for row in filter(None, (_on(store, row) for row in self.rows))
             for seed in (chosen if row.seeded or row.protocol.resplit else chosen[:1])  # a seed deals a re-split, too
         ]
+
+
+def _on(store: Store | None, row: Row) -> Row | None:
+    """The row as it runs on a store, None without its features; where these hold every layer, the layers' weights are learned."""
+    if row.protocol.audio == "audio":
+        return row
+    if store is None or row.protocol.audio not in store.extras:
+        return None
+    layers = store.manifest["source"].get("extraction", {}).get("wav2vec_layers", 0)
+    return replace(row, model=LAYERED, changes=(*row.changes, ("layers", layers))) if layers else row
 
 
 # The published settings have no limit on epochs; two cores want one.
@@ -63,6 +72,7 @@ PROFILE_CHANGES: dict[str, tuple[tuple[str, Any], ...]] = {"ci": (("training.max
 FIVE = (("ci", SEEDS), ("full", SEEDS))
 ONE = (("ci", SEEDS[:1]), ("full", SEEDS))
 VARIANTS = ("released", "paper")
+LAYERED = "Layered LSTM"  # stands in for the unimodal LSTM where a store holds every layer of a speech network
 
 # Table 4's rows, each what it takes away from AV-MC.
 ABLATIONS: dict[str, tuple[tuple[str, Any], ...]] = {
@@ -152,7 +162,7 @@ WAV2VEC = tuple(
     for target in ("A", "M")
 )
 
-PLACED = {row.model for row in (*TRIVIAL, *map(_baseline, MENDABLE), *AVMC, *UNIMODAL)}
+PLACED = {row.model for row in (*TRIVIAL, *map(_baseline, MENDABLE), *AVMC, *UNIMODAL)} | {LAYERED}
 OWN = tuple(Row(model, model) for model in MODELS if model not in PLACED)  # registered, and in no table of the paper
 
 EXPERIMENTS: dict[str, Experiment] = {

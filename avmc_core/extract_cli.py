@@ -19,7 +19,9 @@ from avmc_core.clip_features import ExtractionSettings
 @click.option("--visual", default="landmarks", show_default=True, type=click.Choice(["landmarks", "openface"]))
 @click.option("--openface", default="", help="OpenFace's FeatureExtraction, or a folder with its CSV files.")
 @click.option("--threshold", default=0.0, show_default=True, help="Of the face detector; lower finds more.")
+@click.option("--talknet", default="", help="Weights of TalkNet: who speaks, of several faces, frame by frame.")
 @click.option("--wav2vec", default="", help="Local folder of a wav2vec 2.0 model: its features besides, for Table 3.")
+@click.option("--wav2vec-layers", is_flag=True, help="Keep each of its layers, so that their weights can be learned.")
 @click.option("--jobs", type=int, help="Processes; default: the number of cores.")
 def main(clips: str, store: str, text: str, bert: str, jobs: int | None, **settings) -> None:
     """Extract text, acoustic and visual features of CLIPS into the feature store STORE.

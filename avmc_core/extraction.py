@@ -23,7 +23,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from tqdm import tqdm
 
-from avmc_core import acoustic, clip_features, schema, speaker, wav2vec
+from avmc_core import acoustic, clip_features, schema, speaker, talknet, wav2vec
 from avmc_core.atomic import new_file, new_folder
 from avmc_core.clip_features import DEFAULT, ExtractionSettings, Report
 from avmc_core.codehash import code_hash
@@ -72,7 +72,12 @@ def extract(
     visual, encoder = clip_features.backend(settings), load_encoder(bert)
     work = store.with_name(f"{store.name}.clips")
     work.mkdir(parents=True, exist_ok=True)
-    key = digest({"settings": as_dict(settings), "code": code_hash(["avmc_core.clip_features"])})
+    detector = talknet.version(settings.talknet) if settings.talknet else speaker.NAME
+    hearing = {wav2vec.NAME: wav2vec.version(settings.wav2vec, settings.wav2vec_layers)} if settings.wav2vec else {}
+    if settings.wav2vec_layers:
+        hearing["wav2vec_layers"] = wav2vec.layers(settings.wav2vec)
+    code = code_hash(["avmc_core.clip_features"])
+    key = digest({"settings": as_dict(settings), "weights": [detector, hearing], "code": code})
     table["entry"] = [work / f"{_entry(key, row)}.safetensors" for row in table.itertuples()]
     reports = _reports(table, settings, jobs, progress)
     table = pd.concat([table, pd.DataFrame([asdict(report) for report in reports])], axis=1)
@@ -87,12 +92,11 @@ def extract(
             "text": f"last hidden states of {Path(bert).name}",
             "audio": acoustic.version(),
             "vision": f"{visual.name}; {clip_features.SCALING}",
-            "speaker": speaker.NAME if (kept["faces"] > 1).any() else "one face in every clip",
+            "speaker": detector if (kept["faces"] > 1).any() else "one face in every clip",
             "approximation": visual.approximation,
             "settings": as_dict(settings),
+            **hearing,
         }
-        if settings.wav2vec:
-            source[wav2vec.NAME] = wav2vec.version(settings.wav2vec)
         _write(folder, kept, encoder, source)
         table[["id", *asdict(reports[0])]].to_csv(folder / REPORT, index=False, float_format="%.3f")
     if (table["outcome"] != "failed").all():
@@ -148,7 +152,7 @@ def _in_turn(rows: list, settings: ExtractionSettings) -> Iterator[tuple[int, Re
 
 
 def _in_parallel(rows: list, settings: ExtractionSettings, jobs: int) -> Iterator[tuple[int, Report]]:
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_one_thread) as pool:
         futures = {pool.submit(_work, row.path, row.entry, settings): row for row in rows}
         try:
             for future in as_completed(futures):
@@ -161,6 +165,13 @@ def _in_parallel(rows: list, settings: ExtractionSettings, jobs: int) -> Iterato
             ) from None
 
 
+def _one_thread() -> None:
+    """The processes take the cores; networks that took them all in each would be in each other's way."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @lru_cache(maxsize=1)
 def _visual(settings: ExtractionSettings) -> clip_features.Visual:
     """A worker makes its backend once."""
@@ -169,7 +180,7 @@ def _visual(settings: ExtractionSettings) -> clip_features.Visual:
 
 def _work(path: Path, entry: Path, settings: ExtractionSettings) -> Report:
     try:
-        features, report = clip_features.extract_clip(path, _visual(settings), settings.wav2vec)
+        features, report = clip_features.extract_clip(path, _visual(settings), settings)
     except InputError as error:
         return Report("failed", str(error))
     except Exception as error:  # whatever a file made a library do, the other clips go on
@@ -193,9 +204,10 @@ def _load(entry: Path) -> tuple[dict[str, np.ndarray], Report]:
 def _write(folder: Path, kept: pd.DataFrame, encoder, source: dict) -> None:
     """The files of the store: clips in the order of the table, text encoded here."""
     splits = [*schema.SPLITS, *([schema.UNLABELLED] if (kept["split"] == schema.UNLABELLED).any() else [])]
-    weights = source["settings"]["wav2vec"]
-    extras = {wav2vec.NAME: wav2vec.load(weights)[0].config.hidden_size} if weights else {}
-    caps = {**schema.STEPS, **{name: wav2vec.steps(weights) for name in extras}}
+    weights, every_layer = (source["settings"][name] for name in ("wav2vec", "wav2vec_layers"))
+    cap, width = wav2vec.shape(weights, every_layer) if weights else (0, 0)
+    extras = {wav2vec.NAME: width} if weights else {}
+    caps = {**schema.STEPS, **dict.fromkeys(extras, cap)}
     clips, files = {}, {}
     for name in splits:
         table = kept[kept["split"] == name].reset_index(drop=True)
@@ -211,7 +223,7 @@ def _write(folder: Path, kept: pd.DataFrame, encoder, source: dict) -> None:
         files |= write_split(folder, name, clips[name], values, tokens)
         for extra, dim in extras.items():
             files |= write_extra(folder, name, extra, _steps(table, extra), [len(s) for s in _steps(table, extra)], dim)
-    words = {"left out": "clips with frames without a face, left out", "cut from": "clips cut at the released length"}
+    words = {"left out": "clips with frames without a speaker's face", "cut from": "clips cut at the released length"}
     repairs = {what: int(kept["reason"].str.contains(word).sum()) for word, what in words.items()}
     write_index(folder, clips, files, steps=caps, source={"extraction": source}, repairs=repairs, extras=extras)
 

@@ -68,7 +68,7 @@ def read_clip(path: str | Path, sentence: str, encoder, extraction: ExtractionSe
     """
     if not sentence.strip():
         raise InputError(path, "no transcript", "the words that are spoken, in Chinese")
-    features, report = extract_clip(Path(path), backend(extraction))
+    features, report = extract_clip(Path(path), backend(extraction), extraction)
     if features is None:
         raise InputError(path, report.reason, "a clip whose speaker is seen in three quarters of the frames")
     states, _, tokens = encode([sentence], encoder)

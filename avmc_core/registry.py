@@ -41,6 +41,7 @@ MODELS: dict[str, Entry] = {
     "MTFN": Entry("avmc_core.models.mtfn", build="MTFN"),
     "MLMF": Entry("avmc_core.models.mlmf", build="MLMF"),
     "Unimodal LSTM": Entry("avmc_core.models.unimodal_lstm", build="UnimodalLSTM"),
+    "Layered LSTM": Entry("avmc_core.models.layered_lstm", build="LayeredLSTM"),
     "AV-MC": Entry("avmc_core.models.avmc_networks", "SUPERVISED"),
     "AV-MC(Semi)": Entry("avmc_core.models.avmc_networks", "SEMI"),
 }

@@ -1,8 +1,8 @@
-"""Whose face is speaking: with one face nobody has to ask; with several, the mouth that moves with the sound.
+"""Whose face is speaking, without weights: with one face nobody has to ask; with several, the mouth that moves with the sound.
 
-This synchrony of mouth opening and loudness is a fallback, not the TalkNet detector of the public toolkit, whose weights no
-package ships. It chooses one face for the whole clip, cannot tell that nobody in the picture speaks, does not follow a
-change of speakers, and is lost when two people speak or laugh together or when a mouth is small, turned away or covered.
+This synchrony of mouth opening and loudness is a fallback for those who do not have the weights of ``talknet``. It chooses
+one face for the whole clip, cannot tell that nobody in the picture speaks, does not follow a change of speakers, and is lost
+when two people speak or laugh together or when a mouth is small, turned away or covered.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from avmc_core.tables import result_table
 
 def test_every_model_and_every_row_of_table_2_is_in_the_benchmark():
     rows = EXPERIMENTS["benchmark"].rows
-    assert {row.model for row in rows} == set(registry.MODELS) - {"Unimodal LSTM"}
+    assert {row.model for row in rows} == set(registry.MODELS) - {"Unimodal LSTM", "Layered LSTM"}
     assert {row.published for row in rows if row.published} == set(published()["table2_benchmark"]["rows"])
     assert len({row.name for row in rows}) == len(rows)
 

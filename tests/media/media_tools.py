@@ -28,6 +28,14 @@ def talking(number: int, missing: float = 0.0, seconds: float = 0.0) -> tuple[li
     return [Drawn(opening, smile=(number % 5) / 2 - 1, skin=number % 3, there=there)], signal, frames
 
 
+def two_talking(number: int) -> tuple[list[Drawn], np.ndarray, int]:
+    """Two mouths that each follow the phonemes of a sentence of their own; the left one is heard for even numbers."""
+    two = speak(SENTENCES[number], number % 3), speak(SENTENCES[(number + 3) % 10], (number + 1) % 3)
+    frames = round(FPS * max(len(speech.signal) for speech in two) / RATE)
+    left, right = (speech.opening(frames) for speech in two)
+    return [Drawn(left, (85, 110), 50), Drawn(right, (235, 110), 50, skin=1)], two[number % 2].signal, frames
+
+
 def write_meta(folder: Path, rows: list[tuple]) -> None:
     with open(folder / "meta.csv", "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([HEADER, *rows])

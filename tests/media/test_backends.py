@@ -11,6 +11,7 @@ import opensmile
 import pytest
 from made_clips import Drawn, make_clip
 from made_speech import RATE, SENTENCES, speak
+from media_tools import two_talking
 
 from avmc_core import acoustic, schema, speaker
 from avmc_core.landmarks import Landmarks
@@ -87,11 +88,7 @@ def test_of_two_faces_the_one_that_is_heard_is_chosen(tmp_path):
     """Ten clips, two mouths that each follow the phonemes of a sentence of their own, one of them heard."""
     visual, right = Landmarks(), 0
     for number in range(10):
-        two = speak(SENTENCES[number], number % 3), speak(SENTENCES[(number + 3) % 10], (number + 1) % 3)
-        frames = round(25 * max(len(speech.signal) for speech in two) / RATE)
-        left, other = (speech.opening(frames) for speech in two)
-        faces = [Drawn(left, (85, 110), 50), Drawn(other, (235, 110), 50, skin=1)]
-        clip = make_clip(tmp_path / f"{number}.mp4", faces, two[number % 2].signal, frames)
+        clip = make_clip(tmp_path / f"{number}.mp4", *two_talking(number))
         media = read_clip(clip, visual.look)
         tracks = visual.tracks(clip, media.seen, (media.width, media.height))
         chosen, how = speaker.choose(tracks, media.signal)

@@ -121,6 +121,12 @@ def test_wav2vec_features_stand_beside_the_others(clips, bert, tmp_path):
     assert verify_store(store.path).extras == ("audio_wav2vec",)
     np.testing.assert_allclose(store.split("unlabelled").extras["audio_wav2vec"][0], expected, atol=1e-6)
     assert "plain mean of 3 hidden states" in store.manifest["source"]["extraction"]["audio_wav2vec"]
+    words = ["--text", TEXTS[0], "--bert", bert, "--wav2vec", tmp_path / "weights", "--wav2vec-layers"]
+    assert avmc("extract", clip, tmp_path / "layered", *words).returncode == 0
+    layered = verify_store(tmp_path / "layered")
+    every = layered.split("unlabelled").extras["audio_wav2vec"][0]
+    np.testing.assert_allclose(every[0].reshape(3, 12).mean(axis=0), expected[:5].mean(axis=0), atol=1e-5)
+    assert layered.manifest["source"]["extraction"]["wav2vec_layers"] == 3
     with pytest.raises(InputError, match="downloaded beforehand"):
         extract(clip, tmp_path / "other", ExtractionSettings(wav2vec="nowhere"), text=TEXTS[0], bert=bert)
     assert not (tmp_path / "other.clips").exists()

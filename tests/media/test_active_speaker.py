@@ -1,0 +1,119 @@
+"""TalkNet in an extraction, with made weights: what it is shown, and what follows from what it says, frame by frame."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from made_clips import make_clip
+from media_tools import TEXTS, avmc, talking, two_talking
+from talknet_weights import made_state
+
+from avmc_core import clip_features, schema, speaker, talknet
+from avmc_core.clip_features import ExtractionSettings, extract_clip
+from avmc_core.landmarks import Landmarks
+from avmc_core.media import read_clip
+
+NOSE = schema.columns("vision").index("x_30")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Two faces, one voice."""
+    return make_clip(tmp_path_factory.mktemp("two") / "two.mp4", *two_talking(0))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Two made checkpoints by name: one for which everybody speaks, one for which nobody does."""
+    folder, state = tmp_path_factory.mktemp("talknet"), made_state()
+    for name, bias in (("everybody", 1000.0), ("nobody", -1000.0)):
+        torch.save(state | {"lossAV.FC.bias": torch.tensor([0.0, bias])}, folder / f"{name}.model")
+    return folder
+
+
+def test_a_crop_is_the_middle_of_the_public_window():
+    """On a picture whose grey level is its column, or its row: 0.7 half sizes to the sides, from 0.3 above to 1.1 below."""
+    column = np.tile(np.arange(200, dtype=np.uint8), (200, 1))
+    for picture, low, high in ((column, 100 - 14, 100 + 14), (column.T, 80 - 6, 80 + 22)):
+        seen = talknet.crop(picture, 100.0, 80.0, 20.0)
+        assert seen.shape == (112, 112) and seen.dtype == np.uint8
+        assert abs(int(seen.min()) - low) <= 1 and abs(int(seen.max()) - high) <= 1
+    assert (talknet.crop(column, -30.0, 90.0, 10.0)[:, :40] == talknet.PADDING).all()
+
+
+def test_its_pictures_follow_the_mouths(clip):
+    """Dark when the mouth is open: each face's own mouth, in each frame."""
+    visual = Landmarks()
+    media = read_clip(clip, visual.look)
+    tracks = visual.tracks(clip, media.seen, (media.width, media.height))
+    found = talknet.faces(clip, tracks)
+    assert [(stretch.face, stretch.start) for stretch in found] == [(0, 0), (1, 0)]
+    drawn = two_talking(0)[0]
+    for stretch in found:
+        face = drawn[int(np.nanmean(tracks[stretch.face][:, NOSE]) > 160)]
+        opening = face.opening[: len(stretch.pictures)]
+        mouth = stretch.pictures[:, 50:90, 40:72].mean(axis=(1, 2))
+        assert np.corrcoef(mouth, opening)[0, 1] < -0.8
+
+
+@pytest.mark.parametrize("silent, outcome", [(0.2, "kept"), (0.3, "discarded")])
+def test_the_speaker_may_change_and_frames_without_one_are_dropped(clip, monkeypatch, silent, outcome):
+    def scores(path, tracks, signal, weights):
+        share = np.arange(len(tracks[0])) / len(tracks[0])
+        left = int(np.nanmean(tracks[0][:, NOSE]) > 160)
+        said = np.full((2, len(share)), -1.0)
+        said[left, share < 0.4] = said[1 - left, (share >= 0.4) & (share < 1 - silent)] = 1.0
+        return said
+
+    monkeypatch.setattr(clip_features.talknet, "scores", scores)
+    features, report = extract_clip(clip, Landmarks(), ExtractionSettings(talknet="any"))
+    assert (report.outcome, report.speaker, report.faces) == (outcome, talknet.NAME, 2)
+    assert report.missing == pytest.approx(silent, abs=0.02)
+    if outcome == "discarded":
+        assert features is None and "of the frames without the speaker's face, more than 25%" in report.reason
+        return
+    first = features.frames < 0.4 * report.frames
+    nose = features.vision[:, NOSE]
+    assert (nose[first] < 0).all() and (nose[~first] > 0).all() and first.any() and not first.all()
+    assert f"{report.frames - report.vision_steps} frames without a speaker left out" in report.reason
+
+
+def test_a_clip_in_which_nobody_speaks_is_discarded(clip, weights):
+    features, report = extract_clip(clip, Landmarks(), ExtractionSettings(talknet=str(weights / "nobody.model")))
+    assert features is None and (report.outcome, report.faces, report.missing) == ("discarded", 2, 1)
+    assert "100% of the frames without the speaker's face" in report.reason
+
+
+def test_a_checkpoint_chooses_through_the_command_line(clip, weights, bert, tmp_path):
+    words = ["--text", TEXTS[0], "--bert", bert, "--talknet", weights / "everybody.model"]
+    done = avmc("extract", clip, tmp_path / "store", *words)
+    assert done.returncode == 0, done.stderr
+    (row,) = pd.read_csv(tmp_path / "store" / "extraction.csv").itertuples()
+    assert (row.outcome, row.faces, row.speaker) == ("kept", 2, talknet.NAME) and row.missing < 0.05
+    manifest = json.loads((tmp_path / "store" / "manifest.json").read_text(encoding="utf-8"))
+    said = manifest["source"]["extraction"]["speaker"]
+    assert said == talknet.version(str(weights / "everybody.model"))
+    assert said.startswith("TalkNet, frame by frame, weights everybody.model ")
+
+
+def test_one_face_needs_no_detector(weights, tmp_path):
+    clip = make_clip(tmp_path / "one.mp4", *talking(3))
+    features, report = extract_clip(clip, Landmarks(), ExtractionSettings(talknet=str(weights / "nobody.model")))
+    assert features is not None and report.speaker == "one face"
+
+
+def test_weights_that_do_not_fit_are_one_error_before_any_work(clip, bert, tmp_path):
+    torch.save({"encoder.weight": torch.zeros(2)}, tmp_path / "other.model")
+    words = ["--text", TEXTS[0], "--bert", bert, "--talknet", tmp_path / "other.model"]
+    done = avmc("extract", clip, tmp_path / "store", *words)
+    assert done.returncode != 0 and "no model.visualFrontend" in done.stderr and "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.model"]
+
+
+def test_without_weights_the_store_names_the_fallback(clip):
+    features, report = extract_clip(clip, Landmarks())
+    assert features is not None and report.speaker == speaker.NAME and "fallback" in speaker.NAME
