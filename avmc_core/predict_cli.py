@@ -21,6 +21,7 @@ import click
 @click.option("--visual", default="landmarks", show_default=True, type=click.Choice(["landmarks", "openface"]))
 @click.option("--openface", default="", help="OpenFace's FeatureExtraction, or a folder with its CSV files.")
 @click.option("--threshold", default=0.0, show_default=True, help="Of the face detector; lower finds more.")
+@click.option("--talknet", default="", help="Weights of TalkNet: who speaks, of several faces, frame by frame.")
 @click.option("--picture", default="", help="Also draw it: a .png, .svg or .pdf file.")
 @click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"]))
 def main(
