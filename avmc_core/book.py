@@ -37,8 +37,7 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     pages = {path.relative_to("book"): path for path in Path("book").rglob("*") if path.is_file()}
     pages |= {Path("_static") / han_font().name: han_font(), Path("changelog.md"): Path("CHANGELOG.md")}
     results = []
-    for notebook in build_notebooks(out=build / "notebooks", **options):
-        click.echo(report(notebook))
+    for notebook in build_notebooks(out=build / "notebooks", done=report, **options):
         results += notebook.results
         script = Path(options.get("folder") or "notebooks") / f"{notebook.name}.py"
         for path in (notebook.path, notebook.path.with_suffix(".json"), script):

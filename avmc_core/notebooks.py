@@ -7,28 +7,28 @@ into it, are made from it; the key decides whether it runs again.
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import os
-import platform
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 import click
 
-from avmc_core import artefacts, registry
+from avmc_core import artefacts
 from avmc_core.atomic import new_file
-from avmc_core.codehash import ROOT, closure, modules_of
 from avmc_core.errors import InputError
 from avmc_core.home import home
-from avmc_core.settings import digest
+from avmc_core.notebook_source import declared_parameters, notebook_key, read_notebook, sha256
+from avmc_core.side_by_side import side_by_side
 
+JOBS = min(2, os.cpu_count() or 1)  # notebooks at a time; each computes its missing runs on all cores
 # tqdm's bars carry timings; sets and dicts of strings iterate in the order of their hashes
 KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
 
@@ -59,11 +59,14 @@ def build_notebooks(
     seed: int | None = None,
     only: Iterable[str] = (),
     parameters: Mapping[str, Any] | None = None,
+    jobs: int | None = None,
+    done: Callable[[Executed], None] = lambda notebook: None,
 ) -> list[Executed]:
     """Bring the executed notebooks of ``folder`` (those named in ``only``, else all) up to date in ``out``.
 
     ``profile``, ``store``, ``meta`` and ``seed``, as far as given, go to the notebooks that declare them; ``parameters``
-    must be declared by each. Raises InputError for an unknown notebook or parameter, NotebookError for a failing cell.
+    must be declared by each. ``jobs`` (default: ``JOBS``) are executed at a time, ``done`` is told of each. Raises InputError
+    for an unknown notebook or parameter; NotebookError for a failing cell, which ends the others too.
     """
     only = list(only)
     sources = {path.stem: path for path in sorted(Path(folder).glob("*.py"))}
@@ -71,35 +74,41 @@ def build_notebooks(
         raise InputError(folder, f"no notebook {unknown[0]!r}", f"one of {', '.join(sources) or 'its .py files'}")
     shared = {"profile": profile, "store": store, "meta": meta, "seed": seed}
     shared = {name: value for name, value in shared.items() if value is not None}
-    done = []
+    calls = {}
     for name in only or sources:
         declared = declared_parameters(sources[name])
         fitting = {key: value for key, value in shared.items() if key in declared}
-        done.append(execute(sources[name], Path(out) / f"{name}.ipynb", fitting | dict(parameters or {})))
-    return done
+        calls[name] = sources[name], Path(out) / f"{name}.ipynb", fitting | dict(parameters or {})
+    found = {}
+    for executed in _each(calls, jobs or JOBS):
+        found[executed.name] = executed
+        done(executed)
+    return [found[name] for name in calls]
 
 
-def declared_parameters(source: Path) -> list[str]:
-    """Names assigned in the one cell tagged ``parameters``. Raises InputError unless there is exactly one such cell."""
-    cells = [cell for cell in _read(source).cells if "parameters" in cell.metadata.get("tags", [])]
-    if len(cells) != 1:
-        raise InputError(source, f"{len(cells)} cells tagged 'parameters'", "exactly one")
-    targets = []
-    for statement in ast.parse(cells[0].source).body:
-        targets += getattr(statement, "targets", [getattr(statement, "target", None)])
-    return [target.id for target in targets if isinstance(target, ast.Name)]
+def _each(calls: Mapping[str, tuple[Path, Path, Mapping[str, Any]]], jobs: int) -> Iterator[Executed]:
+    """Those that are up to date, then the others as they are executed."""
+    kept = {name: up_to_date(*call) for name, call in calls.items()}
+    yield from filter(None, kept.values())
+    stale = [calls[name] for name, executed in kept.items() if executed is None]
+    try:
+        yield from side_by_side(execute, stale, jobs) if min(jobs, len(stale)) > 1 else starmap(execute, stale)
+    except ChildProcessError as error:
+        raise NotebookError(str(error)) from error
 
 
-def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Executed:
-    """Run one notebook into ``target`` (.ipynb), unless nothing that it depends on has changed since it last ran."""
+def up_to_date(source: Path, target: Path, parameters: Mapping[str, Any]) -> Executed | None:
+    """The executed notebook if nothing that it depends on has changed since it ran, and all that it wrote is as it left it."""
     declared = declared_parameters(source)
     if unknown := sorted(set(parameters) - set(declared)):
         raise InputError(source, f"unknown parameter {unknown[0]!r}", f"one of {', '.join(declared)}")
-    key = notebook_key(source, parameters)
-    record_path = target.with_suffix(".json")
-    if (results := _up_to_date(record_path, key)) is not None:
-        return Executed(source.stem, target, results, True, 0.0)
+    results = _results(target.with_suffix(".json"), notebook_key(source, parameters))
+    return None if results is None else Executed(source.stem, target, results, True, 0.0)
 
+
+def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Executed:
+    """Run one notebook into ``target`` (.ipynb)."""
+    key = notebook_key(source, parameters)
     start, log = time.perf_counter(), target.with_suffix(".saved").absolute()
     log.unlink(missing_ok=True)
     with _environment({**KERNEL_ENVIRONMENT, artefacts.LOG: str(log)}):
@@ -110,53 +119,20 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Execut
     results = sorted(set(log.read_text(encoding="utf-8").split())) if log.is_file() else []
     log.unlink(missing_ok=True)
     files = [target, *(home() / "results" / f"{name}.json" for name in results)]
-    record = {"key": key, "results": results, "files": {str(path): _sha256(path) for path in files}}
-    with new_file(record_path) as temporary:
+    record = {"key": key, "results": results, "files": {str(path): sha256(path) for path in files}}
+    with new_file(target.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
     return Executed(source.stem, target, tuple(results), False, time.perf_counter() - start)
 
 
-def _up_to_date(record: Path, key: str) -> tuple[str, ...] | None:
+def _results(record: Path, key: str) -> tuple[str, ...] | None:
     """The results of a notebook that ran with this key, if all it wrote is as it left it; a damaged record counts as none."""
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
-        same = found["key"] == key and all(_sha256(Path(path)) == sha for path, sha in found["files"].items())
+        same = found["key"] == key and all(sha256(Path(path)) == sha for path, sha in found["files"].items())
         return tuple(found["results"]) if same else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-
-
-def notebook_key(source: Path, parameters: Mapping[str, Any]) -> str:
-    """Digest of all that an executed notebook depends on: its source, the modules of ours that it reaches, package data,
-    pinned packages, parameters, and the content (not the place) of its data."""
-    settings = {name: value for name, value in sorted(os.environ.items()) if name.startswith("AVMC_") and value}
-    settings = {**settings, **parameters}
-    for name in ("AVMC_META", "meta"):
-        if settings.get(name):
-            settings[name] = _sha256(Path(settings[name]), required=True)
-    for name in ("AVMC_STORE", "store"):
-        if settings.get(name):
-            settings[name] = _store_digest(settings[name])
-    resources = [path for path in sorted((ROOT / "avmc_core" / "resources").iterdir()) if path.is_file()]
-    files = [source, Path(__file__), *resources, ROOT / "requirements.lock"]
-    code = "\n".join(cell.source for cell in _read(source).cells if cell.cell_type == "code")
-    return digest(
-        {
-            "settings": settings,
-            "files": {path.name: _sha256(path) for path in files},
-            "modules": _modules(code),
-            "python": platform.python_version(),
-            "torch": version("torch"),  # the one package that is not in the lock
-        }
-    )
-
-
-def _modules(code: str) -> dict[str, str]:
-    """Source digests of the modules that ``code`` reaches. The registry imports models by name: it reaches them all."""
-    modules = modules_of(code)
-    if registry.__name__ in closure(modules):
-        modules += [entry.module for entry in registry.MODELS.values()]
-    return closure(modules)
 
 
 def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
@@ -167,16 +143,26 @@ def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
 
     partial = target.with_suffix(".failed.ipynb")
     partial.parent.mkdir(parents=True, exist_ok=True)
-    config = Config({"KernelManager": {"transport": "ipc"}})  # no TCP port, and no warning about one
     try:
-        notebook = papermill.execute_notebook(
-            _read(source), partial, dict(parameters), kernel_name="python3", progress_bar=False, config=config
-        )
+        with tempfile.TemporaryDirectory(prefix="avmc-", ignore_cleanup_errors=True) as sockets:
+            # no TCP port, and no warning about one; a folder each, or two kernels that start at once take the same names
+            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
+            notebook = papermill.execute_notebook(
+                read_notebook(source),
+                partial,
+                dict(parameters),
+                kernel_name="python3",
+                progress_bar=False,
+                config=config,
+            )
     except PapermillExecutionError as error:
         reason = f"{error.ename}: {error.evalue}".splitlines()[0]
         raise NotebookError(f"{source}: In [{error.exec_count}] failed: {reason} (kept {partial})") from error
     except Exception as error:  # a kernel that does not start, or dies: whatever the reason, no page may be built
         raise NotebookError(f"{source}: {type(error).__name__}: {error} (kept {partial})".replace("\n", " ")) from error
+    except BaseException:  # stopped from outside: nothing in it failed
+        partial.unlink(missing_ok=True)
+        raise
     return nbformat.writes(_normalised(notebook, parameters))
 
 
@@ -215,28 +201,6 @@ def _assigned(cell: Any) -> dict[str, str]:
     }
 
 
-def _read(source: Path) -> Any:
-    import jupytext
-
-    notebook = jupytext.read(source, fmt="py:percent")
-    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    return notebook
-
-
-def _sha256(path: Path, required: bool = False) -> str | None:
-    if not path.is_file():
-        if required:
-            raise InputError(path, "no such file", "the real label table (meta.csv)")
-        return None
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _store_digest(path: str) -> str:
-    from avmc_core.store import open_store
-
-    return open_store(path).digest
-
-
 @contextmanager
 def _environment(changes: Mapping[str, str]) -> Iterator[None]:
     before = dict(os.environ)
@@ -259,15 +223,18 @@ def notebook_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--store", envvar="AVMC_STORE", help="An imported store of the real features."),
             click.option("--meta", envvar="AVMC_META", help="The real label table, meta.csv."),
             click.option("--seed", type=int, help="Instead of the notebooks' own."),
+            click.option(
+                "--jobs", type=click.IntRange(1), default=JOBS, show_default=True, help="Notebooks executed at a time."
+            ),
         ]
     ):
         command = option(command)
     return command
 
 
-def report(notebook: Executed) -> str:
+def report(notebook: Executed) -> None:
     """One line for the terminal."""
-    return f"{notebook.name}: " + ("unchanged" if notebook.reused else f"executed in {notebook.seconds:.1f} s")
+    click.echo(f"{notebook.name}: " + ("unchanged" if notebook.reused else f"executed in {notebook.seconds:.1f} s"))
 
 
 @click.command()
@@ -279,8 +246,7 @@ def main(names: tuple[str, ...], pairs: tuple[str, ...], **options: Any) -> None
     """Execute the notebooks (all, or NAMES) that changed."""
     try:
         parameters = {name: json.loads(value) for name, _, value in (pair.partition("=") for pair in pairs)}
-        for notebook in build_notebooks(only=names, parameters=parameters, **options):
-            click.echo(report(notebook))
+        build_notebooks(only=names, parameters=parameters, done=report, **options)
     except json.JSONDecodeError as error:
         raise click.UsageError(f"-p wants NAME=JSON: {error}") from error
     except (InputError, NotebookError) as error:

@@ -54,8 +54,8 @@ Markdown(
 # %% [markdown]
 # ## What runs took here
 #
-# Wall clock of one thread, from the records of the run store. Other work may have shared the machine, and the ci profile stops
-# most models early.
+# Wall clock of one thread, from the records of the run store. Other work may have shared the machine, such as the other notebook
+# that a book executes at the same time, and the ci profile stops most models early.
 
 # %% tags=["hide-input"]
 display(Table(costs.reset_index(names="Model"), "costs", decimals=dict.fromkeys(costs, 1)))
@@ -67,8 +67,8 @@ figures.caption(data, command, "it gives no times", records=records)
 #
 # Where `avmc bench` timed a training step on made-up clips of the released sizes, an epoch is as many such steps as it has
 # batches. For the other models the seconds above are scaled by the number of clips, and by nothing else: the sequences of the
-# simulated corpus are shorter, so these are lower bounds. How many epochs a run needs on the real data is not known; the
-# parameter `epochs` stands in for it, and the hours are proportional to it.
+# simulated corpus are shorter, so on a free machine these are lower bounds. How many epochs a run needs on the real data is
+# not known; the parameter `epochs` stands in for it, and the hours are proportional to it.
 
 # %% tags=["hide-input"]
 full = grid_cost.full_size(costs, clips, epochs, recorded["data"])

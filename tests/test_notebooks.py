@@ -1,20 +1,35 @@
 """The runner: what is stale runs again, what is not does not, and what fails says so and stays to be looked at."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from test_side_by_side import appeared, gone
 
-from avmc_core import codehash, notebooks
+from avmc_core import codehash, notebook_source
 from avmc_core.errors import InputError
-from avmc_core.notebooks import NotebookError, build_notebooks, declared_parameters, notebook_key
+from avmc_core.notebook_source import declared_parameters, notebook_key, reached_modules, read_notebook
+from avmc_core.notebooks import NotebookError, build_notebooks
 
 HEADER = '# %% [markdown]\n# # A page\n\n# %% tags=["parameters"]\nseed = 1\nmeta = None\n\n'
 COUNTING = HEADER + (
     "# %%\nfrom tqdm import tqdm\nfrom avmc_core.artefacts import save\n"
     "for i in tqdm(range(3)):\n    print(i, flush=True)\n"
     "_ = save('counted', {'seed': seed}, {})\n"
+)
+# Says which process its kernel is, and goes on for a minute.
+HELD = HEADER + (
+    "# %%\nimport os, time\nfrom pathlib import Path\n"
+    "_ = Path('kernel.part').write_text(str(os.getpid()))\nos.rename('kernel.part', 'kernel')\ntime.sleep(60)\n"
+)
+FAILING = HEADER + (
+    "# %%\nimport time\nfrom pathlib import Path\nwhile not Path('kernel').exists():\n    time.sleep(0.05)\n1 / 0\n"
 )
 
 
@@ -44,6 +59,51 @@ def test_runs_once_and_again_only_when_its_results_or_parameters_change(folder):
     assert result.is_file()
     assert again.path.read_bytes() == content, "two executions differ"
     assert not build(folder, seed=6)[0].reused
+
+
+def test_several_at_a_time_write_the_same_bytes_and_are_told_of_as_they_end(folder):
+    names = ["a", "b"]
+    for i, name in enumerate(names):
+        (folder / f"{name}.py").write_text(COUNTING.replace("counted", f"counted_{name}").replace("3", f"{4 - i}"))
+    told = []
+    at_once = build(folder, jobs=2, done=lambda notebook: told.append((notebook.name, notebook.reused)))
+    assert [notebook.name for notebook in at_once] == names and sorted(told) == [(name, False) for name in names]
+    assert [notebook.results for notebook in at_once] == [(f"counted_{name}",) for name in names]
+    written = {path: path.read_bytes() for path in (folder.parent / "out").iterdir()}
+    assert len(written) == 4
+    assert all(notebook.reused for notebook in build(folder, jobs=2))
+    for path in written:
+        path.unlink()
+    one_by_one = build(folder, jobs=1)
+    assert {path: path.read_bytes() for path in written} == written
+    assert [notebook.results for notebook in one_by_one] == [notebook.results for notebook in at_once]
+
+
+def test_a_failing_notebook_stops_the_others_and_their_kernels(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    (folder / "bad.py").write_text(FAILING)
+    (folder / "held.py").write_text(HELD)
+    (folder / "last.py").write_text(COUNTING)
+    with pytest.raises(NotebookError, match="ZeroDivisionError") as e:
+        build(folder, jobs=2)
+    assert "\n" not in str(e.value)
+    assert gone(int(Path("kernel").read_text()), 0.1)
+    assert {path.name for path in (folder.parent / "out").iterdir()} == {"bad.failed.ipynb"}
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_no_kernel_outlives_the_command(folder, how):
+    (folder / "held.py").write_text(HELD)
+    (folder / "other.py").write_text(HEADER + "# %%\nimport time\ntime.sleep(60)\n")
+    place = folder.parent
+    command = [sys.executable, "-m", "avmc_core.notebooks", "--jobs", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(codehash.ROOT)}
+    with subprocess.Popen(command, cwd=place, env=environment, stderr=subprocess.DEVNULL) as runner:
+        kernel = int(appeared(place / "kernel"))
+        runner.send_signal(how)
+        runner.wait(30)
+    assert gone(kernel)
+    assert not [*place.rglob("*.json")]
 
 
 def test_parameters_are_shown_once_unless_they_were_changed(folder):
@@ -86,9 +146,9 @@ def test_key_follows_code_data_content_and_environment(folder, tmp_path, monkeyp
     """Changed: an imported module of ours, the label table's content, an AVMC_ variable. Not: where the table lies."""
     root = tmp_path / "copy"
     shutil.copytree(codehash.ROOT / "avmc_core", root / "avmc_core", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(notebooks, "ROOT", root)
-    monkeypatch.setattr(notebooks, "modules_of", lambda source: codehash.modules_of(source, root))
-    monkeypatch.setattr(notebooks, "closure", lambda names: codehash.closure(names, root))
+    monkeypatch.setattr(notebook_source, "ROOT", root)
+    monkeypatch.setattr(notebook_source, "modules_of", lambda source: codehash.modules_of(source, root))
+    monkeypatch.setattr(notebook_source, "closure", lambda names: codehash.closure(names, root))
     source = folder / "page.py"
     source.write_text(HEADER + "# %%\ndef late():\n    from avmc_core import schema\n")
     table, moved = tmp_path / "meta.csv", tmp_path / "moved.csv"
@@ -112,4 +172,13 @@ def test_key_follows_code_data_content_and_environment(folder, tmp_path, monkeyp
 def test_key_follows_the_models_that_the_registry_imports_by_name(folder):
     source = folder / "page.py"
     source.write_text(HEADER + "# %%\nfrom avmc_core.registry import settings_of\n")
-    assert {"avmc_core.models.tfn", "avmc_core.models.avmc_networks"} <= notebooks._modules(source.read_text()).keys()
+    assert {"avmc_core.models.tfn", "avmc_core.models.avmc_networks"} <= reached_modules(source.read_text()).keys()
+
+
+def test_code_is_no_wider_than_its_cell_in_the_book():
+    """On a laptop; strings and comments, which no formatter breaks, too."""
+    notebooks = codehash.ROOT / "notebooks"
+    width = tomllib.loads((notebooks / "ruff.toml").read_text())["line-length"]
+    for source in notebooks.glob("*.py"):
+        cells = [cell.source for cell in read_notebook(source).cells if cell.cell_type == "code"]
+        assert not [line for cell in cells for line in cell.splitlines() if len(line) > width], source

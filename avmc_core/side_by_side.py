@@ -1,0 +1,84 @@
+"""Calls in processes of their own, none of which outlives a call that failed, an interrupt, or the process that asked."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+
+def side_by_side(function: Callable[..., Any], calls: Sequence[tuple], jobs: int) -> Iterator[Any]:
+    """Yields ``function(*call)`` of each call as it ends; ``jobs`` run at a time, with this process's folder and environment.
+
+    The first exception is raised here, ChildProcessError when a process died. What still runs then, at Ctrl-C, or when nobody
+    wants the rest, gets SystemExit and is waited for. What goes in and out is pickled.
+    """
+    context, waiting = multiprocessing.get_context("spawn"), deque(calls)
+    processes: dict[Connection, BaseProcess] = {}
+    running: dict[Connection, tuple] = {}
+    try:
+        for _ in range(min(jobs, len(waiting))):
+            here, there = context.Pipe()
+            processes[here] = context.Process(target=_serve, args=(there, function, os.getcwd()), daemon=True)
+            processes[here].start()
+            there.close()
+            _hand_on(waiting, here, running)
+        while running:
+            for pipe in wait(list(running)):
+                result = _received(pipe, processes[pipe], running.pop(pipe))
+                if waiting:
+                    _hand_on(waiting, pipe, running)
+                yield result
+    finally:
+        for process in processes.values():
+            process.terminate()
+        for process in processes.values():
+            process.join()
+
+
+def _hand_on(waiting: deque[tuple], pipe: Connection, running: dict[Connection, tuple]) -> None:
+    running[pipe] = waiting.popleft()
+    pipe.send(running[pipe])
+
+
+def _received(pipe: Connection, process: BaseProcess, call: tuple) -> Any:
+    try:
+        succeeded, outcome = pipe.recv()
+    except EOFError:
+        process.join()
+        raise ChildProcessError(f"{call[0]}: its process died (exit status {process.exitcode})") from None
+    if not succeeded:
+        raise outcome
+    return outcome
+
+
+def _serve(pipe: Connection, function: Callable[..., Any], folder: str) -> None:
+    """What a process does: one call after the other, until it is stopped."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches all: the one that asked ends the others
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a call closes what it has open
+    end_with_parent()
+    os.chdir(folder)
+    with suppress(EOFError, BrokenPipeError):  # the one that asked is gone
+        while True:
+            call = pipe.recv()
+            try:
+                outcome = True, function(*call)
+            except Exception as error:
+                error.add_note(traceback.format_exc())
+                outcome = False, error
+            pipe.send(outcome)
+
+
+def end_with_parent() -> None:
+    """Ends this process when its parent was killed, which would leave it waiting for ever."""
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
