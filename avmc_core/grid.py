@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -24,6 +23,7 @@ from avmc_core.models.base import Model
 from avmc_core.runs import WEIGHTS, Record, Run, RunStore, environment, provenance
 from avmc_core.sealed import read_sealed
 from avmc_core.settings import as_dict
+from avmc_core.side_by_side import end_with_parent
 from avmc_core.store import Store, open_store, verify_store
 
 
@@ -140,7 +140,7 @@ class Local:
         context = multiprocessing.get_context("forkserver")
         # PyTorch is imported once, by the server, with the part that it would load at the first step.
         context.set_forkserver_preload(["avmc_core.grid", "torch._inductor.config"])
-        pool = ProcessPoolExecutor(jobs - 1, context, initializer=_end_with_parent)
+        pool = ProcessPoolExecutor(jobs - 1, context, initializer=end_with_parent)
         try:
             waiting = {pool.submit(_work, run, store.path, runs.root, device, threads): run for run in missing}
             for future, run in reversed(list(waiting.items())):  # the others take from the beginning
@@ -152,12 +152,6 @@ class Local:
                 yield waiting[done], done.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def _work(run: Run, store: Path, runs: Path, device: str, threads: int) -> Record:
