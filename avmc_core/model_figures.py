@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -70,7 +71,7 @@ def training_curves(records: Mapping[Run, Record]) -> Figure:
             ax.plot(epochs, validation, color=colour, linewidth=1.2)
             ax.plot(record.best_epoch, validation[record.best_epoch - 1], "o", color=colour, markersize=4)
         ax.set_xlabel("epoch")
-        ax.set_title(name.replace(" (", "\n("), fontsize=8)
+        ax.set_title(textwrap.fill(name, 14), fontsize=8)
     axes[0, 0].set_ylabel("loss")
     axes[0, 0].plot([], [], ":", color="#3C3C3C", label="training")
     axes[0, 0].plot([], [], color="#3C3C3C", label="validation")
