@@ -48,7 +48,8 @@
 # | vision | OpenFace's 177 columns at 25 frames per second: pose, 68 landmarks, action units | cut at 232 |
 # | wav2vec 2.0 | with `--wav2vec FOLDER`, beside the audio: mean of all hidden states, every 20 ms | cut at the same time |
 #
-# The layers of wav2vec 2.0 count alike; weights for them that are learned with the model are not implemented.
+# In that mean the layers of wav2vec 2.0 count alike. With `--wav2vec-layers` the store keeps each of them, as means over 100 ms,
+# and the rows of wav2vec 2.0 in [Table 3](04_unimodal) learn a weight for each layer together with the network.
 #
 # The visual columns come from OpenFace 2.2 when you have it (`--visual openface --openface PROGRAM`, or a folder with its
 # CSV files; tested with files and a program of its form, never with OpenFace itself). Without it they are an
@@ -63,10 +64,17 @@
 #
 # ## Who is speaking
 #
-# With one face nobody has to ask. With several, the mouth is chosen whose opening goes with the loudness. This is a
-# **fallback**: the TalkNet model of the public toolkit is not implemented here, and its weights cannot be used. It chooses one face
-# for the whole clip; it does not follow a change of speakers, cannot tell that none of the faces speaks, and fails when two
-# people talk or laugh together or when a mouth is small, turned away or covered.
+# With one face nobody has to ask. With several, there are two ways, and the store's manifest and its table of clips say which
+# was taken:
+#
+# - With `--talknet WEIGHTS`, **TalkNet** (Tao et al. 2021) as in the paper, from a published weight file that you have. It gives
+#   each face a score in each frame. The face with the highest one is the speaker, who may change within a clip; frames in which no
+#   face reaches zero are left out. The network has the published names and shapes and agrees with the public code on made
+#   weights, but the published weights could not be had here: how well it finds speakers **was never verified**. The public
+#   demo finds faces with a detector of its own; here the face's box follows from the landmarks.
+# - Without weights, a **fallback**: the mouth whose opening goes with the loudness. It chooses one face for the whole clip; it
+#   does not follow a change of speakers, cannot tell that none of the faces speaks, and fails when two people talk or laugh
+#   together or when a mouth is small, turned away or covered.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -135,8 +143,13 @@ figures.caption(data, command, "it shows none", records=records)
 
 # %% tags=["hide-input"]
 many = [explain(package, clip_of(test, number)) for number in range(min(60, len(test)))]
-sizes = {name: float(np.mean([np.abs(one.shares[name]).mean() for one in many])) for name in schema.MODALITIES}
-shares = pd.DataFrame({"modality": list(sizes), "mean size of the share of M": list(sizes.values())})
+sizes = {
+    name: float(np.mean([np.abs(one.shares[name]).mean() for one in many]))
+    for name in schema.MODALITIES
+}
+shares = pd.DataFrame(
+    {"modality": list(sizes), "mean size of the share of M": list(sizes.values())}
+)
 display(Table(shares, "shares", decimals=dict.fromkeys(shares, 3)))
 figures.caption(data, command, "it shows none", records=records)
 
