@@ -21,7 +21,7 @@ import pandas as pd
 
 from avmc_core import metrics, schema
 from avmc_core.answers import answers
-from avmc_core.label_model import joint
+from avmc_core.label_model import expected_multimodal
 from avmc_core.perturbations import Usual, noised, permuted, removed, usual
 from avmc_core.placeholders import placeholder_clips
 from avmc_core.prediction import shapley
@@ -214,15 +214,7 @@ def hearing(measured: Mapping[str, Measured]) -> pd.DataFrame:
 def generating_rule(clips: Split) -> dict[str, np.ndarray]:
     """E[M | T, A, V] from the clips' annotations, (1, N): what relying on each modality would look like in a reader who sees
     the annotations themselves. Where one is NaN (its modality was removed) the expectation is over it as well."""
-    p = joint("test")
-    levels, known = np.nan_to_num(clips.labels[:, 1:]), ~np.isnan(clips.labels[:, 1:])
-    said = np.empty(len(clips))
-    for pattern in np.unique(known, axis=0):
-        rows = (known == pattern).all(axis=1)
-        rest = p.sum(axis=tuple(1 + k for k in np.flatnonzero(~pattern)))  # M and what is known
-        table = np.tensordot(schema.GRID, rest, axes=1) / rest.sum(axis=0)
-        said[rows] = table[tuple(schema.level(levels[rows][:, pattern]).T)]
-    return {"generating rule": said[None]}
+    return {"generating rule": expected_multimodal(clips.labels[:, 1:], "test")[None]}
 
 
 def measure_rule(store: Store, plan: Plan = Plan()) -> dict[str, Measured]:

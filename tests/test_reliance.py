@@ -12,7 +12,7 @@ from avmc_core import metrics, schema
 from avmc_core.corpus import ensure_corpus
 from avmc_core.errors import InputError
 from avmc_core.grid import run_all
-from avmc_core.label_model import expected_multimodal
+from avmc_core.label_model import joint
 from avmc_core.perturbations import noised, permuted, removed, usual
 from avmc_core.reliance import (
     ALL,
@@ -133,10 +133,10 @@ def test_recognition_errors_cost_nothing_where_the_text_is_not_read(tmp_path):
 
 
 def test_the_rule_is_the_expectation_and_forgets_what_is_removed(test, average):
-    labels = test.labels[:, 1:].astype(np.float64)
-    np.testing.assert_allclose(
-        generating_rule(test)["generating rule"][0], expected_multimodal(labels, "test"), atol=1e-12
-    )
+    labels = test.labels[:, 1:]
+    of_m = joint("test")[:, *schema.level(labels).T]  # (11, N)
+    expected = schema.GRID @ of_m / of_m.sum(axis=0)
+    np.testing.assert_allclose(generating_rule(test)["generating rule"][0], expected, atol=1e-12)
     blind = generating_rule(removed(test, ["text", "vision"], average))["generating rule"][0]
     assert len(np.unique(blind.round(9))) <= len(np.unique(labels[:, 1]))  # a function of A alone
     nothing = generating_rule(removed(test, schema.MODALITIES, average))["generating rule"][0]
