@@ -132,26 +132,24 @@ def test_a_killed_job_costs_one_resubmission_and_no_byte(cluster, tiny_store, tm
     same_bytes(run_all(GRID, tiny_store, runs, device="cpu"), here)
 
 
-def test_a_job_that_the_node_loses_is_queued_again(cluster, tiny_store, tmp_path):
+def lose_the_node(job: str, cluster: Path) -> None:
+    node("lose", cluster)
+    wait_for_jobs("PENDING")  # once the controller has given the node up
+    node("back", cluster)
+    time.sleep(5)  # the node is first told to end what it no longer has, which is why Slurm waits
+
+
+def near_the_time_limit(job: str, cluster: Path) -> None:
+    subprocess.run(["scancel", "--signal=USR2", job], check=True)  # what Slurm sends ahead of the limit
+
+
+@pytest.mark.parametrize("interrupt", [lose_the_node, near_the_time_limit])
+def test_an_interrupted_job_is_queued_again(interrupt, cluster, tiny_store, tmp_path):
     runs = RunStore(tmp_path / "runs")
     with ThreadPoolExecutor() as pool:
         grid = pool.submit(run_all, GRID[10:15], tiny_store, runs, executor=SLURM, device="cpu", progress_bar=False)
         job = working_job(runs)
-        node("lose", cluster)
-        wait_for_jobs("PENDING")  # once the controller has given the node up
-        node("back", cluster)
-        time.sleep(5)  # the node is first told to end what it no longer has, which is why Slurm waits
-        at_once(job)
-        assert len(grid.result()) == 5
-    assert submitted(runs) == 1
-
-
-def test_a_job_at_its_time_limit_goes_on_in_another(cluster, tiny_store, tmp_path):
-    runs = RunStore(tmp_path / "runs")
-    with ThreadPoolExecutor() as pool:
-        grid = pool.submit(run_all, GRID[10:15], tiny_store, runs, executor=SLURM, device="cpu", progress_bar=False)
-        job = working_job(runs)
-        subprocess.run(["scancel", "--signal=USR2", job], check=True)  # what Slurm sends ahead of the limit
+        interrupt(job, cluster)
         at_once(job)
         assert len(grid.result()) == 5
     assert submitted(runs) == 1
