@@ -48,13 +48,12 @@ def read_only(folder: Path) -> str:
     files, store = sources(folder), made_store(folder)
     with small_disk(folder, "4m") as disk:
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        said = refused(lambda: import_released(disk / "store", *files, progress=False), "Read-only").replace(
-            f"{disk}/", ""
-        )
+        said = refused(lambda: import_released(disk / "store", *files, progress=False), "Read-only")
         try:
             run_one(RUN, StoreData(store), RunStore(disk / "runs"))
         except OSError as error:
-            return f"{said}; training: {type(error).__name__}: {error.strerror}"
+            system = said.partition(": '")[0]  # without the file's name
+            return f"{system}; training: {type(error).__name__}: {error.strerror}"
     raise AssertionError("something was written")
 
 
