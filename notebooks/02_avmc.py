@@ -121,8 +121,8 @@ figures.caption(data, command, "Equation 2, no figure in the paper")
 # Supervised training sees the labelled clips only. Semi-supervised training makes two passes an epoch (Algorithm 1): one
 # over labelled and unlabelled clips with both losses, one over the labelled clips with the regression loss alone. Training
 # ends when the loss on the validation split, averaged over its clips, has not improved for eight epochs; the test split is
-# not looked at before that. Three baselines need no training loop: a constant, a ridge regression that only reads, and a
-# linear mean of three unimodal ridge regressions.
+# not looked at before that. Three baselines need no training loop: a constant, a ridge regression that only reads, and
+# three unimodal ridge regressions, weighted by a regression on the validation split.
 
 # %%
 plan = experiment("avmc")

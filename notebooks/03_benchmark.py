@@ -16,7 +16,8 @@
 #
 # Table 2 of the paper ranks thirteen models below AV-MC. A ranking means something only if all were trained under one
 # protocol, with the same stopping rule and seeds. Here they are: on the same clips, every seed shown, with three rows that
-# tell what a score is worth: a constant, a ridge regression that only reads, and a linear mean of three unimodal regressions.
+# tell what a score is worth: a constant, a ridge regression that only reads, and three unimodal regressions, weighted on the
+# validation split.
 #
 # Each baseline first runs as in the public code, defects included. Every defect has a number on [](../differences.md) and can
 # be put right on its own.

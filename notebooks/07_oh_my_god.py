@@ -126,7 +126,7 @@ Markdown(
 # ## One actor
 #
 # Donors are six different people, and what a person shows is only in part what was annotated. The paper had performances
-# staged. The generator of the embedded corpus can do the same: one speaker, whose voice and face show all of the target.
+# staged. The generator of the simulated corpus can do the same: one speaker, whose voice and face show all of the target.
 
 # %% tags=["hide-input"]
 acted = composed(data) if data.simulated else None

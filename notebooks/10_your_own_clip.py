@@ -24,7 +24,7 @@
 # purposes only, and the landmark model was trained on data under a like condition:
 #
 # ```sh
-# pip install "avmc-companion[extract]"
+# .venv/bin/pip install "avmc-companion[extract]"
 # avmc extract clips my-store                  # a folder: meta.csv and VIDEO_ID/CLIP_ID.mp4; or one clip with --text
 # AVMC_STORE=my-store avmc run avmc            # train on it
 # avmc status                                  # the keys of the runs
