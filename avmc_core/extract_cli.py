@@ -37,8 +37,10 @@ def main(clips: str, store: str, text: str, bert: str, jobs: int | None, **setti
         click.echo(f"{row.outcome:9}  {row.Index}  {steps}  {row.reason}")
     counts = ", ".join(f"{count} {name}" for name, count in made.table["outcome"].value_counts().items())
     click.echo(f"{made.store.path}: {counts}; digest {made.store.digest[:12]}")
-    if said := made.store.manifest["source"]["extraction"]["approximation"]:
-        click.echo(f"note: {said}")
+    source = made.store.manifest["source"]["extraction"]
+    click.echo(f"speaker: {source['speaker']}")
+    if source["approximation"]:
+        click.echo(f"note: {source['approximation']}")
     if (made.table["outcome"] == "failed").any():
         click.echo(f"finished clips stay in {made.work}: remove {made.store.path} and run again to add the failed ones")
         sys.exit(1)

@@ -97,7 +97,7 @@ def test_a_checkpoint_chooses_through_the_command_line(clip, weights, bert, tmp_
     manifest = json.loads((tmp_path / "store" / "manifest.json").read_text(encoding="utf-8"))
     said = manifest["source"]["extraction"]["speaker"]
     assert said == talknet.version(str(weights / "everybody.model"))
-    assert said.startswith("TalkNet, frame by frame, weights everybody.model ")
+    assert said.startswith("TalkNet, frame by frame, weights everybody.model ") and f"speaker: {said}\n" in done.stdout
 
 
 def test_one_face_needs_no_detector(weights, tmp_path):
