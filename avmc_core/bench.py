@@ -27,7 +27,7 @@ SEEDS, EPOCHS = 6, 25  # of the part "seeds"
 @click.command()
 @click.option("--full", is_flag=True, help="Also write and import a supervised file of full size (3.6 GB).")
 @click.option("--threads", type=int, help="Of the steps; default: as many as PyTorch takes.")
-@click.option("--short", is_flag=True, help="The embedded corpus's sequence lengths instead of the released ones.")
+@click.option("--short", is_flag=True, help="The simulated corpus's sequence lengths instead of the released ones.")
 @click.option(
     "--only",
     default="",
@@ -112,7 +112,7 @@ def _pass_seconds(threads: int, clips: int = 128, share: float = 1.0, batch: int
 
 
 def seeds() -> dict[str, Any]:
-    """Wall seconds of runs on the embedded corpus, each time in a fresh process: one seed alone, at its better thread count, six
+    """Wall seconds of runs on the simulated corpus, each time in a fresh process: one seed alone, at its better thread count, six
     seeds together, their ratio. As many epochs for all: stopping early, seeds differ in their work by half."""
     from avmc_core.corpus import ensure_corpus
 

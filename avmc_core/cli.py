@@ -108,7 +108,7 @@ def verify(store: str) -> None:
 @data.command()
 @click.argument("store", type=click.Path())
 @click.option("--size", default="ci", show_default=True, type=click.Choice(["tiny", "ci", "full"]))
-@click.option("--seed", type=int, help="Instead of the embedded corpus's own.")
+@click.option("--seed", type=int, help="Instead of the simulated corpus's own.")
 def corpus(store: str, size: str, seed: int | None) -> None:
     """Generate the simulated corpus into STORE: the released schema and real label statistics, no real clip."""
     from avmc_core.corpus import CorpusSettings, build_corpus

@@ -135,7 +135,7 @@ if acted:
     display(Markdown(f"> {acted.sentence} *{acted.gloss}*"))
     display(figures.mark(scenario_figures.contexts(acted, acted_said), data))
 figures.caption(data, command, "Figure 6", records=records) if acted else Markdown(
-    "Only the embedded corpus has an actor."
+    "Only the simulated corpus has an actor."
 )
 
 # %% [markdown]
