@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from extra_features import with_random_wav2vec
 
 from avmc_core import schema
 from avmc_core.batches import Inputs
@@ -21,7 +22,6 @@ from avmc_core.protocol import FOLDS, PUBLISHED, Protocol, nested_order, pooled_
 from avmc_core.ragged import Ragged, Selection, joined
 from avmc_core.runs import Run, RunStore
 from avmc_core.store import content_digest, open_store
-from avmc_core.store_writer import write_extra, write_index, write_split
 
 FEW = (("training.max_epochs", 1),)
 pytestmark = pytest.mark.filterwarnings("ignore:The least populated class")  # a few clips have few of a class
@@ -179,19 +179,7 @@ def test_whole_rows_of_the_learning_curve_are_runs_of_the_benchmark():
 @pytest.fixture
 def with_wav2vec(tiny_store, tmp_path):
     """The tiny store again, with random "wav2vec" features of other lengths and another width beside it."""
-    rng, folder = np.random.default_rng(0), tmp_path / "with"
-    folder.mkdir()
-    clips, files = {}, {}
-    for name, split in tiny_store.splits.items():
-        lengths = rng.integers(1, 6, len(split))
-        values = {m: [getattr(split, m)[row] for row in range(len(split))] for m in schema.MODALITIES}
-        clips[name] = split.clips
-        files |= write_split(folder, name, split.clips, values, split.tokens)
-        blocks = [rng.standard_normal((n, 10)).astype(np.float32) for n in lengths]
-        files |= write_extra(folder, name, "audio_wav2vec", blocks, lengths, 10)
-    write_index(folder, clips, files, steps={**tiny_store.manifest["steps"], "audio_wav2vec": 5}, source={"files": {}},
-                repairs={}, generator={"made by": "tests"}, extras={"audio_wav2vec": 10})  # fmt: skip
-    return open_store(folder)
+    return with_random_wav2vec(tiny_store, tmp_path / "with", 10, {"files": {}}, generator={"made by": "tests"})
 
 
 def test_a_store_may_hold_wav2vec_features_that_a_run_hears_instead(with_wav2vec, tiny_store, tmp_path):

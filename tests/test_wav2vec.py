@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from extra_features import with_random_wav2vec
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from avmc_core import schema, wav2vec
+from avmc_core import wav2vec
 from avmc_core.batches import SplitData
 from avmc_core.errors import InputError
 from avmc_core.execution import StoreData, sizes_of
@@ -22,8 +23,6 @@ from avmc_core.protocol import Protocol
 from avmc_core.registry import settings_of
 from avmc_core.runs import WEIGHTS, RunStore
 from avmc_core.sealed import read_sealed
-from avmc_core.store import open_store
-from avmc_core.store_writer import write_extra, write_index, write_split
 
 SIZES = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
 
@@ -89,20 +88,8 @@ LAYERS, WIDTH = 3, 4
 @pytest.fixture(scope="module")
 def layered(tiny_store, tmp_path_factory):
     """The tiny store with random states of three layers beside it."""
-    rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("layered") / "store"
-    path.mkdir()
-    clips, files = {}, {}
-    for name, split in tiny_store.splits.items():
-        lengths = rng.integers(1, 6, len(split))
-        values = {m: [getattr(split, m)[row] for row in range(len(split))] for m in schema.MODALITIES}
-        clips[name] = split.clips
-        files |= write_split(path, name, split.clips, values, split.tokens)
-        blocks = [rng.standard_normal((n, LAYERS * WIDTH)).astype(np.float32) for n in lengths]
-        files |= write_extra(path, name, wav2vec.NAME, blocks, lengths, LAYERS * WIDTH)
     source = {"extraction": {"approximation": "", "wav2vec_layers": LAYERS}}
-    steps, extras = {**tiny_store.manifest["steps"], wav2vec.NAME: 5}, {wav2vec.NAME: LAYERS * WIDTH}
-    write_index(path, clips, files, steps=steps, source=source, repairs={}, extras=extras)
-    return open_store(path)
+    return with_random_wav2vec(tiny_store, tmp_path_factory.mktemp("layered") / "store", LAYERS * WIDTH, source)
 
 
 def built(store):
