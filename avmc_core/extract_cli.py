@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import click
 
 from avmc_core.clip_features import ExtractionSettings
 
 
+def clip_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of every command that reads clips."""
+    for option in (
+        click.option("--talknet", default="", help="Weights of TalkNet: who speaks, of several faces, frame by frame."),
+        click.option("--threshold", default=0.0, show_default=True, help="Of the face detector; lower finds more."),
+        click.option("--openface", default="", help="OpenFace's FeatureExtraction, or a folder with its CSV files."),
+        click.option("--visual", default="landmarks", show_default=True, type=click.Choice(["landmarks", "openface"])),
+        click.option(
+            "--bert", envvar="AVMC_BERT", default="bert-base-chinese", show_default=True, help="Local folder or name."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command("extract")
 @click.argument("clips", type=click.Path())
 @click.argument("store", type=click.Path())
 @click.option("--text", default="", help="The transcript, when CLIPS is one clip.")
-@click.option(
-    "--bert", envvar="AVMC_BERT", default="bert-base-chinese", show_default=True, help="Local folder or name."
-)
-@click.option("--visual", default="landmarks", show_default=True, type=click.Choice(["landmarks", "openface"]))
-@click.option("--openface", default="", help="OpenFace's FeatureExtraction, or a folder with its CSV files.")
-@click.option("--threshold", default=0.0, show_default=True, help="Of the face detector; lower finds more.")
-@click.option("--talknet", default="", help="Weights of TalkNet: who speaks, of several faces, frame by frame.")
+@clip_options
 @click.option("--wav2vec", default="", help="Local folder of a wav2vec 2.0 model: its features besides, for Table 3.")
 @click.option("--wav2vec-layers", is_flag=True, help="Keep each of its layers, so that their weights can be learned.")
 @click.option("--jobs", type=int, help="Processes; default: the number of cores.")

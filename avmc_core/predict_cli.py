@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from avmc_core.extract_cli import clip_options
+
 
 @click.command("predict")
 @click.argument("clip", type=click.Path())
@@ -15,13 +17,7 @@ import click
 @click.option(
     "--store", envvar="AVMC_STORE", default="", help="What the run was trained on; default: the simulated corpus."
 )
-@click.option(
-    "--bert", envvar="AVMC_BERT", default="bert-base-chinese", show_default=True, help="Local folder or name."
-)
-@click.option("--visual", default="landmarks", show_default=True, type=click.Choice(["landmarks", "openface"]))
-@click.option("--openface", default="", help="OpenFace's FeatureExtraction, or a folder with its CSV files.")
-@click.option("--threshold", default=0.0, show_default=True, help="Of the face detector; lower finds more.")
-@click.option("--talknet", default="", help="Weights of TalkNet: who speaks, of several faces, frame by frame.")
+@clip_options
 @click.option("--picture", default="", help="Also draw it: a .png, .svg or .pdf file.")
 @click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"]))
 def main(
