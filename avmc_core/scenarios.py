@@ -129,7 +129,9 @@ def composed(store: Store, targets: Sequence[Target] = TARGETS, *, seed: int = 0
     """
     made = _generator(store)
     if made is None:
-        raise InputError(store.path, "clips that were not generated", "the simulated corpus, whose generator makes more")
+        raise InputError(
+            store.path, "clips that were not generated", "the simulated corpus, whose generator makes more"
+        )
     shorter, labels = SIZES[made.size].shorter, np.array([_pair(target) for target in targets])  # (K, 2)
     rng, count = np.random.default_rng(seed), len(labels)
     words = neutral_sentence(rng)
