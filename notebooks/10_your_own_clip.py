@@ -25,11 +25,12 @@
 #
 # ```sh
 # .venv/bin/pip install "avmc-companion[extract]"
-# avmc extract clips my-store                  # a folder: meta.csv and VIDEO_ID/CLIP_ID.mp4; or one clip with --text
-# AVMC_STORE=my-store avmc run avmc            # train on it
-# avmc status                                  # the keys of the runs
-# avmc export KEY model --store my-store       # all seeds of a run in one file, with a model card
-# avmc run avmc --init model --store other     # go on from these weights on another store
+# # a folder with meta.csv and VIDEO_ID/CLIP_ID.mp4, or one clip with --text
+# avmc extract clips my-store
+# AVMC_STORE=my-store avmc run avmc          # train on it
+# avmc status                                # the keys of the runs
+# avmc export KEY model --store my-store     # all seeds of a run in one file, with a model card
+# avmc run avmc --init model --store other   # go on from these weights on another store
 # # the sentence: "What lovely weather today"
 # avmc predict clip.mp4 --text "今天天气真好" --model model --picture clip.png
 # ```
