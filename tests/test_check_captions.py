@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from avmc_core.tables import result_table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 import check_captions
+
+ROOT = Path(__file__).parents[1]
 
 MARK = '<div class="avmc-mark"><p><strong>simulated corpus, not CH-SIMS</strong></p></div>'
 SAID = '<small class="avmc-caption">Data: simulated corpus, not CH-SIMS · code 1 · command: <code>avmc run x</code></small>'
@@ -50,6 +53,22 @@ def test_what_the_project_makes_of_itself_may_say_so(check):
     assert check(table, mark=mark) == []
     assert "a caption about" in check(table)[0]
     assert "without data or command" in check(table.replace("make torture", "make"), mark=mark)[0]
+
+
+def test_the_page_of_the_torture_passes(tmp_path, monkeypatch):
+    """Built alone: every figure is there, and every table says what it is about."""
+    testing = pytest.importorskip("sphinx.testing.util", reason="the book needs the extra 'book'")
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
+    (tmp_path / "conf.py").write_text("extensions = ['myst_parser', 'avmc_core.book_extension']\n")
+    shutil.copyfile(ROOT / "book" / "robustness.md", tmp_path / "index.md")
+    app = testing.SphinxTestApp("html", srcdir=tmp_path, freshenv=True)
+    try:
+        app.build()
+        assert not app.warning.getvalue()
+        html = Path(app.outdir) / "index.html"
+        assert check_captions.problems(html) == [] and html.read_text().count("command: ") == 3
+    finally:
+        app.cleanup()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""The short torture: the listed hostile files, a few random ones of each family, a chain of kills of the quick jobs, and most
-of the faults. ``make torture`` does it at length; this is for every day."""
+"""The short torture: a fifth of the listed hostile files, a few random ones of each family, a chain of kills of the quick jobs,
+and every fault. ``make torture`` does it at length; this is for every day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("the sandbox reads /proc", allow_module_level=True)
 
-from torture import faults, hostile, jobs, kills
+from torture import faults, hostile, jobs, kills, report
+from torture.fault_tools import NotHere
 
 SEED, RANDOM = 1, 4
 
@@ -44,5 +45,17 @@ def test_five_kills_change_no_byte(name, place):
 def test_faults_hold(name, place):
     try:
         assert faults.FAULTS[name](place)
-    except faults.NotHere as reason:
+    except NotHere as reason:
         pytest.skip(str(reason))
+
+
+def test_the_recorded_torture_was_whole_and_ended_well():
+    """The figures on the book's page."""
+    recorded = report.recorded()
+    totals = recorded["data"]["totals"]
+    bad = ("bad", "accepted", "lost", "different", "orphans")
+    assert {name: totals[name] for name in bad} == dict.fromkeys(bad, 0) and totals["missing"] == "none"
+    assert totals["files"] >= 2000 and totals["kills"] >= 250 and totals["held"] == totals["faults"] >= 20
+    assert totals["minutes"] < 75
+    assert all(row["kills"] >= 50 and row["chains"] >= 10 for row in recorded["data"]["kills"])
+    assert recorded["data"]["shown"] == report.shown(recorded["data"]) and "+" not in recorded["provenance"]["commit"]
