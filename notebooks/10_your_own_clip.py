@@ -106,7 +106,7 @@ Markdown(f"Everything below was computed on: **{artefacts.data_mark(data)}**.")
 # is the card that `avmc export` writes into it.
 
 # %% tags=["hide-input"]
-runs = [run for run in experiment("avmc").runs(profile) if run.name == "AV-MC (paper)"]
+runs = [run for run in experiment("table4").runs(profile) if run.name == "AV-MC (paper)"]
 records = run_all(runs, data, progress_bar=False)
 command = f"avmc notebooks 10_your_own_clip --profile {profile}"
 package = collect(records[runs[0]].key, run_store(), data)
