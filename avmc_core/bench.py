@@ -20,6 +20,7 @@ import torch
 from avmc_core import artefacts, bench_bert, bench_cases, compiled, schema
 from avmc_core.bench_cases import like_a_run, made_up, median_seconds
 from avmc_core.bench_data import data_path
+from avmc_core.runs import commit
 
 SEEDS, EPOCHS = 6, 25  # of the part "seeds"
 
@@ -55,6 +56,7 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
         provenance = {
             "data": "made-up clips of the released sizes",
             "command": "avmc bench",
+            "commit": commit(),
             "date": datetime.now(UTC).date().isoformat(),
             "minutes": (time.perf_counter() - begin) / 60,
         }

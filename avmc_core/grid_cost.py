@@ -46,7 +46,8 @@ def measured(records: Iterable[Record]) -> pd.DataFrame:
 def full_size(costs: pd.DataFrame, clips: int, epochs: int, bench: Mapping[str, dict]) -> pd.DataFrame:
     """Core seconds of an epoch and core hours of a run of ``epochs`` on the released data, by model, and where they come from.
 
-    From the benchmark's step at real sizes where it has the model: an epoch is a step for each batch of its clips. Else from
+    From the benchmark's step at real sizes, on as many cores as it had threads, where it has the model: an epoch is a step for
+    each batch of its clips. Else from
     ``costs`` on a corpus of ``clips`` training clips, in proportion to the clips alone, which is too low where its sequences
     are shorter. None for models that fine-tune BERT, in whose place the simulated corpus has a small encoder.
     """
@@ -57,7 +58,7 @@ def full_size(costs: pd.DataFrame, clips: int, epochs: int, bench: Mapping[str, 
             epoch, hours, source = math.nan, math.nan, "not known: BERT is fine-tuned"
         elif step and "fast" in step:
             passed = sum(CLIPS.values()) if model == "AV-MC(Semi)" else CLIPS["train"]
-            epoch, source = math.ceil(passed / step["clips"]) * step["fast"], "a step at real size"
+            epoch, source = math.ceil(passed / step["clips"]) * step["fast"] * step["threads"], "a step at real size"
             hours = epoch * epochs / HOUR
         else:
             epoch, source = cost["s an epoch"] * scale, "this corpus, by clips"

@@ -50,7 +50,8 @@ clock = (
     else f"wall clock, {machine['threads']} threads"
 )
 Markdown(
-    f"Recorded on {made['date']}: {machine['processor']}, PyTorch {machine['torch']}, "
+    f"Recorded on {made['date']} in {made['minutes']:.1f} minutes, code version "
+    f"{made.get('commit', 'unknown')}: {machine['processor']}, PyTorch {machine['torch']}, "
     f"{clock}, recurrence: "
     f"{machine['recurrence']}. Matrix products ran at {machine['gemm_gflops']:.0f} GFLOP/s, "
     "copies at "
