@@ -22,6 +22,7 @@ from avmc_core.estimate import Estimate, picture, scale
 
 SHORT = 12  # characters that are never broken
 LONG = 60  # characters from which on a cell is a sentence, no name
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(?=$| \[)")
 SEARCHED = 10  # rows from which on a field for words is shown
 KEY = (
     '<span><svg width="26" height="13"><path class="line" d="M1 6.5H25"/><circle cx="13" cy="6.5" r="2.6"/></svg> '
@@ -117,9 +118,11 @@ class Table:
         elif _numeric(values):
             kind, cells = "n", [(self._text(name, v), _sort(v)) for v in values]
         else:
-            kind, cells = "", [(_linked(v, escape(self._text(name, v))), "") for v in values]
+            kind, cells = "", [(_linked(v, escape(self._text(name, v))), _written(v)) for v in values]
             if name in self.details:
-                cells = [(_folded(text, more), "") for (text, _), more in zip(cells, self.details[name], strict=True)]
+                cells = [
+                    (_folded(text, more), key) for (text, key), more in zip(cells, self.details[name], strict=True)
+                ]
         tag = "th" if number == 0 else "td"
         scope = ' scope="row"' if number == 0 else ""
         unnamed = "" if name else ' aria-label="row"'  # a screen reader must be able to say what the button sorts by
@@ -183,6 +186,12 @@ def _folded(text: str, more: str) -> str:
 
 def _sort(value: float | None) -> str:
     return f' data-sort="{value if _known(value) else ""}"'
+
+
+def _written(value: object) -> str:
+    """The key of a number in words, with its interval or without."""
+    number = NUMBER.match(str(value))
+    return _sort(float(number[0])) if number else ""
 
 
 def _estimated(cells: Sequence[object]) -> bool:

@@ -71,9 +71,16 @@ def test_every_cell_is_in_the_markup():
     page = Cells(html)
     assert page.cells == ["<b>a</b>where it is", "1", "0.123", "b & c", "–", "–"]
     assert page.options == ["all", "1", "–"]
-    assert page.sort == [None, None, "0.12345", None, None, ""]
+    assert page.sort == [None, "1.0", "0.12345", None, None, ""]
     assert 'class="tools" data-wanted="1" hidden' in html  # without JavaScript there is no filter to be misled by
     assert read_csv(html)[0] == {"name": "<b>a</b>", "value": "1", "share": "0.12345"}
+
+
+def test_written_numbers_sort_as_numbers():
+    """By text, +0.6 would come before -0.4."""
+    cells = ["+0.6", "-0.4", "-0.17 [-0.41, +0.19]", "3 of 5", "2022-07-07", "one"]
+    page = Cells(Table(pd.DataFrame({"name": "x", "value": cells}), "t")._repr_html_())
+    assert page.sort[1::2] == ["0.6", "-0.4", "-0.17", None, None, None]
 
 
 def test_a_name_is_an_id():
