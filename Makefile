@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 export AVMC_HOME AVMC_STORE AVMC_META AVMC_PROFILE AVMC_BERT
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test torture check test-media test-cluster lock clean
+.PHONY: help book pdf test torture check lint test-media test-cluster lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -24,14 +24,16 @@ test: .venv/ready ## Set up, run the tests
 torture: .venv/checks ## Hostile files, kills and faults at length, with counts; goes on where it was stopped (about half an hour)
 	PYTHONPATH=tests $(BIN)/python -m torture
 
-check: .venv/checks pdf test-media test-cluster ## Lint; check the built book (links, weight, browser), its PDF and results; clips to predictions; a cluster
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+check: lint pdf test-media test-cluster ## Lint; check the built book (links, weight, browser), its PDF and results; clips to predictions; a cluster
 	$(BIN)/python tools/check_book.py _build/html
 	$(BIN)/python tools/check_bundle.py _build/html/results
 	$(BIN)/python tools/check_pdf.py _build/html/book.pdf _toc.yml
 	$(BIN)/pytest tests/test_pdf_check.py
 	$(BIN)/python tools/check_browser.py _build/html --shots _build/shots --report _build/shots/report.json
+
+lint: .venv/checks ## Check the style of the code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 test-media: .venv/checks ## Make clips, extract their features, train, export, predict
 	$(BIN)/pytest tests/media

@@ -227,11 +227,11 @@ figures.caption(source, made["command"], "it gives no memory")
 # %% [markdown]
 # ## Several seeds
 #
-# Runs on the simulated corpus of the `ci` profile, all of as many epochs, each cell of the table in a fresh process: one seed, at the
-# better of one and two threads, against six seeds together, each on one thread, in as many processes as there are cores. Seeds have
-# no work in common, so on two cores six are three rounds: the ratio is three times what a second thread gains for one seed alone,
-# less what the start of a process weighs. A step of AV-MC(Semi) keeps both cores busy by itself, which is good for one seed and bad
-# for this ratio.
+# Runs on the simulated corpus of the `ci` profile, all of as many epochs, each cell of the table in a fresh process: one seed, at
+# the better of one and two threads, against six seeds together, each on one thread, in as many processes as there are cores. Seeds
+# have no work in common, so on two cores six are three rounds: the ratio is three times what a second thread gains for one seed
+# alone, less what the start of a process weighs. A step of AV-MC(Semi) keeps both cores busy by itself, which is good for one seed
+# and bad for this ratio.
 
 # %% tags=["hide-input"]
 SIX_AT_MOST = 3.5
