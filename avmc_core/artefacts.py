@@ -19,8 +19,8 @@ from avmc_core.home import home
 from avmc_core.settings import digest
 
 if TYPE_CHECKING:
+    from avmc_core.data.store import Store
     from avmc_core.runs import Record, Run
-    from avmc_core.store import Store
 
 LOG = "AVMC_SAVED"  # environment variable: a file that gets the name of each result saved; the notebook runner sets it
 

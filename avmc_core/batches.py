@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from avmc_core import schema
+from avmc_core.data.store import Ragged, Split
 from avmc_core.errors import InputError
-from avmc_core.store import Ragged, Split
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from avmc_core import __version__
 from avmc_core.errors import InputError
 
 LAZY = {
-    "bench": "avmc_core.bench",
-    "notebooks": "avmc_core.notebooks",  # needs the extra "book", as the next
-    "book": "avmc_core.book",
-    "bundle": "avmc_core.bundle",
-    "extract": "avmc_core.extract_cli",  # needs the extra "extract", as predict
-    "predict": "avmc_core.predict_cli",
+    "bench": "avmc_core.speed.bench",
+    "notebooks": "avmc_core.publishing.notebooks",  # needs the extra "book", as the next
+    "book": "avmc_core.publishing.book",
+    "bundle": "avmc_core.publishing.bundle",
+    "extract": "avmc_core.clips.extract_cli",  # needs the extra "extract", as predict
+    "predict": "avmc_core.clips.predict_cli",
     "export": "avmc_core.export_cli",
     "tune": "avmc_core.tune_cli",  # needs the extra "tune"
 }
@@ -62,7 +62,7 @@ def data() -> None:
 @click.argument("store", type=click.Path())
 def import_(supervised: str, unsupervised: str | None, meta: str | None, store: str) -> None:
     """Convert the released pickles once into the feature store STORE. Nothing in them is executed."""
-    from avmc_core.importing import import_released
+    from avmc_core.data.importing import import_released
 
     made = import_released(store, supervised, unsupervised, meta)
     rows = ", ".join(f"{name} {count}" for name, count in made.manifest["splits"].items())
@@ -76,8 +76,8 @@ def import_(supervised: str, unsupervised: str | None, meta: str | None, store: 
 @click.argument("folder", type=click.Path())
 def export(store: str, folder: str) -> None:
     """Write STORE as pickles of the released schema, with the split train_mix and the key mask that other code expects."""
-    from avmc_core.exporting import export_released
-    from avmc_core.store import open_store
+    from avmc_core.data.exporting import export_released
+    from avmc_core.data.store import open_store
 
     for path in export_released(open_store(store), folder):
         click.echo(path)
@@ -87,9 +87,9 @@ def export(store: str, folder: str) -> None:
 @click.argument("source", type=click.Path())
 def audit(source: str) -> None:
     """Say what is in SOURCE (a store, or a meta.csv) and where it disagrees with the paper."""
-    from avmc_core.audit import audit, render
-    from avmc_core.released import read_meta
-    from avmc_core.store import open_store
+    from avmc_core.data.released import read_meta
+    from avmc_core.data.store import open_store
+    from avmc_core.paper.audit import audit, render
 
     table = Path(source).suffix == ".csv"
     click.echo(render(audit(read_meta(source) if table else open_store(source))))
@@ -99,7 +99,7 @@ def audit(source: str) -> None:
 @click.argument("store", type=click.Path())
 def verify(store: str) -> None:
     """Read every file of STORE and compare it with the manifest's SHA-256."""
-    from avmc_core.store import verify_store
+    from avmc_core.data.store import verify_store
 
     verify_store(store)
     click.echo(f"{store}: every file is as imported")
@@ -111,7 +111,7 @@ def verify(store: str) -> None:
 @click.option("--seed", type=int, help="Instead of the simulated corpus's own.")
 def corpus(store: str, size: str, seed: int | None) -> None:
     """Generate the simulated corpus into STORE: the released schema and real label statistics, no real clip."""
-    from avmc_core.corpus import CorpusSettings, build_corpus
+    from avmc_core.simulated.corpus import CorpusSettings, build_corpus
 
     settings = CorpusSettings(size=size) if seed is None else CorpusSettings(size=size, seed=seed)
     made = build_corpus(store, settings)
@@ -129,9 +129,9 @@ seeds_option = click.option("--seeds", default="", help="Comma-separated; defaul
 
 def _plan(experiment: str, profile: str, seeds: str, store: str):
     """Runs and store that the options of ``run`` and ``results`` ask for."""
-    from avmc_core.corpus import ensure_corpus
+    from avmc_core.data.store import open_store
     from avmc_core.experiments import experiment as declared
-    from avmc_core.store import open_store
+    from avmc_core.simulated.corpus import ensure_corpus
 
     try:
         chosen = tuple(int(seed) for seed in seeds.split(",") if seed)

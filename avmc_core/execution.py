@@ -14,13 +14,13 @@ import torch
 
 from avmc_core import metrics, schema
 from avmc_core.batches import Inputs, SplitData
+from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
 from avmc_core.models.base import Sizes
-from avmc_core.placeholders import placeholder_clips
 from avmc_core.protocol import PUBLISHED, Protocol
 from avmc_core.sealed import write_sealed
 from avmc_core.settings import as_dict
-from avmc_core.store import Split, Store
 from avmc_core.training import TrainingFailed, predict, train, write_tensors
 
 BERT = "bert-base-chinese"  # the encoder of the released text features

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.protocol import FOLDS, PUBLISHED, RESPLITS, Protocol
 from avmc_core.registry import MODELS
 from avmc_core.runs import Run
 from avmc_core.schema import MODALITY_OF_TASK
-from avmc_core.store import Store
 
 SEEDS = (1111, 1112, 1113, 1114, 1115)  # the laboratory's own list; the paper's released run uses the first alone (D12)
 

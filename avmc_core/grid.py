@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from avmc_core import registry, warm_start
+from avmc_core.data.store import Store, open_store, verify_store
 from avmc_core.errors import InputError
 from avmc_core.execution import StoreData, execute, network
 from avmc_core.home import home
@@ -24,7 +25,6 @@ from avmc_core.runs import WEIGHTS, Record, Run, RunStore, environment, provenan
 from avmc_core.sealed import read_sealed
 from avmc_core.settings import as_dict
 from avmc_core.side_by_side import end_with_parent
-from avmc_core.store import Store, open_store, verify_store
 
 
 def default_device() -> str:

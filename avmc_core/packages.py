@@ -15,12 +15,12 @@ import torch
 
 from avmc_core import registry, schema, settings
 from avmc_core.atomic import new_file
+from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.metrics import format_metric
 from avmc_core.models.base import Model, Sizes
 from avmc_core.runs import WEIGHTS, Record, RunStore
 from avmc_core.sealed import read_sealed, write_sealed
-from avmc_core.store import Store
 
 FORMAT = 1
 PACKAGE = "a model package of avmc export"

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import schema
+from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.ragged import Selection
+from avmc_core.data.store import Split, Store, joined_splits
 from avmc_core.errors import InputError
-from avmc_core.placeholders import placeholder_clips
-from avmc_core.ragged import Selection
-from avmc_core.store import Split, Store, joined_splits
 
 FOLDS = 4  # a quarter for test and a fifth of the rest for validation are nearly the published sizes
 INNER_FOLDS = 5

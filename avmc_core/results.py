@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import metrics, schema
+from avmc_core.analysis.statistics import Interval, bootstrap
 from avmc_core.artefacts import data_mark
+from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
 from avmc_core.experiments import Row
 from avmc_core.grid import default_device
-from avmc_core.placeholders import placeholder_clips
 from avmc_core.published import published
 from avmc_core.runs import Record, Run, RunStore
 from avmc_core.settings import as_dict, digest
-from avmc_core.statistics import Interval, bootstrap
-from avmc_core.store import Split, Store
 
 
 def per_run(

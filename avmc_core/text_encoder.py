@@ -20,7 +20,7 @@ import torch
 
 from avmc_core.errors import InputError
 from avmc_core.schema import DIMS, STEPS
-from avmc_core.sentences import characters, polarity
+from avmc_core.simulated.sentences import characters, polarity
 
 if TYPE_CHECKING:  # three seconds that those who read stored features need not wait for
     from transformers import BertModel, BertTokenizerFast

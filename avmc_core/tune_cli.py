@@ -30,13 +30,13 @@ def main(
     both_ways: bool,
 ) -> None:
     """Search settings of MODEL on the validation split; a search that was interrupted goes on."""
-    from avmc_core.corpus import ensure_corpus
+    from avmc_core.data.store import open_store
     from avmc_core.errors import InputError
     from avmc_core.experiments import PROFILE_CHANGES
     from avmc_core.grid import run_all
     from avmc_core.metrics import format_metric
     from avmc_core.results import carried_out
-    from avmc_core.store import open_store
+    from avmc_core.simulated.corpus import ensure_corpus
 
     try:
         from avmc_core import tuning

@@ -26,12 +26,12 @@ from tqdm import tqdm
 from avmc_core import metrics, registry, schema
 from avmc_core.atomic import new_file
 from avmc_core.codehash import code_hash
+from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.execution import StoreData, deterministic, network
 from avmc_core.home import home
 from avmc_core.runs import Record, Run
 from avmc_core.settings import digest
-from avmc_core.store import Store
 from avmc_core.training import TrainingFailed, predict, train
 
 RATES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3)

@@ -16,9 +16,9 @@ from avmc_core.errors import InputError
 from avmc_core.execution import network
 
 if TYPE_CHECKING:
+    from avmc_core.data.store import Store
     from avmc_core.packages import Package
     from avmc_core.runs import Run
-    from avmc_core.store import Store
 
 
 def identity(package: str | Path) -> str:

@@ -31,13 +31,16 @@ seed = 1111  # of the bootstrap intervals
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, figures, label_summary, text_only
-from avmc_core.audit import audit, label_table
-from avmc_core.corpus import ensure_corpus
+from avmc_core import artefacts
+from avmc_core.analysis import text_only
+from avmc_core.data.released import read_meta
+from avmc_core.data.store import open_store
+from avmc_core.drawing import figures
 from avmc_core.metrics import METRICS
-from avmc_core.released import read_meta
-from avmc_core.store import open_store
-from avmc_core.tables import Table, interval_table
+from avmc_core.paper import label_summary
+from avmc_core.paper.audit import audit, label_table
+from avmc_core.publishing.tables import Table, interval_table
+from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
 features = open_store(store) if store else ensure_corpus("ci")

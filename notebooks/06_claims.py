@@ -27,17 +27,19 @@ meta = ""  # the real label table; without it, the label counts that the package
 # %% tags=["hide-input"]
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, claims, figures
-from avmc_core.claim_runs import Runs
-from avmc_core.corpus import ensure_corpus
+from avmc_core import artefacts
+from avmc_core.data.released import read_meta
+from avmc_core.data.store import open_store
+from avmc_core.drawing import figures
 from avmc_core.experiments import experiment
-from avmc_core.findings import FAILS, HOLDS
 from avmc_core.grid import run_all
 from avmc_core.metrics import METRICS
-from avmc_core.released import read_meta
-from avmc_core.store import open_store
-from avmc_core.tables import Table
-from avmc_core.three_truths import SHARED, spread, three_truths
+from avmc_core.paper import claims
+from avmc_core.paper.claim_runs import Runs
+from avmc_core.paper.findings import FAILS, HOLDS
+from avmc_core.paper.three_truths import SHARED, spread, three_truths
+from avmc_core.publishing.tables import Table
+from avmc_core.simulated.corpus import ensure_corpus
 
 data = open_store(store) if store else ensure_corpus("ci")
 labels = read_meta(meta) if meta else None

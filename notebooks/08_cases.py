@@ -31,14 +31,16 @@ seed = 0  # another seed draws other clips of the same kinds
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, case_figures, cases, figures
-from avmc_core.answers import answers
-from avmc_core.corpus import ensure_corpus
-from avmc_core.estimate import Estimate
+from avmc_core import artefacts
+from avmc_core.analysis import cases
+from avmc_core.analysis.answers import answers
+from avmc_core.analysis.estimate import Estimate
+from avmc_core.data.store import open_store
+from avmc_core.drawing import case_figures, figures
 from avmc_core.grid import run_all
-from avmc_core.html_table import Table
+from avmc_core.publishing.html_table import Table
 from avmc_core.selection import runs_of
-from avmc_core.store import open_store
+from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")

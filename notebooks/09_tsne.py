@@ -35,12 +35,9 @@ seed = 0  # of t-SNE and of the resampling
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, figures, representation_figures, schema
-from avmc_core.corpus import ensure_corpus
-from avmc_core.estimate import Estimate
-from avmc_core.grid import run_all
-from avmc_core.html_table import Table
-from avmc_core.representations import (
+from avmc_core import artefacts, schema
+from avmc_core.analysis.estimate import Estimate
+from avmc_core.analysis.representations import (
     MEASURES,
     READINGS,
     change,
@@ -51,8 +48,12 @@ from avmc_core.representations import (
     reading,
     untrained,
 )
+from avmc_core.data.store import open_store
+from avmc_core.drawing import figures, representation_figures
+from avmc_core.grid import run_all
+from avmc_core.publishing.html_table import Table
 from avmc_core.selection import runs_of
-from avmc_core.store import open_store
+from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")

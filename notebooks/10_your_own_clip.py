@@ -86,14 +86,15 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, clip_figures, figures, schema
-from avmc_core.corpus import ensure_corpus
+from avmc_core import artefacts, schema
+from avmc_core.clips.prediction import clip_of, explain
+from avmc_core.data.store import open_store
+from avmc_core.drawing import clip_figures, figures
 from avmc_core.experiments import experiment
 from avmc_core.grid import run_all, run_store
 from avmc_core.packages import collect, model_card
-from avmc_core.prediction import clip_of, explain
-from avmc_core.store import open_store
-from avmc_core.tables import Table
+from avmc_core.publishing.tables import Table
+from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")

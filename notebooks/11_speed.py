@@ -35,8 +35,9 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, figures
-from avmc_core.tables import Table
+from avmc_core import artefacts
+from avmc_core.drawing import figures
+from avmc_core.publishing.tables import Table
 
 resources = files("avmc_core") / "resources"
 bench = json.loads(

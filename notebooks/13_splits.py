@@ -27,15 +27,17 @@ store = ""  # an imported store of the real features
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, contrast_figures, figures, resplits, results, split_figures
-from avmc_core.contrasts import contrasts, family, tally
-from avmc_core.corpus import ensure_corpus
+from avmc_core import artefacts, results
+from avmc_core.analysis import resplits
+from avmc_core.analysis.contrasts import contrasts, family, tally
+from avmc_core.data.store import open_store
+from avmc_core.drawing import contrast_figures, figures, split_figures
 from avmc_core.experiments import SHARES, experiment
 from avmc_core.grid import run_all
 from avmc_core.protocol import pooled_clips
+from avmc_core.publishing.tables import Table, contrast_table, interval_table
 from avmc_core.schema import TASK_NAMES
-from avmc_core.store import open_store
-from avmc_core.tables import Table, contrast_table, interval_table
+from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")

@@ -34,17 +34,24 @@ seed = 0  # of permutations, noise and recognition errors
 # %% tags=["hide-input"]
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, figures, reliance, reliance_figures
-from avmc_core.answers import answers
-from avmc_core.calibration import calibrations
-from avmc_core.corpus import ensure_corpus
+from avmc_core import artefacts
+from avmc_core.analysis import reliance
+from avmc_core.analysis.answers import answers
+from avmc_core.analysis.calibration import calibrations
+from avmc_core.analysis.reliance_tables import (
+    as_rows,
+    calibration_table,
+    loss_table,
+    share_table,
+)
+from avmc_core.analysis.transcription_errors import encoder_of, encoding_gap
+from avmc_core.data.store import open_store
+from avmc_core.drawing import figures, reliance_figures
 from avmc_core.errors import InputError
 from avmc_core.grid import run_all
-from avmc_core.html_table import Table
-from avmc_core.reliance_tables import as_rows, calibration_table, loss_table, share_table
+from avmc_core.publishing.html_table import Table
 from avmc_core.selection import runs_of
-from avmc_core.store import open_store
-from avmc_core.transcription_errors import encoder_of, encoding_gap
+from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")

@@ -29,12 +29,14 @@ from importlib.resources import files
 
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, figures, grid_cost
-from avmc_core.corpus import ensure_corpus
+from avmc_core import artefacts
+from avmc_core.data.store import open_store
+from avmc_core.drawing import figures
 from avmc_core.experiments import experiment
 from avmc_core.grid import run_all
-from avmc_core.store import open_store
-from avmc_core.tables import Table
+from avmc_core.publishing.tables import Table
+from avmc_core.simulated.corpus import ensure_corpus
+from avmc_core.speed import grid_cost
 
 data = open_store(store) if store else ensure_corpus("ci")
 clips = data.manifest["splits"]["train"]

@@ -10,10 +10,10 @@ import torch
 
 from avmc_core import schema
 from avmc_core.batches import Batch, SplitData
+from avmc_core.data.ragged import Ragged
+from avmc_core.data.store import Split
 from avmc_core.models import graph_mfn, lf_dnn, lmf, mfn, mlf_dnn, mlmf, mtfn, mult, tfn
 from avmc_core.models.base import Sizes
-from avmc_core.ragged import Ragged
-from avmc_core.store import Split
 
 MODELS = {  # name: class, module
     "LF_DNN": (lf_dnn.LFDNN, lf_dnn),

@@ -9,8 +9,8 @@ import released_factory as factory
 import torch
 
 from avmc_core import schema
-from avmc_core.importing import import_released
-from avmc_core.store import Store
+from avmc_core.data.importing import import_released
+from avmc_core.data.store import Store
 
 torch.set_num_threads(1)
 ROWS = {"train": 24, "valid": 12, "test": 16, "unlabelled": 24}
@@ -32,7 +32,7 @@ def tiny_store(tmp_path_factory) -> Store:
 @pytest.fixture(scope="session")
 def ci_store(tmp_path_factory) -> Store:
     """The simulated corpus at the size of the book."""
-    from avmc_core.corpus import CorpusSettings, build_corpus  # imports transformers, which takes seconds
+    from avmc_core.simulated.corpus import CorpusSettings, build_corpus  # imports transformers, which takes seconds
 
     return build_corpus(tmp_path_factory.mktemp("ci") / "store", CorpusSettings("ci"), progress=False)
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from avmc_core import schema
-from avmc_core.store import Store, open_store
-from avmc_core.store_writer import write_extra, write_index, write_split
+from avmc_core.data.store import Store, open_store
+from avmc_core.data.store_writer import write_extra, write_index, write_split
 
 STEPS = 5
 

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 
-from avmc_core import unpickle
+from avmc_core.data import unpickle
 
 
 def write(folder, data: bytes):

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from avmc_core import schema
-from avmc_core.importing import import_released
-from avmc_core.store import Store
+from avmc_core.data.importing import import_released
+from avmc_core.data.store import Store
 
 STEPS = {"text": 6, "audio": 9, "vision": 7}
 ROWS = {"train": 5, "valid": 3, "test": 4, "unlabelled": 6}

@@ -7,7 +7,7 @@ from zlib import crc32
 import numpy as np
 import torch
 
-from avmc_core.talknet_network import TalkNet
+from avmc_core.clips.talknet_network import TalkNet
 
 
 def made_state() -> dict[str, torch.Tensor]:

@@ -15,14 +15,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avmc_core import artefacts, figures, findings, label_summary
-from avmc_core.audit import audit, label_table, render
+from avmc_core import artefacts
+from avmc_core.data.released import read_meta
+from avmc_core.drawing import figures
 from avmc_core.errors import InputError
-from avmc_core.feature_audit import _facts
-from avmc_core.label_model import PAIRS, shipped_counts
+from avmc_core.paper import findings, label_summary
+from avmc_core.paper.audit import audit, label_table, render
+from avmc_core.paper.feature_audit import _facts
 from avmc_core.published import published, text_figure
-from avmc_core.released import read_meta
 from avmc_core.schema import CLASSES, SPLITS, TASKS, columns
+from avmc_core.simulated.label_model import PAIRS, shipped_counts
 
 META = os.environ.get("AVMC_META")
 needs_meta = pytest.mark.skipif(not META, reason="AVMC_META does not name the real label table")

@@ -11,13 +11,14 @@ import test_golden
 import torch
 from click.testing import CliRunner
 
-from avmc_core import attention, bench, bench_bert, bench_cases, bench_data, compiled, recurrent
-from avmc_core.bench_limits import least
-from avmc_core.bench_naive import PLAIN, naive
+from avmc_core import attention, compiled, recurrent
 from avmc_core.cli import main
-from avmc_core.importing import import_released
-from avmc_core.released_writer import write_supervised
+from avmc_core.data.importing import import_released
+from avmc_core.data.released_writer import write_supervised
 from avmc_core.settings import replace
+from avmc_core.speed import bench, bench_bert, bench_cases, bench_data
+from avmc_core.speed.bench_limits import least
+from avmc_core.speed.bench_naive import PLAIN, naive
 
 NAMES = ["AVMC_semi_released", "TFN", "MFN", "Graph_MFN", "MulT", "MISA"]
 

@@ -46,7 +46,9 @@ def build(tmp_path, monkeypatch):
     (tmp_path / "home" / "results" / "made.json").write_text(json.dumps(RESULT), encoding="utf-8")
     source = tmp_path / "source"
     source.mkdir()
-    (source / "conf.py").write_text("extensions = ['myst_parser', 'avmc_core.book_extension']\n", encoding="utf-8")
+    (source / "conf.py").write_text(
+        "extensions = ['myst_parser', 'avmc_core.publishing.book_extension']\n", encoding="utf-8"
+    )
 
     def page(text: str) -> tuple[str, str]:
         (source / "index.md").write_text(f"# Title\n\n{text}\n", encoding="utf-8")

@@ -11,7 +11,7 @@ pytest.importorskip("pydata_sphinx_theme", reason="the book needs the extra 'boo
 import pydata_sphinx_theme as theme
 from fontTools.ttLib import TTFont
 
-from avmc_core import book_assets
+from avmc_core.publishing import book_assets
 
 STATIC = Path(theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
 PAGE = (

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from avmc_core.calibration import calibration, calibrations
+from avmc_core.analysis.calibration import calibration, calibrations
+from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
-from avmc_core.placeholders import placeholder_clips
 
 RNG = np.random.default_rng(5)
 SAID = RNG.uniform(-1, 1, (3, 600))

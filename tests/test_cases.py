@@ -8,10 +8,11 @@ import matplotlib
 import numpy as np
 import pytest
 
-from avmc_core import case_figures, schema
-from avmc_core.cases import KINDS, choose, errors, glosses, table
-from avmc_core.corpus import ensure_corpus
+from avmc_core import schema
+from avmc_core.analysis.cases import KINDS, choose, errors, glosses, table
+from avmc_core.drawing import case_figures
 from avmc_core.errors import InputError
+from avmc_core.simulated.corpus import ensure_corpus
 
 matplotlib.use("agg")
 RULES = {  # the signs of M, T, A, V that each kind may have, written out

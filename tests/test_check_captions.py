@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from avmc_core import figures, results
+from avmc_core import results
 from avmc_core.cli import main
+from avmc_core.drawing import figures
 from avmc_core.experiments import experiment
 from avmc_core.grid import run_all
+from avmc_core.publishing.tables import result_table
 from avmc_core.runs import RunStore
-from avmc_core.tables import result_table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 import check_captions
@@ -59,7 +60,7 @@ def test_the_page_of_the_torture_passes(tmp_path, monkeypatch):
     """Built alone: every figure is there, and every table says what it is about."""
     testing = pytest.importorskip("sphinx.testing.util", reason="the book needs the extra 'book'")
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
-    (tmp_path / "conf.py").write_text("extensions = ['myst_parser', 'avmc_core.book_extension']\n")
+    (tmp_path / "conf.py").write_text("extensions = ['myst_parser', 'avmc_core.publishing.book_extension']\n")
     shutil.copyfile(ROOT / "book" / "robustness.md", tmp_path / "index.md")
     app = testing.SphinxTestApp("html", srcdir=tmp_path, freshenv=True)
     try:

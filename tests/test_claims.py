@@ -7,11 +7,12 @@ import os
 import numpy as np
 import pytest
 
-from avmc_core import claim_arithmetic, claim_runs, claims, findings, published
-from avmc_core.claims import CANNOT, NEEDS, SIMULATED, VERDICTS
+from avmc_core import published
 from avmc_core.experiments import Row, experiment
-from avmc_core.findings import FAILS, HOLDS
 from avmc_core.grid import run_all
+from avmc_core.paper import claim_arithmetic, claim_runs, claims, findings
+from avmc_core.paper.claims import CANNOT, NEEDS, SIMULATED, VERDICTS
+from avmc_core.paper.findings import FAILS, HOLDS
 from avmc_core.runs import Run, RunStore
 
 needs_meta = pytest.mark.skipif(not os.environ.get("AVMC_META"), reason="AVMC_META names no label table")
@@ -90,7 +91,7 @@ def test_label_claims_from_the_shipped_counts(shipped):
 @needs_meta
 def test_label_claims_from_the_real_table(shipped):
     """The real table decides all label claims, and where the shipped counts decide, they agree."""
-    from avmc_core.released import read_meta
+    from avmc_core.data.released import read_meta
 
     real = verdicts(claims.ledger(claims.gather(meta=read_meta(os.environ["AVMC_META"]))))
     of_labels = [ruling for ruling in shipped if ruling.claim.how == "labels"]

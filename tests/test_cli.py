@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from avmc_core import cli, experiments
-from avmc_core.store import open_store
+from avmc_core.data.store import open_store
 
 
 def call(*words, status: int = 0) -> str:

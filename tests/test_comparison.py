@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test as scipy_permutation
 
-from avmc_core.comparison import compare, holm, permutation_test
-from avmc_core.coverage import coverage, table
+from avmc_core.analysis.comparison import compare, holm, permutation_test
+from avmc_core.analysis.coverage import coverage, table
+from avmc_core.analysis.statistics import bootstrap
 from avmc_core.errors import InputError
 from avmc_core.metrics import clip_statistics, evaluate
-from avmc_core.statistics import bootstrap
 
 
 @pytest.fixture

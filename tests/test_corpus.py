@@ -9,11 +9,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from avmc_core import schema
-from avmc_core.corpus import SIZES, CorpusSettings, build_corpus, ensure_corpus, simulate
+from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
-from avmc_core.label_model import expected_multimodal
-from avmc_core.placeholders import placeholder_clips
-from avmc_core.signals import egemaps_stats
+from avmc_core.simulated.corpus import SIZES, CorpusSettings, build_corpus, ensure_corpus, simulate
+from avmc_core.simulated.label_model import expected_multimodal
+from avmc_core.simulated.signals import egemaps_stats
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_same_seed_same_corpus(tmp_path):
 
 def test_ensured_corpus_is_built_once(tmp_path, monkeypatch):
     store = ensure_corpus("tiny", tmp_path)
-    monkeypatch.setattr("avmc_core.corpus.build_corpus", None)
+    monkeypatch.setattr("avmc_core.simulated.corpus.build_corpus", None)
     assert ensure_corpus("tiny", tmp_path).digest == store.digest
 
 

@@ -10,11 +10,12 @@ import jupytext
 import pytest
 from click.testing import CliRunner
 
-from avmc_core import cli, experiments, figures, results
+from avmc_core import cli, experiments, results
+from avmc_core.drawing import figures
 from avmc_core.experiments import Experiment, Row
 from avmc_core.grid import run_all
+from avmc_core.publishing.tables import result_table
 from avmc_core.runs import RunStore
-from avmc_core.tables import result_table
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.py"))
 FEW = (("training.max_epochs", 1),)

@@ -11,8 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from avmc_core import figures, fonts
-from avmc_core.sentences import misheard, sentence
+from avmc_core.drawing import figures, fonts
+from avmc_core.simulated.sentences import misheard, sentence
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = (".py", ".md", ".svg", ".tsv", ".json", ".toml", ".css")

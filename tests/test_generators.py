@@ -9,9 +9,9 @@ from transformers import BertModel
 
 from avmc_core import schema
 from avmc_core.errors import InputError
-from avmc_core.face import TRAITS, neutral_face, visual
-from avmc_core.sentences import characters, expressing, misheard, neutral_sentence, polarity, sentence
-from avmc_core.signals import acoustic, autoregressive, egemaps_stats
+from avmc_core.simulated.face import TRAITS, neutral_face, visual
+from avmc_core.simulated.sentences import characters, expressing, misheard, neutral_sentence, polarity, sentence
+from avmc_core.simulated.signals import acoustic, autoregressive, egemaps_stats
 from avmc_core.text_encoder import encode, load_encoder, save_encoder
 
 SENTENCES = [expressing(degree, np.random.default_rng(degree + 5)) for degree in range(-5, 6)]

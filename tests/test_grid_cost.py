@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from avmc_core import grid_cost
+from avmc_core.speed import grid_cost
 
 
 def record(model, epochs, seconds, status="done"):

@@ -12,13 +12,13 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from avmc_core.analysis.estimate import MARGIN, WIDTH, Estimate, picture, scale
 from avmc_core.errors import InputError
-from avmc_core.estimate import MARGIN, WIDTH, Estimate, picture, scale
-from avmc_core.html_table import Table
 from avmc_core.metrics import METRICS
+from avmc_core.paper.three_truths import HEADS, SHARED, spread, three_truths
 from avmc_core.published import published
-from avmc_core.tables import agreement, result_table
-from avmc_core.three_truths import HEADS, SHARED, spread, three_truths
+from avmc_core.publishing.html_table import Table
+from avmc_core.publishing.tables import agreement, result_table
 
 VOID = ("input", "br", "wbr", "circle", "path")
 CELLS = [

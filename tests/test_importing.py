@@ -18,10 +18,11 @@ import released_factory as factory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avmc_core import importing, schema, store_writer
+from avmc_core import schema
+from avmc_core.data import importing, store_writer
+from avmc_core.data.importing import import_released
+from avmc_core.data.store import verify_store
 from avmc_core.errors import InputError
-from avmc_core.importing import import_released
-from avmc_core.store import verify_store
 
 FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

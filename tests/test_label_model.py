@@ -7,8 +7,9 @@ import os
 import numpy as np
 import pytest
 
-from avmc_core import label_model, schema
+from avmc_core import schema
 from avmc_core.errors import InputError
+from avmc_core.simulated import label_model
 
 META = os.environ.get("AVMC_META")
 
@@ -25,7 +26,7 @@ def moments(p: np.ndarray) -> tuple[np.ndarray, float]:
 
 @pytest.mark.skipif(not META, reason="needs the real label table: set AVMC_META")
 def test_shipped_counts_are_those_of_the_real_table():
-    from avmc_core.released import read_meta
+    from avmc_core.data.released import read_meta
 
     assert label_model.label_counts(read_meta(META)) == label_model.shipped_counts()
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from avmc_core.mfcc import mfcc
+from avmc_core.clips.mfcc import mfcc
 
 
 def by_definition(signal: list[int], step: int) -> list[float]:

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from test_side_by_side import appeared, gone
 
-from avmc_core import codehash, notebook_source
+from avmc_core import codehash
 from avmc_core.errors import InputError
-from avmc_core.notebook_source import declared_parameters, notebook_key, reached_modules, read_notebook
-from avmc_core.notebooks import NotebookError, build_notebooks
+from avmc_core.publishing import notebook_source
+from avmc_core.publishing.notebook_source import declared_parameters, notebook_key, reached_modules, read_notebook
+from avmc_core.publishing.notebooks import NotebookError, build_notebooks
 
 HEADER = '# %% [markdown]\n# # A page\n\n# %% tags=["parameters"]\nseed = 1\nmeta = None\n\n'
 COUNTING = HEADER + (
@@ -94,7 +95,7 @@ def test_no_kernel_outlives_a_killed_command(folder):
     (folder / "held.py").write_text(HELD)
     (folder / "other.py").write_text(HEADER + "# %%\nimport time\ntime.sleep(60)\n")
     place = folder.parent
-    command = [sys.executable, "-m", "avmc_core.notebooks", "--jobs", "2"]
+    command = [sys.executable, "-m", "avmc_core.publishing.notebooks", "--jobs", "2"]
     environment = {**os.environ, "PYTHONPATH": str(codehash.ROOT)}
     with subprocess.Popen(command, cwd=place, env=environment, stderr=subprocess.DEVNULL) as runner:
         kernel = int(appeared(place / "kernel"))
@@ -157,7 +158,7 @@ def test_key_follows_code_data_content_and_environment(folder, tmp_path, monkeyp
     moved.write_text("b")
     assert notebook_key(source, {"meta": str(moved)}) != key
 
-    (root / "avmc_core" / "statistics.py").write_text("# not imported by this notebook\n")
+    (root / "avmc_core" / "analysis" / "statistics.py").write_text("# not imported by this notebook\n")
     assert notebook_key(source, {"meta": str(table)}) == key
     with (root / "avmc_core" / "schema.py").open("a") as file:
         file.write("# changed\n")

@@ -34,9 +34,9 @@ import sys
 from pathlib import Path
 
 def main():
-    from avmc_core.corpus import CorpusSettings, build_corpus
+    from avmc_core.simulated.corpus import CorpusSettings, build_corpus
     from avmc_core.grid import run_all, run_store
-    from avmc_core.notebooks import build_notebooks
+    from avmc_core.publishing.notebooks import build_notebooks
     from avmc_core.results import per_run
     from avmc_core.runs import Run
 
@@ -56,7 +56,7 @@ store = ""
 
 # %%
 from avmc_core import artefacts
-from avmc_core.store import open_store
+from avmc_core.data.store import open_store
 
 data = open_store(store)
 _ = artefacts.save("clips", {"clips": len(data.split("train"))}, {"data": artefacts.data_mark(data)})

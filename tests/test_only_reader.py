@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from torture.case import same
 
-from avmc_core import bench_data
-from avmc_core.released_writer import write_supervised
-from avmc_core.unpickle import parse
+from avmc_core.data.released_writer import write_supervised
+from avmc_core.data.unpickle import parse
+from avmc_core.speed import bench_data
 
 PACKAGE = Path(__file__).resolve().parents[1] / "avmc_core"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -33,7 +33,7 @@ def offences(source: str) -> list[str]:
             found += [f"import {name}" for name in names if name.split(".")[0] in IMPORTS]
         elif isinstance(node, ast.Call):
             name, words = ast.unparse(node.func), {word.arg: ast.unparse(word.value) for word in node.keywords}
-            ours = name in ("read_pickle", "unpickle.read_pickle")  # avmc_core.unpickle's
+            ours = name in ("read_pickle", "unpickle.read_pickle")  # avmc_core.data.unpickle's
             if CALLS.search(name) and not ours and not name.endswith(".eval"):  # a network's eval() takes no data
                 found.append(name)
             if name.endswith(".eval") and node.args:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 TRAIN = """
 from avmc_core.grid import run_all
-from avmc_core.importing import import_released
+from avmc_core.data.importing import import_released
 from avmc_core.runs import Run, RunStore
 store = import_released("my-features", "mine.pkl", progress=False)
 run = Run("AV-MC", 1, (("semi", False), ("training.max_epochs", 1)))

@@ -18,7 +18,7 @@ from avmc_core.experiments import experiment
 from avmc_core.grid import run_all
 from avmc_core.results import per_run
 from avmc_core.runs import RunStore
-from avmc_core.store import open_store
+from avmc_core.data.store import open_store
 
 store, runs = open_store(sys.argv[1]), RunStore(sys.argv[2])
 grid = [run for run in experiment("benchmark").runs("ci", (1,)) if run.model in ("Constant", "Wordless")]

@@ -12,10 +12,10 @@ from safetensors.numpy import save_file
 
 from avmc_core import schema
 from avmc_core.cli import main
+from avmc_core.clips.prediction import clip_of, explain, shapley
 from avmc_core.errors import InputError
 from avmc_core.grid import run_all
 from avmc_core.packages import collect, model_card, read_package, write_package
-from avmc_core.prediction import clip_of, explain, shapley
 from avmc_core.runs import Run, RunStore
 
 matplotlib.use("agg")
@@ -118,7 +118,7 @@ def test_the_command_line_exports_a_run_and_prints_its_card(trained, tiny_store,
 
 
 def test_the_picture_shows_every_task_and_modality(package, tiny_store):
-    from avmc_core.clip_figures import account
+    from avmc_core.drawing.clip_figures import account
 
     clip = clip_of(tiny_store.split("test"), 0)
     fig = account(clip, explain(package, clip))

@@ -11,10 +11,10 @@ import release_notes
 import yaml
 
 from avmc_core import __version__
-from avmc_core.citation import citation
+from avmc_core.publishing.citation import citation
 
 pytest.importorskip("papermill", reason="the book needs the extra 'book'")
-from avmc_core.book import PDF, drop_stale_pdf, fill_pdf_links
+from avmc_core.publishing.book import PDF, drop_stale_pdf, fill_pdf_links
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOT = '<p><span class="avmc-pdf">none</span></p>'

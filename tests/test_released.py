@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import released_factory as factory
 
-from avmc_core import released, schema
+from avmc_core import schema
+from avmc_core.data import released
+from avmc_core.data.released_writer import KEYS, Padded
 from avmc_core.errors import InputError
-from avmc_core.released_writer import KEYS, Padded
 
 HEADER = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode"
 ROW = "video_0001,0001,你好,0.2,-0.4,0.0,1.0,Positive,train"
@@ -53,7 +54,7 @@ def test_the_writer_pads_as_a_loop_does(tmp_path, monkeypatch):
         naive[row, :length] = values[start : start + length]
         start += length
     for block in (1, 1000, 2**24):
-        monkeypatch.setattr("avmc_core.released_writer._BLOCK_BYTES", block)
+        monkeypatch.setattr("avmc_core.data.released_writer._BLOCK_BYTES", block)
         padded = Padded(values, lengths, 6)
         columns = {
             "text": (padded, padded),

@@ -9,12 +9,8 @@ import numpy as np
 import pytest
 
 from avmc_core import metrics, schema
-from avmc_core.corpus import ensure_corpus
-from avmc_core.errors import InputError
-from avmc_core.grid import run_all
-from avmc_core.label_model import joint
-from avmc_core.perturbations import noised, permuted, removed, usual
-from avmc_core.reliance import (
+from avmc_core.analysis.perturbations import noised, permuted, removed, usual
+from avmc_core.analysis.reliance import (
     ALL,
     COALITIONS,
     NONE,
@@ -30,7 +26,11 @@ from avmc_core.reliance import (
     remainder,
     shares,
 )
+from avmc_core.errors import InputError
+from avmc_core.grid import run_all
 from avmc_core.runs import Run, RunStore
+from avmc_core.simulated.corpus import ensure_corpus
+from avmc_core.simulated.label_model import joint
 
 SPANS = {"text": 2, "audio": 3, "vision": 5}  # columns that the synthetic models read
 
@@ -114,7 +114,9 @@ def test_trained_models_are_scored_as_their_runs_were(tiny_store, tmp_path, monk
         assert max(abs(i.estimate) for modality in ("audio", "vision") for i in lost[name, modality]) < 1e-6
         assert max(abs(i.estimate) for i in lost[name, "text"]) > 1e-3
     assert hearing(measured).empty
-    monkeypatch.setattr("avmc_core.reliance.ProcessPoolExecutor", lambda jobs, context: ThreadPoolExecutor(jobs))
+    monkeypatch.setattr(
+        "avmc_core.analysis.reliance.ProcessPoolExecutor", lambda jobs, context: ThreadPoolExecutor(jobs)
+    )
     shared = measure_runs(records, tiny_store, plan, jobs=2)
     assert [*shared] == [*measured]
     for name, one in measured.items():
@@ -203,6 +205,6 @@ def test_what_cannot_be_is_one_clear_error(test, average):
 
 
 def _one(test):
-    from avmc_core.crossing import crossed
+    from avmc_core.analysis.crossing import crossed
 
     return crossed(test, [0], test, [0], test, [0])

@@ -7,9 +7,7 @@ import pytest
 from sklearn.metrics import pairwise_distances, silhouette_score
 
 from avmc_core import schema
-from avmc_core.errors import InputError
-from avmc_core.grid import run_all
-from avmc_core.representations import (
+from avmc_core.analysis.representations import (
     MEASURES,
     alignment,
     change,
@@ -23,8 +21,10 @@ from avmc_core.representations import (
     silhouette,
     untrained,
 )
+from avmc_core.analysis.statistics import Interval
+from avmc_core.errors import InputError
+from avmc_core.grid import run_all
 from avmc_core.runs import Run, RunStore
-from avmc_core.statistics import Interval
 
 RNG = np.random.default_rng(8)
 POINTS = {"text": RNG.normal(size=(40, 6)), "audio": RNG.normal(size=(40, 3)), "vision": RNG.normal(2, 3, (40, 4))}

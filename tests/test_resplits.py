@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from avmc_core import contrasts, metrics, resplits, results, schema
+from avmc_core import metrics, results, schema
+from avmc_core.analysis import contrasts, resplits
 from avmc_core.grid import run_all
 from avmc_core.protocol import FOLDS, Protocol, pooled_clips, resplit_rows
 from avmc_core.runs import Run, RunStore

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from avmc_core import schema
-from avmc_core.answers import answers
-from avmc_core.corpus import CorpusSettings, simulate
+from avmc_core.analysis.answers import answers
+from avmc_core.analysis.response import CUES, cross, difference, oracle, responses, verdict
+from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
 from avmc_core.grid import run_all
-from avmc_core.label_model import expected_multimodal, joint
-from avmc_core.placeholders import placeholder_clips
-from avmc_core.response import CUES, cross, difference, oracle, responses, verdict
 from avmc_core.runs import Run, RunStore
+from avmc_core.simulated.corpus import CorpusSettings, simulate
+from avmc_core.simulated.label_model import expected_multimodal, joint
 
 IDS = [f"{name}_id" for name in schema.MODALITIES]
 

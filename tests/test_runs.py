@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from avmc_core import metrics, registry, runs, schema
+from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
 from avmc_core.execution import StoreData, sizes_of
 from avmc_core.grid import run_all, run_one, trained
-from avmc_core.placeholders import placeholder_clips
 from avmc_core.runs import Run, RunStore
 
 FEW = (("training.max_epochs", 1),)
@@ -90,7 +90,7 @@ def test_the_code_of_other_models_does_not_count():
 
     modules = set(closure(["avmc_core.execution", "avmc_core.models.avmc_networks"]))
     assert {"avmc_core.mixup", "avmc_core.training", "avmc_core.metrics"} <= modules
-    assert not modules & {"avmc_core.registry", "avmc_core.models.tfn", "avmc_core.figures", "avmc_core.cli"}
+    assert not modules & {"avmc_core.registry", "avmc_core.models.tfn", "avmc_core.drawing.figures", "avmc_core.cli"}
 
 
 def test_a_failed_run_is_kept_with_its_reason(tiny_store, store, monkeypatch, never):
@@ -104,7 +104,7 @@ def test_a_failed_run_is_kept_with_its_reason(tiny_store, store, monkeypatch, ne
 
 
 def _same(path, root):
-    from avmc_core.store import open_store
+    from avmc_core.data.store import open_store
 
     run_one(GRID[1], StoreData(open_store(path)), RunStore(root))
 

@@ -9,11 +9,11 @@ import pytest
 from scipy.stats import spearmanr
 
 from avmc_core import schema
-from avmc_core.corpus import CorpusSettings, simulate
+from avmc_core.analysis.scenarios import TARGETS, composed, from_donors, from_own_clips
+from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
-from avmc_core.label_model import expected_multimodal
-from avmc_core.placeholders import placeholder_clips
-from avmc_core.scenarios import TARGETS, composed, from_donors, from_own_clips
+from avmc_core.simulated.corpus import CorpusSettings, simulate
+from avmc_core.simulated.label_model import expected_multimodal
 
 
 @pytest.fixture(scope="module")

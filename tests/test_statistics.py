@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
 
+from avmc_core.analysis.statistics import Interval, bootstrap, percentile
 from avmc_core.errors import InputError
 from avmc_core.metrics import aggregate, clip_statistics, evaluate
-from avmc_core.statistics import Interval, bootstrap, percentile
 
 
 def sums(statistics: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

@@ -13,12 +13,13 @@ import released_factory as factory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avmc_core import importing, schema
+from avmc_core import schema
+from avmc_core.data import importing
+from avmc_core.data.exporting import export_released
+from avmc_core.data.importing import import_released
+from avmc_core.data.ragged import Ragged
+from avmc_core.data.store import CLIP_COLUMNS, open_store, verify_store
 from avmc_core.errors import InputError
-from avmc_core.exporting import export_released
-from avmc_core.importing import import_released
-from avmc_core.ragged import Ragged
-from avmc_core.store import CLIP_COLUMNS, open_store, verify_store
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +146,7 @@ def test_padded_equals_a_loop(store):
 
 def test_first_and_mean_equal_a_loop(store, monkeypatch):
     for block in (1, 5, 2**16):
-        monkeypatch.setattr("avmc_core.ragged._BLOCK_STEPS", block)
+        monkeypatch.setattr("avmc_core.data.ragged._BLOCK_STEPS", block)
         for ragged in (store.split("train_mix").vision, store.split("valid").text):
             clips = [ragged[row] for row in range(len(ragged))]
             assert np.array_equal(ragged.first(), [clip[0] for clip in clips])
@@ -160,7 +161,7 @@ def test_means_of_any_lengths(lengths, block):
     values = np.arange(2 * offsets[-1], dtype=np.float32).reshape(-1, 2)
     ragged = Ragged.of(((values, offsets),), 9)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("avmc_core.ragged._BLOCK_STEPS", block)
+        patch.setattr("avmc_core.data.ragged._BLOCK_STEPS", block)
         assert np.allclose(ragged.mean(), [part.mean(0) for part in np.split(values, offsets[1:-1])], rtol=1e-6)
 
 

@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import save_file
 from talknet_weights import made_clip, made_state
 
-from avmc_core import schema, talknet
+from avmc_core import schema
+from avmc_core.clips import talknet
+from avmc_core.clips.talknet_network import TalkNet
 from avmc_core.errors import InputError
-from avmc_core.talknet_network import TalkNet
 
 # What the public code's own network, with the weights of ``talknet_weights``, says of its 12 frames.
 PUBLIC = [-1.644389, -1.719787, -1.309975, -1.342960, -1.243357, -1.228659]

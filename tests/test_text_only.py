@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from scipy.stats import pearsonr
 
-from avmc_core import text_only
+from avmc_core.analysis import text_only
+from avmc_core.data.released import read_meta
 from avmc_core.errors import InputError
-from avmc_core.released import read_meta
-from avmc_core.tables import interval_table
+from avmc_core.publishing.tables import interval_table
 
 META = os.environ.get("AVMC_META")
 GOOD, BAD = "好美乐喜", "坏丑怒悲"

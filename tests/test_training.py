@@ -43,7 +43,7 @@ KILLED = """
 import sys, os, signal, torch
 from pathlib import Path
 from avmc_core import training
-from avmc_core.store import open_store
+from avmc_core.data.store import open_store
 sys.path.insert(0, sys.argv[3])
 import test_training as t
 passes = 0

@@ -7,9 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from avmc_core.corpus import ensure_corpus
+from avmc_core.analysis.transcription_errors import (
+    KINDS,
+    corrupted,
+    encoder_of,
+    encoding_gap,
+    spoken,
+    transcribed,
+    with_text,
+)
 from avmc_core.errors import InputError
-from avmc_core.transcription_errors import KINDS, corrupted, encoder_of, encoding_gap, spoken, transcribed, with_text
+from avmc_core.simulated.corpus import ensure_corpus
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pickle_programs import HEAD, PIECES, PLAIN, array_opcodes, text, write
 
+from avmc_core.data.unpickle import read_pickle
 from avmc_core.errors import InputError
-from avmc_core.unpickle import read_pickle
 
 
 def same(left, right) -> bool:

@@ -12,8 +12,8 @@ import sys
 import pytest
 from pickle_programs import AFTER, BEFORE, BOMBS, GLOBALS, HEAD, SPELLINGS, Call, text, write
 
+from avmc_core.data.unpickle import read_pickle
 from avmc_core.errors import InputError
-from avmc_core.unpickle import read_pickle
 
 
 @pytest.mark.parametrize("name", GLOBALS)
@@ -73,7 +73,7 @@ def test_bombs_stay_small(tmp_path):
     code = """
 import pathlib, re, sys, time
 from avmc_core.errors import InputError
-from avmc_core.unpickle import read_pickle
+from avmc_core.data.unpickle import read_pickle
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.pkl")):
     start = time.monotonic()
     try:

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from avmc_core import schema
-from avmc_core.clip_features import ExtractionSettings, backend, scaled
+from avmc_core.clips.clip_features import ExtractionSettings, backend, scaled
+from avmc_core.clips.landmarks import Face, action_units, link
+from avmc_core.clips.openface import OpenFace, read_csv
+from avmc_core.clips.speaker import choose, loudness, synchrony
 from avmc_core.errors import InputError
-from avmc_core.face import AUS, movements, neutral_face
-from avmc_core.landmarks import Face, action_units, link
-from avmc_core.openface import OpenFace, read_csv
-from avmc_core.speaker import choose, loudness, synchrony
+from avmc_core.simulated.face import AUS, movements, neutral_face
 
 COLUMNS = schema.columns("vision")
 
@@ -132,6 +132,6 @@ def test_without_the_media_packages_there_is_one_error_with_the_remedy(monkeypat
 
 
 def test_an_unknown_backend_is_named(monkeypatch):
-    monkeypatch.setattr("avmc_core.clip_features.extra", lambda name: None)
+    monkeypatch.setattr("avmc_core.clips.clip_features.extra", lambda name: None)
     with pytest.raises(InputError, match="landmarks or openface"):
         backend(ExtractionSettings(visual="magic"))

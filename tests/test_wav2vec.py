@@ -11,8 +11,8 @@ import torch
 from extra_features import with_random_wav2vec
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from avmc_core import wav2vec
 from avmc_core.batches import SplitData
+from avmc_core.clips import wav2vec
 from avmc_core.errors import InputError
 from avmc_core.execution import StoreData, sizes_of
 from avmc_core.experiments import EXPERIMENTS

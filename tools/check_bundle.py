@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rocrate.rocrate import ROCrate
 
-from avmc_core.crate import METADATA
+from avmc_core.publishing.crate import METADATA
 
 REQUIRED = ("name", "description", "datePublished", "license")  # of the root data set, by RO-Crate 1.1
 LARGEST = 10_000_000  # bytes

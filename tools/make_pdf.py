@@ -16,9 +16,9 @@ from browser import CHROMIUM, launch
 from one_page import chapters, document
 from pypdf import PdfReader, PdfWriter
 
-from avmc_core.book import PDF, fill_pdf_links
-from avmc_core.citation import citation
 from avmc_core.home import home
+from avmc_core.publishing.book import PDF, fill_pdf_links
+from avmc_core.publishing.citation import citation
 from avmc_core.runs import commit
 
 SOURCE = "book-print.html"

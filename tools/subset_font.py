@@ -12,8 +12,8 @@ from pathlib import Path
 from fontTools import subset
 from fontTools.ttLib import TTCollection, TTFont
 
-from avmc_core.fonts import FAMILY, han_font, is_han
-from avmc_core.sentences import characters
+from avmc_core.drawing.fonts import FAMILY, han_font, is_han
+from avmc_core.simulated.sentences import characters
 
 ROOT = Path(__file__).resolve().parents[1]
 WANTED = "Noto Sans CJK SC"

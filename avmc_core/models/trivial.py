@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from avmc_core import schema
-from avmc_core.store import Split
+from avmc_core.data.store import Split
 
 Predictions = dict[str, dict[str, np.ndarray]]  # split to task to (N,)
 

@@ -11,7 +11,7 @@ import pytest
 from made_clips import make_clip
 from media_tools import SPLITS, avmc, labelled, talking, write_meta
 
-from avmc_core.store import Store, open_store
+from avmc_core.data.store import Store, open_store
 from avmc_core.text_encoder import save_encoder
 
 

@@ -12,10 +12,11 @@ from made_clips import make_clip
 from media_tools import TEXTS, avmc, talking, two_talking
 from talknet_weights import made_state
 
-from avmc_core import clip_features, schema, speaker, talknet
-from avmc_core.clip_features import ExtractionSettings, extract_clip
-from avmc_core.landmarks import Landmarks
-from avmc_core.media import read_clip
+from avmc_core import schema
+from avmc_core.clips import clip_features, speaker, talknet
+from avmc_core.clips.clip_features import ExtractionSettings, extract_clip
+from avmc_core.clips.landmarks import Landmarks
+from avmc_core.clips.media import read_clip
 
 NOSE = schema.columns("vision").index("x_30")
 

@@ -13,9 +13,10 @@ from made_clips import Drawn, make_clip
 from made_speech import RATE, SENTENCES, speak
 from media_tools import two_talking
 
-from avmc_core import acoustic, schema, speaker
-from avmc_core.landmarks import Landmarks
-from avmc_core.media import read_clip
+from avmc_core import schema
+from avmc_core.clips import acoustic, speaker
+from avmc_core.clips.landmarks import Landmarks
+from avmc_core.clips.media import read_clip
 
 SPEECH = os.environ.get("AVMC_SPEECH", "")  # a folder of wav files; else speech is made
 

@@ -14,13 +14,14 @@ from made_clips import make_clip
 from media_tools import COMMAND, TEXTS, avmc, labelled, talking, write_meta
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from avmc_core import schema, wav2vec
+from avmc_core import schema
 from avmc_core.artefacts import data_mark
-from avmc_core.clip_features import ExtractionSettings, extract_clip
+from avmc_core.clips import wav2vec
+from avmc_core.clips.clip_features import ExtractionSettings, extract_clip
+from avmc_core.clips.extraction import extract
+from avmc_core.clips.landmarks import Landmarks
+from avmc_core.data.store import open_store, verify_store
 from avmc_core.errors import InputError
-from avmc_core.extraction import extract
-from avmc_core.landmarks import Landmarks
-from avmc_core.store import open_store, verify_store
 
 FAILED = {
     "short": "at least 3",

@@ -9,10 +9,10 @@ import pytest
 from made_clips import make_clip
 from media_tools import TEXTS, avmc, talking
 
-from avmc_core.clip_features import DEFAULT
+from avmc_core.clips.clip_features import DEFAULT
+from avmc_core.clips.prediction import explain, read_clip
 from avmc_core.grid import run_all
 from avmc_core.packages import read_package
-from avmc_core.prediction import explain, read_clip
 from avmc_core.runs import Run, RunStore
 from avmc_core.text_encoder import load_encoder
 

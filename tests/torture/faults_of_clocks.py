@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from avmc_core import notebooks
-from avmc_core.book import stage
+from avmc_core.data.store import verify_store
 from avmc_core.execution import StoreData
 from avmc_core.grid import run_one
+from avmc_core.publishing import notebooks
+from avmc_core.publishing.book import stage
 from avmc_core.runs import RunStore
-from avmc_core.store import verify_store
 from torture.fault_tools import RUN, interrupt, made_store, result
 
 

@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
+from avmc_core.data.importing import import_released
+from avmc_core.data.store import verify_store
 from avmc_core.execution import StoreData
 from avmc_core.grid import run_one, trained
-from avmc_core.importing import import_released
 from avmc_core.runs import PREDICTIONS, RECORD, WEIGHTS, Run, RunStore
-from avmc_core.store import verify_store
 from avmc_core.training import STATE
 from torture.fault_tools import RUN, fork, interrupt, made_store, refused, result, sources, statuses
 

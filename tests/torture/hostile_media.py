@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avmc_core.media import read_clip
+from avmc_core.clips.media import read_clip
 from torture import sandbox
 from torture.case import Case, damaged
 

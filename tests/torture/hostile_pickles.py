@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from pickle_programs import AFTER, BEFORE, BOMBS, GLOBALS, HEAD, PIECES, PLAIN, SPELLINGS, Call, text
 
-from avmc_core.unpickle import read_pickle
+from avmc_core.data.unpickle import read_pickle
 from torture import sandbox
 from torture.case import Case, damaged, same
 

@@ -17,8 +17,8 @@ import numpy as np
 import released_factory as factory
 
 from avmc_core import schema
-from avmc_core.importing import import_released
-from avmc_core.store import Store, verify_store
+from avmc_core.data.importing import import_released
+from avmc_core.data.store import Store, verify_store
 from torture import sandbox
 from torture.case import Case, damaged
 from torture.wrong_columns import NUMBERS, SHAPES, TOKENS, TYPES, WORDS, Change

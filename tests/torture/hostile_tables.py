@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from avmc_core import schema
-from avmc_core.label_table import COLUMNS, read_meta
-from avmc_core.openface import read_csv
+from avmc_core.clips.openface import read_csv
+from avmc_core.data.label_table import COLUMNS, read_meta
 from torture import sandbox
 from torture.case import Case, damaged
 

@@ -14,12 +14,13 @@ import numpy as np
 import released_factory as factory
 import torch
 
-from avmc_core import importing, schema, training
-from avmc_core.book import build_book
+from avmc_core import schema, training
+from avmc_core.data import importing
+from avmc_core.data.store import open_store, verify_store
 from avmc_core.execution import StoreData
 from avmc_core.grid import run_all, run_one
+from avmc_core.publishing.book import build_book
 from avmc_core.runs import PREDICTIONS, RECORD, WEIGHTS, Run, RunStore
-from avmc_core.store import open_store, verify_store
 from torture.kills import Job, tree
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -111,8 +112,8 @@ def _extraction(shared: Path) -> Job:
         import opensmile  # noqa: F401
     except ImportError as error:
         return Job("extraction", print, print, dict, needs=f'the extra "extract" is not installed: {error}')
-    from avmc_core.clip_features import ExtractionSettings
-    from avmc_core.extraction import extract
+    from avmc_core.clips.clip_features import ExtractionSettings
+    from avmc_core.clips.extraction import extract
 
     source = _clips(shared)
 

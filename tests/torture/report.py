@@ -13,16 +13,17 @@ from pathlib import Path
 
 import avmc_core
 from avmc_core.atomic import new_file
-from avmc_core.bench import _processor
 from avmc_core.runs import commit
 from avmc_core.settings import digest
+from avmc_core.speed.bench import _processor
 
 RESOURCE = "torture.json"
 
 
 def code() -> dict[str, str]:
     """Which code is tortured."""
-    sources = {p.name: p.read_text(encoding="utf-8") for p in sorted(Path(avmc_core.__file__).parent.rglob("*.py"))}
+    package = Path(avmc_core.__file__).parent
+    sources = {str(p.relative_to(package)): p.read_text(encoding="utf-8") for p in sorted(package.rglob("*.py"))}
     return {"version": avmc_core.__version__, "digest": digest(sources)[:8]}
 
 

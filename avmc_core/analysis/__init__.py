@@ -1,0 +1,1 @@
+"""What trained models do, and how surely: intervals, comparisons, scenarios, cases, reliance, representations."""

@@ -1,0 +1,73 @@
+"""A declared family of paired comparisons between the rows of an experiment, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from avmc_core.analysis.comparison import compare, holm, permutation_test
+from avmc_core.analysis.statistics import Interval
+from avmc_core.data.store import Store
+from avmc_core.metrics import METRICS
+from avmc_core.results import stacked
+from avmc_core.runs import Record, Run
+
+
+def contrasts(
+    records: dict[Run, Record],
+    store: Store,
+    pairs: Sequence[tuple[str, str]],
+    names: Sequence[str],
+    split: str = "test",
+) -> pd.DataFrame:
+    """One row a pair and metric: columns first, second, metric, difference (Interval, first minus second, on the metric's
+    display scale), improvement (Interval), p, and p_holm, adjusted over all rows of this table.
+
+    Pairs with a row that has no finished run are left out.
+    """
+    return family(*stacked(records, store, split), pairs, names)
+
+
+def family(
+    statistics: Mapping[str, np.ndarray], groups: np.ndarray, pairs: Sequence[tuple[str, str]], names: Sequence[str]
+) -> pd.DataFrame:
+    """The same from clip statistics (R, N, K) by row and the source video (N,) of each clip."""
+    rows = []
+    for first, second in pairs:
+        if first not in statistics or second not in statistics:
+            continue
+        found = compare(statistics[first], statistics[second], groups)
+        for name in names:
+            d, scale = found[name], METRICS[name].scale
+            shown = Interval(d.difference.estimate * scale, d.difference.low * scale, d.difference.high * scale)
+            rows.append((first, second, name, shown, d.improvement, d.p))
+    table = pd.DataFrame(rows, columns=["first", "second", "metric", "difference", "improvement", "p"])
+    adjusted = holm(dict(table["p"].items()))
+    return table.assign(p_holm=[adjusted[row] for row in table.index])
+
+
+def fixed_models(
+    records: dict[Run, Record], store: Store, pairs: Sequence[tuple[str, str]], names: Sequence[str], seed: int
+) -> pd.DataFrame:
+    """Permutation tests on the test split of the runs with one seed: p values, a row a pair, a column a metric."""
+    test = store.split("test")
+    label, groups = test.labels[:, 0], test.clips["video_id"].to_numpy()
+    found = {run.name: r for run, r in records.items() if run.seed == seed and r.status == "done"}
+    rows = {}
+    for first, second in ((a, b) for a, b in pairs if a in found and b in found):
+        predictions = [found[name].predictions("test")["M"] for name in (first, second)]
+        p = permutation_test(*predictions, label, groups)
+        rows[f"{first} against {second}"] = {name: p[name] for name in names}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(names))
+
+
+def tally(table: pd.DataFrame, level: float = 0.05) -> str:
+    """How many comparisons of a family stand, in one sentence."""
+    clear = table[table["p_holm"] <= level]
+    alone = int((table["p"] <= level).sum())
+    return (
+        f"{len(table)} comparisons; {alone} of them have p <= {level:g} taken alone, "
+        f"{len(clear)} after Holm's correction over the whole family."
+    )

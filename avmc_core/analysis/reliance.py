@@ -1,0 +1,264 @@
+"""How much trained models rely on each modality, measured on the test clips.
+
+A condition is a changed test split. ``measure`` scores every run under every condition, clip by clip; whatever is read from
+that, a loss or a Shapley value, gets its interval from one bootstrap over seeds and source videos that draws the same ones
+for all conditions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from avmc_core import metrics, schema
+from avmc_core.analysis.answers import answers
+from avmc_core.analysis.perturbations import Usual, noised, permuted, removed, usual
+from avmc_core.analysis.statistics import Interval, bootstrap
+from avmc_core.analysis.transcription_errors import KINDS, encoder_of, transcribed
+from avmc_core.clips.prediction import shapley
+from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.store import Split, Store, open_store
+from avmc_core.runs import Record, Run
+from avmc_core.simulated.label_model import expected_multimodal
+
+COALITIONS = tuple(product((False, True), repeat=len(schema.MODALITIES)))  # text, audio, vision present
+NONE, ALL = COALITIONS[0], COALITIONS[-1]
+WAYS = ("permuted", "removed", "noised")
+SAME = 1e-5  # predictions that differ by less differ by rounding: they count as one
+
+Condition = (
+    tuple  # ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), ("heard", kind, rate)
+)
+Answer = Callable[[Split], Mapping[str, np.ndarray]]  # clips to name to predictions of M (R, N)
+Scores = Mapping[Condition, Mapping[str, np.ndarray]]  # condition to metric to (R,), or (R, n) for n resamples
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which conditions the test clips are put under, besides the eight subsets of the modalities."""
+
+    permutations: int = 2  # of each modality
+    scale: float = 1.0  # of the noise, as in perturbations.noised
+    rates: tuple[float, ...] = (0.05, 0.2, 0.4)  # of recognition errors of each kind; none: no errors are made
+    seed: int = 0
+
+    def conditions(self, store: Store) -> Iterator[tuple[Condition, Split]]:
+        """One changed test split at a time. Raises InputError where there are rates and no text encoder for the store."""
+        test, average = store.split("test"), usual(store)
+        yield from coalitions(test, average)
+        yield from disturbances(test, average, self.permutations, self.scale, self.seed)
+        if self.rates:
+            yield from misheard(test, store, self.rates, self.seed)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Clip statistics (R, N, K) of R runs by condition, and the source video of each clip (N,)."""
+
+    statistics: dict[Condition, np.ndarray]
+    groups: np.ndarray
+
+    def figures(self, read: Callable[[Scores], Mapping[str, np.ndarray]], draws: int = 1000) -> dict[str, Interval]:
+        """What ``read`` makes of the metrics under all conditions, each with its interval. Corr of predictions that are all
+        equal counts as 0."""
+        table = np.stack(list(self.statistics.values()), axis=-2)  # (R, N, C, K)
+        shape = table.shape[-2:]
+
+        def aggregate(flat: np.ndarray, weights: np.ndarray | None) -> Mapping[str, np.ndarray]:
+            by_condition = np.moveaxis(flat.reshape(*flat.shape[:-1], *shape), -2, 0)  # (C, R, G, K)
+            scores = metrics.aggregate(by_condition, weights)
+            scores["Corr"] = np.nan_to_num(scores["Corr"])
+            return read(
+                {c: {name: values[i] for name, values in scores.items()} for i, c in enumerate(self.statistics)}
+            )
+
+        return bootstrap(table.reshape(*table.shape[:2], -1), aggregate, self.groups, n=draws)
+
+
+def coalitions(split: Split, average: Usual) -> Iterator[tuple[Condition, Split]]:
+    """The eight subsets of the modalities; the absent ones are removed."""
+    for present in COALITIONS:
+        absent = [name for name, there in zip(schema.MODALITIES, present, strict=True) if not there]
+        yield ("with", present), removed(split, absent, average) if absent else split
+
+
+def disturbances(
+    split: Split, average: Usual, permutations: int = 3, scale: float = 1.0, seed: int = 0
+) -> Iterator[tuple[Condition, Split]]:
+    """Each modality permuted some times, and noised once; ``scale`` as in ``perturbations.noised``."""
+    for place, name in enumerate(schema.MODALITIES):
+        for draw in range(permutations):
+            yield ("permuted", name, draw), permuted(split, name, np.random.default_rng([seed, place, draw]))
+        noise = np.random.default_rng([seed, place, permutations])
+        yield ("noised", name, scale), noised(split, name, scale, average, noise)
+
+
+def misheard(split: Split, store: Store, rates: Iterable[float], seed: int = 0) -> Iterator[tuple[Condition, Split]]:
+    """Recognition errors of each kind at each rate, and none, which is the sentences encoded once more."""
+    encoder = encoder_of(store)
+    yield ("heard", "none", 0.0), transcribed(split, KINDS[0], 0.0, store, encoder, seed)
+    for kind in KINDS:
+        for rate in rates:
+            yield ("heard", kind, rate), transcribed(split, kind, rate, store, encoder, seed)
+
+
+def measure_runs(
+    records: Mapping[Run, Record], store: Store, plan: Plan = Plan(), *, jobs: int | None = None
+) -> dict[str, Measured]:
+    """By name, the runs that are done and predict M, under all conditions of a plan; ``store`` is what they were trained on.
+
+    ``jobs`` processes (default: the cores) share the runs between them; the result does not depend on it.
+    """
+    done = [(run, record) for run, record in records.items() if record.status == "done"]
+    jobs = min(jobs or os.cpu_count() or 1, len(done))
+    shares = [dict(done[k::jobs]) for k in range(jobs)]
+    if jobs <= 1:
+        parts = [_measure_share(share, store.path, plan) for share in shares]
+    else:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["avmc_core.analysis.reliance"])
+        with ProcessPoolExecutor(jobs, context) as pool:
+            parts = [*pool.map(_measure_share, shares, [store.path] * jobs, [plan] * jobs)]
+    by_run = {run: measured for part in parts for run, measured in part.items()}
+    found: dict[str, list[Measured]] = {}
+    for run, _ in done:
+        if run in by_run:
+            found.setdefault(run.name, []).append(by_run[run])
+    return {
+        name: Measured(
+            {c: np.concatenate([one.statistics[c] for one in runs]) for c in runs[0].statistics}, runs[0].groups
+        )
+        for name, runs in found.items()
+    }
+
+
+def _measure_share(records: dict[Run, Record], path: Path, plan: Plan) -> dict[Run, Measured]:
+    store = open_store(path)
+    named = {str(k): (run, record) for k, (run, record) in enumerate(records.items())}
+    alone = {dataclasses.replace(run, label=k): record for k, (run, record) in named.items()}  # a name for each run
+
+    def answer(clips: Split) -> dict[str, np.ndarray]:
+        return {k: said["M"] for k, said in answers(alone, store, clips).items() if "M" in said}
+
+    found = {}
+    for k, measured in measure(answer, store.split("test"), plan.conditions(store)).items():
+        run = named[k][0]
+        if getattr(run.settings, "text", "") == "finetune":  # noise in text features says nothing to who reads tokens
+            measured.statistics.pop(("noised", "text", plan.scale), None)
+        found[run] = measured
+    return found
+
+
+def measure(
+    answer: Answer, split: Split, conditions: Iterable[tuple[Condition, Split]], keep: np.ndarray | None = None
+) -> dict[str, Measured]:
+    """By name, the scores of M under all conditions against the labels of ``split``; ``keep`` (N,) bool: the clips that count."""
+    rows = np.ones(len(split), dtype=bool) if keep is None else keep
+    label, groups = split.labels[rows, schema.TASKS.index("M")], split.clips["video_id"].to_numpy()[rows]
+    found: dict[str, dict[Condition, np.ndarray]] = {}
+    for condition, changed in conditions:
+        for name, said in answer(changed).items():
+            statistics = np.stack([metrics.clip_statistics(_settled(run[rows]), label) for run in said])
+            found.setdefault(name, {})[condition] = statistics
+    return {name: Measured(statistics, groups) for name, statistics in found.items()}
+
+
+def losses(measured: Mapping[str, Measured]) -> pd.DataFrame:
+    """What each model loses when a modality is permuted (mean over permutations), removed or noised: columns name, modality, way,
+    metric, loss (Interval: intact minus changed, in the metric's unit)."""
+    rows = []
+    for name, scores in measured.items():
+        figures = scores.figures(_losses)
+        rows += [(name, *key.split("/"), interval) for key, interval in figures.items()]
+    return pd.DataFrame(rows, columns=["name", "modality", "way", "metric", "loss"])
+
+
+def shares(measured: Mapping[str, Measured]) -> pd.DataFrame:
+    """Shapley values of the modalities for each metric: columns name, metric, part (a modality, "none": the metric without any,
+    "all": with all three), value (Interval). The modalities' values add up to all minus none, for MAE to a negative number."""
+    rows = []
+    for name, scores in measured.items():
+        figures = scores.figures(_shares)
+        rows += [(name, *key.split("/"), interval) for key, interval in figures.items()]
+    return pd.DataFrame(rows, columns=["name", "metric", "part", "value"])
+
+
+def remainder(table: pd.DataFrame) -> np.ndarray:
+    """All minus none minus the modalities' values, of each model and metric in ``shares``: 0 but for rounding."""
+    values = table.assign(value=table["value"].map(lambda interval: interval.estimate))
+    parts = values.pivot(index=["name", "metric"], columns="part", values="value")
+    return (parts["all"] - parts["none"] - parts[list(schema.MODALITIES)].sum(axis=1)).to_numpy()
+
+
+def hearing(measured: Mapping[str, Measured]) -> pd.DataFrame:
+    """What recognition errors cost: columns name, kind, rate, metric, loss (Interval: the same sentences without errors minus
+    with them). Empty where none were made."""
+    rows = []
+    for name, scores in measured.items():
+        if ("heard", "none", 0.0) in scores.statistics:
+            for key, interval in scores.figures(_heard).items():
+                kind, rate, metric = key.split("/")
+                rows.append((name, kind, float(rate), metric, interval))
+    return pd.DataFrame(rows, columns=["name", "kind", "rate", "metric", "loss"])
+
+
+def generating_rule(clips: Split) -> dict[str, np.ndarray]:
+    """E[M | T, A, V] from the clips' annotations, (1, N): what relying on each modality would look like in a reader who sees
+    the annotations themselves. Where one is NaN (its modality was removed) the expectation is over it as well."""
+    return {"generating rule": expected_multimodal(clips.labels[:, 1:], "test")[None]}
+
+
+def measure_rule(store: Store, plan: Plan = Plan()) -> dict[str, Measured]:
+    """``generating_rule`` under the same conditions, without noise and recognition errors, which labels do not have; only on
+    clips whose unimodal annotations are their own."""
+    quiet = dataclasses.replace(plan, rates=())
+    conditions = ((c, split) for c, split in quiet.conditions(store) if c[0] != "noised")
+    test = store.split("test")
+    return measure(generating_rule, test, conditions, ~placeholder_clips(test.clips))
+
+
+def _losses(scores: Scores) -> dict[str, np.ndarray]:
+    intact, found = scores["with", ALL], {}
+    changed: dict[tuple[str, str], list[Mapping[str, np.ndarray]]] = {}
+    for place, modality in enumerate(schema.MODALITIES):
+        without = tuple(k != place for k in range(len(schema.MODALITIES)))
+        changed[modality, "removed"] = [scores["with", without]]
+    for way, modality, *_ in (condition for condition in scores if condition[0] in WAYS):
+        changed.setdefault((modality, way), []).append(scores[way, modality, *_])
+    for (modality, way), draws in changed.items():
+        for metric, value in intact.items():
+            found[f"{modality}/{way}/{metric}"] = value - np.mean([draw[metric] for draw in draws], axis=0)
+    return found
+
+
+def _heard(scores: Scores) -> dict[str, np.ndarray]:
+    intact = scores["heard", "none", 0.0]
+    return {
+        f"{kind}/{rate}/{metric}": value - scores["heard", kind, rate][metric]
+        for way, kind, rate in (condition for condition in scores if condition[0] == "heard")
+        for metric, value in intact.items()
+    }
+
+
+def _shares(scores: Scores) -> dict[str, np.ndarray]:
+    found = {}
+    for metric in metrics.METRICS:
+        worth = np.stack([scores["with", present][metric] for present in COALITIONS], axis=-1)  # (R, 8) or (R, n, 8)
+        values = shapley(worth.reshape(-1, len(COALITIONS)), list(COALITIONS)).reshape(-1, *worth.shape[:-1])
+        parts = dict(zip(schema.MODALITIES, values, strict=True)) | {"none": worth[..., 0], "all": worth[..., -1]}
+        found |= {f"{metric}/{part}": value for part, value in parts.items()}
+    return found
+
+
+def _settled(said: np.ndarray) -> np.ndarray:
+    """Predictions (N,) of one run; their mean where they differ by rounding only."""
+    return np.full_like(said, said.mean()) if np.ptp(said) < SAME else said

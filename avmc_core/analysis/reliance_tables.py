@@ -1,0 +1,73 @@
+"""Reliance as tables for a page and as plain rows for its result file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from avmc_core.analysis.calibration import Calibration
+from avmc_core.analysis.estimate import Estimate
+from avmc_core.analysis.statistics import Interval
+from avmc_core.metrics import METRICS
+from avmc_core.schema import MODALITIES
+
+
+def loss_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """``reliance.losses``, intact minus changed, on display scales: a row a model, modality and change, a column a metric."""
+    rows = []
+    for (name, modality, way), parts in table.groupby(["name", "modality", "way"], sort=False):
+        found = dict(zip(parts["metric"], parts["loss"], strict=True))
+        cells = {metric: shown(found[metric], metric, True) for metric in metrics}
+        rows.append({"Model": name, "modality": modality, "change": way} | cells)
+    return pd.DataFrame(rows)
+
+
+def share_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """``reliance.shares`` of some metrics, a row a model and metric: what there is with none, what each adds, and with all."""
+    rows = []
+    for (name, metric), parts in table.groupby(["name", "metric"], sort=False):
+        if metric in metrics:
+            value = dict(zip(parts["part"], parts["value"], strict=True))
+            cells = {part: shown(value[part], metric, part in MODALITIES) for part in ("none", *MODALITIES, "all")}
+            rows.append({"Model": name, "metric": metric} | cells)
+    return pd.DataFrame(rows)
+
+
+def calibration_table(found: Mapping[str, Mapping[str, Calibration]]) -> pd.DataFrame:
+    """A row a model and task: slope, intercept and mean gap, in label units."""
+    return pd.DataFrame(
+        {
+            "Model": name,
+            "task": task,
+            "slope": _plain(c.slope),
+            "intercept": _plain(c.intercept),
+            "gap": _plain(c.error),
+        }
+        for name, by_task in found.items()
+        for task, c in by_task.items()
+    )
+
+
+def shown(found: Interval, metric: str, signed: bool = False) -> Estimate:
+    """An interval on the display scale of its metric."""
+    scale, decimals = METRICS[metric].scale, METRICS[metric].decimals
+    return Estimate(found.estimate * scale, found.low * scale, found.high * scale, decimals=decimals, signed=signed)
+
+
+def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Plain rows; an interval becomes its estimate, low and high."""
+    return [{name: _numbers(value) for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _plain(found: Interval) -> Estimate:
+    return Estimate(found.estimate, found.low, found.high)
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, Interval):
+        return {"estimate": value.estimate, "low": value.low, "high": value.high}
+    if isinstance(value, Estimate):
+        return {"estimate": value.value, "low": value.low, "high": value.high}
+    return value

@@ -1,0 +1,83 @@
+"""What clips of the same source video in training and test are worth: slices of the published test split, and re-splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from avmc_core import metrics, schema
+from avmc_core.analysis.statistics import Interval, bootstrap
+from avmc_core.data.store import Store
+from avmc_core.protocol import FOLDS, pooled_clips, resplit_rows
+from avmc_core.results import stacked
+from avmc_core.runs import Record, Run
+
+SLICES = {"seen": "source video in train", "new": "source video new"}
+
+
+def videos_shared(store: Store) -> pd.DataFrame:
+    """One row for valid and test: clips, source videos, and how many clips have their source video in train."""
+    train = set(store.split("train").clips["video_id"])
+    rows = []
+    for name in schema.SPLITS[1:]:
+        videos = store.split(name).clips["video_id"]
+        shared = int(videos.isin(train).sum())
+        rows.append(
+            {"split": name, "clips": len(videos), "videos": videos.nunique(), "clips of a video in train": shared}
+        )
+    return pd.DataFrame(rows)
+
+
+def alike_within_videos(clips: pd.DataFrame) -> dict[str, float]:
+    """Intraclass correlation ICC(1) of each annotation by source video: the share of its variance that lies between videos; 0
+    where labels do not depend on the video, and a little below by chance."""
+    found = {}
+    for task in schema.TASKS:
+        groups = [group.to_numpy() for _, group in clips.groupby("video_id")[task]]
+        sizes = np.array([len(group) for group in groups])
+        n, k = sizes.sum(), len(sizes)
+        means = np.array([group.mean() for group in groups])
+        between = (sizes * (means - clips[task].mean()) ** 2).sum() / (k - 1)
+        within = sum(((group - group.mean()) ** 2).sum() for group in groups) / (n - k)
+        size = (n - (sizes**2).sum() / n) / (k - 1)
+        found[task] = float((between - within) / (between + (size - 1) * within))
+    return found
+
+
+def on_slices(records: Mapping[Run, Record], store: Store) -> dict[str, dict[str, dict[str, Interval]]]:
+    """Slice ("seen", "new": is the clip's source video in train?) to row to metric of M on the published test split."""
+    statistics, groups = stacked(dict(records), store)
+    seen = np.isin(groups, store.split("train").clips["video_id"].unique())
+    slices = {name: rows for name, rows in (("seen", seen), ("new", ~seen)) if rows.any()}
+    return {
+        name: {row: bootstrap(values[:, rows], metrics.aggregate, groups[rows]) for row, values in statistics.items()}
+        for name, rows in slices.items()
+    }
+
+
+def out_of_fold(records: Mapping[Run, Record], store: Store) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """ "<model>, <way>" to the clip statistics (R, N, K) of its R seeds, each clip predicted by the run that neither trained nor
+    chose on it; and the source video (N,) of each clip. A seed with a failed fold is left out."""
+    label = np.concatenate([store.split(name).labels[:, 0] for name in schema.SPLITS])
+    tested: dict[tuple[str, int], dict[int, np.ndarray]] = {}
+    places: dict[tuple[str, int, int], np.ndarray] = {}
+    for run, record in records.items():
+        if record.status == "done":
+            way = f"{run.model}, {run.protocol.resplit}"
+            place = (run.protocol.resplit, run.seed, run.protocol.fold)
+            if place not in places:
+                places[place] = resplit_rows(store, run.protocol, run.seed)["test"]
+            tested.setdefault((way, run.seed), {})[run.protocol.fold] = record.predictions("test")["M"]
+    statistics: dict[str, list[np.ndarray]] = {}
+    rows = np.array([], int)
+    for (way, seed), folds in tested.items():
+        if len(folds) == FOLDS:
+            at = np.concatenate([places[way.split(", ")[1], seed, fold] for fold in folds])
+            order = np.argsort(at)
+            rows = at[order]
+            predicted = np.concatenate(list(folds.values()))[order]
+            statistics.setdefault(way, []).append(metrics.clip_statistics(predicted, label[rows]))
+    videos = pooled_clips(store)["video_id"].to_numpy()[rows]
+    return {way: np.stack(runs) for way, runs in statistics.items()}, videos

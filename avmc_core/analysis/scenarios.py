@@ -1,0 +1,251 @@
+"""One neutral sentence in several voices and faces, after Figure 6: from strongly negative to strongly positive.
+
+The paper's recordings are not released. A scenario comes instead from donors of a split (``from_donors``), from one's own
+clips (``from_own_clips``), or from the generator of the embedded corpus (``composed``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+
+from avmc_core import schema
+from avmc_core.analysis.crossing import crossed
+from avmc_core.artefacts import data_mark
+from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.ragged import Ragged, Selection
+from avmc_core.data.store import CLIP_COLUMNS, Split, Store
+from avmc_core.errors import InputError
+from avmc_core.simulated.corpus import SECONDS, SIZES, SPREAD, CorpusSettings, simulate
+from avmc_core.simulated.face import TRAITS, visual
+from avmc_core.simulated.label_model import expected_multimodal
+from avmc_core.simulated.sentences import neutral_sentence
+from avmc_core.simulated.signals import acoustic
+from avmc_core.text_encoder import encode
+
+TARGETS = (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0)  # six contexts, evenly spaced; the paper does not give its own
+TOLERANCE = 0.1  # a label is on target within half a step of the label scale
+
+Target = float | tuple[float, float]  # one label for voice and face, or (A, V)
+
+
+@dataclass(frozen=True)
+class Scenarios:
+    """K contexts of one sentence."""
+
+    source: str  # where voices and faces come from, in words
+    sentence: str
+    gloss: str  # in English, "" where there is none
+    clips: Split  # K clips; T, A, V are the labels of who gave the modality, NaN where nobody labelled it
+    truth: np.ndarray  # (K,) M: the generating rule's expectation, or an annotation; NaN where neither is known
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def table(self) -> pd.DataFrame:
+        """One row a scenario: who gave voice and face, the labels, and the truth as M."""
+        clips = self.clips.clips
+        donors = {who: clips.get(f"{name}_id", clips["id"]) for who, name in (("voice", "audio"), ("face", "vision"))}
+        table = pd.DataFrame({**donors, **clips[["T", "A", "V"]].round(2), "M": np.round(self.truth, 2)})
+        return table.set_axis([f"AV-{number}" for number in range(1, len(self) + 1)])
+
+
+def from_donors(
+    store: Store,
+    targets: Sequence[Target] = TARGETS,
+    *,
+    sentence: str = "",
+    donors: Mapping[int, tuple[str, str]] | None = None,
+    split: str = "test",
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+) -> Scenarios:
+    """The words of one neutral clip with voices and faces of others whose A and V are on target.
+
+    ``sentence``: id of a clip with T = 0; else one is drawn. ``donors``: for some scenarios, counted from 1, the ids of the
+    clips that give voice and face, in place of a target. Else, for one label, clips are preferred that have both, so that
+    voice and face belong to one person. Equal seed, equal choice; no clip gives voice or face twice.
+
+    Raises InputError for donors of the training split, for clips with placeholders in place of unimodal labels, for a
+    sentence that is not neutral, and for a target that no clip left over is within ``tolerance`` of.
+    """
+    if split == "train":
+        raise InputError("scenarios", "donors from train", "a split that no model has been trained on: test or valid")
+    chosen = store.split(split)
+    usable = ~placeholder_clips(chosen.clips) & chosen.mask & np.isfinite(chosen.labels).all(axis=1)
+    labels = np.where(usable[:, None], chosen.labels, np.nan)
+    words = _sentence(store, chosen, labels, sentence, tolerance, seed)
+    donors = {} if donors is None else donors
+    if unknown := sorted(set(donors) - set(range(1, len(targets) + 1))):
+        raise InputError("donors", f"scenario {unknown[0]}", f"1 to {len(targets)}")
+    rows = {number: tuple(_row(store, chosen, labels, name) for name in pair) for number, pair in donors.items()}
+    taken = [words, *(row for pair in rows.values() for row in pair)]
+    for number, target in enumerate(targets, start=1):
+        if number not in rows:
+            rng = np.random.default_rng([seed, number])
+            rows[number] = _choice(chosen, np.delete(labels, 0, axis=1), _pair(target), tolerance, taken, rng)
+            taken += rows[number]
+    audio, vision = np.array([rows[number] for number in sorted(rows)]).T
+    clips = crossed(chosen, np.full(len(rows), words), chosen, audio, chosen, vision)
+    truth = np.full(len(rows), np.nan)
+    if _generator(store):
+        truth = expected_multimodal(clips.labels[:, 1:], split)
+    text = chosen.clips["text"].iloc[words]
+    source = f"donors of the {split} split, {data_mark(store)}"
+    return Scenarios(source, text, _gloss(store, split, chosen.clips["id"].iloc[words]), clips, truth)
+
+
+def from_own_clips(store: Store, ids: Sequence[str] = (), split: str = schema.UNLABELLED) -> Scenarios:
+    """One's own performances of one sentence: clips of a store that ``avmc extract`` made (default: all of ``split``).
+
+    The truth is the clips' annotation M where there is one. Raises InputError for clips of the training split, ids that are
+    not there, and clips with different words.
+    """
+    if split == "train":
+        raise InputError("scenarios", "clips of train", "a split that no model has been trained on")
+    chosen = store.split(split)
+    names = chosen.clips["id"].tolist()
+    if missing := [name for name in ids if name not in names]:
+        raise InputError(f"split {split}", f"no clip {missing[0]!r}", f"one of {', '.join(names)[:200]}")
+    rows = np.array([names.index(name) for name in ids or names], dtype=np.int64)
+    texts = sorted(set(chosen.clips["text"].iloc[rows]))
+    if len(texts) != 1:
+        found = f"{len(texts)} sentences" + (f": {texts[0]!r}, {texts[1]!r} ..." if texts else "")
+        raise InputError(f"split {split}", found, "one sentence in all clips: name them by id")
+    clips = crossed(chosen, rows, chosen, rows, chosen, rows)
+    clips = replace(clips, clips=clips.clips.assign(id=[names[row] for row in rows]))
+    return Scenarios(data_mark(store), texts[0], "", clips, chosen.labels[rows, 0].astype(np.float64))
+
+
+def composed(store: Store, targets: Sequence[Target] = TARGETS, *, seed: int = 0) -> Scenarios:
+    """One simulated actor: a neutral sentence in voices and faces that the corpus's generator makes for the targets.
+
+    Clips of the corpus show their labels only in part, and each has a speaker. Here voice and face show all of it and the
+    speaker is the same throughout. Raises InputError for a store that the generator did not make.
+    """
+    made = _generator(store)
+    if made is None:
+        raise InputError(
+            store.path, "clips that were not generated", "the simulated corpus, whose generator makes more"
+        )
+    shorter, labels = SIZES[made.size].shorter, np.array([_pair(target) for target in targets])  # (K, 2)
+    rng, count = np.random.default_rng(seed), len(labels)
+    words = neutral_sentence(rng)
+    states, lengths, tokens = encode([words.text])
+    frames = {
+        name: np.full(count, min(int(rate * SECONDS[0] / shorter), getattr(store.split("test"), name).steps))
+        for name, rate in (("audio", 100), ("vision", 25))
+    }
+    voice, face = (np.tile(rng.standard_normal(size), (count, 1)) for size in (schema.DIMS["audio"], TRAITS))
+    values = {
+        "audio": acoustic(labels[:, 0] / SPREAD["A"], voice, frames["audio"], rng),
+        "vision": visual(labels[:, 1] / SPREAD["V"], face, frames["vision"], rng),
+    }
+    ragged = {
+        name: Ragged.of(((values[name], np.concatenate([[0], n.cumsum()])),), getattr(store.split("test"), name).steps)
+        for name, n in frames.items()
+    }
+    text = Ragged.of(((states, np.concatenate([[0], lengths])),), schema.STEPS["text"])
+    all_labels = np.column_stack([np.full(count, np.nan), np.zeros(count), labels]).astype(np.float32)
+    clips = pd.DataFrame({"id": [f"composed {number}" for number in range(1, count + 1)]}, columns=list(CLIP_COLUMNS))
+    clips = clips.assign(
+        video_id="composed",
+        split="composed",
+        text=words.text,
+        **dict(zip(schema.TASKS, all_labels.T.astype(np.float64), strict=True)),
+        text_length=int(lengths[0]),
+        **{f"{name}_length": n for name, n in frames.items()},
+    )
+    split = Split(
+        "composed",
+        clips,
+        text=Selection.of(text, np.zeros(count, np.int64)),
+        **ragged,
+        tokens=np.repeat(tokens, count, axis=0),
+        labels=all_labels,
+        mask=np.zeros(count, bool),
+    )
+    source = f"one composed actor, {data_mark(store)}"
+    return Scenarios(source, words.text, words.gloss, split, expected_multimodal(all_labels[:, 1:], "test"))
+
+
+def _pair(target: Target) -> tuple[float, float]:
+    pair = tuple(target) if isinstance(target, Sequence) else (target, target)
+    if len(pair) != 2 or not all(isinstance(x, Real) and abs(x) <= 1 for x in pair):
+        raise InputError("target", repr(target), "a label from -1 to 1, or a pair (A, V) of them")
+    return pair
+
+
+def _sentence(store: Store, split: Split, labels: np.ndarray, name: str, tolerance: float, seed: int) -> int:
+    """The row of the clip that gives the words."""
+    neutral = np.abs(labels[:, 1]) <= tolerance
+    if name:
+        row = _row(store, split, labels, name)
+        if not neutral[row]:
+            raise InputError(f"sentence {name}", f"T = {labels[row, 1]:.1f}", "neutral words, T = 0")
+        return row
+    if not neutral.any():
+        raise InputError(f"split {split.name}", "no clip with T = 0", "one with neutral words")
+    return int(np.random.default_rng([seed, 0]).choice(np.flatnonzero(neutral)))
+
+
+def _row(store: Store, split: Split, labels: np.ndarray, name: str) -> int:
+    """The row of a clip that may be used, by its id."""
+    rows = np.flatnonzero((split.clips["id"] == name).to_numpy())
+    if not len(rows):
+        others = [other.name for other in store.splits.values() if (other.clips["id"] == name).any()]
+        found = f"{name!r}, a clip of {others[0]}" if others else f"no clip {name!r}"
+        raise InputError("scenarios", found, f"the id of a clip of {split.name}; never one of train")
+    if np.isnan(labels[rows[0]]).any():
+        raise InputError(
+            "scenarios", f"{name!r}, whose unimodal labels are placeholders or missing", "one that is labelled"
+        )
+    return int(rows[0])
+
+
+def _choice(
+    split: Split,
+    labels: np.ndarray,
+    target: tuple[float, float],
+    tolerance: float,
+    taken: Sequence[int],
+    rng: np.random.Generator,
+) -> tuple[int, int]:
+    """Rows of the clips that give voice and face; ``labels`` (N, 3) T, A, V."""
+    free = ~np.isin(np.arange(len(labels)), taken)
+    fits = {
+        task: free & (np.abs(labels[:, place] - wanted) <= tolerance + 1e-6)
+        for place, (task, wanted) in enumerate(zip("AV", target, strict=True), start=1)
+    }
+    for place, (task, wanted) in enumerate(zip("AV", target, strict=True), start=1):
+        if not fits[task].any():
+            left = np.where(free, np.abs(labels[:, place] - wanted), np.nan)
+            near = (
+                "none is left" if np.isnan(left).all() else f"the nearest has {labels[np.nanargmin(left), place]:+.1f}"
+            )
+            found = f"no unused clip of {split.name} with {task} within {tolerance:g} of {wanted:+.1f} ({near})"
+            raise InputError("scenarios", found, "a target that a donor has, or more tolerance")
+    both = fits["A"] & fits["V"]
+    if both.any():
+        row = int(rng.choice(np.flatnonzero(both)))
+        return row, row
+    return int(rng.choice(np.flatnonzero(fits["A"]))), int(rng.choice(np.flatnonzero(fits["V"])))
+
+
+def _gloss(store: Store, split: str, name: str) -> str:
+    """What a generated sentence means."""
+    made = _generator(store)
+    if made is None:
+        return ""
+    table = simulate(made)[split]
+    return table.loc[table["id"] == name, "gloss"].item()
+
+
+def _generator(store: Store) -> CorpusSettings | None:
+    """The settings of the generator, for the embedded corpus."""
+    made = store.manifest.get("generator", {})
+    return CorpusSettings(made["size"], made["seed"]) if made.get("size") in SIZES else None

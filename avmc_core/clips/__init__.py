@@ -1,0 +1,1 @@
+"""From a raw clip to features to a prediction."""

@@ -1,0 +1,155 @@
+"""One clip: picture and sound in, acoustic and visual features out, or the reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from avmc_core.clips import acoustic, speaker, talknet, wav2vec
+from avmc_core.clips.landmarks import Landmarks
+from avmc_core.clips.media import extra, read_clip
+from avmc_core.clips.openface import OpenFace
+from avmc_core.errors import InputError
+from avmc_core.schema import STEPS, columns
+
+MISSING = 0.25  # share of frames without the speaker's face above which the paper discards a clip (Section 3.1)
+LEAST_FRAMES = 3  # the shortest released clip
+SCALING = "landmarks in half picture sizes from the centre, head position in metres, rotation in radians, AU_r / 5"
+
+_NAMES = np.array(columns("vision"))
+_X, _Y = (np.char.startswith(_NAMES, f"{axis}_") for axis in "xy")
+_MOVE, _UNIT = np.char.startswith(_NAMES, "pose_T"), np.char.endswith(_NAMES, "_r")
+
+
+@dataclass(frozen=True)
+class ExtractionSettings:
+    """How faces are read, how the speaker among them is found, and what else is heard."""
+
+    visual: str = "landmarks"  # the approximation, or "openface"
+    openface: str = ""  # OpenFace's program, or a folder with its CSV files
+    threshold: float = 0.0  # of the landmark backend's detector: lower finds more faces, and more that are none
+    talknet: str = ""  # a file with TalkNet's weights, which then chooses among several faces; "" for the fallback
+    wav2vec: str = ""  # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
+    wav2vec_layers: bool = False  # the states of every layer, not their mean
+
+
+DEFAULT = ExtractionSettings()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a clip."""
+
+    outcome: str  # kept, discarded (the paper's rule) or failed
+    reason: str = ""  # also of a kept clip: what was cut or left out
+    seconds: float = 0.0
+    frames: int = 0  # at 25 per second
+    faces: int = 0  # tracks found
+    missing: float = 1.0  # share of frames without the speaker's face
+    audio_steps: int = 0
+    vision_steps: int = 0
+    speaker: str = ""  # how the speaker was chosen
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """Features cut at the released caps, and what a picture of them needs."""
+
+    audio: np.ndarray  # (T, 25) float32
+    vision: np.ndarray  # (T, 177) float32, scaled as ``SCALING`` says
+    frames: np.ndarray  # (T,) int64: which frame of the clip each visual step is
+    signal: np.ndarray  # (S,) float32, 16 kHz
+    wav2vec: np.ndarray | None = None  # (T, D) float32, or (T, L * D), where they were asked for
+
+
+class Visual(Protocol):
+    """A way to find faces and to put them in OpenFace's columns."""
+
+    approximation: str  # what to say wherever its features are shown; "" for OpenFace itself
+
+    @property
+    def name(self) -> str: ...
+
+    def look(self, image: np.ndarray) -> Any:
+        """Called with each frame, (H, W, 3) uint8 RGB, at 25 per second."""
+
+    def tracks(self, clip: Path, seen: list[Any], size: tuple[int, int]) -> list[np.ndarray]:
+        """The faces of the clip, (F, 177) each, in OpenFace's units and NaN where not found, from what ``look`` returned."""
+
+
+def backend(settings: ExtractionSettings) -> Visual:
+    """The visual backend. Raises InputError for an unknown name, a missing program, weights or package."""
+    for package in ("av", "opensmile"):
+        extra(package)
+    if settings.talknet:
+        extra("cv2")
+        talknet.load(settings.talknet)
+    if settings.wav2vec:
+        wav2vec.load(settings.wav2vec)
+    elif settings.wav2vec_layers:
+        raise InputError("wav2vec_layers", "no weights", "a folder of a wav2vec 2.0 model besides")
+    if settings.visual == "openface":
+        return OpenFace(settings.openface)
+    if settings.visual != "landmarks":
+        raise InputError("visual", repr(settings.visual), "landmarks or openface")
+    return Landmarks(settings.threshold)
+
+
+def extract_clip(
+    path: Path, visual: Visual, settings: ExtractionSettings = DEFAULT
+) -> tuple[ClipFeatures | None, Report]:
+    """The features of a clip, None when the 25 % rule discards it; ``visual`` is the settings' backend. Raises InputError for a
+    clip that cannot be used."""
+    media = read_clip(path, visual.look)
+    frames = len(media.seen)
+    if frames < LEAST_FRAMES:
+        raise InputError(path, f"{frames} frames ({media.seconds:.2f} s)", f"at least {LEAST_FRAMES}")
+    audio = acoustic.descriptors(media.signal)
+    tracks = visual.tracks(path, media.seen, (media.width, media.height))
+    tracks = [track for track in tracks if np.isfinite(track).any()]
+    if not tracks:
+        return None, Report("discarded", "no face found", media.seconds, frames)
+    faces, how = _who_speaks(path, tracks, media.signal, settings.talknet)
+    spoken = np.stack(tracks)[faces, np.arange(frames)]  # (F, 177)
+    kept = np.flatnonzero((faces >= 0) & np.isfinite(spoken).all(axis=1))
+    missing = 1 - len(kept) / frames
+    facts = {"seconds": media.seconds, "frames": frames, "faces": len(tracks), "missing": missing, "speaker": how}
+    if missing > MISSING:
+        reason = f"{missing:.0%} of the frames without the speaker's face, more than {MISSING:.0%}"
+        return None, Report("discarded", reason, **facts)
+    what = "a speaker" if how == talknet.NAME else "a face"
+    notes = [f"{frames - len(kept)} frames without {what} left out"] if missing else []
+    vision = scaled(spoken[kept], media.width, media.height)
+    for name, steps in (("audio", audio), ("vision", vision)):
+        if len(steps) > STEPS[name]:
+            notes.append(f"{name} cut from {len(steps)} to {STEPS[name]} steps")
+    features = ClipFeatures(
+        audio[: STEPS["audio"]],
+        vision[: STEPS["vision"]],
+        kept[: STEPS["vision"]],
+        media.signal,
+        wav2vec.hidden_states(media.signal, settings.wav2vec, settings.wav2vec_layers) if settings.wav2vec else None,
+    )
+    steps = {"audio_steps": len(features.audio), "vision_steps": len(features.vision)}
+    return features, Report("kept", "; ".join(notes), **facts, **steps)
+
+
+def _who_speaks(path: Path, tracks: list[np.ndarray], signal: np.ndarray, weights: str) -> tuple[np.ndarray, str]:
+    """The row of the speaking face in each frame (F,), -1 where nobody speaks, and how it was found."""
+    if weights and len(tracks) > 1:
+        return talknet.speaking(talknet.scores(path, tracks, signal, weights)), talknet.NAME
+    chosen, how = speaker.choose(tracks, signal)
+    return np.full(len(tracks[0]), chosen), how
+
+
+def scaled(values: np.ndarray, width: int, height: int) -> np.ndarray:
+    """OpenFace's columns (T, 177) brought to about -1..1 (``SCALING``). How the released values were is unpublished."""
+    values = values.astype(np.float32)
+    values[:, _X] = values[:, _X] / (width / 2) - 1
+    values[:, _Y] = values[:, _Y] / (height / 2) - 1
+    values[:, _MOVE] /= 1000
+    values[:, _UNIT] /= 5
+    return values

@@ -1,0 +1,135 @@
+"""What a trained ensemble says about one clip, and what each modality had to do with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from math import factorial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from avmc_core import schema
+from avmc_core.batches import SplitData
+from avmc_core.clips.clip_features import ExtractionSettings, backend, extract_clip
+from avmc_core.data.ragged import Ragged
+from avmc_core.data.store import Split
+from avmc_core.errors import InputError
+from avmc_core.packages import Package
+from avmc_core.text_encoder import encode
+
+STRANGE = 4.0  # standard deviations from the training clips' mean at which a feature counts as unlike them
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip's features."""
+
+    name: str
+    sentence: str
+    text: np.ndarray  # (T, 768) float32 states, [CLS] first
+    audio: np.ndarray  # (T, 25) float32
+    vision: np.ndarray  # (T, 177) float32
+    tokens: np.ndarray  # (3, 50) int64
+    frames: np.ndarray  # (T,) which frame of the clip each visual step is
+    signal: np.ndarray | None = None  # (S,) float32 at 16 kHz, where the sound is at hand
+
+
+@dataclass(frozen=True)
+class Account:
+    """Predictions of K seeds for one clip."""
+
+    tasks: dict[str, np.ndarray]  # M and, if the model has them, T, A, V: (K,)
+    shares: dict[str, np.ndarray]  # per modality (K,): its Shapley share of M
+    empty: np.ndarray  # (K,) M when every modality is an average one; with the shares it adds up to M
+    strange: dict[str, float]  # per modality: share of its features that are unlike the training clips'
+
+    def table(self) -> pd.DataFrame:
+        """Mean, lowest and highest over the seeds, one row a prediction or share."""
+        rows = {f"prediction {task}": values for task, values in self.tasks.items()}
+        rows |= {f"share of {name} in M": values for name, values in self.shares.items()}
+        rows["M of an average clip"] = self.empty
+        return pd.DataFrame({n: {"mean": v.mean(), "lowest": v.min(), "highest": v.max()} for n, v in rows.items()}).T
+
+
+def clip_of(split: Split, row: int) -> Clip:
+    """A clip of a store's split."""
+    parts = {name: np.asarray(getattr(split, name)[row]) for name in schema.MODALITIES}
+    facts = split.clips.iloc[row]
+    return Clip(facts["id"], facts["text"], **parts, tokens=split.tokens[row], frames=np.arange(len(parts["vision"])))
+
+
+def read_clip(path: str | Path, sentence: str, encoder, extraction: ExtractionSettings) -> Clip:
+    """The features of a video file with its transcript. ``encoder``: tokenizer and model.
+
+    Needs the extra "extract". Raises InputError when the clip cannot be used or the 25 % rule discards it.
+    """
+    if not sentence.strip():
+        raise InputError(path, "no transcript", "the words that are spoken, in Chinese")
+    features, report = extract_clip(Path(path), backend(extraction), extraction)
+    if features is None:
+        raise InputError(path, report.reason, "a clip whose speaker is seen in three quarters of the frames")
+    states, _, tokens = encode([sentence], encoder)
+    signal, frames = features.signal, features.frames
+    return Clip(Path(path).name, sentence, states, features.audio, features.vision, tokens[0], frames, signal)
+
+
+def explain(package: Package, clip: Clip) -> Account:
+    """Predictions and exact Shapley shares.
+
+    The share of a modality is what it adds to M, averaged over the orders in which the three can be added (Shapley 1953).
+    A modality that is not there is an average one: each step holds the mean of the training clips, for as many steps.
+    """
+    coalitions = list(product((False, True), repeat=3))  # text, audio, vision present; the last has all
+    split = _coalitions(package, clip, coalitions)
+    tasks: dict[str, list[float]] = {}
+    worth = []
+    for network in package.networks().values():
+        with torch.no_grad():
+            output = network(SplitData(split, network.inputs).batch(torch.arange(len(coalitions))))
+        for task in network.tasks:
+            if task in output:
+                tasks.setdefault(task, []).append(float(output[task][-1]))
+        worth.append(output["M"].double().numpy())
+    worth = np.stack(worth)  # (K, 8)
+    means = {name: getattr(clip, name).mean(axis=0) for name in schema.MODALITIES}
+    strange = {
+        name: float((np.abs(means[name] - mean) > STRANGE * sd + 1e-6).mean())
+        for name, (mean, sd) in ((name, package.statistics[name]) for name in schema.MODALITIES)
+    }
+    shares = dict(zip(schema.MODALITIES, shapley(worth, coalitions), strict=True))
+    return Account({task: np.array(values) for task, values in tasks.items()}, shares, worth[:, 0], strange)
+
+
+def shapley(worth: np.ndarray, coalitions: list[tuple[bool, ...]]) -> np.ndarray:
+    """Shapley values (players, K) of K games; ``worth`` (K, 2^players) in the order of ``coalitions``."""
+    players = len(coalitions[0])
+    place = {coalition: number for number, coalition in enumerate(coalitions)}
+    values = np.zeros((players, len(worth)))
+    for coalition, number in place.items():
+        size = sum(coalition)
+        for player in (p for p in range(players) if not coalition[p]):
+            joined = place[(*coalition[:player], True, *coalition[player + 1 :])]
+            weight = factorial(size) * factorial(players - size - 1) / factorial(players)
+            values[player] += weight * (worth[:, joined] - worth[:, number])
+    return values
+
+
+def _coalitions(package: Package, clip: Clip, coalitions: list[tuple[bool, ...]]) -> Split:
+    """The clip once for each coalition, absent modalities replaced."""
+    ragged = {}
+    for place, name in enumerate(schema.MODALITIES):
+        steps = getattr(package.sizes, f"{name}_steps")
+        present = getattr(clip, name)[:steps].astype(np.float32)
+        absent = np.tile(package.statistics[name][0].astype(np.float32), (len(present), 1))
+        if name == "text":
+            absent[0] = package.statistics["first"]
+        values = np.concatenate([present if coalition[place] else absent for coalition in coalitions])
+        offsets = np.arange(len(coalitions) + 1) * len(present)
+        ragged[name] = Ragged.of(((values, offsets),), steps)
+    rows = len(coalitions)
+    labels = np.full((rows, len(schema.TASKS)), np.nan, dtype=np.float32)
+    tokens = np.repeat(clip.tokens[None], rows, axis=0)
+    return Split(clip.name, pd.DataFrame(), **ragged, tokens=tokens, labels=labels, mask=np.zeros(rows, bool))

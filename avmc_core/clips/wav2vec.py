@@ -1,0 +1,82 @@
+"""The second acoustic set of Table 3: hidden states of wav2vec 2.0 from weights in a local folder, a step every 20 ms.
+
+A step is the plain mean of all hidden states of the network, the input of its layers included. Or it holds them all, layer after
+layer, for a model that learns their weights (``models.layered_lstm``). Such steps are means over 100 ms, which a weighted mean of
+layers leaves as it is: 0.4 MB for a second of sound and a network of the base size, where the plain mean takes 0.15 MB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avmc_core.clips.media import RATE
+from avmc_core.errors import InputError
+from avmc_core.schema import HOP_SECONDS, STEPS
+
+NAME = "audio_wav2vec"  # in ``schema.EXTRAS``
+POOLED = 5  # steps whose states are averaged when all layers are kept
+HEARD = round(RATE * HOP_SECONDS["audio"] * STEPS["audio"])  # samples: as long as the other acoustic features go
+
+
+@cache
+def load(folder: str | Path) -> tuple[Any, Any]:
+    """The network in evaluation mode and what prepares its input. Raises InputError for a folder without them; the network is
+    never asked for weights over the internet."""
+    from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    remedy = "a folder with config.json and the weights of a wav2vec 2.0 model, downloaded beforehand"
+    if not Path(folder, "config.json").is_file():
+        raise InputError(folder, "no config.json", remedy)
+    try:
+        model, report = Wav2Vec2Model.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+        prepared = Path(folder, "preprocessor_config.json").is_file()
+        prepare = Wav2Vec2FeatureExtractor.from_pretrained(folder) if prepared else Wav2Vec2FeatureExtractor()
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise InputError(folder, f"{type(error).__name__}: {str(error)[:200]}", remedy) from None
+    if missing := sorted(name for name in report["missing_keys"] if name != "masked_spec_embed"):
+        raise InputError(folder, f"no weights for {', '.join(missing[:3])}", remedy)
+    return model.eval(), prepare
+
+
+def layers(folder: str | Path) -> int:
+    """How many hidden states the network has, the input of its layers included."""
+    return load(folder)[0].config.num_hidden_layers + 1
+
+
+def shape(folder: str | Path, every_layer: bool = False) -> tuple[int, int]:
+    """The most steps that a clip can have, and their width."""
+    network = load(folder)[0]
+    steps, width = int(network._get_feat_extract_output_lengths(HEARD)), network.config.hidden_size
+    return (-(-steps // POOLED), layers(folder) * width) if every_layer else (steps, width)
+
+
+def version(folder: str | Path, every_layer: bool = False) -> str:
+    """What made the features, for a store's manifest."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(folder).glob("*.safetensors")) or sorted(Path(folder).glob("*.bin")):
+        digest.update(path.read_bytes())
+    how = "means over 0.1 s of each of" if every_layer else "plain mean of"
+    return f"wav2vec 2.0 {Path(folder).name}, {how} {layers(folder)} hidden states, weights {digest.hexdigest()[:12]}"
+
+
+def hidden_states(signal: np.ndarray, folder: str | Path, every_layer: bool = False) -> np.ndarray:
+    """(T, D) float32 from a signal (S,) at 16 kHz, cut where the other acoustic features are; with ``every_layer`` (T, L * D), at
+    a fifth of the rate. Raises InputError for a signal too short for a step."""
+    import torch
+
+    model, prepare = load(folder)
+    heard = signal[:HEARD]
+    if int(model._get_feat_extract_output_lengths(len(heard))) < 1:
+        raise InputError("sound", f"{len(signal) / RATE:.3f} s", "enough for a step of wav2vec 2.0")
+    values = prepare(heard, sampling_rate=RATE, return_tensors="pt").input_values
+    with torch.no_grad():
+        states = torch.cat(model(values, output_hidden_states=True).hidden_states)  # (L, T, D)
+    if not every_layer:
+        return states.mean(dim=0).numpy().astype(np.float32)
+    pooled = torch.stack([part.mean(dim=1) for part in states.split(POOLED, dim=1)])  # (T / 5, L, D)
+    return pooled.flatten(1).numpy().astype(np.float32)

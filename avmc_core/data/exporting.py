@@ -1,0 +1,54 @@
+"""Export of a store as the released pickles, for other code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from avmc_core import schema
+from avmc_core.data.released import Padded, write_supervised, write_unsupervised
+from avmc_core.data.released_writer import MASK
+from avmc_core.data.store import Split, Store
+from avmc_core.errors import InputError
+
+SUPERVISED, UNSUPERVISED = "ch-simsv2s.pkl", "ch-simsv2u.pkl"
+
+
+def export_released(store: Store, folder: str | Path) -> list[Path]:
+    """Writes ch-simsv2s.pkl and, when the store has unlabelled clips, ch-simsv2u.pkl; returns their paths.
+
+    The supervised file has what other code expects and the release lacks: a key ``mask`` (1 labelled, 0 not; int64) in
+    every split, and a split ``train_mix``: the rows of train, then the unlabelled ones with mask 0, whose labels, unknown,
+    are written as 0. Nothing existing is overwritten (InputError). A simulated store's files carry a key ``simulated``
+    beside the splits.
+    """
+    folder = Path(folder)
+    labelled_only = schema.UNLABELLED not in store.splits
+    paths = [folder / SUPERVISED] if labelled_only else [folder / SUPERVISED, folder / UNSUPERVISED]
+    for path in paths:
+        if path.exists():
+            raise InputError(path, "a file already there", "a folder without it")
+    mark = store.manifest.get("generator")
+    names = schema.SPLITS if labelled_only else (*schema.SPLITS, schema.TRAIN_MIX)
+    splits = {name: _features(split := store.split(name)) | _labels(split) for name in names}
+    try:
+        write_supervised(paths[0], splits, mark)
+        if not labelled_only:
+            write_unsupervised(paths[1], _features(store.split(schema.UNLABELLED)), mark)
+    except OSError as error:
+        raise InputError(folder, f"{type(error).__name__}: {error}", "a place where the files can be written") from None
+    return paths
+
+
+def _features(split: Split) -> dict:
+    columns = {"id": split.clips["id"], "raw_text": split.clips["text"], "text_bert": split.tokens}
+    for modality in schema.MODALITIES:
+        ragged = getattr(split, modality)
+        columns[modality] = tuple(Padded(values, np.diff(offsets), ragged.steps) for values, offsets in ragged.parts)
+    return columns | {f"{modality}_lengths": getattr(split, modality).lengths for modality in ("audio", "vision")}
+
+
+def _labels(split: Split) -> dict:
+    columns = {schema.LABEL_KEYS[task]: split.clips[task].fillna(0.0).to_numpy() for task in schema.TASKS}
+    return columns | {"annotations": split.clips["annotation"], MASK: split.mask.astype(np.int64)}

@@ -1,0 +1,217 @@
+"""Import of the released files into a feature store: once, in blocks of rows, all or nothing.
+
+The padded float64 arrays of the release become ragged float32 ones. The files are only ever mapped, and what was read of
+them is given back to the system block by block, so that memory does not grow with their size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from avmc_core import schema
+from avmc_core.atomic import new_folder
+from avmc_core.data.released import ID_SEPARATOR, open_supervised, open_unsupervised, read_meta, simulation, steps
+from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
+from avmc_core.data.store_writer import write_index, write_split
+from avmc_core.errors import InputError
+
+_BLOCK_BYTES = 2**23  # of a padded array, read at once
+_META_TOLERATED = 5  # rows in which meta.csv and the pickle may disagree; more is another table
+
+
+def import_released(
+    store_path: str | Path,
+    supervised: str | Path,
+    unsupervised: str | Path | None = None,
+    meta: str | Path | None = None,
+    *,
+    simulated: dict[str, Any] | None = None,
+    progress: bool = True,
+) -> Store:
+    """Converts ch-simsv2s.pkl, and ch-simsv2u.pkl if given, into a new store at ``store_path``, and opens it.
+
+    ``meta`` is only compared with the supervised file. ``simulated``: settings of the generator when the files hold a
+    simulated corpus; files exported from a simulated store carry them along.
+
+    Stated, with their counts, under ``repairs`` in the manifest: values after a clip's end are dropped, labels off the
+    grid and unlabelled clips with the id of a labelled one are kept, ids without a separator become the video id,
+    differences from ``meta`` in a few rows are resolved for the pickle. Everything else that does not fit is an
+    InputError, after which, as after a kill, no store is left.
+    """
+    store_path = Path(store_path)
+    sources = {"supervised": supervised, "unsupervised": unsupervised, "meta": meta}
+    sources = {name: Path(path) for name, path in sources.items() if path is not None}
+    repairs: Counter[str] = Counter()
+    try:
+        with new_folder(store_path) as folder:
+            before = {name: _stamp(path) for name, path in sources.items()}
+            splits = _open_sources(sources)
+            clips = {name: _clips(name, columns, repairs) for name, columns in splits.items()}
+            if schema.UNLABELLED in clips:
+                labelled = pd.concat([clips[name]["id"] for name in schema.SPLITS])
+                both = int(clips[schema.UNLABELLED]["id"].isin(labelled).sum())
+                repairs["unlabelled clips with the id of a labelled one, kept"] += both
+            if meta is not None:
+                _compare(pd.concat(clips.values()), read_meta(meta), sources, repairs)
+            files = {}
+            total = sum(columns[m].nbytes for columns in splits.values() for m in schema.MODALITIES)
+            with tqdm(total=total, unit="B", unit_scale=True, desc="import", disable=not progress) as bar:
+                for name, columns in splits.items():
+                    where = f"{sources['unsupervised' if name == schema.UNLABELLED else 'supervised']}, split {name}"
+                    values = {
+                        m: _ragged_blocks(
+                            f"{where}, key {m}", columns[m], clips[name][f"{m}_length"].to_numpy(), repairs, bar
+                        )
+                        for m in schema.MODALITIES
+                    }
+                    _check_unchanged(sources, before)  # a mapped file that is cut would end the process
+                    files |= write_split(folder, name, clips[name], values, columns["text_bert"])
+            write_index(
+                folder,
+                clips,
+                files,
+                steps=steps(splits["train"]),
+                source={name: _source(source) for name, source in sources.items()},
+                repairs=repairs,
+                generator=simulated if simulated is not None else _simulation(sources),
+            )
+            _check_unchanged(sources, before)
+            open_store(folder)  # what does not open is not left behind
+    except OSError as error:
+        if error.filename and Path(error.filename) in sources.values():
+            raise InputError(error.filename, f"{type(error).__name__}: {error}", "a file that can be read") from None
+        raise InputError(
+            store_path, f"{type(error).__name__}: {error}", "a place where a store can be written"
+        ) from None
+    return open_store(store_path)
+
+
+def _open_sources(sources: dict[str, Path]) -> dict[str, dict[str, np.ndarray]]:
+    splits = dict(open_supervised(sources["supervised"]))
+    if "unsupervised" in sources:
+        splits[schema.UNLABELLED] = open_unsupervised(sources["unsupervised"])
+        found, expected = steps(splits[schema.UNLABELLED]), steps(splits["train"])
+        if found != expected:
+            raise InputError(sources["unsupervised"], f"steps {found}", f"those of {sources['supervised']}, {expected}")
+    return splits
+
+
+def _simulation(sources: dict[str, Path]) -> dict[str, Any] | None:
+    marks = [simulation(sources[name]) for name in ("supervised", "unsupervised") if name in sources]
+    if len(marks) == 2 and (marks[0] is None) != (marks[1] is None):
+        raise InputError(
+            sources["unsupervised"], "real and simulated files together", "two real or two simulated files"
+        )
+    return marks[0]
+
+
+def _clips(name: str, columns: dict[str, np.ndarray], repairs: Counter[str]) -> pd.DataFrame:
+    """One row a clip, columns CLIP_COLUMNS."""
+    ids = pd.Series(columns["id"].tolist(), dtype=str)
+    parts = ids.str.partition(ID_SEPARATOR)
+    repairs["ids without a separator, read as the video id"] += int((parts[1] == "").sum())
+    table = pd.DataFrame({"id": ids, "video_id": parts[0], "clip_id": parts[2], "split": name})
+    table["text"] = columns["raw_text"].tolist()
+    table["annotation"] = columns["annotations"].tolist() if "annotations" in columns else ""
+    for task, key in schema.LABEL_KEYS.items():
+        labels = columns.get(key, np.full(len(ids), np.nan))
+        off_grid = np.abs(labels * 5 - np.round(labels * 5)) > 1e-5
+        repairs["labels off the grid of 0.2, kept"] += int(off_grid.sum())
+        table[task] = labels
+    table["text_length"] = columns["text_bert"][:, 1].sum(axis=1)
+    for modality in ("audio", "vision"):
+        table[f"{modality}_length"] = columns[f"{modality}_lengths"]
+    return table[list(CLIP_COLUMNS)]
+
+
+def _compare(clips: pd.DataFrame, meta: pd.DataFrame, sources: dict[str, Path], repairs: Counter[str]) -> None:
+    """Compares the labelled clips with meta.csv: the same clips, in the same splits, with the same labels."""
+    for repair in meta.attrs["repairs"]:
+        repairs[repair["what"]] += repair["count"]
+    key = ["video_id", "clip_id"]
+    left, right = (table[table["split"] != schema.UNLABELLED] for table in (clips, meta))
+    both = left.merge(right, on=key, how="outer", suffixes=("", "_meta"), indicator=True)
+    absent = both["_merge"] != "both"
+    tasks = list(schema.TASKS)
+    labels = np.abs(both[tasks].to_numpy() - both[[f"{task}_meta" for task in tasks]].to_numpy()) > 1e-6
+    different = {
+        "clips in only one of pickle and meta.csv, taken from the pickle": absent,
+        "clips whose split differs in meta.csv, the pickle's kept": ~absent & (both["split"] != both["split_meta"]),
+        "clips whose labels differ in meta.csv, the pickle's kept": ~absent & labels.any(axis=1),
+    }
+    for what, rows in different.items():
+        repairs[what] += int(rows.sum())
+        if rows.sum() > _META_TOLERATED:
+            first = "/".join(both.loc[rows, key].iloc[0])
+            raise InputError(
+                sources["meta"], f"{rows.sum()} {what.partition(',')[0]} ({first})", "the pickle's label table"
+            )
+
+
+def _ragged_blocks(
+    where: str, padded: np.ndarray, lengths: np.ndarray, repairs: Counter[str], bar: tqdm
+) -> Iterator[np.ndarray]:
+    """The valid steps of a padded array (N, T, D), in blocks (sum of some T_i, D) float32."""
+    rows = max(1, _BLOCK_BYTES // padded[0].nbytes)
+    modality = where.rpartition(" ")[2]
+    for start in range(0, len(padded), rows):
+        block, ends = padded[start : start + rows], lengths[start : start + rows]
+        valid = np.arange(padded.shape[1]) < ends[:, None]
+        inside, after = block[valid], np.where(valid[..., None], 0, block)
+        with np.errstate(over="ignore"):  # overflow becomes inf, which is refused
+            values = inside.astype(np.float32)
+        if not (np.isfinite(values).all() and np.isfinite(after).all()):
+            bad = ~(np.abs(block) <= np.finfo(np.float32).max).all(axis=(1, 2))
+            raise InputError(f"{where}, row {start + np.argmax(bad)}", "NaN, inf or more than float32 holds", "numbers")
+        repairs[f"clips with {modality} values after their end, dropped"] += int(after.any(axis=(1, 2)).sum())
+        if modality == "text":
+            last = block[np.arange(len(ends)), ends - 1]
+            if not last.any(axis=1).all():
+                row = start + int(np.argmin(last.any(axis=1)))
+                raise InputError(
+                    f"{where}, row {row}", "zeros at the last token of text_bert's mask", "a state of every token"
+                )
+        yield values
+        bar.update(block.nbytes)
+        _release(padded, block)
+
+
+def _release(padded: np.ndarray, block: np.ndarray) -> None:
+    """Gives the pages of a mapped block back to the system: they would count as this process's memory."""
+    view = padded
+    while isinstance(view, np.ndarray):
+        view = view.base
+    if isinstance(view, memoryview) and isinstance(view.obj, mmap.mmap):
+        origin = np.frombuffer(view.obj, np.uint8).ctypes.data
+        start = (block.ctypes.data - origin) // mmap.PAGESIZE * mmap.PAGESIZE
+        view.obj.madvise(mmap.MADV_DONTNEED, start, block.ctypes.data - origin + block.nbytes - start)
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file is written to, cut or replaced."""
+    found = path.stat() if path.is_file() else None
+    return found and (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _check_unchanged(sources: dict[str, Path], before: dict[str, tuple[int, ...] | None]) -> None:
+    for name, path in sources.items():
+        if _stamp(path) != before[name]:
+            raise InputError(path, "a file that changed while it was read", "one that stays as it is")
+
+
+def _source(path: Path) -> dict[str, int | str]:
+    with path.open("rb") as file:
+        return {
+            "file": path.name,
+            "size": path.stat().st_size,
+            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+        }

@@ -1,0 +1,220 @@
+"""Readers of the released artefacts: what they return has the released keys, shapes, types and ranges.
+
+The feature arrays stay in the file (``avmc_core.data.unpickle``); whoever reads them checks their values (``importing``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avmc_core import schema
+from avmc_core.data.label_table import read_meta
+from avmc_core.data.released_writer import (
+    FEATURE_KEYS,
+    KEYS,
+    MASK,
+    SIMULATED,
+    Padded,
+    write_supervised,
+    write_unsupervised,
+)
+from avmc_core.data.unpickle import read_pickle
+from avmc_core.errors import InputError
+
+__all__ = [
+    "ID_SEPARATOR",
+    "Padded",
+    "open_supervised",
+    "open_unsupervised",
+    "read_meta",
+    "simulation",
+    "steps",
+    "write_supervised",
+    "write_unsupervised",
+]
+
+ID_SEPARATOR = "$_$"  # between video id and clip id
+_BAD_IN_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|^\$_\$|\$_\$$|.{201}")
+_MAX_STEPS = 2**13  # T of a modality; the released arrays have 925. A longer row would be held in memory as a whole
+_MAX_ITEMS = 2**24  # of a column other than the features, which are read whole; characters for text
+
+
+def open_supervised(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
+    """``{split: {key: array}}`` of ch-simsv2s.pkl for train, valid and test; a ``train_mix`` added by an export is
+    left out.
+
+    Per split of N rows: id, raw_text, annotations (N,) unicode; audio (N, T, 25), vision (N, T, 177) and
+    text (N, T, 768) float, mapped; text_bert (N, 3, T) int64: ids, mask, segments; audio_lengths, vision_lengths (N,)
+    int64 in 1..T; regression_labels and its _A, _V, _T (N,) float64 in [-1, 1].
+
+    Raises InputError for anything else, for ids that occur twice and for splits whose T differ.
+    """
+    content = _mapping(path, read_pickle(path))
+    _check_keys(path, content, schema.SPLITS, (schema.TRAIN_MIX, SIMULATED), "split")
+    splits = {name: _columns(f"{path}, split {name}", content[name], KEYS) for name in schema.SPLITS}
+    for name, columns in splits.items():
+        if steps(columns) != steps(splits["train"]):
+            raise InputError(
+                f"{path}, split {name}", f"steps {steps(columns)}", f"those of train, {steps(splits['train'])}"
+            )
+    _check_unique(path, np.concatenate([columns["id"] for columns in splits.values()]))
+    return splits
+
+
+def open_unsupervised(path: str | Path) -> dict[str, np.ndarray]:
+    """``{key: array}`` of ch-simsv2u.pkl, a flat dict. As a split of ``open_supervised``, without annotations and labels:
+    the file may hold placeholders under these keys, which are left out."""
+    content = _mapping(path, read_pickle(path))
+    columns = {key: value for key, value in content.items() if key != SIMULATED}
+    columns = _columns(str(path), columns, FEATURE_KEYS, optional=KEYS)
+    _check_unique(path, columns["id"])
+    return columns
+
+
+def simulation(path: str | Path) -> dict[str, Any] | None:
+    """The generator's settings when a released-format file is an exported simulated corpus, else None."""
+    mark = _mapping(path, read_pickle(path)).get(SIMULATED)
+    if mark is None:
+        return None
+    try:
+        return dict(json.loads(mark))
+    except (TypeError, ValueError, RecursionError):
+        raise InputError(
+            f"{path}, key {SIMULATED}", "something else", "a JSON object: settings of a generator"
+        ) from None
+
+
+def steps(columns: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """T of each modality, the length at which the arrays are cut and padded."""
+    return {modality: columns[modality].shape[1] for modality in schema.MODALITIES}
+
+
+def _mapping(where: str | Path, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise InputError(where, f"a {type(value).__name__}", "a dict with string keys")
+    return value
+
+
+def _check_keys(where, found: Mapping[str, Any], required, optional, noun: str) -> None:
+    missing = [key for key in required if key not in found]
+    unknown = sorted(set(found) - set(required) - set(optional))
+    if missing or unknown:
+        names = [f"no {noun} {key!r}" for key in missing] + [f"an unknown {noun} {key[:80]!r}" for key in unknown[:5]]
+        raise InputError(where, ", ".join(names), f"the {noun}s {', '.join(required)}")
+
+
+def _columns(
+    where: str, value: Any, required: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> dict[str, np.ndarray]:
+    found = _mapping(where, value)
+    _check_keys(where, found, required, (*optional, MASK), "key")
+    columns = {key: _READERS[key](f"{where}, key {key}", found[key]) for key in required}
+    rows = len(columns["id"])
+    for key, column in columns.items():
+        if len(column) != rows or not rows:
+            raise InputError(f"{where}, key {key}", f"{len(column)} rows", f"{rows or 'some'} rows, as many as ids")
+    for modality in ("audio", "vision"):
+        lengths, limit = columns[f"{modality}_lengths"], columns[modality].shape[1]
+        _check_rows(f"{where}, key {modality}_lengths", lengths, (lengths >= 1) & (lengths <= limit), f"1 to {limit}")
+    _check_tokens(f"{where}, key text_bert", columns["text_bert"], columns["text"].shape[1])
+    return columns
+
+
+def _check_rows(where: str, values: np.ndarray, good: np.ndarray, expected: str) -> None:
+    if not good.all():
+        row = int(np.argmin(good))
+        raise InputError(f"{where}, row {row}", f"{str(values[row])[:200]!r} ({np.sum(~good)} such rows)", expected)
+
+
+def _check_unique(where: str | Path, ids: np.ndarray) -> None:
+    values, counts = np.unique(ids, return_counts=True)
+    if len(values) < len(ids):
+        raise InputError(where, f"the id {str(values[np.argmax(counts)])!r} {counts.max()} times", "each id once")
+
+
+def _check_tokens(where: str, tokens: np.ndarray, limit: int) -> None:
+    if tokens.shape[1:] != (3, limit):
+        raise InputError(where, f"shape {tokens.shape}", f"(rows, 3, {limit}), as long as the text features")
+    mask, lengths = tokens[:, 1], tokens[:, 1].sum(axis=1)
+    prefix = (mask == (np.arange(limit) < lengths[:, None])).all(axis=1)
+    _check_rows(where, mask, prefix & (lengths >= 1), "a mask of ones, at least one, and then zeros")
+
+
+def _features(where: str, value: Any) -> np.ndarray:
+    dim = schema.DIMS[where.rpartition(" ")[2]]
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.ndim != 3 or value.shape[2] != dim:
+        raise InputError(where, _describe(value), f"a float array (rows, steps, {dim})")
+    if not value.flags.c_contiguous:
+        raise InputError(where, "an array in Fortran order", "an array in C order, whose rows lie one after the other")
+    if value.shape[1] > _MAX_STEPS:
+        raise InputError(where, f"{value.shape[1]} steps", f"at most {_MAX_STEPS}")
+    return value
+
+
+def _texts(where: str, value: Any) -> np.ndarray:
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        _check_size(where, len(value) * max(map(len, value)))
+        value = np.array(value)
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "U" or value.ndim != 1:
+        raise InputError(where, _describe(value), "a one-dimensional array of unicode strings")
+    _check_size(where, value.nbytes // 4)
+    good = np.array(["\0" not in text for text in value.tolist()], dtype=bool)
+    _check_rows(where, value, good, "text without NUL characters")
+    return value
+
+
+def _ids(where: str, value: Any) -> np.ndarray:
+    ids = _texts(where, value)
+    good = np.array([not _BAD_IN_ID.search(text) for text in ids.tolist()], dtype=bool)
+    _check_rows(where, ids, good, "an id of 1 to 200 characters without path separators and control characters")
+    return ids
+
+
+def _numbers(where: str, value: Any, dims: int) -> np.ndarray:
+    if isinstance(value, list) and value and all(type(item) in (int, float) for item in value):
+        value = np.array(value, dtype=np.float64)
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf" or value.ndim != dims:
+        raise InputError(where, _describe(value), f"a numeric array of {dims} dimension(s)")
+    _check_size(where, value.size)
+    return value.astype(np.float64)
+
+
+def _check_size(where: str, items: int) -> None:
+    if items > _MAX_ITEMS:
+        raise InputError(where, f"{items} characters or numbers", f"at most {_MAX_ITEMS}")
+
+
+def _integers(where: str, value: Any, dims: int = 1) -> np.ndarray:
+    numbers = _numbers(where, value, dims)
+    with np.errstate(invalid="ignore"):
+        good = (numbers >= 0) & (numbers < 2**31) & (numbers == np.floor(numbers))
+    _check_rows(where, numbers, good.all(axis=tuple(range(1, dims))), "whole numbers from 0")
+    return numbers.astype(np.int64)
+
+
+def _labels(where: str, value: Any) -> np.ndarray:
+    labels = _numbers(where, value, 1)
+    _check_rows(where, labels, np.abs(labels) <= 1, "a label in [-1, 1]")
+    return labels
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype.str} {value.shape}"
+    return f"a {type(value).__name__}"
+
+
+_READERS = {
+    "id": _ids,
+    **dict.fromkeys(("raw_text", "annotations"), _texts),
+    **dict.fromkeys(schema.MODALITIES, _features),
+    **dict.fromkeys(schema.LABEL_KEYS.values(), _labels),
+    **dict.fromkeys(("audio_lengths", "vision_lengths"), _integers),
+    "text_bert": lambda where, value: _integers(where, value, 3),
+}

@@ -1,0 +1,61 @@
+"""Figures of the benchmark: the published tables against each other, and the unimodal experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from avmc_core.analysis.statistics import Interval
+from avmc_core.drawing.figures import MODEL_COLOURS, TASK_COLOURS, WIDTH
+from avmc_core.metrics import METRICS
+from avmc_core.paper.benchmark import Source
+
+
+def published_tables(
+    tables: Mapping[str, Source],
+    names: Sequence[str],
+    metrics: Sequence[str],
+    ours: Mapping[str, Mapping[str, Interval]],
+) -> Figure:
+    """A panel a metric, a line a model: its figure in each published table, and ours with its interval."""
+    fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 1.0 + 0.3 * len(names)), sharey=True)
+    for ax, metric in zip(axes, metrics, strict=True):
+        scale = METRICS[metric].scale
+        for y, name in enumerate(reversed(names)):
+            if name in ours:
+                interval = ours[name][metric]
+                ax.plot([interval.low * scale, interval.high * scale], [y, y], color="#3C3C3C", linewidth=1.2)
+                ax.plot(interval.estimate * scale, y, "|", color="#3C3C3C", markersize=10)
+            for (_, table), form, colour in zip(tables.items(), "Dos", MODEL_COLOURS, strict=False):
+                if metric in table.get(name, {}):
+                    ax.plot(table[name][metric], y, form, color=colour, markersize=5, fillstyle="none")
+        ax.set_title(metric)
+        ax.set_xlabel("%" if METRICS[metric].percent else "label units")
+        ax.grid(axis="x", linewidth=0.4)
+    axes[0].set_yticks(range(len(names)), list(reversed(names)))
+    for label, form, colour in zip(tables, "Dos", MODEL_COLOURS, strict=False):
+        axes[0].plot([], [], form, color=colour, fillstyle="none", label=label)
+    axes[0].plot([], [], "|-", color="#3C3C3C", label="ours, with its 95 % interval")
+    fig.legend(loc="outside upper left", ncols=2, fontsize=7)
+    return fig
+
+
+def unimodal(cells: Sequence[dict], metrics: Sequence[str]) -> Figure:
+    """A panel a metric, a line a row of Table 3: ours with its interval, the paper's figure as a hollow diamond."""
+    rows = list(dict.fromkeys(cell["row"] for cell in cells))[::-1]
+    colours = {"Text": TASK_COLOURS["T"], "Acoustic": TASK_COLOURS["A"], "Visual": TASK_COLOURS["V"]}
+    fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.6 + 0.3 * len(rows)), sharey=True)
+    for ax, metric in zip(axes, metrics, strict=True):
+        for cell in (cell for cell in cells if cell["metric"] == metric):
+            y, colour = rows.index(cell["row"]), colours[cell["row"].split("/")[0]]
+            if cell["estimate"] is not None:
+                ax.plot([cell["low"], cell["high"]], [y, y], color=colour, linewidth=1.4)
+                ax.plot(cell["estimate"], y, "o", color=colour, markersize=4)
+            ax.plot(cell["published"], y, "D", color="#3C3C3C", markersize=5, fillstyle="none")
+        ax.set_title(metric)
+        ax.set_xlabel("%" if METRICS[metric].percent else "label units")
+        ax.grid(axis="x", linewidth=0.4)
+    axes[0].set_yticks(range(len(rows)), rows)
+    return fig

@@ -1,0 +1,104 @@
+"""Figures of models: mixup, training curves, results over seeds."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import scipy.stats
+from matplotlib.figure import Figure
+
+from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
+from avmc_core.metrics import METRICS
+from avmc_core.runs import Record, Run
+
+
+def beta_densities(parameters: Sequence[tuple[float, float]]) -> Figure:
+    """The density of lambda for some Beta distributions; the released code uses Beta(1, 1) (D07)."""
+    fig, ax = plt.subplots(figsize=(0.6 * WIDTH, 2.3))
+    x = np.linspace(0.005, 0.995, 199)
+    for (a, b), style in zip(parameters, ("-", "--", ":", "-."), strict=False):
+        ax.plot(x, scipy.stats.beta(a, b).pdf(x), style, label=f"Beta({a:g}, {b:g})")
+    ax.set(xlabel="lambda", ylabel="density", ylim=(0, 4))
+    ax.legend(fontsize=8)
+    plt.close(fig)  # a curve, not data: it carries no mark, which closes the others
+    return fig
+
+
+def mixed_representations(points: np.ndarray, partner: np.ndarray, mixed: np.ndarray, weight: float) -> Figure:
+    """Representations (B, D) in their first two principal components, each joined to its partner, with the mixture on
+    the line between."""
+    centre = points.mean(0)
+    _, _, axes = np.linalg.svd(points - centre, full_matrices=False)
+    flat, between = ((x - centre) @ axes[:2].T for x in (points, mixed))
+    fig, ax = plt.subplots(figsize=(0.72 * WIDTH, 0.5 * WIDTH))
+    for i, j in enumerate(partner):
+        ax.plot(*np.stack([flat[i], flat[j]]).T, color="#CCCCCC", linewidth=0.7, zorder=0)
+    ax.scatter(*flat.T, color=MODEL_COLOURS[0], s=26, label="clip")
+    ax.scatter(*between.T, color=MODEL_COLOURS[1], s=26, marker="x", label=f"mixture, lambda = {weight:.2f}")
+    ax.set(xlabel="first principal component", ylabel="second principal component")
+    ax.legend(fontsize=8)
+    return fig
+
+
+def consistency(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> Figure:
+    """Prediction of a mixture against the mixture of predictions, before and after training; on the line they agree."""
+    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.42 * WIDTH))
+    for ax, title, points in zip(axes, ("before training", "after training"), (before, after), strict=True):
+        ax.axline((0, 0), slope=1, color="#999999", linewidth=0.8, zorder=0)
+        gap = np.abs(points["prediction"] - points["target"]).mean()
+        ax.scatter(points["target"], points["prediction"], s=16, color=MODEL_COLOURS[0])
+        ax.set(title=f"{title}: mean gap {gap:.3f}", xlabel="mixture of the two predictions")
+    axes[0].set_ylabel("prediction of the mixture")
+    return fig
+
+
+def training_curves(records: Mapping[Run, Record]) -> Figure:
+    """Training and validation loss of every run, a panel a name, a line a seed; the dot is the epoch that was kept."""
+    names = list(dict.fromkeys(run.name for run, record in records.items() if record.history))
+    fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 2.6), squeeze=False)
+    for ax, name in zip(axes.flat, names, strict=True):
+        for colour, (_, record) in zip(
+            MODEL_COLOURS, ((run, r) for run, r in records.items() if run.name == name), strict=False
+        ):
+            epochs = np.arange(1, len(record.history) + 1)
+            total = next(key for key in record.history[0] if key.endswith(".total"))
+            validation = [row["validation"] for row in record.history]
+            ax.plot(epochs, [row[total] for row in record.history], ":", color=colour, linewidth=1)
+            ax.plot(epochs, validation, color=colour, linewidth=1.2)
+            ax.plot(record.best_epoch, validation[record.best_epoch - 1], "o", color=colour, markersize=4)
+        ax.set_xlabel("epoch")
+        ax.set_title(textwrap.fill(name, 14), fontsize=8)
+    axes[0, 0].set_ylabel("loss")
+    axes[0, 0].plot([], [], ":", color="#3C3C3C", label="training")
+    axes[0, 0].plot([], [], color="#3C3C3C", label="validation")
+    axes[0, 0].legend(fontsize=7)
+    return fig
+
+
+def over_seeds(cells: Sequence[dict], runs: pd.DataFrame, metrics: Sequence[str]) -> Figure:
+    """A panel a metric, a line a row: every seed as a point, mean and 95 % interval, the paper's figure as a hollow diamond (a
+    different data set wherever the mark says simulated). ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
+    found = {(cell["row"], cell["metric"]): cell for cell in cells if cell["estimate"] is not None}
+    names = list(dict.fromkeys(row for row, _ in found))
+    fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.5 + 0.36 * len(names)), sharey=True)
+    at = np.arange(len(names))[::-1]
+    for ax, metric in zip(axes, metrics, strict=True):
+        for y, name in zip(at, names, strict=True):
+            cell = found[name, metric]
+            seeds = runs.loc[runs["name"] == name, metric] * METRICS[metric].scale
+            ax.plot([cell["low"], cell["high"]], [y, y], color=MODEL_COLOURS[0], linewidth=1.4)
+            ax.plot(seeds, np.full(len(seeds), y), "o", color=MODEL_COLOURS[0], markersize=3, alpha=0.6)
+            ax.plot(cell["estimate"], y, "|", color="black", markersize=11)
+            if cell["published"] is not None:
+                ax.plot(cell["published"], y, "D", color=MODEL_COLOURS[1], markersize=5, fillstyle="none")
+        arrow = "higher is better" if METRICS[metric].higher_is_better else "lower is better"
+        unit = "%" if METRICS[metric].percent else "label units"
+        ax.set_title(metric)
+        ax.set_xlabel(f"{unit}\n({arrow})", fontsize=7)
+        ax.grid(axis="x", linewidth=0.4)
+    axes[0].set_yticks(at, names)
+    return fig

@@ -1,0 +1,111 @@
+"""Pictures of scenarios: the signals of each context beside what models make of it (after Figure 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from avmc_core.analysis.scenarios import Scenarios
+from avmc_core.drawing.figures import MODEL_COLOURS, TASK_COLOURS, WIDTH
+from avmc_core.drawing.signal_figures import LOUDNESS, PITCH, UNITS, action_units, faces, sound
+from avmc_core.schema import TASK_NAMES, TASKS, columns
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+Said = Mapping[str, Mapping[str, np.ndarray]]  # name to task to predictions (R, K) of R runs for K scenarios
+
+
+def model_style(number: int) -> dict[str, str]:
+    """Colour and form of the model with this place in a figure."""
+    return {"color": MODEL_COLOURS[number % len(MODEL_COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+
+
+def contexts(scenarios: Scenarios, said: Said) -> Figure:
+    """A row a scenario: voice, face, action units, and M as predicted (mean and range over runs) beside the truth."""
+    audio, vision = scenarios.clips.audio, scenarios.clips.vision
+    count = len(scenarios)
+    voices, views = [audio[k] for k in range(count)], [vision[k] for k in range(count)]
+    loudest = max(float(voice[:, LOUDNESS].max()) for voice in voices)
+    voiced = np.concatenate([voice[:, PITCH] for voice in voices])
+    voiced = voiced[voiced > 0] if (voiced > 0).any() else np.array([0.0, 1.0])
+    pitches = (float(voiced.min()) - 2, float(voiced.max()) + 2)
+    unit_columns = [columns("vision").index(name) for name in UNITS]
+    highest = max(float(view[:, unit_columns].max()) for view in views) or 1.0
+    fig, axes = plt.subplots(
+        count,
+        4,
+        figsize=(WIDTH, 0.9 + 1.12 * count),
+        squeeze=False,
+        gridspec_kw={"width_ratios": (1.25, 2.2, 1.0, 1.7)},
+    )
+    for k, row in enumerate(axes):
+        last = k == count - 1
+        other = sound(row[0], voices[k], loudest, pitches)
+        faces(row[1], views[k])
+        action_units(row[2], views[k], highest)
+        _predictions(row[3], scenarios.truth[k], {name: tasks["M"][:, k] for name, tasks in said.items()})
+        a, v = scenarios.clips.labels[k, 2:]
+        labels = "" if np.isnan([a, v]).any() else f"\nA {a:+.1f}, V {v:+.1f}"
+        row[0].set_ylabel(f"AV-{k + 1}{labels}", fontsize=8, fontweight="bold")
+        for ax in (row[0], other, row[2], row[3]):
+            ax.tick_params(labelsize=6.5, length=2, pad=1.5)
+        if last:
+            row[0].set_xlabel("seconds", fontsize=7.5)
+            row[2].set_xlabel("seconds", fontsize=7.5)
+            row[3].set_xlabel("negative  –  M  –  positive", fontsize=7.5)
+        else:
+            row[3].tick_params(labelbottom=False)
+    for ax, title in zip(
+        axes[0], ("loudness, pitch ·", "face along the clip", "action units", "predicted M"), strict=True
+    ):
+        ax.set_title(title, fontsize=8)
+    title = f"{scenarios.sentence}\n{scenarios.gloss}".strip().replace("$", r"\$")
+    keys = _keys(said, scenarios.truth)
+    fig.legend(handles=keys, title=title, title_fontsize=9, fontsize=7, loc="outside upper center", ncols=3)
+    return fig
+
+
+def by_task(scenarios: Scenarios, said: Said) -> Figure:
+    """M and the unimodal predictions against the scenario, a panel a task, with the labels as steps."""
+    tasks = [task for task in TASKS if any(task in found for found in said.values())]
+    fig, axes = plt.subplots(1, len(tasks), figsize=(WIDTH, 2.7), sharey=True, squeeze=False)
+    x = np.arange(1, len(scenarios) + 1)
+    labels = dict(zip(TASKS, [scenarios.truth, *scenarios.clips.labels[:, 1:].T], strict=True))
+    for ax, task in zip(axes.flat, tasks, strict=True):
+        ax.axhline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
+        ax.stairs(labels[task], np.append(x - 0.5, x[-1] + 0.5), baseline=None, color="black", linewidth=1.6)
+        for number, found in enumerate(said.values()):
+            if task in found:
+                shift = 0.1 * (number - (len(said) - 1) / 2)
+                ax.plot(x + shift, found[task].mean(axis=0), linewidth=0.9, markersize=3.5, **model_style(number))
+        ax.set_title(f"{TASK_NAMES[task]} ({task})", color=TASK_COLOURS[task], fontsize=8.5)
+        ax.set(xticks=x, ylim=(-1.15, 1.15))
+        ax.tick_params(labelsize=7)
+        ax.set_xlabel("scenario", fontsize=7.5)
+    axes[0, 0].set_ylabel("prediction, mean of seeds", fontsize=7.5)
+    keys = [*_keys(said, np.array([np.nan])), Line2D([], [], color="black", linewidth=1.6, label="label")]
+    fig.legend(handles=keys, fontsize=7, loc="outside upper center", ncols=3)
+    return fig
+
+
+def _predictions(ax, truth: float, found: Mapping[str, np.ndarray]) -> None:
+    """A line a model: mean and range of its runs; the truth across all of them."""
+    ax.axvline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
+    if np.isfinite(truth):
+        ax.axvline(truth, color="black", linewidth=1.6)
+    for number, values in enumerate(found.values()):
+        style = model_style(number)
+        ax.plot([values.min(), values.max()], [number, number], color=style["color"], linewidth=1.4)
+        ax.plot(values.mean(), number, markersize=4.5, **style)
+    ax.set(xlim=(-1.1, 1.1), ylim=(len(found) - 0.4, -0.6), yticks=[], xticks=[-1, -0.5, 0, 0.5, 1])
+
+
+def _keys(said: Said, truth: np.ndarray) -> list[Line2D]:
+    keys = [
+        Line2D([], [], markersize=4.5, linewidth=1.4, label=name, **model_style(number))
+        for number, name in enumerate(said)
+    ]
+    return [*keys, *([Line2D([], [], color="black", linewidth=1.6, label="truth")] if np.isfinite(truth).any() else [])]

@@ -1,0 +1,130 @@
+"""The benchmark beside what others have published of it, and the unimodal experiment beside Table 3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import pandas as pd
+
+from avmc_core import results
+from avmc_core.analysis.statistics import Interval
+from avmc_core.data.store import Store
+from avmc_core.metrics import METRICS
+from avmc_core.paper.three_truths import HEADS
+from avmc_core.published import published
+from avmc_core.runs import Record, Run
+from avmc_core.schema import TASKS
+
+Source = dict[str, dict[str, float]]  # row to metric to figure, on the metric's display scale
+Summary = Mapping[str, Mapping[str, Interval]]
+
+# Table 3's rows, and what was run beside each: a row of the experiment is "<modality>, annotation <task>".
+TABLE_3 = {
+    "Text/default": ("text", "T"),
+    "Acoustic/default": ("audio", "A"),
+    "Acoustic/wav2vec 2.0": ("audio (wav2vec 2.0)", "A"),  # run where the store has the features
+    "Visual/default": ("vision", "V"),
+}
+NOT_RUN = "needs wav2vec features"
+
+
+def sources() -> dict[str, Source]:
+    """Table 2 and the later tables of others, each by the name of who published it. Metrics have our names."""
+    ours = {metric.column or name: name for name, metric in METRICS.items()}
+    tables = {"paper": published()["table2_benchmark"], **published()["later_tables"]}
+    return {
+        HEADS[key]: {
+            row: dict(zip((ours[column] for column in table["metrics"]), cells, strict=True))
+            for row, cells in table["rows"].items()
+        }
+        for key, table in tables.items()
+    }
+
+
+def disagreements(tables: Mapping[str, Source], metric: str) -> pd.DataFrame:
+    """One line a model that at least two tables have: its figure in each, and the largest minus the smallest."""
+    rows = {}
+    for row in dict.fromkeys(row for table in tables.values() for row in table):
+        cells = {label: table[row][metric] for label, table in tables.items() if metric in table.get(row, {})}
+        if len(cells) > 1:
+            rows[row] = {**cells, "largest difference": max(cells.values()) - min(cells.values())}
+    return pd.DataFrame(rows, index=[*tables, "largest difference"]).T.astype(float)
+
+
+def reversals(tables: Mapping[str, Source], metric: str) -> pd.DataFrame:
+    """How often two tables put two models in opposite order: columns first, second, models (that both have), pairs,
+    reversed, example. Equal figures are in no order."""
+    rows = []
+    for (first, a), (second, b) in combinations(tables.items(), 2):
+        shared = [row for row in a if metric in a[row] and metric in b.get(row, {})]
+        pairs = list(combinations(shared, 2))
+        opposite = [(x, y) for x, y in pairs if (a[x][metric] - a[y][metric]) * (b[x][metric] - b[y][metric]) < 0]
+        widest = max(opposite, key=lambda p: abs(a[p[0]][metric] - a[p[1]][metric]), default=())
+        rows.append((first, second, len(shared), len(pairs), len(opposite), " / ".join(widest)))
+    return pd.DataFrame(rows, columns=["first", "second", "models", "pairs", "reversed", "example"])
+
+
+def beats_constant(table: pd.DataFrame, models: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
+    """For each baseline the mean MAE as run and mended over the seeds in a table of runs, and whether each is below the
+    constant's: columns model, constant, as run, mended, as run beats it, mended beats it."""
+    mae = table.groupby("name")["MAE"].mean()
+    rows = [
+        {"model": m, "constant": mae["Constant"], "as run": mae.get(m), "mended": mae.get(f"{m} mended")}
+        for m in models
+    ]
+    found = pd.DataFrame(rows)
+    for kind in ("as run", "mended"):
+        found[f"{kind} beats it"] = found[kind] < found["constant"]
+    return found
+
+
+def explained(model: str, table: pd.DataFrame, constant: float) -> str:
+    """Which single difference, put right, brings a baseline below the constant's MAE; from a table of such runs."""
+    alone = table[table["model"] == model].groupby("name", sort=False)["MAE"].mean()
+    cures = [name.removeprefix(f"{model}, ").removesuffix(" mended") for name in alone.index[alone < constant]]
+    return f"explained by {', '.join(cures)} alone" if cures else "unexplained by any single difference"
+
+
+def all_tasks(records: dict[Run, Record], store: Store) -> dict[str, dict[str, Interval]]:
+    """The summaries of rows that predict different annotations, each scored on the one that it was trained on."""
+    return {name: found for task in TASKS for name, found in results.summarise(records, store, task=task).items()}
+
+
+def table_3(summary: Summary) -> list[dict]:
+    """Cells as ``results.comparison`` makes them: for each row of Table 3, on its own annotation and on the multimodal one.
+    A row that was not run has no estimate and says what it needs."""
+    printed = published()["table3_unimodal"]
+    ours = {metric.column: name for name, metric in METRICS.items()}
+    cells = []
+    for row, run in TABLE_3.items():
+        for column, kind in enumerate(("unimodal", "multimodal")):
+            name = f"{run[0]}, annotation {(run[1], 'M')[column]}"
+            for metric, pair in zip((ours[c] for c in printed["metrics"]), printed["rows"][row], strict=True):
+                found, scale = summary[name][metric] if name in summary else None, METRICS[metric].scale
+                cells.append(
+                    {
+                        "row": f"{row}, {kind}",
+                        "metric": metric,
+                        "estimate": found.estimate * scale if found else None,
+                        "low": found.low * scale if found else None,
+                        "high": found.high * scale if found else None,
+                        "published": pair[column],
+                        "published_row": row,
+                        "note": NOT_RUN if found is None and "wav2vec" in row else "",
+                    }
+                )
+    return cells
+
+
+def own_minus_whole(cells: list[dict]) -> pd.DataFrame:
+    """What a modality gains on its own annotation over the multimodal one, in MAE and Corr, here and in Table 3."""
+    at = {(cell["row"], cell["metric"]): cell for cell in cells}
+    rows = []
+    for row in TABLE_3:
+        for metric in ("MAE", "Corr"):
+            own, whole = at[f"{row}, unimodal", metric], at[f"{row}, multimodal", metric]
+            known = own["estimate"] is not None and whole["estimate"] is not None
+            ours = own["estimate"] - whole["estimate"] if known else None
+            rows.append((row, metric, ours, own["published"] - whole["published"]))
+    return pd.DataFrame(rows, columns=["row", "metric", "ours", "Table 3"])

@@ -1,0 +1,198 @@
+"""The ledger of the paper's quantitative statements: where each stands, what is printed, how it is decided, and the verdict.
+
+The statements are data (``resources/claims.toml``); code decides them: arithmetic on the printed figures, the audit of the
+real label table or of the counts shipped with the package, an imported store, or finished runs. The same code decides more
+when it is given more; what the simulated corpus shows never counts for or against the paper.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from avmc_core.data.store import Store
+from avmc_core.errors import InputError
+from avmc_core.paper import claim_arithmetic, claim_runs
+from avmc_core.paper.audit import Audit, audit
+from avmc_core.paper.claim_outcome import Outcome, words
+from avmc_core.paper.findings import FAILS, HOLDS
+from avmc_core.published import text_figure
+
+if TYPE_CHECKING:
+    from avmc_core.paper.claim_runs import Runs
+
+SIMULATED = "holds on the simulated corpus only"
+NEEDS = "needs the real features"
+CANNOT = "cannot be checked"
+VERDICTS = (HOLDS, FAILS, SIMULATED, NEEDS, CANNOT)
+HOW = {
+    "arithmetic": "arithmetic on the printed figures",
+    "labels": "label table",
+    "features": "store of features",
+    "run": "runs",
+    "code": "public code, rebuilt",
+    "none": "–",
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One entry of ``claims.toml``; its fields are described there."""
+
+    key: str
+    place: str
+    says: str
+    how: str
+    check: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    finding: str = ""
+    figure: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What there is to decide from. ``labels``: an audit of real labels; ``store``: real features, if any, and ``features``
+    their audit; ``runs``: the finished experiments by name."""
+
+    labels: Audit
+    store: Store | None = None
+    features: Audit | None = None
+    runs: Mapping[str, Runs] = field(default_factory=dict)
+
+
+def gather(store: Store | None = None, meta: pd.DataFrame | None = None, **runs: Runs) -> Evidence:
+    """Evidence from what is at hand: labels come from ``meta``, else from a real ``store``, else from the counts shipped
+    with the package; never from a simulated store."""
+    real = None if store is None or store.simulated else store
+    features = None if real is None else audit(real)
+    labels = features if features and meta is None else audit(meta)
+    return Evidence(labels, real, features, runs)
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A claim and what became of it; ``printed`` and ``found`` are words."""
+
+    claim: Claim
+    printed: str
+    found: str
+    verdict: str
+
+
+@cache
+def claims() -> tuple[Claim, ...]:
+    """All claims, in the order of the paper. Raises InputError for an entry that does not read."""
+    text = files("avmc_core").joinpath("resources", "claims.toml").read_text(encoding="utf-8")
+    found = tuple(claim for entry in tomllib.loads(text)["claim"] for claim in _expand(entry))
+    keys = [claim.key for claim in found]
+    if repeated := {key for key in keys if keys.count(key) > 1}:
+        raise InputError("claims.toml", f"key {min(repeated)!r} more than once", "a key for each claim")
+    return found
+
+
+def ledger(evidence: Evidence) -> list[Ruling]:
+    """Every claim decided, as far as the evidence goes."""
+    return [decide(claim, evidence) for claim in claims()]
+
+
+def decide(claim: Claim, evidence: Evidence) -> Ruling:
+    """The ruling on one claim. Raises InputError for a claim that names no check."""
+    if claim.how == "none":
+        printed = words(text_figure(claim.figure)[0]) if claim.figure else "–"
+        return Ruling(claim, printed, claim.why, CANNOT)
+    if claim.finding:
+        return _by_audit(claim, evidence)
+    if claim.how == "run":
+        outcome, simulated = claim_runs.CHECKS[claim.check](evidence.runs, **claim.arguments)
+        if simulated:
+            return Ruling(claim, outcome.printed, outcome.found, SIMULATED if outcome.holds else NEEDS)
+        return Ruling(claim, outcome.printed, outcome.found, _verdict(outcome, CANNOT))
+    if claim.how == "features":
+        if evidence.store is None:
+            return Ruling(claim, "more diverse", "–", NEEDS)
+        outcome = claim_runs.duration_spread(evidence.store)
+    elif claim.how == "labels":
+        outcome = claim_arithmetic.four_annotations(evidence.labels.counts)
+    else:
+        outcome = claim_arithmetic.CHECKS[claim.check](**claim.arguments)
+    return Ruling(claim, outcome.printed, outcome.found, _verdict(outcome, CANNOT))
+
+
+def as_frame(rulings: list[Ruling]) -> pd.DataFrame:
+    """One row a claim."""
+    return pd.DataFrame(
+        [
+            {
+                "Place": ruling.claim.place,
+                "Statement": ruling.claim.says,
+                "Printed": ruling.printed,
+                "Found": ruling.found,
+                "Decided by": HOW[ruling.claim.how],
+                "Verdict": ruling.verdict,
+                "Key": ruling.claim.key,
+            }
+            for ruling in rulings
+        ]
+    )
+
+
+def source_of(claim: Claim) -> str:
+    """Where a claim is decided: the check with its arguments and its file, or the audit's finding."""
+    if claim.how == "none":
+        return ""
+    if claim.finding:
+        return f"audit finding {claim.finding} (avmc_core/paper/audit.py)"
+    arguments = ", ".join(f"{name}={value!r}" for name, value in claim.arguments.items())
+    module = "claim_runs" if claim.how in ("run", "features") else "claim_arithmetic"
+    return f"{claim.check}({arguments}) in avmc_core/{module}.py"
+
+
+def verdict_counts(rulings: list[Ruling]) -> pd.DataFrame:
+    """How many claims of each kind (rows) got each verdict (columns), with totals."""
+    frame = as_frame(rulings)
+    table = pd.crosstab(frame["Decided by"], frame["Verdict"], margins=True, margins_name="all")
+    return table.reindex(index=[*HOW.values(), "all"], columns=[*VERDICTS, "all"], fill_value=0)
+
+
+def _by_audit(claim: Claim, evidence: Evidence) -> Ruling:
+    """The audit's own verdict; what its source cannot tell stays open."""
+    source = evidence.features if claim.how == "features" and evidence.features else evidence.labels
+    found = source[claim.finding]
+    if found.verdict in (HOLDS, FAILS):
+        return Ruling(claim, found.printed, found.found, found.verdict)
+    if claim.how == "features":
+        return Ruling(claim, found.printed, "–", NEEDS)
+    return Ruling(claim, found.printed, "not among the counts shipped: give the label table", CANNOT)
+
+
+def _verdict(outcome: Outcome, undecided: str) -> str:
+    return undecided if outcome.holds is None else HOLDS if outcome.holds else FAILS
+
+
+def _expand(entry: dict[str, Any]) -> list[Claim]:
+    """An entry once for each combination of ``each``; a key "a,b" runs over pairs."""
+    fixed = {name: value for name, value in entry.items() if name not in ("each", "with")}
+    each = {tuple(name.split(",")): values for name, values in entry.get("each", {}).items()}
+    expanded = []
+    for combination in product(*each.values()):
+        chosen: dict[str, Any] = {}
+        for names, values in zip(each, combination, strict=True):
+            chosen |= zip(names, values if len(names) > 1 else [values], strict=True)
+        filled = {name: text.format(**chosen) for name, text in fixed.items()}
+        arguments = entry.get("with", {}) | {name: value for name, value in chosen.items() if name != "how_much"}
+        try:
+            claim = Claim(**filled, arguments=arguments if "check" in entry else {})
+        except TypeError as error:
+            raise InputError("claims.toml", f"{entry.get('key')!r}: {error}", "the fields described there") from error
+        if claim.how not in HOW:
+            raise InputError(f"claims.toml, {claim.key}", f"how = {claim.how!r}", f"one of {', '.join(HOW)}")
+        expanded.append(claim)
+    return expanded

@@ -1,0 +1,69 @@
+"""The part of the audit that only a store can answer: its manifest, sizes, lengths, missing and constant columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from avmc_core.paper.findings import Finding, finding
+from avmc_core.published import text_figure
+from avmc_core.schema import MODALITIES, columns
+
+if TYPE_CHECKING:
+    from avmc_core.data.store import Store
+
+
+def manifest_lines(store: Store | None) -> tuple[str, ...]:
+    """What a store says about itself, line by line."""
+    if store is None:
+        return ()
+    manifest = store.manifest
+    size = sum(entry["size"] for entry in manifest["files"].values())
+    return (
+        f"store: {manifest['kind']}, schema {manifest['schema_version']}, digest {store.digest}",
+        f"splits: {', '.join(f'{name} {rows}' for name, rows in manifest['splits'].items())}",
+        f"files: {len(manifest['files'])}, {size / 1e6:.1f} MB",
+        *(f"repaired: {repair['what']} ({repair['count']})" for repair in manifest["repairs"]),
+    )
+
+
+def feature_findings(store: Store | None) -> Iterator[Finding]:
+    """Sizes against Section 3.3, lengths, columns that never change or hold values that are not finite.
+
+    All of them are undecided without a store.
+    """
+    (dims, place), (steps, _) = text_figure("features"), text_figure("steps")
+    for modality in MODALITIES:
+        facts = {} if store is None else _facts(store, modality)
+        for key, name, printed in (
+            ("dims", "features", dims[modality]),
+            ("steps", "steps at most", steps[modality]),
+            ("lengths", "steps, min/median/max", None),
+            ("at_cap", "clips of full length", None),
+            ("constant", "columns that never change", None),
+            ("missing", "columns with missing values", None),
+        ):
+            value = facts.get(key)
+            shown = "none" if value == [] else None
+            yield finding(f"{key}_{modality}", f"{modality}: {name}", place if printed else "–", value, printed, shown)
+
+
+def _facts(store: Store, modality: str) -> dict[str, Any]:
+    """Facts on one modality over all splits; columns go by name where they have one (text states have none)."""
+    sequences = [getattr(store.split(name), modality) for name in store.manifest["splits"]]
+    lengths = np.concatenate([ragged.lengths for ragged in sequences])
+    parts = [values for ragged in sequences for values, _ in ragged.parts if len(values)]
+    low = np.min([values.min(axis=0) for values in parts], axis=0)  # (D,); NaN and inf come through
+    high = np.max([values.max(axis=0) for values in parts], axis=0)
+    names = np.array(range(len(low)) if modality == "text" else columns(modality), dtype=str)
+    cap = sequences[0].steps
+    return {
+        "dims": len(low),
+        "steps": cap,
+        "lengths": np.quantile(lengths, [0.0, 0.5, 1.0]).astype(int).tolist(),
+        "at_cap": int((lengths == cap).sum()),
+        "constant": names[low == high].tolist(),
+        "missing": names[~np.isfinite(low) | ~np.isfinite(high)].tolist(),
+    }

@@ -1,0 +1,1 @@
+"""From results to readers: notebooks, tables, the book, the bundle of results."""

@@ -1,0 +1,116 @@
+"""Build the book: bring the notebooks up to date, stage them beside the pages, and let Jupyter Book render the stage."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from avmc_core.data.store import open_store
+from avmc_core.drawing.fonts import han_font
+from avmc_core.errors import InputError
+from avmc_core.publishing.bundle import write_bundle
+from avmc_core.publishing.notebooks import NotebookError, build_notebooks, notebook_options, report
+from avmc_core.simulated.corpus import ensure_corpus
+
+PDF = "book.pdf"  # beside index.html, where tools/make_pdf.py has printed it
+PDF_SLOT = re.compile(r'<span class="avmc-pdf">.*?</span>', re.DOTALL)
+
+
+class BookError(RuntimeError):
+    """Jupyter Book failed or warned; its own messages stand above."""
+
+
+def build_book(out: str | Path = ".", **options: Any) -> Path:
+    """Render the book whose ``_config.yml`` is in the current folder into ``<out>/_build/html``; returns that folder.
+
+    ``options`` go to ``build_notebooks``. A notebook ``notebooks/NAME.py`` becomes ``notebooks/NAME.html``, a page
+    ``book/NAME.md`` becomes ``NAME.html``; the bundle of results goes into ``results`` beside them. Raises InputError,
+    NotebookError, or BookError when Sphinx warns.
+    """
+    build = Path(out) / "_build"
+    pages = {path.relative_to("book"): path for path in Path("book").rglob("*") if path.is_file()}
+    pages |= {Path("_static") / han_font().name: han_font(), Path("changelog.md"): Path("CHANGELOG.md")}
+    results = []
+    for notebook in build_notebooks(out=build / "notebooks", done=report, **options):
+        results += notebook.results
+        script = Path(options.get("folder") or "notebooks") / f"{notebook.name}.py"
+        for path in (notebook.path, notebook.path.with_suffix(".json"), script):
+            pages[Path("notebooks") / path.name] = path
+    unfinished = build / ".unfinished"  # what a kill or a warning left may look up to date to Sphinx: a page cut short
+    if unfinished.exists():
+        for folder in ("html", ".doctrees"):
+            shutil.rmtree(build / folder, ignore_errors=True)
+    unfinished.touch()
+    for place in stage(pages, build / "site"):  # Sphinx goes by times, which a clock that was put back turns round
+        (build / ".doctrees" / place).with_suffix(".doctree").unlink(missing_ok=True)
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command = [*jupyter_book, "build", str(build / "site"), "--path-output", str(out)]
+    command += ["--config", str(Path("_config.yml").resolve()), "--toc", str(Path("_toc.yml").resolve())]
+    if subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], check=False).returncode:
+        raise BookError("the book has warnings or errors (above)")
+    drop_stale_pdf(build / "html")
+    data = open_store(options["store"]) if options.get("store") else ensure_corpus("ci")
+    write_bundle(build / "html" / "results", data, results, options.get("profile") or "ci")
+    unfinished.unlink()
+    return build / "html"
+
+
+def stage(pages: dict[Path, Path], folder: Path) -> list[Path]:
+    """Make ``folder`` hold exactly ``pages`` (place in it -> source), rewriting only what differs, which is returned: Sphinx
+    then rebuilds only that."""
+    changed = []
+    for old in sorted(folder.rglob("*")):
+        if old.is_file() and old.relative_to(folder) not in pages:
+            old.unlink()
+    for place, source in pages.items():
+        target = folder / place
+        if not target.is_file() or target.read_bytes() != source.read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            changed.append(place)
+    return changed
+
+
+def drop_stale_pdf(site: Path) -> None:
+    """Removes the PDF and the links to it when a page is younger; `make pdf` prints it anew."""
+    pages = [path for path in site.rglob("*.html") if path.name != "search.html"]  # Sphinx writes that one each time
+    pdf = site / PDF
+    if pdf.is_file() and any(page.stat().st_mtime > pdf.stat().st_mtime for page in pages):
+        pdf.unlink()
+        fill_pdf_links(site, "a PDF, which `make pdf` prints")
+
+
+def fill_pdf_links(site: Path, text: str, link: bool = False) -> int:
+    """Puts ``text``, as a link to the PDF or as words, where pages offer it; returns the number of places."""
+    count = 0
+    for page in site.rglob("*.html"):
+        html = page.read_text(encoding="utf-8")
+        root = "../" * (len(page.relative_to(site).parts) - 1)
+        shown = f'<a href="{root}{PDF}">{text}</a>' if link else text
+        filled, found = PDF_SLOT.subn(f'<span class="avmc-pdf">{shown}</span>', html)
+        count += found
+        if filled != html:
+            page.write_text(filled, encoding="utf-8")
+    return count
+
+
+@click.command()
+@click.option("--out", default=".", show_default=True, help="The book goes into _build/html under this folder.")
+@notebook_options
+def main(**options: Any) -> None:
+    """Execute the notebooks that changed and build the book."""
+    try:
+        click.echo(f"The book is {build_book(**options) / 'index.html'}")
+    except (InputError, NotebookError, BookError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""The results in machine-readable form: tables as CSV, predictions clip by clip, and an RO-Crate that describes them.
+
+It is made from the run store and from what the notebooks saved, and the same of both give the same bytes. It holds no transcript
+and no feature: of the data, only clip ids.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+
+from avmc_core.artefacts import data_mark
+from avmc_core.atomic import new_file, new_folder
+from avmc_core.data.store import Store, open_store
+from avmc_core.drawing.fonts import is_han
+from avmc_core.errors import InputError
+from avmc_core.experiments import EXPERIMENTS
+from avmc_core.grid import default_device, run_store
+from avmc_core.home import home
+from avmc_core.publishing.crate import write_crate
+from avmc_core.runs import Record, Run, RunStore
+from avmc_core.settings import as_dict
+from avmc_core.simulated.corpus import ensure_corpus
+
+NAME, DESCRIPTION = (
+    "Results of the AV-MC companion",
+    "Tables, run records and per-clip predictions behind the book's pages. Data: ",
+)
+README = """# Results of the AV-MC companion
+
+Data: {data}
+
+- `results/`: what each notebook of the book saved, with the command that makes it, as JSON; its tables as CSV in `tables/`.
+- `runs.csv`: one line a run: experiment, row, model, seed, status, settings, scores on the test split.
+- `predictions/`: for each run, one line a test clip: clip id, predicted M, and T, A, V where the model predicts them.
+- `ro-crate-metadata.json`: the same as a description for programs (RO-Crate 1.1), with sizes and SHA-256.
+
+Clips are named by id. No transcript and no feature is included.
+"""
+SAID = {
+    "results/": "What a notebook saved: provenance and data",
+    "tables/": "A table of a saved result",
+    "predictions/": "Predictions of one run on the test split, a line a clip",
+    "runs.csv": "One line a run: experiment, row, model, seed, settings, scores on the test split",
+    "README.md": "What is in this folder",
+}
+
+
+def write_bundle(folder: str | Path, store: Store, names: Iterable[str], profile: str = "ci") -> Path:
+    """Writes the bundle to ``folder`` (replaced if it is there) and, beside it, the same as a ``.zip``; returns the folder.
+
+    ``names`` are saved results (``artefacts.save``) to include; of the runs, those that the declared experiments refer to at
+    ``profile`` and that are in the run store. Raises InputError when a result is missing, or made from real data
+    and holds Chinese text.
+    """
+    folder = Path(folder)
+    saved = {name: _saved(name) for name in sorted(set(names))}
+    described = _runs(run_store(), store, profile)
+    shutil.rmtree(folder, ignore_errors=True)
+    with new_folder(folder) as made:
+        commands = _write_results(made, saved) | _write_runs(made, described, store, profile)
+        mark = data_mark(store)
+        (made / "README.md").write_text(README.format(data=mark), encoding="utf-8")
+        write_crate(made, NAME, DESCRIPTION + mark, SAID, commands)
+    with new_file(folder.with_suffix(".zip")) as archive:
+        _zip(folder, archive)
+    return folder
+
+
+def _saved(name: str) -> str:
+    path = home() / "results" / f"{name}.json"
+    if not path.is_file():
+        raise InputError(path, "no such file", "a result that a notebook saved: `avmc notebooks`")
+    text = path.read_text(encoding="utf-8")
+    mark = str(json.loads(text)["provenance"].get("data", ""))
+    if not mark.startswith("simulated") and any(map(is_han, text)):
+        raise InputError(path, "Chinese text in a result on real data", "no transcripts in what is passed on")
+    return text
+
+
+def _runs(runs: RunStore, store: Store, profile: str) -> list[tuple[str, Run, Record]]:
+    """Experiment, run and record of every finished run that an experiment refers to."""
+    device = default_device()
+    grids = [(name, run) for name, experiment in EXPERIMENTS.items() for run in experiment.runs(profile, store=store)]
+    found = [(name, run, runs.get(run.key(store.digest, device))) for name, run in grids]
+    return [(name, run, record) for name, run, record in found if record is not None]
+
+
+def _write_results(folder: Path, saved: dict[str, str]) -> dict[str, str]:
+    (folder / "results").mkdir()
+    (folder / "tables").mkdir()
+    commands = {}
+    for name, text in saved.items():
+        (folder / "results" / f"{name}.json").write_text(text, encoding="utf-8")
+        result = json.loads(text)
+        made = [f"results/{name}.json"]
+        for key, rows in tables(result["data"]):
+            made.append(f"tables/{name}-{key}.csv")
+            (folder / made[-1]).write_text(_csv(rows), encoding="utf-8")
+        commands |= dict.fromkeys(made, str(result["provenance"].get("command", "")))
+    return {path: command for path, command in commands.items() if command}
+
+
+def tables(data: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Name and rows of what is a table in a result: a list of records, or a mapping to records, of plain values."""
+    found = []
+    for key, value in data.items():
+        if isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values()):
+            value = [{key: name, **row} for name, row in value.items()]
+        if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+            found.append((key, value))
+    return found
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    fields = list(dict.fromkeys(field for row in rows for field in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({field: _cell(value) for field, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A value as CSV shows it: what is undefined stays empty, what has parts is JSON."""
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return "" if isinstance(value, float) and math.isnan(value) else value
+
+
+def _write_runs(folder: Path, described: list[tuple[str, Run, Record]], store: Store, profile: str) -> dict[str, str]:
+    (folder / "predictions").mkdir()
+    commands, lines = {}, []
+    for experiment, run, record in described:
+        lines.append(
+            {
+                "experiment": experiment,
+                "row": run.name,
+                "model": record.model,
+                "seed": record.seed,
+                "status": record.status,
+                "key": record.key,
+                "data": record.data["digest"],
+                "code": record.code["digest"],
+                "epochs": record.epochs,
+                "best_epoch": record.best_epoch,
+                "parameters": record.parameters,
+                **record.scores.get("test", {}).get("M", {}),
+                "settings": record.settings,
+                "protocol": as_dict(run.protocol),
+            }
+        )
+        name = f"predictions/{record.key}.csv"
+        if record.status == "done" and name not in commands:
+            test = run.protocol.of(store, run.seed).split("test")  # a re-split has other test clips
+            found = {"id": test.clips["id"], **record.predictions("test")}
+            pd.DataFrame(found).to_csv(folder / name, index=False, float_format="%.4f", lineterminator="\n")
+            commands[name] = f"avmc run {experiment} --profile {profile}"
+    (folder / "runs.csv").write_text(_csv(lines) if lines else "experiment\n", encoding="utf-8")
+    return commands
+
+
+def _zip(folder: Path, archive: Path) -> None:
+    """``folder`` as a zip file: sorted, without times of its own."""
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}")
+            entry.external_attr = 0o644 << 16
+            packed.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+@click.command()
+@click.argument("folder", default="_build/results", type=click.Path())
+@click.option("--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, type=click.Choice(["ci", "full"]))
+@click.option("--store", envvar="AVMC_STORE", default="", help="An imported store; default: the simulated corpus.")
+def main(folder: str, profile: str, store: str) -> None:
+    """Write all results into FOLDER: tables as CSV, per-clip predictions, an RO-Crate description."""
+    try:
+        names = sorted(path.stem for path in (home() / "results").glob("*.json"))
+        made = write_bundle(folder, open_store(store) if store else ensure_corpus("ci"), names, profile)
+    except InputError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    click.echo(f"{made}: {sum(path.is_file() for path in made.rglob('*'))} files, and {made.with_suffix('.zip')}")

@@ -1,0 +1,258 @@
+"""Execute the py:percent notebooks: only what changed, to the same bytes every time, and never a silent failure.
+
+The ``.py`` file is the truth. Its executed ``.ipynb``, and beside it a ``.json`` with the key of everything that went
+into it, are made from it; the key decides whether it runs again.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import starmap
+from pathlib import Path
+from typing import Any
+
+import click
+
+from avmc_core import artefacts
+from avmc_core.atomic import new_file
+from avmc_core.errors import InputError
+from avmc_core.home import home
+from avmc_core.publishing.notebook_source import declared_parameters, notebook_key, read_notebook, sha256
+from avmc_core.side_by_side import side_by_side
+
+JOBS = min(2, os.cpu_count() or 1)  # notebooks at a time; each computes its missing runs on all cores
+# tqdm's bars carry timings; sets and dicts of strings iterate in the order of their hashes
+KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
+
+
+class NotebookError(RuntimeError):
+    """A cell failed; says where in one line. The notebook up to that cell is kept as ``<name>.failed.ipynb``."""
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One executed notebook: ``path`` is the ``.ipynb``, ``results`` the artefacts that it wrote, ``seconds`` its wall
+    time (0 when it was ``reused``)."""
+
+    name: str
+    path: Path
+    results: tuple[str, ...]
+    reused: bool
+    seconds: float
+
+
+def build_notebooks(
+    folder: str | Path = "notebooks",
+    out: str | Path = "_build/notebooks",
+    *,
+    profile: str | None = None,
+    store: str | None = None,
+    meta: str | None = None,
+    seed: int | None = None,
+    only: Iterable[str] = (),
+    parameters: Mapping[str, Any] | None = None,
+    jobs: int | None = None,
+    done: Callable[[Executed], None] = lambda notebook: None,
+) -> list[Executed]:
+    """Bring the executed notebooks of ``folder`` (those named in ``only``, else all) up to date in ``out``.
+
+    ``profile``, ``store``, ``meta`` and ``seed``, as far as given, go to the notebooks that declare them; ``parameters``
+    must be declared by each. ``jobs`` (default: ``JOBS``) are executed at a time, ``done`` is told of each. Raises InputError
+    for an unknown notebook or parameter; NotebookError for a failing cell, which ends the others too.
+    """
+    only = list(only)
+    sources = {path.stem: path for path in sorted(Path(folder).glob("*.py"))}
+    if unknown := [name for name in only or ["any"] if name not in sources and (only or not sources)]:
+        raise InputError(folder, f"no notebook {unknown[0]!r}", f"one of {', '.join(sources) or 'its .py files'}")
+    shared = {"profile": profile, "store": store, "meta": meta, "seed": seed}
+    shared = {name: value for name, value in shared.items() if value is not None}
+    calls = {}
+    for name in only or sources:
+        declared = declared_parameters(sources[name])
+        fitting = {key: value for key, value in shared.items() if key in declared}
+        calls[name] = sources[name], Path(out) / f"{name}.ipynb", fitting | dict(parameters or {})
+    found = {}
+    for executed in _each(calls, jobs or JOBS):
+        found[executed.name] = executed
+        done(executed)
+    return [found[name] for name in calls]
+
+
+def _each(calls: Mapping[str, tuple[Path, Path, Mapping[str, Any]]], jobs: int) -> Iterator[Executed]:
+    """Those that are up to date, then the others as they are executed."""
+    kept = {name: up_to_date(*call) for name, call in calls.items()}
+    yield from filter(None, kept.values())
+    stale = [calls[name] for name, executed in kept.items() if executed is None]
+    try:
+        yield from side_by_side(execute, stale, jobs) if min(jobs, len(stale)) > 1 else starmap(execute, stale)
+    except ChildProcessError as error:
+        raise NotebookError(str(error)) from error
+
+
+def up_to_date(source: Path, target: Path, parameters: Mapping[str, Any]) -> Executed | None:
+    """The executed notebook if nothing that it depends on has changed since it ran, and all that it wrote is as it left it."""
+    declared = declared_parameters(source)
+    if unknown := sorted(set(parameters) - set(declared)):
+        raise InputError(source, f"unknown parameter {unknown[0]!r}", f"one of {', '.join(declared)}")
+    results = _results(target.with_suffix(".json"), notebook_key(source, parameters))
+    return None if results is None else Executed(source.stem, target, results, True, 0.0)
+
+
+def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Executed:
+    """Run one notebook into ``target`` (.ipynb)."""
+    key = notebook_key(source, parameters)
+    start, log = time.perf_counter(), target.with_suffix(".saved").absolute()
+    log.unlink(missing_ok=True)
+    with _environment({**KERNEL_ENVIRONMENT, artefacts.LOG: str(log)}):
+        notebook = _run(source, target, parameters)
+    target.with_suffix(".failed.ipynb").unlink(missing_ok=True)
+    with new_file(target) as temporary:
+        temporary.write_text(notebook, encoding="utf-8")
+    results = sorted(set(log.read_text(encoding="utf-8").split())) if log.is_file() else []
+    log.unlink(missing_ok=True)
+    files = [target, *(home() / "results" / f"{name}.json" for name in results)]
+    record = {"key": key, "results": results, "files": {str(path): sha256(path) for path in files}}
+    with new_file(target.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    return Executed(source.stem, target, tuple(results), False, time.perf_counter() - start)
+
+
+def _results(record: Path, key: str) -> tuple[str, ...] | None:
+    """The results of a notebook that ran with this key, if all it wrote is as it left it; a damaged record counts as none."""
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+        same = found["key"] == key and all(sha256(Path(path)) == sha for path, sha in found["files"].items())
+        return tuple(found["results"]) if same else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
+    import nbformat
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    partial = target.with_suffix(".failed.ipynb")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="avmc-", ignore_cleanup_errors=True) as sockets:
+            # no TCP port, and no warning about one; a folder each, or two kernels that start at once take the same names
+            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
+            notebook = papermill.execute_notebook(
+                read_notebook(source),
+                partial,
+                dict(parameters),
+                kernel_name="python3",
+                progress_bar=False,
+                config=config,
+            )
+    except PapermillExecutionError as error:
+        reason = f"{error.ename}: {error.evalue}".splitlines()[0]
+        raise NotebookError(f"{source}: In [{error.exec_count}] failed: {reason} (kept {partial})") from error
+    except Exception as error:  # a kernel that does not start, or dies: whatever the reason, no page may be built
+        raise NotebookError(f"{source}: {type(error).__name__}: {error} (kept {partial})".replace("\n", " ")) from error
+    except BaseException:  # stopped from outside: nothing in it failed
+        partial.unlink(missing_ok=True)
+        raise
+    return nbformat.writes(_normalised(notebook, parameters))
+
+
+def _normalised(notebook: Any, parameters: Mapping[str, Any]) -> Any:
+    """The notebook without what differs from run to run (ids, times, how output was chunked) or between machines."""
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+
+    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    notebook.cells = [cell for cell in notebook.cells if not _repeats(cell, notebook)]
+    for i, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{i:03d}"
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            for path in (Path(parameters.get(name) or ".") for name in ("store", "meta")):
+                cell.source = cell.source.replace(str(path), path.name) if path.is_absolute() else cell.source
+    notebook.metadata.pop("papermill", None)
+    return notebook
+
+
+def _repeats(cell: Any, notebook: Any) -> bool:
+    """Whether an injected cell says only what the notebook's own parameters cell says."""
+    if "injected-parameters" not in cell.metadata.get("tags", []):
+        return False
+    own = next(other for other in notebook.cells if "parameters" in other.metadata.get("tags", []))
+    return _assigned(cell).items() <= _assigned(own).items()
+
+
+def _assigned(cell: Any) -> dict[str, str]:
+    """Name to value, as source text, of a cell's assignments."""
+    return {
+        ast.unparse(target): ast.unparse(statement.value)
+        for statement in ast.parse(cell.source).body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+    }
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def notebook_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command line's options for ``build_notebooks``."""
+    for option in reversed(
+        [
+            click.option(
+                "--folder", default="notebooks", show_default=True, help="Where the py:percent notebooks are."
+            ),
+            click.option("--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, help="ci or full."),
+            click.option("--store", envvar="AVMC_STORE", help="An imported store of the real features."),
+            click.option("--meta", envvar="AVMC_META", help="The real label table, meta.csv."),
+            click.option("--seed", type=int, help="Instead of the notebooks' own."),
+            click.option(
+                "--jobs", type=click.IntRange(1), default=JOBS, show_default=True, help="Notebooks executed at a time."
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def report(notebook: Executed) -> None:
+    """One line for the terminal."""
+    click.echo(f"{notebook.name}: " + ("unchanged" if notebook.reused else f"executed in {notebook.seconds:.1f} s"))
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--out", default="_build/notebooks", show_default=True, help="Where the executed ones go.")
+@click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=JSON", help="Any other declared parameter.")
+@notebook_options
+def main(names: tuple[str, ...], pairs: tuple[str, ...], **options: Any) -> None:
+    """Execute the notebooks (all, or NAMES) that changed."""
+    try:
+        parameters = {name: json.loads(value) for name, _, value in (pair.partition("=") for pair in pairs)}
+        build_notebooks(only=names, parameters=parameters, done=report, **options)
+    except json.JSONDecodeError as error:
+        raise click.UsageError(f"-p wants NAME=JSON: {error}") from error
+    except (InputError, NotebookError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""Tables of results for the book's pages, fed from saved results: ours with intervals, the paper's figures beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from avmc_core.artefacts import statement
+from avmc_core.published import published, text_figure
+from avmc_core.publishing.book_extension import lookup, read_result
+from avmc_core.publishing.tables import Table, agreement, effects_table, result_table
+
+log = logging.getLogger(__name__)
+HEADINGS = {"F1_score": "F1", "R_square": "R²", "total": "Total"}
+SCOPE = (
+    "In each cell on the left ours, the mean over seeds, with its 95 % interval from resampling seeds and source videos together; "
+    "on the right the paper's figure, where it prints one, which is about CH-SIMS v2.0 as its authors had it."
+)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx through ``book_extension``."""
+    app.add_directive("published-table", PublishedTable)
+    app.add_directive("results-table", ResultsTable)
+    app.add_directive("records-table", RecordsTable)
+    app.add_directive("effects-table", EffectsTable)
+    app.add_role("published", Published())
+    return {"version": "1", "parallel_read_safe": False}
+
+
+class Published(SphinxRole):
+    """``{published}`name|format` ``: a figure that the paper prints in its text, with its place as explanation."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        name, _, spec = self.text.partition("|")
+        try:
+            value, place = text_figure(name)
+            text = format(value, spec)
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning(f"published: {self.text}: {type(error).__name__}: {error}", location=self.get_location())
+            return [nodes.problematic(self.rawtext, self.text)], []
+        return [nodes.abbreviation(text, text, explanation=f"as printed in the paper, {place}")], []
+
+
+class PublishedTable(SphinxDirective):
+    """``{published-table} table2_benchmark``: a table of the paper as printed, with its source under it."""
+
+    required_arguments = 1
+    option_spec = {"caption": directives.unchanged_required}  # noqa: RUF012 - docutils' interface
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        table = published()[name]
+        heads, rows = published_rows(name)
+        caption = self.options.get("caption", f"Table {name[5]} of the paper, as printed.")
+        notes = [caption, f"Published figures: {published()['source']}", *([table["note"]] if "note" in table else [])]
+        return table_nodes(Table(pd.DataFrame(rows, columns=["", *heads]), name), " ".join(notes))
+
+
+class ResultsTable(SphinxDirective):
+    """``{results-table} name``: the ``cells`` of ``$AVMC_HOME/results/name.json``, a row a model and a column a metric.
+
+    ``:rows:`` (separated by semicolons) and ``:metrics:`` (by spaces) choose among them; ``:caption:`` stands before what
+    every such table says of itself, ``:against:`` names the paper's table. A result, row or metric that is not there fails
+    the build.
+    """
+
+    required_arguments = 1
+    option_spec = {  # noqa: RUF012 - docutils' interface
+        "against": directives.unchanged_required,
+        "caption": directives.unchanged_required,
+        "metrics": directives.unchanged_required,
+        "rows": directives.unchanged_required,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        try:
+            result = read_result(self.env, name)
+            cells = result["data"]["cells"]
+            table = result_table(cells, name, self._chosen("metrics"), self._chosen("rows"))
+        except (OSError, LookupError, ValueError) as error:
+            log.warning(f"results-table: {name}: {type(error).__name__}: {error}", location=self.get_location())
+            return []
+        caption = f"{self.options.get('caption', '')} {SCOPE}".strip()
+        made = statement(result["provenance"], self.options.get("against", ""), agreement(cells))
+        return [*table_nodes(table, caption), _line(made)]
+
+    def _chosen(self, option: str) -> list[str]:
+        text = self.options.get(option, "")
+        return [part.strip() for part in text.split(";" if option == "rows" else None) if part.strip()]
+
+
+class RecordsTable(SphinxDirective):
+    """``{records-table} name:key``: a list of records, all with the same fields; one a row."""
+
+    required_arguments = 1
+    option_spec = {"caption": directives.unchanged_required}  # noqa: RUF012 - docutils' interface
+
+    def run(self) -> list[nodes.Node]:
+        name, _, key = self.arguments[0].partition(":")
+        try:
+            result = read_result(self.env, name)
+            table = Table(pd.DataFrame(lookup(result, key)), f"{name}-{key.replace('.', '-')}")
+        except (OSError, LookupError, ValueError) as error:
+            log.warning(f"records-table: {name}:{key}: {type(error).__name__}: {error}", location=self.get_location())
+            return []
+        return [*table_nodes(table, self.options.get("caption", "")), _line(statement(result["provenance"]))]
+
+
+class EffectsTable(SphinxDirective):
+    """``{effects-table} name:key ...``: every D number that this page has an entry for, with the effects measured in results."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec = {"caption": directives.unchanged_required}  # noqa: RUF012 - docutils' interface
+
+    def run(self) -> list[nodes.Node]:
+        lines, measured = [], []
+        try:
+            for name, _, key in (argument.partition(":") for argument in self.arguments[0].split()):
+                result = read_result(self.env, name)
+                measured += lookup(result, key)
+                lines.append(_line(statement(result["provenance"])))
+            page = Path(self.env.doc2path(self.env.docname)).read_text(encoding="utf-8")
+            table = effects_table(page, measured)
+        except (OSError, LookupError, ValueError) as error:
+            log.warning(f"effects-table: {type(error).__name__}: {error}", location=self.get_location())
+            return []
+        return [*table_nodes(table, self.options.get("caption", "")), *lines]
+
+
+def published_rows(name: str) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of text of a published table; percentages get two decimals, MAE three, counts none."""
+    table = published()[name]
+    heads = table.get("metrics") or table["columns"]
+    cells = table.get("rows") or {split: table[split] for split in ("train", "valid", "test")}
+    multitask = set(table.get("multitask", ()))
+    rows = []
+    for label, values in cells.items():
+        texts = [
+            " / ".join(printed(head, v) for v in (value if isinstance(value, list) else [value]))
+            for head, value in zip(heads, values, strict=True)
+        ]
+        rows.append([label + ("*" if label in multitask else ""), *texts])
+    return [HEADINGS.get(head, head) for head in heads], rows
+
+
+def printed(head: str, value: float) -> str:
+    """A figure as the paper prints it."""
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.3f}" if head == "MAE" else f"{value:.2f}"
+
+
+def table_nodes(table: Table, caption: str) -> list[nodes.Node]:
+    """The table as HTML with its caption; for other builders its words."""
+    told = nodes.paragraph(text=caption, classes=["avmc-told"])
+    elsewhere = addnodes.only(expr="not format_html")
+    elsewhere += _plain(table)
+    return [nodes.raw("", table._repr_html_(), format="html"), elsewhere, *([told] if caption else [])]
+
+
+def _plain(table: Table) -> nodes.table:
+    node, group, head, body = nodes.table(), nodes.tgroup(cols=len(table.frame.columns)), nodes.thead(), nodes.tbody()
+    group += [nodes.colspec(colwidth=1) for _ in table.frame]
+    head += _row(list(table.frame))
+    body += [_row(list(row)) for row in table.words().itertuples(index=False)]
+    group += [head, body]
+    node += group
+    return node
+
+
+def _row(texts: list[str]) -> nodes.row:
+    row = nodes.row()
+    for text in texts:
+        entry = nodes.entry()
+        entry += nodes.paragraph(text=text)
+        row += entry
+    return row
+
+
+def _line(statement: str) -> nodes.paragraph:
+    """A provenance line; what stands between backticks is code."""
+    line = nodes.paragraph(classes=["avmc-caption"])
+    for number, text in enumerate(statement.split("`")):
+        line += nodes.literal(text=text) if number % 2 else nodes.Text(text)
+    return line

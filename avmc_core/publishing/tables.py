@@ -1,0 +1,120 @@
+"""Results as tables: models beside the paper's figures, differences between models, and how many figures agree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from avmc_core.analysis.estimate import Estimate
+from avmc_core.analysis.statistics import Interval
+from avmc_core.metrics import METRICS
+from avmc_core.publishing.html_table import Link, Table
+
+__all__ = [
+    "Estimate",
+    "Link",
+    "Table",
+    "agreement",
+    "contrast_table",
+    "effects_table",
+    "interval_table",
+    "of_interval",
+    "result_table",
+]
+
+ENTRY = re.compile(r"^### (D\d\d) · (.+)$", re.MULTILINE)
+SYMBOLS = {"R2": "R²"}
+Cells = Sequence[dict[str, Any]]  # one a row and metric, as ``results.comparison`` makes them
+
+
+def result_table(cells: Cells, name: str, metrics: Sequence[str] = (), rows: Sequence[str] = ()) -> Table:
+    """A row a model, a column a metric; all or those chosen, in the order chosen. Raises KeyError for one that is not there."""
+    at: dict[str, dict[str, dict[str, Any]]] = {}
+    for cell in cells:
+        at.setdefault(cell["row"], {})[cell["metric"]] = cell
+    metrics = metrics or list(dict.fromkeys(cell["metric"] for cell in cells))
+    frame = {"Model": list(rows or at)}
+    for metric in metrics:
+        frame[heading(metric)] = [_estimate(at[row][metric]) for row in frame["Model"]]
+    return Table(pd.DataFrame(frame), name)
+
+
+def interval_table(frame: pd.DataFrame, name: str, metrics: Sequence[str]) -> Table:
+    """``frame`` with its columns of ``Interval``, one for each of ``metrics``, as estimates on the display scale."""
+    columns = {heading(metric): [of_interval(metric, interval) for interval in frame[metric]] for metric in metrics}
+    return Table(frame.drop(columns=[c for c in frame if c in METRICS]).assign(**columns), name)
+
+
+def contrast_table(family: pd.DataFrame, name: str) -> Table:
+    """A family of comparisons (``contrasts.contrasts``), a row each: first minus second, how often a run of the first is
+    better, p alone and over the whole family. Pictures share a scale within a metric."""
+    differences = [
+        Estimate(d.estimate, d.low, d.high, decimals=METRICS[metric].decimals, signed=True)
+        for d, metric in zip(family["difference"], family["metric"], strict=True)
+    ]
+    frame = pd.DataFrame(
+        {
+            "Model": family["first"],
+            "against": family["second"],
+            "metric": family["metric"].map(heading),
+            "difference": differences,
+            "chance of a better run": [d.estimate for d in family["improvement"]],
+            "p": family["p"],
+            "p, whole family": family["p_holm"],
+        }
+    )
+    return Table(frame, name, filters=["metric"], decimals={"p": 3, "p, whole family": 3}, scale_by="metric")
+
+
+def effects_table(page: str, measured: Sequence[Mapping[str, Any]]) -> Table:
+    """A row an entry of ``page`` (Markdown, headings like ``### D01 · Title``) and effect measured
+    (``difference_effects.effects``); an entry without one says so. Raises KeyError for an effect without an entry."""
+    titles = dict(ENTRY.findall(page))
+    by_number: dict[str, list[Mapping[str, Any]]] = {number: [] for number in titles}
+    for effect in measured:
+        by_number[effect["number"]].append(effect)
+    rows = [(number, effect) for number in sorted(titles) for effect in by_number[number] or [None]]
+    frame: dict[str, list] = {
+        "D": [Link(number, f"#{number.lower()}") for number, _ in rows],
+        "difference": [titles[number] for number, _ in rows],
+        "changed": [effect["change"] if effect else "not measured" for _, effect in rows],
+    }
+    for metric in (name for name in METRICS if measured and name in measured[0]):
+        frame[f"{heading(metric)} changes by"] = [
+            Estimate(*effect[metric].values(), decimals=METRICS[metric].decimals, signed=True)
+            if effect
+            else Estimate(None)
+            for _, effect in rows
+        ]
+    return Table(pd.DataFrame(frame), "differences")
+
+
+def agreement(cells: Cells) -> str:
+    """How many published figures lie within the intervals beside them, in words; empty where there are none."""
+    both = [cell for cell in cells if None not in (cell["published"], cell["low"], cell["high"])]
+    inside = sum(cell["low"] <= cell["published"] <= cell["high"] for cell in both)
+    return f"{inside} of {len(both)} published figures lie within our intervals" if both else ""
+
+
+def heading(metric: str) -> str:
+    """The name of a metric, and which way is better."""
+    return f"{SYMBOLS.get(metric, metric)} {'↑' if METRICS[metric].higher_is_better else '↓'}"
+
+
+def of_interval(metric: str, interval: Interval | None, published: float | None = None) -> Estimate:
+    """An interval on the metric's own scale as an estimate on its display scale, which ``published`` is on already."""
+    shown = METRICS[metric]
+    if interval is None:
+        return Estimate(None, published=published, decimals=shown.decimals)
+    ends = (number * shown.scale for number in (interval.estimate, interval.low, interval.high))
+    return Estimate(*ends, published, shown.decimals)
+
+
+def _estimate(cell: dict[str, Any]) -> Estimate:
+    decimals = METRICS[cell["metric"]].decimals
+    return Estimate(
+        cell["estimate"], cell["low"], cell["high"], cell["published"], decimals, note=cell.get("note") or ""
+    )

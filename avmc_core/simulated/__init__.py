@@ -1,0 +1,1 @@
+"""The embedded corpus: simulated clips with the released schema and the real label statistics."""

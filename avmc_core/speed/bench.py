@@ -1,0 +1,146 @@
+"""``avmc bench``: what training costs here, naive and fast in one run, and how far that is from what the machine can do."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from avmc_core import artefacts, compiled, schema
+from avmc_core.runs import commit
+from avmc_core.speed import bench_bert, bench_cases
+from avmc_core.speed.bench_cases import like_a_run, made_up, median_seconds
+from avmc_core.speed.bench_data import data_path
+
+SEEDS, EPOCHS = 6, 25  # of the part "seeds"
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Also write and import a supervised file of full size (3.6 GB).")
+@click.option("--threads", type=int, help="Of the steps; default: as many as PyTorch takes.")
+@click.option("--short", is_flag=True, help="The simulated corpus's sequence lengths instead of the released ones.")
+@click.option(
+    "--only",
+    default="",
+    help=f"Comma-separated: {', '.join([*bench_cases.CASES, *bench_bert.STAGES])}, data, scaling, seeds.",
+)
+def main(full: bool, threads: int | None, short: bool, only: str) -> None:
+    """Measure steps, data access and scaling on this machine; write results/bench.json."""
+    threads = threads or torch.get_num_threads()
+    steps = bench_cases.STEPS_SHORT if short else schema.STEPS
+    parts: dict[str, Callable[[], Any]] = {
+        name: lambda name=name: bench_cases.time_step(name, threads, encoder, steps) for name in bench_cases.CASES
+    }
+    parts |= {name: lambda name=name: bench_bert.outside(name, threads, steps) for name in bench_bert.STAGES}
+    parts |= {"data": lambda: data_path(full), "scaling": lambda: scaling(threads), "seeds": seeds}
+    if unknown := set(filter(None, only.split(","))) - set(parts):
+        raise click.BadParameter(f"{', '.join(sorted(unknown))}; known: {', '.join(parts)}", param_hint="--only")
+    chosen = {name: part for name, part in parts.items() if not only or name in only.split(",")}
+    encoder = bench_cases.text_encoder() if {"semi", "supervised"} & set(chosen) else None
+    result = {"machine": machine(threads)}
+    click.echo(render("machine", result["machine"]))
+    begin = time.perf_counter()
+    for name, part in chosen.items():
+        result[name] = part()
+        click.echo(render(name, result[name]))
+        provenance = {
+            "data": "made-up clips of the released sizes",
+            "command": "avmc bench",
+            "commit": commit(),
+            "date": datetime.now(UTC).date().isoformat(),
+            "minutes": (time.perf_counter() - begin) / 60,
+        }
+        path = artefacts.save(
+            "bench", result, provenance
+        )  # after every part, so that an interrupted benchmark leaves some
+    click.echo(path)
+
+
+def render(name: str, values: dict[str, Any]) -> str:
+    """One line a part."""
+    words = [f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items()]
+    return f"{name:11} " + ", ".join(words)
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """The processor, what computes, and the limits that everything else is held against."""
+    torch.set_num_threads(threads)
+    a, source = torch.randn(2048, 2048), torch.randn(2**25)
+    target = torch.empty_like(source)
+    return {
+        "processor": _processor(),
+        "threads": threads,
+        "load": os.getloadavg()[0],  # what else ran in the minute before
+        "torch": version("torch"),
+        "recurrence": "compiled" if compiled.kernels() else "PyTorch",
+        "gemm_gflops": 2 * 2048**3 / median_seconds(lambda: a @ a, threads, 9) / 1e9,
+        "copy_gb_per_s": 2 * source.nbytes / median_seconds(lambda: target.copy_(source), threads, 9) / 1e9,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def scaling(threads: int) -> dict[str, Any]:
+    """Seconds of a pass of AV-MC(Semi), over a factor of 8 in clips, in frames and in batch size."""
+    clips = {n: _pass_seconds(threads, clips=n) for n in (64, 128, 256, 512)}
+    frames = {n: _pass_seconds(threads, share=n) for n in (1 / 8, 1 / 4, 1 / 2, 1)}
+    batch = {n: _pass_seconds(threads, batch=n) for n in (16, 32, 64, 128)}
+    return {"clips": clips, "frames": frames, "batch": batch}
+
+
+def _pass_seconds(threads: int, clips: int = 128, share: float = 1.0, batch: int = 64) -> float:
+    caps = {name: int(cap * share) if name != "text" else cap for name, cap in schema.STEPS.items()}
+    case = bench_cases.Case("AV-MC(Semi)", stage="mixup")
+    way = bench_cases.fast_way(case, made_up(clips, caps))
+    order = torch.Generator().manual_seed(0)
+    with like_a_run(threads, True):
+        return median_seconds(lambda: [way.step(rows) for rows in way.data.shuffled(batch, order)], threads, 5)
+
+
+def seeds() -> dict[str, Any]:
+    """Wall seconds of runs on the simulated corpus, each time in a fresh process: one seed alone, at its better thread count, six
+    seeds together, their ratio. As many epochs for all: stopping early, seeds differ in their work by half."""
+    from avmc_core.simulated.corpus import ensure_corpus
+
+    ensure_corpus("ci")
+    found = {}
+    for model in ("AV-MC", "AV-MC(Semi)"):
+        one = {threads: _alone(model, 1, threads) for threads in (1, 2)}
+        best, together = min(one, key=one.get), _alone(model, SEEDS, 1)
+        found[model] = {"one": one[best], "threads": best, "six": together, "ratio": together / one[best]}
+    return found
+
+
+def _alone(model: str, count: int, threads: int) -> float:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_seconds, model, count, threads).result()
+
+
+def _seconds(model: str, count: int, threads: int) -> float:
+    from avmc_core.grid import run_all
+    from avmc_core.runs import Run, RunStore
+    from avmc_core.simulated.corpus import ensure_corpus
+
+    epochs = (("training.max_epochs", EPOCHS), ("training.patience", EPOCHS))
+    store, runs = ensure_corpus("ci"), [Run(model, seed, epochs) for seed in range(count)]
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        run_all(runs, store, RunStore(folder), threads=threads, progress_bar=False)
+        return time.perf_counter() - start

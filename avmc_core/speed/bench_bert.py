@@ -1,0 +1,36 @@
+"""Of models that fine-tune BERT, how much of a training step is spent outside BERT."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from avmc_core import registry, schema
+from avmc_core.batches import SplitData
+from avmc_core.speed.bench_cases import WORDS, Case, Way, bert, like_a_run, made_up, median_seconds, sizes_of
+
+STAGES = {"MISA": "train", "Self_MM": "train", "MMIM": "main", "Bert_MAG": "train"}
+FEW = 100  # words of the encoder that is hardly there
+
+
+def outside(
+    name: str, threads: int, steps: dict[str, int] = schema.STEPS, layers: int = 12, repeats: int = 9
+) -> dict[str, Any]:
+    """Seconds of a step with an encoder of BERT-base's size, of the same step with one that has no layers and hardly any words,
+    and the second as a share of the first: an upper bound, because embeddings and, where there is one, pooler stay."""
+    settings = registry.settings_of(name, {"text": "finetune"})
+    clips = settings.training.batch_size
+    split = made_up(clips, steps)
+    rows = torch.arange(clips)
+    seconds = {}
+    for label, (depth, words) in {"whole": (layers, WORDS), "rest": (0, FEW)}.items():
+        torch.manual_seed(0)
+        model = registry.builder(name)(settings, sizes_of(split), bert(depth, words)).train()
+        data = SplitData(replace(split, tokens=np.minimum(split.tokens, words - 1)), model.inputs)
+        way = Way(data, model, Case(name, stage=STAGES[name]))
+        with like_a_run(threads, True):
+            seconds[label] = median_seconds(lambda way=way: way.step(rows), threads, repeats)
+    return {"clips": clips, "threads": threads, **seconds, "share": seconds["rest"] / seconds["whole"]}

@@ -1,0 +1,228 @@
+"""What the benchmark times: one training step of a model, naive and fast, on made-up clips of the released sizes.
+
+Both ways start from the same arrays, weights and clips. The naive way reads padded float64 arrays clip by clip, runs
+``bench_naive``'s networks and, for AV-MC, a frozen text encoder of BERT-base's size in every forward pass (in evaluation mode;
+the released code leaves it in training mode, D16). The fast way is what ``avmc run`` does.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from avmc_core import registry, schema
+from avmc_core.batches import VIEWS, Batch, SplitData
+from avmc_core.data.store import Ragged, Split
+from avmc_core.execution import deterministic
+from avmc_core.models.base import Model, Sizes
+from avmc_core.speed.bench_limits import least
+from avmc_core.speed.bench_naive import naive
+
+MEAN_STEPS = {"text": 18, "audio": 370, "vision": 90}  # about those of the released clips
+STEPS_SHORT = {"text": 50, "audio": 116, "vision": 29}  # the embedded corpus's caps
+WORDS = 21_128  # of bert-base-chinese
+
+
+@dataclass(frozen=True)
+class Case:
+    """A step of one model. ``encoder``: the naive way runs BERT in the loop; ``stage`` as in ``Model.loss``."""
+
+    model: str
+    encoder: bool = False
+    stage: str = "train"
+    clips: int = 0  # 0: the model's own batch size
+
+
+CASES = {
+    "semi": Case("AV-MC(Semi)", encoder=True, stage="mixup"),
+    "supervised": Case("AV-MC", encoder=True, stage="mixup"),
+    "MulT": Case("MulT"),
+    "TFN": Case("TFN"),
+    "MFN": Case("MFN"),
+    "Graph_MFN": Case("Graph_MFN"),
+}
+
+
+def made_up(clips: int, steps: dict[str, int] = schema.STEPS, seed: int = 0) -> Split:
+    """Random clips with the released widths, caps ``steps``, and lengths of the released clips' mean and skew."""
+    rng = np.random.default_rng(seed)
+    part = rng.gamma(2.5, 1 / 2.5, clips)  # a clip's duration relative to the mean
+    ragged = {}
+    for name, cap in steps.items():
+        mean = MEAN_STEPS[name] * cap / schema.STEPS[name]
+        lengths = np.clip(part * mean, 3, cap).astype(np.int64)
+        lengths[0] = cap
+        values = rng.standard_normal((lengths.sum(), schema.DIMS[name]), dtype=np.float32)
+        ragged[name] = Ragged.of(((values, np.concatenate([[0], lengths.cumsum()])),), cap)
+    valid = np.arange(steps["text"]) < ragged["text"].lengths[:, None]
+    tokens = np.stack([rng.integers(1, WORDS, valid.shape) * valid, valid, np.zeros_like(valid)], 1).astype(np.int64)
+    labels = (rng.integers(-5, 6, (clips, len(schema.TASKS))) / 5).astype(np.float32)
+    return Split("train", pd.DataFrame(), **ragged, tokens=tokens, labels=labels, mask=np.ones(clips, bool))
+
+
+class PaddedArrays:
+    """The naive data path: everything padded in float64, read clip by clip."""
+
+    def __init__(self, split: Split, fast: SplitData):
+        self.arrays = {m: getattr(split, m).padded(np.arange(len(split))).astype(np.float64) for m in schema.MODALITIES}
+        self.split, self.fast = split, fast
+
+    def batch(self, rows: Tensor) -> Batch:
+        fields = {}
+        for name, array in self.arrays.items():
+            view = getattr(self.fast.inputs, name)
+            x = torch.stack([torch.tensor(array[row], dtype=torch.float32) for row in rows])
+            lengths = getattr(self.split, name).lengths[rows]
+            if view == "cls":
+                x = x[:, 0]
+            elif VIEWS[view] is not None:
+                x = x.sum(1) / (array.shape[1] if view == "padded_mean" else torch.tensor(lengths)[:, None])
+            elif view != "padded":
+                x = x[:, : lengths.max()]
+            fields[name] = x
+        return replace(self.fast.batch(rows), **fields)
+
+
+def bert(layers: int = 12, words: int = WORDS) -> nn.Module:
+    """An encoder of the size of bert-base-chinese, unless told otherwise, with random weights."""
+    from transformers import BertConfig, BertModel
+
+    return BertModel(BertConfig(vocab_size=words, num_hidden_layers=layers), add_pooling_layer=False)
+
+
+def text_encoder() -> nn.Module:
+    """The same, frozen and in evaluation mode."""
+    return bert().eval().requires_grad_(False)
+
+
+@dataclass
+class Way:
+    """One way of making a step: its data, network and optimiser."""
+
+    data: Any
+    model: Model
+    case: Case
+
+    def __post_init__(self):
+        self.optimizer = self.model.optimizers()[
+            -1
+        ]  # of the models timed here, MMIM alone has two: this is the main one
+
+    def step(self, rows: Tensor) -> dict[str, Tensor]:
+        """Batch, losses, gradients, update."""
+        batch = self.data.batch(rows)
+        self.model.zero_grad(set_to_none=True)
+        losses = self.model.loss(batch, self.case.stage)
+        losses["total"].backward()
+        self.model.after_backward(batch, 2)
+        self.optimizer.step()
+        return losses
+
+
+def fast_way(case: Case, split: Split, encoder: nn.Module | None = None) -> Way:
+    """What ``avmc run`` does: text features once for the store, whose cost is not part of a step."""
+    model = network(case, split)
+    data = SplitData(split, model.inputs)
+    if encoder is not None:
+        batches = [data.batch(rows) for rows in torch.arange(len(data)).split(32)]
+        data._dense["text"] = torch.cat([encode(encoder, batch) for batch in batches])
+    return Way(data, model, case)
+
+
+def naive_way(case: Case, split: Split, encoder: nn.Module | None = None) -> Way:
+    """Padded arrays, plain networks, and the text encoder, if given, in every forward pass."""
+    model = naive(network(case, split))
+    if encoder is not None:
+        plain = model.forward
+        model.forward = lambda batch: plain(replace(batch, text=encode(encoder, batch)))
+    return Way(PaddedArrays(split, SplitData(split, model.inputs)), model, case)
+
+
+def network(case: Case, split: Split) -> Model:
+    """The published network; the same weights at every call."""
+    torch.manual_seed(0)
+    return registry.builder(case.model)(registry.settings_of(case.model), sizes_of(split))
+
+
+def sizes_of(split: Split) -> Sizes:
+    return Sizes(**{f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}, train_clips=len(split))
+
+
+def encode(encoder: nn.Module, batch: Batch) -> Tensor:
+    """[CLS] states of the sentences (B, 768)."""
+    ids, mask, segments = batch.tokens.unbind(1)
+    with torch.no_grad():
+        return encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state[:, 0]
+
+
+def agreement(slow: Way, fast: Way, rows: Tensor) -> dict[str, float]:
+    """Largest relative difference of the losses, and of the gradients relative to each parameter's largest entry, without
+    dropout and with the same mixup."""
+    losses, gradients = [], []
+    for way in (slow, fast):
+        way.model.eval()
+        way.model.zero_grad()
+        torch.manual_seed(1)
+        found = way.model.loss(way.data.batch(rows), way.case.stage)
+        found["total"].backward()
+        losses.append({name: value.item() for name, value in found.items()})
+        gradients.append({n: p.grad.clone() for n, p in way.model.named_parameters() if p.grad is not None})
+        way.model.train()
+    return {
+        "loss": max(abs(losses[0][n] - v) / max(abs(v), 1e-6) for n, v in losses[1].items()),
+        "gradient": max(
+            float((gradients[0][n] - g).abs().max() / g.abs().max().clamp(min=1e-6)) for n, g in gradients[1].items()
+        ),
+    }
+
+
+def median_seconds(function: Callable[[], Any], threads: int, repeats: int = 15, budget: float = 5.0) -> float:
+    """Median over at most ``repeats`` calls, after one that does not count unless the budget of seconds is gone by then.
+
+    One thread is timed by its processor time, which others on the machine disturb less, several by the wall clock.
+    """
+    clock = time.process_time if threads == 1 else time.perf_counter
+    times: list[float] = []
+    while len(times) <= repeats and (not times or sum(times) < budget):
+        start = clock()
+        function()
+        times.append(clock() - start)
+    return statistics.median(times[1:] or times)
+
+
+@contextmanager
+def like_a_run(threads: int, fast: bool):
+    """A run's surroundings for the fast way, PyTorch's defaults for the naive one."""
+    if fast:
+        with deterministic(threads):
+            yield
+    else:
+        torch.set_num_threads(threads)
+        yield
+
+
+def time_step(
+    name: str, threads: int, encoder: nn.Module | None, steps: dict[str, int] = schema.STEPS, repeats: int = 15
+) -> dict[str, Any]:
+    """Seconds of one step both ways, their ratio, how far losses and gradients are apart, and the least that a step must do."""
+    case = CASES[name]
+    clips = case.clips or registry.settings_of(case.model).training.batch_size
+    split = made_up(clips, steps)
+    slow, fast = (make(case, split, encoder if case.encoder else None) for make in (naive_way, fast_way))
+    rows = torch.randperm(clips, generator=torch.Generator().manual_seed(0))
+    result: dict[str, Any] = {"clips": clips, "threads": threads}
+    with like_a_run(threads, True):
+        result |= agreement(slow, fast, rows) | least(fast, rows)
+    for way, label in ((slow, "naive"), (fast, "fast")):
+        with like_a_run(threads, label == "fast"):
+            result[label] = median_seconds(lambda way=way: way.step(rows), threads, repeats)
+    return result | {"ratio": result["naive"] / result["fast"]}

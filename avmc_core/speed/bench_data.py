@@ -1,0 +1,117 @@
+"""What getting at the data costs: import, open, first batch, each in a process of its own, beside the naive way.
+
+Naive is what ``pickle.load`` leads to: the whole file in memory, as padded float64 arrays that are views of its bytes. Our own
+reader makes the same of bytes in memory (a test compares the two, arrays and peaks), so that nothing here unpickles.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avmc_core import schema
+from avmc_core.data.released_writer import Padded, write_supervised
+from avmc_core.data.store import Split
+from avmc_core.speed.bench_cases import made_up
+
+ROWS = {"train": 2722, "valid": 647, "test": 1034}  # of the released file
+SHARE = 8  # the short benchmark takes one clip of so many
+PARTS = (8, 4, 2, 1)  # training takes one training clip of so many
+
+NAIVE = """
+import torch
+from avmc_core.data.unpickle import parse
+split = parse(memoryview(Path(source).read_bytes()), source)["train"]
+batch = [torch.stack([torch.tensor(split[m][row], dtype=torch.float32) for row in range(64)]) for m in ("text", "audio", "vision")]
+"""
+IMPORT = """
+from avmc_core.data.importing import import_released
+import_released(target, source, progress=False)
+"""
+OPEN = """
+import torch
+from avmc_core.batches import SplitData
+from avmc_core.data.store import open_store
+SplitData(open_store(target).split("train")).batch(torch.arange(64))
+"""
+TRAIN = """
+import numpy as np, torch
+from avmc_core.speed.bench_cases import Case, fast_way
+from avmc_core.protocol import take
+from avmc_core.data.store import open_store
+split = open_store(target).split("train")
+way = fast_way(Case("AV-MC(Semi)", stage="mixup"), take(split, np.arange(len(split) // {part}), "train"))
+order = torch.Generator().manual_seed(0)
+while len(own) <= 40:  # as many steps whatever the clips
+    for rows in way.data.shuffled(64, order):
+        way.step(rows)
+        own.append(status_mb("RssAnon"))
+"""
+MEASURED = """
+import json, sys, time
+from pathlib import Path
+
+own = [0]  # memory that no file backs, where it is asked for
+def status_mb(field):  # of this program alone; getrusage would count what its parent held when it was started
+    return int(Path("/proc/self/status").read_text().split(field + ":")[1].split()[0]) / 1024
+
+source, target = sys.argv[1:]
+import torch, avmc_core.batches, avmc_core.data.importing
+loaded = status_mb("VmHWM")
+start = time.perf_counter()
+{code}
+found = {{"seconds": time.perf_counter() - start, "peak_mb": status_mb("VmHWM"), "libraries_mb": loaded, "own_mb": max(own)}}
+print(json.dumps(found))
+"""
+
+
+def data_path(full: bool) -> dict[str, Any]:
+    """Seconds and peak memory (whole process, and of the libraries alone) of each way, on a made-up supervised file; the same, and
+    the largest memory that is not the mapped store's (``own_mb``), of 40 steps of training on growing parts of its clips."""
+    share = 1 if full else SHARE
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "s.pkl"), Path(folder, "store")
+        write_supervised(source, {name: released_columns(name, rows // share) for name, rows in ROWS.items()})
+        result = {"clips": sum(rows // share for rows in ROWS.values()), "gigabytes": source.stat().st_size / 1e9}
+        for name, code in {"import": IMPORT, "open": OPEN, "pickle": NAIVE}.items():
+            result[name] = _measured(code, source, target)
+        result["train"] = {
+            ROWS["train"] // share // part: _measured(TRAIN.format(part=part), source, target) for part in PARTS
+        }
+    return result
+
+
+def _measured(code: str, source: Path, target: Path) -> dict[str, float]:
+    words = [sys.executable, "-c", MEASURED.format(code=code), source, target]
+    return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+
+def released_columns(name: str, clips: int) -> dict[str, Any]:
+    """Made-up clips under the released keys."""
+    split = made_up(clips)
+    return {
+        "id": np.array([f"{name}_{row // 30:04d}$_${row:04d}" for row in range(clips)]),
+        "audio": _padded(split, "audio"),
+        "vision": _padded(split, "vision"),
+        "raw_text": np.array(["字" * int(length) for length in split.text.lengths]),
+        "text": _padded(split, "text"),
+        "text_bert": split.tokens,
+        "audio_lengths": split.audio.lengths,
+        "vision_lengths": split.vision.lengths,
+        "annotations": np.array(["Negative", "Neutral", "Positive"])[np.sign(split.labels[:, 0]).astype(int) + 1],
+        **{
+            schema.LABEL_KEYS[task]: np.round(split.labels[:, schema.TASKS.index(task)].astype(np.float64), 1)
+            for task in schema.TASKS
+        },
+    }
+
+
+def _padded(split: Split, modality: str) -> Padded:
+    ragged = getattr(split, modality)
+    return Padded(ragged.parts[0][0], ragged.lengths, ragged.steps)
