@@ -29,7 +29,7 @@ def write_sealed(path: Path, tensors: Mapping[str, np.ndarray], facts: Mapping[s
     }  # the buffer is written as it is
     facts = dict(facts or {})
     text = json.dumps({**facts, SEAL: _seal(tensors, facts)}, sort_keys=True)
-    temporary = path.with_suffix(".writing")
+    temporary = path.with_name(f"{path.name}.writing")
     save_file(tensors, temporary, {"avmc": text})  # one key: safetensors writes several in no fixed order
     os.replace(temporary, path)
 

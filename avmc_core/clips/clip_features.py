@@ -73,6 +73,9 @@ class Visual(Protocol):
     @property
     def name(self) -> str: ...
 
+    def identity(self, clip: Path) -> str:
+        """Changes with what the faces of the clip depend on besides its file and the settings."""
+
     def look(self, image: np.ndarray) -> Any:
         """Called with each frame, (H, W, 3) uint8 RGB, at 25 per second."""
 

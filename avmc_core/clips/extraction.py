@@ -1,26 +1,23 @@
 """From a folder of clips to a feature store: in parallel, clip by clip, each of them once.
 
-Finished clips wait in a folder beside the store until it is written, so that a killed extraction goes on where it was. One
-clip that cannot be read costs that clip only.
+Finished clips wait, sealed, in a hidden folder beside the store until it is written, so that a killed extraction goes on where
+it was. One clip that cannot be read costs that clip only.
 """
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors import safe_open
-from safetensors.numpy import save_file
 from tqdm import tqdm
 
 from avmc_core import schema
@@ -34,10 +31,15 @@ from avmc_core.data.released import ID_SEPARATOR
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_extra, write_index, write_split
 from avmc_core.errors import InputError
+from avmc_core.sealed import read_sealed, write_sealed
 from avmc_core.settings import as_dict, digest
 from avmc_core.text_encoder import encode, load_encoder
 
 REPORT = "extraction.csv"  # in the store's folder: what became of every clip
+PATHS = ("openface", "talknet", "wav2vec")  # settings of which a store says the name alone, not where it lay
+MARKER = (
+    "finished-clips-of-avmc-extract"  # a file by which a folder is known as one that an extraction made, and may remove
+)
 
 
 @dataclass(frozen=True)
@@ -64,22 +66,28 @@ def extract(
     ``clips``: a folder with a meta.csv of the released columns and files ``<video_id>/<clip_id>.mp4``, or one clip, whose
     transcript is ``text``. ``bert``: a local folder or a name in the local cache; the network is never asked.
     Raises InputError, before any work, for what no clip can do without; and when not one clip is kept. After failures the
-    finished clips stay in ``work``, so that a second attempt repeats only the others.
+    finished clips stay in ``work``, so that a second attempt repeats only the others. The folder ``work`` is the extraction's
+    own: one that it did not make is refused, as is a place for the store in ``clips``, and neither is touched.
     """
     clips, store = Path(clips), Path(store)
     if os.path.lexists(store):
         raise InputError(store, "something already there", "a path that does not exist yet")
+    work = store.with_name(f".{store.name}.extracting")
+    for place in (store, work):
+        if _within(place, clips) or _within(clips, place):
+            raise InputError(
+                place, f"a place in {clips}, or around it", "one apart from the clips, which are only read"
+            )
     table = clip_table(clips, text)
     visual, encoder = clip_features.backend(settings), load_encoder(bert)
-    work = store.with_name(f"{store.name}.clips")
-    work.mkdir(parents=True, exist_ok=True)
+    _claim(work)
     detector = talknet.version(settings.talknet) if settings.talknet else speaker.NAME
     hearing = {wav2vec.NAME: wav2vec.version(settings.wav2vec, settings.wav2vec_layers)} if settings.wav2vec else {}
     if settings.wav2vec_layers:
         hearing["wav2vec_layers"] = wav2vec.layers(settings.wav2vec)
     code = code_hash(["avmc_core.clips.clip_features"])
     key = digest({"settings": as_dict(settings), "weights": [detector, hearing], "code": code})
-    table["entry"] = [work / f"{_entry(key, row)}.safetensors" for row in table.itertuples()]
+    table["entry"] = [work / f"{_entry(key, row, visual)}.safetensors" for row in table.itertuples()]
     reports = _reports(table, settings, jobs, progress)
     table = pd.concat([table, pd.DataFrame([asdict(report) for report in reports])], axis=1)
     kept = table[table["outcome"] == "kept"]
@@ -95,14 +103,36 @@ def extract(
             "vision": f"{visual.name}; {clip_features.SCALING}",
             "speaker": detector if (kept["faces"] > 1).any() else "one face in every clip",
             "approximation": visual.approximation,
-            "settings": as_dict(settings),
+            "settings": as_dict(settings) | {name: Path(getattr(settings, name)).name for name in PATHS},
             **hearing,
         }
-        _write(folder, kept, encoder, source)
+        _write(folder, kept, encoder, settings, source)
         table[["id", *asdict(reports[0])]].to_csv(folder / REPORT, index=False, float_format="%.3f")
     if (table["outcome"] != "failed").all():
-        shutil.rmtree(work)
+        _remove(work)
     return Extraction(open_store(store), table[["id", *asdict(reports[0])]].set_index("id"), work)
+
+
+def _within(a: Path, b: Path) -> bool:
+    """Whether ``a`` is ``b`` or lies in it, whatever links lead there."""
+    return a.resolve().is_relative_to(b.resolve())
+
+
+def _claim(work: Path) -> None:
+    """Makes the folder for finished clips, or takes one that an earlier attempt left. Raises InputError for any other."""
+    if os.path.lexists(work) and (work.is_symlink() or not work.is_dir()):
+        raise InputError(work, "no folder", "nothing, or what an earlier extraction left there")
+    work.mkdir(parents=True, exist_ok=True)
+    if any(work.iterdir()) and not (work / MARKER).is_file():
+        raise InputError(work, f"files without {MARKER}", "nothing, or what an earlier extraction left there")
+    (work / MARKER).touch()
+
+
+def _remove(work: Path) -> None:
+    """Removes a folder that ``_claim`` took; the marker last, so that after a kill it is still known as such a folder."""
+    for path in sorted(work.iterdir(), key=lambda path: path.name == MARKER):
+        path.unlink()
+    work.rmdir()
 
 
 def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
@@ -125,10 +155,11 @@ def _find(folder: Path, clip_id: str) -> Path:
     return next((path for path in candidates if path.is_file()), candidates[0])
 
 
-def _entry(key: str, row) -> str:
+def _entry(key: str, row, visual: clip_features.Visual) -> str:
     """Changes with the clip's file and with whatever the features depend on."""
     stat = row.path.stat() if row.path.is_file() else None
-    return digest([key, row.id, str(row.path.resolve()), *((stat.st_size, stat.st_mtime_ns) if stat else ())])[:32]
+    file = (stat.st_size, stat.st_mtime_ns) if stat else ()
+    return digest([key, row.id, str(row.path.resolve()), visual.identity(row.path), *file])[:32]
 
 
 def _reports(table: pd.DataFrame, settings: ExtractionSettings, jobs: int | None, progress: bool) -> list[Report]:
@@ -137,8 +168,9 @@ def _reports(table: pd.DataFrame, settings: ExtractionSettings, jobs: int | None
     for row in table.itertuples():
         if not row.text.strip():
             reports[row.Index] = Report("failed", f"{row.id}: no transcript; expected one in meta.csv or with --text")
-        elif row.entry.exists():
-            reports[row.Index] = _load(row.entry)[1]
+        else:
+            with suppress(InputError):  # not there yet, or not as it was written: it is made again
+                reports[row.Index] = _load(row.entry)[1]
     missing = [row for row in table.itertuples() if row.Index not in reports]
     jobs = min(jobs or os.cpu_count() or 1, len(missing))
     with tqdm(total=len(table), initial=len(reports), unit="clip", desc="extract", disable=not progress) as bar:
@@ -189,25 +221,21 @@ def _work(path: Path, entry: Path, settings: ExtractionSettings) -> Report:
     arrays = {} if features is None else {"audio": features.audio, "vision": features.vision}
     if features is not None and features.wav2vec is not None:
         arrays[wav2vec.NAME] = features.wav2vec
-    # safetensors writes the buffer as it is
-    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with new_file(entry) as temporary:
-        save_file(tensors, temporary, {"report": json.dumps(asdict(report))})
+        write_sealed(temporary, arrays, {"report": asdict(report)})
     return report
 
 
 def _load(entry: Path) -> tuple[dict[str, np.ndarray], Report]:
-    with safe_open(entry, "np") as file:
-        report = Report(**json.loads(file.metadata()["report"]))
-        return {name: file.get_tensor(name) for name in file.keys()}, report  # noqa: SIM118
+    arrays, facts = read_sealed(entry, "an extracted clip as it was written")
+    return arrays, Report(**facts["report"])
 
 
-def _write(folder: Path, kept: pd.DataFrame, encoder, source: dict) -> None:
+def _write(folder: Path, kept: pd.DataFrame, encoder, settings: ExtractionSettings, source: dict) -> None:
     """The files of the store: clips in the order of the table, text encoded here."""
     splits = [*schema.SPLITS, *([schema.UNLABELLED] if (kept["split"] == schema.UNLABELLED).any() else [])]
-    weights, every_layer = (source["settings"][name] for name in ("wav2vec", "wav2vec_layers"))
-    cap, width = wav2vec.shape(weights, every_layer) if weights else (0, 0)
-    extras = {wav2vec.NAME: width} if weights else {}
+    cap, width = wav2vec.shape(settings.wav2vec, settings.wav2vec_layers) if settings.wav2vec else (0, 0)
+    extras = {wav2vec.NAME: width} if settings.wav2vec else {}
     caps = {**schema.STEPS, **dict.fromkeys(extras, cap)}
     clips, files = {}, {}
     for name in splits:

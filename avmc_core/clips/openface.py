@@ -5,6 +5,7 @@ OpenFace is the user's own program, or was run before and left its CSV files. It
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import tempfile
 from pathlib import Path
@@ -74,6 +75,11 @@ class OpenFace:
     def name(self) -> str:
         return f"OpenFace CSV files ({' '.join(FLAGS)})" if self.program.is_dir() else f"OpenFace {self.program.name}"
 
+    def identity(self, clip: Path) -> str:
+        """SHA-256 (hex) of the clip's CSV file, or of the program; "" where there is no such file."""
+        file = self._csv(clip) if self.program.is_dir() else self.program
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+
     def look(self, image: np.ndarray) -> None:
         """OpenFace decodes the clip itself."""
 
@@ -81,8 +87,7 @@ class OpenFace:
         """The faces of ``clip``, each (F, 177). Raises InputError when there is no CSV file, or the program fails."""
         clip = Path(clip)
         if self.program.is_dir():
-            nested = self.program / clip.parent.name / f"{clip.stem}.csv"
-            return read_csv(nested if nested.exists() else self.program / f"{clip.stem}.csv", len(seen))
+            return read_csv(self._csv(clip), len(seen))
         with tempfile.TemporaryDirectory() as folder:
             command = [self.program, "-f", clip, "-out_dir", folder, "-of", "faces", *FLAGS]
             try:
@@ -94,3 +99,7 @@ class OpenFace:
                 said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
                 raise InputError(clip, f"OpenFace ended with {done.returncode} and said: {said[0]}", "its CSV file")
             return read_csv(made, len(seen))
+
+    def _csv(self, clip: Path) -> Path:
+        nested = self.program / clip.parent.name / f"{clip.stem}.csv"
+        return nested if nested.exists() else self.program / f"{clip.stem}.csv"

@@ -130,7 +130,7 @@ def test_wav2vec_features_stand_beside_the_others(clips, bert, tmp_path):
     assert layered.manifest["source"]["extraction"]["wav2vec_layers"] == 3
     with pytest.raises(InputError, match="downloaded beforehand"):
         extract(clip, tmp_path / "other", ExtractionSettings(wav2vec="nowhere"), text=TEXTS[0], bert=bert)
-    assert not (tmp_path / "other.clips").exists()
+    assert not (tmp_path / ".other.extracting").exists()
 
 
 def test_missing_weights_are_one_error_before_any_work(clips, tmp_path):
@@ -157,7 +157,7 @@ def test_a_killed_extraction_goes_on_where_it_was(bert, tmp_path):
     words = ["extract", folder, store, "--bert", bert, "--jobs", "1"]
     command = [*COMMAND, *map(str, words)]
     running = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    work = tmp_path / "store.clips"
+    work = tmp_path / ".store.extracting"
     while len(finished := list(work.glob("*.safetensors"))) < 2:
         assert running.poll() is None
         time.sleep(0.02)

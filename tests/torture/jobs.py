@@ -119,7 +119,7 @@ def _extraction(shared: Path) -> Job:
 
     def work(folder: Path) -> None:
         if (folder / "store").exists():  # killed after the last step but one, which clears up
-            shutil.rmtree(folder / "store.clips", ignore_errors=True)
+            shutil.rmtree(folder / ".store.extracting", ignore_errors=True)
             return
         settings = ExtractionSettings(visual="openface", openface=str(source / "faces"))
         extract(source, folder / "store", settings, bert=str(source / "bert"), jobs=1, progress=False)

@@ -1,0 +1,154 @@
+"""What an extraction may touch: its own folder, never the user's clips; and finished clips that a disk damaged are made again."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avmc_core import schema, text_encoder
+from avmc_core.clips import extraction
+from avmc_core.clips.clip_features import ClipFeatures, ExtractionSettings, Report
+from avmc_core.clips.extraction import MARKER, extract
+from avmc_core.clips.openface import OpenFace
+from avmc_core.errors import InputError
+
+SPLITS = (*schema.SPLITS, "train")
+
+
+class Faces:
+    """A backend that looks at nothing."""
+
+    name, approximation = "fake", "visual features are made up"
+
+    def identity(self, clip):
+        return ""
+
+
+@pytest.fixture
+def clips(tmp_path, monkeypatch) -> Path:
+    """Four files that are no videos; what is read from them is their size, in every feature. "broken" fails."""
+
+    def read(path, visual, settings):
+        if path.read_bytes() == b"broken":
+            raise InputError(path, "broken", "a clip")
+        read.calls += 1
+        value = float(path.stat().st_size)
+        audio, vision = np.full((5, 25), value, np.float32), np.full((4, 177), value, np.float32)
+        report = Report("kept", audio_steps=5, vision_steps=4, speaker="one face")
+        return ClipFeatures(audio, vision, np.arange(4), np.zeros(1, np.float32)), report
+
+    read.calls = 0
+    encoder = text_encoder.build_encoder()
+    monkeypatch.setattr(extraction.clip_features, "backend", lambda settings: Faces())
+    monkeypatch.setattr(extraction.clip_features, "extract_clip", read)
+    monkeypatch.setattr(extraction.acoustic, "version", lambda: "fake")
+    monkeypatch.setattr(extraction, "load_encoder", lambda name: encoder)
+    extraction._visual.cache_clear()
+    folder = tmp_path / "clips"
+    (folder / "v").mkdir(parents=True)
+    rows = []
+    for number, split in enumerate(SPLITS):
+        (folder / "v" / f"{number}.mp4").write_bytes(b"x" * (10 + number))
+        rows.append(f"v,{number},你好,0.2,0.2,0.2,0.2,Positive,{split}")
+    header = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode"
+    (folder / "meta.csv").write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    return folder
+
+
+def everything(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def run(clips, store):
+    return extract(clips, store, jobs=1, progress=False)
+
+
+def test_nothing_is_left_beside_the_store(clips, tmp_path):
+    run(clips, tmp_path / "store")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clips", "store"]
+
+
+@pytest.mark.parametrize("name", ["mine.clips", ".mine.extracting"])
+def test_the_users_own_folder_of_any_name_stays(clips, tmp_path, name):
+    """A folder of videos beside the store, named like one of ours, was once taken for it and removed."""
+    own = clips.rename(tmp_path / name)
+    before = everything(own)
+    if name.startswith("."):
+        with pytest.raises(InputError, match="apart from the clips"):
+            run(own, tmp_path / "mine")
+    else:
+        run(own, tmp_path / "mine")
+    assert everything(own) == before
+
+
+@pytest.mark.parametrize("place", ["clips/store", "clips", "link/store"])
+def test_a_store_among_the_clips_is_refused(clips, tmp_path, place):
+    (tmp_path / "link").symlink_to(clips)
+    before = everything(clips)
+    with pytest.raises(InputError):
+        run(clips, tmp_path / place)
+    assert everything(clips) == before
+
+
+@pytest.mark.parametrize("make", ["folder", "file", "link"])
+def test_a_working_folder_that_we_did_not_make_is_refused(clips, tmp_path, make):
+    work, other = tmp_path / ".store.extracting", tmp_path / "other"
+    other.mkdir()
+    (other / "precious").write_text("mine")
+    if make == "folder":
+        other.rename(work)
+    elif make == "file":
+        work.write_text("mine")
+    else:
+        (other / MARKER).touch()
+        work.symlink_to(other)
+    before = everything(tmp_path)
+    with pytest.raises(InputError, match=r"\.store\.extracting"):
+        run(clips, tmp_path / "store")
+    assert everything(tmp_path) == before and not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: data[:-3] + b"\x7f" + data[-2:]])
+def test_a_damaged_finished_clip_is_made_again(clips, tmp_path, damage):
+    """Cut short or with a flipped byte: neither taken, nor in the way."""
+    (clips / "v" / "1.mp4").write_bytes(b"broken")
+    first = run(clips, tmp_path / "first")
+    entries = sorted(first.work.glob("*.safetensors"))
+    assert len(entries) == 3
+    for path in entries:
+        path.write_bytes(damage(path.read_bytes()))
+    first.work.rename(tmp_path / ".second.extracting")
+    before = extraction.clip_features.extract_clip.calls
+    second = run(clips, tmp_path / "second")
+    assert second.store.digest == first.store.digest
+    assert extraction.clip_features.extract_clip.calls == before + 3
+    second.work.rename(tmp_path / ".third.extracting")
+    run(clips, tmp_path / "third")
+    assert extraction.clip_features.extract_clip.calls == before + 3  # what is whole is not made again
+
+
+def test_other_results_of_openface_make_other_clips(tmp_path):
+    """Its CSV files and its program are no part of the settings, which name only their place."""
+    (row,) = extraction.clip_table(_file(tmp_path / "a.mp4", "x"), "你好").itertuples()
+    for place in (tmp_path / "faces" / "a.csv", tmp_path / "FeatureExtraction"):
+        _file(place, "one")
+        visual = OpenFace(place.parent if place.suffix else place)
+        entries = [extraction._entry("key", row, visual) for text in ("one", "two", "one") if _file(place, text)]
+        assert entries[0] == entries[2] != entries[1]
+
+
+def _file(path: Path, text: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_store_does_not_say_where_the_program_lay(clips, tmp_path):
+    settings = ExtractionSettings(openface=str(tmp_path / "private" / "FeatureExtraction"))
+    store = extract(clips, tmp_path / "store", settings, jobs=1, progress=False).store
+    assert str(tmp_path) not in (store.path / "manifest.json").read_text()
+    said = store.manifest["source"]["extraction"]["settings"]
+    assert said == dataclasses.asdict(settings) | {"openface": "FeatureExtraction"}
