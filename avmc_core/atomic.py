@@ -25,19 +25,26 @@ def new_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path: str | Path) -> Iterator[Path]:
+def new_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     """Yields a temporary folder to fill; renames it to ``path`` when the block ends without an exception.
 
-    Raises InputError when ``path`` exists already.
+    With ``replace`` what is at ``path`` then makes way, whatever it is: the caller knows that it may be removed. Else raises
+    InputError when ``path`` exists already.
     """
     path = Path(path)
-    if os.path.lexists(path):
+    if os.path.lexists(path) and not replace:
         raise InputError(path, "something already there", "a path that does not exist yet")
     with _temporary_sibling(path) as temporary:
         temporary.mkdir()
         yield temporary
         sync(temporary)
-        os.rename(temporary, path)
+        if os.path.lexists(path):
+            with _temporary_sibling(path) as old:
+                os.rename(path, old)
+                os.rename(temporary, path)
+                _remove(old)
+        else:
+            os.rename(temporary, path)
         sync(path.parent)
 
 

@@ -92,6 +92,42 @@ def test_another_bundle_replaces_the_old_one(made):
     assert not (folder / "tables" / "stale.csv").exists()
 
 
+@pytest.mark.parametrize("name", ["results", "v1.2"])
+def test_nothing_but_an_earlier_bundle_is_replaced(made, tmp_path, name):
+    """A folder of the user's was once removed, and a zip file of that name overwritten."""
+    own, packed = tmp_path / name / "thesis.txt", tmp_path / f"{name}.zip"
+    own.parent.mkdir()
+    own.write_text("years of work")
+    with pytest.raises(InputError, match=f"without the {METADATA}"):
+        made(name)
+    other = own.with_name(METADATA)  # another's crate
+    other.write_text(json.dumps({"@graph": [{"@id": "./", "name": "Recordings"}]}))
+    with pytest.raises(InputError, match=f"without the {METADATA}"):
+        made(name)
+    assert own.read_text() == "years of work" and other.exists()
+    own.unlink(), other.unlink()
+    for content in (b"years of work", b"PK\5\6" + bytes(18)):  # an empty zip file
+        packed.write_bytes(content)
+        with pytest.raises(InputError, match="no bundle"):
+            made(name)
+        assert packed.read_bytes() == content and list(own.parent.iterdir()) == []
+    packed.unlink()
+    assert made(name) == own.parent == made(name)
+    (tmp_path / "linked").symlink_to(own.parent)
+    with pytest.raises(InputError, match="no folder"):
+        made("linked")
+    assert zipfile.is_zipfile(packed) and not list(tmp_path.glob(".*"))
+
+
+def test_a_bundle_that_fails_leaves_the_old_one(made, monkeypatch):
+    folder = made()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr(bundle, "write_crate", lambda *words: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        made()
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
 def test_results_on_real_data_must_not_hold_sentences(made, tmp_path):
     artefacts.save("figures", {"said": "今天的电影"}, {"data": "real store"})
     with pytest.raises(InputError, match="Chinese text"):

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import math
-import shutil
+import os
 import sys
 import zipfile
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ from avmc_core.errors import InputError
 from avmc_core.experiments import EXPERIMENTS
 from avmc_core.grid import default_device, run_store
 from avmc_core.home import home
-from avmc_core.publishing.crate import write_crate
+from avmc_core.publishing.crate import METADATA, write_crate
 from avmc_core.runs import Record, Run, RunStore
 from avmc_core.settings import as_dict
 from avmc_core.simulated.corpus import ensure_corpus
@@ -58,24 +58,53 @@ SAID = {
 
 
 def write_bundle(folder: str | Path, store: Store, names: Iterable[str], profile: str = "ci") -> Path:
-    """Writes the bundle to ``folder`` (replaced if it is there) and, beside it, the same as a ``.zip``; returns the folder.
+    """Writes the bundle to ``folder`` and, beside it, the same as a ``.zip``, in the place of an earlier bundle and of nothing
+    else; returns the folder.
 
     ``names`` are saved results (``artefacts.save``) to include; of the runs, those that the declared experiments refer to at
-    ``profile`` and that are in the run store. Raises InputError when a result is missing, or made from real data
-    and holds Chinese text.
+    ``profile`` and that are in the run store. Raises InputError, before anything is written, when a result is missing, or
+    made from real data and holds Chinese text; and when other things than a bundle are where it is to be.
     """
-    folder = Path(folder)
+    folder = Path(os.path.abspath(folder))  # "." has no name
+    packed = archive(folder)
+    _check_replaceable(folder, packed)
     saved = {name: _saved(name) for name in sorted(set(names))}
     described = _runs(run_store(), store, profile)
-    shutil.rmtree(folder, ignore_errors=True)
-    with new_folder(folder) as made:
+    with new_folder(folder, replace=True) as made:
         commands = _write_results(made, saved) | _write_runs(made, described, store, profile)
         mark = data_mark(store)
         (made / "README.md").write_text(README.format(data=mark), encoding="utf-8")
         write_crate(made, NAME, DESCRIPTION + mark, SAID, commands)
-    with new_file(folder.with_suffix(".zip")) as archive:
-        _zip(folder, archive)
+    with new_file(packed) as temporary:
+        _zip(folder, temporary)
     return folder
+
+
+def archive(folder: Path) -> Path:
+    """Where the zip file of a bundle is."""
+    return folder.with_name(f"{folder.name}.zip")
+
+
+def _check_replaceable(folder: Path, packed: Path) -> None:
+    """Raises InputError unless each of the two is an earlier bundle, or not there; an empty folder will do as well."""
+    if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
+        raise InputError(folder, "no folder", "a new place, or the folder of an earlier bundle, which is replaced")
+    if folder.is_dir() and any(folder.iterdir()) and not _ours(folder):
+        raise InputError(
+            folder, f"files without the {METADATA} of a bundle", "a new or empty folder, or an earlier bundle"
+        )
+    if os.path.lexists(packed) and not _ours(packed):
+        raise InputError(packed, "something that is no bundle", "nothing, or the zip file of an earlier bundle")
+
+
+def _ours(place: Path) -> bool:
+    """Whether a folder or a zip file is a bundle, by its description."""
+    try:
+        root = place if place.is_dir() else zipfile.Path(place, f"{place.stem}/")
+        graph = json.loads((root / METADATA).read_text(encoding="utf-8"))["@graph"]
+        return any(entity["@id"] == "./" and entity["name"] == NAME for entity in graph)
+    except Exception:  # whatever is wrong with it, it is not one
+        return False
 
 
 def _saved(name: str) -> str:
@@ -185,11 +214,14 @@ def _zip(folder: Path, archive: Path) -> None:
 @click.option("--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, type=click.Choice(["ci", "full"]))
 @click.option("--store", envvar="AVMC_STORE", default="", help="An imported store; default: the simulated corpus.")
 def main(folder: str, profile: str, store: str) -> None:
-    """Write all results into FOLDER: tables as CSV, per-clip predictions, an RO-Crate description."""
+    """Write all results into FOLDER: tables as CSV, per-clip predictions, an RO-Crate description.
+
+    FOLDER and FOLDER.zip are new, or an earlier bundle, which is replaced.
+    """
     try:
         names = sorted(path.stem for path in (home() / "results").glob("*.json"))
         made = write_bundle(folder, open_store(store) if store else ensure_corpus("ci"), names, profile)
     except InputError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
-    click.echo(f"{made}: {sum(path.is_file() for path in made.rglob('*'))} files, and {made.with_suffix('.zip')}")
+    click.echo(f"{made}: {sum(path.is_file() for path in made.rglob('*'))} files, and {archive(made)}")
