@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from avmc_core.data.store import Store
     from avmc_core.runs import Record, Run
 
+NOT_SAID = (
+    "data",
+    "command",
+    "failed",
+    "digest",
+    "keys",
+)  # parts of a provenance that are said elsewhere or not at all
 LOG = "AVMC_SAVED"  # environment variable: a file that gets the name of each result saved; the notebook runner sets it
 
 
@@ -48,21 +55,21 @@ def data_mark(source: Store | pd.DataFrame | str | None) -> str:
 def provenance(
     source: Store | pd.DataFrame | str | None, command: str, records: Mapping[Run, Record] | None = None
 ) -> dict[str, Any]:
-    """What a result, a figure or a table stands on: its data, the command that makes it with the profile named there, and of
-    the runs behind it the seeds, how many there are and how many failed, and the code that computed them."""
+    """What a result, a figure or a table stands on: its data, the command that makes it with the profile named there (several
+    are joined by ``&&``), and of the runs behind it the keys with their status, the seeds, how many there are and how many
+    failed, and the code that computed them. A run that several experiments name is one."""
     store = source if hasattr(source, "digest") else None
     made = {"data": data_mark(source)}
     if store:
         made["digest"] = store.digest[:12]
-        command = command if store.simulated else f"AVMC_STORE=STORE {command}"
+        command = command if store.simulated else re.sub(r"(^|&& )", r"\1AVMC_STORE=STORE ", command)
     if profile := re.search(r"--profile (\w+)", command):
         made["profile"] = profile[1]
     if records:
         codes = sorted({record.code["digest"] for record in records.values()})
         made |= {
             "seeds": sorted({run.seed for run in records}),
-            "runs": len(records),
-            "failed": sum(record.status != "done" for record in records.values()),
+            **_counted({record.key[:12]: record.status for record in records.values()}),
             "code": f"{__version__} ({digest(codes)[:8]})",
         }
     else:
@@ -91,21 +98,29 @@ def facts(made: Mapping[str, Any]) -> list[str]:
         "runs": lambda value: f"{value} run{'s' if value != 1 else ''}, {made.get('failed', 0) or 'none'} failed",
         "code": lambda value: f"code {value}",
     }
-    others = {key: value for key, value in made.items() if key not in (*known, "data", "command", "failed", "digest")}
+    others = {key: value for key, value in made.items() if key not in (*known, *NOT_SAID)}
     said = [say(made[key]) for key, say in known.items() if made.get(key) not in (None, "", [])]
     plain = {key: f"{value:.3g}" if isinstance(value, float) else value for key, value in others.items()}
     return [*said, *(f"{key}: {value}" for key, value in plain.items() if value not in (None, "", []))]
 
 
 def merged(many: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What several provenances say together: all their seeds, the sum of their runs, and else what they agree on."""
+    """What several provenances say together: all their seeds and runs, each run once, and else what they agree on."""
     first, *others = many
     same = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
-    if not others or not all("runs" in made for made in many):
+    if not others or not all("keys" in made for made in many):
         return same
     seeds = sorted({seed for made in many for seed in made["seeds"]})
-    totals = {key: sum(made[key] for made in many) for key in ("runs", "failed")}
-    return same | totals | {"seeds": seeds}
+    return same | _counted({key: status for made in many for key, status in made["keys"].items()}) | {"seeds": seeds}
+
+
+def _counted(keys: Mapping[str, str]) -> dict[str, Any]:
+    """The part of a provenance on runs, from the key of each to its status."""
+    return {
+        "runs": len(keys),
+        "failed": sum(status != "done" for status in keys.values()),
+        "keys": dict(sorted(keys.items())),
+    }
 
 
 def _span(seeds: list[int]) -> str:

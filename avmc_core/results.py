@@ -35,9 +35,8 @@ def carried_out(records: Mapping[Run, Record]) -> str:
     """How many runs there are, of how many rows with how many seeds, and which of them failed, in one sentence."""
     failed = [f"{run.name}, seed {run.seed}" for run, record in records.items() if record.status != "done"]
     rows, seeds = ({getattr(run, part) for run in records} for part in ("name", "seed"))
-    return (
-        f"{len(records)} runs of {len(rows)} rows with up to {len(seeds)} seeds; failed: {', '.join(failed) or 'none'}."
-    )
+    runs = {record.key for record in records.values()}
+    return f"{len(runs)} runs of {len(rows)} rows with up to {len(seeds)} seeds; failed: {', '.join(failed) or 'none'}."
 
 
 def tabulate(records: dict[Run, Record], store: Store, split: str = "test", task: str = "M") -> pd.DataFrame:

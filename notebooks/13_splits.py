@@ -163,7 +163,6 @@ artefacts.save(
         "tally": tally(gained),
         "tally_unlabelled": tally(unlabelled),
         "clips": clips,
-        "runs": len(every),
     },
     artefacts.provenance(data, command, every),
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import pytest
 from click.testing import CliRunner
 
 from avmc_core import cli, experiments, results
+from avmc_core.artefacts import facts, merged, provenance
 from avmc_core.drawing import figures
 from avmc_core.experiments import Experiment, Row
 from avmc_core.grid import run_all
@@ -63,6 +65,44 @@ def test_a_failed_run_is_counted_under_its_table(tiny_store, tmp_path):
     cells = results.comparison(PLAN.rows, results.summarise(records, tiny_store, draws=20), ["MAE"])
     table = result_table(cells, "made").words().set_index("Model")
     assert table.loc["bad"].tolist() == ["–"] != table.loc["good"].tolist()
+
+
+def test_a_run_that_two_experiments_name_is_counted_once(tiny_store, tmp_path):
+    """By its key: a row of another name with the same settings is the same run."""
+    again = Experiment(
+        "Again", "nowhere", (Row("good once more", "AV-MC", FEW), Row("Constant", "Constant", seeded=False))
+    )
+    runs = RunStore(tmp_path)
+    two, other = (
+        run_all(plan.runs("full", (1, 2)), tiny_store, runs, jobs=1, progress_bar=False) for plan in (PLAN, again)
+    )
+    first, second, both = (
+        provenance(tiny_store, "avmc run two", records) for records in (two, other, {**two, **other})
+    )
+    assert (first["runs"], second["runs"], both["runs"], both["failed"]) == (4, 3, 5, 2)
+    assert set(both["keys"]) == {record.key[:12] for record in (*two.values(), *other.values())}
+    united = merged([first, second])
+    assert {part: united[part] for part in ("runs", "failed", "keys", "seeds")} == {
+        part: both[part] for part in ("runs", "failed", "keys", "seeds")
+    }
+    assert merged([first, first]) == first and "5 runs, 2 failed" in facts(united)
+    assert "runs" not in merged([first, {"data": first["data"]}])
+
+
+@pytest.mark.parametrize("profile", ["ci", "full"])
+def test_an_experiment_names_no_run_twice(profile):
+    """So that the runs of one experiment, which commands and pages count, are distinct."""
+    for plan in experiments.EXPERIMENTS.values():
+        keys = [run.key("data") for run in plan.runs(profile)]
+        assert len(keys) == len(set(keys))
+
+
+def test_a_result_of_two_commands_names_both_for_a_real_store(tiny_store):
+    real = SimpleNamespace(simulated=False, digest="0123456789abcdef", manifest={"source": {}})
+    assert provenance(real, "avmc run a && avmc run b")["command"] == (
+        "AVMC_STORE=STORE avmc run a && AVMC_STORE=STORE avmc run b"
+    )
+    assert provenance(tiny_store, "avmc run a && avmc run b")["command"] == "avmc run a && avmc run b"
 
 
 def test_commands_count_failed_runs(tiny_store, tmp_path, monkeypatch):
