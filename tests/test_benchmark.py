@@ -12,9 +12,10 @@ from scipy.stats import kendalltau
 from avmc_core import metrics, registry, schema
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.drawing.benchmark_figures import published_tables, unimodal
-from avmc_core.experiments import CI_LIMITS, EXPERIMENTS, MENDABLE, UNIMODAL
+from avmc_core.experiments import CI_LIMITS, EXPERIMENTS, MENDABLE, UNIMODAL, Experiment, Row
 from avmc_core.grid import run_all
 from avmc_core.paper import benchmark
+from avmc_core.paper.difference_effects import effects, mended_changes
 from avmc_core.published import published
 from avmc_core.publishing.tables import result_table
 from avmc_core.runs import Run, RunStore
@@ -52,6 +53,28 @@ def test_single_differences_add_up_to_the_mended_model():
         assert len(singles) == len(numbers)
         assert all(len(row.changes) == 1 for row in singles)
     assert len({run.key("d") for run in EXPERIMENTS["differences"].runs("ci")}) == sum(map(len, MENDABLE.values()))
+
+
+def test_a_joint_effect_is_one_row_of_its_model():
+    """Three defects put right together are no effect of any one of them."""
+    changes = mended_changes()
+    joint = [(what, numbers) for numbers, what, _, _ in changes if len(numbers) > 1]
+    assert dict(joint) == {f"{model}: mended": numbers for model, numbers in MENDABLE.items() if len(numbers) > 1}
+    assert len(joint) == len(dict(joint))
+    for numbers, _, with_it, without in changes:
+        assert with_it == (f"{without} mended" if numbers == MENDABLE[without] else f"{without}, {numbers[0]} mended")
+
+
+def test_an_effect_says_how_many_seeds_it_stands_on(tiny_store, tmp_path):
+    rows = (Row("mended", "Constant"), Row("as run", "Text-only ridge"))
+    records = run_all(
+        Experiment("", "", rows).runs("full", (1, 2, 3)), tiny_store, RunStore(tmp_path), jobs=1, progress_bar=False
+    )
+    change = [(("D01", "D02"), "One: mended", "mended", "as run"), (("D03",), "not run", "gone", "as run")]
+    (effect,) = effects(records, tiny_store, change)
+    assert (effect["numbers"], effect["seeds"]) == (["D01", "D02"], 3)
+    fewer = {run: record for run, record in records.items() if run.name == "as run" or run.seed == 1}
+    assert effects(fewer, tiny_store, change)[0]["seeds"] == 1
 
 
 def test_limits_of_the_ci_profile_stay_there():

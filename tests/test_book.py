@@ -27,7 +27,10 @@ CELLS = [
     for row, value, paper in (("One", 1.5, 2.25), ("Two", None, None))
     for metric in ("Acc2", "MAE")
 ]
-EFFECT = {"number": "D02", "change": "One: mended", "MAE": {"estimate": -0.1, "low": -0.2, "high": 0.05}}
+CHANGE = {"estimate": -0.1, "low": -0.2, "high": 0.05}
+EFFECTS = [
+    {"numbers": numbers, "change": "One: mended", "seeds": 3, "MAE": CHANGE} for numbers in (["D02"], ["D02", "D03"])
+]
 MADE = {
     "data": "simulated corpus, not CH-SIMS",
     "seeds": [1, 2, 3],
@@ -35,7 +38,7 @@ MADE = {
     "failed": 1,
     "command": "avmc run made",
 }
-RESULT = {"provenance": MADE, "data": {"cells": CELLS, "runs": 7, "effects": [EFFECT]}}
+RESULT = {"provenance": MADE, "data": {"cells": CELLS, "runs": 7, "effects": EFFECTS}}
 
 
 @pytest.fixture
@@ -98,19 +101,30 @@ def test_results_stand_beside_the_papers_figures(build):
     line = re.sub("<[^>]+>", "", re.search(r'<p class="avmc-caption">.*?</p>', html)[0])
     assert line == (
         "Data: simulated corpus, not CH-SIMS · seeds 1–3 · 7 runs, 1 failed · against the paper: Table 2, which is about "
-        "other data · 0 of 2 published figures lie within our intervals · command: avmc run made"
+        "other data · agreement not counted: other data · command: avmc run made"
     )
+
+
+def test_only_figures_that_are_shown_are_counted_as_met(build, tmp_path):
+    real = {**RESULT, "provenance": MADE | {"data": "real store 0123abcd"}}
+    (tmp_path / "home" / "results" / "made.json").write_text(json.dumps(real), encoding="utf-8")
+    assert "0 of 2 published figures" in build("```{results-table} made\n```")[0]
+    assert "0 of 1 published figures" in build("```{results-table} made\n:metrics: MAE\n```")[0]
+    assert "published figures" not in build("```{results-table} made\n:rows: Two\n```")[0]
 
 
 def test_every_difference_is_in_the_table_measured_or_not(build):
-    html, warnings = build(
-        "## All\n\n(d01)=\n### D01 · First\n\n(d02)=\n### D02 · Second\n\n```{effects-table} made:effects\n```"
-    )
+    """A joint effect stands in a row of its own, once, and under none of its numbers."""
+    entries = "".join(f"(d{n})=\n### D{n} · Entry {n}\n\n" for n in ("01", "02", "03"))
+    html, warnings = build(f"## All\n\n{entries}```{{effects-table}} made:effects\n```")
     assert not warnings
     rows = [re.sub("<title>.*?</title>|<[^>]+>", "|", row) for row in re.findall("(?s)<tr>.*?</tr>", html)][1:]
+    figures = ["3", "-0.100", "[-0.200, +0.050]"]
     assert [[part for part in row.split("|") if part] for row in rows] == [
-        ["D01", "First", "not measured", "–"],
-        ["D02", "Second", "One: mended", "-0.100", "[-0.200, +0.050]"],
+        ["D01", "Entry 01", "not measured", "–", "–"],
+        ["D02", "Entry 02", "One: mended", *figures],
+        ["D03", "Entry 03", "only together with others, below", "–", "–"],
+        ["D02 + D03 together", "several at once", "One: mended", *figures],
     ]
     assert 'href="#d02"' in html and 'id="d02"' in html
     assert "KeyError" in build("(d01)=\n### D01 · First\n\n```{effects-table} made:effects\n```")[1]

@@ -43,6 +43,7 @@ def check(tmp_path):
 def test_a_page_that_says_everything_passes(check):
     assert check(f'<img src="marked.svg">{SAID}', f'<div class="avmc-t" id="table-a"><table></table></div>{SAID}') == []
     assert check('<div class="avmc-t" id="table-table2_benchmark"><table></table></div>', mark="") == []
+    assert check(SAID.replace("run x", "run x --profile ci && avmc run y --profile ci")) == []
 
 
 def test_what_the_project_makes_of_itself_may_say_so(check):
@@ -80,6 +81,8 @@ def test_the_page_of_the_torture_passes(tmp_path, monkeypatch):
         ([f'<img src="bare.svg">{SAID}'], "bare.svg does not say simulated"),
         ([SAID.replace("simulated corpus, not CH-SIMS", "real store 1234")], "a caption about 'real store 1234'"),
         ([SAID.replace("avmc run", "python")], "without data or command"),
+        ([SAID.replace("run x", "run x && python y")], "without data or command"),
+        ([SAID.replace("code 1", "1 of 2 published figures lie within our intervals")], "counts published figures"),
     ],
 )
 def test_what_is_missing_is_found(check, cells, found):

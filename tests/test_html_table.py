@@ -111,7 +111,10 @@ def test_results_stand_beside_the_papers_figures():
     assert repr(table).splitlines()[1].split() == ["One", "0.300", "[0.200,", "0.400]", "/", "0.250"]
     first = read_csv(table._repr_html_())[0]
     assert (first["MAE ↓"], first["MAE ↓ published"], first["MAE ↓ low"]) == ("0.3", "0.25", "0.2")
-    assert agreement(CELLS) == "1 of 2 published figures lie within our intervals"
+    assert agreement(CELLS, "real store 0123abcd") == "1 of 2 published figures lie within our intervals"
+    for other in ("simulated corpus, not CH-SIMS", "own clips, store 0123abcd"):
+        assert agreement(CELLS, other) == "agreement not counted: other data"
+    assert agreement(CELLS[-1:], "real store 0123abcd") == agreement(CELLS[-1:], "simulated corpus, not CH-SIMS") == ""
     chosen = result_table(CELLS, "made", ["MAE"], ["Two", "One"])
     assert list(chosen.frame["Model"]) == ["Two", "One"]
     with pytest.raises(KeyError):

@@ -11,50 +11,52 @@ from avmc_core.experiments import MENDABLE, MIXUPS
 from avmc_core.runs import Record, Run
 
 METRICS = ("MAE", "Acc2")
-Change = tuple[str, str, str, str]  # D number, what is changed, the row that has it, the row without
+# D numbers (several: their joint effect), what is changed, the row that has it, the row without
+Change = tuple[tuple[str, ...], str, str, str]
 
 
 # The two variants of AV-MC differ in all that its entries name; these two stand for the rest.
 VARIANTS: tuple[Change, ...] = (
-    ("D01", "AV-MC: all that is printed", "AV-MC (paper)", "AV-MC (released)"),
-    ("D02", "AV-MC(Semi): all that is printed", "AV-MC(Semi) (paper)", "AV-MC(Semi) (released)"),
+    (("D01",), "AV-MC: all that is printed", "AV-MC (paper)", "AV-MC (released)"),
+    (("D02",), "AV-MC(Semi): all that is printed", "AV-MC(Semi) (paper)", "AV-MC(Semi) (released)"),
 )
 # What the paper leaves open about its mixup, against the released answer.
 MIXUP_CHANGES: tuple[Change, ...] = tuple(
-    (number, f"AV-MC: {name}", name, next(iter(MIXUPS)))
+    ((number,), f"AV-MC: {name}", name, next(iter(MIXUPS)))
     for number, name in zip(("D07", "D07", "D07", "D08", "D31", "D31"), list(MIXUPS)[1:], strict=True)
 )
 # Text features drawn anew in every step, against stored ones.
 DROPOUT_CHANGES: tuple[Change, ...] = (
-    ("D16", "AV-MC: the frozen encoder drops out", "encoder with dropout", "stored features"),
+    (("D16",), "AV-MC: the frozen encoder drops out", "encoder with dropout", "stored features"),
 )
 
 
 def mended_changes() -> list[Change]:
-    """Every difference of a baseline put right: alone, and with the others of its model."""
+    """Every difference of a baseline put right alone, and where it has several all of them together, once a model."""
     found = []
     for model, numbers in MENDABLE.items():
-        for number in numbers:
-            if others := [other for other in numbers if other != number]:
-                found.append((number, f"{model}: mended", f"{model}, {number} mended", model))
-                found.append((number, f"{model}: mended with {', '.join(others)}", f"{model} mended", model))
-            else:
-                found.append((number, f"{model}: mended", f"{model} mended", model))
+        if len(numbers) > 1:
+            found += [((number,), f"{model}: mended", f"{model}, {number} mended", model) for number in numbers]
+        found.append((numbers, f"{model}: mended", f"{model} mended", model))
     return found
 
 
 def effects(records: Mapping[Run, Record], store: Store, changes: Sequence[Change]) -> list[dict[str, Any]]:
-    """For each change whose two rows were run: number, change, and for each metric the difference with its interval, on
-    the display scale: plain data, for ``tables.effects_table``."""
+    """For each change whose two rows were run: numbers, change, seeds (how many both rows have), and for each metric the
+    difference with its interval, on the display scale: plain data, for ``tables.effects_table``."""
     pairs = list(dict.fromkeys((with_it, without) for _, _, with_it, without in changes))
     family = contrasts(dict(records), store, pairs, METRICS)
     at = {(row.first, row.second, row.metric): row.difference for row in family.itertuples()}
+    seeds: dict[str, set[int]] = {}
+    for run, record in records.items():
+        if record.status == "done":
+            seeds.setdefault(run.name, set()).add(run.seed)
     return [
-        {"number": number, "change": what}
+        {"numbers": list(numbers), "change": what, "seeds": len(seeds[with_it] & seeds[without])}
         | {
             metric: {part: getattr(at[with_it, without, metric], part) for part in ("estimate", "low", "high")}
             for metric in METRICS
         }
-        for number, what, with_it, without in changes
+        for numbers, what, with_it, without in changes
         if (with_it, without, METRICS[0]) in at
     ]

@@ -86,12 +86,15 @@ class ResultsTable(SphinxDirective):
         try:
             result = read_result(self.env, name)
             cells = result["data"]["cells"]
-            table = result_table(cells, name, self._chosen("metrics"), self._chosen("rows"))
+            metrics, rows = self._chosen("metrics"), self._chosen("rows")
+            table = result_table(cells, name, metrics, rows)
         except (OSError, LookupError, ValueError) as error:
             log.warning(f"results-table: {name}: {type(error).__name__}: {error}", location=self.get_location())
             return []
         caption = f"{self.options.get('caption', '')} {SCOPE}".strip()
-        made = statement(result["provenance"], self.options.get("against", ""), agreement(cells))
+        shown = [c for c in cells if c["row"] in (rows or [c["row"]]) and c["metric"] in (metrics or [c["metric"]])]
+        status = agreement(shown, result["provenance"]["data"])
+        made = statement(result["provenance"], self.options.get("against", ""), status)
         return [*table_nodes(table, caption), _line(made)]
 
     def _chosen(self, option: str) -> list[str]:

@@ -70,33 +70,50 @@ def contrast_table(family: pd.DataFrame, name: str) -> Table:
 
 
 def effects_table(page: str, measured: Sequence[Mapping[str, Any]]) -> Table:
-    """A row an entry of ``page`` (Markdown, headings like ``### D01 · Title``) and effect measured
-    (``difference_effects.effects``); an entry without one says so. Raises KeyError for an effect without an entry."""
+    """A row an entry of ``page`` (Markdown, headings like ``### D01 · Title``) and effect measured on it alone
+    (``difference_effects.effects``), then a row for each joint effect of several. An entry without an effect of its own says
+    whether it is part of a joint one. Raises KeyError for an effect without an entry."""
     titles = dict(ENTRY.findall(page))
-    by_number: dict[str, list[Mapping[str, Any]]] = {number: [] for number in titles}
+    alone: dict[str, list[Mapping[str, Any]]] = {number: [] for number in titles}
+    joint = [effect for effect in measured if len(effect["numbers"]) > 1]
+    within = {number for effect in joint for number in effect["numbers"]}
     for effect in measured:
-        by_number[effect["number"]].append(effect)
-    rows = [(number, effect) for number in sorted(titles) for effect in by_number[number] or [None]]
-    frame: dict[str, list] = {
-        "D": [Link(number, f"#{number.lower()}") for number, _ in rows],
-        "difference": [titles[number] for number, _ in rows],
-        "changed": [effect["change"] if effect else "not measured" for _, effect in rows],
+        for number in effect["numbers"]:
+            alone[number] += [] if effect in joint else [effect]
+    unmeasured = {
+        number: "only together with others, below" if number in within else "not measured" for number in titles
     }
+    rows = [
+        (Link(number, f"#{number.lower()}"), titles[number], effect["change"] if effect else unmeasured[number], effect)
+        for number in sorted(titles)
+        for effect in alone[number] or [None]
+    ]
+    rows += [
+        (f"{' + '.join(effect['numbers'])} together", "several at once", effect["change"], effect) for effect in joint
+    ]
+    names, differences, changes, effects = zip(*rows, strict=True)
+    frame: dict[str, Sequence] = {"D": names, "difference": differences, "changed": changes}
+    frame["seeds"] = pd.array([effect["seeds"] if effect else None for effect in effects], dtype="Int64")
     for metric in (name for name in METRICS if measured and name in measured[0]):
         frame[f"{heading(metric)} changes by"] = [
             Estimate(*effect[metric].values(), decimals=METRICS[metric].decimals, signed=True)
             if effect
             else Estimate(None)
-            for _, effect in rows
+            for effect in effects
         ]
     return Table(pd.DataFrame(frame), "differences")
 
 
-def agreement(cells: Cells) -> str:
-    """How many published figures lie within the intervals beside them, in words; empty where there are none."""
+def agreement(cells: Cells, data: str) -> str:
+    """How many published figures lie within the intervals beside them, in words; empty where there are none. ``data`` is the
+    data mark: only a real store can agree with the paper, and on other data this says that nothing was counted."""
     both = [cell for cell in cells if None not in (cell["published"], cell["low"], cell["high"])]
+    if not both:
+        return ""
+    if not data.startswith("real store"):
+        return "agreement not counted: other data"
     inside = sum(cell["low"] <= cell["published"] <= cell["high"] for cell in both)
-    return f"{inside} of {len(both)} published figures lie within our intervals" if both else ""
+    return f"{inside} of {len(both)} published figures lie within our intervals"
 
 
 def heading(metric: str) -> str:
