@@ -42,11 +42,12 @@ class Block:
         """Computes the runs. Raises InputError where they would come out under other keys: a node with another environment."""
         store = open_store(self.store)
         for run, key in zip(self.runs, self.keys, strict=True):
-            if (found := run.key(store.digest, self.device, self.threads)) != key:
+            if (found := run.key(store, self.device, self.threads)) != key:
                 raise InputError(
                     f"{run.name}, seed {run.seed}, on {socket.gethostname()}",
                     f"key {found[:12]}",
-                    f"{key[:12]}: the source, libraries, processor family and C compiler of the machine that submitted it",
+                    f"{key[:12]}: the source, libraries, processor family, C compiler and text encoder of the machine "
+                    "that submitted it",
                 )
         for _ in Local(self.jobs)(self.runs, store, RunStore(self.root), self.device, self.threads):
             pass
@@ -73,7 +74,7 @@ class Slurm:
     def __call__(
         self, missing: Sequence[Run], store: Store, runs: RunStore, device: str, threads: int
     ) -> Iterator[tuple[Run, Record]]:
-        keys = {run: run.key(store.digest, device, threads) for run in missing}
+        keys = {run: run.key(store, device, threads) for run in missing}
         folder = runs.root.resolve() / FOLDER
         queue = _queue() or set()
         new = {keys[run]: run for run in missing if _job(folder, keys[run]) not in queue}

@@ -23,8 +23,6 @@ from avmc_core.sealed import write_sealed
 from avmc_core.settings import as_dict
 from avmc_core.training import TrainingFailed, predict, train, write_tensors
 
-BERT = "bert-base-chinese"  # the encoder of the released text features
-
 
 def sizes_of(store: Store) -> Sizes:
     """The sizes that a store dictates to a model."""
@@ -128,15 +126,14 @@ def network(build: Callable, settings: object, store: Store) -> Callable:
     local cache, its pooler included where ``build.pooling`` says so. Raises InputError if neither is there.
     """
     sizes = sizes_of(store)
-    if getattr(settings, "text", "frozen") == "frozen":
+    if not reads_tokens(settings):
         return lambda: build(settings, sizes)
 
     def with_encoder():
-        from avmc_core.text_encoder import build_encoder, load_encoder
+        from avmc_core.text_encoder import build_encoder, encoder_name, load_encoder
 
-        name = os.environ.get("AVMC_BERT") or BERT
         pooling = getattr(build, "pooling", False)
-        _, encoder = build_encoder() if store.simulated else load_encoder(name, pooling)
+        _, encoder = build_encoder() if store.simulated else load_encoder(encoder_name(), pooling)
         largest = max(int(split.tokens[:, 0].max()) for split in store.splits.values())
         if largest >= encoder.config.vocab_size:
             raise InputError(
@@ -145,6 +142,21 @@ def network(build: Callable, settings: object, store: Store) -> Callable:
         return build(settings, sizes, encoder)
 
     return with_encoder
+
+
+def reads_tokens(settings: object) -> bool:
+    """Whether a model with these settings needs a text encoder of its own, beyond the text features that a store holds."""
+    return getattr(settings, "text", "frozen") != "frozen"
+
+
+def encoder_identity(settings: object, store: Store) -> str:
+    """Digest of the encoder that ``network`` gives a model with these settings, as part of a run's key; "" where it needs none,
+    where there is none, and on a simulated corpus, whose encoder follows from the source."""
+    if store.simulated or not reads_tokens(settings):
+        return ""
+    from avmc_core.text_encoder import encoder_name, identity
+
+    return identity(encoder_name())
 
 
 def scores(split: Split, predictions: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:

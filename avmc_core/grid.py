@@ -18,7 +18,7 @@ from tqdm import tqdm
 from avmc_core import registry, warm_start
 from avmc_core.data.store import Store, open_store, verify_store
 from avmc_core.errors import InputError
-from avmc_core.execution import StoreData, execute, network
+from avmc_core.execution import StoreData, encoder_identity, execute, network
 from avmc_core.home import home
 from avmc_core.models.base import Model
 from avmc_core.runs import WEIGHTS, Record, Run, RunStore, environment, provenance
@@ -44,7 +44,7 @@ def run_one(
     If another process is computing the same run, waits for its result.
     """
     store, settings = data.store, run.settings
-    key = run.key(store.digest, device, threads)
+    key = run.key(store, device, threads)
     while True:
         if (found := runs.get(key)) is not None:
             return found
@@ -69,6 +69,7 @@ def run_one(
                         "kind": "simulated" if store.simulated else "real",
                         "protocol": as_dict(run.protocol),
                         "init": warm_start.identity(run.init) if run.init else "",
+                        "encoder": encoder_identity(settings, store),
                     },
                     code=provenance(run),
                     environment=environment(device, threads),
@@ -110,7 +111,7 @@ def run_all(
     depend neither on ``jobs`` nor on the executor.
     """
     runs, device = runs or run_store(), device or default_device()
-    found = {run: runs.get(run.key(store.digest, device, threads)) for run in grid}
+    found = {run: runs.get(run.key(store, device, threads)) for run in grid}
     missing = [run for run, record in found.items() if record is None]
     executor = executor or Local(jobs)
     if missing:

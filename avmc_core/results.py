@@ -66,7 +66,7 @@ def estimate(
     """What a grid would compute, and after earlier runs on the same data how long that takes and how much memory it needs:
     runs of the same model with the same settings if there are any, else of the same model."""
     device = device or default_device()
-    missing = [run for run in grid if runs.get(run.key(store.digest, device)) is None]
+    missing = [run for run in grid if runs.get(run.key(store, device)) is None]
     alike: dict[str, list[Record]] = {}
     for record in runs:
         if record.data["digest"] == store.digest and record.environment["device"] == device and record.status == "done":
@@ -102,7 +102,7 @@ def _kind(model: str, settings: dict, protocol: dict) -> str:
 
 
 def _recorded(run: Run, store: Store, runs: RunStore, device: str | None) -> Record:
-    key = run.key(store.digest, device or default_device())
+    key = run.key(store, device or default_device())
     record = runs.get(key)
     if record is None:
         raise InputError(f"{run.name}, seed {run.seed}", f"no run {key[:12]}", "a finished run: see `avmc run`")

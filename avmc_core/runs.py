@@ -1,7 +1,8 @@
 """Runs and the store that keeps them: nothing is computed twice, nothing half-written counts.
 
-A run's key is a digest of everything that its result depends on: model, settings, seed, data, device and thread count, the source
-of the modules that it imports and the versions of the libraries that compute. A finished run is a folder named by its key:
+A run's key is a digest of everything that its result depends on: model, settings, seed, data, the weights that it starts from (a
+text encoder's, a model package's), device and thread count, the source of the modules that it imports and the versions of the
+libraries that compute. A finished run is a folder named by its key:
 ``record.json``, ``predictions.safetensors`` (per clip, every split) and, for trained models, ``model.safetensors`` with the
 settings inside, all sealed: a damaged one is an error. Work in progress lives under ``.work`` and moves in one rename.
 """
@@ -21,7 +22,7 @@ from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,9 +31,13 @@ from avmc_core.atomic import new_file, sync
 from avmc_core.codehash import ROOT, closure, code_hash
 from avmc_core.compiled import identity
 from avmc_core.errors import InputError
+from avmc_core.execution import encoder_identity
 from avmc_core.protocol import PUBLISHED, Protocol
 from avmc_core.sealed import SEAL, read_sealed
 from avmc_core.settings import as_dict, digest
+
+if TYPE_CHECKING:
+    from avmc_core.data.store import Store
 
 RECORD, PREDICTIONS, WEIGHTS = "record.json", "predictions.safetensors", "model.safetensors"  # of a finished run
 LIBRARIES = ("torch", "numpy", "scikit-learn", "transformers")
@@ -61,21 +66,16 @@ class Run:
         """The complete settings. Raises InputError for an unknown model or setting."""
         return registry.settings_of(self.model, dict(self.changes))
 
-    def key(self, data_digest: str, device: str = "cpu", threads: int = 1) -> str:
+    def key(self, store: Store, device: str = "cpu", threads: int = 1) -> str:
         """SHA-256 (hex, 32 digits) of all that the result depends on."""
-        modules = _modules(self)
+        settings = self.settings
         depends = {
             "model": self.model,
-            "settings": as_dict(self.settings),
+            "settings": as_dict(settings),
             "seed": self.seed,
-            "data": data_digest,
             "protocol": as_dict(self.protocol),
-            "device": device,
-            "threads": threads,
-            "code": code_hash(modules),
-            "recurrence": identity() if "avmc_core.recurrent" in closure(modules) else "",
-            "libraries": {name: version(name) for name in LIBRARIES},
-            "machine": platform.machine(),
+            "encoder": encoder_identity(settings, store),
+            **surroundings(_modules(self), store, device, threads),
         }
         if self.init:
             depends["init"] = warm_start.identity(self.init)
@@ -90,7 +90,9 @@ class Record:
     model: str
     seed: int
     settings: dict
-    data: dict  # digest, kind ("real" or "simulated"), protocol, init (digest of the package started from, or "")
+    data: (
+        dict  # digest, kind ("real" or "simulated"), protocol; init and encoder: digests of what it started from, or ""
+    )
     code: dict  # package version, commit, digest of the modules
     environment: dict
     status: str
@@ -204,6 +206,19 @@ def _read(path: Path) -> Record | None:
 def _modules(run: Run) -> list[str]:
     """What computes a run, as far as it is ours."""
     return ["avmc_core.execution", registry.entry(run.model).module, *(["avmc_core.warm_start"] if run.init else [])]
+
+
+def surroundings(modules: list[str], store: Store, device: str, threads: int, libraries: tuple[str, ...] = ()) -> dict:
+    """The part of a key that runs and searches share: the data, the source, and what computes."""
+    return {
+        "data": store.digest,
+        "device": device,
+        "threads": threads,
+        "code": code_hash(modules),
+        "kernels": identity() if "avmc_core.compiled" in closure(modules) else "",
+        "libraries": {name: version(name) for name in (*LIBRARIES, *libraries)},
+        "machine": platform.machine(),
+    }
 
 
 @cache

@@ -6,6 +6,8 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from avmc_core.errors import InputError
@@ -52,3 +54,15 @@ def as_dict(settings: Any) -> dict[str, Any]:
 def digest(data: Any) -> str:
     """SHA-256 (hex) of JSON-ready data in canonical form: equal data, equal digest."""
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file, read again only when its size or time of change is another. Raises OSError without one."""
+    found = path.stat()
+    return _file_digest(path.resolve(), found.st_size, found.st_mtime_ns)
+
+
+@lru_cache
+def _file_digest(path: Path, size: int, changed_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,6 +9,7 @@ Without that, some hundred sentences are too few to learn the use of 250 charact
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import torch
 
 from avmc_core.errors import InputError
 from avmc_core.schema import DIMS, STEPS
+from avmc_core.settings import digest, file_digest
 from avmc_core.simulated.sentences import characters, polarity
 
 if TYPE_CHECKING:  # three seconds that those who read stored features need not wait for
@@ -30,6 +32,7 @@ INITIAL_RANGE = 0.04  # twice BERT's own, so that the constant part of [CLS] doe
 SENTIMENT = 2.0  # length of the shift for polarity 1, in random embeddings
 SEED = 768
 BATCH = 64  # sentences encoded together
+BERT = "bert-base-chinese"  # the encoder of the released text features
 
 
 def build_encoder() -> tuple[BertTokenizerFast, BertModel]:
@@ -92,6 +95,29 @@ def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertMo
     if any(key.startswith("pooler.") for key in report["missing_keys"]):
         model.pooler = None  # transformers would leave it with random weights
     return tokenizer, model.eval()
+
+
+def encoder_name() -> str:
+    """Where the encoder of real text features is: the local folder $AVMC_BERT, or under this name in the local model cache."""
+    return os.environ.get("AVMC_BERT") or BERT
+
+
+def identity(name: str) -> str:
+    """SHA-256 (hex) of the configuration and the weights that ``load_encoder(name)`` reads; "" where there are none."""
+    folder = Path(name)
+    if not folder.is_dir():
+        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
+
+        try:
+            found = try_to_load_from_cache(name, "config.json")
+        except HFValidationError:  # the path of a folder that is not there
+            found = None
+        if not isinstance(found, str):
+            return ""
+        folder = Path(found).parent
+    files = [folder / "config.json", *folder.glob("*.safetensors"), *folder.glob("*.bin")]
+    return digest({path.name: file_digest(path) for path in files if path.is_file()}) if files[1:] else ""
 
 
 @torch.no_grad()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +12,7 @@ from torch import nn
 from avmc_core import registry
 from avmc_core.errors import InputError
 from avmc_core.execution import network
+from avmc_core.settings import file_digest
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 def identity(package: str | Path) -> str:
     """SHA-256 (hex) of a package's file: part of the key of every run that starts from it. Raises InputError without one."""
     try:
-        return _sha256(Path(package), Path(package).stat().st_mtime_ns)
+        return file_digest(Path(package))
     except OSError as error:
         raise InputError(
             package, f"no file that can be read ({error.strerror})", "a model package of avmc export"
@@ -65,12 +64,6 @@ def check(run: Run, store: Store) -> None:
     build = started(registry.builder(run.model), run)
     with torch.device("meta"):
         network(build, run.settings, run.protocol.of(store, run.seed))()
-
-
-@lru_cache
-def _sha256(path: Path, changed_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(path: str | Path) -> Package:

@@ -47,12 +47,14 @@ def test_a_mended_row_differs_from_the_same_run_in_what_is_mended_alone(profile)
             assert changed == dict(same.changes)
 
 
-def test_single_differences_add_up_to_the_mended_model():
+def test_single_differences_add_up_to_the_mended_model(tiny_store):
     for model, numbers in MENDABLE.items():
         singles = [row for row in EXPERIMENTS["differences"].rows if row.model == model]
         assert len(singles) == len(numbers)
         assert all(len(row.changes) == 1 for row in singles)
-    assert len({run.key("d") for run in EXPERIMENTS["differences"].runs("ci")}) == sum(map(len, MENDABLE.values()))
+    assert len({run.key(tiny_store) for run in EXPERIMENTS["differences"].runs("ci")}) == sum(
+        map(len, MENDABLE.values())
+    )
 
 
 def test_a_joint_effect_is_one_row_of_its_model():

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import shutil
 
 import numpy as np
 import pytest
 
-from avmc_core import metrics, registry, runs, schema
+from avmc_core import metrics, registry, runs, schema, text_encoder
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
 from avmc_core.execution import StoreData, sizes_of
 from avmc_core.grid import run_all, run_one, trained
 from avmc_core.runs import Run, RunStore
+from avmc_core.text_encoder import save_encoder
 
 FEW = (("training.max_epochs", 1),)
 GRID = [Run("Constant", 1), *(Run("AV-MC", seed, FEW) for seed in (1, 2)), Run("AV-MC(Semi)", 1, FEW, "semi")]
@@ -68,21 +70,61 @@ def test_a_trained_model_comes_back(tiny_store, store):
         trained(GRID[1], record, tiny_store)
 
 
-def test_the_key_holds_all_that_the_result_depends_on(monkeypatch):
+def test_the_key_holds_all_that_the_result_depends_on(tiny_store, monkeypatch):
     run = Run("AV-MC", 1, FEW)
+    other = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "digest": "other data"})
     keys = {
-        run.key("d"),
-        run.key("other data"),
-        run.key("d", "cuda"),
-        run.key("d", "cpu", 2),
-        Run("AV-MC", 2, FEW).key("d"),
-        Run("AV-MC", 1, (("training.max_epochs", 2),)).key("d"),
-        Run("AV-MC(Semi)", 1, FEW).key("d"),
+        run.key(tiny_store),
+        run.key(other),
+        run.key(tiny_store, "cuda"),
+        run.key(tiny_store, "cpu", 2),
+        Run("AV-MC", 2, FEW).key(tiny_store),
+        Run("AV-MC", 1, (("training.max_epochs", 2),)).key(tiny_store),
+        Run("AV-MC(Semi)", 1, FEW).key(tiny_store),
     }
     assert len(keys) == 7
-    assert dataclasses.replace(run, label="a name in a table").key("d") == run.key("d")
-    monkeypatch.setattr(runs, "code_hash", lambda modules: "changed")
-    assert run.key("d") not in keys
+    assert dataclasses.replace(run, label="a name in a table").key(tiny_store) == run.key(tiny_store)
+    for change in (
+        ("code_hash", lambda modules: "changed"),
+        ("version", lambda name: "9.9"),
+        ("identity", lambda: "C"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(runs, *change)
+            assert run.key(tiny_store) not in keys
+    assert run.key(tiny_store) in keys
+
+
+def test_the_text_encoder_is_part_of_the_key_and_of_the_record(tiny_store, store, tmp_path, monkeypatch):
+    """Where a model runs BERT on real features, another folder, other weights and another configuration are other runs."""
+    folder = tmp_path / "encoder"
+    monkeypatch.setenv("AVMC_BERT", str(folder))
+    real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
+    tuned, frozen = Run("Self_MM", 1, (*FEW, ("text", "finetune"))), Run("Self_MM", 1, (*FEW, ("text", "frozen")))
+    without = frozen.key(real)
+    keys = [tuned.key(real)]  # no encoder there
+    for path, content in (
+        ("config.json", "{}"),
+        ("model.safetensors", "a"),
+        ("model.safetensors", "bb"),
+        ("config.json", "[]"),
+    ):
+        folder.mkdir(exist_ok=True)
+        (folder / path).write_text(content)
+        keys.append(tuned.key(real))
+    assert keys[0] == keys[1] and len(set(keys)) == 4, "a configuration without weights is no encoder"
+    shutil.copytree(folder, tmp_path / "copy")
+    monkeypatch.setenv("AVMC_BERT", str(tmp_path / "copy"))
+    assert tuned.key(real) == keys[-1], "the content counts, not the place"
+    assert frozen.key(real) == without, "stored features were made before"
+    in_code = tuned.key(tiny_store)
+    monkeypatch.delenv("AVMC_BERT")
+    assert tuned.key(tiny_store) == in_code, "a simulated corpus has its own"
+    save_encoder(folder)
+    monkeypatch.setenv("AVMC_BERT", str(folder))
+    record = run_one(tuned, StoreData(real), store)
+    assert record.status == "done" and record.data["encoder"] == text_encoder.identity(str(folder)) != ""
+    assert run_one(frozen, StoreData(real), store).data["encoder"] == ""
 
 
 def test_the_code_of_other_models_does_not_count():
@@ -128,11 +170,11 @@ def test_rubbish_in_the_store_is_named(tiny_store, store):
         store.get(record.key)
 
 
-def test_unknown_names_are_errors():
+def test_unknown_names_are_errors(tiny_store):
     with pytest.raises(InputError, match="model: found 'AVMC'"):
-        Run("AVMC", 1).key("d")
+        Run("AVMC", 1).key(tiny_store)
     with pytest.raises(InputError, match="unknown setting 'learning_rate'"):
-        Run("AV-MC", 1, (("learning_rate", 1.0),)).key("d")
+        Run("AV-MC", 1, (("learning_rate", 1.0),)).key(tiny_store)
 
 
 @pytest.mark.parametrize("model", registry.MODELS)

@@ -49,10 +49,10 @@ def test_a_run_that_starts_from_a_package_is_another_run(package, tiny_store, tm
     ]
     assert record.key != records[RUN].key and not _siblings(record, records[RUN])
     assert record.history[0]["validation"] != records[RUN].history[0]["validation"]
-    before = started.key(tiny_store.digest)
+    before = started.key(tiny_store)
     path.write_bytes(path.read_bytes() + b" ")
     try:
-        assert started.key(tiny_store.digest) != before  # the content counts, not the name
+        assert started.key(tiny_store) != before  # the content counts, not the name
     finally:
         path.write_bytes(path.read_bytes()[:-1])
 

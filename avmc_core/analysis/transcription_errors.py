@@ -7,7 +7,6 @@ drawn from the training transcripts, each as often as it occurs there.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,8 +16,7 @@ from avmc_core import schema
 from avmc_core.data.ragged import Ragged
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
-from avmc_core.execution import BERT
-from avmc_core.text_encoder import build_encoder, encode, load_encoder
+from avmc_core.text_encoder import build_encoder, encode, encoder_name, load_encoder
 
 KINDS = ("substitution", "deletion", "insertion")
 RATES = (0.05, 0.1, 0.2, 0.3, 0.4)
@@ -80,7 +78,7 @@ def with_text(split: Split, sentences: Sequence[str], encoder: tuple) -> Split:
 def encoder_of(store: Store) -> tuple:
     """Tokenizer and frozen encoder of a store's text features: the simulated corpus's own, or for real features the local folder
     $AVMC_BERT or bert-base-chinese from the local cache. Raises InputError if neither is there."""
-    return build_encoder() if store.simulated else load_encoder(os.environ.get("AVMC_BERT") or BERT)
+    return build_encoder() if store.simulated else load_encoder(encoder_name())
 
 
 def encoding_gap(split: Split, encoder: tuple) -> float:

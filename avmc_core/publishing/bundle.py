@@ -122,7 +122,7 @@ def _runs(runs: RunStore, store: Store, profile: str) -> list[tuple[str, Run, Re
     """Experiment, run and record of every finished run that an experiment refers to."""
     device = default_device()
     grids = [(name, run) for name, experiment in EXPERIMENTS.items() for run in experiment.runs(profile, store=store)]
-    found = [(name, run, runs.get(run.key(store.digest, device))) for name, run in grids]
+    found = [(name, run, runs.get(run.key(store, device))) for name, run in grids]
     return [(name, run, record) for name, run, record in found if record is not None]
 
 

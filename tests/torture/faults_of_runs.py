@@ -88,12 +88,12 @@ def wrong_store(folder: Path) -> str:
     store, runs = made_store(folder), RunStore(folder / "runs")
     record = run_one(RUN, StoreData(store), runs)
     other = made_store(folder / "other", seed=1)
-    assert RUN.key(other.digest) != record.key and runs.get(RUN.key(other.digest)) is None
+    assert RUN.key(other) != record.key and runs.get(RUN.key(other)) is None
     said = refused(lambda: trained(RUN, record, other), store.digest[:12])
     smaller = Run("AV-MC(Semi)", 1, (("training.max_epochs", 4), ("text_hidden", 32)))
     refused(lambda: trained(smaller, record, store), "do not fit")
-    shutil.copytree(record.folder, runs.root / RUN.key(other.digest))
-    refused(lambda: runs.get(RUN.key(other.digest)), record.key)
+    shutil.copytree(record.folder, runs.root / RUN.key(other))
+    refused(lambda: runs.get(RUN.key(other)), record.key)
     return f"another store makes another key; its weights are {said}; a copied record is refused"
 
 
