@@ -38,7 +38,7 @@ def new_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
         temporary.mkdir()
         yield temporary
         sync(temporary)
-        if os.path.lexists(path):
+        if replace and os.path.lexists(path):
             with _temporary_sibling(path) as old:
                 os.rename(path, old)
                 os.rename(temporary, path)

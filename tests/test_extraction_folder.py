@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from avmc_core import schema, text_encoder
+from avmc_core.artefacts import data_mark
 from avmc_core.clips import extraction
 from avmc_core.clips.clip_features import ClipFeatures, ExtractionSettings, Report
 from avmc_core.clips.extraction import MARKER, extract
 from avmc_core.clips.openface import OpenFace
+from avmc_core.data.exporting import export_released
+from avmc_core.data.importing import import_released
 from avmc_core.errors import InputError
 
 SPLITS = (*schema.SPLITS, "train")
@@ -138,6 +141,15 @@ def test_other_results_of_openface_make_other_clips(tmp_path):
         visual = OpenFace(place.parent if place.suffix else place)
         entries = [extraction._entry("key", row, visual) for text in ("one", "two", "one") if _file(place, text)]
         assert entries[0] == entries[2] != entries[1]
+
+
+def test_own_clips_stay_own_clips_through_an_export(clips, tmp_path):
+    """The files have the released schema; what they are goes with them, that their visual features are made up too."""
+    store = run(clips, tmp_path / "store").store
+    again = import_released(tmp_path / "again", *export_released(store, tmp_path / "export"), progress=False)
+    assert data_mark(again) == data_mark(store) and data_mark(store).endswith("visual features approximate")
+    assert again.digest == store.digest
+    assert again.manifest["source"]["extraction"] == store.manifest["source"]["extraction"]
 
 
 def _file(path: Path, text: str) -> Path:

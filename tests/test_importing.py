@@ -183,7 +183,7 @@ def test_meta_is_compared(tmp_path):
 
 CHILD = """
 import sys
-from avmc_core import importing
+from avmc_core.data import importing
 importing._BLOCK_BYTES = 1
 print("ready", flush=True)
 importing.import_released(*sys.argv[1:], progress=False)
@@ -230,7 +230,7 @@ def test_a_full_or_forbidden_place_is_one_error(tmp_path, monkeypatch):
 
 MEASURE = """
 import pathlib, re, sys
-from avmc_core import importing
+from avmc_core.data import importing
 importing._BLOCK_BYTES = 2**20
 # not ru_maxrss: that starts at what the parent had when it forked
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024

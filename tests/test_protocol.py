@@ -209,10 +209,12 @@ def test_features_that_nobody_knows_or_that_do_not_fit_are_refused(with_wav2vec)
     path.write_text(json.dumps(wrong))
     with pytest.raises(InputError, match="audio_mfcc"):
         open_store(with_wav2vec.path)
-    path.write_text(json.dumps({**manifest, "dims": {**manifest["dims"], "audio_wav2vec": 11}}))
+    wrong = {**manifest, "dims": {**manifest["dims"], "audio_wav2vec": 11}}
+    path.write_text(json.dumps({**wrong, "digest": content_digest(wrong)}))
     with pytest.raises(InputError, match="audio_wav2vec"):
         open_store(with_wav2vec.path)
     files = {name: entry for name, entry in manifest["files"].items() if name != "test.audio_wav2vec.safetensors"}
-    path.write_text(json.dumps({**manifest, "files": files, "digest": content_digest(files)}))
+    wrong = {**manifest, "files": files}
+    path.write_text(json.dumps({**wrong, "digest": content_digest(wrong)}))
     with pytest.raises(InputError, match="files"):
         open_store(with_wav2vec.path)

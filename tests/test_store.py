@@ -126,6 +126,16 @@ def test_a_simulated_corpus_stays_marked(tmp_path):
         import_released(tmp_path / "mixed", paths[0], tmp_path / "u.pkl", progress=False)
 
 
+@pytest.mark.parametrize("facts", ["{", "[]", "3", '{"approximation": 1}', "{}"])
+def test_a_mark_of_rubbish_is_refused(tmp_path, facts):
+    for name in ("simulated", "extracted"):
+        content = {split: factory.columns(split) for split in ("train", "valid", "test")} | {name: facts}
+        path = factory.write(tmp_path / "s.pkl", content)
+        if name == "extracted" or not facts.endswith("}"):
+            with pytest.raises(InputError, match=f"key {name}"):
+                import_released(tmp_path / name, path, progress=False)
+
+
 # Ragged
 
 
@@ -208,10 +218,14 @@ def test_every_changed_byte_is_found_by_verification(store, copy):
         lambda m: m.update(schema_version=99),
         lambda m: m.update(kind="simulated"),
         lambda m: m.update(kind="other"),
+        lambda m: m.update(kind="simulated", generator={"seed": 1}),
         lambda m: m.update(digest="0" * 64),
         lambda m: m["splits"].update(train=4),
         lambda m: m["splits"].pop("valid"),
         lambda m: m["steps"].update(audio=2),
+        lambda m: m["steps"].update(audio=900),  # padding that nobody imported
+        lambda m: m["source"].update(extraction={"approximation": ""}),
+        lambda m: m.update(source=3),
         lambda m: m["dims"].update(audio=24),
         lambda m: m.pop("files"),
         lambda m: m.update(files=[]),
@@ -228,6 +242,16 @@ def test_a_manifest_that_does_not_fit_is_refused(copy, change):
     (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError):
         open_store(copy)
+
+
+def test_a_simulated_corpus_cannot_pass_for_a_real_store(tmp_path):
+    made = factory.imports(tmp_path, simulated={"seed": 1})
+    manifest = json.loads((made.path / "manifest.json").read_text())
+    del manifest["generator"]
+    for mark in ({"kind": "real"}, {"kind": "simulated", "generator": {"seed": 2}}):
+        (made.path / "manifest.json").write_text(json.dumps({**manifest, **mark}))
+        with pytest.raises(InputError, match="digest"):
+            open_store(made.path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", "[" * 100_000, "\xff"])

@@ -8,7 +8,7 @@ import numpy as np
 
 from avmc_core import schema
 from avmc_core.data.released import Padded, write_supervised, write_unsupervised
-from avmc_core.data.released_writer import MASK
+from avmc_core.data.released_writer import EXTRACTED, MASK, SIMULATED
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
 
@@ -21,7 +21,7 @@ def export_released(store: Store, folder: str | Path) -> list[Path]:
     The supervised file has what other code expects and the release lacks: a key ``mask`` (1 labelled, 0 not; int64) in
     every split, and a split ``train_mix``: the rows of train, then the unlabelled ones with mask 0, whose labels, unknown,
     are written as 0. Nothing existing is overwritten (InputError). A simulated store's files carry a key ``simulated``
-    beside the splits.
+    beside the splits, and those of one's own clips a key ``extracted``, so that an import knows them for what they are.
     """
     folder = Path(folder)
     labelled_only = schema.UNLABELLED not in store.splits
@@ -29,13 +29,14 @@ def export_released(store: Store, folder: str | Path) -> list[Path]:
     for path in paths:
         if path.exists():
             raise InputError(path, "a file already there", "a folder without it")
-    mark = store.manifest.get("generator")
+    facts = {SIMULATED: store.manifest.get("generator"), EXTRACTED: store.manifest["source"].get("extraction")}
+    marks = {name: said for name, said in facts.items() if said is not None}
     names = schema.SPLITS if labelled_only else (*schema.SPLITS, schema.TRAIN_MIX)
     splits = {name: _features(split := store.split(name)) | _labels(split) for name in names}
     try:
-        write_supervised(paths[0], splits, mark)
+        write_supervised(paths[0], splits, marks)
         if not labelled_only:
-            write_unsupervised(paths[1], _features(store.split(schema.UNLABELLED)), mark)
+            write_unsupervised(paths[1], _features(store.split(schema.UNLABELLED)), marks)
     except OSError as error:
         raise InputError(folder, f"{type(error).__name__}: {error}", "a place where the files can be written") from None
     return paths

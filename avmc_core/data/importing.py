@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from avmc_core import schema
 from avmc_core.atomic import new_folder
-from avmc_core.data.released import ID_SEPARATOR, open_supervised, open_unsupervised, read_meta, simulation, steps
+from avmc_core.data.released import ID_SEPARATOR, mark, open_supervised, open_unsupervised, read_meta, steps
+from avmc_core.data.released_writer import EXTRACTED, SIMULATED
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_index, write_split
 from avmc_core.errors import InputError
@@ -40,7 +41,8 @@ def import_released(
     """Converts ch-simsv2s.pkl, and ch-simsv2u.pkl if given, into a new store at ``store_path``, and opens it.
 
     ``meta`` is only compared with the supervised file. ``simulated``: settings of the generator when the files hold a
-    simulated corpus; files exported from a simulated store carry them along.
+    simulated corpus; files exported from a simulated store carry them along, as those of one's own clips say how they were
+    extracted.
 
     Stated, with their counts, under ``repairs`` in the manifest: values after a clip's end are dropped, labels off the
     grid and unlabelled clips with the id of a labelled one are kept, ids without a separator become the video id,
@@ -75,14 +77,16 @@ def import_released(
                     }
                     _check_unchanged(sources, before)  # a mapped file that is cut would end the process
                     files |= write_split(folder, name, clips[name], values, columns["text_bert"])
+            extraction = _marked(sources, EXTRACTED)
             write_index(
                 folder,
                 clips,
                 files,
                 steps=steps(splits["train"]),
-                source={name: _source(source) for name, source in sources.items()},
+                source={name: _source(source) for name, source in sources.items()}
+                | ({} if extraction is None else {"extraction": extraction}),
                 repairs=repairs,
-                generator=simulated if simulated is not None else _simulation(sources),
+                generator=simulated if simulated is not None else _marked(sources, SIMULATED),
             )
             _check_unchanged(sources, before)
             open_store(folder)  # what does not open is not left behind
@@ -105,11 +109,13 @@ def _open_sources(sources: dict[str, Path]) -> dict[str, dict[str, np.ndarray]]:
     return splits
 
 
-def _simulation(sources: dict[str, Path]) -> dict[str, Any] | None:
-    marks = [simulation(sources[name]) for name in ("supervised", "unsupervised") if name in sources]
+def _marked(sources: dict[str, Path], name: str) -> dict[str, Any] | None:
+    """The facts of a mark that both files bear, None where neither does. Raises InputError for files of two kinds."""
+    marks = [mark(sources[kind], name) for kind in ("supervised", "unsupervised") if kind in sources]
     if len(marks) == 2 and (marks[0] is None) != (marks[1] is None):
+        other = {SIMULATED: "real", EXTRACTED: "released"}[name]
         raise InputError(
-            sources["unsupervised"], "real and simulated files together", "two real or two simulated files"
+            sources["unsupervised"], f"{other} and {name} files together", f"two {other} or two {name} files"
         )
     return marks[0]
 

@@ -16,10 +16,11 @@ import numpy as np
 from avmc_core import schema
 from avmc_core.data.label_table import read_meta
 from avmc_core.data.released_writer import (
+    EXTRACTED,
     FEATURE_KEYS,
     KEYS,
+    MARKS,
     MASK,
-    SIMULATED,
     Padded,
     write_supervised,
     write_unsupervised,
@@ -30,10 +31,10 @@ from avmc_core.errors import InputError
 __all__ = [
     "ID_SEPARATOR",
     "Padded",
+    "mark",
     "open_supervised",
     "open_unsupervised",
     "read_meta",
-    "simulation",
     "steps",
     "write_supervised",
     "write_unsupervised",
@@ -56,7 +57,7 @@ def open_supervised(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
     Raises InputError for anything else, for ids that occur twice and for splits whose T differ.
     """
     content = _mapping(path, read_pickle(path))
-    _check_keys(path, content, schema.SPLITS, (schema.TRAIN_MIX, SIMULATED), "split")
+    _check_keys(path, content, schema.SPLITS, (schema.TRAIN_MIX, *MARKS), "split")
     splits = {name: _columns(f"{path}, split {name}", content[name], KEYS) for name in schema.SPLITS}
     for name, columns in splits.items():
         if steps(columns) != steps(splits["train"]):
@@ -71,23 +72,24 @@ def open_unsupervised(path: str | Path) -> dict[str, np.ndarray]:
     """``{key: array}`` of ch-simsv2u.pkl, a flat dict. As a split of ``open_supervised``, without annotations and labels:
     the file may hold placeholders under these keys, which are left out."""
     content = _mapping(path, read_pickle(path))
-    columns = {key: value for key, value in content.items() if key != SIMULATED}
+    columns = {key: value for key, value in content.items() if key not in MARKS}
     columns = _columns(str(path), columns, FEATURE_KEYS, optional=KEYS)
     _check_unique(path, columns["id"])
     return columns
 
 
-def simulation(path: str | Path) -> dict[str, Any] | None:
-    """The generator's settings when a released-format file is an exported simulated corpus, else None."""
-    mark = _mapping(path, read_pickle(path)).get(SIMULATED)
-    if mark is None:
+def mark(path: str | Path, name: str) -> dict[str, Any] | None:
+    """The facts with which an export marked a file of released format, by the mark's name of ``MARKS``; None without it."""
+    facts = _mapping(path, read_pickle(path)).get(name)
+    if facts is None:
         return None
     try:
-        return dict(json.loads(mark))
-    except (TypeError, ValueError, RecursionError):
-        raise InputError(
-            f"{path}, key {SIMULATED}", "something else", "a JSON object: settings of a generator"
-        ) from None
+        facts = json.loads(facts)
+        if not isinstance(facts, dict) or (name == EXTRACTED and not isinstance(facts["approximation"], str)):
+            raise TypeError(name)
+        return facts
+    except (TypeError, ValueError, KeyError, RecursionError):
+        raise InputError(f"{path}, key {name}", "something else", "a JSON object, as an export writes it") from None
 
 
 def steps(columns: Mapping[str, np.ndarray]) -> dict[str, int]:

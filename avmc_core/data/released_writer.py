@@ -22,7 +22,8 @@ from avmc_core.atomic import new_file
 FEATURE_KEYS = ("id", "audio", "vision", "raw_text", "text", "text_bert", "audio_lengths", "vision_lengths")
 KEYS = (*FEATURE_KEYS, "annotations", *(schema.LABEL_KEYS[task] for task in "MAVT"))
 MASK = "mask"  # not released: 1 for labelled rows of train_mix, 0 for others
-SIMULATED = "simulated"  # not released: a key beside the splits which marks an exported simulated corpus
+# Not released: keys beside the splits by which our import knows what an exported store was, with facts as JSON.
+SIMULATED, EXTRACTED = MARKS = ("simulated", "extracted")  # the generator's settings; how one's own clips were read
 _BLOCK_BYTES = 2**24
 
 
@@ -50,20 +51,20 @@ Column = Any  # an array or a list; a Padded; or a tuple of Padded, which are wr
 
 
 def write_supervised(
-    path: str | Path, splits: Mapping[str, Mapping[str, Column]], simulated: Mapping[str, Any] | None = None
+    path: str | Path, splits: Mapping[str, Mapping[str, Column]], marks: Mapping[str, Mapping[str, Any]] | None = None
 ) -> None:
     """Writes ``{split: {key: column}}`` as ch-simsv2s.pkl is laid out, keys in the released order, atomically.
 
-    ``simulated`` (generator settings) marks the file as a simulated corpus for our own import.
+    ``marks``: what of ``MARKS`` applies to the data, with its facts, for our own import.
     """
-    _write(path, {name: _ordered(columns) for name, columns in splits.items()}, simulated)
+    _write(path, {name: _ordered(columns) for name, columns in splits.items()}, marks)
 
 
 def write_unsupervised(
-    path: str | Path, columns: Mapping[str, Column], simulated: Mapping[str, Any] | None = None
+    path: str | Path, columns: Mapping[str, Column], marks: Mapping[str, Mapping[str, Any]] | None = None
 ) -> None:
     """Writes ``{key: column}``, flat, as ch-simsv2u.pkl is laid out. See ``write_supervised``."""
-    _write(path, _ordered(columns), simulated)
+    _write(path, _ordered(columns), marks)
 
 
 def _ordered(columns: Mapping[str, Column]) -> dict[str, Column]:
@@ -71,9 +72,8 @@ def _ordered(columns: Mapping[str, Column]) -> dict[str, Column]:
     return {key: columns[key] for key in [*known, *(key for key in columns if key not in known)]}
 
 
-def _write(path: str | Path, content: dict[str, Any], simulated: Mapping[str, Any] | None) -> None:
-    if simulated is not None:
-        content[SIMULATED] = json.dumps(simulated, sort_keys=True)
+def _write(path: str | Path, content: dict[str, Any], marks: Mapping[str, Mapping[str, Any]] | None) -> None:
+    content |= {name: json.dumps(facts, sort_keys=True) for name, facts in (marks or {}).items()}
     with new_file(path) as temporary, temporary.open("wb") as file:
         file.write(b"\x80\x04")
         for piece in _opcodes(content):

@@ -25,7 +25,7 @@ from avmc_core.errors import InputError
 
 __all__ = ["CLIP_COLUMNS", "SCHEMA_VERSION", "Ragged", "Split", "Store", "content_digest", "open_store", "verify_store"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST, CLIPS = "manifest.json", "clips.csv"
 CLIP_COLUMNS = (
     *("id", "video_id", "clip_id", "split", "text", "annotation"),
@@ -63,7 +63,7 @@ class Store:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of the content: equal content, equal digest, wherever it came from."""
+        """SHA-256 (hex) of the content and of what it is said to be: equal both, equal digest, whatever files it came from."""
         return self.manifest["digest"]
 
     @property
@@ -98,10 +98,11 @@ def _extras(manifest: dict[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in schema.EXTRAS if name in manifest["dims"])
 
 
-def content_digest(files: dict[str, dict]) -> str:
-    """The digest of a store whose manifest lists ``files``."""
-    hashes = {name: entry["sha256"] for name, entry in files.items()}
-    return settings.digest({"schema_version": SCHEMA_VERSION, "files": hashes})
+def content_digest(manifest: dict[str, Any]) -> str:
+    """The digest of a store: its files, their sizes as arrays, and whether simulated, extracted or released, and how."""
+    said = {name: manifest.get(name) for name in ("schema_version", "kind", "generator", "dims", "steps")}
+    hashes = {name: entry["sha256"] for name, entry in manifest["files"].items()}
+    return settings.digest({**said, "extraction": manifest["source"].get("extraction"), "files": hashes})
 
 
 def open_store(path: str | Path) -> Store:
@@ -152,7 +153,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(path, f"{type(error).__name__}: {error}", "the manifest of a feature store") from None
     if version != SCHEMA_VERSION:
-        raise InputError(path, f"schema version {version}", f"{SCHEMA_VERSION}: import the released files again")
+        raise InputError(path, f"schema version {version}", f"{SCHEMA_VERSION}: make the store again")
     return manifest
 
 
@@ -170,8 +171,8 @@ def _check_files(path: Path, manifest: dict[str, Any]) -> None:
     expected = {CLIPS, *(name for split in splits for name in files_of(split, _extras(manifest)).values())}
     if set(files) != expected:
         raise InputError(path / MANIFEST, f"files {', '.join(sorted(files))}", ", ".join(sorted(expected)))
-    if manifest["digest"] != content_digest(files):
-        raise InputError(path / MANIFEST, f"digest {manifest['digest']}", f"{content_digest(files)}, that of its files")
+    if manifest["digest"] != (digest := content_digest(manifest)):
+        raise InputError(path / MANIFEST, f"digest {manifest['digest']}", f"{digest}, that of what it says")
     for name, entry in files.items():
         size = (path / name).stat().st_size if (path / name).is_file() else None
         if size != entry["size"]:

@@ -71,16 +71,16 @@ def write_index(
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "kind": "real" if generator is None else "simulated",
-        "digest": content_digest(files),
         "source": source,
         "splits": {name: len(table) for name, table in clips.items()},
         "dims": {**schema.DIMS, **(extras or {})},
-        "steps": steps,
+        "steps": dict(steps),
         "repairs": [{"what": what, "count": count} for what, count in repairs.items() if count],
         "files": files,
     }
     if generator is not None:
-        manifest["generator"] = generator
+        manifest["generator"] = dict(generator)
+    manifest["digest"] = content_digest(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     sync(folder / CLIPS)
     sync(folder / MANIFEST)

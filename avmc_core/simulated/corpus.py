@@ -22,7 +22,7 @@ import pandas as pd
 from avmc_core import schema
 from avmc_core.codehash import code_hash
 from avmc_core.data.importing import import_released
-from avmc_core.data.released_writer import Padded, write_supervised, write_unsupervised
+from avmc_core.data.released_writer import SIMULATED, Padded, write_supervised, write_unsupervised
 from avmc_core.data.store import Store, open_store
 from avmc_core.errors import InputError
 from avmc_core.home import home
@@ -81,16 +81,15 @@ def build_corpus(store_path: str | Path, settings: CorpusSettings = CorpusSettin
     """Generate the corpus into a new store at ``store_path``. Equal settings, equal digest. Raises InputError as
     ``import_released`` does."""
     made = as_dict(settings)
+    marks = {SIMULATED: made}
     with tempfile.TemporaryDirectory() as folder:
         supervised, unsupervised = Path(folder, "ch-simsv2s.pkl"), Path(folder, "ch-simsv2u.pkl")
         clips = simulate(settings)
         traits = _traits(settings, clips)
         labelled = {split: _columns(settings, split, clips[split], traits) for split in schema.SPLITS}
-        write_supervised(supervised, labelled, simulated=made)
+        write_supervised(supervised, labelled, marks)
         del labelled  # at full size gigabytes
-        write_unsupervised(
-            unsupervised, _columns(settings, schema.UNLABELLED, clips[schema.UNLABELLED], traits), simulated=made
-        )
+        write_unsupervised(unsupervised, _columns(settings, schema.UNLABELLED, clips[schema.UNLABELLED], traits), marks)
         return import_released(store_path, supervised, unsupervised, simulated=made, progress=progress)
 
 

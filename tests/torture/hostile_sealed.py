@@ -136,7 +136,7 @@ def _reseal(store: Path, change: Callable[[dict], object]) -> None:
         entry |= {"size": len(data), "sha256": sha256(data).hexdigest()}
     change(manifest)
     with suppress(TypeError, KeyError, AttributeError):
-        manifest["digest"] = content_digest(manifest["files"])
+        manifest["digest"] = content_digest(manifest)
     (store / "manifest.json").write_text(json.dumps(manifest))
 
 
