@@ -90,10 +90,10 @@ def test_a_run_that_two_experiments_name_is_counted_once(tiny_store, tmp_path):
 
 
 @pytest.mark.parametrize("profile", ["ci", "full"])
-def test_an_experiment_names_no_run_twice(profile):
+def test_an_experiment_names_no_run_twice(profile, tiny_store):
     """So that the runs of one experiment, which commands and pages count, are distinct."""
     for plan in experiments.EXPERIMENTS.values():
-        keys = [run.key("data") for run in plan.runs(profile)]
+        keys = [run.key(tiny_store) for run in plan.runs(profile)]
         assert len(keys) == len(set(keys))
 
 
