@@ -103,7 +103,8 @@ def execute(
                     network(build, settings, data.store), data, seed, folder, device=device, progress_bar=progress_bar
                 )
             except TrainingFailed as error:
-                return outcome | {"status": "failed", "reason": str(error), "seconds": time.perf_counter() - start}
+                return outcome | {"status": "failed", "reason": str(error), "seconds": error.seconds}
+            start = time.perf_counter() - progress.seconds  # those of processes before this one included
             predictions = {name: predict(model, data(name, model.inputs), device) for name in schema.SPLITS}
             facts = {"settings": as_dict(settings), "sizes": as_dict(sizes)}
             write_tensors(folder / "model.safetensors", model.state_dict(), facts)

@@ -33,7 +33,11 @@ RARELY = 20.0  # from one saved state to the next pass at least so many times th
 
 
 class TrainingFailed(RuntimeError):
-    """The run cannot go on (a loss that is not finite); the message says where."""
+    """The run cannot go on (a loss that is not finite); the message says where, ``seconds`` how long it had been trained."""
+
+    def __init__(self, message: str, seconds: float):
+        super().__init__(message)
+        self.seconds = seconds
 
 
 @dataclass
@@ -44,6 +48,7 @@ class Progress:
     best_epoch: int = 0
     best_loss: float = math.inf
     history: list[dict[str, float]] = field(default_factory=list)  # one row an epoch: training losses and "validation"
+    seconds: float = field(default=0.0, compare=False)  # of all the processes that trained it; lost epochs do not count
 
     def finished(self, settings: Training) -> bool:
         waited = self.epoch - self.best_epoch
@@ -68,11 +73,13 @@ def train(
     ``folder`` must exist; whatever state it holds is continued. ``stop`` is asked after each epoch (for tests and for
     searches that prune). Raises TrainingFailed when a loss is not finite.
     """
+    start = time.perf_counter()
     torch.manual_seed(seed)  # before the model is built, as in the reference
     model = build().to(device)
     settings = model.training_settings
     optimizers = model.optimizers()
     progress = _restore(folder, model, optimizers)
+    start -= progress.seconds
     best: dict[str, Tensor] = {}  # the best weights, unless they are in the folder
     due = 0.0  # when the state is to be saved next
     valid = data("valid", model.inputs)
@@ -83,18 +90,23 @@ def train(
         for number, single in enumerate(model.passes(epoch)):
             order = torch.Generator().manual_seed((seed * 10_007 + epoch) * 101 + number)
             losses = _one_pass(model, data(single.split, model.inputs), single, optimizers, order, epoch, device)
+            progress.seconds = time.perf_counter() - start
+            if not math.isfinite(losses["total"]):
+                said = f"epoch {epoch}, pass {single.stage!r}: the training loss is {losses['total']}"
+                raise TrainingFailed(said, progress.seconds)
             row |= {f"{single.stage}.{name}": value for name, value in losses.items()}
         row["validation"] = validation_loss(model, valid, settings, device)
+        progress.seconds = time.perf_counter() - start
         if not math.isfinite(row["validation"]):
-            raise TrainingFailed(f"epoch {epoch}: the validation loss is {row['validation']}")
+            raise TrainingFailed(f"epoch {epoch}: the validation loss is {row['validation']}", progress.seconds)
         progress.epoch = epoch
         progress.history.append(row)
         if row["validation"] <= progress.best_loss - MARGIN:
             progress.best_loss, progress.best_epoch = row["validation"], epoch
             best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-        if (start := time.monotonic()) >= due:
+        if (saving := time.monotonic()) >= due:
             _save(folder, model, optimizers, progress, best)
-            due = time.monotonic() + RARELY * (time.monotonic() - start)
+            due = time.monotonic() + RARELY * (time.monotonic() - saving)
         bar.update()
         bar.set_postfix_str(f"validation {row['validation']:.4f}, best {progress.best_loss:.4f}")
         if stop(progress):
@@ -160,10 +172,7 @@ def _one_pass(
             optimizers[single.optimizer].step()
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + value.detach()
-    means = {name: float(total) / len(batches) for name, total in sums.items()}
-    if not math.isfinite(means["total"]):
-        raise TrainingFailed(f"epoch {epoch}, pass {single.stage!r}: the training loss is {means['total']}")
-    return means
+    return {name: float(total) / len(batches) for name, total in sums.items()}
 
 
 def _save(

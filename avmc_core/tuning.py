@@ -2,7 +2,8 @@
 
 The search is given a store without a test split: asking for it is an error, whoever asks. What it leaves behind is the record
 of a finished selection, and only such a record opens the way to test scores (``runs_of``). A trial depends on its rank alone,
-so a search that was killed and started again ends like one that was not.
+so a search that was killed and started again ends like one that was not. Two processes do not share one search: the second
+waits for the first and has its selection.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,11 @@ from tqdm import tqdm
 
 from avmc_core import metrics, registry, schema
 from avmc_core.atomic import new_file
-from avmc_core.codehash import code_hash
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.execution import StoreData, deterministic, network
+from avmc_core.execution import StoreData, deterministic, encoder_identity, network
 from avmc_core.home import home
-from avmc_core.runs import Record, Run
+from avmc_core.runs import Record, Run, surroundings
 from avmc_core.settings import digest
 from avmc_core.training import TrainingFailed, predict, train
 
@@ -64,8 +65,11 @@ class Search:
 
     def key(self, store: Store) -> str:
         """Digest of all that the outcome depends on."""
+        tried = [dict(self.changes), *({name: value} for name, values in self.space for value in values)]
+        encoders = {encoder_identity(registry.settings_of(self.model, changes), store) for changes in tried}
         modules = ["avmc_core.tuning", registry.entry(self.model).module]
-        return digest([dataclasses.asdict(self), store.digest, code_hash(modules)])[:32]
+        here = surroundings(modules, store, "cpu", 1, ("optuna",))
+        return digest([dataclasses.asdict(self), sorted(encoders), here])[:32]
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,16 @@ def search(plan: Search, store: Store, root: Path | None = None, progress_bar: b
     Raises InputError for a setting or value that the model does not have.
     """
     folder = (root or home() / "tuning") / plan.key(store)
-    if (folder / "selection.json").exists():
-        return read_selection(folder / "selection.json")
     folder.mkdir(parents=True, exist_ok=True)
-    for name, choices in plan.space:
-        for choice in choices:
-            registry.settings_of(plan.model, {name: choice})
+    with open(folder / "lock", "w") as lock:
+        flock(lock, LOCK_EX)
+        if (folder / "selection.json").exists():
+            return read_selection(folder / "selection.json")
+        return _search(plan, store, folder, progress_bar)
+
+
+def _search(plan: Search, store: Store, folder: Path, progress_bar: bool) -> Selection:
+    """``search`` by the only process in ``folder``."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
     study = optuna.create_study(storage=storage, study_name="search", load_if_exists=True)

@@ -199,6 +199,37 @@ def test_a_large_state_is_saved_rarely(tiny_store, tmp_path, monkeypatch):
     assert math.isclose(validation_loss(model, valid, model.training_settings), progress.best_loss, abs_tol=1e-7)
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_seconds_of_an_interrupted_run_are_those_of_all_its_processes(
+    tiny_store, tmp_path, monkeypatch, every_epoch, fails
+):
+    """Also those of a run that fails in the end. Each pass of each epoch takes one second of an otherwise still clock."""
+    now, one_pass, save = [100.0], training._one_pass, training._save
+
+    def slow(*rest):
+        now[0] += 1.0
+        if fails and rest[5] == 4:
+            return {"total": math.nan}
+        return one_pass(*rest)
+
+    def interrupted(*rest):
+        save(*rest)
+        if rest[3].epoch == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(training, "_one_pass", slow)
+    monkeypatch.setattr(training, "_save", interrupted)
+    folder = tmp_path / "x"
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_store, folder)
+    now[0] = 5000.0  # another process, later
+    monkeypatch.setattr(training, "_save", save)
+    outcome = execute(avmc_networks.build, SETTINGS, StoreData(tiny_store), 1, folder)
+    assert outcome["status"] == ("failed" if fails else "done")
+    assert outcome["seconds"] == (3 * 2 + 1 if fails else 4 * 2)
+
+
 def test_resuming_a_finished_state_trains_no_further(tiny_store, tmp_path, every_epoch):
     folder = tmp_path / "x"
     _, progress = fit(tiny_store, folder)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 
 import numpy as np
 import pytest
 
-from avmc_core import schema
+from avmc_core import runs, schema
 from avmc_core.batches import Inputs
 from avmc_core.errors import InputError
 from avmc_core.execution import StoreData
@@ -68,11 +69,57 @@ def test_a_killed_search_ends_like_one_that_was_not(selection, tiny_store, tmp_p
     assert len(calls) == 10
 
 
+def _searched(path, root, started):
+    from avmc_core.data.store import open_store
+
+    started.wait()
+    tuning.search(PLAN, open_store(path), root)
+
+
+def test_two_processes_at_the_same_search_agree(selection, tiny_store, tmp_path):
+    """One trains, the other waits for its selection; no trial is made twice or given up."""
+    context = multiprocessing.get_context("spawn")
+    started = context.Barrier(2)
+    both = [context.Process(target=_searched, args=(tiny_store.path, tmp_path, started)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    (folder,) = tmp_path.iterdir()
+    assert tuning.read_selection(folder / "selection.json") == selection
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / "journal.log")))
+    study = optuna.load_study(study_name="search", storage=storage)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * PLAN.trials
+
+
+def test_the_key_of_a_search_holds_what_computes(tiny_store, tmp_path, monkeypatch):
+    before = PLAN.key(tiny_store)
+    for change in (
+        ("version", lambda name: "9.9"),
+        ("identity", lambda: "C"),
+        ("code_hash", lambda modules: "changed"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(runs, *change)
+            assert PLAN.key(tiny_store) != before
+    assert PLAN.key(tiny_store) == before
+    real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
+    texts = tuning.Search("Self_MM", (("text", ("frozen", "finetune")),), trials=1, seeds=(1,))
+    keys = set()
+    for weights in ("a", "b"):
+        for name in ("config.json", "model.safetensors"):
+            (tmp_path / name).write_text(weights)
+        monkeypatch.setenv("AVMC_BERT", str(tmp_path))
+        keys.add(texts.key(real))
+    assert len(keys) == 2
+
+
 def test_only_a_finished_selection_on_the_same_data_is_scored(selection, tiny_store, tmp_path):
     best = min(selection.trials, key=lambda trial: trial["validation"])
-    runs = tuning.runs_of(selection, tiny_store)
-    assert [run.seed for run in runs] == [1, 2]
-    assert dict(runs[0].changes) == {"training.max_epochs": 1, **best["changes"]}
+    chosen = tuning.runs_of(selection, tiny_store)
+    assert [run.seed for run in chosen] == [1, 2]
+    assert dict(chosen[0].changes) == {"training.max_epochs": 1, **best["changes"]}
     records = run_all(tuning.runs_of(selection, tiny_store, every=True), tiny_store, RunStore(tmp_path), jobs=1,
                       progress_bar=False)  # fmt: skip
     for k, trial in enumerate(selection.trials):  # the search trained just what the runs train
