@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from avmc_core.errors import InputError
+from avmc_core.settings import check
 
 LEVELS = ("input", "representation", "hidden")
 
@@ -24,8 +24,7 @@ class MixupSettings:
     level: str = "representation"  # mixed (D31): the frames ("input"), their encoding (Equation 11), the classifier's first layer
 
     def __post_init__(self):
-        if self.level not in LEVELS:
-            raise InputError("MixupSettings.level", repr(self.level), f"one of {', '.join(LEVELS)}")
+        check(self, level=LEVELS)
 
 
 @dataclass(frozen=True)

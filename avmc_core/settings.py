@@ -1,11 +1,12 @@
-"""Frozen settings: from and to plain data, where an unknown key is an error."""
+"""Frozen settings: from and to plain data, where an unknown key and a value that nobody can mean are errors."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,6 +45,34 @@ def _fit(where: str, value: Any, old: Any) -> Any:
     if old is not None and value is not None and type(value) is not type(old):
         raise InputError(where, f"{value!r} ({type(value).__name__})", f"a {type(old).__name__} like {old!r}")
     return value
+
+
+def check(settings: Any, **choices: Sequence[str]) -> None:
+    """For ``__post_init__``: raises InputError for a value with which something would be trained that nobody asked for.
+
+    Whole numbers are at least 1, or 0 where that is the default. Others are finite and not negative; a learning rate and what
+    shapes a distribution are above 0, a dropout is below 1. NaN is allowed where it is the default. ``choices``: what a field
+    of words may hold. Nested settings check themselves.
+    """
+    for field in dataclasses.fields(settings):
+        value, default, name = getattr(settings, field.name), field.default, field.name
+        if name in choices:
+            good, expected = value in choices[name], f"one of {', '.join(choices[name])}"
+        elif type(value) is int:
+            least = 0 if default == 0 else 1
+            good, expected = value >= least, f"{least} or more"
+        elif type(value) is float and not (
+            math.isnan(value) and default is not dataclasses.MISSING and math.isnan(default)
+        ):
+            good, expected = math.isfinite(value) and value >= 0, "a number that is not negative"
+            if "dropout" in name:
+                good, expected = 0 <= value < 1, "a number from 0 to below 1"
+            elif name.split("_")[0] == "rate" or name in ("alpha", "beta"):
+                good, expected = good and value > 0, "a number above 0"
+        else:
+            continue
+        if not good:
+            raise InputError(f"{type(settings).__name__}.{name}", repr(value), expected)
 
 
 def as_dict(settings: Any) -> dict[str, Any]:

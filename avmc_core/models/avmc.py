@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batches import Batch
-from avmc_core.errors import InputError
 from avmc_core.mixup import Draw, MixupSettings, draw
 from avmc_core.models.base import Model, Pass, Sizes, Training, Weights, adam
 from avmc_core.models.bert_text import Text
+from avmc_core.settings import check
 
 if TYPE_CHECKING:
     from transformers import BertModel
@@ -58,6 +58,9 @@ class AVMCSettings:
     decay_vision: float = 0.0
     training: Training = Training(batch_size=32)
 
+    def __post_init__(self):
+        check(self, variant=("paper", "released"), text=("frozen", "frozen_dropout"))
+
 
 SUPERVISED = AVMCSettings()
 SEMI = AVMCSettings(
@@ -81,9 +84,6 @@ class AVMC(Model):
 
     def __init__(self, settings: AVMCSettings, sizes: Sizes, encoder: BertModel | None = None):
         super().__init__()
-        for name, known in (("variant", ("paper", "released")), ("text", ("frozen", "frozen_dropout"))):
-            if getattr(settings, name) not in known:
-                raise InputError(f"AVMCSettings.{name}", repr(getattr(settings, name)), f"'{known[0]}' or '{known[1]}'")
         self.settings = settings
         self.text = Text(settings.text, "cls", sizes.text, encoder)
 

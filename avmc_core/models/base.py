@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batches import Batch, Inputs
+from avmc_core.settings import check
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Training:
     clip_norm: float = 0.0  # before a step, scale all gradients to this joint norm at most; 0: off
     validation: str = "clips"  # mean over clips, or "batches": the reference's mean over batches, rounded (D11)
 
+    def __post_init__(self):
+        check(self, validation=("clips", "batches"))
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -46,6 +50,9 @@ class Weights:
     T: float
     A: float
     V: float
+
+    def __post_init__(self):
+        check(self)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from avmc_core.batches import Batch
 from avmc_core.errors import InputError
 from avmc_core.models.base import Sizes
 from avmc_core.models.unimodal_lstm import UnimodalLSTM, UnimodalLSTMSettings
+from avmc_core.settings import check
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,7 @@ class LayeredLSTMSettings(UnimodalLSTMSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.modality != "audio":
-            raise InputError("LayeredLSTMSettings.modality", repr(self.modality), "audio")
-        if self.layers < 1:
-            raise InputError("LayeredLSTMSettings.layers", repr(self.layers), "1 or more")
+        check(self, modality=("audio",))
 
 
 SETTINGS = LayeredLSTMSettings()

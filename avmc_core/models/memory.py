@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, pad, relu
 
 from avmc_core.dropout import Dropout
+from avmc_core.settings import check
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,9 @@ class Layer:
 
     width: int
     dropout: float
+
+    def __post_init__(self):
+        check(self)
 
 
 class MLP(nn.Module):

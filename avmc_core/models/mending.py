@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from avmc_core.errors import InputError
+from avmc_core.settings import check as check_settings
 
 
 def check(settings: Any, mendable: Sequence[str]) -> None:
-    """Raises InputError if ``settings.mended`` names a difference that the model does not have or that cannot be mended."""
+    """Raises InputError as ``settings.check`` does, and if ``settings.mended`` names a difference that the model does not have
+    or that cannot be mended."""
+    check_settings(settings)
     for number in settings.mended:
         if number not in mendable:
             expected = f"any of {', '.join(mendable)}" if mendable else "none: this model has nothing to mend"

@@ -11,7 +11,6 @@ from transformers import BertModel
 
 from avmc_core import schema
 from avmc_core.batches import Batch, Inputs
-from avmc_core.errors import InputError
 from avmc_core.models import mending
 from avmc_core.models.base import Model, Pass, Sizes, Training, adam, l1
 from avmc_core.models.bert_text import Text, outside_bert
@@ -51,8 +50,6 @@ class MMIMSettings:
     training: Training = Training(batch_size=32, clip_norm=1.0)
 
     def __post_init__(self):
-        if self.memory < 1:
-            raise InputError("MMIMSettings.memory", str(self.memory), "at least 1 batch")
         mending.check(self, MENDABLE)
 
 

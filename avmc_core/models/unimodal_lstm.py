@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batches import Batch, Inputs
-from avmc_core.errors import InputError
 from avmc_core.models.base import Model, Sizes, Training, adam, l1
 from avmc_core.recurrent import LSTM, frames_of
+from avmc_core.settings import check
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,7 @@ class UnimodalLSTMSettings:
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        for field, known in (("modality", schema.MODALITIES), ("task", schema.TASKS)):
-            if getattr(self, field) not in known:
-                expected = f"one of {', '.join(known)}"
-                raise InputError(f"UnimodalLSTMSettings.{field}", repr(getattr(self, field)), expected)
+        check(self, modality=schema.MODALITIES, task=schema.TASKS)
 
 
 SETTINGS = UnimodalLSTMSettings()
