@@ -35,7 +35,7 @@ from avmc_core.drawing import benchmark_figures, figures, model_figures
 from avmc_core.experiments import experiment
 from avmc_core.grid import run_all
 from avmc_core.paper import benchmark
-from avmc_core.publishing.tables import Table, agreement, result_table
+from avmc_core.publishing.tables import Table, agreement, of_interval, result_table
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
@@ -104,6 +104,9 @@ artefacts.save(
     "unimodal",
     {
         "cells": cells,
+        "corr": {
+            name: str(of_interval("Corr", found["Corr"])) for name, found in summary.items()
+        },
         "differences": differences.to_dict("records"),
         "left_out": left_out,
     },

@@ -235,6 +235,9 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
+ends = found[full]["A"].slope
+voice = Estimate(ends.estimate, ends.low, ends.high, decimals=3)
+ruled = found[rule]["A"].slope.estimate if rule else float("nan")
 artefacts.save(
     "oh_my_god",
     {
@@ -253,6 +256,7 @@ artefacts.save(
             for cue, d in apart.items()
         },
         "verdict": verdict(apart["A and V"], full, ablated),
+        "voice": str(voice) + (f", the generating rule by {ruled:.3f}" if rule else ""),
         "clips": len(crossing.clips),
     },
     artefacts.provenance(data, command, everything),

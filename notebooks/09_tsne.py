@@ -36,7 +36,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts, schema
-from avmc_core.analysis.estimate import Estimate
+from avmc_core.analysis.estimate import Estimate, places
 from avmc_core.analysis.representations import (
     MEASURES,
     READINGS,
@@ -107,7 +107,8 @@ Markdown(
 #
 # Hollow points are the same networks before their first training step: what is there already was not learned. That
 # matters for the silhouette, because nothing in the losses says where one modality's axes lie relative to another's.
-# Bars are 95 % intervals from resampling seeds and source videos.
+# Bars are 95 % intervals from resampling seeds and source videos. A resample repeats clips, and the fewer different ones there are, the
+# more alike two arrangements of them look; this bias, the mean of the resamples minus the value itself, is taken off.
 
 # %% tags=["hide-input"]
 groups = test.clips["video_id"].to_numpy()
@@ -128,7 +129,7 @@ rows = [
     {
         "measure": m,
         "Model": name,
-        "value": Estimate(*_ends, decimals=3),
+        "value": Estimate(*_ends, decimals=places(*_ends)),
         "before training": untouched[name][m].estimate,
     }
     for m in MEASURES
@@ -140,7 +141,7 @@ display(
         pd.DataFrame(rows),
         "representations",
         filters=("measure",),
-        decimals={"before training": 3},
+        decimals={"before training": "#.3g"},
         scale_by="measure",
     )
 )
@@ -159,7 +160,9 @@ readings = []
 for first, second, measure, words in READINGS:
     if second < len(names):
         d = change(table[names[first]][measure], table[names[second]][measure], seed)
-        shown = Estimate(d.estimate, d.low, d.high, decimals=3, signed=True)
+        shown = Estimate(
+            d.estimate, d.low, d.high, decimals=places(d.low, d.high), signed=True
+        )
         readings.append(
             {
                 "the paper": words,

@@ -32,6 +32,7 @@ metric = "MAE"  # shown in the figures; the tables and the saved result hold the
 seed = 0  # of permutations, noise and recognition errors
 
 # %% tags=["hide-input"]
+import pandas as pd
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts
@@ -43,6 +44,7 @@ from avmc_core.analysis.reliance_tables import (
     calibration_table,
     loss_table,
     share_table,
+    shown,
 )
 from avmc_core.analysis.transcription_errors import encoder_of, encoding_gap
 from avmc_core.data.store import open_store
@@ -81,7 +83,7 @@ measured = reliance.measure_runs(records, data, plan)
 # - *noised*: every feature of a clip is shifted by a normal number of as many standard deviations of the training clips as
 #   the plan says (below). The shift is one a clip, because noise that is new in each frame would vanish where a model averages.
 #
-# Right of zero is a loss. Bars are 95 % intervals from resampling seeds and source videos, the same draws with and without the
+# Right of zero, and positive in the table, is a loss in every metric. Bars are 95 % intervals from resampling seeds and source videos, the same draws with and without the
 # change. A model that reads the text alone must stand at zero for voice and face.
 #
 # The *generating rule* is no model: it is the expected multimodal label given the three annotations themselves, under the joint
@@ -102,7 +104,7 @@ Markdown(
 display(
     Table(loss_table(lost, ["Acc2", "Corr", "MAE"]), "losses", filters=("modality", "change"))
 )
-figures.caption(data, command, status="intact minus changed", records=records)
+figures.caption(data, command, status="lost: how much worse than with intact clips", records=records)
 
 # %% [markdown]
 # ## Shares of the score
@@ -172,10 +174,17 @@ display(Table(calibration_table(found), "calibration", filters=("task",)))
 figures.caption(data, command, status="slope 1 and intercept 0 are perfect", records=records)
 
 # %% tags=["hide-input"]
+of_interest = {"modality": "audio", "way": "removed", "metric": "Corr"}
+voiceless = lost[(lost[list(of_interest)] == pd.Series(of_interest)).all(axis=1)].to_dict(
+    "records"
+)
 artefacts.save(
     "reliance",
     {
         "losses": as_rows(lost),
+        "voiceless": {
+            row["name"]: str(shown(row["loss"], "Corr", signed=True)) for row in voiceless
+        },
         "shares": as_rows(shares),
         "hearing": as_rows(heard),
         "calibration": as_rows(calibration_table(found)),

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from avmc_core.analysis.estimate import MARGIN, WIDTH, Estimate, picture, scale
+from avmc_core.analysis.estimate import MARGIN, WIDTH, Estimate, picture, places, scale
 from avmc_core.errors import InputError
 from avmc_core.metrics import METRICS
 from avmc_core.paper.three_truths import HEADS, SHARED, spread, three_truths
@@ -101,6 +101,14 @@ def test_the_picture_is_to_scale():
     assert "difference +0.050" in drawn and "zero" not in drawn
     assert 'class="zero"' in picture(Estimate(0.1, -0.1, 0.2), (-0.1, 0.2))
     assert scale([Estimate(math.nan)]) is None
+
+
+def test_small_figures_keep_two_digits():
+    shown = {
+        numbers: places(*numbers) for numbers in ((0.5, 0.4), (0.00041, 0.00036, 0.00058), (0.0,), (math.nan, 4.0))
+    }
+    assert list(shown.values()) == [3, 5, 3, 3]
+    assert str(Estimate(0.00041, 0.00036, 0.00058, decimals=5)) == "0.00041 [0.00036, 0.00058]"
 
 
 def test_results_stand_beside_the_papers_figures():

@@ -61,6 +61,12 @@ class Estimate:
         return ", ".join(parts)
 
 
+def places(*numbers: float, least: int = 3) -> int:
+    """Decimals that show two significant digits of the largest of some numbers, and never fewer than ``least``."""
+    largest = max((abs(number) for number in numbers if math.isfinite(number)), default=0.0)
+    return max(least, 1 - math.floor(math.log10(largest))) if largest else least
+
+
 def scale(column: Iterable[Estimate]) -> tuple[float, float] | None:
     """The smallest and the largest number of a column: what its pictures share. None for a column without numbers."""
     found = [n for e in column for n in (e.value, e.low, e.high, e.published) if n is not None]
