@@ -2,7 +2,8 @@
 
 To the byte, on a CPU with the same versions: a second run (test_training), a killed and resumed one (test_training, torture),
 any number of processes (test_runs), any neighbour in the process (here). To a tolerance: the number of threads, and the
-compiled LSTM on or off (here); both are part of a run's key, so that such runs are never taken for one another.
+compiled LSTM and attention on or off (here), but for attention's dropout, whose draws are others; all are part of a run's key,
+so that such runs are never taken for one another.
 """
 
 from __future__ import annotations
@@ -10,18 +11,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avmc_core import compiled, runs
+from avmc_core import attention, compiled, recurrent
 from avmc_core.execution import StoreData
 from avmc_core.grid import run_one
 from avmc_core.runs import PREDICTIONS, WEIGHTS, Run, RunStore
 
 RUN = Run("AV-MC(Semi)", 1, (("training.max_epochs", 3),))
 OTHERS = [Run(model, 2, (("training.max_epochs", 1),)) for model in ("LF_DNN", "AV-MC")]
+ATTENTION = (
+    ("training.max_epochs", 2),
+    ("training.accumulate", 1),  # or these few clips would make no step
+    *((f"{part}_attention_dropout", 0.0) for part in ("text", "audio", "vision")),
+)
+COMPILED = [(recurrent, RUN), (attention, Run("MulT", 1, ATTENTION))]
 TOLERANCE = 1e-4  # of a prediction, in label units, after three epochs
 
 
-def result(store, folder, threads: int = 1):
-    record = run_one(RUN, StoreData(store), RunStore(folder), threads=threads)
+def result(store, folder, threads: int = 1, run: Run = RUN):
+    record = run_one(run, StoreData(store), RunStore(folder), threads=threads)
     return record, [(record.folder / name).read_bytes() for name in (PREDICTIONS, WEIGHTS)]
 
 
@@ -40,13 +47,15 @@ def test_threads_agree_to_a_tolerance_and_have_keys_of_their_own(tiny_store, tmp
 
 
 @pytest.mark.skipif(compiled.kernels() is None, reason="no C compiler here")
-def test_the_compiled_lstm_agrees_to_a_tolerance_and_has_a_key_of_its_own(tiny_store, tmp_path, monkeypatch):
-    with_it, _ = result(tiny_store, tmp_path / "with")
-    for module in (compiled, runs):
-        if hasattr(module, "kernels"):
-            monkeypatch.setattr(module, "kernels", lambda: None)
-    without, _ = result(tiny_store, tmp_path / "without")
+@pytest.mark.parametrize(("module", "run"), COMPILED, ids=["LSTM", "attention"])
+def test_compiled_code_agrees_to_a_tolerance_and_has_a_key_of_its_own(module, run, tiny_store, tmp_path, monkeypatch):
+    """Other bytes show that the compiled code was really off."""
+    with_it, files = result(tiny_store, tmp_path / "with", run=run)
+    for user in (module, compiled):  # who computes, and who names it in the key
+        monkeypatch.setattr(user, "kernels", lambda: None)
+    without, others = result(tiny_store, tmp_path / "without", run=run)
     assert with_it.key != without.key
+    assert all(one != other for one, other in zip(files, others, strict=True))
     _agree(with_it, without)
 
 

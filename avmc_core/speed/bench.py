@@ -79,7 +79,7 @@ def machine(threads: int) -> dict[str, Any]:
     a, source = torch.randn(2048, 2048), torch.randn(2**25)
     target = torch.empty_like(source)
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "threads": threads,
         "load": os.getloadavg()[0],  # what else ran in the minute before
         "torch": version("torch"),
@@ -89,7 +89,8 @@ def machine(threads: int) -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name, as the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -15,7 +15,7 @@ import avmc_core
 from avmc_core.atomic import new_file
 from avmc_core.runs import commit
 from avmc_core.settings import digest
-from avmc_core.speed.bench import _processor
+from avmc_core.speed.bench import processor
 
 RESOURCE = "torture.json"
 
@@ -64,7 +64,7 @@ def collect(out: Path, parts: Sequence[str], settings: dict) -> dict:
         "code": f"{settings['version']} ({settings['digest']})",
         "command": "make torture",
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{_processor()}, {os.cpu_count()} cores",
+        "machine": f"{processor()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "numpy", "pandas", "safetensors")},
         "seed": settings["seed"],
