@@ -27,7 +27,6 @@ from avmc_core.grid import trained
 from avmc_core.models.base import Model
 from avmc_core.runs import Record, Run
 
-FIGURE_7 = ("w/o Mixup-AV & Unimodal tasks", "w/o Mixup-AV", "AV-MC")  # its panels (a), (b), (c)
 MEASURES = (
     "silhouette by modality",
     *(f"{kind}, {name}" for kind in ("spread", "dimensions") for name in schema.MODALITIES),
