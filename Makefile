@@ -21,7 +21,7 @@ pdf: .venv/checks ## Print the built book as one PDF, _build/html/book.pdf (need
 test: .venv/ready ## Set up, run the tests
 	$(BIN)/pytest
 
-torture: .venv/checks ## Hostile files, kills and faults at length, with counts; goes on where it was stopped (about half an hour)
+torture: .venv/checks ## Hostile files, kills and faults at length, with counts; goes on where it was stopped (under 75 minutes)
 	PYTHONPATH=tests $(BIN)/python -m torture
 
 check: lint pdf test-media test-cluster ## Lint; check the built book (links, weight, browser), its PDF and results; clips to predictions; a cluster
