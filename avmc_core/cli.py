@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from avmc_core import __version__
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, RunsLost
 
 LAZY = {
     "bench": "avmc_core.speed.bench",
@@ -28,7 +28,7 @@ LAZY = {
 
 
 class Commands(click.Group):
-    """Bad input ends with its one sentence and exit status 2; some commands are imported when called."""
+    """Bad input ends with its one sentence and exit status 2, lost runs with 1; some commands are imported when called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *LAZY])
@@ -42,6 +42,9 @@ class Commands(click.Group):
         except InputError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
+        except RunsLost as error:
+            click.echo(f"error: {error}\nThe same command goes on where this one was.", err=True)
+            sys.exit(1)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,7 +111,7 @@ def verify(store: str) -> None:
 @data.command()
 @click.argument("store", type=click.Path())
 @click.option("--size", default="ci", show_default=True, type=click.Choice(["tiny", "ci", "full"]))
-@click.option("--seed", type=int, help="Instead of the simulated corpus's own.")
+@click.option("--seed", type=click.IntRange(0), help="Instead of the simulated corpus's own.")
 def corpus(store: str, size: str, seed: int | None) -> None:
     """Generate the simulated corpus into STORE: the released schema and real label statistics, no real clip."""
     from avmc_core.simulated.corpus import CorpusSettings, build_corpus
@@ -125,20 +128,29 @@ store_option = click.option(
     "--store", envvar="AVMC_STORE", default="", help="An imported store; default: the simulated corpus."
 )
 seeds_option = click.option("--seeds", default="", help="Comma-separated; default: the experiment's own.")
+init_option = click.option(
+    "--init", default="", type=click.Path(), help="The runs of this model package's model, started from its weights."
+)
 
 
-def _plan(experiment: str, profile: str, seeds: str, store: str):
+def read_seeds(text: str) -> tuple[int, ...]:
+    """Seeds as the command line gives them. Raises InputError for what NumPy and PyTorch do not take."""
+    seeds = [seed.strip() for seed in text.split(",") if seed.strip()]
+    if not all(seed.isascii() and seed.isdigit() and int(seed) < 2**32 for seed in seeds):
+        raise InputError("--seeds", repr(text), "whole numbers from 0, separated by commas")
+    return tuple(dict.fromkeys(int(seed) for seed in seeds))
+
+
+def _plan(experiment: str, profile: str, seeds: str, store: str, init: str):
     """Runs and store that the options of ``run`` and ``results`` ask for."""
     from avmc_core.data.store import open_store
     from avmc_core.experiments import experiment as declared
     from avmc_core.simulated.corpus import ensure_corpus
 
-    try:
-        chosen = tuple(int(seed) for seed in seeds.split(",") if seed)
-    except ValueError as error:
-        raise InputError("--seeds", repr(seeds), "whole numbers separated by commas") from error
+    chosen, plan = read_seeds(seeds), declared(experiment)
     opened = open_store(store) if store else ensure_corpus("ci")
-    return declared(experiment).runs(profile, chosen or None, opened), opened
+    grid = plan.runs(profile, chosen or None, opened)
+    return (_started_from(init, grid, opened) if init else grid), opened
 
 
 def _started_from(package: str, grid: list, store) -> list:
@@ -147,8 +159,9 @@ def _started_from(package: str, grid: list, store) -> list:
 
     from avmc_core.warm_start import check, model_of
 
-    model = model_of(package)
-    chosen = [replace(run, init=str(Path(package).resolve())) for run in grid if run.model == model]
+    model, path = model_of(package), Path(package).resolve()
+    named = [replace(run, init=str(path), label=f"{run.name} from {path.name}") for run in grid]
+    chosen = [run for run in named if run.model == model]
     if not chosen:
         raise InputError(package, f"a model package of {model}", "one of a model that the experiment trains")
     for run in chosen:
@@ -161,16 +174,24 @@ def _started_from(package: str, grid: list, store) -> list:
 @profile_option
 @store_option
 @seeds_option
-@click.option("--jobs", type=int, help="Processes; default: the number of cores, and 1 in a job of a cluster.")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Processes; default: the number of cores, and 1 in a job of a cluster."
+)
 @click.option("--device", help="cpu or cuda; default: $AVMC_DEVICE, or a GPU where there is one.")
 @click.option("--dry-run", is_flag=True, help="Say what would be computed.")
-@click.option(
-    "--init", default="", type=click.Path(), help="Start the runs of this model package's model from its weights."
-)
+@init_option
 @click.option("--cluster", type=click.Choice(["slurm"]), help="Compute in jobs of a cluster, not here.")
-@click.option("--block", default=1, show_default=True, help="Runs in a job, alike but for their seed.")
-@click.option("--minutes", default=60, show_default=True, help="Time limit of a job, which then goes on in another.")
-@click.option("--gpus", default=0, show_default=True, help="GPUs of a job.")
+@click.option(
+    "--block", default=1, show_default=True, type=click.IntRange(1), help="Runs in a job, alike but for their seed."
+)
+@click.option(
+    "--minutes",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Time limit of a job, which then goes on in another.",
+)
+@click.option("--gpus", default=0, show_default=True, type=click.IntRange(0), help="GPUs of a job.")
 @click.option("--sbatch", multiple=True, metavar="NAME=VALUE", help="Further options of sbatch; may be repeated.")
 def run(
     experiment: str,
@@ -189,7 +210,7 @@ def run(
     With --dry-run nothing is computed: it says how many runs there are, and after earlier runs like them how long they take
     and how much memory.
     """
-    from avmc_core.grid import RunsLost, run_all, run_store
+    from avmc_core.grid import checked_device, run_all, run_store
     from avmc_core.results import estimate
 
     executor = None
@@ -197,18 +218,13 @@ def run(
         from avmc_core.cluster import Slurm
 
         executor, device = Slurm(jobs=jobs or 1, **job), device or ("cuda" if job["gpus"] else "cpu")
-    grid, opened = _plan(experiment, profile, seeds, store)
-    if init:
-        grid = _started_from(init, grid, opened)
+    device = checked_device(device, here=not cluster)
+    grid, opened = _plan(experiment, profile, seeds, store, init)
     runs = run_store()
     if dry_run:
         click.echo(estimate(grid, opened, runs, device, jobs))
         return
-    try:
-        records = run_all(grid, opened, runs, jobs=jobs, device=device, executor=executor)
-    except RunsLost as error:
-        click.echo(f"error: {error}\nThe same command submits them again.", err=True)
-        sys.exit(1)
+    records = run_all(grid, opened, runs, jobs=jobs, device=device, executor=executor)
     failed = [f"{run.name}, seed {run.seed}: {r.reason}" for run, r in records.items() if r.status != "done"]
     click.echo(f"{len(records)} runs in {runs.root}, {len(failed)} failed")
     for line in failed:
@@ -223,6 +239,8 @@ def status() -> None:
 
     for record in run_store():
         mark = "simulated corpus" if record.simulated else f"store {record.data['digest'][:8]}"
+        if init := record.data.get("init"):
+            mark += f", from the weights of package {init[:8]}"
         click.echo(
             f"{record.key[:12]}  {record.status:6}  {record.model:16} seed {record.seed}  {record.epochs:3} epochs  "
             f"{record.seconds:7.1f} s  {mark}  {record.reason}"
@@ -234,16 +252,17 @@ def status() -> None:
 @profile_option
 @store_option
 @seeds_option
+@init_option
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"]))
 @click.option("--task", default="M", show_default=True, type=click.Choice(["M", "T", "A", "V"]))
 @click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv", "json"]))
-def results(experiment: str, profile: str, store: str, seeds: str, split: str, task: str, form: str) -> None:
+def results(experiment: str, profile: str, store: str, seeds: str, init: str, split: str, task: str, form: str) -> None:
     """Metrics of EXPERIMENT from the run records: one row a run."""
     from avmc_core.artefacts import facts
     from avmc_core.grid import run_store
     from avmc_core.results import per_run
 
-    grid, opened = _plan(experiment, profile, seeds, store)
+    grid, opened = _plan(experiment, profile, seeds, store, init)
     table = per_run(grid, opened, run_store(), split, task)
     if form == "table":
         click.echo(f"data: {table.attrs['mark']}")

@@ -1,4 +1,4 @@
-"""The one exception users are meant to read."""
+"""The exceptions that users are meant to read."""
 
 from __future__ import annotations
 
@@ -15,3 +15,10 @@ class InputError(ValueError):
 
     def __reduce__(self):
         return type(self), (self.where, self.found, self.expected)  # out of a worker process
+
+
+class RunsLost(RuntimeError):
+    """Some runs ended without a record; what they had computed is continued when they are asked for again.
+
+    The command line prints it without a traceback and exits with 1.
+    """

@@ -5,11 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 import torch
@@ -17,7 +21,7 @@ from tqdm import tqdm
 
 from avmc_core import registry, warm_start
 from avmc_core.data.store import Store, open_store, verify_store
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, RunsLost
 from avmc_core.execution import StoreData, encoder_identity, execute, network
 from avmc_core.home import home
 from avmc_core.models.base import Model
@@ -30,6 +34,17 @@ from avmc_core.side_by_side import end_with_parent
 def default_device() -> str:
     """$AVMC_DEVICE, or a GPU where there is one, or the CPU."""
     return os.environ.get("AVMC_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def checked_device(device: str | None, here: bool = True) -> str:
+    """``device``, or the default one. Raises InputError for a name that is none, and for a GPU that this machine does not have
+    if the runs are to be computed ``here``."""
+    device = device or default_device()
+    if device not in ("cpu", "cuda"):
+        raise InputError("device", repr(device), "cpu or cuda")
+    if device == "cuda" and here and not torch.cuda.is_available():
+        raise InputError("device", "'cuda' without a GPU that PyTorch can use", "cpu on this machine")
+    return device
 
 
 def run_store() -> RunStore:
@@ -79,14 +94,10 @@ def run_one(
         time.sleep(0.2)
 
 
-class RunsLost(RuntimeError):
-    """An executor ended without the records of some runs; what they had computed is continued when they are asked for again."""
-
-
 class Executor(Protocol):
     """Computes runs somewhere and yields each with its record as it is finished: here, or on a cluster (``cluster.Slurm``).
 
-    Raises RunsLost, after everything else is done, when the records of some will not come.
+    Raises RunsLost when the records of some will not come.
     """
 
     def __call__(
@@ -108,9 +119,9 @@ def run_all(
     """The records of all runs, in the order given; what is missing is computed by ``jobs`` processes (default: the cores).
 
     ``device``: None for ``default_device()``; on a GPU runs share one process. ``executor``: None for this machine. Results
-    depend neither on ``jobs`` nor on the executor.
+    depend neither on ``jobs`` nor on the executor. Raises InputError for a device that is not there, and what the executor raises.
     """
-    runs, device = runs or run_store(), device or default_device()
+    runs, device = runs or run_store(), checked_device(device, here=executor is None)
     found = {run: runs.get(run.key(store, device, threads)) for run in grid}
     missing = [run for run, record in found.items() if record is None]
     executor = executor or Local(jobs)
@@ -125,7 +136,10 @@ def run_all(
 
 @dataclass(frozen=True)
 class Local:
-    """The executor of this machine: ``jobs`` processes (default: the cores), this one among them; for a GPU this one alone."""
+    """The executor of this machine: ``jobs`` processes (default: the cores), this one among them; for a GPU this one alone.
+
+    Raises RunsLost, after the run that this process is at, when another process was ended from outside.
+    """
 
     jobs: int | None = None
 
@@ -141,18 +155,51 @@ class Local:
         context = multiprocessing.get_context("forkserver")
         # PyTorch is imported once, by the server, with the part that it would load at the first step.
         context.set_forkserver_preload(["avmc_core.grid", "torch._inductor.config"])
+        left: deque[Run] = deque(missing)  # the others take from the beginning, this process from the end
+        waiting: dict[Future, Run] = {}
+        back: SimpleQueue[Future] = SimpleQueue()
         pool = ProcessPoolExecutor(jobs - 1, context, initializer=end_with_parent)
+
+        def hand_out() -> None:
+            with suppress(IndexError):
+                run = left.popleft()
+                future = pool.submit(_work, run, store.path, runs.root, device, threads)
+                waiting[future] = run
+                future.add_done_callback(come_back)
+
+        def come_back(future: Future) -> None:
+            if not future.cancelled() and future.exception() is None:
+                hand_out()  # before this one leaves ``waiting``, which is thus never empty too early
+            back.put(future)
+
         try:
-            waiting = {pool.submit(_work, run, store.path, runs.root, device, threads): run for run in missing}
-            for future, run in reversed(list(waiting.items())):  # the others take from the beginning
-                if future.cancel():
-                    del waiting[future]
-                    yield run, run_one(run, data, runs, device=device, threads=threads)
-                    yield from [(waiting.pop(done), done.result()) for done in list(waiting) if done.done()]
-            for done in as_completed(waiting):
-                yield waiting[done], done.result()
+            for _ in range(jobs - 1):
+                hand_out()
+            while left or waiting:
+                own = None
+                with suppress(IndexError):
+                    own = left.pop()
+                if own is not None:
+                    yield own, run_one(own, data, runs, device=device, threads=threads)
+                for future in _come_back(back, wait=own is None):
+                    yield waiting.pop(future), future.result()
+        except BrokenProcessPool:
+            records = {run: runs.get(run.key(store, device, threads)) for run in missing}
+            if lost := [f"{run.name} {run.seed}" for run, record in records.items() if record is None]:
+                why = f"one of {jobs} processes was ended from outside, most likely for want of memory; fewer need less"
+                raise RunsLost(f"{len(lost)} runs without a record ({', '.join(lost)}): {why}") from None
+            yield from records.items()  # it had written the last one
         finally:
+            left.clear()
             pool.shutdown(cancel_futures=True)
+
+
+def _come_back(back: SimpleQueue[Future], wait: bool) -> Iterator[Future]:
+    """What has come back by now; with ``wait`` at least one."""
+    with suppress(Empty):
+        yield back.get(block=wait)
+        while True:
+            yield back.get(block=False)
 
 
 def _work(run: Run, store: Path, runs: Path, device: str, threads: int) -> Record:

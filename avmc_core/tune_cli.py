@@ -15,7 +15,9 @@ import click
 @click.option("--trials", default=50, show_default=True, type=click.IntRange(1))
 @click.option("--seeds", default="1111,1112,1113", show_default=True, help="Comma-separated.")
 @click.option("-o", "--over", multiple=True, metavar="SETTING=[JSON]", help="Values to draw from; default: our space.")
-@click.option("--jobs", type=int, help="Processes for --score and --both-ways; default: the number of cores.")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Processes for --score and --both-ways; default: the number of cores."
+)
 @click.option("--score", is_flag=True, help="Then score the choice on the test split.")
 @click.option("--both-ways", is_flag=True, help="Then show what choosing on the test split would have gained (D12).")
 def main(
@@ -30,6 +32,7 @@ def main(
     both_ways: bool,
 ) -> None:
     """Search settings of MODEL on the validation split; a search that was interrupted goes on."""
+    from avmc_core.cli import read_seeds
     from avmc_core.data.store import open_store
     from avmc_core.errors import InputError
     from avmc_core.experiments import PROFILE_CHANGES
@@ -44,9 +47,11 @@ def main(
         raise InputError("avmc tune", str(error), 'the extra "tune": pip install "avmc-companion[tune]"') from error
     try:
         space = {name: tuple(json.loads(values)) for name, _, values in (pair.partition("=") for pair in over)}
-        chosen_seeds = tuple(int(seed) for seed in seeds.split(","))
     except (ValueError, TypeError) as error:
-        raise click.UsageError(f"-o wants SETTING=[value, ...], --seeds whole numbers: {error}") from error
+        raise click.UsageError(f"-o wants SETTING=[value, ...]: {error}") from error
+    if empty := [name for name, values in space.items() if not values]:
+        raise InputError(f"-o {empty[0]}", "no value", "at least one to draw")
+    chosen_seeds = read_seeds(seeds) or tuning.SIZE["full"][1]
     space = space or tuning.SPACES.get(model, {})
     if not space:
         raise InputError("avmc tune", f"no space for {model!r}", f"-o, or one of {', '.join(tuning.SPACES)}")

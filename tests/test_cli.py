@@ -56,12 +56,54 @@ def test_runs_and_results(tiny_store, home, monkeypatch):
     [
         (("run", "table9"), "experiment: found 'table9'; expected one of"),
         (("run", "avmc", "--seeds", "1,x"), "--seeds: found '1,x'"),
+        (("run", "avmc", "--seeds", "-5"), "--seeds: found '-5'; expected whole numbers from 0"),
+        (("results", "avmc", "--seeds", "4294967296"), "--seeds: found '4294967296'"),
+        (("run", "avmc", "--device", "gpu"), "device: found 'gpu'; expected cpu or cuda"),
+        (("run", "avmc", "--device", "gpu", "--dry-run"), "device: found 'gpu'; expected cpu or cuda"),
+        (("run", "avmc", "--device", "cuda"), "device: found 'cuda' without a GPU"),
+        (("run", "avmc", "--init", "nothing"), "nothing: found "),
+        (("results", "avmc", "--init", "nothing"), "nothing: found "),
+        (("tune", "AV-MC", "-o", "rate=[]"), "-o rate: found no value"),
+        (("tune", "AV-MC", "-o", "rates=[1]"), "rates"),
+        (("tune", "AV-MC", "-o", "rate=[0.1]", "--seeds", "1,x"), "--seeds: found '1,x'"),
         (("data", "audit", "no-such-store"), "no-such-store"),
         (("data", "import", "--supervised", "nothing.pkl", "store"), "nothing.pkl"),
     ],
 )
-def test_bad_input_is_one_sentence(words, message, home, monkeypatch, tmp_path):
+def test_bad_input_is_one_sentence(words, message, tiny_store, home, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AVMC_STORE", str(tiny_store.path))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     output = call(*words, status=2)
     assert message in output and output.startswith("error: ") and output.count("\n") == 1
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "avmc", "--jobs", "0"),
+        ("run", "avmc", "--jobs", "-3"),
+        ("run", "avmc", "--cluster", "slurm", "--block", "0"),
+        ("run", "avmc", "--cluster", "slurm", "--minutes", "0"),
+        ("run", "avmc", "--cluster", "slurm", "--gpus", "-1"),
+        ("tune", "AV-MC", "--jobs", "0"),
+        ("extract", "clips", "store", "--jobs", "0"),
+        ("data", "corpus", "store", "--seed", "-1"),
+        ("notebooks", "--seed", "-1"),
+        ("notebooks", "--profile", "quick"),
+    ],
+)
+def test_a_number_out_of_range_is_named_with_the_range(words, home, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    output = call(*words, status=2)
+    assert f"Invalid value for '{words[-2]}'" in output and list(tmp_path.iterdir()) == []
+
+
+def test_a_device_elsewhere_needs_not_be_here(tiny_store, home, monkeypatch):
+    """A cluster's GPU, asked for from a machine without one; and what the environment says is checked as well."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    options = ("run", "avmc", "--store", tiny_store.path, "--dry-run")
+    assert "to compute" in call(*options, "--cluster", "slurm", "--gpus", "1")
+    monkeypatch.setenv("AVMC_DEVICE", "gpu")
+    assert "device: found 'gpu'" in call(*options, status=2)

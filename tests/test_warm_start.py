@@ -87,6 +87,10 @@ def test_the_command_takes_the_runs_of_the_packages_model(package, tiny_store, t
     assert done.exit_code == 0 and "1 runs in" in done.output, done.output
     (record,) = RunStore(tmp_path / "runs")
     assert record.model == "AV-MC" and record.data["init"] == warm_start.identity(package[0])
+    shown = CliRunner().invoke(cli.main, ["results", "quick", "--store", options[3], "--init", str(package[0])])
+    assert shown.exit_code == 0 and f"AV-MC from {package[0].name}" in shown.output and record.key[:12] in shown.output
+    listed = CliRunner().invoke(cli.main, ["status"])
+    assert f"from the weights of package {record.data['init'][:8]}" in listed.output
     (tmp_path / "rubbish").write_bytes(b"x" * 100)
     refused = CliRunner().invoke(cli.main, [*options, str(tmp_path / "rubbish")])
     assert refused.exit_code == 2 and "model package" in refused.output

@@ -32,7 +32,7 @@ def clip_options(command: Callable[..., None]) -> Callable[..., None]:
 @clip_options
 @click.option("--wav2vec", default="", help="Local folder of a wav2vec 2.0 model: its features besides, for Table 3.")
 @click.option("--wav2vec-layers", is_flag=True, help="Keep each of its layers, so that their weights can be learned.")
-@click.option("--jobs", type=int, help="Processes; default: the number of cores.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes; default: the number of cores.")
 def main(clips: str, store: str, text: str, bert: str, jobs: int | None, **settings) -> None:
     """Extract text, acoustic and visual features of CLIPS into the feature store STORE.
 

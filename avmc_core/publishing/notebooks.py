@@ -219,10 +219,16 @@ def notebook_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--folder", default="notebooks", show_default=True, help="Where the py:percent notebooks are."
             ),
-            click.option("--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, help="ci or full."),
+            click.option(
+                "--profile",
+                envvar="AVMC_PROFILE",
+                default="ci",
+                show_default=True,
+                type=click.Choice(["ci", "full"]),
+            ),
             click.option("--store", envvar="AVMC_STORE", help="An imported store of the real features."),
             click.option("--meta", envvar="AVMC_META", help="The real label table, meta.csv."),
-            click.option("--seed", type=int, help="Instead of the notebooks' own."),
+            click.option("--seed", type=click.IntRange(0), help="Instead of the notebooks' own."),
             click.option(
                 "--jobs", type=click.IntRange(1), default=JOBS, show_default=True, help="Notebooks executed at a time."
             ),

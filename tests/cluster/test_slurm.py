@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 from avmc_core import cli, experiments
 from avmc_core.cluster import FOLDER, Slurm
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, RunsLost
 from avmc_core.experiments import Experiment, Row
-from avmc_core.grid import RunsLost, run_all
+from avmc_core.grid import run_all
 from avmc_core.runs import RunStore
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "slurm_node.sh"
