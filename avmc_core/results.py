@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from avmc_core import metrics, schema
-from avmc_core.analysis.statistics import Interval, bootstrap
+from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.artefacts import data_mark
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store
@@ -114,10 +116,23 @@ def summarise(
 ) -> dict[str, dict[str, Interval]]:
     """Name to metric to its mean over seeds, with a 95 % interval from resampling seeds and source videos together.
 
-    Failed runs are left out; a name all of whose runs failed, or that has no such task, is missing.
+    Failed runs are left out; a name all of whose runs failed, or that has no such task, is missing. Corr as in
+    ``statistics.comparable``, with a note of how many runs count as 0; none where that is all of them.
     """
     statistics, groups = stacked(records, store, split, task)
-    return {name: bootstrap(s, metrics.aggregate, groups, n=draws) for name, s in statistics.items()}
+    found = {name: bootstrap(s, comparable, groups, n=draws) for name, s in statistics.items()}
+    for name, s in statistics.items():
+        whole = metrics.aggregate(s)
+        if equal := int((np.isnan(whole["Corr"]) & ~np.isnan(whole["R2"])).sum()):
+            found[name]["Corr"] = _noted(found[name]["Corr"], equal, len(s))
+    return found
+
+
+def _noted(corr: Interval, equal: int, runs: int) -> Interval:
+    """The mean Corr of runs of which some predict the same for every clip."""
+    if equal == runs:
+        return Interval(math.nan, math.nan, math.nan, note="all predictions are equal")
+    return replace(corr, note=f"as 0 in {equal} of {runs} seeds: all predictions are equal")
 
 
 def stacked(
@@ -161,19 +176,21 @@ def comparison(
                     "high": ours.high * metric.scale if ours else None,
                     "published": theirs,
                     "published_row": row.published,
+                    "note": ours.note if ours else "",
                 }
             )
     return cells
 
 
 def wins(table: pd.DataFrame, names: Sequence[str], baselines: Sequence[str]) -> pd.DataFrame:
-    """How many seeds of each name are better than a baseline's mean, in MAE and in Corr (a baseline without Corr counts
-    as 0): columns model, against, MAE, Corr, each cell like "3 of 3"."""
+    """How many seeds of each name are better than a baseline's mean, in MAE and in Corr (as in ``statistics.comparable``; failed
+    runs are left out of the mean): columns model, against, MAE, Corr, each cell like "3 of 3"."""
+    table = table.assign(Corr=table["Corr"].where(table["Corr"].notna() | table["MAE"].isna(), 0.0))
     rows = []
     for name in names:
         ours = table[table["name"] == name]
         for baseline in baselines:
-            theirs = table.loc[table["name"] == baseline, ["MAE", "Corr"]].mean().fillna(0.0)
+            theirs = table.loc[table["name"] == baseline, ["MAE", "Corr"]].mean()
             better = {"MAE": ours["MAE"] < theirs["MAE"], "Corr": ours["Corr"] > theirs["Corr"]}
             cells = {metric: f"{int(hits.sum())} of {len(ours)}" for metric, hits in better.items()}
             rows.append({"model": name, "against": baseline, **cells})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -127,6 +128,9 @@ def test_run_claims_are_decided_by_intervals(simulated, monkeypatch):
     assert marked and "comparisons" in outcome.found
     same, _ = claim_runs.runs_better({"table4": simulated}, ["table4"], "AV-MC", "AV-MC")
     assert same.holds is None and "better in 0 of" in same.found
+    turned, _ = claim_runs.runs_better({"table4": simulated}, ["table4"], "w/o Mixup-V", "AV-MC")
+    (better, whole, worse), (back, _, forth) = (map(int, re.findall(r"\d+", o.found)) for o in (outcome, turned))
+    assert (better, worse) == (forth, back) and better + worse <= whole == 6, "no metric is worse both ways"
     missing, marked = claim_runs.runs_better({}, ["table4"], "AV-MC", "w/o Mixup-V")
     assert marked and missing.holds is None and missing.found == "not run"
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test as scipy_permutation
 
-from avmc_core.analysis.comparison import compare, holm, permutation_test
+from avmc_core.analysis.comparison import Difference, compare, holm, permutation_test
 from avmc_core.analysis.coverage import coverage, table
-from avmc_core.analysis.statistics import bootstrap
+from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.errors import InputError
 from avmc_core.metrics import clip_statistics, evaluate
 
@@ -59,6 +59,28 @@ def test_a_model_against_itself_and_the_two_directions(clips):
     for name in there:
         assert there[name].difference.estimate == pytest.approx(-back[name].difference.estimate)
         assert there[name].improvement.estimate == pytest.approx(1 - back[name].improvement.estimate)
+
+
+def test_a_model_that_says_the_same_of_every_clip_has_a_corr_of_0(clips):
+    """Neither left out of a mean nor hiding it (``comparable``). Where labels are equal nothing can be said, in no direction."""
+    label, groups, good, _ = clips
+    a, flat = statistics(good, label), statistics(np.full_like(good, 0.1), label)
+    ours = compare(a, flat, groups)["Corr"]
+    assert ours.better is True and compare(flat, a, groups)["Corr"].better is False
+    assert ours.difference.estimate == pytest.approx(np.mean([evaluate(p, label)["Corr"] for p in good]))
+    one_flat = np.concatenate([a[:2], flat[:1]])
+    mean = sum(evaluate(p, label)["Corr"] for p in good[:2]) / 3
+    assert bootstrap(one_flat, comparable, groups)["Corr"].estimate == pytest.approx(mean)
+    assert compare(one_flat, flat, groups)["Corr"].difference.estimate == pytest.approx(mean)
+    equal = np.zeros_like(label)
+    nothing = compare(statistics(good, equal), statistics(np.full_like(good, 0.1), equal), groups)["Corr"]
+    assert np.isnan(nothing.difference.estimate) and nothing.better is None
+
+
+def test_better_says_nothing_without_an_interval():
+    none, wide, low, high = (Interval(0.5, *ends) for ends in ((np.nan, np.nan), (0.4, 0.6), (0.1, 0.4), (0.6, 0.9)))
+    found = [Difference(none, improvement, 1.0).better for improvement in (none, wide, low, high)]
+    assert found == [None, None, False, True]
 
 
 def test_pairing_narrows_the_interval(clips):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from avmc_core import metrics
-from avmc_core.analysis.statistics import Interval, group_sums, multiplicities, percentile
+from avmc_core.analysis.statistics import Interval, comparable, group_sums, multiplicities, percentile
 from avmc_core.errors import InputError
 
 Aggregate = Callable[[np.ndarray, np.ndarray | None], Mapping[str, np.ndarray]]
@@ -28,8 +28,10 @@ class Difference:
 
     @property
     def better(self) -> bool | None:
-        """Whether the first is better; None where the interval of the probability of improvement says neither."""
-        return None if self.improvement.low <= 0.5 <= self.improvement.high else self.improvement.estimate > 0.5
+        """Whether the first is better; None where the interval of the probability of improvement says neither, or is none."""
+        if self.improvement.low > 0.5:
+            return True
+        return False if self.improvement.high < 0.5 else None
 
 
 def compare(
@@ -37,7 +39,7 @@ def compare(
     second: np.ndarray,
     groups: np.ndarray | None = None,
     *,
-    aggregate: Aggregate = metrics.aggregate,
+    aggregate: Aggregate = comparable,
     lower_is_better: tuple[str, ...] = ("MAE",),
     n: int = 2000,
     seed: int = 0,
@@ -105,8 +107,8 @@ def permutation_test(
     kept = np.random.default_rng(seed).integers(0, 2, size=(n, len(a))).astype(np.float64)
     kept = np.concatenate([np.ones((1, len(a))), kept])  # (n + 1, G)
     both = np.concatenate([a, b])
-    one = metrics.aggregate(both, np.concatenate([kept, 1 - kept], axis=1))
-    other = metrics.aggregate(both, np.concatenate([1 - kept, kept], axis=1))
+    one = comparable(both, np.concatenate([kept, 1 - kept], axis=1))
+    other = comparable(both, np.concatenate([1 - kept, kept], axis=1))
     found = {}
     for name in one:
         apart = np.abs(one[name] - other[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 
 WIDTH, HEIGHT, MARGIN = 86, 13, 5  # pixels; the margin keeps a diamond at the end of the scale whole
 
@@ -13,7 +14,7 @@ WIDTH, HEIGHT, MARGIN = 86, 13, 5  # pixels; the margin keeps a diamond at the e
 class Estimate:
     """``value`` with ``low`` and ``high`` and the ``published`` figure, all on the display scale; None where there is none.
 
-    ``note`` says why there is no value; ``signed`` shows the sign of a difference.
+    ``note`` says why there is no value, or what went into it; ``signed`` shows the sign of a difference.
     """
 
     value: float | None
@@ -45,7 +46,8 @@ class Estimate:
     def __str__(self) -> str:
         """One line: ours, its interval, and after a stroke the published figure."""
         ours = self.note if self.value is None and self.note else self.text(self.value)
-        return " ".join(filter(None, [ours, self.interval])) + (
+        note = f"({self.note})" if self.value is not None and self.note else ""
+        return " ".join(filter(None, [ours, self.interval, note])) + (
             "" if self.published is None else f" / {self.text(self.published)}"
         )
 
@@ -58,6 +60,8 @@ class Estimate:
             parts.append(f"paper {self.text(self.published)}")
         if (difference := self.difference) is not None:
             parts.append(f"difference {difference:+.{self.decimals}f}")
+        if self.note:
+            parts.append(self.note)
         return ", ".join(parts)
 
 
@@ -91,7 +95,7 @@ def picture(estimate: Estimate, ends: tuple[float, float]) -> str:
         parts.append(f'<circle cx="{at(estimate.value)}" cy="{middle}" r="2.6"/>')
     if estimate.published is not None:
         parts.append(f'<path class="paper" d="M{at(estimate.published)} {middle - 4.5}l4.5 4.5-4.5 4.5-4.5-4.5z"/>')
-    words = estimate.words()
+    words = escape(estimate.words())
     return (
         f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}">'
         f"<title>{words}</title>{''.join(parts)}</svg>"

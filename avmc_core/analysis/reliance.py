@@ -22,7 +22,7 @@ import pandas as pd
 from avmc_core import metrics, schema
 from avmc_core.analysis.answers import answers
 from avmc_core.analysis.perturbations import Usual, noised, permuted, removed, usual
-from avmc_core.analysis.statistics import Interval, bootstrap
+from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.analysis.transcription_errors import KINDS, encoder_of, transcribed
 from avmc_core.clips.prediction import shapley
 from avmc_core.data.placeholders import placeholder_clips
@@ -68,15 +68,13 @@ class Measured:
     groups: np.ndarray
 
     def figures(self, read: Callable[[Scores], Mapping[str, np.ndarray]], draws: int = 1000) -> dict[str, Interval]:
-        """What ``read`` makes of the metrics under all conditions, each with its interval. Corr of predictions that are all
-        equal counts as 0."""
+        """What ``read`` makes of the metrics under all conditions (as ``statistics.comparable``), each with its interval."""
         table = np.stack(list(self.statistics.values()), axis=-2)  # (R, N, C, K)
         shape = table.shape[-2:]
 
         def aggregate(flat: np.ndarray, weights: np.ndarray | None) -> Mapping[str, np.ndarray]:
             by_condition = np.moveaxis(flat.reshape(*flat.shape[:-1], *shape), -2, 0)  # (C, R, G, K)
-            scores = metrics.aggregate(by_condition, weights)
-            scores["Corr"] = np.nan_to_num(scores["Corr"])
+            scores = comparable(by_condition, weights)
             return read(
                 {c: {name: values[i] for name, values in scores.items()} for i, c in enumerate(self.statistics)}
             )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import metrics, schema
-from avmc_core.analysis.statistics import Interval, bootstrap
+from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.data.store import Store
 from avmc_core.protocol import FOLDS, pooled_clips, resplit_rows
 from avmc_core.results import stacked
@@ -52,7 +52,7 @@ def on_slices(records: Mapping[Run, Record], store: Store) -> dict[str, dict[str
     seen = np.isin(groups, store.split("train").clips["video_id"].unique())
     slices = {name: rows for name, rows in (("seen", seen), ("new", ~seen)) if rows.any()}
     return {
-        name: {row: bootstrap(values[:, rows], metrics.aggregate, groups[rows]) for row, values in statistics.items()}
+        name: {row: bootstrap(values[:, rows], comparable, groups[rows]) for row, values in statistics.items()}
         for name, rows in slices.items()
     }
 

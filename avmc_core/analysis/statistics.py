@@ -12,23 +12,38 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avmc_core import metrics
 from avmc_core.errors import InputError
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its percentile bootstrap interval; ``low`` and ``high`` are NaN where no draw gave a value."""
+    """A figure with its percentile bootstrap interval; ``low`` and ``high`` are NaN where no draw gave a value. ``note``: what
+    has to be said of it."""
 
     estimate: float
     low: float
     high: float
     level: float = 0.95
+    note: str = ""
 
     def __format__(self, spec: str) -> str:
         """``f"{interval:.2f}"`` gives ``0.71 [0.66, 0.75]``; the specification applies to all three numbers."""
         if np.isnan(self.estimate):
             return "–"
         return f"{self.estimate:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
+
+def comparable(statistics: np.ndarray, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """``metrics.aggregate`` for figures that are averaged over runs or set against one another: Corr of equal predictions is 0.
+
+    By itself it is not defined, and is shown as such. But a run that says the same of every clip orders no two of them: left
+    out of a mean it would flatter its model, and as NaN it would hide the model's other runs. Whatever shows such a mean says
+    how many runs are counted so. Where all labels are equal, Corr (like R2) stays NaN.
+    """
+    found = metrics.aggregate(statistics, weights)
+    equal = np.isnan(found["Corr"]) & ~np.isnan(found["R2"])
+    return found | {"Corr": np.where(equal, 0.0, found["Corr"])}
 
 
 def bootstrap(
@@ -43,7 +58,7 @@ def bootstrap(
     """Percentile intervals of several figures at once, from ``n`` resamples of whole groups of clips.
 
     ``statistics`` (N, K) holds what each clip adds to K sums, or (R, N, K) for R runs on the same clips, and
-    ``aggregate(statistics, weights)`` turns them into named figures, as ``metrics.aggregate`` does: ``weights`` (n, N) says
+    ``aggregate(statistics, weights)`` turns them into named figures, as ``comparable`` does: ``weights`` (n, N) says
     how often each row counts in each draw. ``groups`` (N,) names the source video of each clip; without it every clip
     stands for itself. With R runs the estimate is the mean over runs, and every draw resamples runs and groups
     independently of each other. Draws in which a figure is NaN (an empty weak band) are left out of its interval.

@@ -111,7 +111,7 @@ def table_3(summary: Summary) -> list[dict]:
                         "high": found.high * scale if found else None,
                         "published": pair[column],
                         "published_row": row,
-                        "note": NOT_RUN if found is None and "wav2vec" in row else "",
+                        "note": found.note if found else NOT_RUN if "wav2vec" in row else "",
                     }
                 )
     return cells

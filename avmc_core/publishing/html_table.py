@@ -166,7 +166,7 @@ def _estimate(value: Estimate, ends: tuple[float, float] | None) -> str:
     if value.value is None and value.published is None:
         return f'<span class="note">{escape(value.note or "–")}</span>'
     theirs = "" if value.published is None else f"<i>{value.text(value.published)}</i>"
-    under = value.interval or escape(value.note)
+    under = "<br>".join(filter(None, [value.interval, escape(value.note)]))
     pair = f'<span class="pair"><b>{value.text(value.value)}</b>{theirs}</span>'
     return pair + picture(value, ends) + (f'<span class="of">{under}</span>' if under else "")
 

@@ -127,7 +127,7 @@ def of_interval(metric: str, interval: Interval | None, published: float | None 
     if interval is None:
         return Estimate(None, published=published, decimals=shown.decimals)
     ends = (number * shown.scale for number in (interval.estimate, interval.low, interval.high))
-    return Estimate(*ends, published, shown.decimals)
+    return Estimate(*ends, published, shown.decimals, interval.note)
 
 
 def _estimate(cell: dict[str, Any]) -> Estimate:
