@@ -82,19 +82,32 @@ def test_sentence_and_donors_can_be_named(ci_store, names):
         ({"donors": {1: ("train", "train")}}, "a clip of train"),
         ({"donors": {1: ("placeholder", "placeholder")}}, "placeholders"),
         ({"donors": {1: ("nobody", "nobody")}}, "no clip 'nobody'"),
+        ({"donors": {1: ("spoken", "spoken"), 2: ("spoken", "neutral")}}, "more than once"),
+        ({"donors": {1: ("neutral", "spoken"), 2: ("usable", "neutral")}}, "more than once"),
+        ({"donors": {1: ("neutral", "neutral")}, "sentence": "neutral"}, "none of them the sentence's own"),
         ({"sentence": "spoken"}, "T = 1.0"),
         ({"sentence": "train"}, "a clip of train"),
     ],
 )
 def test_what_cannot_be_had_is_refused(ci_store, names, changes, said):
+    changes, ids = dict(changes), names | {"usable": names["usable"].index[3]}
     if "donors" in changes:
-        changes = {
-            "donors": {k: tuple(names.get(name, name) for name in pair) for k, pair in changes["donors"].items()}
-        }
-    elif "sentence" in changes:
-        changes = {"sentence": names[changes["sentence"]]}
+        changes["donors"] = {k: tuple(ids.get(name, name) for name in pair) for k, pair in changes["donors"].items()}
+    if "sentence" in changes:
+        changes["sentence"] = ids[changes["sentence"]]
     with pytest.raises(InputError, match=said):
         from_donors(ci_store, **changes)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_drawn_sentence_is_none_of_the_named_donors(ci_store, names, seed):
+    """Wherever it would have been drawn: all but one of the neutral clips have something else to do."""
+    usable = names["usable"]
+    neutral = usable.index[usable["T"].abs() <= 0.1]
+    targets = [0.0] * (len(neutral) - 1)
+    donors = dict(enumerate(((name, name) for name in neutral if name != names["neutral"]), start=1))
+    found = from_donors(ci_store, targets, donors=donors, seed=seed)
+    assert found.sentence == usable.loc[names["neutral"], "text"]
 
 
 def test_composed_actor_shows_the_targets(ci_store):

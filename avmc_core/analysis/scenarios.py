@@ -68,22 +68,27 @@ def from_donors(
 
     ``sentence``: id of a clip with T = 0; else one is drawn. ``donors``: for some scenarios, counted from 1, the ids of the
     clips that give voice and face, in place of a target. Else, for one label, clips are preferred that have both, so that
-    voice and face belong to one person. Equal seed, equal choice; no clip gives voice or face twice.
+    voice and face belong to one person. Equal seed, equal choice; no clip is in two scenarios, or gives the words besides.
 
     Raises InputError for donors of the training split, for clips with placeholders in place of unimodal labels, for a
-    sentence that is not neutral, and for a target that no clip left over is within ``tolerance`` of.
+    sentence that is not neutral, for a named clip that is in two scenarios or gives the words, and for a target that no clip
+    left over is within ``tolerance`` of.
     """
     if split == "train":
         raise InputError("scenarios", "donors from train", "a split that no model has been trained on: test or valid")
     chosen = store.split(split)
     usable = ~placeholder_clips(chosen.clips) & chosen.mask & np.isfinite(chosen.labels).all(axis=1)
     labels = np.where(usable[:, None], chosen.labels, np.nan)
-    words = _sentence(store, chosen, labels, sentence, tolerance, seed)
     donors = {} if donors is None else donors
     if unknown := sorted(set(donors) - set(range(1, len(targets) + 1))):
         raise InputError("donors", f"scenario {unknown[0]}", f"1 to {len(targets)}")
     rows = {number: tuple(_row(store, chosen, labels, name) for name in pair) for number, pair in donors.items()}
-    taken = [words, *(row for pair in rows.values() for row in pair)]
+    taken = [row for pair in rows.values() for row in set(pair)]
+    words = _sentence(store, chosen, labels, sentence, tolerance, seed, taken)
+    taken.append(words)
+    if twice := [row for row in taken if taken.count(row) > 1]:
+        found = f"{chosen.clips['id'].iloc[twice[0]]!r} more than once"
+        raise InputError("donors", found, "other clips for each scenario, none of them the sentence's own")
     for number, target in enumerate(targets, start=1):
         if number not in rows:
             rng = np.random.default_rng([seed, number])
@@ -180,14 +185,17 @@ def _pair(target: Target) -> tuple[float, float]:
     return pair
 
 
-def _sentence(store: Store, split: Split, labels: np.ndarray, name: str, tolerance: float, seed: int) -> int:
-    """The row of the clip that gives the words."""
+def _sentence(
+    store: Store, split: Split, labels: np.ndarray, name: str, tolerance: float, seed: int, taken: Sequence[int]
+) -> int:
+    """The row of the clip that gives the words: the one named, else one drawn from those not ``taken``."""
     neutral = np.abs(labels[:, 1]) <= tolerance
     if name:
         row = _row(store, split, labels, name)
         if not neutral[row]:
             raise InputError(f"sentence {name}", f"T = {labels[row, 1]:.1f}", "neutral words, T = 0")
         return row
+    neutral[list(taken)] = False
     if not neutral.any():
         raise InputError(f"split {split.name}", "no clip with T = 0", "one with neutral words")
     return int(np.random.default_rng([seed, 0]).choice(np.flatnonzero(neutral)))
