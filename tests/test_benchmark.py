@@ -158,8 +158,31 @@ def test_table_3_has_all_its_cells_and_says_what_wav2vec_needs(unimodal_records,
     assert text["published"] == 0.371
     shown = result_table(cells, "table3").words().set_index("Model")
     assert shown.loc["Acoustic/wav2vec 2.0, unimodal", "MAE ↓"] == "needs wav2vec features / 0.396"
-    assert list(benchmark.own_minus_whole(cells).query("row == 'Text/default'")["Table 3"].round(3)) == [-0.119, 15.96]
+    differences = benchmark.own_minus_whole(cells)
+    of_text = differences[differences["row"] == "Text/default"].set_index("metric")["Table 3"].round(3)
+    assert of_text["MAE"] == -0.119 and of_text["Corr"] == 15.96
+    assert "in Table 3 (not in Acoustic/default: Corr; " in benchmark.easier(differences)
     unimodal(cells, ["Acc2", "MAE"])
+
+
+def test_a_ranking_is_not_claimed_where_models_stop_at_different_limits():
+    """At full all end by one rule; at ci a limit of no more epochs than the rule waits keeps the rule from ever acting."""
+    full, ci = (benchmark.stopping(EXPERIMENTS["benchmark"].runs(profile)) for profile in ("full", "ci"))
+    assert full.startswith("One protocol") and ci.startswith("Not one protocol")
+    capped = {model: dict(changes)["training.max_epochs"] for model, changes in CI_LIMITS.items()}
+    patience = {model: registry.settings_of(model).training.patience for model in capped}
+    short = [model for model in capped if capped[model] <= patience[model]]
+    assert f"after {min(capped.values())} to " in ci and f"({', '.join(short)})" in ci
+
+
+def test_the_constant_is_held_against_the_other_rows():
+    def cells(*values):
+        return [{"row": f"row {k}" if k else "Constant", "metric": "MAE", "estimate": v} for k, v in enumerate(values)]
+
+    assert benchmark.beside_constant(cells(0.5, 0.6, None), "MAE").endswith(
+        "has 0.500; rows with a better mean: 0 of 1."
+    )
+    assert benchmark.beside_constant(cells(0.5, 0.6, 0.4), "MAE").endswith("a better mean: 1 of 2 (row 2).")
 
 
 def test_the_figure_of_published_tables_takes_models_that_one_table_lacks():

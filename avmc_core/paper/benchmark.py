@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 import pandas as pd
@@ -79,6 +79,36 @@ def beats_constant(table: pd.DataFrame, models: Mapping[str, tuple[str, ...]]) -
     return found
 
 
+def stopping(runs: Iterable[Run]) -> str:
+    """Whether the networks of a grid end their training by one rule, in words: without a limit on epochs (D10) they do; limits that
+    differ make a table of them no ranking."""
+    trained = {run.model: run.settings.training for run in runs if hasattr(run.settings, "training")}
+    limits = {model: training.max_epochs for model, training in trained.items()}
+    if not any(limits.values()):
+        return (
+            f"One protocol: all {len(trained)} networks train until the validation loss stops falling, without a limit."
+        )
+    short = [model for model, training in trained.items() if 0 < training.max_epochs <= training.patience]
+    fewest, most = min(filter(None, limits.values())), max(limits.values())
+    return (
+        f"Not one protocol: networks stop after {fewest} to {most} epochs at the latest (D10), and {len(short)} of "
+        f"{len(trained)} ({', '.join(short) or 'none'}) before the rule on the validation loss can act. So a table of these "
+        "runs ranks nothing."
+    )
+
+
+def beside_constant(cells: list[dict], metric: str) -> str:
+    """How many rows of ``results.comparison`` are better than the constant in a metric, in words."""
+    found = {
+        cell["row"]: cell["estimate"] for cell in cells if cell["metric"] == metric and cell["estimate"] is not None
+    }
+    constant, sign = found.pop("Constant"), 1 if METRICS[metric].higher_is_better else -1
+    better = [row for row, value in found.items() if sign * value > sign * constant]
+    names = f" ({', '.join(better)})" if 0 < len(better) <= 3 else ""
+    figure = f"{constant:.{METRICS[metric].decimals}f}"
+    return f"In {metric} the constant has {figure}; rows with a better mean: {len(better)} of {len(found)}{names}."
+
+
 def explained(model: str, table: pd.DataFrame, constant: float) -> str:
     """Which single difference, put right, brings a baseline below the constant's MAE; from a table of such runs."""
     alone = table[table["model"] == model].groupby("name", sort=False)["MAE"].mean()
@@ -118,13 +148,27 @@ def table_3(summary: Summary) -> list[dict]:
 
 
 def own_minus_whole(cells: list[dict]) -> pd.DataFrame:
-    """What a modality gains on its own annotation over the multimodal one, in MAE and Corr, here and in Table 3."""
+    """What a modality gains on its own annotation over the multimodal one: columns row, metric, ours (NaN where it was not run),
+    Table 3, on the display scale of each metric."""
     at = {(cell["row"], cell["metric"]): cell for cell in cells}
     rows = []
     for row in TABLE_3:
-        for metric in ("MAE", "Corr"):
+        for metric in dict.fromkeys(cell["metric"] for cell in cells):
             own, whole = at[f"{row}, unimodal", metric], at[f"{row}, multimodal", metric]
             known = own["estimate"] is not None and whole["estimate"] is not None
             ours = own["estimate"] - whole["estimate"] if known else None
             rows.append((row, metric, ours, own["published"] - whole["published"]))
     return pd.DataFrame(rows, columns=["row", "metric", "ours", "Table 3"])
+
+
+def easier(differences: pd.DataFrame) -> str:
+    """In how many rows and metrics of ``own_minus_whole`` a modality does better on its own annotation, in words."""
+    said = []
+    for column in ("ours", "Table 3"):
+        known = differences[differences[column].notna()]
+        sign = known["metric"].map(lambda metric: 1 if METRICS[metric].higher_is_better else -1)
+        other = known[sign * known[column] <= 0]
+        names = "; ".join(f"{row}: {', '.join(part['metric'])}" for row, part in other.groupby("row", sort=False))
+        where = "here" if column == "ours" else f"in {column}"
+        said.append(f"{len(known) - len(other)} of {len(known)} {where}" + (f" (not in {names})" if names else ""))
+    return f"Differences by which the own annotation is the easier one: {', and '.join(said)}."
