@@ -23,6 +23,13 @@ def dealt(many_videos, tmp_path):
     return run_all(grid, many_videos, RunStore(tmp_path), jobs=1, progress_bar=False)
 
 
+def test_new_videos_and_placeholders_are_counted_apart(tiny_store):
+    clips, train = tiny_store.split("test").clips, set(tiny_store.split("train").clips["video_id"])
+    new = [row for row in clips.itertuples() if row.video_id not in train]
+    said = resplits.new_and_placeholders(tiny_store)
+    assert said.startswith(f"{len(new)} of {len(clips)} test clips, from {len({row.video_id for row in new})} videos")
+
+
 def test_each_clip_is_predicted_from_the_other_folds(dealt, many_videos):
     """The constant is the median of the clips that the fold trained on: worked out here from the rows alone."""
     labels = np.concatenate([many_videos.split(name).labels[:, 0] for name in schema.SPLITS])

@@ -82,6 +82,25 @@ def test_slices_part_the_test_clips_and_leave_placeholders_out():
     assert "placeholders" in name and not set(only["video_id"]) & {"new0", "new1"}
 
 
+def test_nothing_is_said_of_new_videos_from_a_single_one():
+    """One clip of a new video has no interval that means anything, and would stretch the others' scale."""
+    table = clips()
+    lone = table.assign(video_id=table["video_id"].where(table["video_id"] != "new1", "v1"))
+    assert len(dict(text_only.slices(lone, "M"))) == 1
+    assert len(dict(text_only.slices(table, "M"))) == 3
+
+
+def test_what_else_sets_the_new_videos_apart_is_counted():
+    said = text_only.kinds_of_test_clips(
+        clips().assign(M=lambda t: t["M"].where(t.index < 330, 0.0), T=0.0, A=0.0, V=0.0)
+    )
+    new, known = said.split("; ")
+    assert (
+        new == "30 test clips of 2 source videos new to it, 30 of them with placeholder labels, mean strength of M 0.00"
+    )
+    assert known.startswith("70 test clips of 10 source videos in train or valid, ")
+
+
 def test_no_training_clip_is_an_error():
     table = clips()
     with pytest.raises(InputError, match="valid"):

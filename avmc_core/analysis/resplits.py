@@ -9,6 +9,7 @@ import pandas as pd
 
 from avmc_core import metrics, schema
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
+from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Store
 from avmc_core.protocol import FOLDS, pooled_clips, resplit_rows
 from avmc_core.results import stacked
@@ -28,6 +29,17 @@ def videos_shared(store: Store) -> pd.DataFrame:
             {"split": name, "clips": len(videos), "videos": videos.nunique(), "clips of a video in train": shared}
         )
     return pd.DataFrame(rows)
+
+
+def new_and_placeholders(store: Store) -> str:
+    """How many test clips have a source video that train does not have, and how many of those are placeholders, in words."""
+    clips = store.split("test").clips
+    new = ~clips["video_id"].isin(store.split("train").clips["video_id"]).to_numpy()
+    copied = int((new & placeholder_clips(clips)).sum())
+    return (
+        f"{new.sum()} of {len(clips)} test clips, from {clips.loc[new, 'video_id'].nunique()} videos, have a source video that "
+        f"is not in train; {copied} of them are placeholders."
+    )
 
 
 def alike_within_videos(clips: pd.DataFrame) -> dict[str, float]:

@@ -48,16 +48,35 @@ def fit(clips: pd.DataFrame, task: str) -> tuple[Pipeline, float]:
 def slices(clips: pd.DataFrame, task: str) -> Iterator[tuple[str, pd.DataFrame]]:
     """The test clips of ``task``: all of them, those whose source video is new, those whose video is not.
 
-    A unimodal task leaves placeholder clips out. Where that leaves one kind of video only, there is just the first part.
+    A unimodal task leaves placeholder clips out. Where that leaves fewer than two videos of a kind, there is just the first part:
+    nothing can be said of new videos from one.
     """
     test, whole = clips["split"].eq("test") & clips[task].notna(), "published test split"
     if task != "M" and (copied := test & placeholder_clips(clips)).any():
         test, whole = test & ~copied, f"{whole}, placeholders left out"
-    known = clips["video_id"].isin(clips.loc[clips["split"].isin(["train", "valid"]), "video_id"])
+    known = _known(clips)
     yield whole, clips[test]
-    if (test & known).any() and (test & ~known).any():
+    if all(clips.loc[test & kind, "video_id"].nunique() >= 2 for kind in (known, ~known)):
         yield "source video new", clips[test & ~known]
         yield "source video in train or valid", clips[test & known]
+
+
+def kinds_of_test_clips(clips: pd.DataFrame) -> str:
+    """How test clips of new source videos differ from the others besides, in words: videos, placeholders, strength of M."""
+    test, known, copied = clips["split"].eq("test"), _known(clips), placeholder_clips(clips)
+    said = []
+    for kind, rows in (("new to it", test & ~known), ("in train or valid", test & known)):
+        strength = f", mean strength of M {clips.loc[rows, 'M'].abs().mean():.2f}" if rows.any() else ""
+        said.append(
+            f"{rows.sum()} test clips of {clips.loc[rows, 'video_id'].nunique()} source videos {kind}, "
+            f"{(rows & copied).sum()} of them with placeholder labels{strength}"
+        )
+    return "; ".join(said) + "."
+
+
+def _known(clips: pd.DataFrame) -> pd.Series:
+    """Whether a clip's source video has clips in train or valid."""
+    return clips["video_id"].isin(clips.loc[clips["split"].isin(["train", "valid"]), "video_id"])
 
 
 def score(clips: pd.DataFrame, tasks: tuple[str, ...] = ("M", "T"), *, n: int = 2000, seed: int = 1111) -> pd.DataFrame:
