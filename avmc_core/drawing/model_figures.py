@@ -45,15 +45,35 @@ def mixed_representations(points: np.ndarray, partner: np.ndarray, mixed: np.nda
 
 
 def consistency(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> Figure:
-    """Prediction of a mixture against the mixture of predictions, before and after training; on the line they agree."""
+    """Prediction of a mixture against the mixture of predictions, before and after training; on the line they agree.
+
+    Each mapping has ``prediction`` and ``target`` (B,), of the mixtures, and ``answers`` (B,), of the clips themselves."""
     fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.42 * WIDTH))
     for ax, title, points in zip(axes, ("before training", "after training"), (before, after), strict=True):
         ax.axline((0, 0), slope=1, color="#999999", linewidth=0.8, zorder=0)
-        gap = np.abs(points["prediction"] - points["target"]).mean()
+        gap, share = _gap(points)
         ax.scatter(points["target"], points["prediction"], s=16, color=MODEL_COLOURS[0])
-        ax.set(title=f"{title}: mean gap {gap:.3f}", xlabel="mixture of the two predictions")
+        ax.set(title=f"{title}\nmean gap {gap:.3f}, {share:.2f} of the spread", xlabel="mixture of the two predictions")
     axes[0].set_ylabel("prediction of the mixture")
     return fig
+
+
+def consistency_in_words(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> str:
+    """What ``consistency`` shows, in a sentence."""
+    (_, untrained), (_, learnt) = _gap(before), _gap(after)
+    if np.isnan([untrained, learnt]).any():
+        return "A network that gives all clips the same answer has no gap, and nothing to be consistent about."
+    change = "smaller" if learnt < untrained else "larger"
+    return (
+        f"Set against the spread of the answers, the gap is {untrained:.2f} before training and {learnt:.2f} after it: {change} "
+        "after training, for this run and these clips."
+    )
+
+
+def _gap(points: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """The mean gap, and its share of the standard deviation of the answers for the clips; NaN where these are all equal."""
+    gap, spread = np.abs(points["prediction"] - points["target"]).mean(), points["answers"].std()
+    return float(gap), float(gap / spread) if spread > 0 else float("nan")
 
 
 def training_curves(records: Mapping[Run, Record]) -> Figure:
