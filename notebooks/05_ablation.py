@@ -14,10 +14,10 @@
 # %% [markdown]
 # # Taking AV-MC apart
 #
-# Table 4 of the paper removes parts of supervised AV-MC and reports one run of each. A row that is worse by a point may be
-# worse because the part matters, or because this seed and these test clips were unlucky. So here every row is run with
-# several seeds, in both variants, and is compared with the full model *on the same clips*: what the two share cancels, and
-# what remains is an interval for the difference itself.
+# Table 4 of the paper removes parts of supervised AV-MC and prints one figure a cell; how many runs stand behind it is not
+# said (D12). A row that is worse by a point may be worse because the part matters, or because seeds and test clips were unlucky.
+# So here every row is run with several seeds, in both variants, and is compared with the full model *on the same clips*: what
+# the two share cancels, and what remains is an interval for the difference itself.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -113,8 +113,8 @@ display(contrast_table(family, "table4-differences"))
 figures.caption(data, command, "Table 4, full model minus ablated model", records=records)
 
 # %% [markdown]
-# With one seed, as in the paper, only two *fixed* models can be compared. A permutation test swaps their predictions for whole
-# source videos; the p values are those of the first seed, and another seed gives others.
+# With one seed, which is all that the released code runs (D12), only two *fixed* models can be compared. A permutation test
+# swaps their predictions for whole source videos; the p values are those of the first seed, and another seed gives others.
 
 # %% tags=["hide-input"]
 alone = fixed_models(records, data, pairs, ["Acc2", "Acc2_weak", "Corr", "MAE"], seeds[0])
@@ -126,7 +126,9 @@ display(
     )
 )
 one = {run: record for run, record in records.items() if run.seed == seeds[0]}
-figures.caption(data, command, "Table 4, which is one run", records=one)
+figures.caption(
+    data, command, "Table 4, one figure a row, of runs that are not counted", records=one
+)
 
 # %% [markdown]
 # ## What the paper leaves open
