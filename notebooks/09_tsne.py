@@ -107,8 +107,9 @@ Markdown(
 #
 # Hollow points are the same networks before their first training step: what is there already was not learned. That
 # matters for the silhouette, because nothing in the losses says where one modality's axes lie relative to another's.
-# Bars are 95 % intervals from resampling seeds and source videos. A resample repeats clips, and the fewer different ones there are, the
-# more alike two arrangements of them look; this bias, the mean of the resamples minus the value itself, is taken off.
+# Bars are 95 % intervals from resampling seeds and source videos. A resample repeats clips, and the fewer different ones
+# there are, the more alike two arrangements of them look; this bias, the mean of the resamples minus the value itself, is
+# taken off.
 
 # %% tags=["hide-input"]
 groups = test.clips["video_id"].to_numpy()

@@ -160,8 +160,13 @@ def change(before: np.ndarray, after: np.ndarray, seed: int = 0) -> Interval:
 
 
 def _drawn(values: np.ndarray, seed: int) -> np.ndarray:
+    """The draws (n,) about their estimate: with each run's draws of videos moved so that their mean is its value on all clips.
+
+    A draw repeats clips and so has fewer different ones, and the fewer there are, the more alike two unrelated arrangements of them
+    look: draws of a small alignment may all lie above the estimate. The move takes that bias away and leaves the spread."""
     runs = multiplicities(len(values), values.shape[1] - 1, np.random.default_rng([seed, len(values)])) / len(values)
-    return (runs * values[:, 1:].T).sum(axis=1)
+    draws = values[:, 1:] - values[:, 1:].mean(axis=1, keepdims=True) + values[:, :1]
+    return (runs * draws.T).sum(axis=1)
 
 
 def reading(found: Interval) -> str:
