@@ -83,8 +83,8 @@ measured = reliance.measure_runs(records, data, plan)
 # - *noised*: every feature of a clip is shifted by a normal number of as many standard deviations of the training clips as
 #   the plan says (below). The shift is one a clip, because noise that is new in each frame would vanish where a model averages.
 #
-# Right of zero, and positive in the table, is a loss in every metric. Bars are 95 % intervals from resampling seeds and source videos, the same draws with and without the
-# change. A model that reads the text alone must stand at zero for voice and face.
+# Right of zero, and positive in the table, is a loss in every metric. Bars are 95 % intervals from resampling seeds and source
+# videos, the same draws with and without the change. A model that reads the text alone must stand at zero for voice and face.
 #
 # The *generating rule* is no model: it is the expected multimodal label given the three annotations themselves, under the joint
 # distribution fitted to the real label counts. It says how the label depends on the modalities for a reader who sees what the

@@ -26,6 +26,7 @@ from avmc_core.analysis.reliance import (
     remainder,
     shares,
 )
+from avmc_core.analysis.reliance_tables import loss_table
 from avmc_core.errors import InputError
 from avmc_core.grid import run_all
 from avmc_core.runs import Run, RunStore
@@ -59,6 +60,19 @@ def average(tiny_store):
 @pytest.fixture(scope="module")
 def conditions(test, average):
     return [*coalitions(test, average), *disturbances(test, average, permutations=2)]
+
+
+def test_what_is_lost_is_positive_in_every_metric(test, conditions):
+    """Of a model that answers with the label, a changed modality takes Corr away and adds error: both are losses."""
+    lost = losses(measure(reader("audio"), test, conditions))
+    shown = loss_table(lost, ["Corr", "MAE"]).set_index(["modality", "change"])
+    plain = lost.set_index(["modality", "way", "metric"])["loss"]
+    for (modality, way), row in shown.iterrows():
+        found = plain[modality, way, "MAE"]
+        assert row["MAE lost"].value == pytest.approx(-found.estimate)
+        assert row["MAE lost"].low <= row["MAE lost"].value <= row["MAE lost"].high
+        assert row["Corr lost"].value == pytest.approx(100 * plain[modality, way, "Corr"].estimate)
+        assert "-0.000" not in str(row["MAE lost"]) or found.high > 0
 
 
 @pytest.mark.parametrize("name", schema.MODALITIES)

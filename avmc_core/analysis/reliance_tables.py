@@ -15,11 +15,12 @@ from avmc_core.schema import MODALITIES
 
 
 def loss_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """``reliance.losses``, intact minus changed, on display scales: a row a model, modality and change, a column a metric."""
+    """``reliance.losses`` on display scales, a row a model, modality and change, a column a metric: what is lost, a positive
+    number wherever the changed clips are judged worse, whether the metric falls or, as MAE, rises."""
     rows = []
     for (name, modality, way), parts in table.groupby(["name", "modality", "way"], sort=False):
         found = dict(zip(parts["metric"], parts["loss"], strict=True))
-        cells = {metric: shown(found[metric], metric, True) for metric in metrics}
+        cells = {f"{metric} lost": shown(_lost(found[metric], metric), metric, True) for metric in metrics}
         rows.append({"Model": name, "modality": modality, "change": way} | cells)
     return pd.DataFrame(rows)
 
@@ -59,6 +60,13 @@ def shown(found: Interval, metric: str, signed: bool = False) -> Estimate:
 def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Plain rows; an interval becomes its estimate, low and high."""
     return [{name: _numbers(value) for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _lost(found: Interval, metric: str) -> Interval:
+    """Intact minus changed as a loss: turned round where less is better."""
+    if METRICS[metric].higher_is_better:
+        return found
+    return Interval(0.0 - found.estimate, 0.0 - found.high, 0.0 - found.low, found.level)  # 0 stays 0 and is not -0
 
 
 def _plain(found: Interval) -> Estimate:
