@@ -14,7 +14,7 @@ from avmc_core import __version__
 from avmc_core.publishing.citation import citation
 
 pytest.importorskip("papermill", reason="the book needs the extra 'book'")
-from avmc_core.publishing.book import PDF, drop_stale_pdf, fill_pdf_links
+from avmc_core.publishing.book import NO_PDF, PDF, drop_stale_pdf, fill_pdf_links
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOT = '<p><span class="avmc-pdf">none</span></p>'
@@ -37,6 +37,21 @@ def test_each_page_links_to_the_pdf_from_where_it_is(site):
     assert '<a href="../book.pdf">9 pages</a>' in (site / "deep" / "page.html").read_text()
     assert fill_pdf_links(site, "none") == 2, "the places are lost once they are filled"
     assert (site / "index.html").read_text() == SLOT
+
+
+def test_the_words_in_place_of_a_pdf_may_hold_code_and_are_replaced_whole(site):
+    """Sphinx makes spans of inline code, the real page's too: the slot ends at its own end, not at theirs."""
+    code = (
+        '<code class="docutils literal notranslate"><span class="pre">make</span> <span class="pre">pdf</span></code>'
+    )
+    page = site / "index.html"
+    page.write_text(SLOT.replace("none", f"a PDF, where {code} has printed one") + '<span class="other">kept</span>')
+    fill_pdf_links(site, "9 pages", link=True)
+    assert (
+        page.read_text() == SLOT.replace("none", '<a href="book.pdf">9 pages</a>') + '<span class="other">kept</span>'
+    )
+    drop_stale_pdf(site)
+    assert page.read_text() == SLOT.replace("none", NO_PDF) + '<span class="other">kept</span>'
 
 
 def test_a_pdf_older_than_a_page_goes_and_so_do_its_links(site):

@@ -19,7 +19,9 @@ from avmc_core.publishing.notebooks import NotebookError, build_notebooks, noteb
 from avmc_core.simulated.corpus import ensure_corpus
 
 PDF = "book.pdf"  # beside index.html, where tools/make_pdf.py has printed it
-PDF_SLOT = re.compile(r'<span class="avmc-pdf">.*?</span>', re.DOTALL)
+INLINE = r"(?:(?!</?span\b).)*"  # up to the next span's beginning or end
+PDF_SLOT = re.compile(rf'<span class="avmc-pdf">{INLINE}(?:<span\b[^>]*>{INLINE}</span>{INLINE})*</span>', re.DOTALL)
+NO_PDF = "a PDF, where <code>make pdf</code> has printed one (this site has none)"
 
 
 class BookError(RuntimeError):
@@ -83,11 +85,11 @@ def drop_stale_pdf(site: Path) -> None:
     pdf = site / PDF
     if pdf.is_file() and any(page.stat().st_mtime > pdf.stat().st_mtime for page in pages):
         pdf.unlink()
-        fill_pdf_links(site, "a PDF, which `make pdf` prints")
+        fill_pdf_links(site, NO_PDF)
 
 
 def fill_pdf_links(site: Path, text: str, link: bool = False) -> int:
-    """Puts ``text``, as a link to the PDF or as words, where pages offer it; returns the number of places."""
+    """Puts ``text`` (HTML), as a link to the PDF or as words, where pages offer it; returns the number of places."""
     count = 0
     for page in site.rglob("*.html"):
         html = page.read_text(encoding="utf-8")
