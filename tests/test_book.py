@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("sphinx", reason="the book needs the extra 'book'")
+from docutils import nodes
 from sphinx.testing.util import SphinxTestApp
 
 from avmc_core.published import published
@@ -146,6 +148,58 @@ def test_every_difference_that_the_code_names_is_on_the_page():
     }
     assert len(anchors) == len(set(anchors))
     assert named <= set(anchors)
+
+
+def test_the_place_of_the_pdf_is_filled_whole_on_a_built_page(build, tmp_path):
+    """The words of the real page hold inline code, of which Sphinx makes spans."""
+    from avmc_core.publishing.book import fill_pdf_links
+
+    (line,) = (line for line in (BOOK / "take_away.md").read_text(encoding="utf-8").splitlines() if "avmc-pdf" in line)
+    html, _ = build(line)
+    (tmp_path / "site").mkdir()
+    page = tmp_path / "site" / "index.html"
+    page.write_text(html, encoding="utf-8")
+    assert fill_pdf_links(tmp_path / "site", "9 pages", link=True) == 1
+    filled = page.read_text(encoding="utf-8")
+    assert '<span class="avmc-pdf"><a href="book.pdf">9 pages</a></span>.' in filled
+    assert "has printed one" not in filled and filled.count("<span") == filled.count("</span>")
+
+
+def test_figures_have_words_and_wide_ones_room(tmp_path):
+    """An image as an executed notebook leaves it, in a cell whose source says which function drew it."""
+    from docutils.utils import new_document
+
+    from avmc_core.publishing.book_figures import describe, drawing
+
+    (tmp_path / "wide.svg").write_text('<svg width="527.2pt" height="9pt"/>')
+    (tmp_path / "small.svg").write_text('<svg width="319.4pt" height="9pt"/>')
+    document = new_document("page")
+    section = nodes.section("", nodes.title("", "Every seed"))
+    document += section
+    for name in ("wide", "small"):
+        source = nodes.literal_block("", "display(figures.mark(figures.pairwise(a), b))", language="ipython3")
+        picture = nodes.container("", nodes.image(uri=f"{name}.svg"))
+        caption = nodes.paragraph("", "Data: simulated corpus, not CH-SIMS · profile ci · command: make")
+        section += nodes.container("", source, picture, caption, classes=["cell"])
+    describe(SimpleNamespace(srcdir=tmp_path), document)
+    words = (
+        "Figure under “Every seed”: Joint label counts of each two annotations; the area of a square is the number of "
+    )
+    words += "clips, the diagonal agreement. Data: simulated corpus, not CH-SIMS."
+    wide, small = document.findall(nodes.image)
+    assert wide["alt"] == small["alt"] == words
+    assert len(wide.parent) == 3 and 'class="avmc-wide" tabindex="0"' in wide.parent[0].astext()
+    assert len(small.parent) == 1
+    assert drawing("figures", "use_style") == drawing("no_figures", "any") == drawing("figures", "mark") == ""
+
+
+def test_every_figure_that_a_notebook_draws_can_be_described():
+    from avmc_core.publishing.book_figures import DRAWN, drawing
+
+    other = {"mark", "caption", "use_style", "consistency_in_words"}
+    for path in (BOOK.parent / "notebooks").glob("*.py"):
+        for module, name in DRAWN.findall(path.read_text(encoding="utf-8")):
+            assert drawing(module, name) or name in other, (path.name, module, name)
 
 
 def test_pages_load_nothing_from_elsewhere():

@@ -1,7 +1,8 @@
 """Opens every page of a built book in Chromium, in both themes and two widths, from the file system.
 
 Fails on a JavaScript error, a request that leaves the page, mathematics that stays unrendered, a page that scrolls sideways, a
-table that does not sort, a search without hits, a landing page that weighs too much, and a serious accessibility finding.
+link to the page before or after that is cut, a picture whose words are a file's name or none, a table that does not sort, a
+search without hits, a landing page that weighs too much, and a serious accessibility finding.
 ``--shots FOLDER`` keeps a picture of each page, ``--report FILE`` the list of pages with what was found on each.
 """
 
@@ -27,6 +28,12 @@ OUTSIDE = re.compile("^(http|ws)")
 SETTLE_MS = 300  # for scripts that run once the page is loaded
 UNRENDERED = "[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container')).length"
 SIDEWAYS = "document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
+CUT = """() => [...document.querySelectorAll(".prev-next-area a, .prev-next-area a *")].some(e => {
+  const box = e.getBoundingClientRect();
+  return box.width && (box.left < -0.5 || box.right > document.documentElement.clientWidth + 0.5);
+})"""
+UNTOLD = r"""() => [...document.querySelectorAll("main img")].map(e => e.getAttribute("alt") || "")
+  .filter(alt => !alt.trim() || /\.(svg|png|jpe?g|gif|webp)$/i.test(alt))"""
 # Clicks the second heading of each table that sorts, twice; both times its column must be in order, words or numbers.
 SORTS = """() => [...document.querySelectorAll("table")].filter(t => t.querySelectorAll("th button").length > 1).map(table => {
   const column = 1, button = table.querySelectorAll("th button")[column];
@@ -63,6 +70,9 @@ def problems(context, path: Path, shot: Path | None) -> list[str]:
             found.append(f"{count} formulas not rendered")
     if (excess := page.evaluate(SIDEWAYS)) > 0:
         found.append(f"{excess} px wider than the window")
+    if page.evaluate(CUT):
+        found.append("a link to the page before or after is cut")
+    found += [f"a picture with {alt!r} for words" for alt in page.evaluate(UNTOLD)]
     found += accessibility(page)
     if shot:
         page.screenshot(path=shot, full_page=True)

@@ -23,15 +23,17 @@ from avmc_core.settings import digest
 
 log = logging.getLogger(__name__)
 TABLES = "avmc_core.publishing.result_tables"
+FIGURES = "avmc_core.publishing.book_figures"
 RECORDED = ("torture",)  # results that take too long for a build: the package carries them
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx. Pages are rebuilt when this code or the published figures change."""
-    app.add_config_value("avmc_made_by", digest([code_hash([__name__, TABLES]), published()]), "env")
+    app.add_config_value("avmc_made_by", digest([code_hash([__name__, TABLES, FIGURES]), published()]), "env")
     app.add_role("num", Num())
     app.add_directive("datamark", DataMark)
     app.setup_extension(TABLES)
+    app.setup_extension(FIGURES)
     app.connect("builder-inited", _copy_mathjax)
     app.connect("env-purge-doc", lambda app, env, page: _quoted(env).pop(page, None))
     app.connect("doctree-read", _mark_page)

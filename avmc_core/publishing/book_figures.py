@@ -1,0 +1,84 @@
+"""What the book adds to the figures of its notebooks: words for those who do not see them, and room where a window is narrow."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+DRAWING = Path(__file__).parents[1] / "drawing"
+DRAWN = re.compile(r"\b(\w*figures)\.(\w+)\(")
+WIDTH = re.compile(r'<svg [^>]*?width="([\d.]+)pt"')
+WIDE = 450  # points from which on a figure scrolls on a phone: shrunk to its window, its letters could not be read
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx through ``book_extension``."""
+    app.connect("doctree-read", describe)
+    return {"version": "1", "parallel_read_safe": False}
+
+
+def describe(app: Sphinx, doctree: nodes.document) -> None:
+    """Gives each figure of a notebook's outputs its alternative text, and a wide one a box in which it can scroll."""
+    for cell in [node for node in doctree.findall(nodes.container) if "cell" in node["classes"]]:
+        source = "".join(
+            code.astext() for code in cell.findall(nodes.literal_block) if code.get("language") == "ipython3"
+        )
+        drawn = [text for module, name in DRAWN.findall(source) if (text := drawing(module, name))]
+        images = list(cell.findall(nodes.image))
+        for number, image in enumerate(images):
+            what = drawn[number] if len(drawn) == len(images) else ""
+            image["alt"] = alternative(_heading(cell), what, _data(cell))
+            if _width(Path(app.srcdir) / image["uri"]) > WIDE:
+                start = '<div class="avmc-wide" tabindex="0" role="region" aria-label="figure">'
+                at = image.parent.index(image)
+                image.parent.insert(at + 1, nodes.raw("", "</div>", format="html"))
+                image.parent.insert(at, nodes.raw("", start, format="html"))
+
+
+def alternative(heading: str, what: str, data: str) -> str:
+    """The alternative text of a figure: where it stands, what it shows, and from which data."""
+    place = f"Figure under “{heading}”" if heading else "Figure"
+    return f"{place}: {what} {data}".strip() if what else f"{place}. {data}".strip()
+
+
+@cache
+def drawing(module: str, name: str) -> str:
+    """What a function of ``avmc_core.drawing`` says that it draws, in one sentence; empty for others, and for those that return no
+    figure."""
+    path = DRAWING / f"{module}.py"
+    functions = ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else []
+    for node in functions:
+        draws = isinstance(node, ast.FunctionDef) and node.name == name and name != "mark"
+        if draws and isinstance(node.returns, ast.Name) and node.returns.id == "Figure":
+            told = " ".join((ast.get_docstring(node) or "").split()).replace("``", "")
+            told = re.sub(r"^\w+\.\w+[:,] ", "", re.sub(r" \([^()]*\bN\b[^()]*\)", "", told))
+            sentence = told.partition(". ")[0].rstrip(".") + "."
+            return sentence[0].upper() + sentence[1:]
+    return ""
+
+
+def _heading(node: nodes.Node) -> str:
+    """The title of the section that a node stands in."""
+    while node is not None and not isinstance(node, nodes.section):
+        node = node.parent
+    return node[0].astext() if node is not None and isinstance(node[0], nodes.title) else ""
+
+
+def _data(cell: nodes.Node) -> str:
+    """The data that the caption of a cell names, as a sentence."""
+    found = re.search(r"Data: (.+?) ·", cell.astext())
+    return f"Data: {found[1]}." if found else ""
+
+
+def _width(path: Path) -> float:
+    """Points; 0 for what is no SVG."""
+    if path.suffix != ".svg" or not path.is_file():
+        return 0.0
+    found = WIDTH.search(path.read_text(encoding="utf-8")[:2000])
+    return float(found[1]) if found else 0.0
