@@ -87,7 +87,9 @@ Markdown(
 # the code.
 
 # %% tags=["hide-input"]
-frame = claims.as_frame(rulings).drop(columns="Key")
+frame = claims.as_frame(rulings)[
+    ["Place", "Statement", "Verdict", "Found", "Printed", "Decided by"]
+]
 sources = [claims.source_of(ruling.claim) for ruling in rulings]
 display(Table(frame, "ledger", ["Place", "Decided by", "Verdict"], {"Decided by": sources}))
 figures.caption(data, command, "its claims, all of them", records=every)

@@ -76,9 +76,7 @@ Markdown(f"Predictions are those of **{first}**.")
 
 # %% tags=["hide-input"]
 shown = cases.table(chosen, test, said[first], cases.glosses(data))
-words = shown.columns.intersection(
-    ["clips of this kind", "id", "sentence", "gloss"], sort=False
-)
+words = [name for name in ("sentence", "gloss", "clips of this kind", "id") if name in shown]
 display(Table(shown[["case", *words]], "cases"))
 display(figures.caption(data, command, "Figure 5", status="other clips", records=records))
 display(Table(shown.drop(columns=words), "cases-predicted"))
