@@ -104,7 +104,9 @@ Markdown(
 display(
     Table(loss_table(lost, ["Acc2", "Corr", "MAE"]), "losses", filters=("modality", "change"))
 )
-figures.caption(data, command, status="lost: how much worse than with intact clips", records=records)
+figures.caption(
+    data, command, status="lost: how much worse than with intact clips", records=records
+)
 
 # %% [markdown]
 # ## Shares of the score
