@@ -96,8 +96,11 @@ class SplitData:
             labels=self._labels[rows],
             mask=self._mask[rows],
             index=rows,
-            tokens=torch.from_numpy(self.split.tokens[rows.numpy()]),
+            tokens=self._tokens(rows),
         )
+
+    def _tokens(self, rows: Tensor) -> Tensor:
+        return torch.from_numpy(self.split.tokens[rows.numpy()])
 
     def _view(self, name: str, rows: Tensor) -> Tensor:
         if name in self._dense:
@@ -118,3 +121,45 @@ class SplitData:
         """One pass over all clips in the order of the store."""
         for rows in torch.arange(len(self)).split(batch_size):
             yield self.batch(rows)
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory a ``Resident`` takes."""
+        features = [
+            self._dense[name].nbytes if name in self._dense else int(ragged.lengths.sum()) * ragged[0].shape[1] * 4
+            for name, ragged in self._ragged.items()
+        ]
+        return sum(features) + self.split.tokens.nbytes
+
+
+class Resident(SplitData):
+    """The same split with all its clips on a device, moved there once: equal batches, gathered there."""
+
+    def __init__(self, data: SplitData, device: torch.device | str):
+        self.split, self.inputs, self.device = data.split, data.inputs, device
+        self._steps = {name: ragged.steps for name, ragged in data._ragged.items()}
+        self._dense = {name: x.to(device) for name, x in data._dense.items()}
+        self._lengths = {name: lengths.to(device) for name, lengths in data._lengths.items()}
+        self._labels, self._mask = data._labels.to(device), data._mask.to(device)
+        self._ids = torch.tensor(data.split.tokens, device=device)
+        self._frames = {}  # (F + 1, D): the frames of one clip after the other, and one of zeros
+        for name, ragged in data._ragged.items():
+            if name not in self._dense:
+                clips = [ragged[row] for row in range(len(ragged))]
+                frames = np.concatenate([*clips, np.zeros_like(clips[0][:1])])
+                self._frames[name] = torch.from_numpy(frames).to(device)
+
+    def batch(self, rows: Tensor) -> Batch:
+        return super().batch(rows.to(self.device))
+
+    def _tokens(self, rows: Tensor) -> Tensor:
+        return self._ids[rows]
+
+    def _view(self, name: str, rows: Tensor) -> Tensor:
+        if name in self._dense:
+            return self._dense[name][rows]
+        lengths, frames = self._lengths[f"{name}_lengths"], self._frames[name]
+        own, starts = lengths[rows, None], (lengths.cumsum(0) - lengths)[rows, None]
+        steps = self._steps[name] if getattr(self.inputs, name) == "padded" else int(own.max())
+        step = torch.arange(steps, device=self.device)
+        return frames[torch.where(step < own, starts + step, len(frames) - 1)]

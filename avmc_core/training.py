@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from avmc_core.batches import Inputs, SplitData
+from avmc_core.batches import Inputs, Resident, SplitData
 from avmc_core.errors import InputError
 from avmc_core.models.base import Model, Pass, Training
 from avmc_core.sealed import read_sealed, write_sealed
@@ -76,7 +77,7 @@ def train(
     start = time.perf_counter()
     torch.manual_seed(seed)  # before the model is built, as in the reference
     model = build().to(device)
-    settings = model.training_settings
+    settings, data = model.training_settings, on_device(data, device)
     optimizers = model.optimizers()
     progress = _restore(folder, model, optimizers)
     start -= progress.seconds
@@ -114,6 +115,22 @@ def train(
     bar.close()
     model.load_state_dict(best or _read(_best(folder, progress))[0])
     return model.eval(), progress
+
+
+def on_device(data: Data, device: str) -> Data:
+    """``data`` with each split resident on ``device``, where it is a GPU that has room for it: moved once, not batch by batch."""
+
+    @cache
+    def moved(name: str, inputs: Inputs) -> SplitData:
+        split = data(name, inputs)
+        return Resident(split, device) if _has_room(split, device) else split
+
+    return moved
+
+
+def _has_room(split: SplitData, device: str) -> bool:
+    """Whether a GPU has free memory for the split and as much again for the work."""
+    return torch.device(device).type == "cuda" and 2 * split.nbytes <= torch.cuda.mem_get_info(device)[0]
 
 
 def predict(model: Model, data: SplitData, device: str = "cpu") -> dict[str, np.ndarray]:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from avmc_core.batches import Inputs, SplitData
+from avmc_core.batches import Inputs, Resident, SplitData
 from avmc_core.errors import InputError
+from avmc_core.protocol import PUBLISHED, Protocol
 
 
 def test_views_against_a_loop(tiny_store):
@@ -29,6 +30,28 @@ def test_views_against_a_loop(tiny_store):
     assert frames.vision.shape[1] == split.vision.steps
     assert frames.mask.tolist() == [True, True, False, True]
     assert torch.isnan(frames.labels[2]).all() and not torch.isnan(frames.labels[0]).any()
+
+
+@pytest.mark.parametrize(
+    "views", [("states", "frames", "padded"), ("cls", "mean", "padded_mean"), ("states", "padded", "frames")]
+)
+@pytest.mark.parametrize("protocol", [PUBLISHED, Protocol(labelled=0.5)], ids=["all", "half"])
+def test_resident_batches_are_the_same(tiny_store, views, protocol):
+    """What a GPU gathers from the whole split, forced here on the CPU, which has the same operations."""
+    store = protocol.of(tiny_store, seed=1)
+    for name in ("train", "train_mix", "valid"):
+        data = SplitData(store.split(name), Inputs(*views))
+        resident = Resident(data, "cpu")
+        assert len(resident) == len(data)
+        for rows in (*data.shuffled(7, torch.Generator().manual_seed(3)), torch.tensor([2, 2, 0])):
+            one, other = vars(data.batch(rows)), vars(resident.batch(rows))
+            assert one.keys() == other.keys()
+            for field, expected in one.items():
+                assert expected.dtype == other[field].dtype
+                assert torch.equal(expected.nan_to_num(9.0), other[field].nan_to_num(9.0)), field
+        held = [*resident._dense.values(), *resident._frames.values(), resident._ids]
+        zeros = sum(frames[-1].nbytes for frames in resident._frames.values())
+        assert data.nbytes == sum(x.nbytes for x in held) - zeros
 
 
 def test_an_epoch_holds_every_clip_once(tiny_store):

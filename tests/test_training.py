@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from avmc_core import training
+from avmc_core.batches import Inputs
 from avmc_core.execution import StoreData, execute
 from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI
@@ -37,6 +38,31 @@ def test_same_seed_same_bytes(tiny_store, tmp_path):
     assert files == again
     assert first["history"] == second["history"]
     assert run(tiny_store, tmp_path / "c", seed=2)[1][PREDICTIONS] != files[PREDICTIONS]
+
+
+def test_resident_splits_give_the_same_bytes(tiny_store, tmp_path, monkeypatch):
+    """The path of a GPU that has room for the splits, forced on the CPU; each is moved once in a run."""
+    _, files = run(tiny_store, tmp_path / "batch by batch")
+    moved = []
+
+    class Counted(training.Resident):
+        def __init__(self, data, device):
+            moved.append(data.split.name)
+            super().__init__(data, device)
+
+    monkeypatch.setattr(training, "Resident", Counted)
+    run(tiny_store, tmp_path / "no GPU")
+    assert not moved
+    monkeypatch.setattr(training, "_has_room", lambda split, device: True)
+    assert run(tiny_store, tmp_path / "resident")[1] == files
+    assert sorted(moved) == ["train", "train_mix", "valid"]
+
+
+@pytest.mark.parametrize(("free", "room"), [(1.9, False), (2.1, True)])
+def test_a_gpu_without_room_takes_batches_one_by_one(tiny_store, monkeypatch, free, room):
+    data = StoreData(tiny_store)("train", Inputs())
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(free * data.nbytes), 0))
+    assert training._has_room(data, "cuda") == room and not training._has_room(data, "cpu")
 
 
 KILLED = """
