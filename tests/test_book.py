@@ -13,7 +13,9 @@ pytest.importorskip("sphinx", reason="the book needs the extra 'book'")
 from docutils import nodes
 from sphinx.testing.util import SphinxTestApp
 
+from avmc_core.errors import InputError
 from avmc_core.published import published
+from avmc_core.publishing.book import build_book
 
 BOOK = Path(__file__).parents[1] / "book"
 CELLS = [
@@ -65,6 +67,16 @@ def build(tmp_path, monkeypatch):
             app.cleanup()
 
     return page
+
+
+def test_anothers_site_does_not_give_way_to_the_book(tmp_path, monkeypatch):
+    own = tmp_path / "_build" / "site" / "index.rst"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="no page of this book"):
+        build_book()
+    assert own.read_text() == "mine"
 
 
 def test_a_quoted_figure_brings_its_data_mark(build):

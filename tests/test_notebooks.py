@@ -44,6 +44,19 @@ def build(folder: Path, **options):
     return build_notebooks(folder, folder.parent / "out", **options)
 
 
+def test_a_notebook_of_somebody_elses_is_not_replaced(folder):
+    """Nor does one of them keep the others from being looked at first: nothing is executed."""
+    for name in ("page", "paper"):
+        (folder / f"{name}.py").write_text(COUNTING)
+    own = folder.parent / "out" / "paper.ipynb"
+    own.parent.mkdir()
+    own.write_text('{"cells": [{"id": "2f61ac", "cell_type": "code"}]}')
+    before = own.read_text()
+    with pytest.raises(InputError, match=r"paper\.ipynb: found a notebook that was not executed here"):
+        build(folder)
+    assert own.read_text() == before and [*own.parent.iterdir()] == [own]
+
+
 def test_runs_once_and_again_only_when_its_results_or_parameters_change(folder):
     (folder / "page.py").write_text(COUNTING)
     [first] = build(folder, seed=5, profile="ci")  # the profile is not declared, so it is not injected

@@ -8,6 +8,9 @@ from pathlib import Path
 import click
 
 from avmc_core.clips.extract_cli import clip_options
+from avmc_core.errors import InputError
+
+PICTURES = (".png", ".svg", ".pdf")
 
 
 @click.command("predict")
@@ -28,6 +31,8 @@ def main(
     from avmc_core.clips.prediction import explain, read_clip
     from avmc_core.text_encoder import build_encoder, load_encoder
 
+    if picture and (Path(picture).suffix not in PICTURES or not Path(picture).absolute().parent.is_dir()):
+        raise InputError("--picture", repr(picture), f"a file {', '.join(PICTURES)} in a folder that is there")
     package = ensemble(model, store)
     settings = ExtractionSettings(**extraction)
     read = read_clip(clip, text, build_encoder() if package.simulated else load_encoder(bert), settings)

@@ -33,11 +33,15 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
 
     ``options`` go to ``build_notebooks``. A notebook ``notebooks/NAME.py`` becomes ``notebooks/NAME.html``, a page
     ``book/NAME.md`` becomes ``NAME.html``; the bundle of results goes into ``results`` beside them. Raises InputError,
-    NotebookError, or BookError when Sphinx warns.
+    NotebookError, or BookError when Sphinx warns; InputError, before any work, when ``<out>/_build/site``, whose files give
+    way to the book's, holds another's.
     """
     build = Path(out) / "_build"
     pages = {path.relative_to("book"): path for path in Path("book").rglob("*") if path.is_file()}
     pages |= {Path("_static") / han_font().name: han_font(), Path("changelog.md"): Path("CHANGELOG.md")}
+    staged = build / "site"
+    if any(path.is_file() for path in staged.rglob("*")) and not any((staged / place).is_file() for place in pages):
+        raise InputError(staged, "files, but no page of this book", "another --out, or no such folder")
     results = []
     for notebook in build_notebooks(out=build / "notebooks", done=report, **options):
         results += notebook.results

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -66,7 +67,8 @@ def build_notebooks(
 
     ``profile``, ``store``, ``meta`` and ``seed``, as far as given, go to the notebooks that declare them; ``parameters``
     must be declared by each. ``jobs`` (default: ``JOBS``) are executed at a time, ``done`` is told of each. Raises InputError
-    for an unknown notebook or parameter; NotebookError for a failing cell, which ends the others too.
+    for an unknown notebook or parameter, and for one in ``out`` that somebody else wrote; NotebookError for a failing cell,
+    which ends the others too.
     """
     only = list(only)
     sources = {path.stem: path for path in sorted(Path(folder).glob("*.py"))}
@@ -79,11 +81,23 @@ def build_notebooks(
         declared = declared_parameters(sources[name])
         fitting = {key: value for key, value in shared.items() if key in declared}
         calls[name] = sources[name], Path(out) / f"{name}.ipynb", fitting | dict(parameters or {})
+        _check_replaceable(calls[name][1])
     found = {}
     for executed in _each(calls, jobs or JOBS):
         found[executed.name] = executed
         done(executed)
     return [found[name] for name in calls]
+
+
+def _check_replaceable(target: Path) -> None:
+    """Raises InputError for a notebook that was not executed here, as the ids of its cells tell; what is damaged is none."""
+    try:
+        cells = json.loads(target.read_text(encoding="utf-8"))["cells"]
+        foreign = [cell for cell in cells if not re.fullmatch(r"cell-\d{3,}", cell.get("id", ""))]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return
+    if foreign:
+        raise InputError(target, "a notebook that was not executed here", "another folder for the executed ones")
 
 
 def _each(calls: Mapping[str, tuple[Path, Path, Mapping[str, Any]]], jobs: int) -> Iterator[Executed]:
