@@ -6,6 +6,7 @@ no clip), metrics, where everything came from, licence notes, and a model card m
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,22 @@ from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.metrics import format_metric
 from avmc_core.models.base import Model, Sizes
+from avmc_core.protocol import PUBLISHED
 from avmc_core.runs import WEIGHTS, Record, RunStore
 from avmc_core.sealed import read_sealed, write_sealed
 
-FORMAT = 1
+FORMAT = 2
 PACKAGE = "a model package of avmc export"
 SUFFIX = ".avmc.safetensors"
 LICENCES = (
     "Code of this companion: MIT.",
-    "Weights: made from the training data named above; CH-SIMS v2.0 is released for research.",
     "Acoustic features come from openSMILE, which is licensed for research and non-commercial use.",
     "Visual features come from OpenFace (academic use), or from a landmark model trained on data for non-commercial use.",
 )
+WEIGHTS_FROM = {  # whether the training data were simulated
+    True: "Weights: made from data that this companion's code generates; no clip of CH-SIMS v2.0 is behind them.",
+    False: "Weights: made from the training data named above; CH-SIMS v2.0 is under its authors' conditions.",
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,8 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
     """The package of a finished run, named by its key or the key's beginning, and of its other seeds.
 
     ``store`` is what the run was trained on. Raises InputError for an unknown or ambiguous key, another store, a run
-    without weights, and a model that fine-tunes its text encoder (its weights are no use without that encoder).
+    without weights, a model that fine-tunes its text encoder (its weights are no use without that encoder), and a run with
+    another protocol than the published one.
     """
     records = [record for record in runs if record.key.startswith(key)]
     if len(records) != 1:
@@ -91,10 +97,10 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
         raise InputError(
             chosen.model, "a model that fine-tunes its text encoder", "one that reads frozen text features"
         )
-    if chosen.data["protocol"]["audio"] != "audio":
-        raise InputError(
-            chosen.model, f"a model that hears {chosen.data['protocol']['audio']}", "one of the released features"
-        )
+    published = settings.as_dict(PUBLISHED)
+    if other := {name: value for name, value in chosen.data["protocol"].items() if value != published[name]}:
+        found = "a run with " + ", ".join(f"{name} = {value!r}" for name, value in other.items())
+        raise InputError(chosen.model, found, "one on all clips of the published splits, with the released features")
     ensemble = sorted((record for record in runs if _siblings(chosen, record)), key=lambda record: record.seed)
     sizes = read_sealed(chosen.folder / WEIGHTS)[1]["sizes"]
     facts = {
@@ -105,16 +111,24 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
         "seeds": [record.seed for record in ensemble],
         "data": {
             **chosen.data,
-            "splits": store.manifest["splits"],
+            "trained_on": _trained_on(chosen, Sizes(**sizes), store),
             "approximation": store.manifest["source"].get("extraction", {}).get("approximation", ""),
         },
         "code": chosen.code,
         "environment": chosen.environment,
         "scores": {str(record.seed): record.scores for record in ensemble},
-        "licences": LICENCES,
+        "licences": (*LICENCES, WEIGHTS_FROM[store.simulated]),
     }
     weights = {record.seed: read_sealed(record.folder / WEIGHTS)[0] for record in ensemble}
     return Package(facts, weights, _statistics(store))
+
+
+def _trained_on(record: Record, sizes: Sizes, store: Store) -> dict[str, int]:
+    """How many labelled and unlabelled clips a model is trained on, by the splits that it passes through."""
+    with torch.device("meta"):
+        model = registry.builder(record.model)(registry.settings_of(record.model, record.settings), sizes)
+    mixed = schema.TRAIN_MIX in {single.split for single in model.passes(1)}
+    return {"labelled": len(store.split("train")), "unlabelled": len(store.split(schema.UNLABELLED)) if mixed else 0}
 
 
 def _siblings(a: Record, b: Record) -> bool:
@@ -135,13 +149,26 @@ def _statistics(store: Store) -> dict[str, np.ndarray]:
 
 
 def write_package(package: Package, path: str | Path) -> Path:
-    """Writes a package, atomically and sealed. The model card is among the facts too, under ``card``."""
+    """Writes a package, atomically and sealed. The model card is among the facts too, under ``card``.
+
+    Raises InputError when something else than a package is at ``path``.
+    """
+    path = Path(path)
+    if os.path.lexists(path) and not _is_package(path):
+        raise InputError(path, "something that is no model package", "a new file, or a package, which is replaced")
     tensors = {f"statistics.{name}": array for name, array in package.statistics.items()}
     for seed, weights in package.weights.items():
         tensors |= {f"seed.{seed}.{name}": array for name, array in weights.items()}
     with new_file(path) as temporary:
         write_sealed(temporary, tensors, {**package.facts, "card": model_card(package)})
-    return Path(path)
+    return path
+
+
+def _is_package(path: Path) -> bool:
+    try:
+        return {"format", "model", "seeds", "card"} <= read_sealed(path)[1].keys()
+    except InputError:
+        return False
 
 
 def read_package(path: str | Path) -> Package:
@@ -170,13 +197,16 @@ def model_card(package: Package) -> str:
     """The package in words, as Markdown."""
     facts, data = package.facts, package.facts["data"]
     kind = "the simulated corpus, not CH-SIMS" if package.simulated else "imported or extracted features"
+    speech = "no speech of any person" if package.simulated else "what a few annotators thought of recorded clips"
+    clips = " and ".join(f"{count} {what}" for what, count in data["trained_on"].items() if count)
     lines = [
         f"# {facts['model']}",
         "",
         f"Predicts the sentiment of a Mandarin clip, from -1 to 1. Ensemble of {len(facts['seeds'])} seeds "
         f"({', '.join(map(str, facts['seeds']))}).",
         "",
-        f"- Trained on {kind}: {data['splits']['train']} clips, digest {data['digest'][:12]}",
+        f"- Trained on {kind}: {clips} clips, digest {data['digest'][:12]}",
+        *([f"- Started from the weights of another package, SHA-256 {data['init'][:12]}"] if data["init"] else []),
         *([f"- {data['approximation']}"] if data["approximation"] else []),
         f"- Code: version {facts['code']['version']}, commit {facts['code']['commit'] or 'unknown'}",
         f"- Settings: digest {settings.digest(facts['settings'])[:12]}, listed in the file's metadata",
@@ -190,7 +220,7 @@ def model_card(package: Package) -> str:
             lines.append(f"| {seed} | {split} | {cells} |")
     lines += [
         "",
-        "Not for decisions about people: trained on acted and broadcast speech, and no check of fairness was made.",
+        f"Not for decisions about people: trained on {speech}, and no check of fairness was made.",
         "",
         *(f"- {line}" for line in facts["licences"]),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from itertools import permutations, product
 
 import matplotlib
@@ -16,6 +17,7 @@ from avmc_core.clips.prediction import clip_of, explain, shapley
 from avmc_core.errors import InputError
 from avmc_core.grid import run_all
 from avmc_core.packages import collect, model_card, read_package, write_package
+from avmc_core.protocol import Protocol
 from avmc_core.runs import Run, RunStore
 
 matplotlib.use("agg")
@@ -106,6 +108,43 @@ def test_the_model_card_says_where_the_model_comes_from(package):
     card = model_card(package)
     assert "the simulated corpus, not CH-SIMS" in card and package.facts["data"]["digest"][:12] in card
     assert card.count("| 1 |") == card.count("| 2 |") == 2 and "openSMILE" in card
+    assert "24 labelled clips" in card and "Started from" not in card
+
+
+def test_the_card_counts_unlabelled_clips_and_names_the_package_started_from(package, tiny_store, tmp_path):
+    path, runs = write_package(package, tmp_path / "model.avmc.safetensors"), RunStore(tmp_path / "runs")
+    grid = [Run("AV-MC", 1, CHANGES, init=str(path)), Run("AV-MC(Semi)", 1, CHANGES)]
+    run_all(grid, tiny_store, runs, jobs=1, device="cpu", progress_bar=False)
+    cards = {record.model: model_card(collect(record.key, runs, tiny_store)) for record in runs}
+    assert f"package, SHA-256 {sha256(path.read_bytes()).hexdigest()[:12]}" in cards["AV-MC"]
+    assert "24 labelled and 24 unlabelled clips" in cards["AV-MC(Semi)"]
+
+
+def test_a_file_that_is_no_package_is_not_overwritten(package, tmp_path):
+    own = tmp_path / "thesis.txt"
+    own.write_text("years of work")
+    for path in (own, tmp_path):
+        with pytest.raises(InputError, match="no model package"):
+            write_package(package, path)
+    assert own.read_text() == "years of work"
+    made = write_package(package, tmp_path / "model")
+    assert read_package(write_package(package, made)).facts["model"] == "AV-MC"
+
+
+@pytest.mark.parametrize("picture", ["clip.mp4", "nowhere/clip.png", "clip"])
+def test_a_picture_that_cannot_be_drawn_is_refused_at_once(tmp_path, monkeypatch, picture):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["predict", "clip.mp4", "--text", "你好", "--model", "x", "--picture", picture])
+    assert done.exit_code == 2 and f"--picture: found '{picture}'" in done.output
+
+
+def test_a_model_of_other_clips_is_not_packed(tiny_store, tmp_path):
+    """Its card would be about all the training clips, and so would the statistics that strange clips are told by."""
+    runs = RunStore(tmp_path)
+    run = Run("LF_DNN", 1, CHANGES, protocol=Protocol(labelled=0.25))
+    (record,) = run_all([run], tiny_store, runs, jobs=1, device="cpu", progress_bar=False).values()
+    with pytest.raises(InputError, match=r"labelled = 0\.25; expected one on all clips of the published splits"):
+        collect(record.key, runs, tiny_store)
 
 
 def test_the_command_line_exports_a_run_and_prints_its_card(trained, tiny_store, tmp_path, monkeypatch):
