@@ -56,8 +56,10 @@ def drawing(module: str, name: str) -> str:
     for node in functions:
         draws = isinstance(node, ast.FunctionDef) and node.name == name and name != "mark"
         if draws and isinstance(node.returns, ast.Name) and node.returns.id == "Figure":
-            told = " ".join((ast.get_docstring(node) or "").split()).replace("``", "")
-            told = re.sub(r"^\w+\.\w+[:,] ", "", re.sub(r" \([^()]*\bN\b[^()]*\)", "", told))
+            told = " ".join((ast.get_docstring(node) or "").split())
+            told = re.sub(r" \((``[^()]*``|[^()]*\bN\b[^()]*)\)", "", re.sub(r"^``\w+\.\w+``: ", "", told)).replace(
+                "``", ""
+            )
             sentence = told.partition(". ")[0].rstrip(".") + "."
             return sentence[0].upper() + sentence[1:]
     return ""
