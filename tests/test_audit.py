@@ -100,6 +100,13 @@ def test_table_and_shipped_counts_say_the_same(meta):
     assert table["repeated_texts"].value == 9
 
 
+def test_what_the_counts_say_of_added_clips_and_intensity():
+    """By four-digit ids the original's 2281 clips, and one more new clip than printed; weak is the most common, not most."""
+    added, weak = audit()["rows_added"], audit()["intensity"]
+    assert (added.value, added.published, added.verdict) == (2122, 2121, findings.FAILS)
+    assert weak.verdict == findings.PART and "not more than half" in weak.found
+
+
 @needs_meta
 def test_real_figures_equal_plain_pandas(meta):
     """Differences and polarity from counts equal those from the rows themselves."""

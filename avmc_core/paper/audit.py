@@ -14,7 +14,7 @@ import pandas as pd
 
 from avmc_core.artefacts import data_mark
 from avmc_core.paper.feature_audit import feature_findings, manifest_lines
-from avmc_core.paper.findings import FAILS, HOLDS, UNDECIDED, Finding, finding, in_text, slashes
+from avmc_core.paper.findings import DECIDED, UNDECIDED, Finding, finding, in_text, slashes
 from avmc_core.paper.label_summary import (
     Counts,
     class_counts,
@@ -80,7 +80,7 @@ def audit(source: Store | pd.DataFrame | None = None) -> Audit:
     ]
     findings = [item for item in findings if item.value is not None or item.published is not None]
     if store is not None and store.simulated:
-        findings = [replace(item, verdict=UNDECIDED) if item.verdict in (HOLDS, FAILS) else item for item in findings]
+        findings = [replace(item, verdict=UNDECIDED) if item.verdict in DECIDED else item for item in findings]
     return Audit(data_mark(source), manifest_lines(store), counts, tuple(findings))
 
 
@@ -107,12 +107,9 @@ def _rows(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
         yield finding(f"rows_{split}", f"clips in {split}", "Table 1", rows[split], printed)
     total = sum(rows.values())
     yield in_text("rows_total", "labelled clips", "supervised_clips", total)
-    added = unlabelled = None
-    if table is not None:
-        # The clips of the original CH-SIMS kept their four-digit ids; those added since have longer ones.
-        added = int((table["split"].isin(SPLITS) & (table["clip_id"].str.len() > 4)).sum())
-        unlabelled = int((table["split"] == UNLABELLED).sum()) or None
-    yield in_text("rows_added", "labelled clips added to CH-SIMS", "new_clips", added)
+    shown = f"{counts['added']} (and {total - counts['added']} with the ids of the original)"
+    yield in_text("rows_added", "labelled clips added to CH-SIMS", "new_clips", counts["added"], shown)
+    unlabelled = None if table is None else int((table["split"] == UNLABELLED).sum()) or None
     yield in_text("rows_unlabelled", "unlabelled clips", "unlabelled_clips", unlabelled)
     ratio, _ = text_figure("split_ratio")
     parts = [rows[split] * sum(ratio) / total for split in SPLITS]
@@ -168,8 +165,12 @@ def _bands(counts: Counts) -> Iterator[Finding]:
     shares = intensity_shares(counts)
     shown = ", ".join(f"{name} {100 * share:.2f} %" for name, share in shares.items())
     most, _ = text_figure("most_common_intensity")
-    name = "intensity of more than half of the clips"
-    yield in_text("intensity", name, "most_common_intensity", shares, shown, holds=shares[most] > 0.5)
+    largest = most == max(shares, key=shares.get)
+    shown += (
+        f"; {most} is {'' if largest else 'not '}the most common, {'' if shares[most] > 0.5 else 'not '}more than half"
+    )
+    name = "intensity of most clips"
+    yield in_text("intensity", name, "most_common_intensity", shares, shown, holds=shares[most] > 0.5, partly=largest)
     neutral = polarity(counts)["neutral"]
     shown = ", ".join(f"{task} {n}" for task, n in neutral.items())
     for key, task in {"fewest_neutral": neutral.idxmin(), "most_neutral": neutral.idxmax()}.items():

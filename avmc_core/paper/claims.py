@@ -22,7 +22,7 @@ from avmc_core.errors import InputError
 from avmc_core.paper import claim_arithmetic, claim_runs
 from avmc_core.paper.audit import Audit, audit
 from avmc_core.paper.claim_outcome import Outcome, words
-from avmc_core.paper.findings import FAILS, HOLDS
+from avmc_core.paper.findings import DECIDED, FAILS, HOLDS, PART
 from avmc_core.published import text_figure
 
 if TYPE_CHECKING:
@@ -30,14 +30,17 @@ if TYPE_CHECKING:
 
 SIMULATED = "holds on the simulated corpus only"
 NEEDS = "needs the real features"
+OPEN = "not decided by the runs"
 CANNOT = "cannot be checked"
-VERDICTS = (HOLDS, FAILS, SIMULATED, NEEDS, CANNOT)
+VERDICTS = (HOLDS, PART, FAILS, SIMULATED, NEEDS, OPEN, CANNOT)
+CLAIM, CHECK = "claim", "our check"  # the paper's sentence, or our question whether its places agree
+KINDS = (CLAIM, CHECK)
 HOW = {
     "arithmetic": "arithmetic on the printed figures",
     "labels": "label table",
     "features": "store of features",
     "run": "runs",
-    "code": "public code, rebuilt",
+    "code": "public code, as read",
     "none": "–",
 }
 
@@ -55,6 +58,7 @@ class Claim:
     finding: str = ""
     figure: str = ""
     why: str = ""
+    kind: str = CLAIM
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def decide(claim: Claim, evidence: Evidence) -> Ruling:
         outcome, simulated = claim_runs.CHECKS[claim.check](evidence.runs, **claim.arguments)
         if simulated:
             return Ruling(claim, outcome.printed, outcome.found, SIMULATED if outcome.holds else NEEDS)
-        return Ruling(claim, outcome.printed, outcome.found, _verdict(outcome, CANNOT))
+        return Ruling(claim, outcome.printed, outcome.found, _verdict(outcome, OPEN))
     if claim.how == "features":
         if evidence.store is None:
             return Ruling(claim, "more diverse", "–", NEEDS)
@@ -135,6 +139,7 @@ def as_frame(rulings: list[Ruling]) -> pd.DataFrame:
                 "Statement": ruling.claim.says,
                 "Printed": ruling.printed,
                 "Found": ruling.found,
+                "Kind": ruling.claim.kind,
                 "Decided by": HOW[ruling.claim.how],
                 "Verdict": ruling.verdict,
                 "Key": ruling.claim.key,
@@ -152,21 +157,28 @@ def source_of(claim: Claim) -> str:
         return f"audit finding {claim.finding} (avmc_core/paper/audit.py)"
     arguments = ", ".join(f"{name}={value!r}" for name, value in claim.arguments.items())
     module = "claim_runs" if claim.how in ("run", "features") else "claim_arithmetic"
-    return f"{claim.check}({arguments}) in avmc_core/{module}.py"
+    return f"{claim.check}({arguments}) in avmc_core/paper/{module}.py"
 
 
-def verdict_counts(rulings: list[Ruling]) -> pd.DataFrame:
-    """How many claims of each kind (rows) got each verdict (columns), with totals."""
-    frame = as_frame(rulings)
+def tally(rulings: list[Ruling], kind: str = CLAIM) -> dict[str, int]:
+    """How many rulings of a kind got each verdict."""
+    found = [ruling.verdict for ruling in rulings if ruling.claim.kind == kind]
+    return {verdict: found.count(verdict) for verdict in VERDICTS}
+
+
+def verdict_counts(rulings: list[Ruling], kind: str = CLAIM) -> pd.DataFrame:
+    """How many rulings of a kind were decided in each way (rows) and got each verdict (columns), with totals."""
+    frame = as_frame([ruling for ruling in rulings if ruling.claim.kind == kind])
     table = pd.crosstab(frame["Decided by"], frame["Verdict"], margins=True, margins_name="all")
-    return table.reindex(index=[*HOW.values(), "all"], columns=[*VERDICTS, "all"], fill_value=0)
+    ways = [way for way in HOW.values() if way in table.index]
+    return table.reindex(index=[*ways, "all"], columns=[*VERDICTS, "all"], fill_value=0)
 
 
 def _by_audit(claim: Claim, evidence: Evidence) -> Ruling:
     """The audit's own verdict; what its source cannot tell stays open."""
     source = evidence.features if claim.how == "features" and evidence.features else evidence.labels
     found = source[claim.finding]
-    if found.verdict in (HOLDS, FAILS):
+    if found.verdict in DECIDED:
         return Ruling(claim, found.printed, found.found, found.verdict)
     if claim.how == "features":
         return Ruling(claim, found.printed, "–", NEEDS)
@@ -174,7 +186,9 @@ def _by_audit(claim: Claim, evidence: Evidence) -> Ruling:
 
 
 def _verdict(outcome: Outcome, undecided: str) -> str:
-    return undecided if outcome.holds is None else HOLDS if outcome.holds else FAILS
+    if outcome.holds is None:
+        return undecided
+    return HOLDS if outcome.holds else PART if outcome.partly else FAILS
 
 
 def _expand(entry: dict[str, Any]) -> list[Claim]:
@@ -194,5 +208,7 @@ def _expand(entry: dict[str, Any]) -> list[Claim]:
             raise InputError("claims.toml", f"{entry.get('key')!r}: {error}", "the fields described there") from error
         if claim.how not in HOW:
             raise InputError(f"claims.toml, {claim.key}", f"how = {claim.how!r}", f"one of {', '.join(HOW)}")
+        if claim.kind not in KINDS:
+            raise InputError(f"claims.toml, {claim.key}", f"kind = {claim.kind!r}", f"one of {', '.join(KINDS)}")
         expanded.append(claim)
     return expanded

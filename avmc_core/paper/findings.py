@@ -9,10 +9,12 @@ from typing import Any
 from avmc_core.published import text_figure
 
 HOLDS = "holds"
+PART = "holds in part"  # as one may read the sentence, or in more than half of what it speaks of
 FAILS = "does not hold"
 UNPUBLISHED = "no published figure"
 UNDECIDED = "not decided"  # the source does not tell, or is simulated
-VERDICTS = (HOLDS, FAILS, UNPUBLISHED, UNDECIDED)
+DECIDED = (HOLDS, PART, FAILS)
+VERDICTS = (*DECIDED, UNPUBLISHED, UNDECIDED)
 
 
 @dataclass(frozen=True)
@@ -45,23 +47,34 @@ def finding(
     shown: str | None = None,
     *,
     holds: bool | None = None,
+    partly: bool = False,
 ) -> Finding:
-    """Decides a finding: by equality with the published value, unless ``holds`` says how it came out."""
+    """Decides a finding: by equality with the published value, unless ``holds`` says how it came out; what does not hold
+    altogether may do so ``partly``."""
     if value is None:
         verdict = UNDECIDED
     elif published is None:
         verdict = UNPUBLISHED
+    elif value == published if holds is None else holds:
+        verdict = HOLDS
     else:
-        verdict = HOLDS if (value == published if holds is None else holds) else FAILS
+        verdict = PART if partly else FAILS
     return Finding(key, name, place, value, published, verdict, shown)
 
 
 def in_text(
-    key: str, name: str, figure: str, value: Any, shown: str | None = None, *, holds: bool | None = None
+    key: str,
+    name: str,
+    figure: str,
+    value: Any,
+    shown: str | None = None,
+    *,
+    holds: bool | None = None,
+    partly: bool = False,
 ) -> Finding:
     """A finding against a figure printed in the paper's text (``published.text_figure``)."""
     published, place = text_figure(figure)
-    return finding(key, name, place, value, published, shown, holds=holds)
+    return finding(key, name, place, value, published, shown, holds=holds, partly=partly)
 
 
 def slashes(values: Iterable[Any]) -> str:

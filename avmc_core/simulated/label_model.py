@@ -8,6 +8,7 @@ raked to the marginals of each split.
 Layout of the counts (a list of 11 runs over ``schema.GRID``, -1 to 1; an off-grid label counts at its nearest level):
 
 - ``source``: where the table comes from, in words; ``rows``: {split: clips};
+- ``added``: the clips that the original CH-SIMS did not have: its own kept their four-digit ids, later ones are longer;
 - ``marginals``: {split: {task: 11 counts}}, the splits with all their clips, and as a further entry ``placeholders``
   the clips of the placeholder videos alone (they are among the test clips too);
 - ``pairs``: {"all" | "without_placeholders": {"MT" | "MA" | "MV" | "TA" | "TV" | "AV": 11 x 11 counts}}, the rows of a
@@ -62,6 +63,7 @@ def label_counts(meta: pd.DataFrame) -> dict[str, Any]:
     return {
         "source": SOURCE,
         "rows": {split: int(rows.sum()) for split, rows in of_split.items()},
+        "added": int((meta["clip_id"].str.len() > 4).sum()),
         "marginals": {
             name: {task: np.bincount(levels[rows, k], minlength=LEVELS).tolist() for k, task in enumerate(TASKS)}
             for name, rows in {**of_split, "placeholders": placeholder}.items()
