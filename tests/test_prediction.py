@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from hashlib import sha256
 from itertools import permutations, product
 
@@ -109,6 +110,10 @@ def test_the_model_card_says_where_the_model_comes_from(package):
     assert "the simulated corpus, not CH-SIMS" in card and package.facts["data"]["digest"][:12] in card
     assert card.count("| 1 |") == card.count("| 2 |") == 2 and "openSMILE" in card
     assert "24 labelled clips" in card and "Started from" not in card
+    assert "no speech of any person" in card and "no clip of CH-SIMS" in card
+    facts = package.facts["data"] | {"kind": "real"}
+    real = model_card(dataclasses.replace(package, facts=package.facts | {"data": facts}))
+    assert "no speech" not in real and "recorded clips" in real
 
 
 def test_the_card_counts_unlabelled_clips_and_names_the_package_started_from(package, tiny_store, tmp_path):

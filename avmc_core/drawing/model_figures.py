@@ -53,7 +53,7 @@ def consistency(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray
         ax.axline((0, 0), slope=1, color="#999999", linewidth=0.8, zorder=0)
         gap, share = _gap(points)
         ax.scatter(points["target"], points["prediction"], s=16, color=MODEL_COLOURS[0])
-        ax.set(title=f"{title}\nmean gap {gap:.3f}, {share:.2f} of the spread", xlabel="mixture of the two predictions")
+        ax.set(title=f"{title}\nmean gap {gap:.2g}, {share:.2f} of the spread", xlabel="mixture of the two predictions")
     axes[0].set_ylabel("prediction of the mixture")
     return fig
 
