@@ -40,12 +40,13 @@ figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")
 trials, published_trials = tuning.SIZE[profile][0], tuning.SIZE["full"][0]
 Markdown(
-    f"Everything on this page was computed on: **{artefacts.data_mark(data)}**, with {trials} "
-    f"trials; the public code draws {published_trials}. The best on test differs from the best "
-    "on validation only where the two splits order the trials differently at the top, and of "
-    f"{trials} trials two orders that have nothing to do with each other share the best one "
-    f"search in {trials}. So a difference of zero below says that the choices agreed this time, "
-    "not that choosing on test is harmless; and one search gives no interval."
+    f"Everything on this page was computed on: **{artefacts.data_mark(data)}**, with "
+    f"{trials} trials; the public code draws {published_trials}. The best on test differs "
+    "from the best on validation only where the two splits order the trials differently at "
+    f"the top, and of {trials} trials two orders that have nothing to do with each other "
+    f"share the best one search in {trials}. So a difference of zero below says that the "
+    "choices agreed this time, not that choosing on test is harmless; and one search gives "
+    "no interval."
 )
 
 # %%
@@ -95,10 +96,10 @@ artefacts.save(
 )
 same = table["difference"].eq(0).all()
 Markdown(
-    "Both ways choose the same trial, so this search does not show what choosing on the test "
-    "split gains."
+    "Both ways choose the same trial, so this search does not show what choosing on the "
+    "test split gains."
     if same
-    else f"Choosing on the test split changes the reported MAE by **{gain['MAE']:+.3f}** and "
-    f"Acc2 by **{gain['Acc2']:+.2f}** points, with nothing learnt about new clips. To be held "
-    "against the differences on [](05_ablation.ipynb)."
+    else f"Choosing on the test split changes the reported MAE by **{gain['MAE']:+.3f}** "
+    f"and Acc2 by **{gain['Acc2']:+.2f}** points, with nothing learnt about new clips. To be "
+    "held against the differences on [](05_ablation.ipynb)."
 )
