@@ -66,7 +66,7 @@ Markdown(f"Labels: **{evidence.labels.source}**. Runs: **{artefacts.data_mark(da
 command = f"avmc notebooks 06_claims --profile {profile}"
 for kind, about in {
     claims.CLAIM: "its claims, all of them",
-    claims.CHECK: "our checks",
+    claims.CHECK: "its places against each other",
 }.items():
     counts = claims.verdict_counts(rulings, kind)
     display(Table(counts.reset_index(), f"verdicts-{kind.replace(' ', '-')}"))
@@ -84,11 +84,13 @@ lines = []
 for kind, name in headings.items():
     tally = claims.tally(rulings, kind)
     lines.append(
-        f"\n**Of {sum(tally.values())} {name} {tally[HOLDS]} hold, {tally[PART]} hold in part and "
+        f"\n**Of {sum(tally.values())} {name} {tally[HOLDS]} hold, "
+        f"{tally[PART]} hold in part and "
         f"{tally[FAILS]} do not hold.** Those that miss:\n"
     )
     lines += [
-        f"- {r.claim.place}. {r.claim.says}: *{r.verdict}*; printed **{r.printed}**, found **{r.found}**."
+        f"- {r.claim.place}. {r.claim.says}: *{r.verdict}*; "
+        f"printed **{r.printed}**, found **{r.found}**."
         for verdict in (FAILS, PART)
         for r in rulings
         if (r.claim.kind, r.verdict) == (kind, verdict)
