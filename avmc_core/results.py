@@ -148,7 +148,7 @@ def stacked(
 
 
 def _scored(split: Split, task: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """The clips, which of them a task is scored on, and their labels."""
+    """The clips, which of them a task is scored on, and its own labels (the released log has M's: D13)."""
     keep = np.ones(len(split.labels), bool) if task == "M" else ~placeholder_clips(split.clips)
     return split.clips, keep, split.labels[keep, schema.TASKS.index(task)]
 

@@ -148,7 +148,8 @@ def predict(model: Model, data: SplitData, device: str = "cpu") -> dict[str, np.
 
 def validation_loss(model: Model, data: SplitData, settings: Training, device: str = "cpu") -> float:
     """The model's loss as a mean over clips; with ``validation="batches"`` the reference's mean over batches, rounded to
-    four decimals, which weighs a clip of the last, smaller batch more (D11)."""
+    four decimals, which weighs a clip of the last, smaller batch more (D11). In the store's order; the reference shuffles
+    (D17)."""
     model.eval()
     with torch.no_grad():
         batches = (batch.to(device) for batch in data.in_order(settings.batch_size))

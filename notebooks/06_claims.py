@@ -14,15 +14,15 @@
 # %% [markdown]
 # # The ledger of claims
 #
-# Every quantitative statement of the paper, in our words, with its place, the printed figure, what was found, and a verdict.
-# Code decides: the printed figures are held against each other, against the real labels, against an imported store of the
-# real features, and against runs. What the simulated corpus shows decides nothing about the paper: a sentence that comes
-# out true there is marked as just that.
+# Every statement of the paper that a figure could decide, in our words, with its place, the printed figure, what was found,
+# and a verdict. Code decides: the printed figures are held against each other, against the real labels, against an imported
+# store of the real features, and against runs. What the simulated corpus shows decides nothing about the paper: a sentence
+# that comes out true there is marked as just that.
 #
-# The paper says "better" without saying in which metric. We read that over all metrics of its table: a sentence **holds** when it
-# is true in every one, **holds in part** in more than half of them, and otherwise does not hold. A tie is not better, and no
-# contradiction: the ledger tells ties from losses. Questions that no sentence of the paper answers, such as whether two of its
-# places agree, are **our checks** and counted apart.
+# The paper often says "better" without saying in which metric. We read that over all metrics of its table: a sentence
+# **holds** when it is true in every one and **holds in part** in more than half of them, or on one of two readings; otherwise
+# it does not hold. A tie is not better, and no contradiction either: the ledger tells ties from losses. What is no sentence of
+# the paper but a question of ours, such as whether two of its places agree, is one of **our checks**, counted apart.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store

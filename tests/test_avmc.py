@@ -129,6 +129,7 @@ def test_switches_of_the_ablation(settings):
 
 
 def test_detached_targets_change_gradients_only():
+    """D08."""
     plain, batch = make(SEMI)
     detached, _ = make(change(SEMI, {"mixup.detach_targets": True}))
     draws = {m: Draw(torch.tensor([2, 3, 1, 0, 5, 4]), torch.tensor([0.6])) for m in ("audio", "vision")}
@@ -148,6 +149,41 @@ def test_batch_without_labels():
         assert (total.item() == 0.0) is zero
 
 
+def test_how_the_variants_differ(settings):
+    """D03: only the printed heads have a batch norm. D05: the released M is squashed, onto (-1, 1) supervised and (-3, 3)
+    semi-supervised; the printed one is not (D30). D06: the released text layer has no activation, the printed one has."""
+    model, batch = make(settings)
+    printed, norms = (
+        settings.variant == "paper",
+        [m for m in model.heads.modules() if isinstance(m, torch.nn.BatchNorm1d)],
+    )
+    assert bool(norms) is printed
+    there, back, nothing = (model.text_encoder(x) for x in (batch.text, -batch.text, 0 * batch.text))
+    assert torch.allclose(there + back, 2 * nothing, atol=1e-5) is not printed
+    last = [p for name, p in model.named_parameters() if "layer_3" in name and name.endswith("weight")]
+    with torch.no_grad():
+        for weight in last:
+            weight *= 1e4
+        largest = model(batch)["M"].abs().max().item()
+    assert largest > 3 if printed else largest == pytest.approx(3.0 if settings.semi else 1.0, abs=1e-3)
+
+
+def test_weights_of_the_consistency_losses(settings):
+    """D09: the task's own weight, unless one is given."""
+    own = {"audio": ("A", settings.weights.A), "vision": ("V", settings.weights.V)}
+    assert make(settings)[0].mixed_modalities == own
+    given = make(change(settings, {"mix_weight_audio": 0.3}))[0].mixed_modalities
+    assert given == own | {"audio": ("A", 0.3)}
+
+
+def test_what_an_epoch_is(settings):
+    """D10: two passes with unlabelled clips, one without (D50); eight epochs of patience and no limit."""
+    passes = [(single.split, single.stage) for single in make(settings)[0].passes(1)]
+    both = [("train_mix", "mixup"), ("train", "regression")]
+    assert passes == (both if settings.semi else [("train", "mixup")])
+    assert (settings.training.patience, settings.training.max_epochs) == (8, 0)
+
+
 def test_every_parameter_learns(settings):
     model, batch = make(settings)
     model.loss(batch, "mixup")["total"].backward()
@@ -165,7 +201,7 @@ def test_unknown_settings_are_errors():
 
 @pytest.mark.parametrize("name", READ_FRAMES)
 def test_what_is_mixed(name):
-    """Each level against the same computed by hand, in evaluation mode; a mixture with lambda = 1 is consistent at all."""
+    """D31: each level against the same computed by hand, in evaluation mode; a mixture with lambda = 1 is consistent at all."""
     torch.manual_seed(1)
     draws = {m: Draw(torch.randperm(6), torch.tensor([0.3])) for m in ("audio", "vision")}
     for level in ("input", "representation", "hidden"):

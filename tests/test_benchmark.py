@@ -132,6 +132,7 @@ def unimodal_records(tiny_store, tmp_path_factory):
 
 
 def test_each_unimodal_row_is_scored_on_the_annotation_that_it_was_trained_on(unimodal_records, tiny_store):
+    """D13: not on M, as in the released log; placeholders are left out."""
     split = tiny_store.split("test")
     summary = benchmark.all_tasks(unimodal_records, tiny_store)
     assert set(summary) == {row.name for row in UNIMODAL}

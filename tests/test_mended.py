@@ -141,6 +141,15 @@ def test_numbers_that_do_not_apply_are_errors(name):
             replace(module.SETTINGS, mended=(number,))
 
 
+def test_mlmf_text_head_gets_no_gradient_and_shrinks():
+    """D36: the weight of its text task is 0. D39: weight decay moves the head all the same."""
+    model, old, new = step("MLMF", ())
+    heads = [name for name in new if name.startswith("heads.T.") and name.endswith("weight")]
+    assert model.settings.weights.T == 0.0 and heads
+    for name in heads:
+        assert not new[name].grad.any() and new[name].detach().norm() < old[name].norm(), name
+
+
 def test_pooling_against_the_reference():
     golden = gf.read("MFN")
     for name in ("audio", "vision"):

@@ -26,7 +26,7 @@ def test_equals_a_loop_over_clips():
 
 
 def test_draws_a_permutation_and_beta_weights():
-    """lambda follows Beta(a, b) (Kolmogorov-Smirnov); every clip is partner exactly once."""
+    """D07: lambda follows Beta(a, b) (Kolmogorov-Smirnov), one for the batch unless asked; every clip is partner exactly once."""
     torch.manual_seed(1)
     settings = MixupSettings(alpha=0.4, beta=2.0, per_clip=True)
     one = draw(2000, settings)

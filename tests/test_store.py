@@ -60,6 +60,7 @@ def test_features_lengths_and_labels_are_equal_to_the_bit(store, split):
 
 
 def test_train_mix_is_a_view_of_train_and_unlabelled(store):
+    """D15: every labelled and every unlabelled clip, the first one too."""
     mix, train, other = (store.split(name) for name in ("train_mix", "train", "unlabelled"))
     assert mix.mask.tolist() == [True] * 5 + [False] * 6
     assert mix.clips["id"].tolist() == [*train.clips["id"], *other.clips["id"]]

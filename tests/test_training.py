@@ -156,7 +156,8 @@ def test_accumulation_sums_and_d29_drops_the_partial_group(tiny_store, tmp_path)
 
 
 def test_validation_over_clips_and_over_batches(tiny_store):
-    """D11: the reference's mean over batches weighs the last batch more and rounds; ours is the mean over clips."""
+    """D11: the reference's mean over batches weighs the last batch more and rounds; ours is the mean over clips,
+    in the order of the store (D17)."""
     model = Line(LineSettings())
     valid = StoreData(tiny_store)("valid", model.inputs)
     labels = torch.cat([b.label("M") for b in valid.in_order()]).double()

@@ -33,6 +33,7 @@ def selection(tiny_store, tmp_path_factory):
 
 
 def test_the_search_has_no_test_split(tiny_store):
+    """D12: the released tuning scores the test split."""
     data = StoreData(tuning.without_test(tiny_store))
     assert len(data.split("valid")) and len(data.split("train"))
     for ask in (lambda: data.split("test"), lambda: data("test", Inputs()), lambda: data.store.split("test")):

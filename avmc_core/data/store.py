@@ -77,7 +77,8 @@ class Store:
         return _extras(self.manifest)
 
     def split(self, name: str) -> Split:
-        """A split by name; ``train_mix`` is a view of train (mask True) followed by unlabelled (mask False).
+        """A split by name; ``train_mix`` is a view of train (mask True) followed by unlabelled (mask False),
+        all of both (the reference's loader can lose a row: D15).
 
         Raises InputError for a name that the store does not have.
         """

@@ -174,7 +174,8 @@ class AVMC(Model):
         return sum(weight * (output[task] - batch.label(task)).abs() for task, weight in self.task_weights.items())
 
     def passes(self, epoch: int) -> tuple[Pass, ...]:
-        """Algorithm 1. Without unlabelled clips its two passes would see the same rows: only the first is made (D50)."""
+        """Algorithm 1. Without unlabelled clips its two passes would see the same rows: only the first is made (D50).
+        The released code has the same two, its supervised model one (D10)."""
         if self.settings.semi:
             return (Pass(schema.TRAIN_MIX, "mixup"), Pass("train", "regression"))
         return (Pass("train", "mixup"),)

@@ -50,7 +50,9 @@ class TextEncoder(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Clf_k of Equation 8: batch norm and three feed-forward layers, the last one linear (D30): (B, h) to (B,)."""
+    """Clf_k of Equation 8: batch norm and three feed-forward layers, the last one linear (D30): (B, h) to (B,).
+
+    The released heads have no batch norm (D03)."""
 
     def __init__(self, size: int, hidden: int, dropout: float):
         super().__init__()

@@ -30,7 +30,7 @@ class Training:
     """The loop's settings; defaults are the reference's for all models."""
 
     batch_size: int = 32
-    patience: int = 8  # stop after so many epochs without a better validation loss
+    patience: int = 8  # stop after so many epochs without a better validation loss (D10)
     max_epochs: int = 0  # 0: no limit, as in the reference
     accumulate: int = 1  # batches whose gradients are summed before a step
     drop_partial_group: bool = False  # leave an epoch's last incomplete group without a step (D29)

@@ -1,4 +1,4 @@
-"""The ledger of the paper's quantitative statements: where each stands, what is printed, how it is decided, and the verdict.
+"""The ledger of the paper's statements that a figure could decide: where each stands, what is printed, and the verdict.
 
 The statements are data (``resources/claims.toml``); code decides them: arithmetic on the printed figures, the audit of the
 real label table or of the counts shipped with the package, an imported store, or finished runs. The same code decides more
