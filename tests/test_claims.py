@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,6 +46,15 @@ def test_only_what_the_paper_says_counts_as_its_claim(shipped):
     kind = {ruling.claim.key: ruling.claim.kind for ruling in shipped}
     assert {kind[key] for key in ("weak-band", "mostly-weak-table", "acoustic-mixup-alone-helps")} == {claims.CHECK}
     assert {kind[key] for key in ("mostly-weak", "unlabelled-help", "acoustic-mixup-helps")} == {claims.CLAIM}
+
+
+def test_where_a_claim_is_decided_is_a_file_that_defines_it(shipped):
+    """What unfolds in the ledger leads to code."""
+    root = Path(claims.__file__).parents[2]
+    for source in filter(None, (claims.source_of(ruling.claim) for ruling in shipped)):
+        name, file = re.match(r"(?:audit finding )?([\w]+).*?(avmc_core/\S+\.py)", source).groups()
+        assert (root / file).is_file(), source
+        assert source.startswith("audit") or f"def {name}(" in (root / file).read_text(encoding="utf-8"), source
 
 
 def test_every_printed_figure_is_part_of_a_claim(monkeypatch):
