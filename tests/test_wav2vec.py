@@ -134,6 +134,6 @@ def test_features_that_hold_other_layers_are_refused(layered):
     sizes = sizes_of(Protocol(audio=wav2vec.NAME).of(layered, 1))
     with pytest.raises(InputError, match="12 acoustic columns; expected a multiple of 5"):
         LayeredLSTM(settings_of("Layered LSTM", {"layers": 5}), sizes)
-    for change, words in (({"modality": "text"}, "expected audio"), ({"layers": 0}, "1 or more")):
+    for change, words in (({"modality": "text"}, "expected one of audio"), ({"layers": 0}, "1 or more")):
         with pytest.raises(InputError, match=words):
             settings_of("Layered LSTM", change)
