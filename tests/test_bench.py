@@ -16,7 +16,7 @@ from avmc_core.cli import main
 from avmc_core.data.importing import import_released
 from avmc_core.data.released_writer import write_supervised
 from avmc_core.settings import replace
-from avmc_core.speed import bench, bench_bert, bench_cases, bench_data
+from avmc_core.speed import bench, bench_bert, bench_cases, bench_data, bench_models
 from avmc_core.speed.bench_limits import least
 from avmc_core.speed.bench_naive import PLAIN, naive
 
@@ -63,6 +63,23 @@ def test_a_step_outside_bert_is_part_of_the_whole(monkeypatch):
     monkeypatch.setattr(bench_bert, "WORDS", 200)
     found = bench_bert.outside("Self_MM", 1, SHORT | {"text": 12}, layers=2, repeats=1)
     assert 0 < found["rest"] < found["whole"] and found["share"] == found["rest"] / found["whole"]
+
+
+def test_what_a_model_costs_has_a_process_and_a_peak_of_its_own(monkeypatch):
+    """An epoch is a step a batch; memory allocated here is not in the figure."""
+    here = torch.ones(2**26)  # 256 MB
+    monkeypatch.setattr(bench_models, "MODELS", ("LMF",))
+    (found,) = bench_models.all_models(1, SHORT).values()
+    assert found["epoch"] == pytest.approx(-(-2722 // found["clips"]) * found["step"])
+    assert 0 <= found["peak_mb"] - found["libraries_mb"] < here.nbytes / 2**20
+
+
+def test_both_passes_are_in_an_epoch_of_two(monkeypatch):
+    """With their own stages; and BERT is read where it is fine-tuned."""
+    monkeypatch.setattr(bench_models, "median_seconds", lambda function, *rest: function() and 1.0)
+    assert bench_models.cost("AV-MC(Semi)", 1, SHORT)["epoch"] == 202 + 43
+    monkeypatch.setattr(bench_models, "bert", lambda layers: bench_cases.bert(1))
+    assert bench_models.cost("MMIM", 1, SHORT)["epoch"] == 2 * 86
 
 
 def test_arithmetic_of_a_step_does_not_depend_on_what_computes_it(monkeypatch):

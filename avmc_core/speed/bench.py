@@ -19,7 +19,7 @@ import torch
 
 from avmc_core import artefacts, compiled, schema
 from avmc_core.runs import commit
-from avmc_core.speed import bench_bert, bench_cases
+from avmc_core.speed import bench_bert, bench_cases, bench_models
 from avmc_core.speed.bench_cases import like_a_run, made_up, median_seconds
 from avmc_core.speed.bench_data import data_path
 
@@ -33,7 +33,7 @@ SEEDS, EPOCHS = 6, 25  # of the part "seeds"
 @click.option(
     "--only",
     default="",
-    help=f"Comma-separated: {', '.join([*bench_cases.CASES, *bench_bert.STAGES])}, data, scaling, seeds.",
+    help=f"Comma-separated: {', '.join([*bench_cases.CASES, *bench_bert.STAGES])}, data, models, scaling, seeds.",
 )
 def main(full: bool, threads: int | None, short: bool, only: str) -> None:
     """Measure steps, data access and scaling on this machine; write results/bench.json."""
@@ -43,6 +43,7 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
         name: lambda name=name: bench_cases.time_step(name, threads, encoder, steps) for name in bench_cases.CASES
     }
     parts |= {name: lambda name=name: bench_bert.outside(name, threads, steps) for name in bench_bert.STAGES}
+    parts |= {"models": lambda: bench_models.all_models(threads, steps)}
     parts |= {"data": lambda: data_path(full), "scaling": lambda: scaling(threads), "seeds": seeds}
     if unknown := set(filter(None, only.split(","))) - set(parts):
         raise click.BadParameter(f"{', '.join(sorted(unknown))}; known: {', '.join(parts)}", param_hint="--only")

@@ -1,0 +1,65 @@
+"""What each model costs at its published settings: a step, an epoch, and the peak memory of a process that makes steps."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from avmc_core import registry, schema
+from avmc_core.batches import SplitData
+from avmc_core.execution import reads_tokens
+from avmc_core.experiments import MENDABLE
+from avmc_core.speed.bench_cases import Case, Way, bert, like_a_run, made_up, median_seconds, sizes_of
+
+MODELS = (*MENDABLE, "AV-MC", "AV-MC(Semi)", "Unimodal LSTM")
+TRAIN, UNLABELLED = 2722, 10_161  # clips of the released data
+CLIPS = {"train": TRAIN, schema.TRAIN_MIX: TRAIN + UNLABELLED}  # that a pass sees
+
+
+def all_models(threads: int, steps: dict[str, int] = schema.STEPS) -> dict[str, dict[str, Any]]:
+    """``cost`` of every model, each in a process of its own, so that each has its own peak."""
+    return {name: _alone(name, threads, steps) for name in MODELS}
+
+
+def _alone(name: str, threads: int, steps: dict[str, int]) -> dict[str, Any]:
+    words = [sys.executable, "-m", "avmc_core.speed.bench_models", name, str(threads), json.dumps(steps)]
+    return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+
+def cost(name: str, threads: int, steps: dict[str, int], layers: int = 12) -> dict[str, Any]:
+    """Seconds of a step of the slowest pass and of an epoch, a step for each batch of each pass's clips; MB at the peak and of
+    the libraries alone. One batch of made-up clips is in memory; BERT, where it is fine-tuned, has random weights."""
+    settings = registry.settings_of(name)
+    if reads_tokens(settings):
+        import transformers.models.bert.modeling_bert  # noqa: F401 - counted with the libraries
+    libraries = status_mb("VmHWM")
+    encoder = (bert(layers),) if reads_tokens(settings) else ()
+    clips = settings.training.batch_size
+    split = made_up(clips, steps)
+    model = registry.builder(name)(settings, sizes_of(split), *encoder).train()
+    data, optimizers, rows = SplitData(split, model.inputs), model.optimizers(), torch.arange(clips)
+    seconds, epoch = [], 0.0
+    for single in model.passes(1):
+        model.begin_pass(single, 1)
+        way = Way(data, model, Case(name, stage=single.stage))
+        way.optimizer = optimizers[single.optimizer]
+        with like_a_run(threads, True):
+            seconds.append(median_seconds(lambda way=way: way.step(rows), threads, 5))
+        epoch += math.ceil(CLIPS[single.split] / clips) * seconds[-1]
+    peak = {"peak_mb": status_mb("VmHWM"), "libraries_mb": libraries}
+    return {"clips": clips, "threads": threads, "step": max(seconds), "epoch": epoch, **peak}
+
+
+def status_mb(field: str) -> float:
+    """A line of this process's status in MB; getrusage would count what its parent held when it was started."""
+    return int(Path("/proc/self/status").read_text(encoding="utf-8").split(field + ":")[1].split()[0]) / 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(cost(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]))))
