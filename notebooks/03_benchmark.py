@@ -51,11 +51,15 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 #
 # Settings are the reference's for this data set, or for its first version where there are none (D28). At the `ci` profile
 # 320 simulated clips stand for 2722 real ones: batches are smaller, so that an epoch is not two or three steps, and slow
-# models stop after a few epochs, finished or not. This is what the profile changes.
+# models stop after a few epochs, finished or not. Of the models that fine-tune BERT, those that can do without read its stored
+# states there. This is what the profile changes.
 
 # %% tags=["hide-input"]
-limits = pd.DataFrame({model: dict(changes) for model, changes in CI_LIMITS.items()}).T
-limits = limits.astype("Int64").astype("string").fillna("as published")
+limits = {
+    model: {name: str(value) for name, value in changes}
+    for model, changes in CI_LIMITS.items()
+}
+limits = pd.DataFrame.from_dict(limits, orient="index").fillna("as published")
 display(Table(limits.reset_index(names="Model"), "limits"))
 figures.caption("none, these are settings", "avmc notebooks 03_benchmark")
 

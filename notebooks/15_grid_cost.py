@@ -67,10 +67,12 @@ figures.caption(data, command, "it gives no times", records=records)
 # %% [markdown]
 # ## What they would take on the released data
 #
-# Where `avmc bench` timed a training step on made-up clips of the released sizes, an epoch is as many such steps as it has
-# batches. For the other models the seconds above are scaled by the number of clips, and by nothing else: the sequences of the
-# simulated corpus are shorter, so on a free machine these are lower bounds. How many epochs a run needs on the real data is
-# not known; the parameter `epochs` stands in for it, and the hours are proportional to it.
+# Where `avmc bench` timed a training step on made-up clips of the released sizes, an epoch is as many such steps as its passes
+# have batches; AV-MC(Semi) and MMIM have two passes (D10). Where the step of one pass alone was timed (AV-MC(Semi) with
+# mixing, MMIM's main one), the other pass counts at it too, which is no less than it takes. The models that fine-tune BERT are
+# counted with BERT in the step. For the other models the seconds above are scaled by the number of clips, and by nothing
+# else: the sequences of the simulated corpus are shorter, so on a free machine these are lower bounds. How many epochs a run
+# needs on the real data is not known; the parameter `epochs` stands in for it, and the hours are proportional to it.
 
 # %% tags=["hide-input"]
 full = grid_cost.full_size(costs, clips, epochs, recorded["data"])

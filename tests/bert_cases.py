@@ -38,8 +38,10 @@ def tiny_bert(pooler: bool = True) -> BertModel:
 
 
 def make(name: str, encoder: BertModel | None = None, **changes) -> nn.Module:
+    """On stored states where the model can do with them, unless told otherwise."""
     model, settings = MODELS[name]
-    return model(replace(settings, **changes), SIZES, encoder)
+    text = {"text": "frozen"} if name in WITH_STATES else {}
+    return model(replace(settings, **text | changes), SIZES, encoder)
 
 
 def clips(rows: int = 12, seed: int = 0) -> Batch:

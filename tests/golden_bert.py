@@ -61,6 +61,7 @@ GATE = {
 def misa_case(golden: gf.Golden):
     config = golden.config
     settings = misa.MISASettings(
+        text="frozen",
         hidden=config["hidden_size"],
         difference_weight=config["diff_weight"],
         similarity_weight=config["sim_weight"],
@@ -75,6 +76,7 @@ def mmim_case(golden: gf.Golden):
     """The loss of the second pass, as soon as the memory, one batch, is in use."""
     config = golden.config
     settings = mmim.MMIMSettings(
+        text="frozen",
         audio_hidden=config["d_ah"],
         vision_hidden=config["d_vh"],
         audio_out=config["d_aout"],
@@ -100,6 +102,7 @@ def self_mm_case(golden: gf.Golden):
     """The network alone, with the error of M as its loss; the label tables are not the reference's parameters."""
     config = golden.config
     settings = self_mm.SelfMMSettings(
+        text="frozen",
         audio_hidden=config["a_lstm_hidden_size"],
         vision_hidden=config["v_lstm_hidden_size"],
         audio_out=config["audio_out"],

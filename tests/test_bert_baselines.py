@@ -32,7 +32,8 @@ def test_parameters_at_the_dataset_sizes(name, expected):
     """Equal to the reference's, without BERT. MISA's layer norm of text (2 x 1536) and discriminator (64 x 4 + 4) are in
     none of its losses and not built here."""
     model, settings = MODELS[name]
-    assert sum(p.numel() for p in model(settings, Sizes()).parameters()) == expected
+    assert settings.text == "finetune", "as the reference"
+    assert sum(p.numel() for p in model(replace(settings, text="frozen"), Sizes()).parameters()) == expected
 
 
 def test_parameters_of_bert_mag():

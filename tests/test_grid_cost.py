@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from avmc_core.experiments import EXPERIMENTS
 from avmc_core.speed import grid_cost
 
 
@@ -41,6 +42,19 @@ def test_full_size_is_a_step_a_batch_or_scaled_by_clips():
     assert pd.isna(full.loc["Bert_MAG", "h a run"])
 
 
+def test_every_pass_of_an_epoch_counts_and_bert_at_what_it_takes():
+    """Against hand counts: the second pass of AV-MC(Semi) and MMIM (D10), a step with BERT in it, an epoch as recorded."""
+    costs = grid_cost.measured([record(model, 1, 1.0) for model in ("AV-MC(Semi)", "MMIM", "MISA", "LMF")])
+    bench = {
+        "semi": {"clips": 64, "fast": 1.0, "threads": 1},
+        "MMIM": {"clips": 32, "whole": 3.0, "rest": 0.1, "threads": 2},
+        "MISA": {"clips": 16, "whole": 1.0, "rest": 0.1, "threads": 1},
+        "models": {"LMF": {"epoch": 7.0, "threads": 2}, "MISA": {"epoch": 99.0, "threads": 1}},
+    }
+    epoch = grid_cost.full_size(costs, 320, 1, bench)["s an epoch"]
+    assert epoch.to_dict() == {"AV-MC(Semi)": 202 + 43, "MMIM": 2 * 86 * 3.0 * 2, "MISA": 99, "LMF": 14}
+
+
 def test_no_number_of_workers_beats_the_longest_run():
     wall = grid_cost.shared(
         pd.Series({"a": 10, "b": 2, "not timed": 5}), pd.Series({"a": 1.0, "b": 3.0, "c": float("nan")})
@@ -51,3 +65,9 @@ def test_no_number_of_workers_beats_the_longest_run():
 def test_a_run_in_two_experiments_counts_once():
     runs = grid_cost.declared("full")
     assert runs["Constant"] == 1 and runs["AV-MC"] > 5
+
+
+def test_a_run_counts_once_however_its_settings_are_arrived_at(tiny_store):
+    """As many as there are keys."""
+    keys = {run.key(tiny_store) for plan in EXPERIMENTS.values() for run in plan.runs("full")}
+    assert grid_cost.declared("full").sum() == len(keys)

@@ -96,11 +96,11 @@ def test_mmim_entropy_maps_are_trained_only_when_mended(mended):
 def test_mmim_redraws_its_weights_until_mended():
     """D27: Xavier normal outside BERT, LSTM matrices included; biases are left."""
     torch.manual_seed(0)
-    redrawn = mmim.MMIM(mmim.SETTINGS, Sizes())
+    redrawn = mmim.MMIM(mmim.MMIMSettings(text="frozen"), Sizes())
     for name, weight in outside_bert(redrawn).items():
         if weight.numel() > 2000:
             assert weight.std().item() == pytest.approx((2 / sum(weight.shape)) ** 0.5, rel=0.1), name
     torch.manual_seed(0)
-    kept = mmim.MMIM(mmim.MMIMSettings(mended=("D27",)), Sizes())
+    kept = mmim.MMIM(mmim.MMIMSettings(text="frozen", mended=("D27",)), Sizes())
     assert kept.audio_encoder.rnn.weight_ih_l0.abs().max() <= 0.25  # 1 / sqrt(16)
     assert redrawn.audio_encoder.rnn.weight_ih_l0.abs().max() > 0.25

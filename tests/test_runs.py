@@ -12,10 +12,12 @@ import pytest
 from avmc_core import metrics, registry, runs, schema, text_encoder
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
-from avmc_core.execution import StoreData, sizes_of
+from avmc_core.execution import StoreData, network, sizes_of
+from avmc_core.experiments import EXPERIMENTS
 from avmc_core.grid import run_all, run_one, trained
 from avmc_core.runs import Run, RunStore
 from avmc_core.text_encoder import save_encoder
+from avmc_core.training import train
 
 FEW = (("training.max_epochs", 1),)
 GRID = [Run("Constant", 1), *(Run("AV-MC", seed, FEW) for seed in (1, 2)), Run("AV-MC(Semi)", 1, FEW, "semi")]
@@ -125,6 +127,33 @@ def test_the_text_encoder_is_part_of_the_key_and_of_the_record(tiny_store, store
     record = run_one(tuned, StoreData(real), store)
     assert record.status == "done" and record.data["encoder"] == text_encoder.identity(str(folder)) != ""
     assert run_one(frozen, StoreData(real), store).data["encoder"] == ""
+
+
+@pytest.mark.parametrize("model", ["Bert_MAG", "MISA", "MMIM", "Self_MM"])
+def test_the_full_profile_fine_tunes_the_encoder_and_ci_need_not(model, tiny_store, tmp_path):
+    """A row of the benchmark, trained one epoch: the encoder's weights move, by no more than its learning rate allows."""
+    row = next(row for row in EXPERIMENTS["benchmark"].rows if row.model == model)
+    ci = Run(model, 1, row.changes_at("ci")).settings
+    few = (*FEW, ("training.accumulate", 1))  # so few clips are no whole group, and would make no step (D29)
+    settings = Run(model, 1, (*row.changes_at("full"), *few)).settings
+    assert settings.text == "finetune" and ci.text == ("finetune" if model == "Bert_MAG" else "frozen")
+    build = network(registry.builder(model), settings, tiny_store)
+    built = build()
+    rate = getattr(settings, "rate_bert", settings.rate)
+    rates = {id(p): group["lr"] for o in built.optimizers() for group in o.param_groups for p in group["params"]}
+    queries = {n: p for n, p in built.named_parameters() if n.endswith("attention.self.query.weight")}
+    assert queries and all(rates[id(p)] == rate for p in queries.values())
+    after = train(build, StoreData(tiny_store), 1, tmp_path)[0].state_dict()
+    for name, before in queries.items():  # Adam moves a weight by about its rate at most
+        batches = -(-len(tiny_store.split("train")) // settings.training.batch_size)
+        assert 0 < (after[name] - before).abs().max() <= 1.1 * batches * rate
+
+
+def test_without_an_encoder_a_fine_tuned_run_is_one_clear_error(tiny_store, store, monkeypatch, tmp_path):
+    monkeypatch.setenv("AVMC_BERT", str(tmp_path / "nowhere"))
+    real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
+    with pytest.raises(InputError, match="nowhere: found no such encoder"):
+        run_one(Run("MISA", 1, FEW), StoreData(real), store)
 
 
 def test_the_code_of_other_models_does_not_count():

@@ -57,8 +57,8 @@ def test_mended_labels_stay_within_the_annotated_range(golden):
     assert max(as_run) > 1 >= max(mended)
 
     sizes = Sizes(train_clips=8)
-    assert SelfMM(SelfMMSettings(), sizes).generated.bound == 3.0
-    assert SelfMM(SelfMMSettings(mended=("D35",)), sizes).generated.bound == 1.0
+    assert SelfMM(SelfMMSettings(text="frozen"), sizes).generated.bound == 3.0
+    assert SelfMM(SelfMMSettings(text="frozen", mended=("D35",)), sizes).generated.bound == 1.0
 
 
 def test_tables_survive_a_checkpoint(golden):

@@ -28,7 +28,7 @@ MENDABLE = (
 class MISASettings:
     """The reference's values for this dataset (MMSA, config_regression.json, misa, simsv2)."""
 
-    text: str = "frozen"  # or "finetune"
+    text: str = "finetune"  # or "frozen": the stored states
     hidden: int = 64
     dropout: float = 0.5  # between the layers of the regressor
     difference_weight: float = 0.5

@@ -30,7 +30,7 @@ class MMIMSettings:
     """The reference's values for the first version of the dataset (MMSA, config_regression.json, mmim, sims): there are none
     for this one (D28)."""
 
-    text: str = "frozen"  # or "finetune"
+    text: str = "finetune"  # or "frozen": the stored states
     audio_hidden: int = 16  # of each direction of the LSTM
     vision_hidden: int = 16
     audio_out: int = 16

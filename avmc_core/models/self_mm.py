@@ -24,7 +24,7 @@ SOURCES = {"fusion": "M", "text": "T", "audio": "A", "vision": "V"}  # what a la
 class SelfMMSettings:
     """The reference's values for this dataset (MMSA, config_regression.json, self_mm, simsv2)."""
 
-    text: str = "frozen"  # or "finetune"
+    text: str = "finetune"  # or "frozen": the stored states
     audio_hidden: int = 16
     vision_hidden: int = 64
     audio_out: int = 16

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 import pandas as pd
 
-from avmc_core import registry
+from avmc_core import registry, schema
 from avmc_core.experiments import EXPERIMENTS
 from avmc_core.runs import Record
+from avmc_core.speed.bench_models import CLIPS
 
-CLIPS = {"train": 2722, "unlabelled": 10161}  # of the released data
 WORKERS = (1, 8, 64)
 BENCHED = {"AV-MC": "supervised", "AV-MC(Semi)": "semi"}  # names of their steps in the benchmark
+PASSES = {"AV-MC(Semi)": (schema.TRAIN_MIX, "train"), "MMIM": ("train", "train")}  # of an epoch (D10), where not one
 HOUR = 3600
 
 
 def declared(profile: str) -> pd.Series:
-    """Model to the number of different runs that all experiments together ask for."""
-    runs = {replace(run, label="") for plan in EXPERIMENTS.values() for run in plan.runs(profile)}
-    return pd.Series([run.model for run in runs]).value_counts()
+    """Model to the number of different runs that all experiments together ask for, whatever they are called and however their
+    settings are arrived at."""
+    asked = (run for plan in EXPERIMENTS.values() for run in plan.runs(profile))
+    runs = {(run.model, run.settings, run.seed, run.protocol) for run in asked}
+    return pd.Series([model for model, *_ in runs]).value_counts()
 
 
 def measured(records: Iterable[Record]) -> pd.DataFrame:
@@ -46,25 +48,36 @@ def measured(records: Iterable[Record]) -> pd.DataFrame:
 def full_size(costs: pd.DataFrame, clips: int, epochs: int, bench: Mapping[str, dict]) -> pd.DataFrame:
     """Core seconds of an epoch and core hours of a run of ``epochs`` on the released data, by model, and where they come from.
 
-    From the benchmark's step at real sizes, on as many cores as it had threads, where it has the model: an epoch is a step for
-    each batch of its clips. Else from
-    ``costs`` on a corpus of ``clips`` training clips, in proportion to the clips alone, which is too low where its sequences
-    are shorter. None for models that fine-tune BERT, in whose place the simulated corpus has a small encoder.
+    From the benchmark's steps at real sizes, on as many cores as it had threads, where it has the model: an epoch is a step for
+    each batch of each pass's clips. Where it has the step of one pass alone, that of "mixup" or "main", the other pass counts at
+    it too, which is no less than it takes. Else from ``costs`` on a corpus of ``clips`` training clips, in proportion to the
+    clips alone, which is too low where its sequences are shorter. None for models that fine-tune BERT and are not in the
+    benchmark: in BERT's place the simulated corpus has a small encoder, or stored states.
     """
     rows = {}
     for model, cost in costs.iterrows():
-        step, scale = bench.get(BENCHED.get(model, model)), CLIPS["train"] / clips
-        if getattr(registry.settings_of(model), "text", "") == "finetune":
+        scale, epoch = CLIPS["train"] / clips, _benched(model, bench)
+        if epoch is not None:
+            source, hours = "steps at real size", epoch * epochs / HOUR
+        elif getattr(registry.settings_of(model), "text", "") == "finetune":
             epoch, hours, source = math.nan, math.nan, "not known: BERT is fine-tuned"
-        elif step and "fast" in step:
-            passed = sum(CLIPS.values()) if model == "AV-MC(Semi)" else CLIPS["train"]
-            epoch, source = math.ceil(passed / step["clips"]) * step["fast"] * step["threads"], "a step at real size"
-            hours = epoch * epochs / HOUR
         else:
             epoch, source = cost["s an epoch"] * scale, "this corpus, by clips"
             hours = (epoch * epochs if cost["epochs a run"] else cost["s a run"] * scale) / HOUR
         rows[model] = {"s an epoch": epoch, "h a run": hours, "from": source}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["s an epoch", "h a run", "from"])
+
+
+def _benched(model: str, bench: Mapping[str, dict]) -> float | None:
+    """Core seconds of an epoch by the benchmark's record, None if that has not timed the model."""
+    if found := bench.get("models", {}).get(model):
+        return found["epoch"] * found["threads"]
+    step = bench.get(BENCHED.get(model, model), {})
+    seconds = step.get("whole", step.get("fast"))
+    if seconds is None:
+        return None
+    batches = sum(math.ceil(CLIPS[split] / step["clips"]) for split in PASSES.get(model, ("train",)))
+    return batches * seconds * step["threads"]
 
 
 def shared(runs: pd.Series, hours: pd.Series) -> pd.DataFrame:
