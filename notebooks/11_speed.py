@@ -178,7 +178,7 @@ if costs.empty:
 else:
     decimals = {"step, s": 3, "epoch, s": 1, "peak, MB": 0}
     display(Table(costs, "models", decimals=decimals))
-    figures.caption(source, made["command"], "it gives no times")
+    display(figures.caption(source, made["command"], "it gives no times"))
 
 # %% [markdown]
 # ## Growth
