@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from avmc_core import __version__
 from avmc_core.errors import InputError, RunsLost
 
 LAZY = {
+    "data": "avmc_core.data.data_cli",
     "bench": "avmc_core.speed.bench",
     "notebooks": "avmc_core.publishing.notebooks",  # needs the extra "book", as the next
     "book": "avmc_core.publishing.book",
@@ -45,80 +47,20 @@ class Commands(click.Group):
         except RunsLost as error:
             click.echo(f"error: {error}\nThe same command goes on where this one was.", err=True)
             sys.exit(1)
+        except BrokenPipeError:  # whoever reads the output has seen enough; click knows
+            raise
+        except OSError as error:  # a place that cannot be read or written
+            place = error.filename2 or error.filename
+            if place is None:
+                raise
+            click.echo(f"error: {place}: {error.strerror}; expected a place that this command can use", err=True)
+            sys.exit(2)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """The companion to CH-SIMS v2.0 and AV-MC (Liu et al., ICMI 2022)."""
-
-
-@main.group()
-def data() -> None:
-    """Import, export, check and audit data; make the simulated corpus."""
-
-
-@data.command("import")
-@click.option("--supervised", required=True, type=click.Path(), help="ch-simsv2s.pkl")
-@click.option("--unsupervised", type=click.Path(), help="ch-simsv2u.pkl")
-@click.option("--meta", type=click.Path(), help="meta.csv, to be checked against the pickle")
-@click.argument("store", type=click.Path())
-def import_(supervised: str, unsupervised: str | None, meta: str | None, store: str) -> None:
-    """Convert the released pickles once into the feature store STORE. Nothing in them is executed."""
-    from avmc_core.data.importing import import_released
-
-    made = import_released(store, supervised, unsupervised, meta)
-    rows = ", ".join(f"{name} {count}" for name, count in made.manifest["splits"].items())
-    click.echo(f"{made.path}: {rows}; digest {made.digest[:12]}")
-    for repair in made.manifest["repairs"]:
-        click.echo(f"repaired: {repair['what']} ({repair['count']})")
-
-
-@data.command()
-@click.argument("store", type=click.Path())
-@click.argument("folder", type=click.Path())
-def export(store: str, folder: str) -> None:
-    """Write STORE as pickles of the released schema, with the split train_mix and the key mask that other code expects."""
-    from avmc_core.data.exporting import export_released
-    from avmc_core.data.store import open_store
-
-    for path in export_released(open_store(store), folder):
-        click.echo(path)
-
-
-@data.command()
-@click.argument("source", type=click.Path())
-def audit(source: str) -> None:
-    """Say what is in SOURCE (a store, or a meta.csv) and where it disagrees with the paper."""
-    from avmc_core.data.released import read_meta
-    from avmc_core.data.store import open_store
-    from avmc_core.paper.audit import audit, render
-
-    table = Path(source).suffix == ".csv"
-    click.echo(render(audit(read_meta(source) if table else open_store(source))))
-
-
-@data.command()
-@click.argument("store", type=click.Path())
-def verify(store: str) -> None:
-    """Read every file of STORE and compare it with the manifest's SHA-256."""
-    from avmc_core.data.store import verify_store
-
-    verify_store(store)
-    click.echo(f"{store}: every file is as imported")
-
-
-@data.command()
-@click.argument("store", type=click.Path())
-@click.option("--size", default="ci", show_default=True, type=click.Choice(["tiny", "ci", "full"]))
-@click.option("--seed", type=click.IntRange(0), help="Instead of the simulated corpus's own.")
-def corpus(store: str, size: str, seed: int | None) -> None:
-    """Generate the simulated corpus into STORE: the released schema and real label statistics, no real clip."""
-    from avmc_core.simulated.corpus import CorpusSettings, build_corpus
-
-    settings = CorpusSettings(size=size) if seed is None else CorpusSettings(size=size, seed=seed)
-    made = build_corpus(store, settings)
-    click.echo(f"{made.path}: simulated corpus, digest {made.digest[:12]}")
 
 
 profile_option = click.option(
@@ -136,13 +78,13 @@ init_option = click.option(
 def read_seeds(text: str) -> tuple[int, ...]:
     """Seeds as the command line gives them. Raises InputError for what NumPy and PyTorch do not take."""
     seeds = [seed.strip() for seed in text.split(",") if seed.strip()]
-    if not all(seed.isascii() and seed.isdigit() and int(seed) < 2**32 for seed in seeds):
+    if not all(seed.isascii() and seed.isdigit() and len(seed) <= 10 and int(seed) < 2**32 for seed in seeds):
         raise InputError("--seeds", repr(text), "whole numbers from 0, separated by commas")
     return tuple(dict.fromkeys(int(seed) for seed in seeds))
 
 
 def _plan(experiment: str, profile: str, seeds: str, store: str, init: str):
-    """Runs and store that the options of ``run`` and ``results`` ask for."""
+    """Runs and store that the options of ``run`` and ``results`` ask for; says which rows the store cannot have."""
     from avmc_core.data.store import open_store
     from avmc_core.experiments import experiment as declared
     from avmc_core.simulated.corpus import ensure_corpus
@@ -150,11 +92,13 @@ def _plan(experiment: str, profile: str, seeds: str, store: str, init: str):
     chosen, plan = read_seeds(seeds), declared(experiment)
     opened = open_store(store) if store else ensure_corpus("ci")
     grid = plan.runs(profile, chosen or None, opened)
+    for row, lacking in plan.left_out(opened).items():
+        click.echo(f"left out: {row}: {lacking} in {opened.path}", err=True)
     return (_started_from(init, grid, opened) if init else grid), opened
 
 
 def _started_from(package: str, grid: list, store) -> list:
-    """The runs of a package's model, to start from its weights. Raises InputError when there are none or they do not fit."""
+    """The runs that a package's weights fit, to start from them. Raises InputError when there are none."""
     from dataclasses import replace
 
     from avmc_core.warm_start import check, model_of
@@ -164,9 +108,16 @@ def _started_from(package: str, grid: list, store) -> list:
     chosen = [run for run in named if run.model == model]
     if not chosen:
         raise InputError(package, f"a model package of {model}", "one of a model that the experiment trains")
-    for run in chosen:
-        check(run, store)
-    return chosen
+    fitting, reasons = [], []
+    for run in chosen:  # AV-MC as printed and as released are two networks under one name
+        try:
+            check(run, store)
+            fitting.append(run)
+        except InputError as error:
+            reasons.append(error)
+    if not fitting:
+        raise reasons[0]
+    return fitting
 
 
 @main.command()
@@ -193,7 +144,9 @@ def _started_from(package: str, grid: list, store) -> list:
 )
 @click.option("--gpus", default=0, show_default=True, type=click.IntRange(0), help="GPUs of a job.")
 @click.option("--sbatch", multiple=True, metavar="NAME=VALUE", help="Further options of sbatch; may be repeated.")
+@click.pass_context
 def run(
+    context: click.Context,
     experiment: str,
     profile: str,
     store: str,
@@ -205,12 +158,12 @@ def run(
     cluster: str | None,
     **job: Any,
 ) -> None:
-    """Compute the runs of EXPERIMENT that are missing. Interrupted runs are continued.
+    """Compute the runs of EXPERIMENT that are missing. Interrupted runs are continued. An unknown name lists the known ones.
 
     With --dry-run nothing is computed: it says how many runs there are, and after earlier runs like them how long they take
     and how much memory.
     """
-    from avmc_core.grid import checked_device, run_all, run_store
+    from avmc_core.grid import check, checked_device, run_all, run_store
     from avmc_core.results import estimate
 
     executor = None
@@ -218,10 +171,17 @@ def run(
         from avmc_core.cluster import Slurm
 
         executor, device = Slurm(jobs=jobs or 1, **job), device or ("cuda" if job["gpus"] else "cpu")
+        if device == "cuda" and not job["gpus"]:
+            raise InputError("--device", "cuda for jobs without a GPU", "--gpus 1, or more")
+    elif given := [f"--{name}" for name in job if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]:
+        raise InputError(
+            given[0], "given without --cluster", "--cluster slurm beside it: it is about the jobs of a cluster"
+        )
     device = checked_device(device, here=not cluster)
     grid, opened = _plan(experiment, profile, seeds, store, init)
     runs = run_store()
     if dry_run:
+        check(grid, opened)
         click.echo(estimate(grid, opened, runs, device, jobs))
         return
     records = run_all(grid, opened, runs, jobs=jobs, device=device, executor=executor)
@@ -241,8 +201,9 @@ def status() -> None:
         mark = "simulated corpus" if record.simulated else f"store {record.data['digest'][:8]}"
         if init := record.data.get("init"):
             mark += f", from the weights of package {init[:8]}"
+        name = f"{record.model} {record.settings.get('variant', '')}".strip()
         click.echo(
-            f"{record.key[:12]}  {record.status:6}  {record.model:16} seed {record.seed}  {record.epochs:3} epochs  "
+            f"{record.key[:12]}  {record.status:6}  {name:22} seed {record.seed}  {record.epochs:3} epochs  "
             f"{record.seconds:7.1f} s  {mark}  {record.reason}"
         )
 
@@ -256,14 +217,26 @@ def status() -> None:
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"]))
 @click.option("--task", default="M", show_default=True, type=click.Choice(["M", "T", "A", "V"]))
 @click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv", "json"]))
-def results(experiment: str, profile: str, store: str, seeds: str, init: str, split: str, task: str, form: str) -> None:
+@click.option("--device", help="Where the runs were computed; as in avmc run.")
+def results(
+    experiment: str,
+    profile: str,
+    store: str,
+    seeds: str,
+    init: str,
+    split: str,
+    task: str,
+    form: str,
+    device: str | None,
+) -> None:
     """Metrics of EXPERIMENT from the run records: one row a run."""
     from avmc_core.artefacts import facts
-    from avmc_core.grid import run_store
+    from avmc_core.grid import checked_device, run_store
     from avmc_core.results import per_run
 
+    device = checked_device(device, here=False)
     grid, opened = _plan(experiment, profile, seeds, store, init)
-    table = per_run(grid, opened, run_store(), split, task)
+    table = per_run(grid, opened, run_store(), split, task, device)
     if form == "table":
         click.echo(f"data: {table.attrs['mark']}")
         click.echo(table.to_string(index=False, float_format="{:.4f}".format))

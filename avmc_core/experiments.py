@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from avmc_core import schema
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.protocol import FOLDS, PUBLISHED, RESPLITS, Protocol
-from avmc_core.registry import MODELS
+from avmc_core.registry import MODELS, settings_of
 from avmc_core.runs import Run
 from avmc_core.schema import MODALITY_OF_TASK
 
@@ -43,8 +44,7 @@ class Experiment:
     seeds: tuple[tuple[str, tuple[int, ...]], ...] = (("ci", SEEDS[:3]), ("full", SEEDS))
 
     def runs(self, profile: str, seeds: tuple[int, ...] | None = None, store: Store | None = None) -> list[Run]:
-        """The grid for a profile, without the rows whose features ``store`` does not have. Raises InputError for an unknown
-        profile."""
+        """The grid for a profile, without the rows that are ``left_out`` on ``store``. Raises InputError for an unknown profile."""
         declared = dict(self.seeds)
         if profile not in declared:
             raise InputError("profile", repr(profile), f"one of {', '.join(declared)}")
@@ -55,13 +55,31 @@ class Experiment:
             for seed in (chosen if row.seeded or row.protocol.resplit else chosen[:1])  # a seed deals a re-split, too
         ]
 
+    def left_out(self, store: Store | None) -> dict[str, str]:
+        """Name to reason of the rows that cannot run on ``store``."""
+        return {row.name: lacking for row in self.rows if (lacking := _lacking(store, row))}
+
+
+def _lacking(store: Store | None, row: Row) -> str:
+    """What a row needs and a store does not have; "" if nothing."""
+    if row.protocol.audio != "audio" and (store is None or row.protocol.audio not in store.extras):
+        return f"no features {row.protocol.audio}"
+    if (
+        store
+        and schema.UNLABELLED not in store.splits
+        and getattr(settings_of(row.model, dict(row.changes)), "semi", False)
+    ):
+        return "no unlabelled clips"
+    return ""
+
 
 def _on(store: Store | None, row: Row) -> Row | None:
-    """The row as it runs on a store, None without its features; where these hold every layer, the layers' weights are learned."""
+    """The row as it runs on a store, None where that lacks something; where features hold every layer of a speech network, the
+    layers' weights are learned."""
+    if _lacking(store, row):
+        return None
     if row.protocol.audio == "audio":
         return row
-    if store is None or row.protocol.audio not in store.extras:
-        return None
     layers = store.manifest["source"].get("extraction", {}).get("wav2vec_layers", 0)
     return replace(row, model=LAYERED, changes=(*row.changes, ("layers", layers))) if layers else row
 

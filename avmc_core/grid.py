@@ -22,13 +22,14 @@ from tqdm import tqdm
 from avmc_core import registry, warm_start
 from avmc_core.data.store import Store, open_store, verify_store
 from avmc_core.errors import InputError, RunsLost
-from avmc_core.execution import StoreData, encoder_identity, execute, network
+from avmc_core.execution import StoreData, encoder_identity, execute, network, reads_tokens
 from avmc_core.home import home
 from avmc_core.models.base import Model
 from avmc_core.runs import WEIGHTS, Record, Run, RunStore, environment, provenance
 from avmc_core.sealed import read_sealed
 from avmc_core.settings import as_dict
 from avmc_core.side_by_side import end_with_parent
+from avmc_core.text_encoder import encoder_name
 
 
 def default_device() -> str:
@@ -47,8 +48,25 @@ def checked_device(device: str | None, here: bool = True) -> str:
     return device
 
 
+# A batch norm needs two clips to train on.
+FEWEST = {"train": 2, "valid": 1, "test": 1}
+
+
 def run_store() -> RunStore:
     return RunStore(home() / "runs")
+
+
+def check(grid: Sequence[Run], store: Store) -> None:
+    """Raises InputError, before anything is trained, for splits too small to learn from, be stopped by and scored on, and for
+    runs that need a text encoder where there is none."""
+    for name, least in FEWEST.items():
+        if (clips := len(store.split(name).labels)) < least:
+            raise InputError(store.path, f"{clips} clips in the split {name}", f"{least} or more, to run an experiment")
+    lacking = (run for run in grid if not store.simulated and reads_tokens(run.settings))
+    if run := next((run for run in lacking if not encoder_identity(run.settings, store)), None):
+        raise InputError(
+            run.name, f"no text encoder {encoder_name()!r}, which it runs in every step", "$AVMC_BERT, its folder"
+        )
 
 
 def run_one(
@@ -119,13 +137,15 @@ def run_all(
     """The records of all runs, in the order given; what is missing is computed by ``jobs`` processes (default: the cores).
 
     ``device``: None for ``default_device()``; on a GPU runs share one process. ``executor``: None for this machine. Results
-    depend neither on ``jobs`` nor on the executor. Raises InputError for a device that is not there, and what the executor raises.
+    depend neither on ``jobs`` nor on the executor. Raises InputError for a device that is not there and for what ``check``
+    finds, and what the executor raises.
     """
     runs, device = runs or run_store(), checked_device(device, here=executor is None)
     found = {run: runs.get(run.key(store, device, threads)) for run in grid}
     missing = [run for run, record in found.items() if record is None]
     executor = executor or Local(jobs)
     if missing:
+        check(missing, store)
         verify_store(store.path)  # no training on features that a disk has changed
     with tqdm(total=len(missing), unit="run", disable=not (progress_bar and missing)) as bar:
         for run, record in executor(missing, store, runs, device, threads):

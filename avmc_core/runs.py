@@ -200,7 +200,8 @@ def _read(path: Path) -> Record | None:
             raise ValueError("its content is not what its seal says")
         return Record(**fields, folder=path.parent)
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(path, f"a record that does not read: {error}", "a record.json as it was written") from error
+        expected = "a record.json as it was written; without its folder the run is computed again"
+        raise InputError(path, f"a record that does not read: {error}", expected) from error
 
 
 def _modules(run: Run) -> list[str]:

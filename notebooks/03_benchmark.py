@@ -65,7 +65,7 @@ figures.caption("none, these are settings", "avmc notebooks 03_benchmark")
 
 # %%
 plan = experiment("benchmark")
-records = run_all(plan.runs(profile), data, progress_bar=False)
+records = run_all(plan.runs(profile, store=data), data, progress_bar=False)
 Markdown(f"{results.carried_out(records)}\n\n**{benchmark.stopping(records)}**")
 
 # %% [markdown]

@@ -75,7 +75,7 @@ figures.caption(data, command, "silent on source videos")
 
 # %% tags=["hide-input"]
 plan = experiment("benchmark")
-trained = run_all(plan.runs(profile), data, progress_bar=False)
+trained = run_all(plan.runs(profile, store=data), data, progress_bar=False)
 parts = resplits.on_slices(trained, data)
 display(figures.mark(split_figures.slices(parts, resplits.SLICES, shown), data))
 benchmark_command = f"avmc run benchmark --profile {profile}"
@@ -101,7 +101,7 @@ figures.caption(data, benchmark_command, "it has no such slices", records=traine
 
 # %% tags=["hide-input"]
 plan = experiment("resplit")
-dealt = run_all(plan.runs(profile), data, progress_bar=False)
+dealt = run_all(plan.runs(profile, store=data), data, progress_bar=False)
 statistics, groups = resplits.out_of_fold(dealt, data)
 models = list(dict.fromkeys(row.model for row in plan.rows))
 gained = family(
@@ -128,17 +128,17 @@ figures.caption(data, resplit_command, "one split only", records=dealt)
 
 # %% tags=["hide-input"]
 plan = experiment("learning_curve")
-records = run_all(plan.runs(profile), data, progress_bar=False)
+records = run_all(plan.runs(profile, store=data), data, progress_bar=False)
 summary, table = results.summarise(records, data), results.tabulate(records, data)
 clips = [round(share * len(data.split("train"))) for share in SHARES]
-names = {
-    m: [row.name for row in plan.rows if row.model == m]
-    for m in dict.fromkeys(row.model for row in plan.rows)
-}
-points = {model: [summary[name] for name in found] for model, found in names.items()}
+names: dict[str, list[str]] = {"AV-MC": [], "AV-MC(Semi)": []}
+for run in records:  # a store without unlabelled clips has no AV-MC(Semi)
+    names[run.model] += [run.name] if run.name not in names[run.model] else []
+points = {model: [summary[name] for name in found] for model, found in names.items() if found}
 seeds = {
     model: [table[table["name"] == name][shown].to_dict("list") for name in found]
     for model, found in names.items()
+    if found
 }
 display(
     figures.mark(split_figures.learning_curve(clips, points, seeds, ["Acc2", "MAE"]), data)
@@ -148,7 +148,7 @@ figures.caption(data, curve_command, "all labelled clips only", records=records)
 
 # %% tags=["hide-input"]
 unlabelled = contrasts(
-    records, data, list(zip(names["AV-MC(Semi)"], names["AV-MC"], strict=True)), shown
+    records, data, list(zip(names["AV-MC(Semi)"], names["AV-MC"], strict=False)), shown
 )
 display(contrast_table(unlabelled, "learning-curve"))
 display(figures.caption(data, curve_command, "all labelled clips only", records=records))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from avmc_core import cli, experiments
+from avmc_core.data.exporting import export_released
 from avmc_core.data.store import open_store
+from avmc_core.errors import InputError
+from avmc_core.grid import run_all
+from avmc_core.protocol import take
 
 
 def call(*words, status: int = 0) -> str:
@@ -61,6 +67,10 @@ def test_runs_and_results(tiny_store, home, monkeypatch):
         (("run", "avmc", "--device", "gpu"), "device: found 'gpu'; expected cpu or cuda"),
         (("run", "avmc", "--device", "gpu", "--dry-run"), "device: found 'gpu'; expected cpu or cuda"),
         (("run", "avmc", "--device", "cuda"), "device: found 'cuda' without a GPU"),
+        (("run", "avmc", "--seeds", "1" * 5000), "--seeds: found '1111"),
+        (("run", "avmc", "--block", "3"), "--block: found given without --cluster"),
+        (("run", "avmc", "--cluster", "slurm", "--device", "cuda"), "--device: found cuda for jobs without a GPU"),
+        (("data", "import", "--supervised", "file", "file/store"), "file"),
         (("run", "avmc", "--init", "nothing"), "nothing: found "),
         (("results", "avmc", "--init", "nothing"), "nothing: found "),
         (("tune", "AV-MC", "-o", "rate=[]"), "-o rate: found no value"),
@@ -74,6 +84,7 @@ def test_bad_input_is_one_sentence(words, message, tiny_store, home, monkeypatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AVMC_STORE", str(tiny_store.path))
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    (tmp_path / "file").touch()
     output = call(*words, status=2)
     assert message in output and output.startswith("error: ") and output.count("\n") == 1
     assert not (tmp_path / "store").exists()
@@ -107,3 +118,48 @@ def test_a_device_elsewhere_needs_not_be_here(tiny_store, home, monkeypatch):
     assert "to compute" in call(*options, "--cluster", "slurm", "--gpus", "1")
     monkeypatch.setenv("AVMC_DEVICE", "gpu")
     assert "device: found 'gpu'" in call(*options, status=2)
+
+
+def test_a_place_that_cannot_be_used_is_named(tiny_store, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path / "file" / "home"))
+    output = call("run", "avmc", "--store", tiny_store.path, "--seeds", "7", "--jobs", "1", status=2)
+    assert f"{tmp_path}/file/home" in output.splitlines()[-1] and "Traceback" not in output
+
+
+@pytest.fixture
+def labelled_only(tiny_store, tmp_path):
+    """A store that was imported without the unlabelled clips."""
+    supervised, _ = call("data", "export", tiny_store.path, tmp_path / "released").split()
+    call("data", "import", "--supervised", supervised, tmp_path / "labelled")
+    return open_store(tmp_path / "labelled")
+
+
+def test_rows_that_need_unlabelled_clips_are_left_out_without_them(labelled_only, home):
+    plan = experiments.experiment("benchmark")
+    whole, part = ({run.name for run in plan.runs("ci", store=store)} for store in (None, labelled_only))
+    assert whole - part == {"AV-MC(Semi) (released)", "AV-MC(Semi) (paper)"}
+    said = call("run", "avmc", "--store", labelled_only.path, "--dry-run")
+    assert f"left out: AV-MC(Semi) (paper): no unlabelled clips in {labelled_only.path}" in said
+    assert "9 runs" in said and "(Semi)" not in said.split("9 runs")[1]
+
+
+def test_nothing_is_trained_where_a_run_needs_an_encoder_that_is_not_there(tiny_store, home, monkeypatch):
+    """Real features, no BERT: said before the first run, not in the middle of the grid."""
+    monkeypatch.setenv("AVMC_BERT", "/no/such/folder")
+    real = replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
+    assert not real.simulated
+    runs = experiments.experiment("benchmark").runs("ci", store=real)
+    with pytest.raises(InputError, match=r"^Bert_MAG: found no text encoder '/no/such/folder', .*AVMC_BERT"):
+        run_all(runs, real, progress_bar=False)
+    assert not home.exists() or not any(home.rglob("record.json"))
+
+
+def test_a_store_without_validation_clips_is_refused(tiny_store, home):
+    empty = take(tiny_store.split("valid"), np.arange(0), "valid")
+    store = replace(tiny_store, splits={**tiny_store.splits, "valid": empty})
+    with pytest.raises(InputError, match="0 clips in the split valid; expected 1 or more"):
+        run_all(experiments.experiment("avmc").runs("ci"), store, progress_bar=False)
+    with pytest.raises(InputError, match="no clip in the split valid"):
+        export_released(store, home / "released")
+    assert not home.exists()

@@ -77,8 +77,11 @@ def test_another_model_or_other_layers_are_refused(package, tiny_store):
 
 
 def test_the_command_takes_the_runs_of_the_packages_model(package, tiny_store, tmp_path, monkeypatch):
+    other = Row(
+        "AV-MC (paper)", "AV-MC", (*FEW, ("variant", "paper"))
+    )  # under the same name a network that does not fit
     plan = Experiment(
-        "quick", "", (Row("AV-MC", "AV-MC", FEW), Row("Constant", "Constant", seeded=False)), (("ci", (7,)),)
+        "quick", "", (Row("AV-MC", "AV-MC", FEW), other, Row("Constant", "Constant", seeded=False)), (("ci", (7,)),)
     )
     monkeypatch.setitem(experiments.EXPERIMENTS, "quick", plan)
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))

@@ -20,8 +20,9 @@ def export_released(store: Store, folder: str | Path) -> list[Path]:
 
     The supervised file has what other code expects and the release lacks: a key ``mask`` (1 labelled, 0 not; int64) in
     every split, and a split ``train_mix``: the rows of train, then the unlabelled ones with mask 0, whose labels, unknown,
-    are written as 0. Nothing existing is overwritten (InputError). A simulated store's files carry a key ``simulated``
-    beside the splits, and those of one's own clips a key ``extracted``, so that an import knows them for what they are.
+    are written as 0. A simulated store's files carry a key ``simulated`` beside the splits, and those of one's own clips a
+    key ``extracted``, so that an import knows them for what they are. Raises InputError where a file is already there, and
+    for a split without clips, which no import takes.
     """
     folder = Path(folder)
     labelled_only = schema.UNLABELLED not in store.splits
@@ -29,6 +30,10 @@ def export_released(store: Store, folder: str | Path) -> list[Path]:
     for path in paths:
         if path.exists():
             raise InputError(path, "a file already there", "a folder without it")
+    if empty := [name for name in schema.SPLITS if not len(store.split(name).labels)]:
+        raise InputError(
+            store.path, f"no clip in the split {empty[0]}", "clips in all of them, as the released files have"
+        )
     facts = {SIMULATED: store.manifest.get("generator"), EXTRACTED: store.manifest["source"].get("extraction")}
     marks = {name: said for name, said in facts.items() if said is not None}
     names = schema.SPLITS if labelled_only else (*schema.SPLITS, schema.TRAIN_MIX)

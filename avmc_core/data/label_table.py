@@ -61,8 +61,10 @@ def read_meta(path: str | Path) -> pd.DataFrame:
 
 def _decode(path: Path) -> tuple[str, str]:
     try:
-        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
-            raise InputError(path, "no regular file, or a very large one", f"a label table of up to {_MAX_BYTES} bytes")
+        if not path.is_file():
+            raise InputError(path, "no file" if not path.exists() else "no regular file", "a label table, meta.csv")
+        if (size := path.stat().st_size) > _MAX_BYTES:
+            raise InputError(path, f"{size} bytes", f"a label table of up to {_MAX_BYTES}")
         data = path.read_bytes()
     except OSError as error:
         raise InputError(path, str(error), "a readable label table") from None
