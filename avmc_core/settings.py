@@ -29,6 +29,8 @@ def replace(settings: S, changes: Mapping[str, Any]) -> S:
         if head not in names:
             raise InputError(where, f"unknown setting {head!r}", f"one of {', '.join(names)}")
         old = getattr(settings, head)
+        if rest and not dataclasses.is_dataclass(old):
+            raise InputError(f"{where}.{head}", f"a setting {rest!r} of it", f"a {type(old).__name__} like {old!r}")
         if rest or (dataclasses.is_dataclass(old) and isinstance(value, Mapping)):
             value = replace(old, {rest: value} if rest else value)
         else:
@@ -42,7 +44,7 @@ def _fit(where: str, value: Any, old: Any) -> Any:
         value = tuple(value)
     if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if old is not None and value is not None and type(value) is not type(old):
+    if old is not None and type(value) is not type(old):
         raise InputError(where, f"{value!r} ({type(value).__name__})", f"a {type(old).__name__} like {old!r}")
     return value
 

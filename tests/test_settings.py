@@ -68,3 +68,16 @@ def test_what_the_experiments_ask_for_is_accepted(profile):
     assert settings_of("AV-MC", {"weights.T": 0.0, "decay": 0.0, "dropout": 0.0, "training.max_epochs": 0}) is not None
     for plan in EXPERIMENTS.values():
         assert all(run.settings is not None for run in plan.runs(profile))
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"mixup": None}, "AVMCSettings.mixup: found None .*; expected a MixupSettings"),
+        ({"rate": None}, "AVMCSettings.rate: found None .*; expected a float"),
+        ({"rate.x": 1}, "AVMCSettings.rate: found a setting 'x' of it; expected a float"),
+    ],
+)
+def test_a_change_that_does_not_fit_its_field_is_named(changes, message):
+    with pytest.raises(InputError, match=message):
+        settings_of("AV-MC", changes)
