@@ -11,7 +11,7 @@ import click
 @click.option(
     "--store", envvar="AVMC_STORE", default="", help="What the run was trained on; default: the simulated corpus."
 )
-@click.option("--card", is_flag=True, help="Print the model card.")
+@click.option("--card", is_flag=True, help="Also print the model card.")
 def main(run: str, file: str | None, store: str, card: bool) -> None:
     """Write the networks of RUN (its key, see avmc status) and of its other seeds to one FILE that avmc predict reads."""
     from avmc_core.clips.predict_cli import ensemble

@@ -81,8 +81,8 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
     """The package of a finished run, named by its key or the key's beginning, and of its other seeds.
 
     ``store`` is what the run was trained on. Raises InputError for an unknown or ambiguous key, another store, a run
-    without weights, a model that fine-tunes its text encoder (its weights are no use without that encoder), and a run with
-    another protocol than the published one.
+    without weights, a model with a text encoder of its own (its weights are no use without that encoder) or without M, and a
+    run with another protocol than the published one.
     """
     records = [record for record in runs if record.key.startswith(key)]
     if len(records) != 1:
@@ -93,10 +93,11 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
         raise InputError(store.path, found, f"{chosen.data['digest'][:12]}, the store of run {chosen.key[:12]}")
     if chosen.status != "done" or not (chosen.folder / WEIGHTS).exists():
         raise InputError(chosen.folder, "no weights", "a finished run of a model that is trained")
-    if chosen.settings.get("text") == "finetune":
-        raise InputError(
-            chosen.model, "a model that fine-tunes its text encoder", "one that reads frozen text features"
-        )
+    if chosen.settings.get("text", "frozen") != "frozen":
+        found = f"text = {chosen.settings['text']!r}: a text encoder inside the model"
+        raise InputError(chosen.model, found, "one that reads frozen text features")
+    if "M" not in chosen.scores["test"]:
+        raise InputError(chosen.model, f"predictions of {', '.join(chosen.scores['test'])}", "a model that predicts M")
     published = settings.as_dict(PUBLISHED)
     if other := {name: value for name, value in chosen.data["protocol"].items() if value != published[name]}:
         found = "a run with " + ", ".join(f"{name} = {value!r}" for name, value in other.items())

@@ -12,8 +12,10 @@ import click
 @click.argument("model")
 @click.option("--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, type=click.Choice(["ci", "full"]))
 @click.option("--store", envvar="AVMC_STORE", default="", help="An imported store; default: the simulated corpus.")
-@click.option("--trials", default=50, show_default=True, type=click.IntRange(1))
-@click.option("--seeds", default="1111,1112,1113", show_default=True, help="Comma-separated.")
+@click.option("--trials", type=click.IntRange(1), help="Default: 8 at the profile ci, 50 at full.")
+@click.option(
+    "--seeds", default="", help="Comma-separated; default: 1111,1112 at the profile ci, 1111,1112,1113 at full."
+)
 @click.option("-o", "--over", multiple=True, metavar="SETTING=[JSON]", help="Values to draw from; default: our space.")
 @click.option(
     "--jobs", type=click.IntRange(1), help="Processes for --score and --both-ways; default: the number of cores."
@@ -24,7 +26,7 @@ def main(
     model: str,
     profile: str,
     store: str,
-    trials: int,
+    trials: int | None,
     seeds: str,
     over: tuple[str, ...],
     jobs: int | None,
@@ -36,7 +38,7 @@ def main(
     from avmc_core.data.store import open_store
     from avmc_core.errors import InputError
     from avmc_core.experiments import PROFILE_CHANGES
-    from avmc_core.grid import run_all
+    from avmc_core.grid import checked_device, run_all
     from avmc_core.metrics import format_metric
     from avmc_core.results import carried_out
     from avmc_core.simulated.corpus import ensure_corpus
@@ -51,7 +53,9 @@ def main(
         raise click.UsageError(f"-o wants SETTING=[value, ...]: {error}") from error
     if empty := [name for name, values in space.items() if not values]:
         raise InputError(f"-o {empty[0]}", "no value", "at least one to draw")
-    chosen_seeds = read_seeds(seeds) or tuning.SIZE["full"][1]
+    trials, chosen_seeds = trials or tuning.SIZE[profile][0], read_seeds(seeds) or tuning.SIZE[profile][1]
+    if score or both_ways:
+        checked_device(None)
     space = space or tuning.SPACES.get(model, {})
     if not space:
         raise InputError("avmc tune", f"no space for {model!r}", f"-o, or one of {', '.join(tuning.SPACES)}")
@@ -68,7 +72,7 @@ def main(
         records = run_all(tuning.runs_of(selection, opened, every=True), opened, jobs=jobs)
         click.echo(tuning.both_ways(selection, records).to_string(float_format="{:.4f}".format))
         click.echo(carried_out(records))
-    elif score:
+    if score:
         for run, record in run_all(tuning.runs_of(selection, opened), opened, jobs=jobs).items():
             scores = record.scores["test"]["M"].items() if record.scores else []
             said = ", ".join(f"{name} {format_metric(name, value)}" for name, value in scores)

@@ -181,4 +181,6 @@ def _validation(model: str, changes: Mapping[str, Any], seed: int, data: StoreDa
         except TrainingFailed:
             return math.inf
         predictions = predict(trained, data("valid", trained.inputs))
+    if "M" not in predictions:
+        raise InputError(model, f"predictions of {', '.join(predictions)}", "M: trials are compared by its MAE")
     return metrics.evaluate(predictions["M"], data.split("valid").labels[:, schema.TASKS.index("M")])["MAE"]

@@ -57,6 +57,15 @@ def toy(**changes) -> pd.DataFrame:
     return pd.DataFrame(table | changes)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{task: [0.2] * 8 for task in "MTAV"}, {task: [-0.4] * 8 for task in "MTAV"}, {"video_id": ["test1"] * 8}],
+    ids=["no negative clip", "no positive clip", "placeholders alone"],
+)
+def test_a_table_of_one_kind_of_clips_is_audited(changes):
+    assert "clips in train" in render(audit(toy(**changes)))
+
+
 def test_real_rows_and_neutral_counts(real):
     """Rows follow Table 1, neutral counts do not; the text's 4402 is one short."""
     assert [real[f"rows_{split}"].value for split in SPLITS] == [2722, 647, 1034]

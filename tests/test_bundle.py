@@ -135,6 +135,26 @@ def test_results_on_real_data_must_not_hold_sentences(made, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+def test_the_root_is_no_place_for_a_bundle(tiny_store):
+    with pytest.raises(InputError, match="root of a disk"):
+        bundle.write_bundle("/", tiny_store, [])
+
+
+def test_the_data_of_every_result_are_named(made):
+    artefacts.save("figures", {"cells": [], "runs": 0}, {"data": "store 0123456789ab"})
+    assert "Data: simulated corpus, not CH-SIMS; store 0123456789ab" in (made() / "README.md").read_text()
+
+
+def test_a_result_that_does_not_read_and_a_device_that_is_none_are_named(made, monkeypatch, tmp_path):
+    (tmp_path / "home" / "results" / "figures.json").write_text('{"data"')
+    with pytest.raises(InputError, match=r"figures\.json: found a result that does not read"):
+        made()
+    artefacts.save("figures", {}, {"data": "simulated"})
+    monkeypatch.setenv("AVMC_DEVICE", "gpu")
+    with pytest.raises(InputError, match="device: found 'gpu'"):
+        made()
+
+
 def test_a_result_that_nobody_saved_is_named(tiny_store, tmp_path, monkeypatch):
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
     with pytest.raises(InputError, match=r"gone\.json"):

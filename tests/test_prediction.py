@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from avmc_core import schema
 from avmc_core.cli import main
+from avmc_core.clips.clip_features import ExtractionSettings
 from avmc_core.clips.prediction import clip_of, explain, shapley
 from avmc_core.errors import InputError
 from avmc_core.grid import run_all
@@ -95,6 +96,10 @@ def test_an_average_clip_has_no_shares(package, tiny_store):
 
 def test_what_cannot_be_packed_is_one_clear_error(trained, tiny_store, tmp_path):
     runs, records = trained
+    unimodal = Run("Unimodal LSTM", 1, (*CHANGES, ("modality", "text"), ("task", "T")))
+    (only_t,) = run_all([unimodal], tiny_store, RunStore(tmp_path), jobs=1, device="cpu", progress_bar=False).values()
+    with pytest.raises(InputError, match="Unimodal LSTM: found predictions of T; expected a model that predicts M"):
+        collect(only_t.key, RunStore(tmp_path), tiny_store)
     for key, match in (("", "4 runs"), ("zz", "0 runs"), (records[3].key, "no weights")):
         with pytest.raises(InputError, match=match):
             collect(key, runs, tiny_store)
@@ -136,11 +141,35 @@ def test_a_file_that_is_no_package_is_not_overwritten(package, tmp_path):
     assert read_package(write_package(package, made)).facts["model"] == "AV-MC"
 
 
-@pytest.mark.parametrize("picture", ["clip.mp4", "nowhere/clip.png", "clip"])
+@pytest.mark.parametrize("picture", ["clip.mp4", "nowhere/clip.png", "clip", "folder.png"])
 def test_a_picture_that_cannot_be_drawn_is_refused_at_once(tmp_path, monkeypatch, picture):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.png").mkdir()
     done = CliRunner().invoke(main, ["predict", "clip.mp4", "--text", "你好", "--model", "x", "--picture", picture])
     assert done.exit_code == 2 and f"--picture: found '{picture}'" in done.output
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["predict", "clip.mp4", "--text", "你好", "--model", "gone.safetensors"], "gone.safetensors"),
+        (["export", "nowhere/gone"], "nowhere/gone"),
+    ],
+)
+def test_a_package_that_is_not_there_is_named_before_a_corpus_is_made(tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2 and done.output.startswith(f"error: {message}: found"), done.output
+    assert not (tmp_path / "home").exists()
+
+
+def test_openface_is_asked_for_in_whole(tmp_path):
+    for half in ({"openface": "program"}, {"visual": "openface"}):
+        with pytest.raises(InputError, match=r"openface: found .*; expected the program or a folder of its CSV files"):
+            ExtractionSettings(**half)
+    with pytest.raises(InputError, match="wav2vec_layers: found no wav2vec"):
+        ExtractionSettings(wav2vec_layers=True)
 
 
 def test_a_model_of_other_clips_is_not_packed(tiny_store, tmp_path):

@@ -148,4 +148,9 @@ def test_the_command_tunes_and_scores(tiny_store, tmp_path, monkeypatch):
     words = ["tune", "AV-MC", "--store", str(tiny_store.path), "--trials", "2", "--seeds", "1", "--jobs", "1"]
     shown = CliRunner().invoke(cli.main, [*words, "-o", "rate=[0.001, 0.01]", "--both-ways"], catch_exceptions=False)
     assert shown.exit_code == 0 and "validation MAE" in shown.output and "chosen on test" in shown.output
+    unimodal = ["tune", "Unimodal LSTM", *words[2:], "-o", 'task=["T"]']
+    refused = CliRunner().invoke(cli.main, unimodal)
+    assert refused.exit_code == 2 and "Unimodal LSTM: found predictions of T; expected M" in refused.output
+    nothing = CliRunner().invoke(cli.main, [*words, "-o", "rate=[null]"])
+    assert nothing.exit_code == 2 and "AVMCSettings.rate: found None" in nothing.output
     assert CliRunner().invoke(cli.main, ["tune", "Constant", "--store", str(tiny_store.path)]).exit_code == 2

@@ -35,6 +35,15 @@ class ExtractionSettings:
     wav2vec: str = ""  # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
     wav2vec_layers: bool = False  # the states of every layer, not their mean
 
+    def __post_init__(self):
+        if (self.visual == "openface") != bool(self.openface):
+            found = f"{self.openface!r} with visual {self.visual!r}"
+            raise InputError(
+                "openface", found, "the program or a folder of its CSV files, and visual 'openface', or neither"
+            )
+        if self.wav2vec_layers and not self.wav2vec:
+            raise InputError("wav2vec_layers", "no wav2vec", "a folder of wav2vec 2.0 whose layers are to be kept")
+
 
 DEFAULT = ExtractionSettings()
 

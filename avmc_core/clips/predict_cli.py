@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -31,7 +32,8 @@ def main(
     from avmc_core.clips.prediction import explain, read_clip
     from avmc_core.text_encoder import build_encoder, load_encoder
 
-    if picture and (Path(picture).suffix not in PICTURES or not Path(picture).absolute().parent.is_dir()):
+    drawn = Path(picture).absolute()
+    if picture and (drawn.suffix not in PICTURES or drawn.is_dir() or not drawn.parent.is_dir()):
         raise InputError("--picture", repr(picture), f"a file {', '.join(PICTURES)} in a folder that is there")
     package = ensemble(model, store)
     settings = ExtractionSettings(**extraction)
@@ -61,7 +63,7 @@ def ensemble(model: str, store: str):
     from avmc_core.grid import run_store
     from avmc_core.packages import collect, read_package
 
-    if Path(model).is_file():
+    if Path(model).suffix or os.sep in model or Path(model).exists():  # a key has neither dot nor slash
         return read_package(model)
     if store:
         return collect(model, run_store(), open_store(store))
@@ -81,4 +83,4 @@ def _draw(clip, said, path: Path, notes: list[str]) -> None:
     fig = account(clip, said)
     fig.supxlabel("\n".join(notes), x=0.995, ha="right", fontsize=7, style="italic", color="#444444")
     fig.savefig(path)
-    click.echo(path)
+    click.echo(path, err=True)  # standard output may be JSON

@@ -180,6 +180,8 @@ def _bands(counts: Counts) -> Iterator[Finding]:
 def _differences(counts: Counts) -> Iterator[Finding]:
     for clips, suffix in {"all": "", "without_placeholders": ", without placeholders"}.items():
         distance = differences(counts, clips).loc["M", list(TASKS[1:])]
+        if distance.isna().any():
+            continue  # no such clip
         shown = ", ".join(f"{task} {value:.3f}" for task, value in distance.items())
         for side, task in {"closest_to": distance.idxmin(), "farthest_from": distance.idxmax()}.items():
             name = f"annotation {side.replace('_', ' ')} M{suffix}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,8 @@ def polarity(counts: Counts) -> pd.DataFrame:
 
 
 def positive_percent(negative: float, positive: float) -> float:
-    """Positive clips in percent of negative ones (Section 3.2)."""
-    return round(100 * float(positive) / float(negative), 2)
+    """Positive clips in percent of negative ones (Section 3.2); NaN without negative ones."""
+    return round(100 * float(positive) / float(negative), 2) if negative else math.nan
 
 
 def intensity_shares(counts: Counts, task: str = "M") -> dict[str, float]:

@@ -26,7 +26,7 @@ from avmc_core.data.store import Store, open_store
 from avmc_core.drawing.fonts import is_han
 from avmc_core.errors import InputError
 from avmc_core.experiments import EXPERIMENTS
-from avmc_core.grid import default_device, run_store
+from avmc_core.grid import checked_device, run_store
 from avmc_core.home import home
 from avmc_core.publishing.crate import METADATA, write_crate
 from avmc_core.runs import Record, Run, RunStore
@@ -66,13 +66,16 @@ def write_bundle(folder: str | Path, store: Store, names: Iterable[str], profile
     made from real data and holds Chinese text; and when other things than a bundle are where it is to be.
     """
     folder = Path(os.path.abspath(folder))  # "." has no name
+    if not folder.name:
+        raise InputError(folder, "the root of a disk", "a new folder in it")
     packed = archive(folder)
     _check_replaceable(folder, packed)
     saved = {name: _saved(name) for name in sorted(set(names))}
     described = _runs(run_store(), store, profile)
     with new_folder(folder, replace=True) as made:
         commands = _write_results(made, saved) | _write_runs(made, described, store, profile)
-        mark = data_mark(store)
+        marks = [json.loads(text)["provenance"].get("data", "") for text in saved.values()]
+        mark = "; ".join(dict.fromkeys(filter(None, [data_mark(store), *map(str, marks)])))  # each says its own besides
         (made / "README.md").write_text(README.format(data=mark), encoding="utf-8")
         write_crate(made, NAME, DESCRIPTION + mark, SAID, commands)
     with new_file(packed) as temporary:
@@ -111,8 +114,13 @@ def _saved(name: str) -> str:
     path = home() / "results" / f"{name}.json"
     if not path.is_file():
         raise InputError(path, "no such file", "a result that a notebook saved: `avmc notebooks`")
-    text = path.read_text(encoding="utf-8")
-    mark = str(json.loads(text)["provenance"].get("data", ""))
+    try:
+        text = path.read_text(encoding="utf-8")
+        mark = str(json.loads(text)["provenance"].get("data", ""))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            path, f"a result that does not read: {error}", "one that a notebook saved: `avmc notebooks`"
+        ) from None
     if not mark.startswith("simulated") and any(map(is_han, text)):
         raise InputError(path, "Chinese text in a result on real data", "no transcripts in what is passed on")
     return text
@@ -120,7 +128,7 @@ def _saved(name: str) -> str:
 
 def _runs(runs: RunStore, store: Store, profile: str) -> list[tuple[str, Run, Record]]:
     """Experiment, run and record of every finished run that an experiment refers to."""
-    device = default_device()
+    device = checked_device(None, here=False)
     grids = [(name, run) for name, experiment in EXPERIMENTS.items() for run in experiment.runs(profile, store=store)]
     found = [(name, run, runs.get(run.key(store, device))) for name, run in grids]
     return [(name, run, record) for name, run, record in found if record is not None]

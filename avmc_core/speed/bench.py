@@ -28,7 +28,7 @@ SEEDS, EPOCHS = 6, 25  # of the part "seeds"
 
 @click.command()
 @click.option("--full", is_flag=True, help="Also write and import a supervised file of full size (3.6 GB).")
-@click.option("--threads", type=int, help="Of the steps; default: as many as PyTorch takes.")
+@click.option("--threads", type=click.IntRange(1), help="Of the steps; default: as many as PyTorch takes.")
 @click.option("--short", is_flag=True, help="The simulated corpus's sequence lengths instead of the released ones.")
 @click.option(
     "--only",
@@ -37,7 +37,7 @@ SEEDS, EPOCHS = 6, 25  # of the part "seeds"
 )
 def main(full: bool, threads: int | None, short: bool, only: str) -> None:
     """Measure steps, data access and scaling on this machine; write results/bench.json."""
-    threads = threads or torch.get_num_threads()
+    given, threads = threads, threads or torch.get_num_threads()
     steps = bench_cases.STEPS_SHORT if short else schema.STEPS
     parts: dict[str, Callable[[], Any]] = {
         name: lambda name=name: bench_cases.time_step(name, threads, encoder, steps) for name in bench_cases.CASES
@@ -45,10 +45,16 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
     parts |= {name: lambda name=name: bench_bert.outside(name, threads, steps) for name in bench_bert.STAGES}
     parts |= {"models": lambda: bench_models.all_models(threads, steps)}
     parts |= {"data": lambda: data_path(full), "scaling": lambda: scaling(threads), "seeds": seeds}
-    if unknown := set(filter(None, only.split(","))) - set(parts):
+    wanted = set(filter(None, only.split(",")))
+    if only and not wanted:
+        raise click.BadParameter(f"{only!r} names nothing; known: {', '.join(parts)}", param_hint="--only")
+    if unknown := wanted - set(parts):
         raise click.BadParameter(f"{', '.join(sorted(unknown))}; known: {', '.join(parts)}", param_hint="--only")
-    chosen = {name: part for name, part in parts.items() if not only or name in only.split(",")}
+    chosen = {name: part for name, part in parts.items() if not wanted or name in wanted}
     encoder = bench_cases.text_encoder() if {"semi", "supervised"} & set(chosen) else None
+    options = [("--full", full), ("--short", short), (f"--threads {given}", given), (f"--only {only}", only)]
+    command = " ".join(["avmc bench", *(words for words, asked in options if asked)])
+    sizes = "short sequences" if short else "the released sizes"
     result = {"machine": machine(threads)}
     click.echo(render("machine", result["machine"]))
     begin = time.perf_counter()
@@ -56,8 +62,8 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
         result[name] = part()
         click.echo(render(name, result[name]))
         provenance = {
-            "data": "made-up clips of the released sizes",
-            "command": "avmc bench",
+            "data": f"made-up clips of {sizes}",
+            "command": command,
             "commit": commit(),
             "date": datetime.now(UTC).date().isoformat(),
             "minutes": (time.perf_counter() - begin) / 60,
