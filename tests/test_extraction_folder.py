@@ -159,7 +159,7 @@ def _file(path: Path, text: str) -> Path:
 
 
 def test_a_store_does_not_say_where_the_program_lay(clips, tmp_path):
-    settings = ExtractionSettings(openface=str(tmp_path / "private" / "FeatureExtraction"))
+    settings = ExtractionSettings(visual="openface", openface=str(tmp_path / "private" / "FeatureExtraction"))
     store = extract(clips, tmp_path / "store", settings, jobs=1, progress=False).store
     assert str(tmp_path) not in (store.path / "manifest.json").read_text()
     said = store.manifest["source"]["extraction"]["settings"]
