@@ -47,11 +47,9 @@ class Commands(click.Group):
         except RunsLost as error:
             click.echo(f"error: {error}\nThe same command goes on where this one was.", err=True)
             sys.exit(1)
-        except BrokenPipeError:  # whoever reads the output has seen enough; click knows
-            raise
-        except OSError as error:  # a place that cannot be read or written
+        except OSError as error:
             place = error.filename2 or error.filename
-            if place is None:
+            if place is None:  # not about a place: a closed pipe, which click knows
                 raise
             click.echo(f"error: {place}: {error.strerror}; expected a place that this command can use", err=True)
             sys.exit(2)

@@ -64,11 +64,8 @@ def _lacking(store: Store | None, row: Row) -> str:
     """What a row needs and a store does not have; "" if nothing."""
     if row.protocol.audio != "audio" and (store is None or row.protocol.audio not in store.extras):
         return f"no features {row.protocol.audio}"
-    if (
-        store
-        and schema.UNLABELLED not in store.splits
-        and getattr(settings_of(row.model, dict(row.changes)), "semi", False)
-    ):
+    labelled_only = store is not None and schema.UNLABELLED not in store.splits
+    if labelled_only and getattr(settings_of(row.model, dict(row.changes)), "semi", False):
         return "no unlabelled clips"
     return ""
 

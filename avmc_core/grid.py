@@ -62,11 +62,10 @@ def check(grid: Sequence[Run], store: Store) -> None:
     for name, least in FEWEST.items():
         if (clips := len(store.split(name).labels)) < least:
             raise InputError(store.path, f"{clips} clips in the split {name}", f"{least} or more, to run an experiment")
-    lacking = (run for run in grid if not store.simulated and reads_tokens(run.settings))
-    if run := next((run for run in lacking if not encoder_identity(run.settings, store)), None):
-        raise InputError(
-            run.name, f"no text encoder {encoder_name()!r}, which it runs in every step", "$AVMC_BERT, its folder"
-        )
+    for run in grid:
+        if not store.simulated and reads_tokens(run.settings) and not encoder_identity(run.settings, store):
+            found = f"no text encoder {encoder_name()!r}, which it runs in every step"
+            raise InputError(run.name, found, "$AVMC_BERT, its folder")
 
 
 def run_one(

@@ -131,9 +131,10 @@ plan = experiment("learning_curve")
 records = run_all(plan.runs(profile, store=data), data, progress_bar=False)
 summary, table = results.summarise(records, data), results.tabulate(records, data)
 clips = [round(share * len(data.split("train"))) for share in SHARES]
-names: dict[str, list[str]] = {"AV-MC": [], "AV-MC(Semi)": []}
-for run in records:  # a store without unlabelled clips has no AV-MC(Semi)
-    names[run.model] += [run.name] if run.name not in names[run.model] else []
+names = {  # a store without unlabelled clips has none of AV-MC(Semi)
+    model: list(dict.fromkeys(run.name for run in records if run.model == model))
+    for model in ("AV-MC", "AV-MC(Semi)")
+}
 points = {model: [summary[name] for name in found] for model, found in names.items() if found}
 seeds = {
     model: [table[table["name"] == name][shown].to_dict("list") for name in found]

@@ -124,9 +124,8 @@ def test_command_writes_its_result(tmp_path, monkeypatch):
     result = CliRunner().invoke(main, ["bench", "--short", "--threads", "1", "--only", "MFN"])
     assert result.exit_code == 0, result.output
     saved = json.loads((tmp_path / "results" / "bench.json").read_text())
-    assert (
-        set(saved["data"]) == {"machine", "MFN"} and saved["provenance"]["data"] == "made-up clips of short sequences"
-    )
+    assert set(saved["data"]) == {"machine", "MFN"}
+    assert saved["provenance"]["data"] == "made-up clips of short sequences"
     assert saved["provenance"]["command"] == "avmc bench --short --threads 1 --only MFN"
     for words in (["--only", ","], ["--threads", "0"]):
         assert CliRunner().invoke(main, ["bench", *words]).exit_code == 2

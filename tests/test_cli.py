@@ -70,7 +70,6 @@ def test_runs_and_results(tiny_store, home, monkeypatch):
         (("run", "avmc", "--seeds", "1" * 5000), "--seeds: found '1111"),
         (("run", "avmc", "--block", "3"), "--block: found given without --cluster"),
         (("run", "avmc", "--cluster", "slurm", "--device", "cuda"), "--device: found cuda for jobs without a GPU"),
-        (("data", "import", "--supervised", "file", "file/store"), "file"),
         (("run", "avmc", "--init", "nothing"), "nothing: found "),
         (("results", "avmc", "--init", "nothing"), "nothing: found "),
         (("tune", "AV-MC", "-o", "rate=[]"), "-o rate: found no value"),
@@ -84,7 +83,6 @@ def test_bad_input_is_one_sentence(words, message, tiny_store, home, monkeypatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AVMC_STORE", str(tiny_store.path))
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    (tmp_path / "file").touch()
     output = call(*words, status=2)
     assert message in output and output.startswith("error: ") and output.count("\n") == 1
     assert not (tmp_path / "store").exists()

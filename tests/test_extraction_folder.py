@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -164,3 +165,11 @@ def test_a_store_does_not_say_where_the_program_lay(clips, tmp_path):
     assert str(tmp_path) not in (store.path / "manifest.json").read_text()
     said = store.manifest["source"]["extraction"]["settings"]
     assert said == dataclasses.asdict(settings) | {"openface": "FeatureExtraction"}
+
+
+def test_an_encoder_of_another_width_is_refused_before_any_clip(clips, tmp_path, monkeypatch):
+    large = SimpleNamespace(config=SimpleNamespace(hidden_size=1024))
+    monkeypatch.setattr(extraction, "load_encoder", lambda name: (None, large))
+    with pytest.raises(InputError, match="large: found states of 1024 columns; expected 768"):
+        extract(clips, tmp_path / "store", bert="large", jobs=1, progress=False)
+    assert not (tmp_path / "store").exists() and extraction.clip_features.extract_clip.calls == 0

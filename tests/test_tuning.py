@@ -148,6 +148,9 @@ def test_the_command_tunes_and_scores(tiny_store, tmp_path, monkeypatch):
     words = ["tune", "AV-MC", "--store", str(tiny_store.path), "--trials", "2", "--seeds", "1", "--jobs", "1"]
     shown = CliRunner().invoke(cli.main, [*words, "-o", "rate=[0.001, 0.01]", "--both-ways"], catch_exceptions=False)
     assert shown.exit_code == 0 and "validation MAE" in shown.output and "chosen on test" in shown.output
+    told = CliRunner().invoke(cli.main, ["tune", "--help"]).output
+    for profile, (trials, seeds) in tuning.SIZE.items():
+        assert f"{trials} at" in told and ",".join(map(str, seeds)) in told, f"the defaults at {profile}"
     unimodal = ["tune", "Unimodal LSTM", *words[2:], "-o", 'task=["T"]']
     refused = CliRunner().invoke(cli.main, unimodal)
     assert refused.exit_code == 2 and "Unimodal LSTM: found predictions of T; expected M" in refused.output

@@ -77,9 +77,8 @@ def test_another_model_or_other_layers_are_refused(package, tiny_store):
 
 
 def test_the_command_takes_the_runs_of_the_packages_model(package, tiny_store, tmp_path, monkeypatch):
-    other = Row(
-        "AV-MC (paper)", "AV-MC", (*FEW, ("variant", "paper"))
-    )  # under the same name a network that does not fit
+    # another network under the same name: the package does not fit it
+    other = Row("AV-MC (paper)", "AV-MC", (*FEW, ("variant", "paper")))
     plan = Experiment(
         "quick", "", (Row("AV-MC", "AV-MC", FEW), other, Row("Constant", "Constant", seeded=False)), (("ci", (7,)),)
     )

@@ -42,7 +42,7 @@ class ExtractionSettings:
                 "openface", found, "the program or a folder of its CSV files, and visual 'openface', or neither"
             )
         if self.wav2vec_layers and not self.wav2vec:
-            raise InputError("wav2vec_layers", "no wav2vec", "a folder of wav2vec 2.0 whose layers are to be kept")
+            raise InputError("wav2vec_layers", "no wav2vec", "a folder of a wav2vec 2.0 model besides")
 
 
 DEFAULT = ExtractionSettings()
@@ -101,8 +101,6 @@ def backend(settings: ExtractionSettings) -> Visual:
         talknet.load(settings.talknet)
     if settings.wav2vec:
         wav2vec.load(settings.wav2vec)
-    elif settings.wav2vec_layers:
-        raise InputError("wav2vec_layers", "no weights", "a folder of a wav2vec 2.0 model besides")
     if settings.visual == "openface":
         return OpenFace(settings.openface)
     if settings.visual != "landmarks":

@@ -80,6 +80,8 @@ def extract(
             )
     table = clip_table(clips, text)
     visual, encoder = clip_features.backend(settings), load_encoder(bert)
+    if (width := encoder[1].config.hidden_size) != schema.DIMS["text"]:
+        raise InputError(bert, f"states of {width} columns", f"{schema.DIMS['text']}, as bert-base-chinese has")
     _claim(work)
     detector = talknet.version(settings.talknet) if settings.talknet else speaker.NAME
     hearing = {wav2vec.NAME: wav2vec.version(settings.wav2vec, settings.wav2vec_layers)} if settings.wav2vec else {}

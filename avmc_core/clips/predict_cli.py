@@ -63,7 +63,7 @@ def ensemble(model: str, store: str):
     from avmc_core.grid import run_store
     from avmc_core.packages import collect, read_package
 
-    if Path(model).suffix or os.sep in model or Path(model).exists():  # a key has neither dot nor slash
+    if Path(model).is_file() or Path(model).suffix or os.sep in model:  # a key has neither dot nor slash
         return read_package(model)
     if store:
         return collect(model, run_store(), open_store(store))
