@@ -75,8 +75,9 @@ def save_encoder(folder) -> Path:
 def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertModel]:
     """A BERT and its tokenizer, in evaluation mode: from the local folder ``name`` if there is one, else from the local
     model cache under that name ("bert-base-chinese"). Never asks the network. With ``pooling`` its pretrained pooler too,
-    if it has one; else the pooler is None. Raises InputError if neither place has it.
+    if it has one; else the pooler is None. Raises InputError if neither place has it, or its weights are damaged or not all there.
     """
+    from safetensors import SafetensorError
     from transformers import BertModel, BertTokenizerFast
 
     try:
@@ -92,8 +93,14 @@ def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertMo
             "a folder with config.json, model.safetensors and a tokenizer: save_encoder(folder) writes the embedded "
             "corpus's own; a pretrained one is downloaded beforehand with `hf download bert-base-chinese`",
         ) from error
-    if any(key.startswith("pooler.") for key in report["missing_keys"]):
-        model.pooler = None  # transformers would leave it with random weights
+    except (SafetensorError, RuntimeError) as error:
+        found = f"weights that do not read ({str(error).splitlines()[0]})"
+        raise InputError(name, found, "an intact model.safetensors, which a pointer of Git LFS is not") from None
+    missing = sorted(report["missing_keys"])  # transformers would leave them random
+    if lost := [key for key in missing if not key.startswith("pooler.")]:
+        raise InputError(name, f"no weights for {', '.join(lost[:3])}", "all weights of a BERT")
+    if missing:
+        model.pooler = None
     return tokenizer, model.eval()
 
 

@@ -27,6 +27,7 @@ HEARD = round(RATE * HOP_SECONDS["audio"] * STEPS["audio"])  # samples: as long 
 def load(folder: str | Path) -> tuple[Any, Any]:
     """The network in evaluation mode and what prepares its input. Raises InputError for a folder without them; the network is
     never asked for weights over the internet."""
+    from safetensors import SafetensorError
     from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
     remedy = "a folder with config.json and the weights of a wav2vec 2.0 model, downloaded beforehand"
@@ -36,7 +37,7 @@ def load(folder: str | Path) -> tuple[Any, Any]:
         model, report = Wav2Vec2Model.from_pretrained(folder, local_files_only=True, output_loading_info=True)
         prepared = Path(folder, "preprocessor_config.json").is_file()
         prepare = Wav2Vec2FeatureExtractor.from_pretrained(folder) if prepared else Wav2Vec2FeatureExtractor()
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise InputError(folder, f"{type(error).__name__}: {str(error)[:200]}", remedy) from None
     if missing := sorted(name for name in report["missing_keys"] if name != "masked_spec_embed"):
         raise InputError(folder, f"no weights for {', '.join(missing[:3])}", remedy)
