@@ -64,7 +64,7 @@ class Batch:
 
     def label(self, task: str) -> Tensor:
         """(B,) annotation of one task."""
-        return self.labels[:, schema.TASKS.index(task)]
+        return self.labels[..., schema.TASKS.index(task)]
 
     def to(self, device: torch.device | str) -> Batch:
         return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})

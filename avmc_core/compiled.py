@@ -18,8 +18,8 @@ from avmc_core.atomic import new_file
 from avmc_core.home import home
 
 RESOURCES = Path(__file__).parent / "resources"
-SOURCES = [RESOURCES / name for name in ("lstm.c", "attention.c")]
-FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
+SOURCES = [RESOURCES / name for name in ("lstm.c", "attention.c", "dense.c")]
+FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 # PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight for the cores.
 OPENMP = ("-fopenmp", "-nostdlib")
 
@@ -39,7 +39,7 @@ def kernels() -> ctypes.CDLL | None:
 
 
 def identity() -> str:
-    """What computes LSTMs and attention on CPU here; part of a run's key, because the last bits depend on it."""
+    """What computes on CPU here beside PyTorch; part of a run's key, because the last bits depend on it."""
     return hashlib.sha256(_source()).hexdigest()[:16] if kernels() else "torch"
 
 

@@ -6,23 +6,32 @@ probability is rounded to a multiple of 2^-16.
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
+from avmc_core.draws import bits
 
-def dropout(x: Tensor, p: float, training: bool) -> Tensor:
-    """torch.nn.functional.dropout: in training each element is zero with probability p, else divided by 1 - p."""
+
+def dropout(x: Tensor, p: float, training: bool, rows: Sequence[int] | None = None) -> Tensor:
+    """torch.nn.functional.dropout: in training each element is zero with probability p, else divided by 1 - p.
+
+    ``rows``: how many of the first axis belong to each of the seeds side by side, where that axis is not the seeds'."""
     if not training or p == 0:
         return x
     if x.is_cuda:
         return nn.functional.dropout(x, p)
-    bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-    keep = bits[: x.numel()].view(x.shape) >= round(p * 2**16) - 2**15
+    keep = bits(x.shape, rows) >= least(p)
     return x * (keep * (1 / (1 - p)))
+
+
+def least(p: float) -> int:
+    """The least of 16 random bits, as an int16, that keeps its element."""
+    return round(p * 2**16) - 2**15
 
 
 class Dropout(nn.Dropout):
     """torch.nn.Dropout with ``dropout``."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return dropout(x, self.p, self.training)
+    def forward(self, x: Tensor, rows: Sequence[int] | None = None) -> Tensor:
+        return dropout(x, self.p, self.training, rows)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from avmc_core import draws
 from avmc_core.settings import check
 
 LEVELS = ("input", "representation", "hidden")
@@ -29,7 +30,7 @@ class MixupSettings:
 
 @dataclass(frozen=True)
 class Draw:
-    """One shuffle (Equation 1) and its weights."""
+    """One shuffle (Equation 1) and its weights. Seeds side by side have a leading axis each, as what they mix."""
 
     partner: Tensor  # (B,) int64: row i is mixed with row partner[i]
     weight: Tensor  # (1,) or (B,): lambda
@@ -37,13 +38,17 @@ class Draw:
     def mix(self, x: Tensor) -> Tensor:
         """lambda x_i + (1 - lambda) x_partner(i) along the first axis, for inputs, representations, labels, predictions
         (Equations 2 and 3)."""
-        weight = self.weight.to(x.dtype).reshape(-1, *[1] * (x.dim() - 1))
-        return weight * x + (1 - weight) * x[self.partner]
+        weight = self.weight.to(x.dtype).view(*self.weight.shape, *[1] * (x.dim() - self.weight.dim()))
+        return weight * x + (1 - weight) * self.partners(x)
+
+    def partners(self, x: Tensor) -> Tensor:
+        """The partner's row in place of each row of x."""
+        if self.partner.dim() == 1:
+            return x[self.partner]
+        return x[torch.arange(len(x), device=x.device)[:, None], self.partner]
 
 
 def draw(clips: int, settings: MixupSettings, device: torch.device | str = "cpu") -> Draw:
-    """A random partner for each of ``clips`` clips, and lambda, from PyTorch's global generator."""
-    partner = torch.randperm(clips, device=device)
-    shape = (clips,) if settings.per_clip else (1,)
-    weight = torch.distributions.Beta(settings.alpha, settings.beta).sample(shape).to(device)
-    return Draw(partner, weight)
+    """A random partner for each of ``clips`` clips, and lambda, from where ``draws`` takes its numbers."""
+    partner = draws.permutation(clips, device)
+    return Draw(partner, draws.beta(settings.alpha, settings.beta, clips if settings.per_clip else 1).to(device))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from avmc_core.batches import Inputs, Resident, SplitData
+from avmc_core.batches import Batch, Inputs, Resident, SplitData
 from avmc_core.errors import InputError
 from avmc_core.models.base import Model, Pass, Training
 from avmc_core.sealed import read_sealed, write_sealed
@@ -89,7 +89,7 @@ def train(
         epoch = progress.epoch + 1
         row: dict[str, float] = {}
         for number, single in enumerate(model.passes(epoch)):
-            order = torch.Generator().manual_seed((seed * 10_007 + epoch) * 101 + number)
+            order = order_of(seed, epoch, number)
             losses = _one_pass(model, data(single.split, model.inputs), single, optimizers, order, epoch, device)
             progress.seconds = time.perf_counter() - start
             if not math.isfinite(losses["total"]):
@@ -115,6 +115,11 @@ def train(
     bar.close()
     model.load_state_dict(best or _read(_best(folder, progress))[0])
     return model.eval(), progress
+
+
+def order_of(seed: int, epoch: int, number: int) -> torch.Generator:
+    """What the order of the clips is drawn from in an epoch's pass of that number."""
+    return torch.Generator().manual_seed((seed * 10_007 + epoch) * 101 + number)
 
 
 def on_device(data: Data, device: str) -> Data:
@@ -152,11 +157,16 @@ def validation_loss(model: Model, data: SplitData, settings: Training, device: s
     (D17)."""
     model.eval()
     with torch.no_grad():
-        batches = (batch.to(device) for batch in data.in_order(settings.batch_size))
+        batches = (batch.to(device) for batch in validation_batches(data, settings))
         losses = [model.validation_loss(model(batch), batch).double() for batch in batches]
     if settings.validation == "batches":
         return round(float(torch.stack([loss.mean() for loss in losses]).mean()), 4)
     return float(torch.cat(losses).mean())
+
+
+def validation_batches(data: SplitData, settings: Training) -> Iterator[Batch]:
+    """The clips in the store's order; in batches of the training's size only where the loss depends on it (D11)."""
+    return data.in_order(settings.batch_size) if settings.validation == "batches" else data.in_order()
 
 
 def _one_pass(

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batches import Batch
+from avmc_core.dense import chain, sigmoid
+from avmc_core.dropout import Dropout
 from avmc_core.mixup import Draw, MixupSettings, draw
 from avmc_core.models.base import Model, Pass, Sizes, Training, Weights, adam
 from avmc_core.models.bert_text import Text
@@ -88,6 +90,10 @@ class AVMC(Model):
         self.text = Text(settings.text, "cls", sizes.text, encoder)
 
     @property
+    def stackable(self) -> bool:
+        return self.settings.text == "frozen"
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         return schema.TASKS if self.settings.unimodal_tasks else ("M",)
 
@@ -117,16 +123,18 @@ class AVMC(Model):
         return {modality: draw(clips, self.settings.mixup, device) for modality in self.mixed_modalities}
 
     def regression(
-        self, output: dict[str, Tensor], labels: Tensor, mask: Tensor, clip_weight: Tensor | float = 1.0
+        self, output: dict[str, Tensor], labels: Tensor, mask: Tensor, clip_weight: Tensor | None = None
     ) -> Tensor:
         """Equations 9 and 10: the weighted L1 losses over the labelled rows of labels (B, 4); 0 if there is none."""
-        rows = mask.sum()
-        total = output["M"].new_zeros(())
-        for task, weight in self.task_weights.items():
-            target = labels[:, schema.TASKS.index(task)]
-            error = torch.where(mask, clip_weight * (output[task] - target).abs(), 0.0)
-            total = total + weight * error.sum() / rows.clamp(min=1)
-        return total
+        tasks = [schema.TASKS.index(task) for task in self.task_weights]
+        weights = labels.new_tensor(list(self.task_weights.values()))
+        predicted = torch.stack([output[task] for task in self.task_weights], -2)  # (tasks, B)
+        labels = labels if len(tasks) == len(schema.TASKS) else labels[..., tasks]
+        errors = (predicted - labels.transpose(-1, -2)).abs()
+        if clip_weight is not None:
+            errors = clip_weight[..., None, :] * errors
+        sums = torch.where(mask[..., None, :], errors, 0.0).sum(-1) / mask.sum(-1, keepdim=True).clamp(min=1)
+        return (weights * sums).sum(-1)
 
     def consistency(self, batch: Batch, output: dict[str, Tensor], draws: dict[str, Draw]) -> dict[str, Tensor]:
         """Equations 11 to 13: the prediction for a mixture against the mixture of the two predictions."""
@@ -135,7 +143,7 @@ class AVMC(Model):
             target = draws[modality].mix(output[task])
             if self.settings.mixup.detach_targets:
                 target = target.detach()
-            losses[modality] = (self.of_mixture(modality, batch, output, draws[modality]) - target).abs().mean()
+            losses[modality] = (self.of_mixture(modality, batch, output, draws[modality]) - target).abs().mean(-1)
         return losses
 
     def of_mixture(self, modality: str, batch: Batch, output: dict[str, Tensor], draw: Draw) -> Tensor:
@@ -147,7 +155,7 @@ class AVMC(Model):
         if level == "input":
             lengths = getattr(batch, f"{modality}_lengths")
             frames = draw.mix(getattr(batch, modality))
-            return self.classify(modality, encoder(frames, torch.maximum(lengths, lengths[draw.partner])))
+            return self.classify(modality, encoder(frames, torch.maximum(lengths, draw.partners(lengths))))
         representation = output[f"Feature_{modality[0]}"]
         if level == "hidden":
             return head.from_hidden(draw.mix(head.hidden(representation)))
@@ -155,7 +163,7 @@ class AVMC(Model):
 
     def classify(self, modality: str, representation: Tensor) -> Tensor:
         """Clf_k of a representation (B, h): (B,)."""
-        return self.heads[modality].from_hidden(self.heads[modality].hidden(representation))
+        return self.heads[modality].predict(representation)
 
     def loss(self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None) -> dict[str, Tensor]:
         """``regression`` alone in stage "regression" (Algorithm 1, lines 18 to 25), else with the consistency losses."""
@@ -163,7 +171,7 @@ class AVMC(Model):
         parts = {"regression": self.regression(output, batch.labels, batch.mask)}
         total = parts["regression"]
         if stage != "regression":
-            draws = draws or self.draws(len(batch), batch.mask.device)
+            draws = draws or self.draws(batch.mask.shape[-1], batch.mask.device)
             for modality, value in self.consistency(batch, output, draws).items():
                 parts[f"consistency_{modality}"] = value
                 total = total + self.mixed_modalities[modality][1] * value
@@ -198,12 +206,13 @@ class LinearFusion(nn.Module):
 
     def __init__(self, size: int, hidden: int, dropout: float, limit: float):
         super().__init__()
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.layer_1 = nn.Linear(size, hidden)
         self.layer_2 = nn.Linear(hidden, hidden)
         self.layer_3 = nn.Linear(hidden, 1)
         self.limit = limit
 
     def forward(self, hidden: list[Tensor]) -> tuple[Tensor, Tensor]:
-        fused = self.layer_2(self.layer_1(self.drop(torch.cat(hidden, -1))))
-        return 2 * self.limit * torch.sigmoid(self.layer_3(fused).squeeze(-1)) - self.limit, fused
+        layers = [self.layer_1, self.layer_2, self.layer_3]
+        _, fused, last = chain(torch.cat(hidden, -1), layers, [False] * 3, self.drop)
+        return 2 * self.limit * sigmoid(last.squeeze(-1)) - self.limit, fused

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
 
 from avmc_core import schema
 from avmc_core.batches import Batch, Inputs
+from avmc_core.dense import BatchNorm, chain
+from avmc_core.dropout import Dropout
 from avmc_core.models.avmc import AVMC, AVMCSettings
 from avmc_core.models.base import Sizes
 from avmc_core.recurrent import LSTM, frames_of
@@ -28,13 +29,13 @@ class SequenceEncoder(nn.Module):
         super().__init__()
         self.rnn_1 = LSTM(size, hidden, bidirectional=True)
         self.rnn_2 = LSTM(2 * hidden, hidden, bidirectional=True)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.linear = nn.Linear(2 * hidden, hidden)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         outputs, _ = self.rnn_1.over_frames(frames_of(x, lengths), lengths)  # (F, 2h), padding left out
         _, final = self.rnn_2.over_frames(outputs, lengths)  # (B, 2h)
-        return relu(self.linear(self.drop(final)))
+        return chain(final, [self.linear], [True], self.drop)[0]
 
 
 class TextEncoder(nn.Module):
@@ -42,11 +43,11 @@ class TextEncoder(nn.Module):
 
     def __init__(self, size: int, hidden: int, dropout: float):
         super().__init__()
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.linear = nn.Linear(size, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
-        return relu(self.linear(self.drop(x)))
+        return chain(x, [self.linear], [True], self.drop)[0]
 
 
 class Classifier(nn.Module):
@@ -56,22 +57,25 @@ class Classifier(nn.Module):
 
     def __init__(self, size: int, hidden: int, dropout: float):
         super().__init__()
-        self.norm = nn.BatchNorm1d(size)
-        self.drop = nn.Dropout(dropout)
+        self.norm = BatchNorm(size)
+        self.drop = Dropout(dropout)
         self.layer_1 = nn.Linear(size, hidden)
         self.layer_2 = nn.Linear(hidden, hidden)
         self.layer_3 = nn.Linear(hidden, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.from_hidden(self.hidden(x))
+        layers = [self.layer_1, self.layer_2, self.layer_3]
+        return chain(self.norm(x), layers, [True, True, False], self.drop)[-1].squeeze(-1)
+
+    predict = forward
 
     def hidden(self, x: Tensor) -> Tensor:
         """The first hidden layer: (B, h) to (B, hidden)."""
-        return relu(self.layer_1(self.drop(self.norm(x))))
+        return chain(self.norm(x), [self.layer_1], [True], self.drop)[0]
 
     def from_hidden(self, first: Tensor) -> Tensor:
         """The prediction (B,) from the first hidden layer (B, hidden)."""
-        return self.layer_3(relu(self.layer_2(first))).squeeze(-1)
+        return chain(first, [self.layer_2, self.layer_3], [True, False])[-1].squeeze(-1)
 
 
 class AVMCPaper(AVMC):

@@ -8,12 +8,14 @@ from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batches import Batch, Inputs
+from avmc_core.dense import Linear
+from avmc_core.dropout import Dropout
 from avmc_core.mixup import Draw
 from avmc_core.models.avmc import AVMC, AVMCSettings, LinearFusion
 from avmc_core.models.base import Sizes
 from avmc_core.models.layers import Head
 from avmc_core.models.stacked import StackedBiLSTM
-from avmc_core.recurrent import frames_of
+from avmc_core.recurrent import frames_of, frames_of_sets, linear_by_set
 
 if TYPE_CHECKING:
     from transformers import BertModel
@@ -25,10 +27,12 @@ class ProjectedBiLSTM(StackedBiLSTM):
     def __init__(self, size: int, hidden: int, dropout: float):
         super().__init__(hidden, hidden)
         self.linear = nn.Linear(size, hidden)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        return self.over_frames(self.drop(self.linear(frames_of(x, lengths))), lengths)
+        rows = frames_of_sets(lengths)
+        frames = linear_by_set(frames_of(x, lengths), self.linear.weight, self.linear.bias, rows)
+        return self.over_frames(self.drop(frames, rows), lengths)
 
 
 class AVMCSemi(AVMC):
@@ -39,7 +43,7 @@ class AVMCSemi(AVMC):
     def __init__(self, settings: AVMCSettings, sizes: Sizes, encoder: BertModel | None = None):
         super().__init__(settings, sizes, encoder)
         s = settings
-        self.text_encoder = nn.Linear(sizes.text, s.text_hidden)  # no activation (D06)
+        self.text_encoder = Linear(sizes.text, s.text_hidden)  # no activation (D06)
         self.audio_encoder = ProjectedBiLSTM(sizes.audio, s.audio_hidden, s.dropout)
         self.vision_encoder = ProjectedBiLSTM(sizes.vision, s.vision_hidden, s.dropout)
         self.heads = nn.ModuleDict(
@@ -68,4 +72,5 @@ class AVMCSemi(AVMC):
     def loss(self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None) -> dict[str, Tensor]:
         """As in Algorithm 1, but a batch without any labelled clip loses its consistency loss as well (D18)."""
         parts = super().loss(batch, stage, draws)
-        return parts if batch.mask.any() else {name: value * 0.0 for name, value in parts.items()}
+        some = batch.mask.any(-1)
+        return {name: value * some for name, value in parts.items()}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batches import Batch, Inputs
+from avmc_core.dense import Linear
 from avmc_core.errors import InputError
 from avmc_core.mixup import Draw
 from avmc_core.models.avmc import AVMC, AVMCSettings, LinearFusion
@@ -31,7 +32,7 @@ class AVMCSupervised(AVMC):
             raise InputError(
                 "MixupSettings.level", repr(s.mixup.level), "the default: the released network mixes inputs"
             )
-        self.text_encoder = nn.Linear(sizes.text, s.text_hidden)  # no activation (D06)
+        self.text_encoder = Linear(sizes.text, s.text_hidden)  # no activation (D06)
         self.audio_encoder = AveragedEncoder(sizes.audio, s.audio_hidden, s.dropout)
         self.vision_encoder = AveragedEncoder(sizes.vision, s.vision_hidden, s.dropout)
         self.heads = nn.ModuleDict(
@@ -45,11 +46,11 @@ class AVMCSupervised(AVMC):
         self.fusion = LinearFusion(s.text_post + s.audio_post + s.vision_post, s.fusion_post, s.post_dropout, limit=1.0)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        encoded = {
-            "text": self.text_encoder(self.text(batch)),
-            "audio": self.audio_encoder(batch.audio),
-            "vision": self.vision_encoder(batch.vision),
-        }
+        return self._predict(self.text_encoder(self.text(batch)), batch.audio, batch.vision)
+
+    def _predict(self, text: Tensor, audio: Tensor, vision: Tensor) -> dict[str, Tensor]:
+        """From the encoded text and the other inputs, (B, D) each, or as many passes over the batch, (P, B, D)."""
+        encoded = {"text": text, "audio": self.audio_encoder(audio), "vision": self.vision_encoder(vision)}
         output, hidden = {}, []
         for task, modality in schema.MODALITY_OF_TASK.items():
             output[task], _, second = self.heads[modality](encoded[modality])
@@ -62,17 +63,31 @@ class AVMCSupervised(AVMC):
         """Regression, and again with one modality's inputs mixed, all four task weights each time (D09).
 
         M and the mixed modality's task are compared with both clips' labels, the two errors weighted by lambda and
-        1 - lambda: for an absolute error that is not the error against the mixed label of Equation 3 (D52).
+        1 - lambda: for an absolute error that is not the error against the mixed label of Equation 3 (D52). The passes go through
+        the network as one, each with its own batch statistics and dropout.
         """
-        parts = {"regression": self.regression(self(batch), batch.labels, batch.mask)}
-        draws = draws or self.draws(len(batch), batch.mask.device)
-        for modality, (task, _) in self.mixed_modalities.items():
+        mixed = self.mixed_modalities
+        draws = draws or self.draws(batch.mask.shape[-1], batch.mask.device)
+        inputs = {
+            name: torch.stack([x, *(draws[other].mix(x) if other == name else x for other in mixed)], -3)
+            for name, x in (("audio", batch.audio), ("vision", batch.vision))
+        }
+        output = self._predict(self._text(batch, 1 + len(mixed)), **inputs)
+        passes = [{task: output[task].select(-2, number) for task in self.task_weights} for number in range(1 + len(mixed))]
+        parts = {"regression": self.regression(passes[0], batch.labels, batch.mask)}
+        for (modality, (task, _)), said in zip(mixed.items(), passes[1:], strict=True):
             draw = draws[modality]
-            output = self(replace(batch, **{modality: draw.mix(getattr(batch, modality))}))
-            partners = batch.labels.clone()
             columns = [schema.TASKS.index("M"), schema.TASKS.index(task)]
-            partners[:, columns] = batch.labels[draw.partner][:, columns]
-            parts[f"mix_{modality}"] = self.regression(output, batch.labels, batch.mask, draw.weight) + self.regression(
-                output, partners, batch.mask, 1 - draw.weight
+            partners = batch.labels.clone()
+            partners[..., columns] = draw.partners(batch.labels)[..., columns]
+            parts[f"mix_{modality}"] = self.regression(said, batch.labels, batch.mask, draw.weight) + self.regression(
+                said, partners, batch.mask, 1 - draw.weight
             )
         return {"total": sum(parts.values()), **parts}
+
+    def _text(self, batch: Batch, passes: int) -> Tensor:
+        """The encoded text of each pass, (P, B, h): the same, unless the text encoder drops out (D16)."""
+        if self.text.draws:
+            return torch.stack([self.text_encoder(self.text(batch)) for _ in range(passes)], -3)
+        encoded = self.text_encoder(batch.text)
+        return torch.stack([encoded] * passes, -3)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
+from avmc_core.adam import Adam
 from avmc_core.batches import Batch, Inputs
 from avmc_core.settings import check
 
@@ -75,6 +76,12 @@ class Model(nn.Module):
     settings: object  # a frozen dataclass with a field ``training: Training``
 
     @property
+    def stackable(self) -> bool:
+        """Whether seeds can be trained side by side in one network (``together``): forward and losses take weights, and clips, with
+        a leading axis of seeds, draw through ``draws`` alone, and keep nothing outside parameters and buffers."""
+        return False
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks that the losses train; what the network says of others means nothing."""
         return schema.TASKS
@@ -117,4 +124,4 @@ def l1(prediction: Tensor, target: Tensor) -> Tensor:
 
 def adam(*groups: dict) -> torch.optim.Adam:
     """Adam with the reference's constants; weight decay is the L2 term added to the gradient. Groups: params, lr, weight_decay."""
-    return torch.optim.Adam(list(groups), betas=(0.9, 0.999), eps=1e-8, fused=True)
+    return Adam(list(groups))

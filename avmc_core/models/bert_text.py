@@ -37,6 +37,11 @@ class Text(nn.Module):
         frozen = mode == "frozen_dropout"
         self.noisy = (check_encoder(encoder, width).requires_grad_(False).train(),) if frozen else ()
 
+    @property
+    def draws(self) -> bool:
+        """Whether two calls in training give different features."""
+        return self.training and (self.encoder is not None or bool(self.noisy))
+
     def forward(self, batch: Batch) -> Tensor:
         if self.encoder is not None:
             return self._read(self.encoder, batch)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.functional import relu
+
+from avmc_core.dense import BatchNorm, chain
+from avmc_core.dropout import Dropout
 
 
 class AveragedEncoder(nn.Module):
@@ -11,17 +13,15 @@ class AveragedEncoder(nn.Module):
 
     def __init__(self, size: int, hidden: int, dropout: float):
         super().__init__()
-        self.norm = nn.BatchNorm1d(size)
-        self.drop = nn.Dropout(dropout)
+        self.norm = BatchNorm(size)
+        self.drop = Dropout(dropout)
         self.linear_1 = nn.Linear(size, hidden)
         self.linear_2 = nn.Linear(hidden, hidden)
         self.linear_3 = nn.Linear(hidden, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.drop(self.norm(x))
-        for layer in (self.linear_1, self.linear_2, self.linear_3):
-            x = relu(layer(x))
-        return x
+        layers = [self.linear_1, self.linear_2, self.linear_3]
+        return chain(self.norm(x), layers, [True] * 3, self.drop)[-1]
 
 
 class Head(nn.Module):
@@ -29,20 +29,24 @@ class Head(nn.Module):
 
     def __init__(self, size: int, hidden: int, dropout: float):
         super().__init__()
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.layer_1 = nn.Linear(size, hidden)
         self.layer_2 = nn.Linear(hidden, hidden)
         self.layer_3 = nn.Linear(hidden, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        first = self.hidden(x)
-        second = relu(self.layer_2(first))
-        return self.layer_3(second).squeeze(-1), first, second
+        layers = [self.layer_1, self.layer_2, self.layer_3]
+        first, second, prediction = chain(x, layers, [True, True, False], self.drop)
+        return prediction.squeeze(-1), first, second
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The prediction (B,) alone."""
+        return self(x)[0]
 
     def hidden(self, x: Tensor) -> Tensor:
         """The first hidden layer: (B, D) to (B, h)."""
-        return relu(self.layer_1(self.drop(x)))
+        return chain(x, [self.layer_1], [True], self.drop)[0]
 
     def from_hidden(self, first: Tensor) -> Tensor:
         """The prediction (B,) from the first hidden layer (B, h)."""
-        return self.layer_3(relu(self.layer_2(first))).squeeze(-1)
+        return chain(first, [self.layer_2, self.layer_3], [True, False])[-1].squeeze(-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from avmc_core.recurrent import LSTM, frames_of
+from avmc_core.recurrent import LSTM, frames_of, frames_of_sets, norm_by_set
 
 
 class StackedBiLSTM(nn.Module):
@@ -23,6 +23,7 @@ class StackedBiLSTM(nn.Module):
     def over_frames(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """The same on frames (F, D) without padding."""
         outputs, first = self.rnn_1.over_frames(frames, lengths)  # (F, 2h), (B, 2h)
-        _, second = self.rnn_2.over_frames(self.norm(outputs), lengths)
+        normed = norm_by_set(self.norm, outputs, frames_of_sets(lengths))
+        _, second = self.rnn_2.over_frames(normed, lengths)
         # forward states of both layers, then backward ones
-        return torch.stack((first, second), 1).unflatten(2, (2, -1)).transpose(1, 2).flatten(1)
+        return torch.stack((first, second), -2).unflatten(-1, (2, -1)).transpose(-3, -2).flatten(-3)

@@ -2,6 +2,7 @@
  *
  * Frames of all clips lie one after the other (F rows). Clips are taken ROWS at a time, neighbours in length; each group of
  * clips and each direction is independent of the others, so threads need no barrier and results do not depend on their number.
+ * Several sets of clips, each with weights of its own (seeds side by side), are as independent: a set gives the same alone.
  * The hidden size is a multiple of LANES. Compiled and called by compiled.py; recurrent.py holds the rest of the layer.
  */
 #include <string.h>
@@ -26,8 +27,8 @@ static inline void multiply(float *c, const float *a, const float *b, int64_t k,
 }
 
 typedef struct {
-    int64_t clips, directions, hidden, threads;
-    const int64_t *order, *start, *length; /* clips by length; first frame and frames of each clip */
+    int64_t sets, clips, directions, hidden, threads; /* clips: of a set */
+    const int64_t *order, *start, *length; /* of each set, its clips by length; first frame and frames of each clip */
 } Shape;
 
 /* Frame that clip reads at a step of a direction, or -1 after its end. */
@@ -36,11 +37,14 @@ static inline int64_t frame(const Shape *s, int64_t clip, int64_t direction, int
     return s->start[clip] + (direction ? s->length[clip] - 1 - step : step);
 }
 
-/* The clips of a group (-1: none), and the number of steps of the longest. */
+static inline int64_t groups_of(const Shape *s) { return (s->clips + ROWS - 1) / ROWS; }
+
+/* The clips of a group (-1: none), and the number of steps of the longest. Groups are counted through all sets. */
 static inline int64_t members(const Shape *s, int64_t group, int64_t *clip) {
+    const int64_t set = group / groups_of(s), first = group % groups_of(s) * ROWS;
     int64_t steps = 0;
     for (int r = 0; r < ROWS; r++) {
-        clip[r] = group * ROWS + r < s->clips ? s->order[group * ROWS + r] : -1;
+        clip[r] = first + r < s->clips ? s->order[set * s->clips + first + r] : -1;
         if (clip[r] >= 0 && s->length[clip[r]] > steps) steps = s->length[clip[r]];
     }
     return steps;
@@ -52,20 +56,20 @@ static inline void fetch(const float *p, int64_t n) {
 }
 
 /* gates (F, directions, 4, hidden): on entry W_ih x, on return i, f, g, o after their nonlinearity.
- * bias (directions, 4, hidden). cell, out (F, directions, hidden): c and h. weight (directions, hidden, 4 hidden): W_hh
- * transposed. */
+ * bias (sets, directions, 4, hidden). cell, out (F, directions, hidden): c and h. weight (sets, directions, hidden,
+ * 4 hidden): W_hh transposed. */
 void lstm_forward(const Shape *s, float *gates, const float *bias, float *cell, float *out, const float *weight) {
-    const int64_t h = s->hidden, groups = (s->clips + ROWS - 1) / ROWS;
+    const int64_t h = s->hidden, groups = groups_of(s);
 #pragma omp parallel for schedule(dynamic) num_threads(s->threads)
-    for (int64_t unit = 0; unit < groups * s->directions; unit++) {
+    for (int64_t unit = 0; unit < s->sets * groups * s->directions; unit++) {
         const unsigned before = flush_denormals();
-        const int64_t d = unit % s->directions;
+        const int64_t d = unit % s->directions, own = unit / s->directions / groups * s->directions + d; /* weights */
         int64_t clip[ROWS], steps = members(s, unit / s->directions, clip);
         float state[ROWS * h], memory[ROWS * h], recurrent[ROWS * 4 * h];
         memset(state, 0, sizeof state), memset(memory, 0, sizeof memory);
-        const float *b = bias + d * 4 * h;
+        const float *b = bias + own * 4 * h;
         for (int64_t step = 0; step < steps; step++) {
-            multiply(recurrent, state, weight + d * 4 * h * h, h, 4 * h);
+            multiply(recurrent, state, weight + own * 4 * h * h, h, 4 * h);
             for (int r = 0; r < ROWS; r++) {
                 const int64_t f = frame(s, clip[r], d, step), at = f * s->directions + d;
                 if (f < 0) continue;
@@ -88,14 +92,14 @@ void lstm_forward(const Shape *s, float *gates, const float *bias, float *cell, 
 }
 
 /* From the gradients of out and, unless it is null, of cell, (F, directions, hidden) both, that of the gates before their
- * nonlinearity, d_gates. weight (directions, 4 hidden, hidden): W_hh. */
+ * nonlinearity, d_gates. weight (sets, directions, 4 hidden, hidden): W_hh. */
 void lstm_backward(const Shape *s, const float *gates, const float *cell, const float *d_out, const float *d_cell,
                    float *d_gates, const float *weight) {
-    const int64_t h = s->hidden, groups = (s->clips + ROWS - 1) / ROWS;
+    const int64_t h = s->hidden, groups = groups_of(s);
 #pragma omp parallel for schedule(dynamic) num_threads(s->threads)
-    for (int64_t unit = 0; unit < groups * s->directions; unit++) {
+    for (int64_t unit = 0; unit < s->sets * groups * s->directions; unit++) {
         const unsigned before = flush_denormals();
-        const int64_t d = unit % s->directions;
+        const int64_t d = unit % s->directions, own = unit / s->directions / groups * s->directions + d; /* weights */
         int64_t clip[ROWS], steps = members(s, unit / s->directions, clip);
         float d_state[ROWS * h], d_memory[ROWS * h], d_recurrent[ROWS * 4 * h];
         memset(d_state, 0, sizeof d_state), memset(d_memory, 0, sizeof d_memory);
@@ -122,7 +126,7 @@ void lstm_backward(const Shape *s, const float *gates, const float *cell, const 
                 }
                 memcpy(d_gates + at * 4 * h, dz, 4 * h * sizeof(float));
             }
-            multiply(d_state, d_recurrent, weight + d * 4 * h * h, 4 * h, h);
+            multiply(d_state, d_recurrent, weight + own * 4 * h * h, 4 * h, h);
         }
         restore_denormals(before);
     }

@@ -1,0 +1,244 @@
+/* Small layers for one or several sets of weights at once (seeds side by side): chains of linear layers, batch norm, Adam.
+ *
+ * Nothing of one set enters another's arithmetic, and no number's arithmetic depends on where in memory it lies: a set computes
+ * the same bytes alone, in company and on any number of threads. Called by dense.py and adam.py.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "vector.h"
+
+enum { TILE = 4, PANEL = 2 * LANES };
+
+/* The first n numbers at p, the others zero; and back. */
+static inline vec get(const float *p, int64_t n) {
+    if (n >= LANES) return load(p);
+    float part[LANES] = {0};
+    memcpy(part, p, n * sizeof(float));
+    return load(part);
+}
+
+static inline void put(float *p, vec v, int64_t n) {
+    if (n >= LANES) { store(p, v); return; }
+    float part[LANES];
+    store(part, v);
+    memcpy(p, part, n * sizeof(float));
+}
+
+static inline int64_t panels(int64_t n) { return (n + PANEL - 1) / PANEL; }
+
+/* b (k, n), its steps from row to row and column to column given, in panels of PANEL columns, the last one filled with zeros. */
+static void pack(float *to, const float *b, int64_t k, int64_t n, int64_t row, int64_t column) {
+    for (int64_t j = 0; j < n; j += PANEL, to += k * PANEL) {
+        const int64_t width = n - j < PANEL ? n - j : PANEL;
+        if (width < PANEL) memset(to, 0, k * PANEL * sizeof(float));
+        for (int64_t i = 0; i < k; i++) {
+            const float *from = b + i * row + j * column;
+            if (column == 1) memcpy(to + i * PANEL, from, width * sizeof(float));
+            else for (int64_t l = 0; l < width; l++) to[i * PANEL + l] = from[l * column];
+        }
+    }
+}
+
+/* c (m, n) = a (m, k) b (k, n), b packed, plus bias (n) unless it is null, negative numbers made zero if asked for. */
+static void product(float *c, int64_t m, int64_t n, const float *a, int64_t row, int64_t column, int64_t k, const float *b,
+                    const float *bias, int64_t relu) {
+    for (int64_t j = 0; j < n; j += PANEL, b += k * PANEL) {
+        const vec bias0 = bias ? get(bias + j, n - j) : all(0.0f);
+        const vec bias1 = bias && n - j > LANES ? get(bias + j + LANES, n - j - LANES) : all(0.0f);
+        for (int64_t top = 0; top < m; top += TILE) {
+            const float *from[TILE];
+            vec left[TILE], right[TILE];
+            for (int r = 0; r < TILE; r++) {
+                from[r] = a + (top + r < m ? top + r : m - 1) * row;
+                left[r] = right[r] = all(0.0f);
+            }
+            for (int64_t i = 0; i < k; i++) {
+                const vec b0 = load(b + i * PANEL), b1 = load(b + i * PANEL + LANES);
+                for (int r = 0; r < TILE; r++) {
+                    const float x = from[r][i * column];
+                    left[r] += x * b0, right[r] += x * b1;
+                }
+            }
+            for (int r = 0; r < TILE && top + r < m; r++) {
+                vec u = left[r] + bias0, v = right[r] + bias1;
+                if (relu) u = choose(u < 0.0f, all(0.0f), u), v = choose(v < 0.0f, all(0.0f), v); /* NaN stays */
+                float *to = c + (top + r) * n + j;
+                put(to, u, n - j);
+                if (n - j > LANES) put(to + LANES, v, n - j - LANES);
+            }
+        }
+    }
+}
+
+typedef struct {
+    int64_t sets, rows, layers, threads;
+    const int64_t *width, *relu; /* of the input and each layer's output (layers + 1); of each layer, 0 or 1 */
+    const int16_t *bits;         /* of the input's dropout, one an element: dropped below least, else times scale; or null */
+    int64_t least;
+    float scale;
+} Chain;
+
+static int64_t widest(const Chain *s) {
+    int64_t n = 0;
+    for (int64_t l = 0; l <= s->layers; l++) n = s->width[l] > n ? s->width[l] : n;
+    return n;
+}
+
+static void drop(const Chain *s, float *to, const float *from, int64_t first, int64_t n) {
+    for (int64_t i = 0; i < n; i++) to[i] = s->bits[first + i] >= s->least ? from[i] * s->scale : 0.0f;
+}
+
+/* x (sets, rows, width[0]); weight of a layer (sets, out, in), bias (sets, out), its output y (sets, rows, out). kept: x after
+ * dropout, unless bits is null. */
+void chain_forward(const Chain *s, const float *x, float *kept, const float *const *weight, const float *const *bias,
+                   float *const *y) {
+    const int64_t most = panels(widest(s)) * PANEL;
+#pragma omp parallel for schedule(dynamic) num_threads(s->threads)
+    for (int64_t set = 0; set < s->sets; set++) {
+        const unsigned before = flush_denormals();
+        const int64_t first = set * s->rows * s->width[0];
+        float *packed = malloc(most * most * sizeof(float));
+        if (s->bits) drop(s, kept + first, x + first, first, s->rows * s->width[0]);
+        const float *from = (s->bits ? kept : x) + first;
+        for (int64_t l = 0; l < s->layers; l++) {
+            const int64_t in = s->width[l], out = s->width[l + 1];
+            float *to = y[l] + set * s->rows * out;
+            pack(packed, weight[l] + set * out * in, in, out, 1, in);
+            product(to, s->rows, out, from, in, 1, in, packed, bias[l] + set * out, s->relu[l]);
+            from = to;
+        }
+        free(packed);
+        restore_denormals(before);
+    }
+}
+
+/* From the gradients of the outputs (null: none), those of x (null: not wanted), weights and biases, all layers up to the last
+ * one that has a gradient. x: after dropout. */
+void chain_backward(const Chain *s, const float *x, const float *const *weight, const float *const *y,
+                    const float *const *d_y, float *d_x, float *const *d_weight, float *const *d_bias) {
+    const int64_t wide = widest(s), most = panels(wide) * PANEL, tall = s->rows > most ? s->rows : most;
+    int64_t last = s->layers - 1;
+    while (!d_y[last]) last--;
+#pragma omp parallel for schedule(dynamic) num_threads(s->threads)
+    for (int64_t set = 0; set < s->sets; set++) {
+        const unsigned before = flush_denormals();
+        float *packed = malloc(tall * most * sizeof(float)), *d = malloc(s->rows * wide * sizeof(float));
+        float *below = malloc(s->rows * wide * sizeof(float));
+        for (int64_t l = last; l >= 0; l--) {
+            const int64_t in = s->width[l], out = s->width[l + 1], n = s->rows * out;
+            const float *own = d_y[l] ? d_y[l] + set * n : NULL, *said = y[l] + set * n;
+            const float *from = l ? y[l - 1] + set * s->rows * in : x + set * s->rows * in;
+            for (int64_t i = 0; i < n; i++) {
+                const float sum = (l < last ? below[i] : 0.0f) + (own ? own[i] : 0.0f);
+                d[i] = s->relu[l] && !(said[i] > 0.0f) ? 0.0f : sum;
+            }
+            float *to = d_bias[l] + set * out;
+            memset(to, 0, out * sizeof(float));
+            for (int64_t r = 0; r < s->rows; r++)
+                for (int64_t j = 0; j < out; j++) to[j] += d[r * out + j];
+            pack(packed, from, s->rows, in, in, 1);
+            product(d_weight[l] + set * out * in, out, in, d, 1, out, s->rows, packed, NULL, 0);
+            if (!l && !d_x) break;
+            pack(packed, weight[l] + set * out * in, out, in, in, 1);
+            product(l ? below : d_x + set * s->rows * in, s->rows, in, d, out, 1, out, packed, NULL, 0);
+        }
+        const int64_t first = set * s->rows * s->width[0];
+        if (d_x && s->bits) drop(s, d_x + first, d_x + first, first, s->rows * s->width[0]);
+        free(packed), free(d), free(below);
+        restore_denormals(before);
+    }
+}
+
+typedef struct {
+    int64_t sets, groups, rows, width, training, threads;
+    float eps, momentum;
+} Norm;
+
+/* Batch norm of x (sets, groups, rows, width): each group of rows by its own mean and deviation, which go, group after group,
+ * into the running ones (sets, width), or outside training by those. weight, bias (sets, width). Returns y and, as large as a
+ * row of each group, the mean and 1 / deviation used. */
+void norm_forward(const Norm *s, const float *x, const float *weight, const float *bias, float *running_mean,
+                  float *running_variance, float *y, float *mean, float *scale) {
+    const int64_t w = s->width;
+#pragma omp parallel for schedule(dynamic) num_threads(s->threads)
+    for (int64_t set = 0; set < s->sets; set++)
+        for (int64_t group = set * s->groups; group < (set + 1) * s->groups; group++)
+            for (int64_t j = 0; j < w; j += LANES) {
+                const int64_t n = w - j, at = set * w + j;
+                const float *from = x + group * s->rows * w + j;
+                vec m = get(running_mean + at, n), v = get(running_variance + at, n), r;
+                if (s->training) {
+                    vec total = all(0.0f), squares = all(0.0f);
+                    for (int64_t i = 0; i < s->rows; i++) total += get(from + i * w, n);
+                    total /= (float)s->rows;
+                    for (int64_t i = 0; i < s->rows; i++) {
+                        const vec away = get(from + i * w, n) - total;
+                        squares += away * away;
+                    }
+                    const vec unbiased = squares / (float)(s->rows - 1);
+                    put(running_mean + at, (1.0f - s->momentum) * m + s->momentum * total, n);
+                    put(running_variance + at, (1.0f - s->momentum) * v + s->momentum * unbiased, n);
+                    m = total, v = squares / (float)s->rows;
+                }
+                for (int l = 0; l < LANES; l++) r[l] = 1.0f / sqrtf(v[l] + s->eps);
+                put(mean + group * w + j, m, n), put(scale + group * w + j, r, n);
+                const vec gain = r * get(weight + at, n), shift = get(bias + at, n) - m * gain;
+                for (int64_t i = 0; i < s->rows; i++)
+                    put(y + group * s->rows * w + i * w + j, get(from + i * w, n) * gain + shift, n);
+            }
+}
+
+/* From d_y, as large as x, the gradients of x (null: not wanted), weight and bias. */
+void norm_backward(const Norm *s, const float *x, const float *weight, const float *mean, const float *scale, const float *d_y,
+                   float *d_x, float *d_weight, float *d_bias) {
+    const int64_t w = s->width;
+#pragma omp parallel for schedule(dynamic) num_threads(s->threads)
+    for (int64_t set = 0; set < s->sets; set++)
+        for (int64_t j = 0; j < w; j += LANES) {
+            const int64_t n = w - j;
+            vec whole_weight = all(0.0f), whole_bias = all(0.0f);
+            for (int64_t group = set * s->groups; group < (set + 1) * s->groups; group++) {
+                const int64_t first = group * s->rows * w + j;
+                const vec m = get(mean + group * w + j, n), r = get(scale + group * w + j, n);
+                vec total = all(0.0f), with = all(0.0f);
+                for (int64_t i = 0; i < s->rows; i++) {
+                    const vec d = get(d_y + first + i * w, n);
+                    total += d, with += d * ((get(x + first + i * w, n) - m) * r);
+                }
+                whole_weight += with, whole_bias += total;
+                if (!d_x) continue;
+                const vec gain = r * get(weight + set * w + j, n), count = all((float)s->rows);
+                for (int64_t i = 0; i < s->rows; i++) {
+                    vec d = get(d_y + first + i * w, n);
+                    if (s->training) d -= (total + (get(x + first + i * w, n) - m) * r * with) / count;
+                    put(d_x + first + i * w, d * gain, n);
+                }
+            }
+            put(d_weight + set * w + j, whole_weight, n), put(d_bias + set * w + j, whole_bias, n);
+        }
+}
+
+typedef struct {
+    int64_t tensors;
+    const int64_t *size;
+    float decay, keep_mean, keep_square, step, root, eps; /* step: rate / (1 - beta1^t); root: sqrt(1 - beta2^t) */
+} Adam;
+
+/* One step of Adam on so many tensors, with weight decay as an L2 term of the gradient. */
+void adam_step(const Adam *s, float *const *parameter, const float *const *gradient, float *const *mean,
+               float *const *square) {
+    const unsigned before = flush_denormals();
+    for (int64_t t = 0; t < s->tensors; t++)
+        for (int64_t i = 0; i < s->size[t]; i += LANES) {
+            const int64_t n = s->size[t] - i;
+            const vec p = get(parameter[t] + i, n), g = get(gradient[t] + i, n) + s->decay * p;
+            const vec m = get(mean[t] + i, n) * s->keep_mean + (1.0f - s->keep_mean) * g;
+            const vec v = get(square[t] + i, n) * s->keep_square + (1.0f - s->keep_square) * g * g;
+            vec root;
+            for (int l = 0; l < LANES; l++) root[l] = sqrtf(v[l]);
+            put(mean[t] + i, m, n), put(square[t] + i, v, n);
+            put(parameter[t] + i, p - s->step * m / (root / s->root + s->eps), n);
+        }
+    restore_denormals(before);
+}
