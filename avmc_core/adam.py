@@ -42,7 +42,11 @@ class Adam(torch.optim.Adam):
             constants = (group["weight_decay"], beta_1, beta_2, rate, root, group["eps"])
             settings = _Settings(len(numbers), ctypes.addressof(sizes), *constants)
             own = [parameters[n] for n in numbers]
-            tensors = (own, [p.grad for p in own], *([states[n][k] for n in numbers] for k in ("exp_avg", "exp_avg_sq")))
+            tensors = (
+                own,
+                [p.grad for p in own],
+                *([states[n][k] for n in numbers] for k in ("exp_avg", "exp_avg_sq")),
+            )
             pointers = ((ctypes.c_void_p * len(numbers))(*(t.data_ptr() for t in part)) for part in tensors)
             kernels().adam_step(ctypes.byref(settings), *pointers)
 

@@ -17,11 +17,13 @@ from torch.nn.functional import batch_norm, linear, pad
 
 from avmc_core.compiled import kernels
 from avmc_core.draws import bits
-from avmc_core.dropout import Dropout, dropout, least
+from avmc_core.dropout import dropout, least
 
 
 def chain(x: Tensor, layers: Sequence[nn.Linear], relu: Sequence[bool], drop: nn.Dropout | None = None) -> list[Tensor]:
-    """The outputs of all layers, one applied to the other, each after its ReLU where it has one; dropout on the input x (..., D)."""
+    """The outputs (..., H) of all layers, one applied to the other, each after its ReLU where it has one.
+
+    x (..., D) goes through the dropout first."""
     p = drop.p if drop is not None and drop.training else 0.0
     if _fused(x, *(layer.weight for layer in layers)):
         parameters = [p for layer in layers for p in (layer.weight, layer.bias)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,11 +17,12 @@ from avmc_core.batches import Inputs, SplitData
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
-from avmc_core.models.base import Sizes
+from avmc_core.models.base import Model, Sizes
 from avmc_core.protocol import PUBLISHED, Protocol
 from avmc_core.sealed import write_sealed
 from avmc_core.settings import as_dict
-from avmc_core.training import TrainingFailed, predict, train, write_tensors
+from avmc_core.together import stackable, train_together
+from avmc_core.training import Progress, TrainingFailed, predict, train, write_tensors
 
 
 def sizes_of(store: Store) -> Sizes:
@@ -84,40 +85,78 @@ def execute(
     ``folder``, beside the trainer's state (a kill from here on costs no training), and returns the outcome: status, reason,
     epochs, best_epoch, seconds, parameters, history, scores."""
     start = time.perf_counter()
-    sizes = sizes_of(data.store)
-    outcome = {
-        "status": "done",
-        "reason": "",
-        "epochs": 0,
-        "best_epoch": 0,
-        "parameters": 0,
-        "history": [],
-        "scores": {},
-    }
     with deterministic(threads):
         if hasattr(build, "fit_predict"):
-            predictions = build(settings, sizes).fit_predict({name: data.split(name) for name in schema.SPLITS})
-        else:
+            model = build(settings, sizes_of(data.store))
+            predictions = model.fit_predict({name: data.split(name) for name in schema.SPLITS})
+            return {**OUTCOME, "scores": _scored(predictions, data, folder), "seconds": time.perf_counter() - start}
+        try:
+            model, progress = train(
+                network(build, settings, data.store), data, seed, folder, device=device, progress_bar=progress_bar
+            )
+        except TrainingFailed as error:
+            return _failed(error)
+        return _outcome(model, progress, settings, data, folder, device)
+
+
+def execute_together(
+    build: Callable, settings: object, data: StoreData, seeds: Sequence[int], folders: Sequence[Path], threads: int = 1
+) -> Iterator[tuple[int, dict]]:
+    """``execute`` for seeds that are trained side by side on a CPU (``together``, where ``trains_together`` says so), a folder a
+    seed: yields the number of each seed as it ends, with its outcome. To be used up at once."""
+    with deterministic(threads):
+        for number, seed in train_together(network(build, settings, data.store), data, seeds, folders):
             try:
-                model, progress = train(
-                    network(build, settings, data.store), data, seed, folder, device=device, progress_bar=progress_bar
-                )
+                outcome = _outcome(seed.trained(), seed.progress, settings, data, folders[number], "cpu")
             except TrainingFailed as error:
-                return outcome | {"status": "failed", "reason": str(error), "seconds": error.seconds}
-            start = time.perf_counter() - progress.seconds  # those of processes before this one included
-            predictions = {name: predict(model, data(name, model.inputs), device) for name in schema.SPLITS}
-            facts = {"settings": as_dict(settings), "sizes": as_dict(sizes)}
-            write_tensors(folder / "model.safetensors", model.state_dict(), facts)
-            outcome |= {
-                "epochs": progress.epoch,
-                "best_epoch": progress.best_epoch,
-                "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-                "history": progress.history,
-            }
-    outcome["scores"] = {name: scores(data.split(name), predictions[name]) for name in schema.SPLITS}
+                outcome = _failed(error)
+            yield number, outcome
+
+
+def trains_together(build: Callable, settings: object, store: Store, device: str = "cpu") -> bool:
+    """Whether runs of this model with these settings that differ in their seed alone can be trained together."""
+    if hasattr(build, "fit_predict") or reads_tokens(settings):
+        return False
+    return stackable(network(build, settings, store), device)
+
+
+OUTCOME = {
+    "status": "done",
+    "reason": "",
+    "epochs": 0,
+    "best_epoch": 0,
+    "parameters": 0,
+    "history": [],
+    "scores": {},
+}
+
+
+def _failed(error: TrainingFailed) -> dict:
+    return {**OUTCOME, "status": "failed", "reason": str(error), "seconds": error.seconds}
+
+
+def _outcome(model: Model, progress: Progress, settings: object, data: StoreData, folder: Path, device: str) -> dict:
+    """What comes out of a finished training, written into its folder."""
+    start = time.perf_counter() - progress.seconds  # those of processes before this one included
+    predictions = {name: predict(model, data(name, model.inputs), device) for name in schema.SPLITS}
+    facts = {"settings": as_dict(settings), "sizes": as_dict(sizes_of(data.store))}
+    write_tensors(folder / "model.safetensors", model.state_dict(), facts)
+    return {
+        **OUTCOME,
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch,
+        "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "history": progress.history,
+        "scores": _scored(predictions, data, folder),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def _scored(predictions: dict[str, dict[str, np.ndarray]], data: StoreData, folder: Path) -> dict:
+    """The scores of the predictions of each split, which are written into the folder."""
     flat = {f"{name}.{task}": p for name, tasks in predictions.items() for task, p in tasks.items()}
     write_sealed(folder / "predictions.safetensors", flat)
-    return outcome | {"seconds": time.perf_counter() - start}
+    return {name: scores(data.split(name), predictions[name]) for name in schema.SPLITS}
 
 
 def network(build: Callable, settings: object, store: Store) -> Callable:

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -22,9 +22,18 @@ from tqdm import tqdm
 from avmc_core import registry, warm_start
 from avmc_core.data.store import Store, open_store, verify_store
 from avmc_core.errors import InputError, RunsLost
-from avmc_core.execution import StoreData, encoder_identity, execute, network, reads_tokens
+from avmc_core.execution import (
+    StoreData,
+    encoder_identity,
+    execute,
+    execute_together,
+    network,
+    reads_tokens,
+    trains_together,
+)
 from avmc_core.home import home
 from avmc_core.models.base import Model
+from avmc_core.protocol import PUBLISHED
 from avmc_core.runs import WEIGHTS, Record, Run, RunStore, environment, provenance
 from avmc_core.sealed import read_sealed
 from avmc_core.settings import as_dict
@@ -91,24 +100,72 @@ def run_one(
                 outcome = execute(
                     build, settings, seen, run.seed, folder, device=device, threads=threads, progress_bar=progress_bar
                 )
-                record = Record(
-                    key=key,
-                    model=run.model,
-                    seed=run.seed,
-                    settings=as_dict(settings),
-                    data={
-                        "digest": store.digest,
-                        "kind": "simulated" if store.simulated else "real",
-                        "protocol": as_dict(run.protocol),
-                        "init": warm_start.identity(run.init) if run.init else "",
-                        "encoder": encoder_identity(settings, store),
-                    },
-                    code=provenance(run),
-                    environment=environment(device, threads),
-                    **outcome,
-                )
-                return runs.publish(folder, record)
+                return runs.publish(folder, _record(run, key, store, device, threads, outcome))
         time.sleep(0.2)
+
+
+def _record(run: Run, key: str, store: Store, device: str, threads: int, outcome: dict) -> Record:
+    return Record(
+        key=key,
+        model=run.model,
+        seed=run.seed,
+        settings=as_dict(run.settings),
+        data={
+            "digest": store.digest,
+            "kind": "simulated" if store.simulated else "real",
+            "protocol": as_dict(run.protocol),
+            "init": warm_start.identity(run.init) if run.init else "",
+            "encoder": encoder_identity(run.settings, store),
+        },
+        code=provenance(run),
+        environment=environment(device, threads),
+        **outcome,
+    )
+
+
+def run_together(
+    company: Sequence[Run], data: StoreData, runs: RunStore, *, device: str = "cpu", threads: int = 1
+) -> list[Record]:
+    """The records of one run, or of several that can be trained side by side (``companies``), as ``run_one`` gives them; each is
+    kept as soon as its training ends. Runs that another process is computing are waited for in the end."""
+    if len(company) > 1:
+        with ExitStack() as claims:
+            folders: dict[Run, Path] = {}
+            for run in company:
+                key = run.key(data.store, device, threads)
+                folder = claims.enter_context(runs.claim(key)) if runs.get(key) is None else None
+                if folder is not None and runs.get(key) is None and runs.recover(folder) is None:
+                    folders[run] = folder
+            own, first = list(folders), company[0]
+            seeds, build = [run.seed for run in own], registry.builder(first.model)
+            for number, outcome in execute_together(build, first.settings, data, seeds, [*folders.values()], threads):
+                run, folder = own[number], folders[own[number]]
+                runs.publish(
+                    folder, _record(run, run.key(data.store, device, threads), data.store, device, threads, outcome)
+                )
+    return [run_one(run, data, runs, device=device, threads=threads) for run in company]
+
+
+LARGE = 1000  # training clips, from which on a training takes longer than another process to start
+
+
+def companies(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[list[Run]]:
+    """The runs in parts that are trained side by side: neighbours or not, runs that differ in their seed alone, where model and
+    data allow it; the others alone. There are at least ``jobs`` parts where that pays."""
+    alike: dict[Run, list[Run]] = {}
+    for run in grid:
+        alike.setdefault(replace(run, seed=0), []).append(run)
+    parts: list[list[Run]] = []
+    for same in alike.values():
+        first = same[0]
+        shared = first.protocol == PUBLISHED and not first.init and len({run.seed for run in same}) == len(same)
+        if len(same) > 1 and shared and trains_together(registry.builder(first.model), first.settings, store, device):
+            split = -(-jobs // len(alike)) if len(store.split("train").labels) >= LARGE else 1
+            size = -(-len(same) // split)
+            parts += [same[start : start + size] for start in range(0, len(same), size)]
+        else:
+            parts += [[run] for run in same]
+    return parts
 
 
 class Executor(Protocol):
@@ -165,25 +222,26 @@ class Local:
     def __call__(
         self, missing: Sequence[Run], store: Store, runs: RunStore, device: str, threads: int
     ) -> Iterator[tuple[Run, Record]]:
-        jobs = min(self.jobs or os.cpu_count() or 1, len(missing)) if device == "cpu" else 1
-        data = StoreData(store)
+        jobs = (self.jobs or os.cpu_count() or 1) if device == "cpu" else 1
+        data, parts = StoreData(store), companies(missing, store, device, jobs)
+        jobs = min(jobs, len(parts))
         if jobs <= 1:
-            for run in missing:
-                yield run, run_one(run, data, runs, device=device, threads=threads)
+            for company in parts:
+                yield from zip(company, run_together(company, data, runs, device=device, threads=threads), strict=True)
             return
         context = multiprocessing.get_context("forkserver")
         # PyTorch is imported once, by the server, with the part that it would load at the first step.
         context.set_forkserver_preload(["avmc_core.grid", "torch._inductor.config"])
-        left: deque[Run] = deque(missing)  # the others take from the beginning, this process from the end
-        waiting: dict[Future, Run] = {}
+        left = deque(parts)  # the others take from the beginning, this process from the end
+        waiting: dict[Future, list[Run]] = {}
         back: SimpleQueue[Future] = SimpleQueue()
         pool = ProcessPoolExecutor(jobs - 1, context, initializer=end_with_parent)
 
         def hand_out() -> None:
             with suppress(IndexError):
-                run = left.popleft()
-                future = pool.submit(_work, run, store.path, runs.root, device, threads)
-                waiting[future] = run
+                company = left.popleft()
+                future = pool.submit(_work, company, store.path, runs.root, device, threads)
+                waiting[future] = company
                 future.add_done_callback(come_back)
 
         def come_back(future: Future) -> None:
@@ -199,9 +257,9 @@ class Local:
                 with suppress(IndexError):
                     own = left.pop()
                 if own is not None:
-                    yield own, run_one(own, data, runs, device=device, threads=threads)
+                    yield from zip(own, run_together(own, data, runs, device=device, threads=threads), strict=True)
                 for future in _come_back(back, wait=own is None):
-                    yield waiting.pop(future), future.result()
+                    yield from zip(waiting.pop(future), future.result(), strict=True)
         except BrokenProcessPool:
             records = {run: runs.get(run.key(store, device, threads)) for run in missing}
             if lost := [f"{run.name} {run.seed}" for run, record in records.items() if record is None]:
@@ -221,8 +279,8 @@ def _come_back(back: SimpleQueue[Future], wait: bool) -> Iterator[Future]:
             yield back.get(block=False)
 
 
-def _work(run: Run, store: Path, runs: Path, device: str, threads: int) -> Record:
-    return run_one(run, _data(store), RunStore(runs), device=device, threads=threads)
+def _work(company: Sequence[Run], store: Path, runs: Path, device: str, threads: int) -> list[Record]:
+    return run_together(company, _data(store), RunStore(runs), device=device, threads=threads)
 
 
 @cache

@@ -106,7 +106,7 @@ class LSTM(nn.LSTM):
         h, directions, idle = self.hidden_size, len(self.suffixes), -self.hidden_size % LANES
         _, recurrent, b_ih, b_hh = zip(*map(self._weights, self.suffixes), strict=True)
         weight = torch.stack(recurrent, -3).view(-1, directions, 4, h, h)
-        bias = (torch.stack(b_ih, -2) + torch.stack(b_hh, -2)).view(-1, directions, 4, h)
+        bias = torch.stack([*map(torch.add, b_ih, b_hh)], -2).view(-1, directions, 4, h)
         gates = gates.unflatten(1, (directions, 4, h))
         if idle:
             gates, bias, weight = pad(gates, (0, idle)), pad(bias, (0, idle)), pad(weight, (0, idle, 0, idle))

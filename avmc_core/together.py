@@ -1,9 +1,9 @@
 """Seeds side by side: runs that differ in their seed alone, trained as one network whose weights have an axis of seeds.
 
 A small network's step is all overhead, which the seeds then share. Each seed has its own order of clips, its own random numbers
-(``draws``), its own early stopping and its own state on disk, which is that of a run alone (``training``): what a seed computes in
-company is what it computes alone, to the byte, on a CPU with the compiled layers. A killed group therefore goes on from the states of
-its seeds, in the same company, in another, or each alone.
+(``draws``), its own early stopping and its own state on disk, which is that of a run alone (``training``). What a seed computes
+in company is what it computes alone, to the byte, on a CPU with the compiled layers. A company that was killed therefore goes on
+from the states of its seeds: in the same company, in another, or each alone.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def validation_losses(model: Model, data: SplitData, settings: Training, seeds: 
     """``training.validation_loss`` of each seed."""
     model.eval()
     with torch.no_grad():
-        batches = (side_by_side(batch, seeds) for batch in training.validation_batches(data, settings))
+        batches = (repeated(batch, seeds) for batch in training.validation_batches(data, settings))
         losses = [model.validation_loss(model(batch), batch).double() for batch in batches]
     if settings.validation == "batches":
         means = torch.stack([loss.mean(-1) for loss in losses], -1).mean(-1)
@@ -160,7 +160,7 @@ def validation_losses(model: Model, data: SplitData, settings: Training, seeds: 
     return torch.cat(losses, -1).mean(-1).tolist()
 
 
-def side_by_side(batch: Batch, seeds: int) -> Batch:
+def repeated(batch: Batch, seeds: int) -> Batch:
     """The same clips for all seeds."""
     return _map(batch, lambda x: x.expand(seeds, *x.shape))
 

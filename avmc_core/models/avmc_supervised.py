@@ -73,7 +73,9 @@ class AVMCSupervised(AVMC):
             for name, x in (("audio", batch.audio), ("vision", batch.vision))
         }
         output = self._predict(self._text(batch, 1 + len(mixed)), **inputs)
-        passes = [{task: output[task].select(-2, number) for task in self.task_weights} for number in range(1 + len(mixed))]
+        passes = [
+            {task: output[task].select(-2, number) for task in self.task_weights} for number in range(1 + len(mixed))
+        ]
         parts = {"regression": self.regression(passes[0], batch.labels, batch.mask)}
         for (modality, (task, _)), said in zip(mixed.items(), passes[1:], strict=True):
             draw = draws[modality]
