@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avmc_core import published
-from avmc_core.experiments import Row, experiment
-from avmc_core.grid import run_all
-from avmc_core.paper import claim_arithmetic, claim_outcome, claim_runs, claims, findings
+from avmc_core.paper import claim_arithmetic, claim_outcome, claim_runs, claims, findings, published
 from avmc_core.paper.claims import CANNOT, NEEDS, SIMULATED, VERDICTS
 from avmc_core.paper.findings import FAILS, HOLDS, PART
-from avmc_core.runs import Run, RunStore
+from avmc_core.runs.experiments import Row, experiment
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import Run, RunStore
 
 needs_meta = pytest.mark.skipif(not os.environ.get("AVMC_META"), reason="AVMC_META names no label table")
 

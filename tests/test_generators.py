@@ -132,7 +132,7 @@ def test_damaged_or_partial_weights_are_no_encoder(tmp_path):
     whole = path.read_bytes()
     for content in (b"version https://git-lfs.github.com/spec/v1\nsize 411553788\n", whole[: len(whole) // 2]):
         path.write_bytes(content)
-        with pytest.raises(InputError, match="weights that do not read .*Git LFS"):
+        with pytest.raises(InputError, match=r"weights that do not read .*Git LFS"):
             load_encoder(folder)
     name = next(name for name in weights if name.endswith("query.weight"))
     save_file({key: value for key, value in weights.items() if key != name}, path, {"format": "pt"})

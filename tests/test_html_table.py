@@ -15,8 +15,8 @@ import pytest
 from avmc_core.analysis.estimate import MARGIN, WIDTH, Estimate, picture, places, scale
 from avmc_core.errors import InputError
 from avmc_core.metrics import METRICS
+from avmc_core.paper.published import published
 from avmc_core.paper.three_truths import HEADS, SHARED, spread, three_truths
-from avmc_core.published import published
 from avmc_core.publishing.html_table import Table
 from avmc_core.publishing.tables import agreement, result_table
 

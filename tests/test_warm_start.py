@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from avmc_core import cli, execution, experiments, registry, warm_start
+from avmc_core.commands import main as cli
 from avmc_core.errors import InputError
-from avmc_core.execution import network
-from avmc_core.experiments import Experiment, Row
-from avmc_core.grid import run_all
-from avmc_core.packages import _siblings, collect, write_package
-from avmc_core.runs import WEIGHTS, Run, RunStore
-from avmc_core.sealed import read_sealed
+from avmc_core.files.sealed import read_sealed
+from avmc_core.models import registry
+from avmc_core.runs.execution import network
+from avmc_core.runs.experiments import Experiment, Row
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.packages import _siblings, collect, write_package
+from avmc_core.runs.store import WEIGHTS, Run, RunStore, execution, experiments, warm_start
 
 FEW = (("training.max_epochs", 1),)
 RUN = Run("AV-MC", 7, FEW)

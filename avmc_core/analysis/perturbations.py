@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from avmc_core import schema
-from avmc_core.analysis.crossing import crossed
+from avmc_core.analysis.recombination import crossed
 from avmc_core.data.ragged import Ragged
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError

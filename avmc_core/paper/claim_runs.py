@@ -9,16 +9,15 @@ from itertools import product
 
 import numpy as np
 
-from avmc_core import results
-from avmc_core.analysis import comparison
+from avmc_core.analysis import comparison, results
 from avmc_core.data.store import Store
-from avmc_core.experiments import Row
 from avmc_core.metrics import METRICS
 from avmc_core.paper import benchmark
 from avmc_core.paper.claim_arithmetic import benchmark_rows
 from avmc_core.paper.claim_outcome import Outcome, compared
-from avmc_core.published import published
-from avmc_core.runs import Record, Run
+from avmc_core.paper.published import published
+from avmc_core.runs.experiments import Row
+from avmc_core.runs.store import Record, Run
 from avmc_core.schema import SPLITS, UNLABELLED
 
 PRINTED = tuple(name for name, metric in METRICS.items() if metric.column)

@@ -23,7 +23,7 @@ from avmc_core.paper import claim_arithmetic, claim_runs
 from avmc_core.paper.audit import Audit, audit
 from avmc_core.paper.claim_outcome import Outcome, words
 from avmc_core.paper.findings import DECIDED, FAILS, HOLDS, PART
-from avmc_core.published import text_figure
+from avmc_core.paper.published import text_figure
 
 if TYPE_CHECKING:
     from avmc_core.paper.claim_runs import Runs

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from avmc_core import results
+from avmc_core.analysis import results
 from avmc_core.analysis.statistics import Interval
 from avmc_core.metrics import METRICS
-from avmc_core.published import published
+from avmc_core.paper.published import published
 from avmc_core.publishing.tables import of_interval
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from avmc_core import registry, schema
-from avmc_core.batches import SplitData
+from avmc_core import schema
+from avmc_core.data.batches import SplitData
+from avmc_core.models import registry
 from avmc_core.speed.bench_cases import WORDS, Case, Way, bert, like_a_run, made_up, median_seconds, sizes_of
 
 STAGES = {"MISA": "train", "Self_MM": "train", "MMIM": "main", "Bert_MAG": "train"}

@@ -19,11 +19,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from avmc_core import registry, schema
-from avmc_core.batches import VIEWS, Batch, SplitData
+from avmc_core import schema
+from avmc_core.data.batches import VIEWS, Batch, SplitData
 from avmc_core.data.store import Ragged, Split
-from avmc_core.execution import deterministic
+from avmc_core.models import registry
 from avmc_core.models.base import Model, Sizes
+from avmc_core.runs.execution import deterministic
 from avmc_core.speed.bench_limits import least
 from avmc_core.speed.bench_naive import naive
 

@@ -14,13 +14,13 @@ import numpy as np
 import released_factory as factory
 import torch
 
-from avmc_core import schema, training
+from avmc_core import schema
 from avmc_core.data import importing
 from avmc_core.data.store import open_store, verify_store
-from avmc_core.execution import StoreData
-from avmc_core.grid import run_all, run_one
 from avmc_core.publishing.book import build_book
-from avmc_core.runs import PREDICTIONS, RECORD, WEIGHTS, Run, RunStore
+from avmc_core.runs.execution import StoreData
+from avmc_core.runs.grid import run_all, run_one
+from avmc_core.runs.store import PREDICTIONS, RECORD, WEIGHTS, Run, RunStore, training
 from torture.kills import Job, tree
 
 TESTS = Path(__file__).resolve().parents[1]

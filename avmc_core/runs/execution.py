@@ -13,15 +13,15 @@ import numpy as np
 import torch
 
 from avmc_core import metrics, schema
-from avmc_core.batches import Inputs, SplitData
+from avmc_core.data.batches import Inputs, SplitData
 from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.splits import PUBLISHED, Protocol
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
+from avmc_core.files.sealed import write_sealed
 from avmc_core.models.base import Sizes
-from avmc_core.protocol import PUBLISHED, Protocol
-from avmc_core.sealed import write_sealed
+from avmc_core.runs.training import TrainingFailed, predict, train, write_tensors
 from avmc_core.settings import as_dict
-from avmc_core.training import TrainingFailed, predict, train, write_tensors
 
 
 def sizes_of(store: Store) -> Sizes:

@@ -17,15 +17,15 @@ from avmc_core import __version__
 from avmc_core.errors import InputError, RunsLost
 
 LAZY = {
-    "data": "avmc_core.data.data_cli",
+    "data": "avmc_core.commands.data",
     "bench": "avmc_core.speed.bench",
     "notebooks": "avmc_core.publishing.notebooks",  # needs the extra "book", as the next
     "book": "avmc_core.publishing.book",
     "bundle": "avmc_core.publishing.bundle",
-    "extract": "avmc_core.clips.extract_cli",  # needs the extra "extract", as predict
-    "predict": "avmc_core.clips.predict_cli",
-    "export": "avmc_core.export_cli",
-    "tune": "avmc_core.tune_cli",  # needs the extra "tune"
+    "extract": "avmc_core.commands.extract",  # needs the extra "extract", as predict
+    "predict": "avmc_core.commands.predict",
+    "export": "avmc_core.commands.export",
+    "tune": "avmc_core.commands.tune",  # needs the extra "tune"
 }
 
 
@@ -84,7 +84,7 @@ def read_seeds(text: str) -> tuple[int, ...]:
 def _plan(experiment: str, profile: str, seeds: str, store: str, init: str):
     """Runs and store that the options of ``run`` and ``results`` ask for; says which rows the store cannot have."""
     from avmc_core.data.store import open_store
-    from avmc_core.experiments import experiment as declared
+    from avmc_core.runs.experiments import experiment as declared
     from avmc_core.simulated.corpus import ensure_corpus
 
     chosen, plan = read_seeds(seeds), declared(experiment)
@@ -99,7 +99,7 @@ def _started_from(package: str, grid: list, store) -> list:
     """The runs that a package's weights fit, to start from them. Raises InputError when there are none."""
     from dataclasses import replace
 
-    from avmc_core.warm_start import check, model_of
+    from avmc_core.runs.warm_start import check, model_of
 
     model, path = model_of(package), Path(package).resolve()
     named = [replace(run, init=str(path), label=f"{run.name} from {path.name}") for run in grid]
@@ -161,12 +161,12 @@ def run(
     With --dry-run nothing is computed: it says how many runs there are, and after earlier runs like them how long they take
     and how much memory.
     """
-    from avmc_core.grid import check, checked_device, run_all, run_store
-    from avmc_core.results import estimate
+    from avmc_core.analysis.results import estimate
+    from avmc_core.runs.grid import check, checked_device, run_all, run_store
 
     executor = None
     if cluster:
-        from avmc_core.cluster import Slurm
+        from avmc_core.runs.slurm import Slurm
 
         executor, device = Slurm(jobs=jobs or 1, **job), device or ("cuda" if job["gpus"] else "cpu")
         if device == "cuda" and not job["gpus"]:
@@ -193,7 +193,7 @@ def run(
 @main.command()
 def status() -> None:
     """List every run that the run store holds."""
-    from avmc_core.grid import run_store
+    from avmc_core.runs.grid import run_store
 
     for record in run_store():
         mark = "simulated corpus" if record.simulated else f"store {record.data['digest'][:8]}"
@@ -228,9 +228,9 @@ def results(
     device: str | None,
 ) -> None:
     """Metrics of EXPERIMENT from the run records: one row a run."""
+    from avmc_core.analysis.results import per_run
     from avmc_core.artefacts import facts
-    from avmc_core.grid import checked_device, run_store
-    from avmc_core.results import per_run
+    from avmc_core.runs.grid import checked_device, run_store
 
     device = checked_device(device, here=False)
     grid, opened = _plan(experiment, profile, seeds, store, init)

@@ -14,10 +14,10 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from avmc_core.atomic import new_file
+from avmc_core.files.atomic import new_file
 from avmc_core.home import home
 
-RESOURCES = Path(__file__).parent / "resources"
+RESOURCES = Path(__file__).parents[1] / "resources"
 SOURCES = [RESOURCES / name for name in ("lstm.c", "attention.c")]
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
 # PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight for the cores.

@@ -19,16 +19,16 @@ from typing import Protocol
 import torch
 from tqdm import tqdm
 
-from avmc_core import registry, warm_start
 from avmc_core.data.store import Store, open_store, verify_store
 from avmc_core.errors import InputError, RunsLost
-from avmc_core.execution import StoreData, encoder_identity, execute, network, reads_tokens
+from avmc_core.files.sealed import read_sealed
 from avmc_core.home import home
+from avmc_core.models import registry
 from avmc_core.models.base import Model
-from avmc_core.runs import WEIGHTS, Record, Run, RunStore, environment, provenance
-from avmc_core.sealed import read_sealed
+from avmc_core.runs.execution import StoreData, encoder_identity, execute, network, reads_tokens
+from avmc_core.runs.store import WEIGHTS, Record, Run, RunStore, environment, provenance, warm_start
+from avmc_core.runs.workers import end_with_parent
 from avmc_core.settings import as_dict
-from avmc_core.side_by_side import end_with_parent
 from avmc_core.text_encoder import encoder_name
 
 
@@ -173,7 +173,7 @@ class Local:
             return
         context = multiprocessing.get_context("forkserver")
         # PyTorch is imported once, by the server, with the part that it would load at the first step.
-        context.set_forkserver_preload(["avmc_core.grid", "torch._inductor.config"])
+        context.set_forkserver_preload(["avmc_core.runs.grid", "torch._inductor.config"])
         left: deque[Run] = deque(missing)  # the others take from the beginning, this process from the end
         waiting: dict[Future, Run] = {}
         back: SimpleQueue[Future] = SimpleQueue()

@@ -34,17 +34,17 @@ def main(
     both_ways: bool,
 ) -> None:
     """Search settings of MODEL on the validation split; a search that was interrupted goes on."""
-    from avmc_core.cli import read_seeds
+    from avmc_core.analysis.results import carried_out
+    from avmc_core.commands.main import read_seeds
     from avmc_core.data.store import open_store
     from avmc_core.errors import InputError
-    from avmc_core.experiments import PROFILE_CHANGES
-    from avmc_core.grid import checked_device, run_all
     from avmc_core.metrics import format_metric
-    from avmc_core.results import carried_out
+    from avmc_core.runs.experiments import PROFILE_CHANGES
+    from avmc_core.runs.grid import checked_device, run_all
     from avmc_core.simulated.corpus import ensure_corpus
 
     try:
-        from avmc_core import tuning
+        from avmc_core.runs import tuning
     except ImportError as error:
         raise InputError("avmc tune", str(error), 'the extra "tune": pip install "avmc-companion[tune]"') from error
     try:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from avmc_core import registry
 from avmc_core.errors import InputError
-from avmc_core.execution import network
+from avmc_core.models import registry
+from avmc_core.runs.execution import network
 from avmc_core.settings import file_digest
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
-    from avmc_core.packages import Package
-    from avmc_core.runs import Run
+    from avmc_core.runs.packages import Package
+    from avmc_core.runs.store import Run
 
 
 def identity(package: str | Path) -> str:
@@ -67,6 +67,6 @@ def check(run: Run, store: Store) -> None:
 
 
 def _read(path: str | Path) -> Package:
-    from avmc_core.packages import read_package  # which imports runs, which imports this
+    from avmc_core.runs.packages import read_package  # which imports runs, which imports this
 
     return read_package(path)
