@@ -37,7 +37,7 @@ from avmc_core.data.store import open_store
 from avmc_core.drawing import benchmark_figures, figures, model_figures
 from avmc_core.paper import benchmark
 from avmc_core.paper.difference_effects import VARIANTS, effects, mended_changes
-from avmc_core.paper.published import published
+from avmc_core.published import published
 from avmc_core.publishing.tables import Table, agreement, result_table
 from avmc_core.runs.experiments import CI_LIMITS, MENDABLE, experiment
 from avmc_core.runs.grid import run_all

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from avmc_core.data.batches import Batch
+from avmc_core.batch import Batch
 from avmc_core.kernels.lstm import valid_steps
 from avmc_core.models import bert_mag, misa, mmim, self_mm
 from avmc_core.models.base import Sizes

@@ -22,7 +22,7 @@ from avmc_core.errors import InputError
 from avmc_core.paper import findings, label_summary
 from avmc_core.paper.audit import audit, label_table, render
 from avmc_core.paper.feature_audit import _facts
-from avmc_core.paper.published import published, text_figure
+from avmc_core.published import published, text_figure
 from avmc_core.schema import CLASSES, SPLITS, TASKS, columns
 from avmc_core.simulated.label_model import PAIRS, shipped_counts
 

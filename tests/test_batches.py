@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from avmc_core.data.batches import Inputs, Resident, SplitData
+from avmc_core.batch import Inputs
+from avmc_core.data.batches import Resident, SplitData
 from avmc_core.data.splits import PUBLISHED, Protocol
 from avmc_core.errors import InputError
 

@@ -15,7 +15,7 @@ from avmc_core.drawing.benchmark_figures import published_tables, unimodal
 from avmc_core.models import registry
 from avmc_core.paper import benchmark
 from avmc_core.paper.difference_effects import effects, mended_changes
-from avmc_core.paper.published import published
+from avmc_core.published import published
 from avmc_core.publishing.tables import result_table
 from avmc_core.runs.experiments import CI_LIMITS, EXPERIMENTS, MENDABLE, UNIMODAL, Experiment, Row
 from avmc_core.runs.grid import run_all

@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.testing.util import SphinxTestApp
 
 from avmc_core.errors import InputError
-from avmc_core.paper.published import published
+from avmc_core.published import published
 from avmc_core.publishing.book import build_book
 
 BOOK = Path(__file__).parents[1] / "book"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from bert_cases import SIZES, WITH_STATES, clips, epochs, make, tiny_bert
 
-from avmc_core.data.batches import Inputs
+from avmc_core.batch import Inputs
 from avmc_core.errors import InputError
 from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI, SUPERVISED

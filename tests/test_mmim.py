@@ -7,7 +7,7 @@ import pytest
 import torch
 from bert_cases import Clips, alternating, epochs, small_mmim
 
-from avmc_core.data.batches import Batch
+from avmc_core.batch import Batch
 from avmc_core.models import mmim
 from avmc_core.models.base import Sizes
 from avmc_core.models.bert_text import outside_bert

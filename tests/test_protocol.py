@@ -12,7 +12,7 @@ import torch
 from extra_features import with_random_wav2vec
 
 from avmc_core import schema
-from avmc_core.data.batches import Inputs
+from avmc_core.batch import Inputs
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.ragged import Ragged, Selection, joined
 from avmc_core.data.splits import FOLDS, PUBLISHED, Protocol, nested_order, pooled_clips, resplit_rows

@@ -19,7 +19,7 @@ from avmc_core.runs.experiments import EXPERIMENTS
 from avmc_core.runs.grid import run_all, run_one, trained
 from avmc_core.runs.store import Run, RunStore
 from avmc_core.runs.training import train
-from avmc_core.text_encoder import save_encoder
+from avmc_core.simulated.text_encoder import save_encoder
 
 FEW = (("training.max_epochs", 1),)
 GRID = [Run("Constant", 1), *(Run("AV-MC", seed, FEW) for seed in (1, 2)), Run("AV-MC(Semi)", 1, FEW, "semi")]

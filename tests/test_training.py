@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from avmc_core.data.batches import Inputs
+from avmc_core.batch import Inputs
 from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI
 from avmc_core.models.base import Model, Pass, Training, adam
+from avmc_core.runs import training
 from avmc_core.runs.execution import StoreData, execute
-from avmc_core.runs.store import PREDICTIONS, WEIGHTS, training
+from avmc_core.runs.store import PREDICTIONS, WEIGHTS
 from avmc_core.runs.training import TrainingFailed, train, validation_loss
 from avmc_core.settings import replace
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from avmc_core import schema
-from avmc_core.data.batches import Inputs
+from avmc_core.batch import Inputs
 from avmc_core.errors import InputError
 from avmc_core.runs import store as run_store
 from avmc_core.runs.execution import StoreData

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from avmc_core import schema
-from avmc_core.data.batches import Inputs, SplitData
+from avmc_core.batch import Inputs
+from avmc_core.data.batches import SplitData
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
 from avmc_core.models import registry

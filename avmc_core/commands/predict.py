@@ -30,7 +30,8 @@ def main(
     """Predict M, and T, A, V, of CLIP, with the range over seeds and each modality's Shapley share of M."""
     from avmc_core.clips.clip_features import ExtractionSettings, backend
     from avmc_core.clips.prediction import explain, read_clip
-    from avmc_core.text_encoder import build_encoder, load_encoder
+    from avmc_core.simulated.text_encoder import build_encoder
+    from avmc_core.text_encoder import load_encoder
 
     drawn = Path(picture).absolute()
     if picture and (drawn.suffix not in PICTURES or drawn.is_dir() or not drawn.parent.is_dir()):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from avmc_core import schema
-from avmc_core.data.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM, frames_of
 from avmc_core.models.avmc import AVMC, AVMCSettings
 from avmc_core.models.base import Sizes

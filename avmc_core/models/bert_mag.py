@@ -12,7 +12,7 @@ from transformers import BertModel
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.models.bert.modeling_bert import BertPooler
 
-from avmc_core.data.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
 from avmc_core.errors import InputError
 from avmc_core.models import fixes
 from avmc_core.models.alignment import pool, spread

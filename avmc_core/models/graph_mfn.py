@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from avmc_core import schema
-from avmc_core.data.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models import alignment, fixes
 from avmc_core.models.base import Model, Sizes, Training, adam

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.data.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models.base import Model, Sizes, l1
 from avmc_core.models.layers import AveragedEncoder, Head

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.data.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM, fused, last_valid
 from avmc_core.models import alignment, fixes
 from avmc_core.models.base import Model, Sizes, Training, adam

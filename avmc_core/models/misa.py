@@ -11,7 +11,7 @@ from torch.nn.functional import mse_loss, pad, relu
 from transformers import BertModel
 
 from avmc_core import schema
-from avmc_core.data.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import valid_steps
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam

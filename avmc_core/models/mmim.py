@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import BertModel
 
 from avmc_core import schema
-from avmc_core.data.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Pass, Sizes, Training, adam, l1

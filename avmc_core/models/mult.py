@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, relu
 
 from avmc_core import schema
-from avmc_core.data.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.attention import attend
 from avmc_core.kernels.dropout import Dropout, dropout
 from avmc_core.kernels.lstm import last_valid

@@ -25,7 +25,7 @@ from avmc_core.paper.label_summary import (
     published_class_counts,
     some_cut_gives,
 )
-from avmc_core.paper.published import published, text_figure
+from avmc_core.published import published, text_figure
 from avmc_core.schema import CLASSES, GRID, SPLITS, TASKS, UNLABELLED, level
 from avmc_core.simulated.label_model import label_counts, shipped_counts
 

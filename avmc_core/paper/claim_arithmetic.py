@@ -12,7 +12,7 @@ from typing import Any
 
 from avmc_core.paper.claim_outcome import Outcome, compared, words
 from avmc_core.paper.label_summary import published_class_counts
-from avmc_core.paper.published import published, text_figure
+from avmc_core.published import published, text_figure
 from avmc_core.schema import GRID, SPLITS, TASKS
 
 LOWER_IS_BETTER = ("MAE",)

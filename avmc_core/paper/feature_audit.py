@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from avmc_core.paper.findings import Finding, finding
-from avmc_core.paper.published import text_figure
+from avmc_core.published import text_figure
 from avmc_core.schema import MODALITIES, columns
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from avmc_core.paper.published import text_figure
+from avmc_core.published import text_figure
 
 HOLDS = "holds"
 PART = "holds in part"  # as one may read the sentence, or in more than half of what it speaks of

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from avmc_core.paper.published import published
+from avmc_core.published import published
 from avmc_core.schema import CLASSES, GRID, SPLITS, TASKS, sentiment_class
 
 Counts = dict[str, Any]

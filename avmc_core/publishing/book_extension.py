@@ -18,7 +18,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from avmc_core.artefacts import facts, merged
 from avmc_core.codehash import code_hash
 from avmc_core.home import home
-from avmc_core.paper.published import published
+from avmc_core.published import published
 from avmc_core.settings import digest
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from avmc_core.artefacts import statement
-from avmc_core.paper.published import published, text_figure
+from avmc_core.published import published, text_figure
 from avmc_core.publishing.book_extension import lookup, read_result
 from avmc_core.publishing.tables import Table, agreement, effects_table, result_table
 

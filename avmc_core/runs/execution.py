@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from avmc_core import metrics, schema
-from avmc_core.data.batches import Inputs, SplitData
+from avmc_core.batch import Inputs
+from avmc_core.data.batches import SplitData
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.splits import PUBLISHED, Protocol
 from avmc_core.data.store import Split, Store
@@ -131,7 +132,8 @@ def network(build: Callable, settings: object, store: Store) -> Callable:
         return lambda: build(settings, sizes)
 
     def with_encoder():
-        from avmc_core.text_encoder import build_encoder, encoder_name, load_encoder
+        from avmc_core.simulated.text_encoder import build_encoder
+        from avmc_core.text_encoder import encoder_name, load_encoder
 
         pooling = getattr(build, "pooling", False)
         _, encoder = build_encoder() if store.simulated else load_encoder(encoder_name(), pooling)

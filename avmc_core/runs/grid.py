@@ -25,8 +25,9 @@ from avmc_core.files.sealed import read_sealed
 from avmc_core.home import home
 from avmc_core.models import registry
 from avmc_core.models.base import Model
+from avmc_core.runs import warm_start
 from avmc_core.runs.execution import StoreData, encoder_identity, execute, network, reads_tokens
-from avmc_core.runs.store import WEIGHTS, Record, Run, RunStore, environment, provenance, warm_start
+from avmc_core.runs.store import WEIGHTS, Record, Run, RunStore, environment, package_digest, provenance
 from avmc_core.runs.workers import end_with_parent
 from avmc_core.settings import as_dict
 from avmc_core.text_encoder import encoder_name
@@ -100,7 +101,7 @@ def run_one(
                         "digest": store.digest,
                         "kind": "simulated" if store.simulated else "real",
                         "protocol": as_dict(run.protocol),
-                        "init": warm_start.identity(run.init) if run.init else "",
+                        "init": package_digest(run.init) if run.init else "",
                         "encoder": encoder_identity(settings, store),
                     },
                     code=provenance(run),

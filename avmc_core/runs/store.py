@@ -34,9 +34,8 @@ from avmc_core.files.atomic import new_file, sync
 from avmc_core.files.sealed import SEAL, read_sealed
 from avmc_core.kernels.compiled import identity
 from avmc_core.models import registry
-from avmc_core.runs import warm_start
 from avmc_core.runs.execution import encoder_identity
-from avmc_core.settings import as_dict, digest
+from avmc_core.settings import as_dict, digest, file_digest
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
@@ -80,7 +79,7 @@ class Run:
             **surroundings(_modules(self), store, device, threads),
         }
         if self.init:
-            depends["init"] = warm_start.identity(self.init)
+            depends["init"] = package_digest(self.init)
         return digest(depends)[:32]
 
 
@@ -213,6 +212,16 @@ def _modules(run: Run) -> list[str]:
         registry.entry(run.model).module,
         *(["avmc_core.runs.warm_start"] if run.init else []),
     ]
+
+
+def package_digest(package: str | Path) -> str:
+    """SHA-256 (hex) of a package's file: part of the key of every run that starts from it. Raises InputError without one."""
+    try:
+        return file_digest(Path(package))
+    except OSError as error:
+        raise InputError(
+            package, f"no file that can be read ({error.strerror})", "a model package of avmc export"
+        ) from error
 
 
 def surroundings(modules: list[str], store: Store, device: str, threads: int, libraries: tuple[str, ...] = ()) -> dict:

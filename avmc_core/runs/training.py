@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from avmc_core.data.batches import Inputs, Resident, SplitData
+from avmc_core.batch import Inputs
+from avmc_core.data.batches import Resident, SplitData
 from avmc_core.errors import InputError
 from avmc_core.files.sealed import read_sealed, write_sealed
 from avmc_core.models.base import Model, Pass, Training

@@ -42,7 +42,8 @@ SplitData(open_store(target).split("train")).batch(torch.arange(64))
 """
 TRAIN = """
 import numpy as np, torch
-from avmc_core.speed.bench_cases import Case, fast_way
+from avmc_core.speed.bench_cases import fast_way
+from avmc_core.speed.bench_way import Case
 from avmc_core.data.splits import take
 from avmc_core.data.store import open_store
 split = open_store(target).split("train")

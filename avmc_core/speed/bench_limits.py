@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from avmc_core.kernels import attention, lstm
-
-if TYPE_CHECKING:
-    from avmc_core.speed.bench_cases import Way
+from avmc_core.speed.bench_way import Way
 
 # Times that each weight crosses the memory bus: read forward and backward, its gradient written and read, and read and written
 # by Adam together with two moments.

@@ -16,7 +16,8 @@ from avmc_core.data.batches import SplitData
 from avmc_core.models import registry
 from avmc_core.runs.execution import reads_tokens
 from avmc_core.runs.experiments import MENDABLE
-from avmc_core.speed.bench_cases import Case, Way, bert, like_a_run, made_up, median_seconds, sizes_of
+from avmc_core.speed.bench_cases import bert, like_a_run, made_up, median_seconds, sizes_of
+from avmc_core.speed.bench_way import Case, Way
 
 MODELS = (*MENDABLE, "AV-MC", "AV-MC(Semi)", "Unimodal LSTM")
 TRAIN, UNLABELLED = 2722, 10_161  # clips of the released data

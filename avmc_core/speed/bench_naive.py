@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import multi_head_attention_forward, relu
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from avmc_core.data.batches import Batch
+from avmc_core.batch import Batch
 from avmc_core.kernels.attention import additive_mask
 from avmc_core.kernels.dropout import Dropout
 from avmc_core.kernels.lstm import LSTM, last_valid
