@@ -66,9 +66,10 @@ def named(said):
 # %% [markdown]
 # ## Six scenarios
 #
-# A scenario takes the words of a test clip with neutral text, and voice and face of test clips whose own annotations A and V
-# are on target: from a single clip if it matches both targets. Clips of the training split and clips with placeholders in place of unimodal
-# labels are never used. **This cell is meant to be changed**: other targets, other donors, another seed, or clips of your own.
+# A scenario takes the words of a test clip with neutral text, and voice and face of test clips whose own annotations A and V are on
+# target: from a single clip if it matches both targets. Clips of the training split and clips with placeholders in place of
+# unimodal labels are never used. **This cell is meant to be changed**: other targets, other donors, another seed, or clips of your
+# own.
 
 # %%
 targets = [-1.0, -0.6, -0.2, 0.2, 0.6, 1.0]  # or pairs (A, V)

@@ -100,8 +100,8 @@ def training_curves(records: Mapping[Run, Record]) -> Figure:
 
 
 def over_seeds(cells: Sequence[dict], runs: pd.DataFrame, metrics: Sequence[str]) -> Figure:
-    """One panel per metric, one line per row: every seed as a point, mean and 95 % interval, the paper's figure as a hollow diamond (a
-    different data set wherever the mark says simulated). ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
+    """One panel per metric, one line per row: every seed as a point, mean and 95 % interval, the paper's figure as a hollow diamond
+    (a different data set wherever the mark says simulated). ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
     found = {(cell["row"], cell["metric"]): cell for cell in cells if cell["estimate"] is not None}
     names = list(dict.fromkeys(row for row, _ in found))
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.5 + 0.36 * len(names)), sharey=True)

@@ -85,7 +85,8 @@ def hearing(table: pd.DataFrame, metric: str) -> Figure:
 
 
 def calibration(found: Mapping[str, Mapping[str, Calibration]]) -> Figure:
-    """One panel per task, one line per model; on the diagonal predictions mean what they say. ``found``: name to task to calibration."""
+    """One panel per task, one line per model; on the diagonal predictions mean what they say. ``found``: name to task to
+    calibration."""
     tasks = list(dict.fromkeys(task for by_task in found.values() for task in by_task))
     fig, axes = plt.subplots(1, len(tasks), figsize=(WIDTH, 2.8), sharex=True, sharey=True, squeeze=False)
     for ax, task in zip(axes.flat, tasks, strict=True):

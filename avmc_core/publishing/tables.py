@@ -30,7 +30,8 @@ Cells = Sequence[dict[str, Any]]  # one a row and metric, as ``results.compariso
 
 
 def result_table(cells: Cells, name: str, metrics: Sequence[str] = (), rows: Sequence[str] = ()) -> Table:
-    """One row per model, one column per metric; all or those chosen, in the order chosen. Raises KeyError for one that is not there."""
+    """One row per model, one column per metric; all or those chosen, in the order chosen. Raises KeyError for one that is not
+    there."""
     at: dict[str, dict[str, dict[str, Any]]] = {}
     for cell in cells:
         at.setdefault(cell["row"], {})[cell["metric"]] = cell
