@@ -27,15 +27,15 @@ store = ""  # an imported store of the real features
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, results
-from avmc_core.analysis import resplits
+from avmc_core import artefacts
+from avmc_core.analysis import resplits, results
 from avmc_core.analysis.contrasts import contrasts, family, tally
+from avmc_core.data.splits import pooled_clips
 from avmc_core.data.store import open_store
 from avmc_core.drawing import contrast_figures, figures, split_figures
-from avmc_core.experiments import SHARES, experiment
-from avmc_core.grid import run_all
-from avmc_core.protocol import pooled_clips
 from avmc_core.publishing.tables import Table, contrast_table, interval_table
+from avmc_core.runs.experiments import SHARES, experiment
+from avmc_core.runs.grid import run_all
 from avmc_core.schema import TASK_NAMES
 from avmc_core.simulated.corpus import ensure_corpus
 
@@ -96,8 +96,8 @@ figures.caption(data, benchmark_command, "it has no such slices", records=traine
 #
 # All labelled clips but the placeholders are dealt anew, in folds, so that each is tested once by a model that never saw it. Once
 # a source video is kept together; once clips change places with others of their sentiment class, whatever their video. Sizes
-# and classes of all parts are the same both ways. What mixing gains is what shared videos are worth. Each seed deals anew,
-# so that the intervals cover the chance of the deal.
+# and classes of all parts are the same both ways. The gain from mixing measures the benefit of shared videos. Each seed
+# draws new folds, so that intervals include split variance.
 
 # %% tags=["hide-input"]
 plan = experiment("resplit")

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batches import Batch
-from avmc_core.dense import chain, sigmoid
-from avmc_core.dropout import Dropout
+from avmc_core.batch import Batch
+from avmc_core.kernels.dense import chain, sigmoid
+from avmc_core.kernels.dropout import Dropout
 from avmc_core.mixup import Draw, MixupSettings, draw
 from avmc_core.models.base import Model, Pass, Sizes, Training, Weights, adam
 from avmc_core.models.bert_text import Text

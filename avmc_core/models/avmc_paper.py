@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
-from avmc_core.dense import BatchNorm, chain
-from avmc_core.dropout import Dropout
+from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.dense import BatchNorm, chain
+from avmc_core.kernels.dropout import Dropout
+from avmc_core.kernels.lstm import LSTM, frames_of
 from avmc_core.models.avmc import AVMC, AVMCSettings
 from avmc_core.models.base import Sizes
-from avmc_core.recurrent import LSTM, frames_of
 
 if TYPE_CHECKING:
     from transformers import BertModel

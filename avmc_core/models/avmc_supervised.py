@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
-from avmc_core.dense import Linear
+from avmc_core.batch import Batch, Inputs
 from avmc_core.errors import InputError
+from avmc_core.kernels.dense import Linear
 from avmc_core.mixup import Draw
 from avmc_core.models.avmc import AVMC, AVMCSettings, LinearFusion
 from avmc_core.models.base import Sizes

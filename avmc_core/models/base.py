@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.adam import Adam
-from avmc_core.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.adam import Adam
 from avmc_core.settings import check
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from avmc_core.dense import BatchNorm, chain
-from avmc_core.dropout import Dropout
+from avmc_core.kernels.dense import BatchNorm, chain
+from avmc_core.kernels.dropout import Dropout
 
 
 class AveragedEncoder(nn.Module):

@@ -1,0 +1,71 @@
+"""Adam in one call of compiled C for all tensors of a group; elsewhere PyTorch's."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable
+
+import torch
+
+from avmc_core.kernels.compiled import kernels
+
+
+class Adam(torch.optim.Adam):
+    """torch.optim.Adam with its state, in the reference's constants: weight decay is the L2 term added to the gradient.
+
+    An entry's new value depends on that entry alone, to the byte, wherever in memory it lies.
+    """
+
+    def __init__(self, groups: list[dict]):
+        super().__init__(groups, betas=(0.9, 0.999), eps=1e-8, fused=True)
+
+    @torch.no_grad()
+    def step(self, closure: Callable | None = None) -> None:
+        parameters = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        if kernels() is None or not all(_takes(p) for p in parameters):
+            super().step(closure)
+            return
+        for group in self.param_groups:
+            self._step([p for p in group["params"] if p.grad is not None], group)
+
+    def _step(self, parameters: list[torch.Tensor], group: dict) -> None:
+        states = [self._state(p) for p in parameters]
+        by_step: dict[float, list[int]] = {}  # a parameter that had no gradient at times has made fewer steps
+        for number, state in enumerate(states):
+            state["step"] += 1
+            by_step.setdefault(state["step"].item(), []).append(number)
+        beta_1, beta_2 = group["betas"]
+        for step, numbers in by_step.items():
+            sizes = (ctypes.c_int64 * len(numbers))(*(parameters[n].numel() for n in numbers))
+            rate, root = group["lr"] / (1 - beta_1**step), math.sqrt(1 - beta_2**step)
+            constants = (group["weight_decay"], beta_1, beta_2, rate, root, group["eps"])
+            settings = _Settings(len(numbers), ctypes.addressof(sizes), *constants)
+            own = [parameters[n] for n in numbers]
+            tensors = (
+                own,
+                [p.grad for p in own],
+                *([states[n][k] for n in numbers] for k in ("exp_avg", "exp_avg_sq")),
+            )
+            pointers = ((ctypes.c_void_p * len(numbers))(*(t.data_ptr() for t in part)) for part in tensors)
+            kernels().adam_step(ctypes.byref(settings), *pointers)
+
+    def _state(self, p: torch.Tensor) -> dict[str, torch.Tensor]:
+        state = self.state[p]
+        if not state:
+            state |= {"step": torch.zeros(()), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+        return state
+
+
+class _Settings(ctypes.Structure):
+    """Adam of the C code."""
+
+    _fields_ = (
+        ("tensors", ctypes.c_int64),
+        ("size", ctypes.c_void_p),
+        *((name, ctypes.c_float) for name in ("decay", "keep_mean", "keep_square", "step", "root", "eps")),
+    )
+
+
+def _takes(p: torch.Tensor) -> bool:
+    return not p.is_cuda and p.dtype == torch.float32 and p.is_contiguous() and p.grad.is_contiguous()

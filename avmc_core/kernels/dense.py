@@ -1,0 +1,196 @@
+"""Chains of linear layers and batch norm, for one set of weights or, seeds side by side, for several at once.
+
+A small model's step is all overhead: a chain is one call of compiled C (``resources/dense.c``) forward and one backward, with its
+dropout and its activations. Weights of several seeds have a leading axis, as what they are applied to. A seed computes the same
+bytes alone and in company. Without a compiler, or in another precision, PyTorch computes the same; with several seeds as batched
+products, whose last bits may then differ from a seed's alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import batch_norm, linear, pad
+
+from avmc_core.draws import bits
+from avmc_core.kernels.compiled import kernels
+from avmc_core.kernels.dropout import dropout, least
+
+
+def chain(x: Tensor, layers: Sequence[nn.Linear], relu: Sequence[bool], drop: nn.Dropout | None = None) -> list[Tensor]:
+    """The outputs (..., H) of all layers, one applied to the other, each after its ReLU where it has one.
+
+    x (..., D) goes through the dropout first."""
+    p = drop.p if drop is not None and drop.training else 0.0
+    if _fused(x, *(layer.weight for layer in layers)):
+        parameters = [p for layer in layers for p in (layer.weight, layer.bias)]
+        outputs = _Chain.apply(x, p, tuple(relu), *parameters)
+        return [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    outputs, x = [], dropout(x, p, True)
+    for layer, active in zip(layers, relu, strict=True):
+        x = product(x, layer.weight, layer.bias)
+        x = x.relu() if active else x
+        outputs.append(x)
+    return outputs
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """torch.nn.functional.linear; with weights (S, H, D) for x (S, ..., D)."""
+    if weight.dim() == 2:
+        return linear(x, weight, bias)
+    rows = x.flatten(1, -2)
+    return torch.baddbmm(bias[:, None], rows, weight.transpose(1, 2)).view(*x.shape[:-1], -1)
+
+
+class Linear(nn.Linear):
+    """torch.nn.Linear."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return chain(x, [self], [False])[0]
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """torch.nn.BatchNorm1d over the last axis but one of x (..., B, D): B clips. What lies before, seeds apart, are passes over
+    the batch: each is normalised by its own mean and variance, and the running ones are told of one after the other."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        sets = len(self.weight) if self.weight.dim() == 2 else 1
+        groups = x.reshape(sets, -1, *x.shape[-2:])
+        if self.training:
+            if x.shape[-2] < 2:
+                raise ValueError(f"batch norm needs more than one clip in training, got {x.shape[-2]}")
+            with torch.no_grad():
+                self.num_batches_tracked.add_(groups.shape[1])
+        if _fused(x, self.weight):
+            return _Norm.apply(groups.contiguous(), self.weight, self.bias, self).view(x.shape)
+        state = (self.running_mean, self.running_var, self.weight, self.bias)
+        own = zip(*(t.view(sets, -1) for t in state), strict=True)
+        constants = (self.training, self.momentum, self.eps)
+        parts = [
+            torch.stack([batch_norm(clips, *values, *constants) for clips in passes])
+            for passes, values in zip(groups, own, strict=True)
+        ]
+        return torch.stack(parts).view(x.shape)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """torch.sigmoid, which has one arithmetic for most numbers of a tensor and another for the last few, with one for all."""
+    return pad(x, (0, -x.shape[-1] % 32)).sigmoid()[..., : x.shape[-1]]
+
+
+class _Layers(ctypes.Structure):
+    """Chain of the C code."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("sets", "rows", "layers", "threads")),
+        *((name, ctypes.c_void_p) for name in ("width", "relu", "bits")),
+        ("least", ctypes.c_int64),
+        ("scale", ctypes.c_float),
+    )
+
+
+class _Chain(torch.autograd.Function):
+    """x, the probability of its dropout, which layers have a ReLU, then weight and bias of each layer."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, p: float, relu: tuple[bool, ...], *parameters: Tensor) -> tuple[Tensor, ...]:
+        weights, biases = ([t.contiguous() for t in parameters[i::2]] for i in (0, 1))
+        x, sets = x.contiguous(), len(weights[0]) if weights[0].dim() == 3 else 1
+        width = [x.shape[-1], *(w.shape[-2] for w in weights)]
+        outputs = [x.new_empty(*x.shape[:-1], n) for n in width[1:]]
+        drawn = bits(x.shape) if p else None
+        kept = torch.empty_like(x) if p else x
+        ctx.shape = (sets, x.numel() // x.shape[-1] // sets, width, relu, drawn, p)
+        _call(
+            "chain_forward",
+            _layers(*ctx.shape),
+            *map(_pointer, (x, kept)),
+            *(_pointers(tensors) for tensors in (weights, biases, outputs)),
+        )
+        ctx.save_for_backward(kept, *weights, *outputs)
+        ctx.set_materialize_grads(False)
+        return tuple(outputs)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, *d_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
+        x, count = ctx.saved_tensors[0], len(d_outputs)
+        weights, outputs = ctx.saved_tensors[1 : 1 + count], ctx.saved_tensors[1 + count :]
+        nothing = (None,) * (3 + 2 * count)
+        if all(d is None for d in d_outputs):
+            return nothing
+        d_outputs = [None if d is None else d.contiguous() for d in d_outputs]
+        last = max(number for number, d in enumerate(d_outputs) if d is not None)
+        d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        d_weights = [torch.empty_like(w) for w in weights[: last + 1]]
+        d_biases = [w.new_empty(w.shape[:-1]) for w in weights[: last + 1]]
+        _call(
+            "chain_backward",
+            _layers(*ctx.shape),
+            _pointer(x),
+            *(_pointers(tensors) for tensors in (weights, outputs, d_outputs)),
+            _pointer(d_x),
+            *(_pointers(tensors) for tensors in (d_weights, d_biases)),
+        )
+        found = [d for pair in zip(d_weights, d_biases, strict=True) for d in pair]
+        return d_x, None, None, *found, *nothing[3 + len(found) :]
+
+
+def _layers(sets: int, rows: int, width: list[int], relu: tuple[bool, ...], drawn: Tensor | None, p: float) -> _Layers:
+    sizes, active = (ctypes.c_int64 * len(width))(*width), (ctypes.c_int64 * len(relu))(*relu)
+    pointers = (ctypes.addressof(sizes), ctypes.addressof(active), None if drawn is None else drawn.data_ptr())
+    found = _Layers(sets, rows, len(relu), torch.get_num_threads(), *pointers, least(p), 1 / (1 - p))
+    found.kept = sizes, active  # as long as the structure that points there
+    return found
+
+
+class _Sizes(ctypes.Structure):
+    """Norm of the C code."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("sets", "groups", "rows", "width", "training", "threads")),
+        *((name, ctypes.c_float) for name in ("eps", "momentum")),
+    )
+
+
+class _Norm(torch.autograd.Function):
+    """x (S, G, B, D), weight and bias, and the module with the running statistics."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, norm: BatchNorm) -> Tensor:
+        y, (mean, scale) = torch.empty_like(x), (x.new_empty(*x.shape[:2], x.shape[3]) for _ in range(2))
+        ctx.sizes = _Sizes(*x.shape, norm.training, torch.get_num_threads(), norm.eps, norm.momentum)
+        running = (norm.running_mean, norm.running_var)
+        _call("norm_forward", ctx.sizes, *map(_pointer, (x, weight, bias, *running, y, mean, scale)))
+        ctx.save_for_backward(x, weight, mean, scale)
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, d_y: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, scale = ctx.saved_tensors
+        d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        d_weight, d_bias, d_y = torch.empty_like(weight), torch.empty_like(weight), d_y.contiguous()
+        tensors = (x, weight, mean, scale, d_y, d_x, d_weight, d_bias)
+        _call("norm_backward", ctx.sizes, *map(_pointer, tensors))
+        return d_x, d_weight, d_bias, None
+
+
+def _fused(*tensors: Tensor) -> bool:
+    """Whether the compiled code takes them."""
+    return all(t.dtype == torch.float32 and not t.is_cuda for t in tensors) and kernels() is not None
+
+
+def _call(name: str, sizes: ctypes.Structure, *pointers: object) -> None:
+    getattr(kernels(), name)(ctypes.byref(sizes), *pointers)
+
+
+def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array:
+    return (ctypes.c_void_p * len(tensors))(*(None if t is None else t.data_ptr() for t in tensors))

@@ -1,0 +1,247 @@
+"""Seeds side by side: what each computes is, to the byte, what it computes alone."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from avmc_core import draws
+from avmc_core.data.splits import Protocol
+from avmc_core.kernels import compiled
+from avmc_core.models import avmc_networks
+from avmc_core.models.avmc import SEMI, SUPERVISED
+from avmc_core.runs import training
+from avmc_core.runs.execution import StoreData, execute, execute_together, network, trains_together
+from avmc_core.runs.grid import companies, run_all, run_together
+from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
+from avmc_core.runs.together import train_together
+from avmc_core.settings import replace as change
+
+pytestmark = pytest.mark.skipif(compiled.kernels() is None, reason="no C compiler here: seeds are trained one by one")
+SEEDS = (3, 1, 7)
+# Few epochs of patience, so that seeds stop at different epochs; 24 clips in batches of 5, the last of which is smaller.
+SHORT = {"training.patience": 2, "training.max_epochs": 9, "training.batch_size": 5, "rate": 3e-3}
+MODELS = {
+    "released supervised": change(SUPERVISED, SHORT),
+    "released semi": change(SEMI, SHORT),
+    "paper supervised": change(SUPERVISED, SHORT | {"variant": "paper"}),
+    "paper semi": change(SEMI, SHORT | {"variant": "paper", "training.accumulate": 2}),
+    "mixed hidden layers, clip by clip": change(
+        SEMI, SHORT | {"mixup.level": "hidden", "mixup.per_clip": True, "training.clip_value": 0.1}
+    ),
+    "mixed frames": change(SUPERVISED, SHORT | {"variant": "paper", "mixup.level": "input", "mixup.alpha": 0.4}),
+    "M alone, mean over batches": change(
+        SUPERVISED, SHORT | {"unimodal_tasks": False, "training.validation": "batches"}
+    ),
+}
+
+
+def files(folder):
+    return {name: (folder / name).read_bytes() for name in (PREDICTIONS, WEIGHTS)}
+
+
+def together(store, folder, settings, seeds=SEEDS):
+    folders = [folder / f"seed {seed}" for seed in seeds]
+    for path in folders:
+        path.mkdir(parents=True, exist_ok=True)
+    found = dict(execute_together(avmc_networks.build, settings, StoreData(store), seeds, folders))
+    return {seed: (found[number], folders[number]) for number, seed in enumerate(seeds)}
+
+
+def alone(store, folder, settings, seed):
+    folder.mkdir(parents=True)
+    return execute(avmc_networks.build, settings, StoreData(store), seed, folder)
+
+
+def without_seconds(outcome):
+    return {name: value for name, value in outcome.items() if name != "seconds"}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_seed_gives_the_same_bytes_in_company_and_alone(name, tiny_store, tmp_path):
+    """Weights, predictions, history, scores, best epoch."""
+    settings, epochs = MODELS[name], set()
+    for seed, (outcome, folder) in together(tiny_store, tmp_path / "company", settings).items():
+        own = alone(tiny_store, tmp_path / f"alone {seed}", settings, seed)
+        assert without_seconds(own) == without_seconds(outcome)
+        assert files(tmp_path / f"alone {seed}") == files(folder)
+        epochs.add(outcome["epochs"])
+    if name == "released supervised":
+        assert len(epochs) > 1, "one seed's early stopping must not stop the others"
+
+
+def test_company_and_order_change_nothing(tiny_store, tmp_path):
+    settings = MODELS["released semi"]
+    three = together(tiny_store, tmp_path / "three", settings)
+    two = together(tiny_store, tmp_path / "two", settings, (7, 3))
+    assert all(files(two[seed][1]) == files(three[seed][1]) for seed in two)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from avmc_core import together
+from avmc_core.runs import training
+from avmc_core.data.store import open_store
+sys.path.insert(0, sys.argv[1])
+import test_together as t
+what, left = sys.argv[4], [int(sys.argv[5])]
+def dying(function):
+    def call(*rest, **named):
+        left[0] -= 1
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*rest, **named)
+    return call
+if what == "batches":
+    training.SplitData.batch = dying(training.SplitData.batch)
+else:
+    training.write_tensors = dying(training.write_tensors)
+together.RARELY = 0.0
+t.together(open_store(sys.argv[2]), Path(sys.argv[3]), t.MODELS["released semi"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "count"), [("batches", 31), ("batches", 58), ("writes", 3), ("writes", 9), ("writes", 14)]
+)
+def test_killed_and_resumed_gives_the_same_bytes(what, count, tiny_store, tmp_path):
+    """In mid-epoch, and while the states of the seeds are written, which then are those of different epochs."""
+    whole = together(tiny_store, tmp_path / "whole", MODELS["released semi"])
+    words = [os.path.dirname(__file__), str(tiny_store.path), str(tmp_path / "killed"), what, str(count)]
+    child = subprocess.run([sys.executable, "-c", KILLED, *words], check=False)
+    assert child.returncode == -signal.SIGKILL
+    assert list((tmp_path / "killed").rglob(training.STATE))
+    resumed = together(tiny_store, tmp_path / "killed", MODELS["released semi"])
+    for seed, (outcome, folder) in whole.items():
+        assert without_seconds(outcome) == without_seconds(resumed[seed][0])
+        assert files(folder) == files(resumed[seed][1])
+
+
+def test_what_a_company_began_a_run_alone_goes_on_with(tiny_store, tmp_path, monkeypatch):
+    """The state of a seed is that of a run alone."""
+    settings, folder = MODELS["paper semi"], tmp_path / "interrupted"
+    expected = without_seconds(alone(tiny_store, tmp_path / "alone", settings, 1))
+    folders = [folder / str(seed) for seed in SEEDS]
+    for path in folders:
+        path.mkdir(parents=True)
+    monkeypatch.setattr("avmc_core.runs.together.RARELY", 0.0)
+    saves, save = [], training._save
+
+    def interrupted(*rest):
+        save(*rest)
+        saves.append(rest)
+        if len(saves) == 2 * len(SEEDS):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            build = network(avmc_networks.build, settings, tiny_store)
+            list(train_together(build, StoreData(tiny_store), SEEDS, folders))
+    outcome = execute(avmc_networks.build, settings, StoreData(tiny_store), 1, folders[SEEDS.index(1)])
+    assert without_seconds(outcome) == expected
+    assert files(folders[SEEDS.index(1)]) == files(tmp_path / "alone")
+
+
+def test_a_seed_that_fails_leaves_the_others_as_they_are(tiny_store, tmp_path, monkeypatch):
+    """A weight that is not a number, in one seed alone."""
+    settings, build = MODELS["released supervised"], avmc_networks.build
+
+    def broken(*arguments):
+        model = build(*arguments)
+        if torch.initial_seed() == 1:
+            model.fusion.layer_3.bias.data.fill_(math.nan)
+        return model
+
+    monkeypatch.setattr(avmc_networks, "build", broken)
+    found = together(tiny_store, tmp_path / "company", settings)
+    assert found[1][0]["status"] == "failed"
+    assert found[1][0]["reason"] == "epoch 1, pass 'mixup': the training loss is nan"
+    for seed in (3, 7):
+        own = alone(tiny_store, tmp_path / f"alone {seed}", settings, seed)
+        assert without_seconds(own) == without_seconds(found[seed][0])
+    failed = alone(tiny_store, tmp_path / "alone 1", settings, 1)
+    assert without_seconds(failed) == without_seconds(found[1][0])
+
+
+def test_what_is_drawn_side_by_side_is_what_each_generator_gives_alone():
+    def drawn(clips, frames, of_each=None):
+        return [
+            draws.bits((*clips, 5, 3)),
+            draws.permutation(9),
+            draws.beta(0.5, 2.0, 4),
+            draws.bits((frames, 3), of_each),
+        ]
+
+    generators = [torch.Generator().manual_seed(seed) for seed in (5, 6)]
+    with draws.streams(generators):
+        both = drawn((2,), 11, [4, 7])
+    assert not draws._streams
+    for place, (seed, rows) in enumerate(((5, 4), (6, 7))):
+        torch.manual_seed(seed)
+        *own, frames = drawn((), rows)
+        assert all(torch.equal(a, b[place]) for a, b in zip(own, both, strict=False))
+        assert torch.equal(frames, both[3].split([4, 7])[place])
+
+
+def test_run_all_gives_the_same_records_however_runs_are_put_together(tiny_store, tmp_path):
+    short = (("training.max_epochs", 2),)
+    grid = [Run(model, seed, short) for seed in (1, 2) for model in ("AV-MC", "LF_DNN", "AV-MC(Semi)")]
+    grid.append(Run("Constant", 1))
+    one, two = (run_all(grid, tiny_store, RunStore(tmp_path / str(n)), jobs=n, progress_bar=False) for n in (1, 2))
+    assert list(one) == grid and list(two) == grid
+    for run in grid:
+        assert one[run].key == two[run].key and one[run].history == two[run].history
+        assert (one[run].folder / PREDICTIONS).read_bytes() == (two[run].folder / PREDICTIONS).read_bytes()
+
+
+def test_which_runs_are_put_together(tiny_store):
+    first, second = Run("AV-MC", 1), Run("AV-MC", 2)
+    assert companies([first, Run("LF_DNN", 1), second], tiny_store, "cpu", 2) == [[first, second], [Run("LF_DNN", 1)]]
+    for apart in (
+        {"protocol": Protocol(labelled=0.5)},
+        {"changes": (("training.clip_norm", 1.0),)},
+        {"changes": (("text", "frozen_dropout"),)},
+    ):
+        grid = [replace(run, **apart) for run in (first, second)]
+        assert companies(grid, tiny_store, "cpu", 2) == [[run] for run in grid]
+    assert companies([first, second], tiny_store, "cuda", 1) == [[first], [second]]
+    assert companies([first, first], tiny_store, "cpu", 1) == [[first], [first]]
+
+
+def test_large_data_are_split_over_idle_processes(tiny_store, monkeypatch):
+    """Small ones are not: a training would be over before another process has started."""
+    grid = [Run("AV-MC", seed) for seed in range(5)]
+    assert [len(part) for part in companies(grid, tiny_store, "cpu", 2)] == [5]
+    monkeypatch.setattr("avmc_core.runs.grid.LARGE", 20)
+    assert [len(part) for part in companies(grid, tiny_store, "cpu", 2)] == [3, 2]
+    more = [*grid, *(Run("AV-MC(Semi)", seed) for seed in range(5))]
+    assert [len(part) for part in companies(more, tiny_store, "cpu", 2)] == [5, 5]
+
+
+def test_a_run_that_another_process_computes_is_waited_for(tiny_store, tmp_path):
+    """Here another descriptor's lock stands for the other process, which has finished by the time it is asked for again."""
+    short = (("training.max_epochs", 1),)
+    company, runs = [Run("AV-MC", seed, short) for seed in (1, 2)], RunStore(tmp_path / "runs")
+    data = StoreData(tiny_store)
+    with runs.claim(company[0].key(tiny_store)):
+        elsewhere = RunStore(tmp_path / "elsewhere")
+        other = run_together(company[:1], data, elsewhere)[0]
+        os.rename(other.folder, runs.root / other.key)
+    records = run_together(company, data, runs)
+    assert [record.seed for record in records] == [1, 2] and records[0].history == other.history
+
+
+def test_who_does_not_train_together(tiny_store, monkeypatch):
+    assert trains_together(avmc_networks.build, SEMI, tiny_store)
+    assert not trains_together(avmc_networks.build, SEMI, tiny_store, "cuda")
+    monkeypatch.setattr("avmc_core.runs.together.kernels", lambda: None)
+    assert not trains_together(avmc_networks.build, SEMI, tiny_store)
