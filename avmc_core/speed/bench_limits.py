@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ctypes import Structure, c_int64
+from itertools import pairwise
 from unittest.mock import patch
 
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from avmc_core.kernels import attention, lstm
+from avmc_core.kernels import attention, dense, lstm
 from avmc_core.speed.bench_way import Way
 
 # Times that each weight crosses the memory bus: read forward and backward, its gradient written and read, and read and written
@@ -29,7 +31,12 @@ def least(way: Way, rows: Tensor) -> dict[str, float]:
 
         return patch.object(module, "_call", wrapper)
 
-    with FlopCounterMode(display=False) as theirs, counting(lstm, _recurrence), counting(attention, _attention):
+    with (
+        FlopCounterMode(display=False) as theirs,
+        counting(lstm, _recurrence),
+        counting(attention, _attention),
+        counting(dense, _layers),
+    ):
         way.step(rows)
     batch = sum(x.nbytes for x in vars(way.data.batch(rows)).values())
     weights = sum(p.nbytes for p in way.model.parameters() if p.requires_grad)
@@ -44,3 +51,12 @@ def _recurrence(name: str, lengths: Tensor, weight: Tensor, *_: Tensor | None) -
 def _attention(name: str, heads: int, seed: int, p: float, seen: Tensor, q: Tensor, *_: Tensor) -> int:
     """Scores and mixing for each key seen; in the gradient scores again, and four products more."""
     return (4 if name == "attention_forward" else 10) * int(seen.sum()) * q.shape[-1]
+
+
+def _layers(name: str, sizes: Structure, *_: object) -> int:
+    """Of a chain, one product of each layer forward and two in the gradient."""
+    if not name.startswith("chain"):
+        return 0
+    width = (c_int64 * (sizes.layers + 1)).from_address(sizes.width)
+    products = sum(a * b for a, b in pairwise(width))
+    return (2 if name == "chain_forward" else 4) * sizes.sets * sizes.rows * products
