@@ -107,8 +107,9 @@ def constant_scores(key: str, split: str = "test") -> dict[str, float]:
 @cache
 def recorded() -> dict[str, Any]:
     """``resources/label_sets.json``: ``sets`` (of each: ``source`` in words, ``M``: {split: {part: 11 counts}}, ``off_grid``),
-    ``differ`` (clips, those whose M differs between the sets, and those read, by kind of clip), and ``original_pairs``
-    (the 11 x 11 tables of each two annotations in the original part of the mixed set)."""
+    ``differ`` (clips, those whose M differs between the sets, and those read, by kind of clip), ``other_sign`` (clips whose
+    M differs in sign, by split), ``reports`` (what others said publicly of the released pickle, each with its source), and
+    ``original_pairs`` (the 11 x 11 tables of each two annotations in the original part of the mixed set)."""
     return json.loads(files("avmc_core").joinpath("resources", "label_sets.json").read_text(encoding="utf-8"))
 
 
