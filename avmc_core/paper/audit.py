@@ -27,7 +27,7 @@ from avmc_core.paper.label_summary import (
 )
 from avmc_core.published import published, text_figure
 from avmc_core.schema import CLASSES, GRID, SPLITS, TASKS, UNLABELLED, level
-from avmc_core.simulated.label_model import label_counts, shipped_counts
+from avmc_core.simulated.label_counts import label_counts, shipped_counts
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
