@@ -118,8 +118,8 @@ def _classes(counts: Counts) -> Iterator[Finding]:
 def _ratios(counts: Counts) -> Iterator[Finding]:
     figure, n = "positive_to_negative_percent", signs(multimodal_counts(counts))
     percent = positive_percent(n["negative"], n["positive"])
-    shown = f"{percent:.2f} ({n['positive']} to {n['negative']})"
-    yield in_text("ratio_M", "positive to negative clips in %, M", figure, percent, shown, basis=MULTIMODAL)
+    shown = f"{percent:.2f} % ({n['positive']} to {n['negative']})"
+    yield in_text("ratio_M", "positive to negative clips, M", figure, percent, shown, basis=MULTIMODAL)
     of_four = polarity(counts)
     for task in TASKS[1:]:
         value = positive_percent(of_four.loc[task, "negative"], of_four.loc[task, "positive"])
@@ -127,11 +127,11 @@ def _ratios(counts: Counts) -> Iterator[Finding]:
     sums = published_class_counts().sum()
     n = {"negative": sums["NEG"] + sums["WNEG"], "positive": sums["WPOS"] + sums["POS"]}
     percent = positive_percent(**n)
-    shown = f"{percent:.2f} ({n['positive']} to {n['negative']})"
+    shown = f"{percent:.2f} % ({n['positive']} to {n['negative']})"
     yield in_text("ratio_printed", "the same by Table 1 as printed", figure, percent, shown, basis=PRINTED)
     n = signs(label_sets.total(label_sets.of_set(label_sets.MIXED), part=label_sets.ORIGINAL))
     percent, name = positive_percent(n["negative"], n["positive"]), "the same in the original CH-SIMS"
-    shown = f"{percent:.2f} ({n['positive']} to {n['negative']})"
+    shown = f"{percent:.2f} % ({n['positive']} to {n['negative']})"
     yield in_text("ratio_original", name, f"original_{figure}", percent, shown, basis=ORIGINAL)
     total, figure = sum(n.values()), "original_negative_percent"
     below, upto = (100 * part / total for part in (n["negative"], n["negative"] + n["neutral"]))
