@@ -232,7 +232,7 @@ def test_the_pickle_and_the_table_in_circulation_import_together(tmp_path):
     assert report["count"] == differ.sum()
     assert f"{differ.sum():,} of 4,403 clips, {original:,} of them in the original part" in report["what"]
     assert "this table has the original CH-SIMS labels there; the pickle's labels are kept" in report["what"]
-    assert audit(store).manifest[1] == "labels: the relabelled set"
+    assert audit(store).label_set == "the relabelled set"
 
 
 # Kills
