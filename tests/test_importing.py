@@ -187,7 +187,11 @@ def test_other_texts_and_labels_in_meta_are_stated(tmp_path):
 @pytest.mark.parametrize(
     "column, values, named",
     [
-        ("clip_id", {2: "9998", 3: "9999"}, r"2 clips of the pickle .*train_0001/0002.* and 2 clips that the pickle lacks"),
+        (
+            "clip_id",
+            {2: "9998", 3: "9999"},
+            r"2 clips of the pickle .*train_0001/0002.* and 2 clips that the pickle lacks",
+        ),
         ("mode", {1: "test"}, r"1 clips in another split .*\(train_0000/0001\)"),
     ],
 )
