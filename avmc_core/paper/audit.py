@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from avmc_core.artefacts import data_mark
-from avmc_core.data.label_sets import MIXED, RELABELLED, Recognised, recognise
+from avmc_core.data.label_sets import MIXED, OTHER, RELABELLED, Recognised, recognise
 from avmc_core.paper.feature_audit import feature_findings, manifest_lines
 from avmc_core.paper.findings import DECIDED, UNDECIDED, Finding
 from avmc_core.paper.label_findings import MULTIMODAL, STORE, bases, label_findings
@@ -87,7 +87,8 @@ def audit(source: Store | pd.DataFrame | None = None) -> Audit:
         else item
         for item in findings
     ]
-    return Audit(data_mark(source), manifest_lines(store), counts, tuple(findings), labels)
+    known = f", {labels.key} set" if isinstance(source, pd.DataFrame) and labels.key != OTHER else ""
+    return Audit(data_mark(source) + known, manifest_lines(store), counts, tuple(findings), labels)
 
 
 def deciding(*sources: Store | pd.DataFrame | None) -> Audit:
