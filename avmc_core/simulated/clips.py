@@ -25,9 +25,12 @@ MISHEARD = 0.08  # rate of wrong characters in their transcripts, which nobody c
 
 
 def simulate(settings: CorpusSettings) -> dict[str, pd.DataFrame]:
-    """One row a clip by split: id, video, the annotations M, T, A, V, the latents latent_T, latent_A, latent_V (they differ
-    where the annotations are copied, as in placeholder clips: copied), text, gloss, degree (what the words express, -5..5), audio_length and
-    vision_length in frames."""
+    """What is behind the features, one row a clip, by split.
+
+    Columns: id, video; the annotations M, T, A, V; the latents latent_T, latent_A, latent_V, which differ where the annotations
+    are copied, as in placeholder clips (copied); text, gloss, degree (what the words express, -5..5); audio_length and
+    vision_length in frames.
+    """
     videos = source_videos(settings)
     tables = {split: _simulate_split(settings, split, n, videos) for split, n in settings.numbers.clips.items()}
     for split, table in tables.items():

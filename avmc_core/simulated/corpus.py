@@ -54,11 +54,13 @@ def ensure_corpus(settings: str | CorpusSettings = "ci", root: str | Path | None
         return open_store(path) if path.exists() else build_corpus(path, settings, progress=False)
 
 
-def build_corpus(store_path: str | Path, settings: CorpusSettings = CorpusSettings(), progress: bool = True) -> Store:
-    """Generate the corpus into a new store at ``store_path``. Equal settings, equal digest.
+def build_corpus(store_path: str | Path, settings: CorpusSettings | None = None, progress: bool = True) -> Store:
+    """Generate the corpus into a new store at ``store_path``; without ``settings`` the one of the book's small pages. Equal
+    settings, equal digest.
 
     Raises InputError if something is at ``store_path`` already; after any error, as after a kill, no store is left.
     """
+    settings = settings or CorpusSettings()
     clips, encoder = simulate(settings), build_encoder()
     traits = _traits(settings, clips)
     with new_folder(store_path) as folder:
