@@ -18,18 +18,19 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core import schema
-from avmc_core.atomic import new_folder
 from avmc_core.codehash import code_hash
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_index, write_split
+from avmc_core.files.atomic import new_folder
 from avmc_core.home import home
-from avmc_core.settings import as_dict, digest
+from avmc_core.settings import digest
 from avmc_core.simulated.clips import WILDER, rng, simulate, source_videos
 from avmc_core.simulated.face import TRAITS, visual
 from avmc_core.simulated.label_model import spread
 from avmc_core.simulated.settings import CorpusSettings
 from avmc_core.simulated.signals import acoustic
-from avmc_core.text_encoder import build_encoder, encode
+from avmc_core.simulated.text_encoder import build_encoder
+from avmc_core.text_encoder import encode
 
 TABLES = ("label_counts.json", "lexicon.tsv", "egemaps_stats.json", "audio_columns.txt", "vision_columns.txt")
 HEARD = 0.5  # correlation of what a voice expresses with its latent A: keeps acoustic regressors at Table 3's level
@@ -40,18 +41,27 @@ def ensure_corpus(settings: str | CorpusSettings = "ci", root: str | Path | None
     """The corpus of these settings, or of the size of this name, built once under ``root`` (default: the home of runs and
     results) and opened afterwards.
 
-    Its folder is named by the settings, the code that generates it and the tables that this reads, so that a change of any
-    makes a new one. Raises InputError for an unknown size.
+    A change of the code that generates it or of the tables that this reads makes a new one. Raises InputError for an unknown
+    size.
     """
     settings = CorpusSettings(size=settings) if isinstance(settings, str) else settings
     root = Path(root or home())
-    tables = {name: sha256(files("avmc_core").joinpath("resources", name).read_bytes()).hexdigest() for name in TABLES}
-    key = digest({"settings": as_dict(settings), "code": code_hash([__name__]), "tables": tables})[:12]
-    path = root / f"corpus-{settings.name}-{key}"
+    path = root / f"corpus-{settings.name}-{_version()}"
     root.mkdir(parents=True, exist_ok=True)
     with open(root / f".corpus-{settings.name}.lock", "w") as lock:
         flock(lock, LOCK_EX)  # several processes may ask at once; one builds
         return open_store(path) if path.exists() else build_corpus(path, settings, progress=False)
+
+
+def present_corpora(root: str | Path | None = None) -> list[Store]:
+    """The corpora of this version that have been built under ``root``, opened."""
+    return [open_store(path) for path in sorted(Path(root or home()).glob(f"corpus-*-{_version()}"))]
+
+
+def _version() -> str:
+    """What the code that generates a corpus and the tables that it reads come to."""
+    tables = {name: sha256(files("avmc_core").joinpath("resources", name).read_bytes()).hexdigest() for name in TABLES}
+    return digest({"code": code_hash([__name__]), "tables": tables})[:12]
 
 
 def build_corpus(store_path: str | Path, settings: CorpusSettings | None = None, progress: bool = True) -> Store:

@@ -71,9 +71,9 @@ class CorpusSettings:
 
     @property
     def name(self) -> str:
-        """The size, and what is changed in it: ``large``, ``large-train320``."""
-        changed = {name: getattr(self, name) for name in ("train", "unlabelled", "shorter")}
-        return "-".join([self.size, *(f"{k}{v}" for k, v in changed.items() if v is not None)])
+        """The size, and whatever is not as usual: ``large``, ``large-train320``, ``ci-seed5``."""
+        usual = dataclasses.asdict(CorpusSettings(self.size))
+        return "-".join([self.size, *(f"{k}{v}" for k, v in dataclasses.asdict(self).items() if v != usual[k])])
 
     def as_mark(self) -> dict[str, Any]:
         """What a store's manifest says of its generator: the settings, without those left at the size's own."""
