@@ -94,6 +94,7 @@ def test_counts_of_a_small_table_by_hand():
     assert counts["four"]["pairs"]["MT"][0][6] == 1 and np.sum(counts["four"]["pairs"]["AV"]) == 3
     assert counts["four"]["signs"][0][2][0][0] == counts["four"]["irony"]["clips"] == 1
     assert counts["four_equal_labels"] == {"placeholders": 2, "others": 0}
+    assert label_counts(table.assign(V=0.0))["four"]["within_videos"]["V"] is None  # no share of no variance
     with pytest.raises(InputError, match="no M of clip a/00001"):
         label_counts(table, other.iloc[:-1])
     with pytest.raises(InputError, match="no labelled row"):
