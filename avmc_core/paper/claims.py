@@ -19,7 +19,7 @@ import pandas as pd
 
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.paper import claim_arithmetic, claim_runs
+from avmc_core.paper import claim_arithmetic, claim_digits, claim_runs
 from avmc_core.paper.audit import Audit, audit
 from avmc_core.paper.claim_outcome import Outcome, words
 from avmc_core.paper.findings import DECIDED, FAILS, HOLDS, PART
@@ -43,6 +43,7 @@ HOW = {
     "code": "public code, as read",
     "none": "–",
 }
+ARITHMETIC = claim_arithmetic.CHECKS | claim_digits.CHECKS
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def decide(claim: Claim, evidence: Evidence) -> Ruling:
     elif claim.how == "labels":
         outcome = claim_arithmetic.four_annotations(evidence.labels.counts)
     else:
-        outcome = claim_arithmetic.CHECKS[claim.check](**claim.arguments)
+        outcome = ARITHMETIC[claim.check](**claim.arguments)
     return Ruling(claim, outcome.printed, outcome.found, _verdict(outcome, CANNOT))
 
 
@@ -156,7 +157,9 @@ def source_of(claim: Claim) -> str:
     if claim.finding:
         return f"audit finding {claim.finding} (avmc_core/paper/audit.py)"
     arguments = ", ".join(f"{name}={value!r}" for name, value in claim.arguments.items())
-    module = "claim_runs" if claim.how in ("run", "features") else "claim_arithmetic"
+    check = ARITHMETIC.get(claim.check, claim_arithmetic)  # a label claim's check may stand outside of the tables
+    module = "claim_runs" if claim.how in ("run", "features") else getattr(check, "__module__", check.__name__)
+    module = module.rpartition(".")[2]
     return f"{claim.check}({arguments}) in avmc_core/paper/{module}.py"
 
 

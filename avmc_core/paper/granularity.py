@@ -16,7 +16,6 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 from avmc_core.errors import InputError
 
@@ -80,17 +79,26 @@ def ranked(
 ) -> pd.DataFrame:
     """How well each number of clips fits a column whose rows may be of different kinds: the best first.
 
-    Columns: ``n``; for each s of ``runs`` a column s with the number of different figures that fit; ``of``, how many there
-    are; ``p``, the probability that as many random figures fit the finest of these grids by chance, times the number of
-    candidates (at most 1). A multiple of N always fits what N fits, so of two that fit equally well the smaller comes first.
+    With c_s the share of all figures that fit as means of s runs, a figure that does is 1 / c_s times as probable under that
+    grid as at random. A row may be any of the S kinds in ``runs``, or none of them, all equally probable beforehand, so that a
+    column of different figures x is more probable under N than at random by the factor
+
+        L(N) = product over x of (1 + sum over s of [x fits] / c_s) / (1 + S).
+
+    Columns: ``n``; for each s a column s, how many figures fit; ``of``, how many there are; ``support``, log10 L; ``p``, a
+    bound on how often random figures support any candidate as well: the number of candidates over L (at most 1; Markov's
+    inequality).
     """
-    printed, numbers, finest = np.unique(_printed(figures, DECIMALS)), list(candidates), max(runs)
+    printed, numbers = np.unique(_printed(figures, DECIMALS)), list(candidates)
     rows = []
     for n in numbers:
-        fit = {s: int(_fit(printed, n, s, rounding, DECIMALS).sum()) for s in runs}
-        p = float(binom.sf(fit[finest] - 1, len(printed), chance(n, finest, rounding)))
-        rows.append({"n": n, **fit, "of": len(printed), "p": min(1.0, p * len(numbers))})
-    return pd.DataFrame(rows).sort_values(["p", "n"], ignore_index=True)
+        fit = {s: _fit(printed, n, s, rounding, DECIMALS) for s in runs}
+        factors = (1 + sum(fit[s] / chance(n, s, rounding) for s in runs)) / (1 + len(runs))
+        support = float(np.log10(factors).sum())
+        counts = {s: int(fit[s].sum()) for s in runs}
+        rows.append({"n": n, **counts, "of": len(printed), "support": support, "p": 0.0})
+    table = pd.DataFrame(rows).sort_values(["support", "n"], ascending=[False, True], ignore_index=True)
+    return table.assign(p=np.minimum(1.0, len(numbers) * 10.0 ** -table["support"]))
 
 
 def runner_up(table: pd.DataFrame) -> pd.Series:
