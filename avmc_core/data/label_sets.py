@@ -95,7 +95,9 @@ def constant_scores(key: str, split: str = "test") -> dict[str, float]:
     """Acc2, Acc2_weak (shares) and MAE of the constant answer 0 on a split of a set: 0 counts as negative (Section 5.1)."""
     n = total(of_set(key), split=split)
     weak = np.abs(GRID) <= 0.4
-    moved = [(label["label"], label["clips"]) for label in recorded()["sets"][key]["off_grid"] if label["split"] == split]
+    moved = [
+        (label["label"], label["clips"]) for label in recorded()["sets"][key]["off_grid"] if label["split"] == split
+    ]
     absolute = (n * np.abs(GRID)).sum() + sum(k * (abs(y) - abs(GRID[level(y)])) for y, k in moved)
     return {
         "Acc2": float(n[GRID <= 0].sum() / n.sum()),

@@ -132,3 +132,13 @@ def ranking(metric: str) -> pd.DataFrame:
     return granularity.ranked(
         table.loc[(table["metric"] == metric) & table["table"].isin(TABLES), "figure"], CANDIDATES
     )
+
+
+def marked() -> dict[str, dict[str, int]]:
+    """The numbers of clips that matter in each column, by what they are."""
+    weak = {
+        "weak test clips by Table 1 as printed": clips("Acc2_weak"),
+        "of the relabelled set, as released": weak_clips(label_sets.RELABELLED),
+        "of the mixed set": weak_clips(label_sets.MIXED),
+    }
+    return {"Acc2": {"test clips by Table 1": clips("Acc2")}, "Acc2_weak": weak}
