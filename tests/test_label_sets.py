@@ -63,7 +63,7 @@ def test_the_sets_have_the_same_clips_and_differ_where_it_is_recorded():
 def test_a_constant_scores_as_the_metrics_say(key, acc2, mae):
     """By the library's metrics on labels dealt out from the counts, the one off-grid label put back."""
     labels = table(key)
-    labels = labels.loc[labels["split"] == "test", "M"].to_numpy()
+    labels = labels.loc[labels["split"] == "test", "M"].to_numpy(copy=True)
     for off in label_sets.recorded()["sets"][key]["off_grid"]:
         labels[np.flatnonzero(labels == schema.GRID[schema.level(off["label"])])[0]] = off["label"]
     found, expected = label_sets.constant_scores(key), evaluate(np.zeros(len(labels)), labels)
