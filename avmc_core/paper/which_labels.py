@@ -98,7 +98,9 @@ def _weak_accuracies() -> dict[str, str]:
     figures = report["values"]
     said = {key: f"{int(fits(figures, n).sum())} with N = {n}" for key in SETS for n in [weak_clips(key)]}
     most = int(of_splits(RELABELLED)["test"].sum())
-    said[RELABELLED] += f"; of all N up to {most} only {_listed(n for n in range(1, most + 1) if fits(figures, n).all())} fit all"
+    said[RELABELLED] += (
+        f"; of all N up to {most} only {_listed(n for n in range(1, most + 1) if fits(figures, n).all())} fit all"
+    )
     what = "Different values of Acc2_weak on test that are k/N"
     return _piece(what, f"{len(figures)} values", said, report["source"])
 
