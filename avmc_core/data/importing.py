@@ -18,7 +18,6 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core import schema
-from avmc_core.atomic import new_folder
 from avmc_core.data.label_sets import recognise
 from avmc_core.data.meta_comparison import differences
 from avmc_core.data.released import ID_SEPARATOR, mark, open_supervised, open_unsupervised, read_meta, steps
@@ -26,6 +25,7 @@ from avmc_core.data.released_writer import EXTRACTED, SIMULATED
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_index, write_split
 from avmc_core.errors import InputError
+from avmc_core.files.atomic import new_folder
 
 _BLOCK_BYTES = 2**23  # of a padded array, read at once
 
