@@ -55,9 +55,10 @@ class TaskScore:
 
 @dataclass(frozen=True)
 class Report:
-    """What ``score`` found on one split. ``labels``: which of the known label sets it is, in words; ``unscored``: annotations
-    that are predicted, but not labelled."""
+    """What ``score`` found on one split. ``data``: what the labels are of, in the words of every result; ``labels``: which of
+    the known label sets they are; ``unscored``: annotations that are predicted, but not labelled."""
 
+    data: str
     split: str
     labels: str
     tasks: tuple[TaskScore, ...]
@@ -99,7 +100,8 @@ def score(
     whole = set(TASKS) <= set(labels)  # whether unimodal labels are placeholders shows in all four together
     scored = [task for task in predicted if task == "M" or whole]
     tasks = tuple(_score(task, ours, theirs, draws, seed) for task in scored)
-    return Report(split, str(label_sets.recognise(labels)), tasks, tuple(t for t in predicted if t not in scored))
+    unscored = tuple(task for task in predicted if task not in scored)
+    return Report(labels.attrs.get("mark", "labels"), split, str(label_sets.recognise(labels)), tasks, unscored)
 
 
 def conventions() -> str:

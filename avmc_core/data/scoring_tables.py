@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from avmc_core.artefacts import data_mark
 from avmc_core.data.label_table import COLUMNS, read_meta
 from avmc_core.data.released import ID_SEPARATOR
 from avmc_core.data.store import open_store
@@ -26,7 +27,7 @@ _OTHER_NAMES = {"mode": "split", **COLUMNS}  # of the released label table
 
 def read_labels(source: str | Path) -> pd.DataFrame:
     """Labels of all labelled clips of a store or a table: video_id, clip_id, split (strings), M, and T, A, V where the source
-    has them (float).
+    has them (float). ``attrs["mark"]`` says what they are of, as ``artefacts.data_mark`` does.
 
     Raises InputError for what is neither, for a clip that is there twice, a label that is no number in [-1, 1], and an unknown
     split.
@@ -35,11 +36,11 @@ def read_labels(source: str | Path) -> pd.DataFrame:
     if path.is_dir():
         store = open_store(path)
         table = pd.concat([store.split(name).clips for name in SPLITS], ignore_index=True)
-        return table[[*IDS, "split", *TASKS]]
+        return _marked(table[[*IDS, "split", *TASKS]], data_mark(store))
     table = _read(path)
     if {"text", "annotation", *COLUMNS} <= set(table):
         table = read_meta(path)
-        return table.loc[table["split"].isin(SPLITS), [*IDS, "split", *TASKS]].reset_index(drop=True)
+        return _marked(table.loc[table["split"].isin(SPLITS), [*IDS, "split", *TASKS]], "label table")
     table = table.rename(columns=_OTHER_NAMES)
     _require(path, table, [*IDS, "split", "M"], "video_id, clip_id, mode (or split) and label (or M)")
     _refuse(path, table, table.duplicated(IDS), "there twice", "each clip once")
@@ -48,7 +49,7 @@ def read_labels(source: str | Path) -> pd.DataFrame:
     for task in tasks:
         table[task] = _numbers(path, table, task)
         _refuse(path, table, table[task].abs() > 1, f"with a label {task} beyond 1", "labels in [-1, 1]")
-    return table[[*IDS, "split", *tasks]]
+    return _marked(table[[*IDS, "split", *tasks]], "label table")
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
@@ -89,6 +90,12 @@ def matched(predictions: pd.DataFrame, labels: pd.DataFrame, split: str, where: 
     _refuse(where, clips, absent, f"of split {split} without a prediction", f"all {len(clips)} clips of {split}")
     named = predictions.rename(columns={task: f"predicted {task}" for task in TASKS})
     return clips.merge(named, on=IDS, how="left", validate="one_to_one")
+
+
+def _marked(table: pd.DataFrame, mark: str) -> pd.DataFrame:
+    table = table.reset_index(drop=True)
+    table.attrs = {"mark": mark}
+    return table
 
 
 def _read(path: Path) -> pd.DataFrame:
