@@ -134,6 +134,38 @@ def ranking(metric: str) -> pd.DataFrame:
     )
 
 
+def simulated_check(tables: int = 100, rows: int = 19, seed: int = 0) -> pd.DataFrame:
+    """How often ``granularity.read_column`` finds the number of clips and of runs of simulated tables, and how often it says
+    that they are undecidable: columns clips, runs, found, undecidable, wrong."""
+    rng, lines = np.random.default_rng(seed), []
+    candidates = range(clips("Acc2") // 3, clips("Acc2") + 1)
+    for n, s in product((clips("Acc2"), clips("Acc2_weak")), RUNS):
+        columns = (granularity.simulated_column(rows, n, s, rng) for _ in range(tables))
+        read = [granularity.read_column(column, candidates) for column in columns]
+        found = sum((answer.n, answer.runs) == (n, s) for answer in read)
+        undecidable = sum(answer.n is None for answer in read)
+        lines.append((n, s, found, undecidable, tables - found - undecidable))
+    return pd.DataFrame(lines, columns=["clips", "runs", "found", "undecidable", "wrong"])
+
+
+def own_check(accuracies: pd.DataFrame, n: int) -> pd.DataFrame:
+    """The same reading of a table of our own runs, of which we know the answer: columns figures, clips, runs, read.
+
+    ``accuracies``: columns name, seed, Acc2 (a share), one line per run on the same ``n`` clips. Read are the single runs of
+    the first seed, and the means of the rows that have all seeds. Numbers of clips from half to twice ``n`` may be the answer.
+    """
+    known = accuracies.dropna(subset=["Acc2"])
+    seeds = sorted(known["seed"].unique())
+    of_all = known.groupby("name").filter(lambda part: set(part["seed"]) == set(seeds)).groupby("name")["Acc2"].mean()
+    columns = {1: known.loc[known["seed"] == seeds[0], "Acc2"], len(seeds): of_all}
+    lines = []
+    for s, column in columns.items():
+        printed = (100 * column).round(granularity.DECIMALS)
+        answer = granularity.read_column(printed, range(n // 2, 2 * n + 1), sorted({*RUNS, s}))
+        lines.append((len(printed), n, s, str(answer)))
+    return pd.DataFrame(lines, columns=["figures", "clips", "runs", "read"])
+
+
 def marked() -> dict[str, dict[str, int]]:
     """The numbers of clips that matter in each column, by what they are."""
     weak = {

@@ -19,7 +19,7 @@ from scipy import stats
 from avmc_core.data.label_sets import MIXED, RELABELLED
 from avmc_core.metrics import METRICS
 from avmc_core.paper import digits, granularity, successors
-from avmc_core.paper.claim_arithmetic import best_of_benchmark, cell
+from avmc_core.paper.claim_arithmetic import benchmark_rows, best_of_benchmark, cell
 
 SOURCE = (
     "runs of others: AZYoung233/MSE-Adapter (MIT; commit 5023cce, files later removed) and its issue 10, and "
@@ -109,6 +109,35 @@ def needed(metric: str, runs_of_one: int, runs_of_other: int) -> float:
     """The difference of two means below which 95 % of pairs of equally good models stay, by the spread of seeds in a batch."""
     z = stats.norm.ppf((1 + LEVEL) / 2)
     return float(z * spread(metric).within * sqrt(1 / runs_of_one + 1 / runs_of_other))
+
+
+def spreads() -> pd.DataFrame:
+    """``spread`` of the accuracies as a table, and what it means for a comparison: the differences that equally good models stay
+    below in 95 of 100 cases when single runs, a single run and a mean of three, and two means of three are compared, beside the
+    margin that Table 2 prints for AV-MC and how many of its benchmark rows that margin or a larger one separates."""
+    lines = []
+    for metric in ("Acc2", "Acc2_weak"):
+        s = spread(metric)
+        least = needed(metric, 1, 3)
+        leads = [
+            cell("table2_benchmark", "AV-MC", metric) - cell("table2_benchmark", row, metric)
+            for row in benchmark_rows()
+        ]
+        lines.append(
+            {
+                "metric": metric,
+                "within a batch": s.within,
+                "between batches": s.between,
+                "expected between": s.expected,
+                "p": s.p,
+                "1 run against 1": needed(metric, 1, 1),
+                "1 against a mean of 3": least,
+                "mean of 3 against mean of 3": needed(metric, 3, 3),
+                "AV-MC's margin": margin(metric),
+                "rows further below": f"{sum(lead > least for lead in leads)} of {len(leads)}",
+            }
+        )
+    return pd.DataFrame(lines)
 
 
 def margin(metric: str, row: str = "AV-MC") -> float:
