@@ -70,7 +70,10 @@ Markdown("\n\n".join(said))
 # ones are what Table 1 prints.
 
 # %% tags=["hide-input"]
-found, printed = label_summary.class_counts(counts["M"]), label_summary.published_class_counts()
+found, printed = (
+    label_summary.class_counts(counts["M"]),
+    label_summary.published_class_counts(),
+)
 display(figures.mark(figures.class_counts(found, printed), labels))
 verdicts = {
     what: {result[f"{what}_{split}"].verdict for split in found.index}
@@ -94,11 +97,11 @@ display(Table(cells, "classes", ["split", "source"]))
 figures.caption(None, command, "Table 1")
 
 # %% tags=["hide-input"]
-keys = [
-    f"classes_{split}{cut}" for cut in ("", "_section_3_2") for split in found.index
-]
+keys = [f"classes_{split}{cut}" for cut in ("", "_section_3_2") for split in found.index]
 display(Table(result.as_frame([*keys, "classes_any_cut", "rows_total"]), "table-1"))
-display(figures.caption(labels, "avmc data audit meta.csv", "Table 1 and Sections 3.1 and 3.2"))
+display(
+    figures.caption(labels, "avmc data audit meta.csv", "Table 1 and Sections 3.1 and 3.2")
+)
 answer = label_sets.recorded()["reports"]["training_clips"]
 Markdown(
     f"The text speaks of {result['rows_total'].printed} supervised clips, Table 1 adds up to "
@@ -243,7 +246,13 @@ reliance = pd.DataFrame(
         }.items()
     ]
 )
-reliance.columns = ["group", "clips", "T of another sign than M", "Corr of T and M", "mean |M - T|"]
+reliance.columns = [
+    "group",
+    "clips",
+    "T of another sign than M",
+    "Corr of T and M",
+    "mean |M - T|",
+]
 reliance["in %"] = 100 * reliance["T of another sign than M"] / reliance["clips"]
 decimals = {"in %": 1, **dict.fromkeys(reliance.columns[3:5], 3)}
 display(Table(reliance, "reliance-on-text", decimals=decimals))
@@ -351,7 +360,10 @@ artefacts.save(
         .to_dict(),
         "label_set": result.label_set,
         "given": others.label_set if others else "",
-        "constants": {row.Metric: row._asdict() for row in which_labels.constants().itertuples(index=False)},
+        "constants": {
+            row.Metric: row._asdict()
+            for row in which_labels.constants().itertuples(index=False)
+        },
     },
     {"data": artefacts.data_mark(labels), "command": command},
 )

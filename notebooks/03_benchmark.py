@@ -115,17 +115,17 @@ Markdown(
 # have been computed on. All sets have the same test clips, so Acc2 itself tells none of them apart.
 
 # %% tags=["hide-input"]
-later_figures = successors.table()
+secondary = successors.table()
 columns = ["model", "venue", "Acc2", "Acc2_weak", "MAE", "Corr", "runs by its digits"]
 display(
     Table(
-        later_figures[[*columns, "labels by its digits", "caveat"]],
+        secondary[[*columns, "labels by its digits", "caveat"]],
         "successors",
-        details={"model": later_figures["source"].tolist()},
+        details={"model": secondary["source"].tolist()},
     )
 )
 display(figures.caption("published figures only", "avmc notebooks 03_benchmark", "Table 2"))
-rerun = later_figures.set_index("model").loc["AV-MC (re-run)"]
+rerun = secondary.set_index("model").loc["AV-MC (re-run)"]
 printed = tables["Paper"]["AV-MC"]
 told = seeds.labels_told()
 Markdown(
@@ -164,8 +164,8 @@ Markdown(
 )
 
 # %% [markdown]
-# So the table was computed on the test labels that its own Table 1 counts, and the labels that were released differ from them
-# in a few clips. With that number of clips, each row says how many runs it can be the mean of. A full point: this number of runs
+# So the printed scores fit the test labels that Table 1 counts, to the clip; the labels that were released have a few weak clips
+# less. With Table 1's number of clips, each row says how many runs it can be the mean of. A full point: this number of runs
 # is possible. Under each number of runs stands how often a random figure would fit.
 
 # %% tags=["hide-input"]

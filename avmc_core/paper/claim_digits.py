@@ -39,11 +39,19 @@ def one_kind(table: str) -> Outcome:
         "neither": kinds.neither,
     }
     found = ", ".join(f"{len(rows)} {what} ({', '.join(rows)})" for what, rows in parts.items() if rows)
-    mixed = bool(kinds.one_run and kinds.means)
-    if mixed:
+    rounded = [row for row in kinds.neither if digits.fits_rounded_runs(table, row)]
+    if rounded:
+        found += f"; {', '.join(rounded)} can be a mean of three if every run was rounded before"
+    others = len(kinds.means + kinds.neither)
+    if kinds.one_run and others:
         found += f"; among means of three as many would look like single runs with a probability of {kinds.p:.1g}"
-    holds = not mixed and not kinds.neither
-    return Outcome("rows of one kind", found, None if mixed and kinds.p >= RARE and not kinds.neither else holds)
+    if not others:
+        holds = True
+    elif len(rounded) < len(kinds.neither) or (kinds.one_run and kinds.p < RARE):
+        holds = False
+    else:
+        holds = None if kinds.one_run else True
+    return Outcome("rows of one kind", found, holds)
 
 
 CHECKS = {check.__name__: check for check in (column_clips, released_weak_clips, one_kind)}

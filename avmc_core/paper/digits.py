@@ -110,6 +110,14 @@ def kinds(table: str) -> Kinds:
     return Kinds(one_run, means, tuple(row for row in runs if row not in one_run + means), p)
 
 
+def fits_rounded_runs(table: str, row: str) -> bool:
+    """Whether all figures of a row can be means of three runs each of which was rounded to the printed digits first."""
+    lines = figures()
+    lines = lines[(lines["table"] == table) & (lines["row"] == row) & (lines["annotation"] == "M")]
+    cells = zip(lines["figure"], lines["metric"], strict=True)
+    return all(granularity.fits([figure], clips(metric), 3, "per run")[0] for figure, metric in cells)
+
+
 def by_rounding() -> pd.DataFrame:
     """How many of the figures of Tables 2 and 4 fit single runs and means of three under each reading of "rounded": columns
     rounding, metric, of, and for 1 and 3 runs the number that fits and the number expected of random figures."""
