@@ -51,7 +51,8 @@ class Table:
     ``filters`` names columns that get a drop-down; ``details`` gives for a column what unfolds on a click on its cells, one
     text a row; ``decimals`` how many a column's numbers have, or their format. A column of ``Estimate`` gets a picture in
     each cell, all on one scale, whose ends stand in its heading; or on one scale for each value of the column ``scale_by``.
-    ``anchors`` names the rows, one each (``anchor``), so that other pages can lead to them. Raises InputError for a name that is no id.
+    ``anchors`` names the rows, one each (``anchor``), so that other pages can lead to them.
+    Raises InputError for a name that is no id.
     """
 
     frame: pd.DataFrame

@@ -187,7 +187,11 @@ def test_other_texts_and_labels_in_meta_are_stated(tmp_path):
 @pytest.mark.parametrize(
     "column, values, named",
     [
-        ("clip_id", {2: "9998", 3: "9999"}, r"2 clips of the pickle .*train_0001/0002.* and 2 clips that the pickle lacks"),
+        (
+            "clip_id",
+            {2: "9998", 3: "9999"},
+            r"2 clips of the pickle .*train_0001/0002.* and 2 clips that the pickle lacks",
+        ),
         ("mode", {1: "test"}, r"1 clips in another split .*\(train_0000/0001\)"),
     ],
 )
@@ -232,7 +236,7 @@ def test_the_pickle_and_the_table_in_circulation_import_together(tmp_path):
     assert report["count"] == differ.sum()
     assert f"{differ.sum():,} of 4,403 clips, {original:,} of them in the original part" in report["what"]
     assert "this table has the original CH-SIMS labels there; the pickle's labels are kept" in report["what"]
-    assert audit(store).manifest[1] == "labels: the relabelled set"
+    assert audit(store).label_set == "the relabelled set"
 
 
 # Kills
