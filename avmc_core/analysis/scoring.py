@@ -1,8 +1,9 @@
-"""Score anyone's predictions: all metrics with intervals, beside a constant, and against another model on the same clips.
+"""Score anyone's predictions: all metrics with intervals, beside a constant, and against another
+model on the same clips.
 
-Intervals resample whole source videos (``statistics.bootstrap``). A comparison of two files of predictions has the interval of
-the difference from the same resamples, and a permutation test that swaps whole videos (``comparison``), adjusted by Holm over the
-metrics.
+Intervals resample whole source videos (``statistics.bootstrap``). A comparison of two files of
+predictions has the interval of the difference from the same resamples, and a permutation test that
+swaps whole videos (``comparison``), adjusted by Holm over the metrics.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ COUNTED = {"Acc2": "clips", "Acc2_weak": "weak", "Acc3": "clips", "Acc5": "clips
 
 @dataclass(frozen=True)
 class Contrast:
-    """The scored predictions minus the others, in one metric: ``p`` of a permutation test, ``p_holm`` over all metrics."""
+    """The scored predictions minus the others, in one metric: ``p`` of a permutation test,
+    ``p_holm`` over all metrics."""
 
     other: Interval
     difference: Interval
@@ -40,8 +42,9 @@ class Contrast:
 
 @dataclass(frozen=True)
 class TaskScore:
-    """Scores on one annotation, by metric. ``clips`` are scored, from ``videos`` source videos, and ``left_out`` placeholders of
-    its annotation are not; ``counted`` says of each accuracy over how many clips it is taken."""
+    """Scores on one annotation, by metric. ``clips`` are scored, from ``videos`` source videos, and
+    ``left_out`` placeholders of its annotation are not; ``counted`` says of each accuracy over how
+    many clips it is taken."""
 
     task: str
     clips: int
@@ -55,8 +58,9 @@ class TaskScore:
 
 @dataclass(frozen=True)
 class Report:
-    """What ``score`` found on one split. ``data``: what the labels are of, in the words of every result; ``labels``: which of
-    the known label sets they are; ``unscored``: annotations that are predicted, but not labelled."""
+    """What ``score`` found on one split. ``data``: what the labels are of, in the words of every
+    result; ``labels``: which of the known label sets they are; ``unscored``: annotations that are
+    predicted, but not labelled."""
 
     data: str
     split: str
@@ -65,9 +69,10 @@ class Report:
     unscored: tuple[str, ...] = ()
 
     def frame(self) -> pd.DataFrame:
-        """One row per annotation and metric, on the scale of the paper's tables: columns task, metric, value, low, high,
-        constant, clips (that the accuracy counts) and step (what one clip changes), note; with another model also other,
-        difference, difference low, difference high, p, p_holm."""
+        """One row per annotation and metric, on the scale of the paper's tables: columns task,
+        metric, value, low, high, constant, clips (that the accuracy counts) and step (what one clip
+        changes), note; with another model also other, difference, difference low, difference high,
+        p, p_holm."""
         return pd.DataFrame([_row(task, name) for task in self.tasks for name in METRICS])
 
 
@@ -85,10 +90,13 @@ def score(
     """Score predictions under the conventions of ``metrics.D14``.
 
     Args:
-        predictions: video_id, clip_id, M, and if predicted T, A, V, as ``scoring_tables.read_predictions`` gives them.
-        labels: video_id, clip_id, split, M, and if known T, A, V, as ``scoring_tables.read_labels`` gives them.
+        predictions: video_id, clip_id, M, and if predicted T, A, V, as
+            ``scoring_tables.read_predictions`` gives them.
+        labels: video_id, clip_id, split, M, and if known T, A, V, as ``scoring_tables.read_labels``
+            gives them.
         split: which clips are scored; all of them need a prediction.
-        against: other predictions for the same clips. Annotations that only one of the two has are not compared.
+        against: other predictions for the same clips. Annotations that only one of the two has are
+            not compared.
         where, where_against: what errors call the two.
         draws, seed: of the bootstrap; the permutation test draws five times as often.
 

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"]))
 @click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv", "json"]))
 def main(predictions: str, labels: str, against: str | None, split: str, form: str) -> None:
-    """Score the file PREDICTIONS: columns video_id and clip_id (or id), M, and if predicted T, A, V.
+    """Score the file PREDICTIONS: columns video_id and clip_id (or id), M, and if predicted T, A,
+    V.
 
-    All metrics with 95 % intervals over source videos, beside those of a constant, and with --against the paired difference
-    from another file. Every clip of the split needs one prediction; clips that are missing, there twice or unknown are named.
+    All metrics with 95 % intervals over source videos, beside those of a constant, and with
+    --against the paired difference from another file. Every clip of the split needs one prediction;
+    clips that are missing, there twice or unknown are named.
     """
     from avmc_core.analysis.scoring import conventions, score
     from avmc_core.data.scoring_tables import read_labels, read_predictions

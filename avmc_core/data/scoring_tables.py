@@ -1,8 +1,9 @@
 """The two tables that a scoring needs: labels of clips, and anyone's predictions for them.
 
-Labels come from a feature store, from the released label table, or from any CSV file with the columns video_id, clip_id, mode
-(or split) and label (or M). Predictions come from a CSV file with video_id and clip_id (or id, the two joined by ``$_$``) and a
-column for each annotation that is predicted: M, and T, A, V.
+Labels come from a feature store, from the released label table, or from any CSV file with the
+columns video_id, clip_id, mode (or split) and label (or M). Predictions come from a CSV file with
+video_id and clip_id (or id, the two joined by ``$_$``) and a column for each annotation that is
+predicted: M, and T, A, V.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ _OTHER_NAMES = {"mode": "split", **COLUMNS}  # of the released label table
 
 
 def read_labels(source: str | Path) -> pd.DataFrame:
-    """Labels of all labelled clips of a store or a table: video_id, clip_id, split (strings), M, and T, A, V where the source
-    has them (float). ``attrs["mark"]`` says what they are of, as ``artefacts.data_mark`` does.
+    """Labels of all labelled clips of a store or a table: video_id, clip_id, split (strings), M,
+    and T, A, V where the source has them (float). ``attrs["mark"]`` says what they are of, as
+    ``artefacts.data_mark`` does.
 
-    Raises InputError for what is neither, for a clip that is there twice, a label that is no number in [-1, 1], and an unknown
-    split.
+    Raises InputError for what is neither, for a clip that is there twice, a label that is no number
+    in [-1, 1], and an unknown split.
     """
     path = Path(source)
     if path.is_dir():
@@ -53,10 +55,11 @@ def read_labels(source: str | Path) -> pd.DataFrame:
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
-    """Predictions as a table: video_id, clip_id, and a column for each annotation that is predicted (float).
+    """Predictions as a table: video_id, clip_id, and a column for each annotation that is predicted
+    (float).
 
-    Raises InputError for a file that does not read, a missing column, a clip that is there twice, and a prediction that is no
-    finite number.
+    Raises InputError for a file that does not read, a missing column, a clip that is there twice,
+    and a prediction that is no finite number.
     """
     path = Path(path)
     table = _read(path)
@@ -75,10 +78,12 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
 
 
 def matched(predictions: pd.DataFrame, labels: pd.DataFrame, split: str, where: str | Path) -> pd.DataFrame:
-    """The labelled clips of one split in their order, with predictions beside their labels in columns ``predicted M`` ....
+    """The labelled clips of one split in their order, with predictions beside their labels in
+    columns ``predicted M`` ....
 
-    Predictions for clips of other splits are left out. Raises InputError, naming clips, when the split has a clip without a
-    prediction, or a prediction is for a clip that the labels do not know.
+    Predictions for clips of other splits are left out. Raises InputError, naming clips, when the
+    split has a clip without a prediction, or a prediction is for a clip that the labels do not
+    know.
     """
     known = pd.MultiIndex.from_frame(labels[IDS])
     given = pd.MultiIndex.from_frame(predictions[IDS])

@@ -1,4 +1,5 @@
-"""Figures of what the printed digits allow: which numbers of runs a row can be of, and over how many clips a column is."""
+"""Figures of what the printed digits allow: which numbers of runs a row can be of, and over how
+many clips a column is."""
 
 from __future__ import annotations
 
@@ -15,8 +16,9 @@ from avmc_core.paper.granularity import RUNS
 
 
 def runs_allowed(read: pd.DataFrame, metrics: Mapping[str, int]) -> Figure:
-    """One panel per metric, one line per printed row (``digits.readings``), one column per number of runs: a filled point where
-    the figure can be the mean of that many runs, a hollow one where it cannot. ``metrics``: the clips of each."""
+    """One panel per metric, one line per printed row (``digits.readings``), one column per number
+    of runs: a filled point where the figure can be the mean of that many runs, a hollow one where
+    it cannot. ``metrics``: the clips of each."""
     names = [f"{row} ({'own' if of == 'own' else of})" if table == "Table 3" else row for table, row, of in _rows(read)]
     fig, grid = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.9 + 0.2 * len(names)), sharey=True, squeeze=False)
     axes = grid[0]
@@ -48,8 +50,8 @@ def runs_allowed(read: pd.DataFrame, metrics: Mapping[str, int]) -> Figure:
 
 
 def clips_that_fit(rankings: Mapping[str, pd.DataFrame], marked: Mapping[str, Mapping[str, int]]) -> Figure:
-    """One panel per metric: how strongly its printed column speaks for each number of clips (``granularity.ranked``), and the
-    numbers that matter, by name."""
+    """One panel per metric: how strongly its printed column speaks for each number of clips
+    (``granularity.ranked``), and the numbers that matter, by name."""
     fig, axes = plt.subplots(len(rankings), 1, figsize=(WIDTH, 1.9 * len(rankings)), sharex=True, squeeze=False)
     for ax, (metric, table) in zip(axes[:, 0], rankings.items(), strict=True):
         ordered = table.sort_values("n")

@@ -1,4 +1,5 @@
-"""Figures of what a seed is worth: every run of others beside Table 2, and what the best of many draws gains."""
+"""Figures of what a seed is worth: every run of others beside Table 2, and what the best of many
+draws gains."""
 
 from __future__ import annotations
 
@@ -15,8 +16,9 @@ from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
 def beside_table_2(
     runs: Mapping[str, pd.DataFrame], printed: Mapping[str, Mapping[str, float]], marked: Mapping[str, float], of: str
 ) -> Figure:
-    """One panel per metric of ``printed``. Below, one line per batch (its runs by name): every seed as a point, the mean as a
-    stroke, and ``marked``, a figure printed for the batch ``of``, as a hollow diamond; above, the printed rows."""
+    """One panel per metric of ``printed``. Below, one line per batch (its runs by name): every seed
+    as a point, the mean as a stroke, and ``marked``, a figure printed for the batch ``of``, as a
+    hollow diamond; above, the printed rows."""
     rows = list(next(iter(printed.values())))
     names = [*rows, *runs]
     fig, grid = plt.subplots(1, len(printed), figsize=(WIDTH, 1.0 + 0.19 * len(names)), sharey=True, squeeze=False)
@@ -51,8 +53,9 @@ def beside_table_2(
 def winners_curve(
     draws: Sequence[int], gains: Mapping[str, Mapping[str, Sequence[float]]], margins: Mapping[str, float]
 ) -> Figure:
-    """One panel per metric, one curve per source of luck: by how much the best of several equally good draws exceeds what it is
-    worth. The dashed line is the margin that Table 2 prints for AV-MC."""
+    """One panel per metric, one curve per source of luck: by how much the best of several equally
+    good draws exceeds what it is worth. The dashed line is the margin that Table 2 prints for
+    AV-MC."""
     fig, grid = plt.subplots(1, len(gains), figsize=(WIDTH, 0.42 * WIDTH), sharey=True, squeeze=False)
     axes = grid[0]
     for ax, (title, curves) in zip(axes, gains.items(), strict=True):

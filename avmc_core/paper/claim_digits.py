@@ -1,4 +1,5 @@
-"""Questions of ours that the printed digits decide: over how many clips the scores were computed, and over how many runs."""
+"""Questions of ours that the printed digits decide: over how many clips the scores were computed,
+and over how many runs."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ def column_clips(metric: str) -> Outcome:
 
 
 def released_weak_clips() -> Outcome:
-    """Whether the test labels that were released have as many weak clips as the printed Acc2_weak was computed over."""
+    """Whether the test labels that were released have as many weak clips as the printed Acc2_weak
+    was computed over."""
     table, released = digits.ranking("Acc2_weak"), digits.weak_clips(RELABELLED)
     best, row = int(table.loc[0, "n"]), table.set_index("n").loc[released]
     found = f"{released}, which {row[1]:.0f} of {row['of']:.0f} figures fit as single runs and {row[3]:.0f} as means of three"

@@ -1,7 +1,9 @@
-"""What the printed digits of Tables 2 to 4 say about how their rows were computed (``granularity`` has the arithmetic).
+"""What the printed digits of Tables 2 to 4 say about how their rows were computed (``granularity``
+has the arithmetic).
 
-Acc2 is over the 1034 test clips of Table 1, Acc2_weak over those of them that its weak and neutral classes hold. Table 3's
-figures on unimodal annotations are left out of Acc2_weak: how many of their clips are weak is printed nowhere.
+Acc2 is over the 1034 test clips of Table 1, Acc2_weak over those of them that its weak and neutral
+classes hold. Table 3's figures on unimodal annotations are left out of Acc2_weak: how many of their
+clips are weak is printed nowhere.
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ WEAK = 0.4  # |label| of a weak clip, Section 5.1
 
 @dataclass(frozen=True)
 class Kinds:
-    """Rows whose figures all fit single runs; those that only fit means of three; those that fit neither. ``p``: how probably
-    as many rows would look like single runs if all were means of three."""
+    """Rows whose figures all fit single runs; those that only fit means of three; those that fit
+    neither. ``p``: how probably as many rows would look like single runs if all were means of
+    three."""
 
     one_run: tuple[str, ...]
     means: tuple[str, ...]
@@ -37,7 +40,8 @@ class Kinds:
 
 
 def clips(metric: str) -> int:
-    """The test clips that a metric counts, by Table 1 as printed: all, or its weak and neutral ones."""
+    """The test clips that a metric counts, by Table 1 as printed: all, or its weak and neutral
+    ones."""
     row = dict(zip(published()["table1_splits"]["columns"], published()["table1_splits"]["test"], strict=True))
     return row["total"] if metric == "Acc2" else row["WNEG"] + row["NEU"] + row["WPOS"]
 
@@ -49,8 +53,9 @@ def weak_clips(labels: str, split: str = "test") -> int:
 
 
 def figures() -> pd.DataFrame:
-    """Every printed Acc2 and Acc2_weak of Tables 2 to 4 on one line: columns table, row, annotation ("M", or "own" for those
-    of Table 3 on unimodal annotations), metric, figure. Table 4 repeats AV-MC's row of Table 2, which stands here once."""
+    """Every printed Acc2 and Acc2_weak of Tables 2 to 4 on one line: columns table, row, annotation
+    ("M", or "own" for those of Table 3 on unimodal annotations), metric, figure. Table 4 repeats
+    AV-MC's row of Table 2, which stands here once."""
     rows = [
         (name, row, "M", metric, dict(zip(published()[key]["metrics"], cells, strict=True))[metric])
         for name, key in TABLES.items()
@@ -66,9 +71,9 @@ def figures() -> pd.DataFrame:
 
 
 def readings() -> pd.DataFrame:
-    """``figures`` with what each allows: clips (by Table 1), a column for each number of runs (whether the figure can be the
-    mean of as many) and one for the chance of each (that a random figure can). Figures whose number of clips is not printed
-    are left out."""
+    """``figures`` with what each allows: clips (by Table 1), a column for each number of runs
+    (whether the figure can be the mean of as many) and one for the chance of each (that a random
+    figure can). Figures whose number of clips is not printed are left out."""
     table = figures()
     table = table[(table["annotation"] == "M") | (table["metric"] == "Acc2")].reset_index(drop=True)
     table["clips"] = [clips(metric) for metric in table["metric"]]
@@ -80,8 +85,8 @@ def readings() -> pd.DataFrame:
 
 
 def rows_read(read: pd.DataFrame) -> pd.DataFrame:
-    """One line per printed row, from ``readings``: columns table, row, annotation, Acc2, Acc2_weak, runs (a tuple: the numbers
-    of runs that all its figures fit) and kind in words."""
+    """One line per printed row, from ``readings``: columns table, row, annotation, Acc2, Acc2_weak,
+    runs (a tuple: the numbers of runs that all its figures fit) and kind in words."""
     lines = []
     for (table, row, annotation), part in read.groupby(["table", "row", "annotation"], sort=False):
         runs = tuple(s for s in RUNS if part[s].all())
@@ -111,7 +116,8 @@ def kinds(table: str) -> Kinds:
 
 
 def fits_rounded_runs(table: str, row: str) -> bool:
-    """Whether all figures of a row can be means of three runs each of which was rounded to the printed digits first."""
+    """Whether all figures of a row can be means of three runs each of which was rounded to the
+    printed digits first."""
     lines = figures()
     lines = lines[(lines["table"] == table) & (lines["row"] == row) & (lines["annotation"] == "M")]
     cells = zip(lines["figure"], lines["metric"], strict=True)
@@ -119,8 +125,9 @@ def fits_rounded_runs(table: str, row: str) -> bool:
 
 
 def by_rounding() -> pd.DataFrame:
-    """How many of the figures of Tables 2 and 4 fit single runs and means of three under each reading of "rounded": columns
-    rounding, metric, of, and for 1 and 3 runs the number that fits and the number expected of random figures."""
+    """How many of the figures of Tables 2 and 4 fit single runs and means of three under each
+    reading of "rounded": columns rounding, metric, of, and for 1 and 3 runs the number that fits
+    and the number expected of random figures."""
     table = figures()
     lines = []
     for rounding, metric in product(granularity.ROUNDINGS, METRICS):
@@ -134,8 +141,8 @@ def by_rounding() -> pd.DataFrame:
 
 
 def ranking(metric: str) -> pd.DataFrame:
-    """How well every number of clips of ``CANDIDATES`` fits the figures of Tables 2 and 4 in a metric, as single runs and as
-    means of three (``granularity.ranked``)."""
+    """How well every number of clips of ``CANDIDATES`` fits the figures of Tables 2 and 4 in a
+    metric, as single runs and as means of three (``granularity.ranked``)."""
     table = figures()
     return granularity.ranked(
         table.loc[(table["metric"] == metric) & table["table"].isin(TABLES), "figure"], CANDIDATES
@@ -143,8 +150,9 @@ def ranking(metric: str) -> pd.DataFrame:
 
 
 def simulated_check(tables: int = 100, rows: int = 19, seed: int = 0) -> pd.DataFrame:
-    """How often ``granularity.read_column`` finds the number of clips and of runs of simulated tables, and how often it says
-    that they are undecidable: columns clips, runs, found, undecidable, wrong."""
+    """How often ``granularity.read_column`` finds the number of clips and of runs of simulated
+    tables, and how often it says that they are undecidable: columns clips, runs, found,
+    undecidable, wrong."""
     rng, lines = np.random.default_rng(seed), []
     candidates = range(clips("Acc2") // 3, clips("Acc2") + 1)
     for n, s in product((clips("Acc2"), clips("Acc2_weak")), RUNS):
@@ -157,10 +165,12 @@ def simulated_check(tables: int = 100, rows: int = 19, seed: int = 0) -> pd.Data
 
 
 def own_check(accuracies: pd.DataFrame, n: int) -> pd.DataFrame:
-    """The same reading of a table of our own runs, of which we know the answer: columns figures, clips, runs, read.
+    """The same reading of a table of our own runs, of which we know the answer: columns figures,
+    clips, runs, read.
 
-    ``accuracies``: columns name, seed, Acc2 (a share), one line per run on the same ``n`` clips. Read are the single runs of
-    the first seed, and the means of the rows that have all seeds. Numbers of clips from half to twice ``n`` may be the answer.
+    ``accuracies``: columns name, seed, Acc2 (a share), one line per run on the same ``n`` clips.
+    Read are the single runs of the first seed, and the means of the rows that have all seeds.
+    Numbers of clips from half to twice ``n`` may be the answer.
     """
     known = accuracies.dropna(subset=["Acc2"])
     seeds = sorted(known["seed"].unique())

@@ -1,8 +1,10 @@
-"""What a seed is worth on the real files: 98 runs of other people's models on CH-SIMS v2.0, every seed on a line of its own.
+"""What a seed is worth on the real files: 98 runs of other people's models on CH-SIMS v2.0, every
+seed on a line of its own.
 
-The runs are of MSE-Adapter, a small module beside a frozen language model (``resources/seeds.csv``: metrics as its authors'
-evaluator wrote them, percentages in points, MAE in label units). They say nothing about AV-MC; they are the only public record of
-how far two runs of one model on these files lie apart. A batch is five seeds that were run together.
+The runs are of MSE-Adapter, a small module beside a frozen language model (``resources/seeds.csv``:
+metrics as its authors' evaluator wrote them, percentages in points, MAE in label units). They say
+nothing about AV-MC; they are the only public record of how far two runs of one model on these files
+lie apart. A batch is five seeds that were run together.
 """
 
 from __future__ import annotations
@@ -33,9 +35,10 @@ SHORT = {"__1simsv2-regression": ", first file", "__simsv2-regression": ""}
 
 @dataclass(frozen=True)
 class Spread:
-    """Spread of a metric, in its unit, as standard deviations. ``within``: of a seed about its batch's mean, pooled over all
-    batches; ``between``: of the means of batches that repeat one setting; ``expected``: what the seeds alone would give
-    those means; ``p``: of a one-way analysis of variance over the repeated batches; ``batches``: how many there are."""
+    """Spread of a metric, in its unit, as standard deviations. ``within``: of a seed about its
+    batch's mean, pooled over all batches; ``between``: of the means of batches that repeat one
+    setting; ``expected``: what the seeds alone would give those means; ``p``: of a one-way analysis
+    of variance over the repeated batches; ``batches``: how many there are."""
 
     within: float
     between: float
@@ -65,7 +68,8 @@ def batches() -> pd.DataFrame:
 
 
 def spread(metric: str) -> Spread:
-    """How far seeds and batches lie apart in a metric. The setting with the most batches is the repeated one."""
+    """How far seeds and batches lie apart in a metric. The setting with the most batches is the
+    repeated one."""
     table = runs()
     grouped = [part[metric].to_numpy() for _, part in table.groupby(BATCH, dropna=False) if len(part) == 5]
     within = sqrt(np.mean([part.var(ddof=1) for part in grouped]))
@@ -78,8 +82,8 @@ def spread(metric: str) -> Spread:
 
 
 def residuals(metric: str) -> np.ndarray:
-    """Every seed of a batch minus the batch's mean, widened by sqrt(5/4) so that their variance is that of a seed; runs that
-    stand in two files count once."""
+    """Every seed of a batch minus the batch's mean, widened by sqrt(5/4) so that their variance is
+    that of a seed; runs that stand in two files count once."""
     table = runs()
     sizes = table.groupby(BATCH, dropna=False)[metric].transform("size")
     centred = table[metric] - table.groupby(BATCH, dropna=False)[metric].transform("mean")
@@ -98,23 +102,26 @@ def best_of(values: np.ndarray, draws: int) -> float:
 
 
 def best_of_equals(accuracy: float, clips: int, draws: int) -> float:
-    """By how many points the best of ``draws`` equally good models exceeds their true accuracy (a share), when each is right on
-    every clip independently: luck with the clips alone. Models that err on the same clips gain less."""
+    """By how many points the best of ``draws`` equally good models exceeds their true accuracy (a
+    share), when each is right on every clip independently: luck with the clips alone. Models that
+    err on the same clips gain less."""
     k = np.arange(clips + 1)
     below = stats.binom.cdf(k, clips, accuracy) ** draws  # all draws have at most k right
     return float(100 * ((1 - below)[:-1].sum() / clips - accuracy))
 
 
 def needed(metric: str, runs_of_one: int, runs_of_other: int) -> float:
-    """The difference of two means below which 95 % of pairs of equally good models stay, by the spread of seeds in a batch."""
+    """The difference of two means below which 95 % of pairs of equally good models stay, by the
+    spread of seeds in a batch."""
     z = stats.norm.ppf((1 + LEVEL) / 2)
     return float(z * spread(metric).within * sqrt(1 / runs_of_one + 1 / runs_of_other))
 
 
 def spreads() -> pd.DataFrame:
-    """``spread`` of the accuracies as a table, and what it means for a comparison: the differences that equally good models stay
-    below in 95 of 100 cases when single runs, a single run and a mean of three, and two means of three are compared, beside the
-    margin that Table 2 prints for AV-MC and how many of its benchmark rows that margin or a larger one separates."""
+    """``spread`` of the accuracies as a table, and what it means for a comparison: the differences
+    that equally good models stay below in 95 of 100 cases when single runs, a single run and a mean
+    of three, and two means of three are compared, beside the margin that Table 2 prints for AV-MC
+    and how many of its benchmark rows that margin or a larger one separates."""
     lines = []
     for metric in ("Acc2", "Acc2_weak"):
         s = spread(metric)
@@ -147,7 +154,8 @@ def margin(metric: str, row: str = "AV-MC") -> float:
 
 
 def by_name() -> dict[str, pd.DataFrame]:
-    """The runs of every batch of five by the batch's name, and under a name of their own those that belong to none."""
+    """The runs of every batch of five by the batch's name, and under a name of their own those that
+    belong to none."""
     table = runs()
     five = table.groupby(BATCH, dropna=False)["seed"].transform("size") == 5
     parts = {_name(next(part.itertuples())): part for _, part in table[five].groupby(BATCH, dropna=False, sort=False)}
@@ -155,8 +163,8 @@ def by_name() -> dict[str, pd.DataFrame]:
 
 
 def printed_batch() -> tuple[str, dict[str, float]]:
-    """The batch that a later paper printed for this model, by name: the one whose mean Acc2 and Acc2_weak are the figures of
-    ``successors``; and those figures."""
+    """The batch that a later paper printed for this model, by name: the one whose mean Acc2 and
+    Acc2_weak are the figures of ``successors``; and those figures."""
     row = successors.recorded().set_index("model").loc["MSE-Adapter ChatGLM3-6B"]
     printed = {metric: float(row[metric]) for metric in ("Acc2", "Acc2_weak")}
     table = batches()
@@ -165,15 +173,17 @@ def printed_batch() -> tuple[str, dict[str, float]]:
 
 
 def labels_told() -> dict[str, int]:
-    """How many of the single runs of others print an Acc2_weak that fits each set's weak test clips."""
+    """How many of the single runs of others print an Acc2_weak that fits each set's weak test
+    clips."""
     weak = runs()["Acc2_weak"]
     clips = {RELABELLED: digits.weak_clips(RELABELLED), MIXED: digits.weak_clips(MIXED)}
     return {name: int(granularity.fits(weak, n).sum()) for name, n in clips.items()} | {"runs": len(weak)}
 
 
 def curves(draws: Sequence[int]) -> tuple[dict[str, dict[str, list[float]]], dict[str, float]]:
-    """For Acc2 and Acc2_weak the gain of the best of several draws, by source of luck, and AV-MC's margin in Table 2, both by
-    the metric with its clips: ``best_of`` over the seeds of others, ``best_of_equals`` at AV-MC's printed accuracy."""
+    """For Acc2 and Acc2_weak the gain of the best of several draws, by source of luck, and AV-MC's
+    margin in Table 2, both by the metric with its clips: ``best_of`` over the seeds of others,
+    ``best_of_equals`` at AV-MC's printed accuracy."""
     gains, margins = {}, {}
     clips = {"Acc2": digits.clips("Acc2"), "Acc2_weak": digits.weak_clips(RELABELLED)}
     for metric, n in clips.items():

@@ -1,7 +1,8 @@
-"""Figures on CH-SIMS v2.0 that were published after the paper, as secondary sources: each with its source and its caveat.
+"""Figures on CH-SIMS v2.0 that were published after the paper, as secondary sources: each with its
+source and its caveat.
 
-Nothing here was run by us, and most figures were copied from one place to another before they came here
-(``resources/successors.csv``). What their digits allow is told by ``granularity``.
+Nothing here was run by us, and most figures were copied from one place to another before they came
+here (``resources/successors.csv``). What their digits allow is told by ``granularity``.
 """
 
 from __future__ import annotations
@@ -21,22 +22,23 @@ ACCURACIES = ("Acc2", "Acc3", "Acc5")  # over all test clips, whichever the labe
 
 
 def recorded() -> pd.DataFrame:
-    """The table as published, every figure as text, because its last zero counts: columns model, venue, ``SHOWN``, source,
-    caveat; "" where nothing is printed."""
+    """The table as published, every figure as text, because its last zero counts: columns model,
+    venue, ``SHOWN``, source, caveat; "" where nothing is printed."""
     with files("avmc_core").joinpath("resources", "successors.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, dtype=str, keep_default_na=False)
 
 
 def table() -> pd.DataFrame:
-    """``recorded`` with two columns more: the numbers of runs that all its accuracies over the whole test split fit, and the
-    label sets that its Acc2_weak fits."""
+    """``recorded`` with two columns more: the numbers of runs that all its accuracies over the
+    whole test split fit, and the label sets that its Acc2_weak fits."""
     rows = recorded()
     runs = [runs_of([row[name] for name in ACCURACIES]) for _, row in rows.iterrows()]
     return rows.assign(**{"runs by its digits": runs, "labels by its digits": rows["Acc2_weak"].map(labels_of)})
 
 
 def runs_of(figures: list[str]) -> str:
-    """The numbers of runs that every one of some accuracies over the whole test split fits, in words."""
+    """The numbers of runs that every one of some accuracies over the whole test split fits, in
+    words."""
     told = [figure for figure in figures if _decimals(figure) == DECIMALS]
     if not told:
         return "its digits are too few to tell"
@@ -46,7 +48,8 @@ def runs_of(figures: list[str]) -> str:
 
 
 def labels_of(weak: str) -> str:
-    """Which label sets' numbers of weak test clips one Acc2_weak fits, and as the mean of how many runs, in words."""
+    """Which label sets' numbers of weak test clips one Acc2_weak fits, and as the mean of how many
+    runs, in words."""
     if _decimals(weak) != DECIMALS:
         return "no Acc2_weak" if not weak else "its digits are too few to tell"
     clips = {
@@ -62,9 +65,9 @@ def labels_of(weak: str) -> str:
 
 
 def tables_by_runs() -> pd.DataFrame:
-    """The published tables that print two decimals: of their different accuracies over the whole test split, how many fit means
-    of each number of runs. Columns table, figures, and for each of 1, 3 and 5 runs the number that fits and the probability
-    that as many random figures would."""
+    """The published tables that print two decimals: of their different accuracies over the whole
+    test split, how many fit means of each number of runs. Columns table, figures, and for each of
+    1, 3 and 5 runs the number that fits and the probability that as many random figures would."""
     tables = {
         "Table 2": published()["table2_benchmark"],
         "the laboratory's, later": published()["later_tables"]["laboratory"],
@@ -83,7 +86,8 @@ def tables_by_runs() -> pd.DataFrame:
 
 
 def _fits(figure: str, clips: int, runs: int) -> bool:
-    """Under either habit: runs as they are, or rounded before their mean is taken. How others rounded is not known."""
+    """Under either habit: runs as they are, or rounded before their mean is taken. How others
+    rounded is not known."""
     return any(granularity.fits([float(figure)], clips, runs, rounding)[0] for rounding in ("half", "per run"))
 
 
