@@ -202,7 +202,13 @@ Markdown(
 # not.
 
 # %% tags=["hide-input"]
-display(Table(digits.by_rounding(), "rounding", decimals={"expected 1": 1, "expected 3": 1}))
+display(
+    Table(
+        digits.by_rounding(),
+        "rounding",
+        decimals={"one run, by chance": 1, "a mean of 3, by chance": 1},
+    )
+)
 display(
     figures.caption("printed figures only", "avmc notebooks 03_benchmark", "Tables 2 and 4")
 )
@@ -210,7 +216,7 @@ display(
     Table(
         successors.tables_by_runs(),
         "tables-by-runs",
-        decimals=dict.fromkeys(["p 1", "p 3", "p 5"], ".1g"),
+        decimals=dict.fromkeys(["p, 1 run", "p, 3 runs", "p, 5 runs"], ".1g"),
     )
 )
 figures.caption("printed figures only", "avmc notebooks 03_benchmark", "Table 2")

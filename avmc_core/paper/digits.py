@@ -126,16 +126,17 @@ def fits_rounded_runs(table: str, row: str) -> bool:
 
 def by_rounding() -> pd.DataFrame:
     """How many of the figures of Tables 2 and 4 fit single runs and means of three under each
-    reading of "rounded": columns rounding, metric, of, and for 1 and 3 runs the number that fits
-    and the number expected of random figures."""
+    reading of "rounded": columns rounding, metric, figures, and for one run and a mean of 3 the
+    number that fits and the number expected of random figures."""
     table = figures()
     lines = []
     for rounding, metric in product(granularity.ROUNDINGS, METRICS):
         printed = table.loc[(table["metric"] == metric) & table["table"].isin(TABLES), "figure"].unique()
-        line: dict[str, object] = {"rounding": rounding, "metric": metric, "of": len(printed)}
+        line: dict[str, object] = {"rounding": rounding, "metric": metric, "figures": len(printed)}
         for s in (1, 3):
-            line[f"fit {s}"] = int(granularity.fits(printed, clips(metric), s, rounding).sum())
-            line[f"expected {s}"] = len(printed) * granularity.chance(clips(metric), s, rounding)
+            kind_of_row = "one run" if s == 1 else "a mean of 3"
+            line[f"fit {kind_of_row}"] = int(granularity.fits(printed, clips(metric), s, rounding).sum())
+            line[f"{kind_of_row}, by chance"] = len(printed) * granularity.chance(clips(metric), s, rounding)
         lines.append(line)
     return pd.DataFrame(lines)
 

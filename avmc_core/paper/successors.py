@@ -79,8 +79,10 @@ def tables_by_runs() -> pd.DataFrame:
         line: dict[str, object] = {"table": name, "figures": len(figures)}
         for s in (1, 3, 5):
             fit = int(granularity.fits(figures, digits.clips("Acc2"), s).sum())
-            line[f"fit {s}"] = fit
-            line[f"p {s}"] = float(binom.sf(fit - 1, len(figures), granularity.chance(digits.clips("Acc2"), s)))
+            line[f"fit {s} runs" if s > 1 else "fit 1 run"] = fit
+            line[f"p, {s} runs" if s > 1 else "p, 1 run"] = float(
+                binom.sf(fit - 1, len(figures), granularity.chance(digits.clips("Acc2"), s))
+            )
         lines.append(line)
     return pd.DataFrame(lines)
 

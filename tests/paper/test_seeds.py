@@ -86,8 +86,13 @@ def test_successors_keep_their_digits_and_say_what_those_allow():
     assert "relabelled (483 clips): none" in table.loc["PaP ChatGLM3-6B", "labels by its digits"]
     assert (table["source"] != "").all()
     by_runs = successors.tables_by_runs().set_index("table")
-    assert by_runs.loc["the laboratory's, later", "p 5"] < 1e-3 < 0.1 < by_runs.loc["the laboratory's, later", "p 3"]
-    assert by_runs.loc["Table 2", "p 3"] < 1e-3 < 0.1 < by_runs.loc["Table 2", "p 5"]
+    assert (
+        by_runs.loc["the laboratory's, later", "p, 5 runs"]
+        < 1e-3
+        < 0.1
+        < by_runs.loc["the laboratory's, later", "p, 3 runs"]
+    )
+    assert by_runs.loc["Table 2", "p, 3 runs"] < 1e-3 < 0.1 < by_runs.loc["Table 2", "p, 5 runs"]
 
 
 def test_the_figures_draw():
