@@ -20,7 +20,7 @@ import pandas as pd
 
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.paper import claim_arithmetic, claim_runs
+from avmc_core.paper import claim_arithmetic, claim_digits, claim_runs
 from avmc_core.paper.audit import Audit, audit, deciding
 from avmc_core.paper.claim_outcome import Outcome, words
 from avmc_core.paper.findings import DECIDED, FAILS, HOLDS, PART
@@ -46,6 +46,7 @@ HOW = {
     "run": "our runs",
     "none": NOT_HERE,
 }
+ARITHMETIC = claim_arithmetic.CHECKS | claim_digits.CHECKS
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def decide(claim: Claim, evidence: Evidence) -> Ruling:
             return Ruling(claim, "more diverse", "–", NEEDS)
         outcome = claim_runs.duration_spread(evidence.store)
     else:
-        outcome = claim_arithmetic.CHECKS[claim.check](**claim.arguments)
+        outcome = ARITHMETIC[claim.check](**claim.arguments)
     return Ruling(claim, outcome.printed, outcome.found, _verdict(outcome, CANNOT))
 
 
@@ -163,7 +164,8 @@ def source_of(ruling: Ruling) -> str:
     if claim.finding:
         return f"audit finding {claim.finding} (avmc_core/paper/audit.py). {ruling.basis}".rstrip()
     arguments = ", ".join(f"{name}={value!r}" for name, value in claim.arguments.items())
-    module = "claim_runs" if claim.how in ("run", "features") else "claim_arithmetic"
+    check = ARITHMETIC.get(claim.check)
+    module = check.__module__.rpartition(".")[2] if check else "claim_runs"
     return f"{claim.check}({arguments}) in avmc_core/paper/{module}.py"
 
 

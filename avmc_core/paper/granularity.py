@@ -1,11 +1,14 @@
-"""What the digits of a printed accuracy allow: over how many clips, and over how many runs, it can have been computed.
+"""What the digits of a printed accuracy allow: over how many clips, and over how many runs, it can
+have been computed.
 
-An accuracy over N clips is k / N for a whole number k, and the mean of s such accuracies is k / (s N). Printed with two
-decimals of a percentage, it therefore fits few pairs of N and s. This is the GRIM test of Brown and Heathers (Social
-Psychological and Personality Science 8(4), 2017), applied to accuracies.
+An accuracy over N clips is k / N for a whole number k, and the mean of s such accuracies is
+k / (s N). Printed with two decimals of a percentage, it therefore fits few pairs of N and s. This
+is the GRIM test of Brown and Heathers (Social Psychological and Personality Science 8(4), 2017),
+applied to accuracies.
 
-Figures are percentages, as printed. A printed figure on the boundary of two is accepted for both, so that no answer hangs on
-whether ties were rounded up, down, to even, or as the nearest binary number happens to lie.
+Figures are percentages, as printed. A printed figure on the boundary of two is accepted for both,
+so that no answer hangs on whether ties were rounded up, down, to even, or as the nearest binary
+number happens to lie.
 """
 
 from __future__ import annotations
@@ -16,13 +19,12 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 from avmc_core.errors import InputError
 
 RUNS = (1, 3, 5, 10)  # numbers of runs that papers average over
-# "half": the mean is rounded once; "truncated": its further digits are dropped; "per run": every run is rounded to the printed
-# digits first, and their mean again.
+# "half": the mean is rounded once; "truncated": its further digits are dropped; "per run": every
+# run is rounded to the printed digits first, and their mean again.
 ROUNDINGS = ("half", "truncated", "per run")
 DECIMALS = 2
 SURE = 0.95  # the least weight of an answer
@@ -31,10 +33,12 @@ LUCK = 0.01  # the most pairs that may fit as well by chance
 
 @dataclass(frozen=True)
 class Answer:
-    """What a column of figures says when all of them are means of the same number of runs over the same clips.
+    """What a column of figures says when all of them are means of the same number of runs over the
+    same clips.
 
-    ``n`` and ``runs`` are None where it is undecidable. ``weight``: of the best pair of N and runs among all that fit.
-    ``chance``: how many pairs with grids as fine as the best one's or coarser would fit figures that were drawn at random.
+    ``n`` and ``runs`` are None where it is undecidable. ``weight``: of the best pair of N and runs
+    among all that fit. ``chance``: how many pairs with grids as fine as the best one's or coarser
+    would fit figures that were drawn at random.
     """
 
     n: int | None
@@ -45,16 +49,18 @@ class Answer:
     def __str__(self) -> str:
         if self.n is None:
             return "undecidable"
-        return "1 run" * (self.runs == 1) + f"means of {self.runs} runs" * (self.runs > 1) + f" over {self.n} clips"
+        kind = "1 run" if self.runs == 1 else f"means of {self.runs} runs"
+        return f"{kind} over {self.n} clips"
 
 
 def fits(
     figures: Sequence[float], n: int, runs: int = 1, rounding: str = "half", decimals: int = DECIMALS
 ) -> np.ndarray:
-    """Which printed percentages can be the mean accuracy of ``runs`` runs over ``n`` clips: (len(figures),) bool.
+    """Which printed percentages can be the mean accuracy of ``runs`` runs over ``n`` clips:
+    (len(figures),) bool.
 
-    Raises InputError for a figure that is no percentage with that many decimals, for N or runs below 1, and for an unknown
-    rounding.
+    Raises InputError for a figure that is no percentage with that many decimals, for N or runs
+    below 1, and for an unknown rounding.
 
     >>> fits([82.50, 79.92], n=1034).tolist(), fits([79.92], n=1034, runs=3).tolist()
     ([True, False], [True])
@@ -64,7 +70,8 @@ def fits(
 
 @cache
 def chance(n: int, runs: int = 1, rounding: str = "half", decimals: int = DECIMALS) -> float:
-    """The share of all percentages with that many decimals that fit: how probably a random one does."""
+    """The share of all percentages with that many decimals that fit: how probably a random one
+    does."""
     return float(_fit(np.arange(10 ** (decimals + 2) + 1), n, runs, rounding, decimals).mean())
 
 
@@ -78,23 +85,35 @@ def compatible(
 def ranked(
     figures: Sequence[float], candidates: Iterable[int], runs: Sequence[int] = (1, 3), rounding: str = "half"
 ) -> pd.DataFrame:
-    """How well each number of clips fits a column whose rows may be of different kinds: the best first.
+    """How well each number of clips fits a column whose rows may be of different kinds: the best
+    first.
 
-    Columns: ``n``; for each s of ``runs`` a column s with the number of different figures that fit; ``of``, how many there
-    are; ``p``, the probability that as many random figures fit the finest of these grids by chance, times the number of
-    candidates (at most 1). A multiple of N always fits what N fits, so of two that fit equally well the smaller comes first.
+    With c_s the share of all figures that fit as means of s runs, a figure that does is 1 / c_s
+    times as probable under that grid as at random. A row may be any of the S kinds in ``runs``, or
+    none of them, all equally probable beforehand, so that a column of different figures x is more
+    probable under N than at random by the factor
+
+        L(N) = product over x of (1 + sum over s of [x fits] / c_s) / (1 + S).
+
+    Columns: ``n``; for each s a column s, how many figures fit; ``of``, how many there are;
+    ``support``, log10 L; ``p``, a bound on how often random figures support any candidate as well:
+    the number of candidates over L (at most 1; Markov's inequality).
     """
-    printed, numbers, finest = np.unique(_printed(figures, DECIMALS)), list(candidates), max(runs)
+    printed, numbers = np.unique(_printed(figures, DECIMALS)), list(candidates)
     rows = []
     for n in numbers:
-        fit = {s: int(_fit(printed, n, s, rounding, DECIMALS).sum()) for s in runs}
-        p = float(binom.sf(fit[finest] - 1, len(printed), chance(n, finest, rounding)))
-        rows.append({"n": n, **fit, "of": len(printed), "p": min(1.0, p * len(numbers))})
-    return pd.DataFrame(rows).sort_values(["p", "n"], ignore_index=True)
+        fit = {s: _fit(printed, n, s, rounding, DECIMALS) for s in runs}
+        factors = (1 + sum(fit[s] / chance(n, s, rounding) for s in runs)) / (1 + len(runs))
+        support = float(np.log10(factors).sum())
+        counts = {s: int(fit[s].sum()) for s in runs}
+        rows.append({"n": n, **counts, "of": len(printed), "support": support, "p": 0.0})
+    table = pd.DataFrame(rows).sort_values(["support", "n"], ascending=[False, True], ignore_index=True)
+    return table.assign(p=np.minimum(1.0, len(numbers) * 10.0 ** -table["support"]))
 
 
 def runner_up(table: pd.DataFrame) -> pd.Series:
-    """Of a ranking by ``ranked``: the best number of clips whose grid is neither the winner's nor contains or divides it."""
+    """Of a ranking by ``ranked``: the best number of clips whose grid is neither the winner's nor
+    contains or divides it."""
     best = int(table.loc[0, "n"])
     others = table[[max(n, best) % min(n, best) != 0 for n in table["n"]]]
     return others.iloc[0]
@@ -103,12 +122,15 @@ def runner_up(table: pd.DataFrame) -> pd.Series:
 def read_column(
     figures: Sequence[float], candidates: Iterable[int], runs: Sequence[int] = RUNS, rounding: str = "half"
 ) -> Answer:
-    """N and the number of runs, when all figures are means of the same number of runs over one number of clips.
+    """N and the number of runs, when all figures are means of the same number of runs over one
+    number of clips.
 
-    Of all pairs (N, s) that every figure fits, each is weighted by the probability of the figures under it: grids with fewer
-    figures make those that are printed more probable, (1 / size of the grid) ** (number of figures). Pairs with one and the
-    same grid (s N is equal) count as the one with the fewest runs. The answer is the heaviest pair, if it has 95 % of the
-    weight and a random column would fit it, or a coarser grid, less often than once in 100; else the column is undecidable.
+    Of all pairs (N, s) that every figure fits, each is weighted by the probability of the figures
+    under it: grids with fewer figures make those that are printed more probable, (1 / size of the
+    grid) ** (number of figures). Pairs with one and the same grid (s N is equal) count as the one
+    with the fewest runs. The answer is the heaviest pair, if it has 95 % of the weight and a random
+    column would fit it, or a coarser grid, less often than once in 100; else the column is
+    undecidable.
 
     >>> str(read_column([82.50, 83.46, 79.01, 81.33, 73.98], [1034]))
     '1 run over 1034 clips'
@@ -134,8 +156,8 @@ def read_column(
 
 
 def simulated_column(rows: int, n: int, runs: int, rng: np.random.Generator) -> np.ndarray:
-    """Printed mean accuracies of ``rows`` models, each of ``runs`` runs over ``n`` clips: (rows,) percentages. The models' true
-    accuracies are uniform between 60 and 85 %."""
+    """Printed mean accuracies of ``rows`` models, each of ``runs`` runs over ``n`` clips: (rows,)
+    percentages. The models' true accuracies are uniform between 60 and 85 %."""
     accuracy = rng.uniform(0.60, 0.85, rows)
     right = rng.binomial(n, accuracy[:, None], (rows, runs))  # (rows, runs)
     return np.round(100 * (right / n).mean(axis=1), DECIMALS)
@@ -160,7 +182,8 @@ def _all_fit(printed: np.ndarray, numbers: np.ndarray, runs: int, rounding: str)
 
 
 def _fit(printed: np.ndarray, n: int | np.ndarray, runs: int, rounding: str, decimals: int) -> np.ndarray:
-    """``fits`` for figures as whole numbers of their last digit; ``n`` may be an array that broadcasts with them."""
+    """``fits`` for figures as whole numbers of their last digit; ``n`` may be an array that
+    broadcasts with them."""
     if rounding not in ROUNDINGS:
         raise InputError("rounding", repr(rounding), f"one of {', '.join(ROUNDINGS)}")
     if np.min(n) < 1 or runs < 1:
@@ -179,7 +202,8 @@ def _fit(printed: np.ndarray, n: int | np.ndarray, runs: int, rounding: str, dec
 
 @cache
 def _sums_of_rounded(n: int, runs: int, decimals: int) -> int:
-    """The sums that ``runs`` accuracies over ``n`` clips can have when each is rounded first, as the bits of a number."""
+    """The sums that ``runs`` accuracies over ``n`` clips can have when each is rounded first, as
+    the bits of a number."""
     whole = 10 ** (decimals + 2)
     one = {(2 * whole * k + n - tie) // (2 * n) for k in range(n + 1) for tie in (0, 1)}
     sums = 1
