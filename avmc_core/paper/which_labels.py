@@ -19,7 +19,7 @@ from avmc_core.data.label_sets import (
     recorded,
     total,
 )
-from avmc_core.paper import seeds
+from avmc_core.paper import digits, seeds
 from avmc_core.paper.granularity import fits
 from avmc_core.paper.label_summary import (
     TABLE_1,
@@ -29,7 +29,7 @@ from avmc_core.paper.label_summary import (
     signs,
 )
 from avmc_core.published import text_figure
-from avmc_core.schema import GRID, SPLITS
+from avmc_core.schema import SPLITS
 
 SETS = (RELABELLED, MIXED)
 
@@ -37,12 +37,6 @@ SETS = (RELABELLED, MIXED)
 def of_splits(key: str) -> dict[str, np.ndarray]:
     """{split: 11 counts of M} of one of the two sets: what ``class_counts`` takes."""
     return {split: total(of_set(key), split=split) for split in SPLITS}
-
-
-def weak_clips(key: str, split: str = "test") -> int:
-    """Clips that Acc2_weak counts in a split."""
-    low, high = text_figure("weak_band")[0]
-    return int(of_splits(key)[split][(low <= GRID) & (high >= GRID)].sum())
 
 
 def evidence() -> pd.DataFrame:
@@ -98,7 +92,7 @@ def _table_1() -> dict[str, str]:
 def _weak_accuracies() -> dict[str, str]:
     """Of single runs: each is k/N for the N weak clips of the test split on which it was computed."""
     figures = sorted(set(seeds.runs()["Acc2_weak"]))
-    said = {key: f"{int(fits(figures, n).sum())} with N = {n}" for key in SETS for n in [weak_clips(key)]}
+    said = {key: f"{int(fits(figures, n).sum())} with N = {n}" for key in SETS for n in [digits.weak_clips(key)]}
     most = int(of_splits(RELABELLED)["test"].sum())
     numbers = [str(n) for n in range(1, most + 1) if fits(figures, n).all()]
     said[RELABELLED] += f"; of all N up to {most} only {' and '.join(numbers)} fit all"
