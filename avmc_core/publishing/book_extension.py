@@ -24,7 +24,7 @@ from avmc_core.settings import digest
 log = logging.getLogger(__name__)
 TABLES = "avmc_core.publishing.result_tables"
 FIGURES = "avmc_core.publishing.book_figures"
-RECORDED = ("torture",)  # results that take too long for a build: the package carries them
+RECORDED = ("torture", "cues")  # results that take too long for a build: the package carries them
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
