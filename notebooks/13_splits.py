@@ -32,6 +32,7 @@ from avmc_core.analysis import resplits, results
 from avmc_core.analysis.contrasts import contrasts, family, tally
 from avmc_core.data.splits import pooled_clips
 from avmc_core.data.store import open_store
+from avmc_core.data.within_videos import alike_within_videos
 from avmc_core.drawing import contrast_figures, figures, split_figures
 from avmc_core.publishing.tables import Table, contrast_table, interval_table
 from avmc_core.runs.experiments import SHARES, experiment
@@ -55,7 +56,7 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 
 # %% tags=["hide-input"]
 shared = resplits.videos_shared(data)
-alike = resplits.alike_within_videos(pooled_clips(data))
+alike = alike_within_videos(pooled_clips(data))
 display(Table(shared, "videos"))
 command = f"avmc notebooks 13_splits --profile {profile}"
 display(figures.caption(data, command, "silent on source videos"))

@@ -15,7 +15,7 @@ def main() -> None:
 @main.command("import")
 @click.option("--supervised", required=True, type=click.Path(), help="ch-simsv2s.pkl")
 @click.option("--unsupervised", type=click.Path(), help="ch-simsv2u.pkl")
-@click.option("--meta", type=click.Path(), help="meta.csv, to be checked against the pickle")
+@click.option("--meta", type=click.Path(), help="meta.csv, to be compared with the pickle")
 @click.argument("store", type=click.Path())
 def import_(supervised: str, unsupervised: str | None, meta: str | None, store: str) -> None:
     """Convert the released pickles once into the feature store STORE. Nothing in them is executed."""
@@ -24,6 +24,8 @@ def import_(supervised: str, unsupervised: str | None, meta: str | None, store: 
     made = import_released(store, supervised, unsupervised, meta)
     rows = ", ".join(f"{name} {count}" for name, count in made.manifest["splits"].items())
     click.echo(f"{made.path}: {rows}; digest {made.digest[:12]}")
+    if "label_set" in made.manifest:
+        click.echo(f"labels: {made.manifest['label_set']}")
     for repair in made.manifest["repairs"]:
         click.echo(f"repaired: {repair['what']} ({repair['count']})")
 

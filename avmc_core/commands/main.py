@@ -28,6 +28,7 @@ LAZY = {  # command to the module and function that carry it out
     "extract": "avmc_core.commands.extract:main",  # needs the extra "extract", as predict
     "predict": "avmc_core.commands.predict:main",
     "export": "avmc_core.commands.export:main",
+    "score": "avmc_core.commands.score:main",
     "tune": "avmc_core.commands.tune:main",  # needs the extra "tune"
 }
 

@@ -1,7 +1,8 @@
 """Clips whose unimodal labels carry no information of their own.
 
-In the released labels every clip of videos test1 to test15 has four identical labels, against about one clip in ten elsewhere:
-most probably the multimodal label was copied. Scores of T, A and V leave such clips out.
+In the label table in circulation every clip of videos test1 to test15 has four identical labels, against about one clip in ten
+elsewhere: most probably the multimodal label was copied. Whether the released pickle has such clips is not known, so they are
+looked for in the labels of each file and never taken for granted. Scores of T, A and V leave them out.
 """
 
 from __future__ import annotations
