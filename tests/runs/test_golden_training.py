@@ -4,11 +4,14 @@ draws of the mixup, our trainer ends with the same predictions, losses and weigh
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 
 import golden_files as gf
 import pytest
 from golden_settings import MODELS, for_training
 from golden_training import KINDS, recorded, replay, with_wrong
+
+from avmc_core.settings import file_digest
 
 FILES = [path.stem for path in sorted(gf.TRAINING.glob("*.safetensors"))]
 
@@ -24,6 +27,21 @@ def test_there_is_a_training_of_every_model():
     configs = [gf.read(path.stem, folder).config for path in folder.glob("*.safetensors")]
     assert sorted(for_training(config)[0] for config in configs) == sorted(MODELS.values())
     assert FILES
+
+
+def test_the_books_table_is_of_these_trainings():
+    """What ``tools/record_lockstep.py`` recorded is about the files that are here, all of them, and within what they allow."""
+    recorded_rows = json.loads((files("avmc_core") / "resources" / "lockstep.json").read_text())["data"]["trainings"]
+    rows = {row["sha256"]: row for row in recorded_rows}
+    paths = {file_digest(path): path for path in (gf.GOLDEN / "training").glob("*.safetensors")}
+    assert rows.keys() == paths.keys()
+    for digest, row in rows.items():
+        golden = gf.read(paths[digest].stem, gf.GOLDEN / "training")
+        assert row["model"] == for_training(golden.config)[0] and row["epochs"] == golden.config["epochs"]
+        assert row["allowed"] == json.loads(golden.facts["tolerance"])
+        assert all(row["differences"][kind] <= allowed for kind, allowed in row["allowed"].items())
+        assert row["best_epoch"] == {"ours": int(golden["best_epoch"]), "theirs": int(golden["best_epoch"])}
+        assert row["wrong"]["settings"] == row["wrong"]["alike"] == len(json.loads(golden.facts["wrong_settings"]))
 
 
 @pytest.mark.parametrize("file", FILES)
