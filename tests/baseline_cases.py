@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 
 from avmc_core import schema
-from avmc_core.batches import Batch, SplitData
+from avmc_core.batch import Batch
+from avmc_core.data.batches import SplitData
 from avmc_core.data.ragged import Ragged
 from avmc_core.data.store import Split
 from avmc_core.models import graph_mfn, lf_dnn, lmf, mfn, mlf_dnn, mlmf, mtfn, mult, tfn

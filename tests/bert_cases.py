@@ -8,11 +8,11 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from avmc_core import training
-from avmc_core.batches import Batch
+from avmc_core.batch import Batch
+from avmc_core.kernels.lstm import valid_steps
 from avmc_core.models import bert_mag, misa, mmim, self_mm
 from avmc_core.models.base import Sizes
-from avmc_core.recurrent import valid_steps
+from avmc_core.runs import training
 
 SIZES = Sizes(text=24, audio=5, vision=7, text_steps=10, audio_steps=40, vision_steps=23, train_clips=12)
 MODELS = {

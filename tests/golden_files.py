@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batches import Batch
+from avmc_core.batch import Batch
 
 FOLDER = Path(os.environ.get("AVMC_GOLDEN") or Path(__file__).parent / "golden")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import golden_files as gf
 
 from avmc_core.models.base import Sizes
+from avmc_core.models.gated_memory import Layer
 from avmc_core.models.graph_mfn import GraphMFN, GraphMFNSettings
-from avmc_core.models.memory import Layer
 from avmc_core.models.mfn import MFN, MFNSettings
 
 SHARED = {

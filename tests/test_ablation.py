@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avmc_core import experiments, grid, results
-from avmc_core.analysis import comparison, contrasts
+from avmc_core.analysis import comparison, contrasts, results
 from avmc_core.metrics import evaluate
+from avmc_core.models.registry import settings_of
 from avmc_core.published import published
 from avmc_core.publishing.tables import contrast_table
-from avmc_core.registry import settings_of
-from avmc_core.runs import RunStore
+from avmc_core.runs import experiments, grid
+from avmc_core.runs.store import RunStore
 from avmc_core.settings import as_dict
 
 PLAN = experiments.experiment("table4")

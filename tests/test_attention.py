@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avmc_core import attention, compiled
-from avmc_core.attention import attend
+from avmc_core.kernels import attention, compiled
+from avmc_core.kernels.attention import attend
 
 if compiled.kernels() is None:
     pytest.skip("no C compiler here", allow_module_level=True)

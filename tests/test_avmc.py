@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from avmc_core.batches import Batch
+from avmc_core.batch import Batch
 from avmc_core.errors import InputError
 from avmc_core.mixup import Draw
 from avmc_core.models import avmc_networks

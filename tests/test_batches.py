@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from avmc_core.batches import Inputs, Resident, SplitData
+from avmc_core.batch import Inputs
+from avmc_core.data.batches import Resident, SplitData
+from avmc_core.data.splits import PUBLISHED, Protocol
 from avmc_core.errors import InputError
-from avmc_core.protocol import PUBLISHED, Protocol
 
 
 def test_views_against_a_loop(tiny_store):

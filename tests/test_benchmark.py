@@ -9,16 +9,17 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
-from avmc_core import metrics, registry, schema
+from avmc_core import metrics, schema
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.drawing.benchmark_figures import published_tables, unimodal
-from avmc_core.experiments import CI_LIMITS, EXPERIMENTS, MENDABLE, UNIMODAL, Experiment, Row
-from avmc_core.grid import run_all
+from avmc_core.models import registry
 from avmc_core.paper import benchmark
 from avmc_core.paper.difference_effects import effects, mended_changes
 from avmc_core.published import published
 from avmc_core.publishing.tables import result_table
-from avmc_core.runs import Run, RunStore
+from avmc_core.runs.experiments import CI_LIMITS, EXPERIMENTS, MENDABLE, UNIMODAL, Experiment, Row
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import Run, RunStore
 
 
 def test_every_model_and_every_row_of_table_2_is_in_the_benchmark():

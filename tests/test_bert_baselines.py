@@ -21,10 +21,10 @@ from bert_cases import (
 )
 from transformers import BertConfig, BertModel
 
-from avmc_core import training
 from avmc_core.errors import InputError
 from avmc_core.models import bert_mag
 from avmc_core.models.base import Sizes
+from avmc_core.runs import training
 
 
 @pytest.mark.parametrize(("name", "expected"), [("MISA", 1_774_589 - 3_332), ("MMIM", 304_329), ("Self_MM", 245_748)])

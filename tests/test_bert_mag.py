@@ -10,7 +10,7 @@ from bert_cases import SIZES, clips, make, tiny_bert
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from avmc_core.batches import Batch
+from avmc_core.batch import Batch
 from avmc_core.models import bert_mag
 from avmc_core.models.base import Sizes
 

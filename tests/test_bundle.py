@@ -13,13 +13,13 @@ import pytest
 
 import avmc_core
 from avmc_core import artefacts
+from avmc_core.data.splits import Protocol
 from avmc_core.errors import InputError
-from avmc_core.experiments import Experiment, Row
-from avmc_core.grid import run_all
-from avmc_core.protocol import Protocol
 from avmc_core.publishing import bundle
 from avmc_core.publishing.citation import bibtex, citation
 from avmc_core.publishing.crate import METADATA
+from avmc_core.runs.experiments import Experiment, Row
+from avmc_core.runs.grid import run_all
 
 TRIVIAL = Experiment(
     "Trivial", "nowhere", (Row("Constant", "Constant", seeded=False), Row("Late", "Late mean", seeded=False))

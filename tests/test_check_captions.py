@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from avmc_core import results
-from avmc_core.cli import main
+from avmc_core.analysis import results
+from avmc_core.commands.main import main
 from avmc_core.drawing import figures
-from avmc_core.experiments import experiment
-from avmc_core.grid import run_all
 from avmc_core.publishing.tables import result_table
-from avmc_core.runs import RunStore
+from avmc_core.runs.experiments import experiment
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import RunStore
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 import check_captions
@@ -107,7 +107,9 @@ def test_the_command_of_a_caption_gives_the_figures_above_it(tiny_store, tmp_pat
     assert f"{len(grid)} runs, none failed" in said and "seed 1 ·" in said
 
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "second"))
-    monkeypatch.setattr("avmc_core.experiments.EXPERIMENTS", {"avmc": type(plan)(plan.title, plan.source, tuple(rows))})
+    monkeypatch.setattr(
+        "avmc_core.runs.experiments.EXPERIMENTS", {"avmc": type(plan)(plan.title, plan.source, tuple(rows))}
+    )
     words = re.search(r"command: `avmc (.+?)`", said)[1].split()
     options = ["--store", str(tiny_store.path), "--seeds", "1"]
     for command in (["run", *words[1:], *options, "--jobs", "1"], [*words, *options, "--format", "csv"]):

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from avmc_core import published
-from avmc_core.experiments import Row, experiment
-from avmc_core.grid import run_all
 from avmc_core.paper import claim_arithmetic, claim_outcome, claim_runs, claims, findings
 from avmc_core.paper.claims import CANNOT, NEEDS, SIMULATED, VERDICTS
 from avmc_core.paper.findings import FAILS, HOLDS, PART
-from avmc_core.runs import Run, RunStore
+from avmc_core.paper.finished import Finished
+from avmc_core.runs.experiments import Row, experiment
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import Run, RunStore
 
 needs_meta = pytest.mark.skipif(not os.environ.get("AVMC_META"), reason="AVMC_META names no label table")
 
@@ -167,7 +168,7 @@ def simulated(tiny_store, tmp_path_factory):
     )
     runs = RunStore(tmp_path_factory.mktemp("runs"))
     records = run_all([Run(row.model, 1, (), row.name) for row in rows], tiny_store, runs, progress_bar=False)
-    return claim_runs.Runs(rows, records, tiny_store)
+    return Finished(rows, records, tiny_store)
 
 
 def test_the_simulated_corpus_decides_nothing_about_the_paper(tiny_store, simulated, shipped):
@@ -238,7 +239,7 @@ def test_table_3_is_held_against_the_unimodal_runs(tiny_store, tmp_path, monkeyp
     rows = tuple(row for row in experiment("table3").rows if row.name.startswith("text"))
     grid = [Run(row.model, 1, (*row.changes, ("training.max_epochs", 1)), row.name) for row in rows]
     records = run_all(grid, tiny_store, RunStore(tmp_path), jobs=1, progress_bar=False)
-    runs = {"table3": claim_runs.Runs(rows, records, tiny_store)}
+    runs = {"table3": Finished(rows, records, tiny_store)}
     assert "8 cells" in claim_runs.cells(runs, "table3_unimodal", ["table3"])[0].found
     own, marked = claim_runs.runs_own_better(runs, ["table3"], "Text/default")
     assert marked and sum(map(int, re.findall(r"(?:in|worse in|undecided in) (\d+)", own.found))) == 4

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from avmc_core import cli, experiments
+from avmc_core.commands import main as cli
 from avmc_core.data.exporting import export_released
+from avmc_core.data.splits import take
 from avmc_core.data.store import open_store
 from avmc_core.errors import InputError
-from avmc_core.grid import run_all
-from avmc_core.protocol import take
+from avmc_core.runs import experiments
+from avmc_core.runs.grid import run_all
 
 
 def call(*words, status: int = 0) -> str:

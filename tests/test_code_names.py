@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from avmc_core.cli import main
+from avmc_core.commands.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(

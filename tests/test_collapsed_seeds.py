@@ -6,11 +6,11 @@ import math
 
 import pytest
 
-from avmc_core import results
-from avmc_core.experiments import Row
-from avmc_core.grid import run_all
+from avmc_core.analysis import results
 from avmc_core.publishing.tables import of_interval, result_table
-from avmc_core.runs import Run, RunStore
+from avmc_core.runs.experiments import Row
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import Run, RunStore
 
 FEW = (("training.max_epochs", 1),)
 SOME, ALL = "two of three", "none"

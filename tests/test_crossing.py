@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from avmc_core import schema
-from avmc_core.analysis.crossing import crossed
-from avmc_core.batches import Inputs, SplitData
+from avmc_core.analysis.recombination import crossed
+from avmc_core.batch import Inputs
+from avmc_core.data.batches import SplitData
 from avmc_core.errors import InputError
 
 ROWS = {"text": [3, 3, 0, 15], "audio": [7, 1, 1, 2], "vision": [5, 0, 11, 11]}

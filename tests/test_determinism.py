@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avmc_core import attention, compiled, recurrent
-from avmc_core.execution import StoreData
-from avmc_core.grid import run_one
-from avmc_core.runs import PREDICTIONS, WEIGHTS, Run, RunStore
+from avmc_core.kernels import attention, compiled, lstm
+from avmc_core.runs.execution import StoreData
+from avmc_core.runs.grid import run_one
+from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
 
 RUN = Run("AV-MC(Semi)", 1, (("training.max_epochs", 3),))
 OTHERS = [Run(model, 2, (("training.max_epochs", 1),)) for model in ("LF_DNN", "AV-MC")]
@@ -23,7 +23,7 @@ ATTENTION = (
     ("training.accumulate", 1),  # or these few clips would make no step
     *((f"{part}_attention_dropout", 0.0) for part in ("text", "audio", "vision")),
 )
-COMPILED = [(recurrent, RUN), (attention, Run("MulT", 1, ATTENTION))]
+COMPILED = [(lstm, RUN), (attention, Run("MulT", 1, ATTENTION))]
 TOLERANCE = 1e-4  # of a prediction, in label units, after three epochs
 
 

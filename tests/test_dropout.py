@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from avmc_core.dropout import Dropout, dropout
+from avmc_core.kernels.dropout import Dropout, dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.3, 0.5, 0.7])

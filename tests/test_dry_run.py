@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from avmc_core.grid import run_all
-from avmc_core.results import estimate
-from avmc_core.runs import Run, RunStore
+from avmc_core.analysis.results import estimate
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import Run, RunStore
 
 FEW, MORE = (("training.max_epochs", 1),), (("training.max_epochs", 2),)
 

@@ -11,13 +11,15 @@ import jupytext
 import pytest
 from click.testing import CliRunner
 
-from avmc_core import cli, experiments, results
+from avmc_core.analysis import results
 from avmc_core.artefacts import facts, merged, provenance
+from avmc_core.commands import main as cli
 from avmc_core.drawing import figures
-from avmc_core.experiments import Experiment, Row
-from avmc_core.grid import run_all
 from avmc_core.publishing.tables import result_table
-from avmc_core.runs import RunStore
+from avmc_core.runs import experiments
+from avmc_core.runs.experiments import Experiment, Row
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import RunStore
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.py"))
 FEW = (("training.max_epochs", 1),)

@@ -8,13 +8,13 @@ import pytest
 import torch
 from bert_cases import SIZES, WITH_STATES, clips, epochs, make, tiny_bert
 
-from avmc_core.batches import Inputs
+from avmc_core.batch import Inputs
 from avmc_core.errors import InputError
-from avmc_core.execution import StoreData, network
 from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI, SUPERVISED
 from avmc_core.models.bert_text import Text
-from avmc_core.registry import builder, settings_of
+from avmc_core.models.registry import builder, settings_of
+from avmc_core.runs.execution import StoreData, network
 
 ON = "frozen_dropout"
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from avmc_core.experiments import EXPERIMENTS
+from avmc_core.runs.experiments import EXPERIMENTS
 from avmc_core.speed import grid_cost
 
 

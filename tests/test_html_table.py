@@ -15,8 +15,8 @@ import pytest
 from avmc_core.analysis.estimate import MARGIN, WIDTH, Estimate, picture, places, scale
 from avmc_core.errors import InputError
 from avmc_core.metrics import METRICS
-from avmc_core.paper.three_truths import HEADS, SHARED, spread, three_truths
-from avmc_core.published import published
+from avmc_core.paper.three_truths import SHARED, spread, three_truths
+from avmc_core.published import PARTIES, published
 from avmc_core.publishing.html_table import Table
 from avmc_core.publishing.tables import agreement, result_table
 
@@ -137,11 +137,11 @@ def test_three_truths_against_the_tables():
         sources = {"paper": published()["table2_benchmark"], **published()["later_tables"]}
         assert set(table.index) == {model for source in sources.values() for model in source["rows"]}
         for name, source in sources.items():
-            for model, found in table[HEADS[name]].items():
+            for model, found in table[PARTIES[name]].items():
                 values = source["rows"].get(model)
                 expected = None if values is None else values[source["metrics"].index(column)]
                 assert found == expected or (expected is None and pd.isna(found))
                 if name == "paper":
-                    assert table.loc[model, HEADS["ours"]].published == expected
-        assert all(ours.value is None for ours in table[HEADS["ours"]])
+                    assert table.loc[model, PARTIES["ours"]].published == expected
+        assert all(ours.value is None for ours in table[PARTIES["ours"]])
         assert spread(metric)["gap"] > 0

@@ -10,11 +10,12 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from avmc_core import cli, experiments, grid
+from avmc_core.commands import main as cli
 from avmc_core.errors import RunsLost
-from avmc_core.experiments import Experiment, Row
-from avmc_core.grid import run_all
-from avmc_core.runs import Run, RunStore
+from avmc_core.runs import experiments, grid
+from avmc_core.runs.experiments import Experiment, Row
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import Run, RunStore
 
 LONG = (("training.max_epochs", 3),)
 GRID = [Run("LF_DNN", seed, LONG) for seed in range(5)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from avmc_core.models.memory import GatedMemory, Layer
+from avmc_core.models.gated_memory import GatedMemory, Layer
 
 
 def stepwise(gated, g, candidates, lengths):

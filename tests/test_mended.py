@@ -14,7 +14,7 @@ from torch.nn.functional import adaptive_avg_pool1d
 
 from avmc_core import schema
 from avmc_core.errors import InputError
-from avmc_core.models import chunks
+from avmc_core.models import alignment
 
 PADDING = [  # model, number, other numbers mended beside it, modalities that are padded further
     *((name, "D20", (), ("audio", "vision")) for name in (*AVERAGED, "MFN")),
@@ -154,7 +154,7 @@ def test_pooling_against_the_reference():
     golden = gf.read("MFN")
     for name in ("audio", "vision"):
         steps = golden["input.text"].shape[1]
-        torch.testing.assert_close(chunks.pool(golden[f"input.{name}"], steps), golden[f"input.{name}_aligned"])
+        torch.testing.assert_close(alignment.pool(golden[f"input.{name}"], steps), golden[f"input.{name}_aligned"])
 
 
 @pytest.mark.parametrize(
@@ -165,14 +165,14 @@ def test_pooling_against_a_loop(length, chunk, copies):
     x = np.random.default_rng(0).normal(size=(2, length, 3))
     longer = np.concatenate([x, *[x[:, -1:]] * copies], 1)
     expected = np.stack([longer[:, k * chunk : (k + 1) * chunk].mean(1) for k in range(50)], 1)
-    np.testing.assert_allclose(chunks.pool(torch.from_numpy(x), 50).numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(alignment.pool(torch.from_numpy(x), 50).numpy(), expected, rtol=1e-12)
 
 
 def test_spreading_against_adaptive_pooling():
     """Clip by clip what PyTorch's adaptive pooling gives for the valid frames alone; zero after the last chunk."""
     torch.manual_seed(0)
     x, lengths, counts = torch.randn(4, 30, 3), torch.tensor([30, 7, 1, 18]), torch.tensor([5, 8, 3, 1])
-    found = chunks.spread(x, lengths, counts, 8)
+    found = alignment.spread(x, lengths, counts, 8)
     for row, (length, count) in enumerate(zip(lengths.tolist(), counts.tolist(), strict=True)):
         expected = adaptive_avg_pool1d(x[row : row + 1, :length].mT, count)[0].T
         torch.testing.assert_close(found[row, :count], expected, rtol=1e-5, atol=1e-6)

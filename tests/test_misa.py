@@ -9,8 +9,8 @@ import pytest
 import torch
 from bert_cases import make, misa_batch
 
+from avmc_core.kernels.lstm import valid_steps
 from avmc_core.models import misa
-from avmc_core.recurrent import valid_steps
 
 
 @pytest.mark.parametrize("modality", ["audio", "vision"])

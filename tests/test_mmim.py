@@ -7,11 +7,11 @@ import pytest
 import torch
 from bert_cases import Clips, alternating, epochs, small_mmim
 
-from avmc_core import training
-from avmc_core.batches import Batch
+from avmc_core.batch import Batch
 from avmc_core.models import mmim
 from avmc_core.models.base import Sizes
 from avmc_core.models.bert_text import outside_bert
+from avmc_core.runs import training
 
 
 def test_contrast_equals_a_loop():

@@ -183,7 +183,7 @@ def test_key_follows_code_data_content_and_environment(folder, tmp_path, monkeyp
 
 def test_key_follows_the_models_that_the_registry_imports_by_name(folder):
     source = folder / "page.py"
-    source.write_text(HEADER + "# %%\nfrom avmc_core.registry import settings_of\n")
+    source.write_text(HEADER + "# %%\nfrom avmc_core.models.registry import settings_of\n")
     assert {"avmc_core.models.tfn", "avmc_core.models.avmc_networks"} <= reached_modules(source.read_text()).keys()
 
 

@@ -35,10 +35,10 @@ from pathlib import Path
 
 def main():
     from avmc_core.simulated.corpus import CorpusSettings, build_corpus
-    from avmc_core.grid import run_all, run_store
+    from avmc_core.runs.grid import run_all, run_store
     from avmc_core.publishing.notebooks import build_notebooks
-    from avmc_core.results import per_run
-    from avmc_core.runs import Run
+    from avmc_core.analysis.results import per_run
+    from avmc_core.runs.store import Run
 
     place = Path(sys.argv[1])
     store = build_corpus(place / "store", CorpusSettings("tiny"), progress=False)

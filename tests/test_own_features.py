@@ -17,9 +17,9 @@ from avmc_core import schema
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 TRAIN = """
-from avmc_core.grid import run_all
+from avmc_core.runs.grid import run_all
 from avmc_core.data.importing import import_released
-from avmc_core.runs import Run, RunStore
+from avmc_core.runs.store import Run, RunStore
 store = import_released("my-features", "mine.pkl", progress=False)
 run = Run("AV-MC", 1, (("semi", False), ("training.max_epochs", 1)))
 (record,) = run_all([run], store, RunStore("runs"), jobs=1, progress_bar=False).values()

@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
 SCRIPT = """
 import sys
-from avmc_core.experiments import experiment
-from avmc_core.grid import run_all
-from avmc_core.results import per_run
-from avmc_core.runs import RunStore
+from avmc_core.runs.experiments import experiment
+from avmc_core.runs.grid import run_all
+from avmc_core.analysis.results import per_run
+from avmc_core.runs.store import RunStore
 from avmc_core.data.store import open_store
 
 store, runs = open_store(sys.argv[1]), RunStore(sys.argv[2])

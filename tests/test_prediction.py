@@ -13,14 +13,14 @@ from click.testing import CliRunner
 from safetensors.numpy import save_file
 
 from avmc_core import schema
-from avmc_core.cli import main
 from avmc_core.clips.clip_features import ExtractionSettings
 from avmc_core.clips.prediction import clip_of, explain, shapley
+from avmc_core.commands.main import main
+from avmc_core.data.splits import Protocol
 from avmc_core.errors import InputError
-from avmc_core.grid import run_all
-from avmc_core.packages import collect, model_card, read_package, write_package
-from avmc_core.protocol import Protocol
-from avmc_core.runs import Run, RunStore
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.packages import collect, model_card, read_package, write_package
+from avmc_core.runs.store import Run, RunStore
 
 matplotlib.use("agg")
 CHANGES = (("training.max_epochs", 1),)
@@ -183,7 +183,7 @@ def test_a_model_of_other_clips_is_not_packed(tiny_store, tmp_path):
 
 def test_the_command_line_exports_a_run_and_prints_its_card(trained, tiny_store, tmp_path, monkeypatch):
     runs, records = trained
-    monkeypatch.setattr("avmc_core.grid.run_store", lambda: runs)
+    monkeypatch.setattr("avmc_core.runs.grid.run_store", lambda: runs)
     words = ["export", records[2].key, str(tmp_path / "model"), "--store", str(tiny_store.path), "--card"]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output

@@ -12,16 +12,16 @@ import torch
 from extra_features import with_random_wav2vec
 
 from avmc_core import schema
-from avmc_core.batches import Inputs
+from avmc_core.batch import Inputs
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.ragged import Ragged, Selection, joined
+from avmc_core.data.splits import FOLDS, PUBLISHED, Protocol, nested_order, pooled_clips, resplit_rows
 from avmc_core.data.store import content_digest, open_store
 from avmc_core.errors import InputError
-from avmc_core.execution import StoreData, sizes_of
-from avmc_core.experiments import EXPERIMENTS, SHARES
-from avmc_core.grid import run_one, trained
-from avmc_core.protocol import FOLDS, PUBLISHED, Protocol, nested_order, pooled_clips, resplit_rows
-from avmc_core.runs import Run, RunStore
+from avmc_core.runs.execution import StoreData, sizes_of
+from avmc_core.runs.experiments import EXPERIMENTS, SHARES
+from avmc_core.runs.grid import run_one, trained
+from avmc_core.runs.store import Run, RunStore
 
 FEW = (("training.max_epochs", 1),)
 pytestmark = pytest.mark.filterwarnings("ignore:The least populated class")  # a few clips have few of a class

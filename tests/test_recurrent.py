@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from avmc_core import compiled, recurrent
-from avmc_core.recurrent import LSTM, frames_of, last_valid, padded, reverse_within
+from avmc_core.kernels import compiled, lstm
+from avmc_core.kernels.lstm import LSTM, frames_of, last_valid, padded, reverse_within
 
 TOLERANCE = {torch.float32: {"rtol": 2e-5, "atol": 2e-5}, torch.float64: {"rtol": 1e-7, "atol": 1e-9}}
 
@@ -26,7 +26,7 @@ def packed(lstm: LSTM, x, lengths):
 def kernel(request, monkeypatch):
     """Runs a test with the compiled kernel and without it."""
     if request.param == "torch":
-        monkeypatch.setattr(recurrent, "kernels", lambda: None)
+        monkeypatch.setattr(lstm, "kernels", lambda: None)
     elif compiled.kernels() is None:
         pytest.skip("no C compiler here")
 

@@ -28,8 +28,8 @@ from avmc_core.analysis.reliance import (
 )
 from avmc_core.analysis.reliance_tables import loss_table
 from avmc_core.errors import InputError
-from avmc_core.grid import run_all
-from avmc_core.runs import Run, RunStore
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import Run, RunStore
 from avmc_core.simulated.corpus import ensure_corpus
 from avmc_core.simulated.label_model import joint
 
@@ -219,6 +219,6 @@ def test_what_cannot_be_is_one_clear_error(test, average):
 
 
 def _one(test):
-    from avmc_core.analysis.crossing import crossed
+    from avmc_core.analysis.recombination import crossed
 
     return crossed(test, [0], test, [0], test, [0])

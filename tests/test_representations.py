@@ -23,8 +23,8 @@ from avmc_core.analysis.representations import (
 )
 from avmc_core.analysis.statistics import Interval
 from avmc_core.errors import InputError
-from avmc_core.grid import run_all
-from avmc_core.runs import Run, RunStore
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import Run, RunStore
 
 RNG = np.random.default_rng(8)
 POINTS = {"text": RNG.normal(size=(40, 6)), "audio": RNG.normal(size=(40, 3)), "vision": RNG.normal(2, 3, (40, 4))}
@@ -127,7 +127,7 @@ def test_representations_are_what_the_heads_read(trained, tiny_store):
     """The model's own unimodal prediction, again from the representation; before training they are others."""
     import torch
 
-    from avmc_core.grid import trained as network
+    from avmc_core.runs.grid import trained as network
 
     (run, record), *_ = trained.items()
     test = tiny_store.split("test")

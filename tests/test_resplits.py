@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from avmc_core import metrics, results, schema
-from avmc_core.analysis import contrasts, resplits
-from avmc_core.grid import run_all
-from avmc_core.protocol import FOLDS, Protocol, pooled_clips, resplit_rows
-from avmc_core.runs import Run, RunStore
+from avmc_core import metrics, schema
+from avmc_core.analysis import contrasts, resplits, results
+from avmc_core.data.splits import FOLDS, Protocol, pooled_clips, resplit_rows
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import Run, RunStore
 
 pytestmark = pytest.mark.filterwarnings("ignore:The least populated class")  # a few clips have few of a class
 WAYS = ("by video", "by clip")

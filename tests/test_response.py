@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from avmc_core import schema
-from avmc_core.analysis.answers import answers
+from avmc_core.analysis.predicting import answers
 from avmc_core.analysis.response import CUES, cross, difference, oracle, responses, verdict
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
-from avmc_core.grid import run_all
-from avmc_core.runs import Run, RunStore
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import Run, RunStore
 from avmc_core.simulated.corpus import CorpusSettings, simulate
 from avmc_core.simulated.label_model import expected_multimodal, joint
 

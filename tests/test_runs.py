@@ -9,15 +9,17 @@ import shutil
 import numpy as np
 import pytest
 
-from avmc_core import metrics, registry, runs, schema, text_encoder
+from avmc_core import metrics, schema, text_encoder
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
-from avmc_core.execution import StoreData, network, sizes_of
-from avmc_core.experiments import EXPERIMENTS
-from avmc_core.grid import run_all, run_one, trained
-from avmc_core.runs import Run, RunStore
-from avmc_core.text_encoder import save_encoder
-from avmc_core.training import train
+from avmc_core.models import registry
+from avmc_core.runs import store as run_store
+from avmc_core.runs.execution import StoreData, network, sizes_of
+from avmc_core.runs.experiments import EXPERIMENTS
+from avmc_core.runs.grid import run_all, run_one, trained
+from avmc_core.runs.store import Run, RunStore
+from avmc_core.runs.training import train
+from avmc_core.simulated.text_encoder import save_encoder
 
 FEW = (("training.max_epochs", 1),)
 GRID = [Run("Constant", 1), *(Run("AV-MC", seed, FEW) for seed in (1, 2)), Run("AV-MC(Semi)", 1, FEW, "semi")]
@@ -35,7 +37,7 @@ def never(monkeypatch):
     def computed(*_, **__):
         raise AssertionError("computed again")
 
-    return lambda: monkeypatch.setattr("avmc_core.grid.execute", computed)
+    return lambda: monkeypatch.setattr("avmc_core.runs.grid.execute", computed)
 
 
 def test_a_grid_is_computed_once_in_any_number_of_processes(tiny_store, store, tmp_path, never):
@@ -92,7 +94,7 @@ def test_the_key_holds_all_that_the_result_depends_on(tiny_store, monkeypatch):
         ("identity", lambda: "C"),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(runs, *change)
+            patch.setattr(run_store, *change)
             assert run.key(tiny_store) not in keys
     assert run.key(tiny_store) in keys
 
@@ -152,16 +154,21 @@ def test_the_full_profile_fine_tunes_the_encoder_and_ci_need_not(model, tiny_sto
 def test_without_an_encoder_a_fine_tuned_run_is_one_clear_error(tiny_store, store, monkeypatch, tmp_path):
     monkeypatch.setenv("AVMC_BERT", str(tmp_path / "nowhere"))
     real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
-    with pytest.raises(InputError, match="nowhere: found no such encoder"):
+    with pytest.raises(InputError, match="nowhere: found no such folder"):
         run_one(Run("MISA", 1, FEW), StoreData(real), store)
 
 
 def test_the_code_of_other_models_does_not_count():
     from avmc_core.codehash import closure
 
-    modules = set(closure(["avmc_core.execution", "avmc_core.models.avmc_networks"]))
-    assert {"avmc_core.mixup", "avmc_core.training", "avmc_core.metrics"} <= modules
-    assert not modules & {"avmc_core.registry", "avmc_core.models.tfn", "avmc_core.drawing.figures", "avmc_core.cli"}
+    modules = set(closure(["avmc_core.runs.execution", "avmc_core.models.avmc_networks"]))
+    assert {"avmc_core.mixup", "avmc_core.runs.training", "avmc_core.metrics"} <= modules
+    assert not modules & {
+        "avmc_core.models.registry",
+        "avmc_core.models.tfn",
+        "avmc_core.drawing.figures",
+        "avmc_core.commands.main",
+    }
 
 
 def test_a_failed_run_is_kept_with_its_reason(tiny_store, store, monkeypatch, never):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from avmc_core.errors import InputError
-from avmc_core.selection import runs_of
+from avmc_core.runs.selection import runs_of
 
 
 def test_rows_come_in_the_order_they_are_named():

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from avmc_core.errors import InputError
-from avmc_core.experiments import EXPERIMENTS
 from avmc_core.mixup import MixupSettings
 from avmc_core.models.base import Training, Weights
-from avmc_core.models.memory import Layer
-from avmc_core.registry import MODELS, settings_of
+from avmc_core.models.gated_memory import Layer
+from avmc_core.models.registry import MODELS, settings_of
+from avmc_core.runs.experiments import EXPERIMENTS
 
 WRONG = [
     *(("AV-MC", f"training.{name}", value) for name in ("batch_size", "accumulate", "patience") for value in (0, -3)),

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from avmc_core.side_by_side import side_by_side
+from avmc_core.runs.workers import side_by_side
 
 ASKING = """
 import signal
 import sys
 from test_side_by_side import held
-from avmc_core.side_by_side import side_by_side
+from avmc_core.runs.workers import side_by_side
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background with Ctrl-C ignored
     list(side_by_side(held, [(sys.argv[1], k) for k in range(2)], 2))

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from avmc_core import training
-from avmc_core.batches import Inputs
-from avmc_core.execution import StoreData, execute
+from avmc_core.batch import Inputs
 from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI
 from avmc_core.models.base import Model, Pass, Training, adam
-from avmc_core.runs import PREDICTIONS, WEIGHTS
+from avmc_core.runs import training
+from avmc_core.runs.execution import StoreData, execute
+from avmc_core.runs.store import PREDICTIONS, WEIGHTS
+from avmc_core.runs.training import TrainingFailed, train, validation_loss
 from avmc_core.settings import replace
-from avmc_core.training import TrainingFailed, train, validation_loss
 
 SETTINGS = replace(SEMI, {"training.max_epochs": 4, "training.batch_size": 8})
 
@@ -68,7 +68,7 @@ def test_a_gpu_without_room_takes_batches_one_by_one(tiny_store, monkeypatch, fr
 KILLED = """
 import sys, os, signal, torch
 from pathlib import Path
-from avmc_core import training
+from avmc_core.runs import training
 from avmc_core.data.store import open_store
 sys.path.insert(0, sys.argv[3])
 import test_training as t

@@ -8,15 +8,16 @@ import multiprocessing
 import numpy as np
 import pytest
 
-from avmc_core import runs, schema
-from avmc_core.batches import Inputs
+from avmc_core import schema
+from avmc_core.batch import Inputs
 from avmc_core.errors import InputError
-from avmc_core.execution import StoreData
-from avmc_core.grid import run_all
-from avmc_core.runs import RunStore
+from avmc_core.runs import store as run_store
+from avmc_core.runs.execution import StoreData
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import RunStore
 
 optuna = pytest.importorskip("optuna", reason="the extra 'tune' is not installed")
-from avmc_core import tuning  # noqa: E402
+from avmc_core.runs import tuning  # noqa: E402
 
 PLAN = tuning.Search(
     "AV-MC",
@@ -102,7 +103,7 @@ def test_the_key_of_a_search_holds_what_computes(tiny_store, tmp_path, monkeypat
         ("code_hash", lambda modules: "changed"),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(runs, *change)
+            patch.setattr(run_store, *change)
             assert PLAN.key(tiny_store) != before
     assert PLAN.key(tiny_store) == before
     real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
@@ -141,7 +142,8 @@ def test_settings_that_do_not_exist_are_named(tiny_store, tmp_path):
 def test_the_command_tunes_and_scores(tiny_store, tmp_path, monkeypatch):
     from click.testing import CliRunner
 
-    from avmc_core import cli, experiments
+    from avmc_core.commands import main as cli
+    from avmc_core.runs import experiments
 
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
     monkeypatch.setitem(experiments.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))

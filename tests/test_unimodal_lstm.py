@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from avmc_core import schema
-from avmc_core.batches import SplitData
+from avmc_core.data.batches import SplitData
 from avmc_core.errors import InputError
-from avmc_core.execution import sizes_of
+from avmc_core.models.registry import settings_of
 from avmc_core.models.unimodal_lstm import UnimodalLSTM
-from avmc_core.registry import settings_of
+from avmc_core.runs.execution import sizes_of
 
 
 def build(store, modality, task="M"):

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from avmc_core import cli, execution, experiments, registry, warm_start
+from avmc_core.commands import main as cli
 from avmc_core.errors import InputError
-from avmc_core.execution import network
-from avmc_core.experiments import Experiment, Row
-from avmc_core.grid import run_all
-from avmc_core.packages import _siblings, collect, write_package
-from avmc_core.runs import WEIGHTS, Run, RunStore
-from avmc_core.sealed import read_sealed
+from avmc_core.files.sealed import read_sealed
+from avmc_core.models import registry
+from avmc_core.runs import execution, experiments, warm_start
+from avmc_core.runs.execution import network
+from avmc_core.runs.experiments import Experiment, Row
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.packages import _siblings, collect, write_package
+from avmc_core.runs.store import WEIGHTS, Run, RunStore, package_digest
 
 FEW = (("training.max_epochs", 1),)
 RUN = Run("AV-MC", 7, FEW)
@@ -88,7 +90,7 @@ def test_the_command_takes_the_runs_of_the_packages_model(package, tiny_store, t
     done = CliRunner().invoke(cli.main, [*options, str(package[0])])
     assert done.exit_code == 0 and "1 runs in" in done.output, done.output
     (record,) = RunStore(tmp_path / "runs")
-    assert record.model == "AV-MC" and record.data["init"] == warm_start.identity(package[0])
+    assert record.model == "AV-MC" and record.data["init"] == package_digest(package[0])
     shown = CliRunner().invoke(cli.main, ["results", "quick", "--store", options[3], "--init", str(package[0])])
     assert shown.exit_code == 0 and f"AV-MC from {package[0].name}" in shown.output and record.key[:12] in shown.output
     listed = CliRunner().invoke(cli.main, ["status"])

@@ -11,18 +11,18 @@ import torch
 from extra_features import with_random_wav2vec
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from avmc_core.batches import SplitData
 from avmc_core.clips import wav2vec
+from avmc_core.data.batches import SplitData
+from avmc_core.data.splits import Protocol
 from avmc_core.errors import InputError
-from avmc_core.execution import StoreData, sizes_of
-from avmc_core.experiments import EXPERIMENTS
-from avmc_core.grid import run_one
+from avmc_core.files.sealed import read_sealed
 from avmc_core.models.layered_lstm import LayeredLSTM
+from avmc_core.models.registry import settings_of
 from avmc_core.models.unimodal_lstm import UnimodalLSTM
-from avmc_core.protocol import Protocol
-from avmc_core.registry import settings_of
-from avmc_core.runs import WEIGHTS, RunStore
-from avmc_core.sealed import read_sealed
+from avmc_core.runs.execution import StoreData, sizes_of
+from avmc_core.runs.experiments import EXPERIMENTS
+from avmc_core.runs.grid import run_one
+from avmc_core.runs.store import WEIGHTS, RunStore
 
 SIZES = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
 

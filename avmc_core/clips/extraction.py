@@ -21,7 +21,6 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core import schema
-from avmc_core.atomic import new_file, new_folder
 from avmc_core.clips import acoustic, clip_features, speaker, talknet, wav2vec
 from avmc_core.clips.clip_features import DEFAULT, ExtractionSettings, Report
 from avmc_core.clips.media import VIDEO_SUFFIXES
@@ -31,7 +30,8 @@ from avmc_core.data.released import ID_SEPARATOR
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_extra, write_index, write_split
 from avmc_core.errors import InputError
-from avmc_core.sealed import read_sealed, write_sealed
+from avmc_core.files.atomic import new_file, new_folder
+from avmc_core.files.sealed import read_sealed, write_sealed
 from avmc_core.settings import as_dict, digest
 from avmc_core.text_encoder import encode, load_encoder
 

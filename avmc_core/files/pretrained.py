@@ -82,8 +82,8 @@ def configuration(folder: Path, kind: str) -> dict[str, Any]:
     checked(path)
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        found = facts["model_type"] if "model_type" in facts else kind
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        found = facts.get("model_type", kind)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(path, f"no JSON object ({error})", "the configuration of a pretrained model") from None
     if found != kind:
         raise InputError(path, f"a model of type {str(found)[:40]}", f"one of type {kind}")

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from avmc_core import registry, schema
-from avmc_core.batches import Inputs, SplitData
+from avmc_core import schema
+from avmc_core.batch import Inputs
+from avmc_core.data.batches import SplitData
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
-from avmc_core.execution import deterministic, sizes_of
-from avmc_core.grid import default_device, trained
-from avmc_core.runs import Record, Run
-from avmc_core.training import predict
+from avmc_core.models import registry
+from avmc_core.runs.execution import deterministic, sizes_of
+from avmc_core.runs.grid import default_device, trained
+from avmc_core.runs.store import Record, Run
+from avmc_core.runs.training import predict
 
 
 def answers(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from avmc_core.compiled import kernels
+from avmc_core.kernels.compiled import kernels
 
 LANES = 16  # hidden units that the compiled kernel takes at once
 GROUP = 16  # clips that the dense kernel pads to the same length

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from avmc_core.recurrent import LSTM, frames_of
+from avmc_core.kernels.lstm import LSTM, frames_of
 
 
 class StackedBiLSTM(nn.Module):

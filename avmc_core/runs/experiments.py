@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from avmc_core import schema
+from avmc_core.data.splits import FOLDS, PUBLISHED, RESPLITS, Protocol
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.protocol import FOLDS, PUBLISHED, RESPLITS, Protocol
-from avmc_core.registry import MODELS, settings_of
-from avmc_core.runs import Run
+from avmc_core.models.registry import MODELS, settings_of
+from avmc_core.runs.store import Run
 from avmc_core.schema import MODALITY_OF_TASK
 
 SEEDS = (1111, 1112, 1113, 1114, 1115)  # the laboratory's own list; the paper's released run uses the first alone (D12)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.lstm import LSTM
 from avmc_core.models.base import Model, Sizes, l1
 from avmc_core.models.layers import AveragedEncoder, Head
-from avmc_core.recurrent import LSTM
 
 MENDABLE = ("D20", "D32")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from avmc_core.errors import InputError
-from avmc_core.experiments import experiment
-from avmc_core.runs import Run
+from avmc_core.runs.experiments import experiment
+from avmc_core.runs.store import Run
 
 
 def runs_of(models: Mapping[str, Sequence[str]], profile: str) -> list[Run]:

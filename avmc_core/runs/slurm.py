@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from avmc_core.data.store import Store, open_store
 from avmc_core.errors import InputError, RunsLost
-from avmc_core.grid import Local
-from avmc_core.runs import Record, Run, RunStore
+from avmc_core.runs.grid import Local
+from avmc_core.runs.store import Record, Run, RunStore
 
 FOLDER = ".slurm"  # in the run store: submitit's files, the jobs' logs and, by run key, the last job of each run
 

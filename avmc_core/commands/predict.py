@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from avmc_core.clips.extract_cli import clip_options
+from avmc_core.commands.extract import clip_options
 from avmc_core.errors import InputError
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -30,7 +30,8 @@ def main(
     """Predict M, and T, A, V, of CLIP, with the range over seeds and each modality's Shapley share of M."""
     from avmc_core.clips.clip_features import ExtractionSettings, backend
     from avmc_core.clips.prediction import explain, read_clip
-    from avmc_core.text_encoder import build_encoder, load_encoder
+    from avmc_core.simulated.text_encoder import build_encoder
+    from avmc_core.text_encoder import load_encoder
 
     drawn = Path(picture).absolute()
     if picture and (drawn.suffix not in PICTURES or drawn.is_dir() or not drawn.parent.is_dir()):
@@ -60,8 +61,8 @@ def main(
 def ensemble(model: str, store: str):
     """The package at a path, or that of a run trained on ``store`` (default: the simulated corpus)."""
     from avmc_core.data.store import open_store
-    from avmc_core.grid import run_store
-    from avmc_core.packages import collect, read_package
+    from avmc_core.runs.grid import run_store
+    from avmc_core.runs.packages import collect, read_package
 
     if Path(model).is_file() or Path(model).suffix or os.sep in model:  # a key has neither dot nor slash
         return read_package(model)

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from avmc_core import registry, schema, settings
-from avmc_core.atomic import new_file
+from avmc_core import schema, settings
+from avmc_core.data.splits import PUBLISHED
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
+from avmc_core.files.atomic import new_file
+from avmc_core.files.sealed import read_sealed, write_sealed
 from avmc_core.metrics import format_metric
+from avmc_core.models import registry
 from avmc_core.models.base import Model, Sizes
-from avmc_core.protocol import PUBLISHED
-from avmc_core.runs import WEIGHTS, Record, RunStore
-from avmc_core.sealed import read_sealed, write_sealed
+from avmc_core.runs.store import WEIGHTS, Record, RunStore
 
 FORMAT = 2
 PACKAGE = "a model package of avmc export"

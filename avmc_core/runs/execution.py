@@ -8,20 +8,22 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from avmc_core import metrics, schema
-from avmc_core.batches import Inputs, SplitData
+from avmc_core.batch import Inputs
+from avmc_core.data.batches import SplitData
 from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.splits import PUBLISHED, Protocol
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
+from avmc_core.files.sealed import write_sealed
 from avmc_core.models.base import Sizes
-from avmc_core.protocol import PUBLISHED, Protocol
-from avmc_core.sealed import write_sealed
+from avmc_core.runs.training import TrainingFailed, predict, train, write_tensors
 from avmc_core.settings import as_dict
-from avmc_core.training import TrainingFailed, predict, train, write_tensors
 
 
 def sizes_of(store: Store) -> Sizes:
@@ -131,18 +133,22 @@ def network(build: Callable, settings: object, store: Store) -> Callable:
         return lambda: build(settings, sizes)
 
     def with_encoder():
-        from avmc_core.text_encoder import build_encoder, encoder_name, load_encoder
-
-        pooling = getattr(build, "pooling", False)
-        _, encoder = build_encoder() if store.simulated else load_encoder(encoder_name(), pooling)
-        largest = max(int(split.tokens[:, 0].max()) for split in store.splits.values())
-        if largest >= encoder.config.vocab_size:
-            raise InputError(
-                store.path, f"token {largest}", f"less than {encoder.config.vocab_size}, the encoder's words"
-            )
-        return build(settings, sizes, encoder)
+        return build(settings, sizes, encoder_for(store, getattr(build, "pooling", False)))
 
     return with_encoder
+
+
+def encoder_for(store: Store, pooling: bool = False) -> Any:
+    """A fresh text encoder for the tokens of ``store``, as ``network`` gives it to a model. Raises InputError for a folder from
+    which none can be read in whole, and for one whose vocabulary is smaller than the store's tokens."""
+    from avmc_core.simulated.text_encoder import build_encoder
+    from avmc_core.text_encoder import encoder_name, load_encoder
+
+    _, encoder = build_encoder() if store.simulated else load_encoder(encoder_name(), pooling)
+    largest = max(int(split.tokens[:, 0].max(initial=0)) for split in store.splits.values())
+    if largest >= encoder.config.vocab_size:
+        raise InputError(store.path, f"token {largest}", f"less than {encoder.config.vocab_size}, the encoder's words")
+    return encoder
 
 
 def reads_tokens(settings: object) -> bool:

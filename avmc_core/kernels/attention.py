@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from avmc_core.compiled import kernels
-from avmc_core.dropout import dropout
+from avmc_core.kernels.compiled import kernels
+from avmc_core.kernels.dropout import dropout
 
 LARGEST = 64  # features a head that the compiled code takes
 

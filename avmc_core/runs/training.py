@@ -23,10 +23,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from avmc_core.batches import Inputs, Resident, SplitData
+from avmc_core.batch import Inputs
+from avmc_core.data.batches import Resident, SplitData
 from avmc_core.errors import InputError
+from avmc_core.files.sealed import read_sealed, write_sealed
 from avmc_core.models.base import Model, Pass, Training
-from avmc_core.sealed import read_sealed, write_sealed
 
 MARGIN = 1e-6  # a validation loss is better when it is lower by at least this much, as in the reference
 STATE = "state.safetensors"

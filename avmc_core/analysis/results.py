@@ -16,10 +16,10 @@ from avmc_core.artefacts import data_mark
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
-from avmc_core.experiments import Row
-from avmc_core.grid import default_device
 from avmc_core.published import published
-from avmc_core.runs import Record, Run, RunStore
+from avmc_core.runs.experiments import Row
+from avmc_core.runs.grid import default_device
+from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.settings import as_dict, digest
 
 

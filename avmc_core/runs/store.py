@@ -26,15 +26,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from avmc_core import __version__, registry, warm_start
-from avmc_core.atomic import new_file, sync
+from avmc_core import __version__
 from avmc_core.codehash import ROOT, closure, code_hash
-from avmc_core.compiled import identity
+from avmc_core.data.splits import PUBLISHED, Protocol
 from avmc_core.errors import InputError
-from avmc_core.execution import encoder_identity
-from avmc_core.protocol import PUBLISHED, Protocol
-from avmc_core.sealed import SEAL, read_sealed
-from avmc_core.settings import as_dict, digest
+from avmc_core.files.atomic import new_file, sync
+from avmc_core.files.sealed import SEAL, read_sealed
+from avmc_core.kernels.compiled import identity
+from avmc_core.models import registry
+from avmc_core.runs.execution import encoder_identity
+from avmc_core.settings import as_dict, digest, file_digest
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
@@ -78,7 +79,7 @@ class Run:
             **surroundings(_modules(self), store, device, threads),
         }
         if self.init:
-            depends["init"] = warm_start.identity(self.init)
+            depends["init"] = package_digest(self.init)
         return digest(depends)[:32]
 
 
@@ -206,7 +207,21 @@ def _read(path: Path) -> Record | None:
 
 def _modules(run: Run) -> list[str]:
     """What computes a run, as far as it is ours."""
-    return ["avmc_core.execution", registry.entry(run.model).module, *(["avmc_core.warm_start"] if run.init else [])]
+    return [
+        "avmc_core.runs.execution",
+        registry.entry(run.model).module,
+        *(["avmc_core.runs.warm_start"] if run.init else []),
+    ]
+
+
+def package_digest(package: str | Path) -> str:
+    """SHA-256 (hex) of a package's file: part of the key of every run that starts from it. Raises InputError without one."""
+    try:
+        return file_digest(Path(package))
+    except OSError as error:
+        raise InputError(
+            package, f"no file that can be read ({error.strerror})", "a model package of avmc export"
+        ) from error
 
 
 def surroundings(modules: list[str], store: Store, device: str, threads: int, libraries: tuple[str, ...] = ()) -> dict:
@@ -216,7 +231,7 @@ def surroundings(modules: list[str], store: Store, device: str, threads: int, li
         "device": device,
         "threads": threads,
         "code": code_hash(modules),
-        "kernels": identity() if "avmc_core.compiled" in closure(modules) else "",
+        "kernels": identity() if "avmc_core.kernels.compiled" in closure(modules) else "",
         "libraries": {name: version(name) for name in (*LIBRARIES, *libraries)},
         "machine": platform.machine(),
     }

@@ -25,15 +25,16 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from tqdm import tqdm
 
-from avmc_core import metrics, registry, schema
-from avmc_core.atomic import new_file
+from avmc_core import metrics, schema
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.execution import StoreData, deterministic, encoder_identity, network
+from avmc_core.files.atomic import new_file
 from avmc_core.home import home
-from avmc_core.runs import Record, Run, surroundings
+from avmc_core.models import registry
+from avmc_core.runs.execution import StoreData, deterministic, encoder_for, encoder_identity, network, reads_tokens
+from avmc_core.runs.store import Record, Run, surroundings
+from avmc_core.runs.training import TrainingFailed, predict, train
 from avmc_core.settings import digest
-from avmc_core.training import TrainingFailed, predict, train
 
 RATES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3)
 DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
@@ -67,7 +68,7 @@ class Search:
         """Digest of all that the outcome depends on."""
         tried = [dict(self.changes), *({name: value} for name, values in self.space for value in values)]
         encoders = {encoder_identity(registry.settings_of(self.model, changes), store) for changes in tried}
-        modules = ["avmc_core.tuning", registry.entry(self.model).module]
+        modules = ["avmc_core.runs.tuning", registry.entry(self.model).module]
         here = surroundings(modules, store, "cpu", 1, ("optuna",))
         return digest([dataclasses.asdict(self), sorted(encoders), here])[:32]
 
@@ -114,6 +115,9 @@ def _search(plan: Search, store: Store, folder: Path, progress_bar: bool) -> Sel
     study = optuna.create_study(storage=storage, study_name="search", load_if_exists=True)
     for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(left.number, state=TrialState.FAIL)  # killed on the way
+    tried = [dict(plan.changes), *({name: value} for name, values in plan.space for value in values)]
+    if any(reads_tokens(registry.settings_of(plan.model, changes)) for changes in tried):
+        encoder_for(store)  # a damaged one is named before the first trial
     data = StoreData(without_test(store))
     space = {name: optuna.distributions.CategoricalDistribution(choices) for name, choices in plan.space}
     bar = tqdm(total=plan.trials, unit="trial", disable=not progress_bar)

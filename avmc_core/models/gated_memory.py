@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad, relu
 
-from avmc_core.dropout import Dropout
+from avmc_core.kernels.dropout import Dropout
 from avmc_core.settings import check
 
 

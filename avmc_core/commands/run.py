@@ -1,90 +1,22 @@
-"""The command line: ``avmc data``, ``run``, ``status``, ``results``, ``notebooks``, ``book``.
-
-Heavy modules are imported by the command that needs them, so that help and data commands start at once.
-"""
+"""``avmc run``, ``avmc status`` and ``avmc results``: compute the runs of an experiment, list them, show their metrics."""
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from avmc_core import __version__
-from avmc_core.errors import InputError, RunsLost
-
-LAZY = {
-    "data": "avmc_core.data.data_cli",
-    "bench": "avmc_core.speed.bench",
-    "notebooks": "avmc_core.publishing.notebooks",  # needs the extra "book", as the next
-    "book": "avmc_core.publishing.book",
-    "bundle": "avmc_core.publishing.bundle",
-    "extract": "avmc_core.clips.extract_cli",  # needs the extra "extract", as predict
-    "predict": "avmc_core.clips.predict_cli",
-    "export": "avmc_core.export_cli",
-    "tune": "avmc_core.tune_cli",  # needs the extra "tune"
-}
-
-
-class Commands(click.Group):
-    """Bad input ends with its one sentence and exit status 2, lost runs with 1; some commands are imported when called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *LAZY])
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        return import_module(LAZY[name]).main if name in LAZY else super().get_command(ctx, name)
-
-    def invoke(self, ctx: click.Context):
-        try:
-            return super().invoke(ctx)
-        except InputError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(2)
-        except RunsLost as error:
-            click.echo(f"error: {error}\nThe same command goes on where this one was.", err=True)
-            sys.exit(1)
-        except OSError as error:
-            place = error.filename2 or error.filename
-            if place is None:  # not about a place: a closed pipe, which click knows
-                raise
-            click.echo(f"error: {place}: {error.strerror}; expected a place that this command can use", err=True)
-            sys.exit(2)
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
-def main() -> None:
-    """The companion to CH-SIMS v2.0 and AV-MC (Liu et al., ICMI 2022)."""
-
-
-profile_option = click.option(
-    "--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, type=click.Choice(["ci", "full"])
-)
-store_option = click.option(
-    "--store", envvar="AVMC_STORE", default="", help="An imported store; default: the simulated corpus."
-)
-seeds_option = click.option("--seeds", default="", help="Comma-separated; default: the experiment's own.")
-init_option = click.option(
-    "--init", default="", type=click.Path(), help="The runs of this model package's model, started from its weights."
-)
-
-
-def read_seeds(text: str) -> tuple[int, ...]:
-    """Seeds as the command line gives them. Raises InputError for what NumPy and PyTorch do not take."""
-    seeds = [seed.strip() for seed in text.split(",") if seed.strip()]
-    if not all(seed.isascii() and seed.isdigit() and len(seed) <= 10 and int(seed) < 2**32 for seed in seeds):
-        raise InputError("--seeds", repr(text), "whole numbers from 0, separated by commas")
-    return tuple(dict.fromkeys(int(seed) for seed in seeds))
+from avmc_core.commands.options import init_option, profile_option, read_seeds, seeds_option, store_option
+from avmc_core.errors import InputError
 
 
 def _plan(experiment: str, profile: str, seeds: str, store: str, init: str):
     """Runs and store that the options of ``run`` and ``results`` ask for; says which rows the store cannot have."""
     from avmc_core.data.store import open_store
-    from avmc_core.experiments import experiment as declared
+    from avmc_core.runs.experiments import experiment as declared
     from avmc_core.simulated.corpus import ensure_corpus
 
     chosen, plan = read_seeds(seeds), declared(experiment)
@@ -99,7 +31,7 @@ def _started_from(package: str, grid: list, store) -> list:
     """The runs that a package's weights fit, to start from them. Raises InputError when there are none."""
     from dataclasses import replace
 
-    from avmc_core.warm_start import check, model_of
+    from avmc_core.runs.warm_start import check, model_of
 
     model, path = model_of(package), Path(package).resolve()
     named = [replace(run, init=str(path), label=f"{run.name} from {path.name}") for run in grid]
@@ -118,7 +50,7 @@ def _started_from(package: str, grid: list, store) -> list:
     return fitting
 
 
-@main.command()
+@click.command("run")
 @click.argument("experiment")
 @profile_option
 @store_option
@@ -161,12 +93,12 @@ def run(
     With --dry-run nothing is computed: it says how many runs there are, and after earlier runs like them how long they take
     and how much memory.
     """
-    from avmc_core.grid import check, checked_device, run_all, run_store
-    from avmc_core.results import estimate
+    from avmc_core.analysis.results import estimate
+    from avmc_core.runs.grid import check, checked_device, run_all, run_store
 
     executor = None
     if cluster:
-        from avmc_core.cluster import Slurm
+        from avmc_core.runs.slurm import Slurm
 
         executor, device = Slurm(jobs=jobs or 1, **job), device or ("cuda" if job["gpus"] else "cpu")
         if device == "cuda" and not job["gpus"]:
@@ -190,10 +122,10 @@ def run(
     sys.exit(1 if failed else 0)
 
 
-@main.command()
+@click.command("status")
 def status() -> None:
     """List every run that the run store holds."""
-    from avmc_core.grid import run_store
+    from avmc_core.runs.grid import run_store
 
     for record in run_store():
         mark = "simulated corpus" if record.simulated else f"store {record.data['digest'][:8]}"
@@ -206,7 +138,7 @@ def status() -> None:
         )
 
 
-@main.command()
+@click.command("results")
 @click.argument("experiment")
 @profile_option
 @store_option
@@ -228,9 +160,9 @@ def results(
     device: str | None,
 ) -> None:
     """Metrics of EXPERIMENT from the run records: one row a run."""
+    from avmc_core.analysis.results import per_run
     from avmc_core.artefacts import facts
-    from avmc_core.grid import checked_device, run_store
-    from avmc_core.results import per_run
+    from avmc_core.runs.grid import checked_device, run_store
 
     device = checked_device(device, here=False)
     grid, opened = _plan(experiment, profile, seeds, store, init)

@@ -3,82 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from avmc_core import schema
+from avmc_core.batch import Batch, Inputs
 from avmc_core.data.store import Ragged, Split
-from avmc_core.errors import InputError
 
-
-@dataclass(frozen=True)
-class Inputs:
-    """The view of each modality that a model reads.
-
-    ``cls``: first step (B, D). ``states`` or ``frames``: (B, T, D), zero-padded to the longest of the batch. ``padded``:
-    (B, T, D) with T the released cap. ``mean``: (B, D) over the valid steps. ``padded_mean``: (B, D), the sum divided by the
-    cap, as the reference's baselines average (D20).
-    """
-
-    text: str = "cls"
-    audio: str = "frames"
-    vision: str = "frames"
-
-    def __post_init__(self):
-        for field in fields(self):
-            view = getattr(self, field.name)
-            if view not in VIEWS:
-                raise InputError(f"Inputs.{field.name}", repr(view), f"one of {', '.join(VIEWS)}")
-
-
-VIEWS: dict[str, Callable[[Ragged], np.ndarray] | None] = {
+# The views with one vector per clip, which are computed once for a split.
+DENSE: dict[str, Callable[[Ragged], np.ndarray]] = {
     "cls": lambda ragged: ragged.first(),
     "mean": lambda ragged: ragged.mean(),
     "padded_mean": lambda ragged: ragged.mean() * (ragged.lengths / ragged.steps).astype(np.float32)[:, None],
-    "states": None,
-    "frames": None,
-    "padded": None,
 }
 
-
-@dataclass(frozen=True)
-class Batch:
-    """B clips as tensors. Labels are NaN and the mask False where a clip has no annotation."""
-
-    text: Tensor  # (B, D) or (B, T, D), as the model's Inputs say; audio and vision alike
-    audio: Tensor
-    vision: Tensor
-    text_lengths: Tensor  # (B,) int64, [CLS] and [SEP] counted
-    audio_lengths: Tensor
-    vision_lengths: Tensor
-    labels: Tensor  # (B, 4) float32, in the order of schema.TASKS
-    mask: Tensor  # (B,) bool, True where labelled
-    index: Tensor  # (B,) int64, rows of the split
-    tokens: Tensor  # (B, 3, 50) int64: ids, attention mask, segments
-
-    def __len__(self) -> int:
-        return len(self.mask)
-
-    def label(self, task: str) -> Tensor:
-        """(B,) annotation of one task."""
-        return self.labels[:, schema.TASKS.index(task)]
-
-    def to(self, device: torch.device | str) -> Batch:
-        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+DEFAULT = Inputs()
 
 
 class SplitData:
     """One split in the views that a model reads; dense views are computed once."""
 
-    def __init__(self, split: Split, inputs: Inputs = Inputs()):
+    def __init__(self, split: Split, inputs: Inputs = DEFAULT):
         self.split, self.inputs = split, inputs
         self._ragged = {name: getattr(split, name) for name in schema.MODALITIES}
         self._dense = {}
         for name, ragged in self._ragged.items():
-            view = VIEWS[getattr(inputs, name)]
+            view = DENSE.get(getattr(inputs, name))
             if view is not None:
                 self._dense[name] = torch.from_numpy(view(ragged))
         self._lengths = {f"{name}_lengths": torch.from_numpy(r.lengths) for name, r in self._ragged.items()}

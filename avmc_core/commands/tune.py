@@ -7,11 +7,13 @@ import sys
 
 import click
 
+from avmc_core.commands.options import profile_option, read_seeds, store_option
+
 
 @click.command("tune")
 @click.argument("model")
-@click.option("--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, type=click.Choice(["ci", "full"]))
-@click.option("--store", envvar="AVMC_STORE", default="", help="An imported store; default: the simulated corpus.")
+@profile_option
+@store_option
 @click.option("--trials", type=click.IntRange(1), help="Default: 8 at the profile ci, 50 at full.")
 @click.option(
     "--seeds", default="", help="Comma-separated; default: 1111,1112 at the profile ci, 1111,1112,1113 at full."
@@ -34,17 +36,16 @@ def main(
     both_ways: bool,
 ) -> None:
     """Search settings of MODEL on the validation split; a search that was interrupted goes on."""
-    from avmc_core.cli import read_seeds
+    from avmc_core.analysis.results import carried_out
     from avmc_core.data.store import open_store
     from avmc_core.errors import InputError
-    from avmc_core.experiments import PROFILE_CHANGES
-    from avmc_core.grid import checked_device, run_all
     from avmc_core.metrics import format_metric
-    from avmc_core.results import carried_out
+    from avmc_core.runs.experiments import PROFILE_CHANGES
+    from avmc_core.runs.grid import checked_device, run_all
     from avmc_core.simulated.corpus import ensure_corpus
 
     try:
-        from avmc_core import tuning
+        from avmc_core.runs import tuning
     except ImportError as error:
         raise InputError("avmc tune", str(error), 'the extra "tune": pip install "avmc-companion[tune]"') from error
     try:

@@ -11,13 +11,13 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 
-from avmc_core.atomic import new_file
 from avmc_core.home import home
 
-RESOURCES = Path(__file__).parent / "resources"
+RESOURCES = Path(__file__).parents[1] / "resources"
 SOURCES = [RESOURCES / name for name in ("lstm.c", "attention.c")]
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
 # PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight for the cores.
@@ -52,8 +52,11 @@ def _build(compiler: str, flags: tuple[str, ...]) -> Path:
     depends = (_source(), compiler, *flags, platform.machine(), _processor())
     path = home() / "compiled" / f"kernels-{hashlib.sha256(repr(depends).encode()).hexdigest()[:16]}.so"
     if not path.exists():
-        with new_file(path) as temporary:
-            subprocess.run([compiler, *flags, "-o", temporary, *SOURCES], check=True, capture_output=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # other processes may build the same
+            made = Path(folder, path.name)
+            subprocess.run([compiler, *flags, "-o", made, *SOURCES], check=True, capture_output=True)
+            os.replace(made, path)
     return path.resolve()
 
 

@@ -9,30 +9,19 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from avmc_core import registry
 from avmc_core.errors import InputError
-from avmc_core.execution import network
-from avmc_core.settings import file_digest
+from avmc_core.models import registry
+from avmc_core.runs.execution import network
+from avmc_core.runs.packages import read_package
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
-    from avmc_core.packages import Package
-    from avmc_core.runs import Run
-
-
-def identity(package: str | Path) -> str:
-    """SHA-256 (hex) of a package's file: part of the key of every run that starts from it. Raises InputError without one."""
-    try:
-        return file_digest(Path(package))
-    except OSError as error:
-        raise InputError(
-            package, f"no file that can be read ({error.strerror})", "a model package of avmc export"
-        ) from error
+    from avmc_core.runs.store import Run
 
 
 def model_of(package: str | Path) -> str:
     """The model that a package holds. Raises InputError for what is no package."""
-    return _read(package).facts["model"]
+    return read_package(package).facts["model"]
 
 
 def started(build: Callable[..., nn.Module], run: Run) -> Callable[..., nn.Module]:
@@ -40,7 +29,7 @@ def started(build: Callable[..., nn.Module], run: Run) -> Callable[..., nn.Modul
 
     What is built raises InputError when the weights are another model's, or do not fit its settings or the data's sizes.
     """
-    package = _read(run.init)
+    package = read_package(run.init)
     if package.facts["model"] != run.model:
         raise InputError(run.init, f"weights of {package.facts['model']}", f"those of {run.model}")
     weights = package.weights.get(run.seed) or package.weights[package.facts["seeds"][0]]
@@ -64,9 +53,3 @@ def check(run: Run, store: Store) -> None:
     build = started(registry.builder(run.model), run)
     with torch.device("meta"):
         network(build, run.settings, run.protocol.of(store, run.seed))()
-
-
-def _read(path: str | Path) -> Package:
-    from avmc_core.packages import read_package  # which imports runs, which imports this
-
-    return read_package(path)
