@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from transformers import BertModel
 
 from avmc_core import schema
-from avmc_core.errors import InputError
 from avmc_core.simulated.face import TRAITS, neutral_face, visual
 from avmc_core.simulated.sentences import characters, expressing, misheard, neutral_sentence, polarity, sentence
 from avmc_core.simulated.signals import acoustic, autoregressive, egemaps_stats

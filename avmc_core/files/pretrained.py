@@ -111,7 +111,7 @@ def weight_files(folder: Path) -> list[Path]:
     what = f"no weights ({' and '.join(_WEIGHTS)} are both absent"
     what += f", {', '.join(partial[:2])} is a download that never ended" if partial else ""
     what += f", {', '.join(others[:2])} is of another framework" if others else ""
-    raise InputError(folder, f"{what})", f"{' or '.join(_WEIGHTS)} of PyTorch")
+    raise InputError(folder, f"{what})", f"{' or '.join(_WEIGHTS)} of PyTorch, downloaded beforehand")
 
 
 def fill(model: torch.nn.Module, folder: Path, base: str, optional: Sequence[str] = ()) -> list[str]:
@@ -169,7 +169,9 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
     except Exception as error:  # of the unpickler: torch admits nothing but tensors
         reason = type(error).__name__
-    checked(path)  # only now: the first bytes of sound weights can be any
+    other = foreign(path)  # only now: the first bytes of sound weights can be any
+    if other is not None and not (path.suffix == ".bin" and "zip" in other[0].split()):  # torch's own are zip archives
+        raise InputError(path, *other)
     raise InputError(path, f"weights that do not read ({reason})", "the whole, undamaged file")
 
 
