@@ -75,7 +75,7 @@ def test_weights_in_shards_are_read_and_a_lost_shard_is_named(folder, states):
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
     np.testing.assert_array_equal(encode([SENTENCE], load_encoder(folder))[0], states)
     (folder / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(InputError, match="no model-00002-of-00002.safetensors; expected all files that"):
+    with pytest.raises(InputError, match=r"no model-00002-of-00002\.safetensors; expected all files that"):
         load_encoder(folder)
 
 
