@@ -32,7 +32,7 @@ MAX_VALUES = 250_000  # values of the result, where one that is referred to twic
 MAX_DEPTH = 16  # nesting of the result; a released file needs 2
 MAX_TEXT = 256 * 2**20  # bytes of all strings and unicode arrays together, at four a character
 MAX_NAME = 256  # bytes of a global's name
-_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[US][1-9]\d{0,6}|O8")
+_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[US](?:0|[1-9]\d{0,6})|O8")
 _PROTOCOLS = (2, 3, 4, 5)
 _REMEDIES = {  # package of a global that is refused: how the same data can be written instead
     "pandas": "its values as numpy arrays: column.to_numpy()",
@@ -272,7 +272,7 @@ class _Reader:
             case _Global.DTYPE, (str(name), False | 0, True | 1) if _DTYPE.fullmatch(name):
                 self.push(_Dtype(np.dtype(name)))
             case _Global.SCALAR, (_Dtype(dtype), memoryview() as raw) if len(raw) == dtype.itemsize:
-                self.push(self.array((1,), dtype, raw)[0])
+                self.push(self.array((1,), dtype, raw)[0] if raw else dtype.type())  # an empty text
             case _Global.ENCODE, (str(text), "latin1"):
                 self.charge(len(text))
                 self.push(memoryview(text.encode("latin1")))
@@ -302,6 +302,8 @@ class _Reader:
 
     def array(self, shape: tuple[int, ...], dtype: np.dtype, raw: memoryview, order: str = "C") -> np.ndarray:
         # An empty array may not claim sizes that no file of this length could hold: someone might count up to them.
+        if dtype.itemsize == 0:
+            self.refuse("an array of values without bytes", "at least one byte per value")
         if dtype.kind == "O":
             self.refuse("an array of objects with the bytes of something else", "a list of values")
         claimed = math.prod(max(size, 1) for size in shape) * dtype.itemsize
