@@ -260,9 +260,9 @@ def test_other_objects_are_refused(tmp_path, content):
 
 def test_files_are_not_taken_for_one_another(tmp_path):
     supervised, unsupervised = factory.released_files(tmp_path)
-    with pytest.raises(InputError, match="one split alone, .* is given with --unsupervised"):
+    with pytest.raises(InputError, match=r"one split alone, .* is given with --unsupervised"):
         released.open_supervised(unsupervised)
-    with pytest.raises(InputError, match="a file with splits; .* given with --supervised"):
+    with pytest.raises(InputError, match=r"a file with splits; .* given with --supervised"):
         released.open_unsupervised(supervised)
 
 

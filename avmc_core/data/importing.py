@@ -18,6 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core import schema
+from avmc_core.data.label_table import with_zeros
 from avmc_core.data.released import ID_SEPARATOR, mark, open_supervised, open_unsupervised, read_meta, steps, taken_for
 from avmc_core.data.released_writer import EXTRACTED, SIMULATED
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
@@ -143,6 +144,7 @@ def _clips(name: str, columns: dict[str, np.ndarray], repairs: Counter[str]) -> 
 
 def _compare(clips: pd.DataFrame, meta: pd.DataFrame, sources: dict[str, Path], repairs: Counter[str]) -> None:
     """Compares the labelled clips with meta.csv: the same clips, in the same splits, with the same labels."""
+    meta = with_zeros(meta, zip(clips["video_id"], clips["clip_id"], strict=True))
     for repair in meta.attrs["repairs"]:
         repairs[repair["what"]] += repair["count"]
     key = ["video_id", "clip_id"]
