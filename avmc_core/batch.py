@@ -48,6 +48,23 @@ class Batch:
     index: Tensor  # (B,) int64, rows of the split
     tokens: Tensor  # (B, 3, 50) int64: ids, attention mask, segments
 
+    @classmethod
+    def of(cls, text: Tensor, audio: Tensor, vision: Tensor, labels: Tensor) -> Batch:
+        """A batch from features alone, every clip as long as its array: text (B, D) or (B, T, D), audio and vision (B, T, D),
+        labels (B, 4) in the order of ``schema.TASKS``, NaN where there is none. It has no token ids. Raises InputError where
+        the numbers of clips differ."""
+        clips = len(labels)
+        for name, x in {"text": text, "audio": audio, "vision": vision}.items():
+            if len(x) != clips:
+                raise InputError(f"Batch.{name}", f"{len(x)} clips", f"{clips}, one for each row of labels")
+        full = {
+            f"{name}_lengths": torch.full((clips,), x.shape[1] if x.dim() == 3 else 1)
+            for name, x in {"text": text, "audio": audio, "vision": vision}.items()
+        }
+        mask = ~labels.isnan().any(1)
+        tokens = torch.zeros(clips, 3, schema.STEPS["text"], dtype=torch.int64)
+        return cls(text, audio, vision, **full, labels=labels, mask=mask, index=torch.arange(clips), tokens=tokens)
+
     def __len__(self) -> int:
         return len(self.mask)
 

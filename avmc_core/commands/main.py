@@ -15,7 +15,9 @@ from avmc_core.errors import InputError, RunsLost
 
 LAZY = {  # command to the module and function that carry it out
     "run": "avmc_core.commands.run:run",
-    "status": "avmc_core.commands.run:status",
+    "status": "avmc_core.commands.status:status",
+    "clean": "avmc_core.commands.status:clean",
+    "compare": "avmc_core.commands.compare:main",
     "results": "avmc_core.commands.run:results",
     "data": "avmc_core.commands.data:main",
     "bench": "avmc_core.speed.bench:main",

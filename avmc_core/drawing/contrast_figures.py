@@ -34,6 +34,23 @@ def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
     return fig
 
 
+def pair_forest(table: pd.DataFrame, first: str, second: str) -> Figure:
+    """Differences of two rows (``pairwise.compare_rows``), one panel per metric: the estimate with its 95 % interval, hollow
+    where Holm's adjusted p is above 0.05. Right of zero the first row is better: where less is better the axis is turned."""
+    fig, axes = plt.subplots(1, len(table), figsize=(max(WIDTH, 1.5 * len(table)), 1.7), squeeze=False)
+    for ax, row in zip(axes.flat, table.itertuples(), strict=True):
+        metric = METRICS[row.metric]
+        ax.axvline(0, color="#999999", linewidth=0.8)
+        ax.plot([row.low, row.high], [0, 0], color=MODEL_COLOURS[0], linewidth=1.6)
+        sure = row.p_holm <= 0.05
+        ax.plot(row.difference, 0, "o", color=MODEL_COLOURS[0], fillstyle="full" if sure else "none")
+        if not metric.higher_is_better:
+            ax.invert_xaxis()
+        ax.set(title=row.metric, yticks=[], xlabel="points of 100" if metric.percent else "label units")
+    fig.suptitle(f"{first} minus {second}; right of zero: {first} is better", fontsize=8)
+    return fig
+
+
 def coverage_curve(rows: Sequence[dict[str, float]], level: float = 0.95) -> Figure:
     """Share of simulated experiments whose interval holds the truth, by number of seeds, with two standard errors."""
     fig, ax = plt.subplots(figsize=(0.55 * WIDTH, 2.3))

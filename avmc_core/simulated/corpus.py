@@ -100,14 +100,25 @@ def ensure_corpus(size: str = "ci", root: str | Path | None = None) -> Store:
     Its folder is named by the settings, the code that generates it and the tables that this reads, so that a change of any
     makes a new one.
     """
-    settings, root = CorpusSettings(size=size), Path(root or home())
-    tables = {name: sha256(files("avmc_core").joinpath("resources", name).read_bytes()).hexdigest() for name in TABLES}
-    key = digest({"settings": as_dict(settings), "code": code_hash([__name__]), "tables": tables})[:12]
-    path = root / f"corpus-{size}-{key}"
+    root = Path(root or home())
+    path = root / _folder(size)
     root.mkdir(parents=True, exist_ok=True)
     with open(root / f".corpus-{size}.lock", "w") as lock:
         flock(lock, LOCK_EX)  # several processes may ask at once; one builds
-        return open_store(path) if path.exists() else build_corpus(path, settings, progress=False)
+        return open_store(path) if path.exists() else build_corpus(path, CorpusSettings(size=size), progress=False)
+
+
+def present_corpora(root: str | Path | None = None) -> list[Store]:
+    """The corpora of this version that have been built under ``root``, opened."""
+    paths = [Path(root or home()) / _folder(size) for size in SIZES]
+    return [open_store(path) for path in paths if path.exists()]
+
+
+def _folder(size: str) -> str:
+    """The name of a corpus's folder: its settings, the code that generates it, and the tables that this reads."""
+    tables = {name: sha256(files("avmc_core").joinpath("resources", name).read_bytes()).hexdigest() for name in TABLES}
+    settings = as_dict(CorpusSettings(size=size))
+    return f"corpus-{size}-{digest({'settings': settings, 'code': code_hash([__name__]), 'tables': tables})[:12]}"
 
 
 def simulate(settings: CorpusSettings) -> dict[str, pd.DataFrame]:

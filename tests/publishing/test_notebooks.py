@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from test_side_by_side import appeared, gone
+from processes import appeared, gone
 
 from avmc_core import codehash
 from avmc_core.errors import InputError

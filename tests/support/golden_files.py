@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from avmc_core import schema
 from avmc_core.batch import Batch
 
-FOLDER = Path(os.environ.get("AVMC_GOLDEN") or Path(__file__).parent / "golden")
+FOLDER = Path(os.environ.get("AVMC_GOLDEN") or Path(__file__).parents[1] / "golden")
 
 
 @dataclass(frozen=True)

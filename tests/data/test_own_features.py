@@ -14,7 +14,7 @@ import released_factory as factory
 
 from avmc_core import schema
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 TRAIN = """
 from avmc_core.runs.grid import run_all

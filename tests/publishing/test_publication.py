@@ -16,7 +16,7 @@ from avmc_core.publishing.citation import citation
 pytest.importorskip("papermill", reason="the book needs the extra 'book'")
 from avmc_core.publishing.book import NO_PDF, PDF, drop_stale_pdf, fill_pdf_links
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SLOT = '<p><span class="avmc-pdf">none</span></p>'
 
 

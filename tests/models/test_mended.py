@@ -74,7 +74,7 @@ def step(name, mended):
 
 
 def test_gradients_reach_every_graph_node():
-    """D22, compared with the reference's own gradients in tests/test_golden.py. As run the nodes still take part."""
+    """D22, compared with the reference's own gradients in tests/models/test_golden.py. As run the nodes still take part."""
     nodes = [f"graph.nodes.{n}." for n in ("text_audio", "text_vision", "audio_vision", "all")]
     for mended in ((), ("D22",)):
         model, old, new = step("Graph_MFN", mended)

@@ -18,10 +18,10 @@ from avmc_core.runs.experiments import experiment
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import RunStore
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 import check_captions
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 MARK = '<div class="avmc-mark"><p><strong>simulated corpus, not CH-SIMS</strong></p></div>'
 SAID = '<small class="avmc-caption">Data: simulated corpus, not CH-SIMS · code 1 · command: <code>avmc run x</code></small>'

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from types import SimpleNamespace
 
+import golden_cases
 import golden_files as gf
 import pytest
-import test_golden
 import torch
 from click.testing import CliRunner
 
@@ -25,15 +25,15 @@ NAMES = ["AVMC_semi_released", "TFN", "MFN", "Graph_MFN", "MulT", "MISA"]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_naive_networks_equal_reference(name, monkeypatch):
-    made, original = [], test_golden.CASES[name]
+    made, original = [], golden_cases.CASES[name]
 
     def case(golden: gf.Golden):
         model, *rest = original(golden)
         made.append({type(module) for module in naive(model).modules()})
         return model, *rest
 
-    monkeypatch.setitem(test_golden.CASES, name, case)
-    test_golden.test_equals_reference(name)
+    monkeypatch.setitem(golden_cases.CASES, name, case)
+    golden_cases.equals_reference(name)
     assert made[0] & set(PLAIN.values()) and not made[0] & set(PLAIN)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from avmc_core.commands.main import main
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
 )

@@ -17,7 +17,7 @@ from avmc_core.data.released_writer import write_supervised
 from avmc_core.data.unpickle import parse
 from avmc_core.speed import bench_data
 
-PACKAGE = Path(__file__).resolve().parents[1] / "avmc_core"
+PACKAGE = Path(__file__).resolve().parents[2] / "avmc_core"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 IMPORTS = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle", "runpy"}
 CALLS = re.compile(r"(^|\.)(eval|exec|read_pickle|Unpickler|find_class|loads?_pickle|hdf5?|fromfile)$")

@@ -67,7 +67,7 @@ _ = artefacts.save("clips", {"clips": len(data.split("train"))}, {"data": artefa
 def blocked(tmp_path):
     (tmp_path / "block").mkdir()
     (tmp_path / "block" / "sitecustomize.py").write_text(BLOCK)
-    here = str(Path(__file__).resolve().parents[1])
+    here = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([str(tmp_path / "block"), here])
     return {
         **os.environ,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MAIN = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-pytestmark = pytest.mark.parametrize("extra", ["extract", "check", "slurm"])
+pytestmark = pytest.mark.parametrize("extra", ["extract", "check", "lint", "slurm"])
 
 
 def lock(extra: str) -> str:

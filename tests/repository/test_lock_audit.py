@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[1] / "tools" / "audit.sh"
+SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "audit.sh"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from avmc_core.runs.experiments import Experiment, Row
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import RunStore
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.py"))
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
 FEW = (("training.max_epochs", 1),)
 PLAN = Experiment("Two", "nowhere", (Row("good", "AV-MC", FEW), Row("bad", "AV-MC", (*FEW, ("rate", 1e30)))))
 

@@ -17,7 +17,7 @@ from avmc_core.errors import InputError
 from avmc_core.published import published
 from avmc_core.publishing.book import build_book
 
-BOOK = Path(__file__).parents[1] / "book"
+BOOK = Path(__file__).parents[2] / "book"
 CELLS = [
     {
         "row": row,

@@ -10,28 +10,19 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import appeared, gone, held
 
 from avmc_core.runs.workers import side_by_side
 
 ASKING = """
 import signal
 import sys
-from test_side_by_side import held
+from processes import held
 from avmc_core.runs.workers import side_by_side
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background with Ctrl-C ignored
     list(side_by_side(held, [(sys.argv[1], k) for k in range(2)], 2))
 """
-
-
-def held(folder: str, k: int) -> None:
-    """Says that it runs, and that it was told to stop."""
-    try:
-        Path(folder, f"{k}.part").write_text(str(os.getpid()))
-        Path(folder, f"{k}.part").rename(Path(folder, f"{k}.running"))
-        time.sleep(60)
-    finally:
-        Path(folder, f"{k}.closed").touch()
 
 
 def held_or_failed(folder: str, k: int) -> None:
@@ -41,25 +32,6 @@ def held_or_failed(folder: str, k: int) -> None:
     if k == 1:
         raise ValueError("one of them")
     os._exit(7)
-
-
-def appeared(path: Path, seconds: float = 30) -> str:
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"no {path.name}"
-        time.sleep(0.02)
-    return path.read_text()
-
-
-def gone(pid: int, seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_each_result_comes_once():
@@ -88,7 +60,7 @@ def test_a_failure_ends_the_others_which_close_what_they_have_open(tmp_path, sec
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_none_outlives_who_asked(tmp_path, how):
     command = [sys.executable, "-c", ASKING, str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as asking:
         pids = [int(appeared(tmp_path / f"{k}.running")) for k in range(2)]
         asking.send_signal(how)

@@ -14,7 +14,7 @@ import pytest
 from avmc_core.drawing import figures, fonts
 from avmc_core.simulated.sentences import misheard, sentence
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (".py", ".md", ".svg", ".tsv", ".json", ".toml", ".css")
 UNKNOWN = "龘"  # a character that nobody here writes
 
