@@ -25,6 +25,7 @@ from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_index, write_split
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_folder
+from avmc_core.files.names import shown
 
 _BLOCK_BYTES = 2**23  # of a padded array, read at once
 _META_TOLERATED = 5  # rows in which meta.csv and the pickle may disagree; more is another table
@@ -256,7 +257,7 @@ def _check_unchanged(sources: dict[str, Path], before: dict[str, tuple[int, ...]
 def _source(path: Path) -> dict[str, int | str]:
     with path.open("rb") as file:
         return {
-            "file": path.name,
+            "file": shown(path.name),
             "size": path.stat().st_size,
             "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
         }

@@ -105,7 +105,9 @@ def _plain(name: str) -> str:
 def _row(where: str, fields: dict[str, str]) -> dict:
     for key in ("video_id", "clip_id"):
         if not fields[key]:
-            raise InputError(f"{where}, column {key}", "''", "an id in every row: merged cells of a spreadsheet leave gaps")
+            raise InputError(
+                f"{where}, column {key}", "''", "an id in every row: merged cells of a spreadsheet leave gaps"
+            )
         if _BAD_ID.search(fields[key]):
             raise InputError(f"{where}, column {key}", repr(fields[key][:200]), "an id without separators and controls")
     if "\0" in "".join(fields.values()):

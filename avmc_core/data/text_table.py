@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import csv
 import io
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from avmc_core.errors import InputError
+from avmc_core.files.encodings import decoded
 from avmc_core.files.kinds import foreign_bytes
 
 MAX_BYTES = 2**26
 SEPARATORS = (",", ";", "\t", "|")
-_MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_CHINESE = ("gb18030", ("big5", "cp950", "big5hkscs"))  # two families of encodings that share most of their bytes
-_COMMON, _LEAD = 0.85, 0.2  # share of usual characters in a text that is read rightly; how far ahead of the other family
-_SAVE = "a table saved as CSV in UTF-8"
 
 
 @dataclass(frozen=True)
@@ -56,72 +51,6 @@ def read_table(path: str | Path, what: str) -> TextTable:
     lines = list(_lines(path, text, separator, skipped))
     header, rows = _trimmed(path, lines, what, repairs)
     return TextTable(header, rows, separator, repairs)
-
-
-def decoded(path: Path, data: bytes) -> tuple[str, str]:
-    """The text in some bytes and the name of their encoding. Raises InputError where none fits beyond doubt."""
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return _decode(path, data, encoding), encoding
-    zeros = [data[side:2000:2].count(0) for side in (0, 1)]
-    if max(zeros) > 0.3 * len(data[:2000]) / 2:  # plain letters of UTF-16 without its mark
-        encoding = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
-        return _decode(path, data, encoding), encoding
-    try:
-        return data.decode("utf-8-sig"), "utf-8-sig"
-    except UnicodeDecodeError:
-        return _chinese(path, data)
-
-
-def _chinese(path: Path, data: bytes) -> tuple[str, str]:
-    """GB18030 or Big5. Each reads most texts of the other as rare characters: the one that gives usual ones is right."""
-    found = []
-    for family in (_CHINESE[:1], _CHINESE[1]):
-        for encoding in family:
-            try:
-                text = data.decode(encoding)
-            except UnicodeDecodeError:
-                continue
-            found.append((usual(text), encoding, text))
-            break
-    found.sort(reverse=True)
-    if not found or found[0][0] < _COMMON:
-        raise InputError(path, "bytes that are neither UTF-8 nor UTF-16, and neither GB18030 nor Big5 beyond doubt", _SAVE)
-    if len(found) > 1 and found[0][0] - found[1][0] < _LEAD:
-        raise InputError(path, "bytes that can be GB18030 as well as Big5", _SAVE)
-    return found[0][2], found[0][1]
-
-
-def usual(text: str) -> float:
-    """Share of usual Chinese characters and signs among those beyond ASCII; 0 where the text holds characters that no
-    standard defines."""
-    others = [character for character in text if ord(character) > 127]
-    if any(unicodedata.category(character) in ("Co", "Cn", "Cc") for character in others):
-        return 0.0
-    return sum(character in _usual() for character in others) / max(1, len(others))
-
-
-@cache
-def _usual() -> frozenset[str]:
-    """The frequent characters of both standards (level 1 of GB 2312 and of Big5), and the signs and wide letters of Chinese
-    text."""
-    simplified = (bytes([high, low]) for high in range(0xB0, 0xD8) for low in range(0xA1, 0xFF))
-    traditional = (
-        bytes([high, low])
-        for high in range(0xA4, 0xC7)
-        for low in (*range(0x40, 0x7F), *range(0xA1, 0xFF))
-    )
-    characters = {pair.decode("gb2312", "ignore") for pair in simplified}
-    characters |= {pair.decode("big5", "ignore") for pair in traditional}
-    signs = "，。、；：？！…—～·「」『』《》〈〉“”‘’（）【】〔〕％＋－＝／　○"
-    return frozenset(characters - {""}) | set(signs) | {chr(code) for code in range(0xFF10, 0xFF5B)}
-
-
-def _decode(path: Path, data: bytes, encoding: str) -> str:
-    try:
-        return data.decode(encoding).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise InputError(path, f"bytes that are no {encoding.upper()} ({error.reason})", _SAVE) from None
 
 
 def _bytes(path: Path, what: str) -> bytes:
