@@ -46,6 +46,9 @@ class Commands(click.Group):
         return getattr(import_module(module), function)
 
     def invoke(self, ctx: click.Context):
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a character that the terminal has not, or a name in other bytes
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except InputError as error:
