@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import __version__
-from avmc_core.data.label_sets import OTHER, recognise
 from avmc_core.files.atomic import new_file
 from avmc_core.home import home
 from avmc_core.settings import digest
@@ -43,8 +42,7 @@ def data_mark(source: Store | pd.DataFrame | str | None) -> str:
     if source is None:
         return "real label counts shipped with the package"
     if isinstance(source, pd.DataFrame):
-        known = recognise(source).key
-        return "real label table" + (f", {known} set" if known != OTHER else "")
+        return "real label table"
     if source.simulated:
         return "simulated corpus, not CH-SIMS"
     extracted = source.manifest["source"].get("extraction")

@@ -51,8 +51,12 @@ unnamed = None if features.simulated else features  # None: the counts in the pa
 given = read_meta(meta) if meta else unnamed
 of_given = audit(given)
 result = deciding(given)
-labels = given if of_given.source == result.source else None  # what the findings rest on
-others = None if labels is given else of_given  # a table with other labels than the paper's
+at_hand = (
+    of_given.source if meta else given
+)  # what figures of it name: a table with its set, a store, or None
+decides = of_given.source == result.source
+labels = at_hand if decides else None  # what the findings rest on
+others = None if decides else of_given  # a table with other labels than the paper's
 counts = result.counts
 command = "avmc notebooks 01_dataset_statistics" + (" --meta meta.csv" if meta else "")
 said = [f"The paper is held against: **{result.source}**, {result.label_set}."]
@@ -88,8 +92,8 @@ figures.caption(labels, command, f"Table 1, {against}")
 cells = which_labels.table_1_cells()
 if others:
     shown = label_summary.class_counts(others.counts["M"])
-    display(figures.mark(figures.class_counts(shown, printed), given))
-    display(figures.caption(given, command, "Table 1, which rests on other labels"))
+    display(figures.mark(figures.class_counts(shown, printed), at_hand))
+    display(figures.caption(at_hand, command, "Table 1, which rests on other labels"))
     if others.labels.key == label_sets.OTHER:
         shown.insert(0, "source", "the table given")
         cells = pd.concat([cells, shown.rename_axis("split").reset_index()])
@@ -273,8 +277,8 @@ display(Table(result.as_frame(keys), "videos"))
 figures.caption(labels, "avmc data audit meta.csv", "not in the paper")
 
 # %% tags=["hide-input"]
-clips_of = features if given is None else given
-table = label_table(clips_of)
+clips_of = features if given is None else at_hand
+table = label_table(features if given is None else given)
 display(figures.mark(figures.video_groups(table[table["split"] != "unlabelled"]), clips_of))
 figures.caption(clips_of, command, "not in the paper")
 
@@ -340,7 +344,9 @@ Markdown("What the findings rest on:\n\n" + "\n".join(notes))
 if others:
     display(Markdown(f"The same for the table given: {others.label_set}"))
     display(Table(others.as_frame(), "audit-of-the-table-given", ["Verdict"]))
-    display(figures.caption(given, "avmc data audit meta.csv", "not decided on these labels"))
+    display(
+        figures.caption(at_hand, "avmc data audit meta.csv", "not decided on these labels")
+    )
 
 # %% tags=["hide-input"]
 artefacts.save(

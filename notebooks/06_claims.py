@@ -79,7 +79,7 @@ for kind, about in {
 }.items():
     counts = claims.verdict_counts(rulings, kind)
     display(Table(counts.reset_index(), f"verdicts-{kind.replace(' ', '-')}"))
-    display(figures.caption(labels, command, about, records=every))
+    display(figures.caption(evidence.labels.source, command, about, records=every))
 
 # %% [markdown]
 # ## What does not hold, or only in part
@@ -96,6 +96,8 @@ headings = {
 lines = []
 for kind, name in headings.items():
     tally = claims.tally(rulings, kind)
+    if not tally[HOLDS] + tally[PART] + tally[FAILS]:
+        continue  # our runs on simulated data decide nothing
     lines.append(
         f"\n**Of {sum(tally.values())} {name} {tally[HOLDS]} hold, "
         f"{tally[PART]} hold in part and "

@@ -73,12 +73,19 @@ def verify(store: str) -> None:
 
 @main.command()
 @click.argument("store", type=click.Path())
-@click.option("--size", default="ci", show_default=True, type=click.Choice(["tiny", "ci", "full"]))
+@click.option("--size", default="ci", show_default=True, type=click.Choice(["tiny", "ci", "large", "full"]))
 @click.option("--seed", type=click.IntRange(0), help="Instead of the simulated corpus's own.")
-def corpus(store: str, size: str, seed: int | None) -> None:
-    """Generate the simulated corpus into STORE: the released schema and real label statistics, no real clip."""
-    from avmc_core.simulated.corpus import CorpusSettings, build_corpus
+@click.option("--train", type=click.IntRange(2), help="Training clips, instead of those of the size.")
+@click.option("--unlabelled", type=click.IntRange(1), help="Unlabelled clips, instead of those of the size.")
+@click.option("--shorter", type=click.IntRange(1), help="Divides the real sequence lengths by this.")
+def corpus(store: str, **changes: str | int | None) -> None:
+    """Generate the simulated corpus into STORE: the released schema and real label statistics, no real clip.
 
-    settings = CorpusSettings(size=size) if seed is None else CorpusSettings(size=size, seed=seed)
-    made = build_corpus(store, settings)
+    ``ci`` is what the book's small pages use; ``large`` has as many labelled clips as the real data, at an eighth of their
+    lengths; ``full`` has the real lengths too.
+    """
+    from avmc_core.simulated.corpus import build_corpus
+    from avmc_core.simulated.settings import CorpusSettings
+
+    made = build_corpus(store, CorpusSettings(**{name: value for name, value in changes.items() if value is not None}))
     click.echo(f"{made.path}: simulated corpus, digest {made.digest[:12]}")

@@ -1,9 +1,11 @@
-"""The two sets of multimodal labels that circulate for the same 4403 clips of CH-SIMS v2.0 (s), known by their counts.
+"""The two sets of multimodal labels that circulate for the same 4403 clips of CH-SIMS v2.0 (s),
+known by their counts.
 
-The paper's Table 1 and the released pickle use the *relabelled* set. The label table ``meta.csv`` in circulation is the *mixed*
-one: in its original part, the 2281 clips that were already in CH-SIMS, it carries the labels of the original CH-SIMS.
-``resources/label_sets.json`` has histograms of M by set, split and part, how the sets differ, and the pair tables of the
-original part; no row, no id, no transcript. A histogram has 11 counts, over the levels of ``schema.GRID``.
+The paper's Table 1 and the released pickle use the *relabelled* set. The label table ``meta.csv``
+in circulation is the *mixed* one: in its original part, the 2281 clips that were already in
+CH-SIMS, it carries the labels of the original CH-SIMS. ``resources/label_sets.json`` has histograms
+of M by set, split and part, how the sets differ, and the pair tables of the original part; no row,
+no id, no transcript. A histogram has 11 counts, over the levels of ``schema.GRID``.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ Histograms = Mapping[str, Mapping[str, np.ndarray]]  # {split: {part: 11 counts}
 
 @dataclass(frozen=True)
 class Recognised:
-    """Which set a table carries. ``apart``: the fewest clips whose M would have to change to give that set's counts."""
+    """Which set a table carries. ``apart``: the fewest clips whose M would have to change to give
+    that set's counts."""
 
     key: str  # RELABELLED, MIXED or OTHER
     apart: int = 0
@@ -46,12 +49,14 @@ class Recognised:
 
 
 def original_part(clip_ids: Iterable[str]) -> np.ndarray:
-    """(N,) bool: the clip was in the original CH-SIMS. Its clips kept their ids of four digits; new ones are longer."""
+    """(N,) bool: the clip was in the original CH-SIMS. Its clips kept their ids of four digits; new
+    ones are longer."""
     return np.array([len(clip_id) <= 4 for clip_id in clip_ids], dtype=bool)
 
 
 def histograms(table: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
-    """M of a label table (columns split, clip_id, M) by split and part; rows without M are left out."""
+    """M of a label table (columns split, clip_id, M) by split and part; rows without M are left
+    out."""
     labelled = table[table["M"].notna()]
     levels, original = level(labelled["M"]), original_part(labelled["clip_id"])
     return {
@@ -66,8 +71,9 @@ def histograms(table: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
 def recognise(table: pd.DataFrame) -> Recognised:
     """Which of the two sets a label table (columns split, clip_id, M) carries.
 
-    A set is recognised when every split and part has its number of clips and the histograms of M lie within one percent of
-    the clips; else the table is another one. Counts cannot tell two clips of one split and part apart that swapped labels.
+    A set is recognised when every split and part has its number of clips and the histograms of M
+    lie within one percent of the clips; else the table is another one. Counts cannot tell two clips
+    of one split and part apart that swapped labels.
     """
     found = histograms(table)
     for key in (RELABELLED, MIXED):
@@ -92,7 +98,8 @@ def total(counts: Histograms, *, split: str | None = None, part: str | None = No
 
 
 def constant_scores(key: str, split: str = "test") -> dict[str, float]:
-    """Acc2, Acc2_weak (shares) and MAE of the constant answer 0 on a split of a set: 0 counts as negative (Section 5.1)."""
+    """Acc2, Acc2_weak (shares) and MAE of the constant answer 0 on a split of a set: 0 counts as
+    negative (Section 5.1)."""
     n = total(of_set(key), split=split)
     weak = np.abs(GRID) <= 0.4
     moved = [
@@ -108,10 +115,11 @@ def constant_scores(key: str, split: str = "test") -> dict[str, float]:
 
 @cache
 def recorded() -> dict[str, Any]:
-    """``resources/label_sets.json``: ``sets`` (of each: ``source`` in words, ``M``: {split: {part: 11 counts}}, ``off_grid``),
-    ``differ`` (clips, those whose M differs between the sets, and those read, by kind of clip), ``other_sign`` (clips whose
-    M differs in sign, by split), ``reports`` (what others said publicly of the released pickle, each with its source), and
-    ``original_pairs`` (the 11 x 11 tables of each two annotations in the original part of the mixed set)."""
+    """``resources/label_sets.json``: ``sets`` (of each: ``source`` in words, ``M``: {split: {part:
+    11 counts}}, ``off_grid``), ``differ`` (clips, those whose M differs between the sets, and those
+    read, by kind of clip), ``other_sign`` (clips whose M differs in sign, by split), ``reports``
+    (what others said publicly of the released pickle, each with its source), and ``original_pairs``
+    (the 11 x 11 tables of each two annotations in the original part of the mixed set)."""
     return json.loads(files("avmc_core").joinpath("resources", "label_sets.json").read_text(encoding="utf-8"))
 
 

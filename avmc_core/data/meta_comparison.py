@@ -1,7 +1,9 @@
-"""The label table beside the pickle: the same clips in the same splits, or an error; other texts and labels are reported.
+"""The label table beside the pickle: the same clips in the same splits, or an error; other texts
+and labels are reported.
 
-The released pickle and the ``meta.csv`` in circulation carry different labels (``label_sets``), so that about a third of the
-clips differ in every right pair of the two. The pickle's texts and labels are the ones that are kept.
+The released pickle and the ``meta.csv`` in circulation carry different labels (``label_sets``), so
+that about a third of the clips differ in every right pair of the two. The pickle's texts and labels
+are the ones that are kept.
 """
 
 from __future__ import annotations
@@ -21,10 +23,12 @@ _NAMED = 3  # clips that an error names
 
 
 def differences(clips: pd.DataFrame, meta: pd.DataFrame, path: str | Path) -> Iterator[tuple[str, int]]:
-    """What a label table says otherwise than the labelled ``clips`` of a pickle: in words, and in how many clips.
+    """What a label table says otherwise than the labelled ``clips`` of a pickle: in words, and in
+    how many clips.
 
-    Both tables need the columns video_id, clip_id, split, text, M, T, A, V; ``path`` is the label table's. Raises InputError,
-    which names clips, when clips are in one of the two only or in another split.
+    Both tables need the columns video_id, clip_id, split, text, M, T, A, V; ``path`` is the label
+    table's. Raises InputError, which names clips, when clips are in one of the two only or in
+    another split.
     """
     left, right = (table[table["split"] != schema.UNLABELLED] for table in (clips, meta))
     both = left.merge(right, on=_KEY, how="outer", suffixes=("", "_meta"), indicator=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from avmc_core.schema import TASKS
 
 def alike_within_videos(clips: pd.DataFrame, tasks: Sequence[str] = TASKS) -> dict[str, float]:
     """Intraclass correlation ICC(1) of each annotation by source video: the share of its variance that lies between videos; 0
-    where labels do not depend on the video, and a little below by chance.
+    where labels do not depend on the video, and a little below by chance; NaN for an annotation that never varies.
 
     ``clips`` needs the columns video_id and ``tasks``, and at least two videos, one of them with two clips or more.
     """
@@ -25,5 +26,6 @@ def alike_within_videos(clips: pd.DataFrame, tasks: Sequence[str] = TASKS) -> di
         between = (sizes * (means - clips[task].mean()) ** 2).sum() / (k - 1)
         within = sum(((group - group.mean()) ** 2).sum() for group in groups) / (n - k)
         size = (n - (sizes**2).sum() / n) / (k - 1)
-        found[task] = float((between - within) / (between + (size - 1) * within))
+        whole = between + (size - 1) * within
+        found[task] = float((between - within) / whole) if whole > 0 else math.nan
     return found

@@ -1,9 +1,10 @@
 """What a label table or store of CH-SIMS v2.0 holds, beside what the paper prints about it.
 
-The same findings come from an imported store, from ``meta.csv``, or from the counts that the package ships; a printed figure
-that the source cannot tell is left undecided rather than left out. Two sets of labels circulate under one name
-(``avmc_core.data.label_sets``): the paper used the relabelled one, so that nothing that rests on M of the mixed set counts for
-or against it. No transcript is ever shown.
+The same findings come from an imported store, from ``meta.csv``, or from the counts that the
+package ships; a printed figure that the source cannot tell is left undecided rather than left out.
+Two sets of labels circulate under one name (``avmc_core.data.label_sets``): the paper used the
+relabelled one, so that nothing that rests on M of the mixed set counts for or against it. No
+transcript is ever shown.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from avmc_core.artefacts import data_mark
-from avmc_core.data.label_sets import MIXED, RELABELLED, Recognised, recognise
+from avmc_core.data.label_sets import MIXED, OTHER, RELABELLED, Recognised, recognise
 from avmc_core.paper.feature_audit import feature_findings, manifest_lines
 from avmc_core.paper.findings import DECIDED, UNDECIDED, Finding
 from avmc_core.paper.label_findings import MULTIMODAL, STORE, bases, label_findings
@@ -54,7 +55,8 @@ class Audit:
         return f"{self.labels}{'. ' + NOT_HERE if self.labels.key == MIXED else ''}"
 
     def as_frame(self, keys: Iterable[str] = ()) -> pd.DataFrame:
-        """One row per finding (those of ``keys``, or all): what, where in the paper, published, found, basis, verdict."""
+        """One row per finding (those of ``keys``, or all): what, where in the paper, published,
+        found, basis, verdict."""
         findings = [self[key] for key in keys] or self.findings
         titles = {
             "name": "Finding",
@@ -68,10 +70,11 @@ class Audit:
 
 
 def audit(source: Store | pd.DataFrame | None = None) -> Audit:
-    """Audits a store, a label table (columns as ``released.read_meta`` gives them), or the shipped counts (None).
+    """Audits a store, a label table (columns as ``released.read_meta`` gives them), or the shipped
+    counts (None).
 
-    What would hold or not hold reads "not decided" throughout for a simulated store, and for the mixed label set where it
-    rests on M. Raises InputError when there is no labelled row.
+    What would hold or not hold reads "not decided" throughout for a simulated store, and for the
+    mixed label set where it rests on M. Raises InputError when there is no labelled row.
     """
     table = label_table(source)
     counts = shipped_counts() if table is None else label_counts(table)
@@ -87,12 +90,13 @@ def audit(source: Store | pd.DataFrame | None = None) -> Audit:
         else item
         for item in findings
     ]
-    return Audit(data_mark(source), manifest_lines(store), counts, tuple(findings), labels)
+    known = f", {labels.key} set" if isinstance(source, pd.DataFrame) and labels.key != OTHER else ""
+    return Audit(data_mark(source) + known, manifest_lines(store), counts, tuple(findings), labels)
 
 
 def deciding(*sources: Store | pd.DataFrame | None) -> Audit:
-    """The audit that decides what the paper says about labels: of the first source that carries the relabelled set, else of
-    the counts that the package ships. A simulated store never decides."""
+    """The audit that decides what the paper says about labels: of the first source that carries the
+    relabelled set, else of the counts that the package ships. A simulated store never decides."""
     for source in sources:
         if source is not None and (isinstance(source, pd.DataFrame) or not source.simulated):
             found = audit(source)

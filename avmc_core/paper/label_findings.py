@@ -1,4 +1,5 @@
-"""The part of the audit that label counts answer: Table 1, Section 3.2, Figure 3, and what the paper does not speak of.
+"""The part of the audit that label counts answer: Table 1, Section 3.2, Figure 3, and what the
+paper does not speak of.
 
 Each finding names its basis, the clips and labels that it rests on (``BASES``).
 """
@@ -48,7 +49,8 @@ def bases(counts: Counts) -> dict[str, str]:
 
 
 def label_findings(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
-    """All of them. ``table``: the clips behind the counts; None leaves undecided what only single clips tell."""
+    """All of them. ``table``: the clips behind the counts; None leaves undecided what only single
+    clips tell."""
     yield from _rows(counts, table)
     yield from _grid(counts, table)
     yield from _classes(counts)
@@ -143,7 +145,8 @@ def _ratios(counts: Counts) -> Iterator[Finding]:
 
 
 def _intensity(counts: Counts) -> Iterator[Finding]:
-    """By the classes of Section 3.2, where the sentence stands, and by those that Table 1 was counted with."""
+    """By the classes of Section 3.2, where the sentence stands, and by those that Table 1 was
+    counted with."""
     most, place = text_figure("most_common_intensity")
     for cut, key in {SECTION_3_2: "intensity", TABLE_1: "intensity_table_1"}.items():
         shares = intensity_shares(counts, cut)
@@ -169,8 +172,8 @@ def _annotations(counts: Counts) -> Iterator[Finding]:
 
 
 def _text(counts: Counts) -> Iterator[Finding]:
-    """Section 3.1: plenty of instances with weak text modality reliance. In part: there are such clips, but no more than among
-    those of the original CH-SIMS."""
+    """Section 3.1: plenty of instances with weak text modality reliance. In part: there are such
+    clips, but no more than among those of the original CH-SIMS."""
     new = reliance_on_text(counts["four"]["pairs"]["MT"])
     old = reliance_on_text(label_sets.recorded()["original_pairs"]["pairs"]["MT"])
     if not new["clips"]:

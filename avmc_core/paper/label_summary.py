@@ -1,7 +1,8 @@
-"""Table 1 and Figure 3, recomputed from label counts (layout: ``avmc_core.simulated.label_counts``).
+"""Table 1 and Figure 3, recomputed from label counts (layout:
+``avmc_core.simulated.label_counts``).
 
-What is said of M alone is counted on all clips; what sets the four annotations beside one another, on the clips whose four
-labels are of one set (``counts["four"]``).
+What is said of M alone is counted on all clips; what sets the four annotations beside one another,
+on the clips whose four labels are of one set (``counts["four"]``).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ WEAK_UP_TO = {TABLE_1: 0.4, SECTION_3_2: 0.6}  # the highest |label| of a weak c
 
 
 def class_counts(multimodal: dict[str, Any], cut: str = TABLE_1) -> pd.DataFrame:
-    """Clips of each class (columns) in each split (rows), by one of the definitions of ``WEAK_UP_TO``.
+    """Clips of each class (columns) in each split (rows), by one of the definitions of
+    ``WEAK_UP_TO``.
 
     ``multimodal``: {split: 11 counts of M}, such as ``counts["M"]``.
     """
@@ -55,7 +57,8 @@ def multimodal_counts(counts: Counts) -> np.ndarray:
 
 
 def level_counts(counts: Counts) -> pd.DataFrame:
-    """Clips at each label level (rows, -1 to 1) for each annotation (columns), over all splits: Figure 3, left."""
+    """Clips at each label level (rows, -1 to 1) for each annotation (columns), over all splits:
+    Figure 3, left."""
     marginals = counts["four"]["marginals"]
     total = {task: np.sum([marginals[split][task] for split in SPLITS], axis=0) for task in TASKS}
     return pd.DataFrame(total, index=pd.Index(GRID, name="label"))
@@ -69,7 +72,8 @@ def signs(levels: Any) -> dict[str, int]:
 
 
 def polarity(counts: Counts) -> pd.DataFrame:
-    """Clips that are negative, neutral and positive (columns) by each annotation (rows), over all splits."""
+    """Clips that are negative, neutral and positive (columns) by each annotation (rows), over all
+    splits."""
     levels = level_counts(counts)
     return pd.DataFrame({task: signs(levels[task]) for task in TASKS}).T
 
@@ -87,7 +91,8 @@ def intensity_shares(counts: Counts, cut: str = SECTION_3_2) -> dict[str, float]
 
 
 def differences(counts: Counts) -> pd.DataFrame:
-    """Mean absolute difference between each two annotations, in label units: Figure 3, right. NaN without such clips."""
+    """Mean absolute difference between each two annotations, in label units: Figure 3, right. NaN
+    without such clips."""
     distance = np.abs(GRID[:, None] - GRID[None, :])
     matrix = pd.DataFrame(0.0, index=list(TASKS), columns=list(TASKS))
     for (a, b), cells in counts["four"]["pairs"].items():
@@ -97,8 +102,9 @@ def differences(counts: Counts) -> pd.DataFrame:
 
 
 def reliance_on_text(cells: list[list[int]]) -> dict[str, float]:
-    """How far T alone gives M, from their 11 x 11 counts (rows M): ``clips``; ``other_sign``, clips whose T has another sign
-    than M (0 is a sign of its own); ``Corr``; ``difference``, the mean of |M - T|."""
+    """How far T alone gives M, from their 11 x 11 counts (rows M): ``clips``; ``other_sign``, clips
+    whose T has another sign than M (0 is a sign of its own); ``Corr``; ``difference``, the mean of
+    |M - T|."""
     n = np.asarray(cells, dtype=float)
     m, t = np.meshgrid(GRID, GRID, indexing="ij")
     total = n.sum()

@@ -1,7 +1,8 @@
-"""Which of the two label sets the paper and the released pickle used: the evidence, each piece computed from recorded counts.
+"""Which of the two label sets the paper and the released pickle used: the evidence, each piece
+computed from recorded counts.
 
-The sets are those of ``avmc_core.data.label_sets``. Every piece compares something that was printed or reported elsewhere with
-what each set gives.
+The sets are those of ``avmc_core.data.label_sets``. Every piece compares something that was printed
+or reported elsewhere with what each set gives.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def evidence() -> pd.DataFrame:
 
 
 def table_1_cells() -> pd.DataFrame:
-    """The classes of Table 1 as printed and by both sets, as Table 1 cuts the levels: one row per split and source."""
+    """The classes of Table 1 as printed and by both sets, as Table 1 cuts the levels: one row per
+    split and source."""
     sources = {"Table 1 as printed": published_class_counts()}
     sources |= {f"{key} set": class_counts(of_splits(key), TABLE_1) for key in SETS}
     table = pd.concat(sources, names=["source", "split"]).reset_index()
@@ -65,7 +67,8 @@ def table_1_cells() -> pd.DataFrame:
 
 
 def constants() -> pd.DataFrame:
-    """What the constant answer 0 scores on the test split of each set: the same predictions, other labels."""
+    """What the constant answer 0 scores on the test split of each set: the same predictions, other
+    labels."""
     scores = {key: constant_scores(key) for key in SETS}
     rows = []
     for metric in scores[RELABELLED]:
@@ -75,7 +78,8 @@ def constants() -> pd.DataFrame:
 
 
 def disagreement() -> pd.DataFrame:
-    """In how many clips of each kind the two sets differ, and how many were read off the relabelled file."""
+    """In how many clips of each kind the two sets differ, and how many were read off the relabelled
+    file."""
     rows = [{"clips of the": kind, **counts} for kind, counts in recorded()["differ"].items()]
     return pd.DataFrame(rows)
 
@@ -131,8 +135,9 @@ def _ratio() -> dict[str, str]:
 
 
 def _annotations() -> dict[str, str]:
-    """The pickle's field ``annotations`` has the signs of the mixed set; where they contradict the pickle's own labels, those
-    have another sign than in the mixed set: so the labels are not those of the mixed set."""
+    """The pickle's field ``annotations`` has the signs of the mixed set; where they contradict the
+    pickle's own labels, those have another sign than in the mixed set: so the labels are not those
+    of the mixed set."""
     report, found = recorded()["reports"]["annotations"], recorded()["other_sign"]
     quoted = report["quoted_equal"]
     known = f"{_by_split(report['other_sign'])}; {report['quoted']} rows quoted"

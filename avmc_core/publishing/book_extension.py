@@ -66,6 +66,12 @@ def format_value(value: Any, spec: str) -> str:
     return format(value, spec)
 
 
+def origin(result: dict[str, Any], key: str) -> str:
+    """What a figure rests on, in words: the kind of evidence where its row names it, else the data of the result."""
+    row = lookup(result, key.rpartition(".")[0]) if "." in key else {}
+    return (row.get("decided by") if isinstance(row, dict) else None) or result["provenance"].get("data")
+
+
 class Num(SphinxRole):
     """``{num}`name:key|format` ``: one figure from ``$AVMC_HOME/results/name.json``; a missing one fails the build. It leads to
     the page that computed it, and there to its row, where that page has a table of such rows (``ROWS``)."""
@@ -80,7 +86,7 @@ class Num(SphinxRole):
             message = f"num: {self.text}: {type(error).__name__}: {error}"
             log.warning(message, location=self.get_location())
             return [nodes.problematic(self.rawtext, self.text)], []
-        explanation = f"{name}: {key} ({result['provenance'].get('data')})"
+        explanation = f"{name}: {key} ({origin(result, key)})"
         figure = nodes.abbreviation(text, text, explanation=explanation, classes=["avmc-num"])
         basis = self.basis(name, key)
         return [nodes.reference("", "", figure, refuri=basis, classes=["avmc-basis"]) if basis else figure], []

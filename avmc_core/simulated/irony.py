@@ -30,7 +30,8 @@ def weight_of_words(labels: np.ndarray, weights: np.ndarray | None = None) -> tu
         raise InputError("weight_of_words", "no clip whose words are against voice and face", "some such clips")
     m, text, voice, face = labels.T
     design = np.column_stack([np.ones(len(labels)), text, voice, face, text * odd])
-    slopes = np.linalg.solve(design.T * w @ design, design.T * w @ m)
+    root = np.sqrt(w)
+    slopes = np.linalg.lstsq(design * root[:, None], m * root, rcond=None)[0]
     return float(slopes[1]), float(slopes[4])
 
 

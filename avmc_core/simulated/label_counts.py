@@ -24,6 +24,7 @@ Layout of ``resources/label_counts.json`` and of what ``label_counts`` returns (
 from __future__ import annotations
 
 import json
+import math
 from functools import cache
 from importlib.resources import files
 from itertools import combinations
@@ -136,7 +137,8 @@ def _within_videos(table: pd.DataFrame) -> dict[str, float | None]:
     sizes = table["video_id"].value_counts()
     if len(sizes) < 2 or sizes.max() < 2:
         return dict.fromkeys(TASKS)
-    return {task: round(value, 4) for task, value in alike_within_videos(table).items()}
+    found = alike_within_videos(table)
+    return {task: None if math.isnan(value) else round(value, 4) for task, value in found.items()}
 
 
 def _of_clips(table: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:

@@ -43,6 +43,7 @@ MADE = {
     "failed": 1,
     "command": "avmc run made",
 }
+RULING = {"verdict": "holds", "decided by": "the paper's figures against each other"}
 RESULT = {"provenance": MADE, "data": {"cells": CELLS, "runs": 7, "effects": EFFECTS}}
 
 
@@ -92,7 +93,7 @@ def test_a_quoted_figure_leads_to_the_page_that_computed_it(build, tmp_path):
     (tmp_path / "source" / "notebooks").mkdir()
     record = {"results": ["claims"]}
     (tmp_path / "source" / "notebooks" / "06_claims.json").write_text(json.dumps(record), encoding="utf-8")
-    result = {"provenance": MADE, "data": {"claims": 9, "rulings": {"best-AV-MC(Semi)": {"verdict": "holds"}}}}
+    result = {"provenance": MADE, "data": {"claims": 9, "rulings": {"best-AV-MC(Semi)": RULING}}}
     (tmp_path / "home" / "results" / "claims.json").write_text(json.dumps(result), encoding="utf-8")
     html, _ = build("{num}`claims:claims` claims; {num}`claims:rulings.best-AV-MC(Semi).verdict`, {num}`made:runs`.")
     links = re.findall(r'<a[^>]*href="([^"]*)"[^>]*><abbr[^>]*>([^<]*)</abbr></a>', html)
@@ -100,6 +101,7 @@ def test_a_quoted_figure_leads_to_the_page_that_computed_it(build, tmp_path):
         ("notebooks/06_claims.html", "9"),
         (f"notebooks/06_claims.html#{anchor('claim', 'best-AV-MC(Semi)')}", "holds"),
     ]
+    assert "verdict (the paper's figures against each other)" in html.replace("&#39;", "'")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""The two label sets are told apart by their counts, and their recorded counts agree with each other and with real tables."""
+"""The two label sets are told apart by their counts, and their recorded counts agree with each
+other and with real tables."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def table(key: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize("key", [RELABELLED, MIXED])
 def test_a_set_is_recognised_by_its_counts(key):
-    """In any order, with a few labels changed, and beside unlabelled clips; not with half of the other set, or a clip short."""
+    """In any order, with a few labels changed, and beside unlabelled clips; not with half of the
+    other set, or a clip short."""
     clips = table(key).sample(frac=1, random_state=0)
     assert label_sets.recognise(clips) == label_sets.Recognised(key)
     unlabelled = pd.DataFrame({"split": ["unlabelled"], "clip_id": ["1"], "M": [np.nan]})
@@ -47,7 +49,8 @@ def test_a_set_is_recognised_by_its_counts(key):
 
 
 def test_the_sets_have_the_same_clips_and_differ_where_it_is_recorded():
-    """Rows by split and part are equal, and those of Table 1; new clips of training and validation carry the same labels."""
+    """Rows by split and part are equal, and those of Table 1; new clips of training and validation
+    carry the same labels."""
     first, second = label_sets.of_set(RELABELLED), label_sets.of_set(MIXED)
     for split in schema.SPLITS:
         assert label_sets.total(first, split=split).sum() == published()["table1_splits"][split][0]
@@ -61,7 +64,8 @@ def test_the_sets_have_the_same_clips_and_differ_where_it_is_recorded():
 
 @pytest.mark.parametrize("key, acc2, mae", [(RELABELLED, 57.74, 0.506), (MIXED, 59.09, 0.539)])
 def test_a_constant_scores_as_the_metrics_say(key, acc2, mae):
-    """By the library's metrics on labels dealt out from the counts, the one off-grid label put back."""
+    """By the library's metrics on labels dealt out from the counts, the one off-grid label put
+    back."""
     labels = table(key)
     labels = labels.loc[labels["split"] == "test", "M"].to_numpy(copy=True)
     for off in label_sets.recorded()["sets"][key]["off_grid"]:

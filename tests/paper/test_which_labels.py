@@ -1,4 +1,5 @@
-"""The evidence for the label set that the paper used: each piece fits one set and not the other, recomputed by hand."""
+"""The evidence for the label set that the paper used: each piece fits one set and not the other,
+recomputed by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ def test_every_piece_of_evidence_tells_the_sets_apart(evidence):
 
 
 def test_table_1_cells(evidence):
-    """Counted by a plain loop: train and valid come out to the clip on the relabelled set, no cell on the mixed one."""
+    """Counted by a plain loop: train and valid come out to the clip on the relabelled set, no cell
+    on the mixed one."""
     printed, equal = published_class_counts(), {}
     for key in which_labels.SETS:
         counts, equal[key] = which_labels.of_splits(key), 0
