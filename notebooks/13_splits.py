@@ -111,8 +111,8 @@ figures.caption(data, benchmark_command, "it has no such slices", records=traine
 #
 # All labelled clips but the placeholders are dealt anew, in folds, so that each is tested once by a model that never saw it. Once
 # a source video is kept together; once clips change places with others of their sentiment class, whatever their video. Sizes
-# and classes of all parts are the same both ways. What mixing gains is what shared videos are worth. Each seed deals anew,
-# so that the intervals cover the chance of the deal.
+# and classes of all parts are the same both ways. The gain from mixing measures the benefit of shared videos. Each seed
+# draws new folds, so that intervals include split variance.
 
 # %% tags=["hide-input"]
 plan = experiment("resplit")

@@ -80,8 +80,8 @@ def glosses(store: Store) -> dict[str, str]:
 
 
 def table(cases: list[Case], split: Split, said: Mapping[str, np.ndarray], gloss: Mapping[str, str]) -> pd.DataFrame:
-    """A row a case: what it is, the sentence, labels, predictions (R, N) by task as "mean [lowest, highest]" over seeds, and the
-    error of M."""
+    """One row per case: what it is, the sentence, labels, predictions (R, N) by task as "mean [lowest, highest]" over seeds, and
+    the error of M."""
     rows = []
     for case in cases:
         row = {"case": case.kind.name, "clips of this kind": len(case.clips)}

@@ -24,6 +24,8 @@ def import_(supervised: str, unsupervised: str | None, meta: str | None, store: 
     made = import_released(store, supervised, unsupervised, meta)
     rows = ", ".join(f"{name} {count}" for name, count in made.manifest["splits"].items())
     click.echo(f"{made.path}: {rows}; digest {made.digest[:12]}")
+    if layout := made.manifest["source"].get("layout"):
+        click.echo(f"taken for: {layout}")
     if "label_set" in made.manifest:
         click.echo(f"labels: {made.manifest['label_set']}")
     for repair in made.manifest["repairs"]:
@@ -50,8 +52,13 @@ def audit(source: str) -> None:
     from avmc_core.data.store import open_store
     from avmc_core.paper.audit import audit, render
 
-    table = Path(source).suffix.lower() == ".csv"
-    click.echo(render(audit(read_meta(source) if table else open_store(source))))
+    if not Path(source).is_file():
+        click.echo(render(audit(open_store(source))))
+        return
+    table = read_meta(source)  # says what a file is that is no table
+    click.echo(render(audit(table)))
+    for repair in table.attrs["repairs"]:
+        click.echo(f"repaired: {repair['what']} ({repair['count']})")
 
 
 @main.command()

@@ -40,8 +40,11 @@ def main(clips: str, store: str, text: str, bert: str, jobs: int | None, **setti
     The exit status is 1 when a clip failed; the others are in the store all the same.
     """
     from avmc_core.clips.extraction import extract
+    from avmc_core.files.names import typed
 
-    made = extract(clips, store, ExtractionSettings(**settings), text=text, bert=bert, jobs=jobs)
+    made = extract(clips, store, ExtractionSettings(**settings), text=typed(text, "--text"), bert=bert, jobs=jobs)
+    for repair in made.store.manifest["repairs"]:
+        click.echo(f"repaired: {repair['what']} ({repair['count']})")
     for row in made.table.itertuples():
         steps = f"{row.seconds:6.2f} s  audio {row.audio_steps:3}  vision {row.vision_steps:3}  faces {row.faces}"
         click.echo(f"{row.outcome:9}  {row.Index}  {steps}  {row.reason}")

@@ -57,6 +57,59 @@ def test_values_after_the_end_are_dropped_and_counted(tmp_path, store):
     assert repaired.digest == store.digest
 
 
+def test_the_logarithm_of_silence_becomes_zero_and_is_counted(tmp_path, store):
+    """As the public loader does it, so that other people's results are ours to compare with."""
+    content = factory.supervised()
+    content["train"]["audio"][1, 0, 3:5] = content["test"]["vision"][2, 0, 9] = -np.inf
+    repaired = factory.imports(tmp_path, content)
+    assert {repair["what"]: repair["count"] for repair in repaired.manifest["repairs"]} == {
+        "values of -inf in audio set to 0": 2,
+        "values of -inf in vision set to 0": 1,
+    }
+    expected = store.split("train").audio[1].copy()
+    expected[0, 3:5] = 0
+    assert np.array_equal(repaired.split("train").audio[1], expected)
+
+
+def at_the_start(content, modalities, rows=slice(None)):
+    """Each of some clips moved to the end of its row, behind zeros."""
+    for columns in content.values():
+        for name in modalities:
+            lengths = columns["text_bert"][:, 1].sum(axis=1) if name == "text" else columns[f"{name}_lengths"]
+            for row in np.arange(len(lengths))[rows]:
+                columns[name][row] = np.roll(columns[name][row], columns[name].shape[1] - lengths[row], axis=0)
+    return content
+
+
+@pytest.mark.parametrize("modalities", [("audio",), ("vision",), ("text", "audio", "vision")])
+@pytest.mark.parametrize("block", [1, 2**23])
+def test_clips_padded_at_the_start_are_read_from_their_end(tmp_path, store, monkeypatch, modalities, block):
+    """Valid steps were once dropped and zeros kept, and that was called a repair."""
+    monkeypatch.setattr(importing, "_BLOCK_BYTES", block)
+    content = at_the_start(factory.supervised(), modalities)
+    repaired = factory.imports(tmp_path, content, at_the_start({"u": factory.unsupervised()}, modalities)["u"])
+    assert repaired.digest == store.digest
+    said = [repair["what"] for repair in repaired.manifest["repairs"]]
+    assert said == [f"clips with {name} padded at the start, read from their end" for name in modalities]
+
+
+def test_a_file_padded_on_both_sides_is_refused(tmp_path):
+    content = factory.supervised()
+    row = int(np.flatnonzero(content["train"]["audio_lengths"] < 9)[-1])
+    with pytest.raises(InputError, match=f"split train, key audio, row {row}: found zeros first and values after step"):
+        factory.imports(tmp_path, at_the_start({"train": content["train"]}, ("audio",), [row]) | content)
+    assert left(tmp_path) == []
+
+
+def test_a_clip_that_begins_and_ends_without_a_face_is_no_padding(tmp_path):
+    """Zeros in the first steps of one clip, values after the end of none: read as they stand, whatever side is tried first."""
+    content = factory.supervised()
+    short = np.flatnonzero(content["train"]["vision_lengths"] < 7)[0]
+    content["train"]["vision"][short, :6] = 0
+    kept = factory.imports(tmp_path, content)
+    assert kept.manifest["repairs"] == [] and not kept.split("train").vision[int(short)].any()
+
+
 def test_other_repairs_are_counted(tmp_path):
     content = factory.supervised()
     content["train"]["regression_labels"][:2] = [-0.1, 0.33]
@@ -74,7 +127,8 @@ def test_other_repairs_are_counted(tmp_path):
 
 HOSTILE = {
     "NaN": (changed("valid", "audio", (1, 0, 3), np.nan), "split valid, key audio, row 1"),
-    "inf": (changed("test", "vision", (3, 0, 3), -np.inf), "split test, key vision, row 3"),
+    "inf": (changed("test", "vision", (3, 0, 3), np.inf), "split test, key vision, row 3"),
+    "-inf in text": (changed("test", "text", (3, 0, 3), -np.inf), "split test, key text, row 3"),
     "NaN after the end": (changed("train", "text", (slice(None), -1), np.nan), "split train, key text"),
     "more than float32 holds": (changed("train", "text", (2, 0, 0), 1e39), "split train, key text, row 2"),
     "no state at the last token": (changed("train", "text", 4, 0), "text_bert's mask"),
