@@ -201,6 +201,6 @@ def test_the_experiment_on_validation_changes_nothing_else():
         own, published = (as_dict(registry.settings_of(r.model, dict(r.changes))) for r in (run, trained[run.model]))
         ways.setdefault(run.model, []).append(own["training"].pop("validation"))
         assert published["training"].pop("validation") == "clips" and own == published
-    assert ways == dict.fromkeys(VALIDATED, ["clips", "batches", "shuffled_batches"])
+    assert ways == {model: ["clips", "batches", "shuffled_batches"] for model in VALIDATED}
     assert {name for change in VALIDATION_CHANGES for name in change[2:]} == {row.name for row in plan.rows}
     assert {change[0] for change in VALIDATION_CHANGES} == {("D11",), ("D17",)}
