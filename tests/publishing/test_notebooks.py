@@ -194,3 +194,15 @@ def test_code_is_no_wider_than_its_cell_in_the_book():
     for source in notebooks.glob("*.py"):
         cells = [cell.source for cell in read_notebook(source).cells if cell.cell_type == "code"]
         assert not [line for cell in cells for line in cell.splitlines() if len(line) > width], source
+
+
+def test_a_long_folder_for_temporary_files_does_not_stop_a_kernel(tmp_path, monkeypatch):
+    """The path of a socket has 107 bytes: of $TMPDIR with over 80 a page once ended in "File name too long"."""
+    monkeypatch.setattr(notebooks.tempfile, "gettempdir", lambda: "/short")
+    monkeypatch.setattr(notebooks.os, "access", lambda path, mode: path in ("/short", "/tmp") or len(path) > 80)
+    assert notebooks._short() is None
+    monkeypatch.setattr(notebooks.tempfile, "gettempdir", lambda: "/" + "x" * 100)
+    assert notebooks._short() == "/tmp"
+    monkeypatch.setattr(notebooks.os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match=r"\$TMPDIR: found .*, too long for a socket"):
+        notebooks._short()
