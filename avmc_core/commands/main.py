@@ -14,6 +14,7 @@ from avmc_core import __version__
 from avmc_core.errors import InputError, RunsLost
 
 LAZY = {  # command to the module and function that carry it out
+    "demo": "avmc_core.commands.demo:main",
     "run": "avmc_core.commands.run:run",
     "status": "avmc_core.commands.status:status",
     "clean": "avmc_core.commands.status:clean",
@@ -27,6 +28,7 @@ LAZY = {  # command to the module and function that carry it out
     "extract": "avmc_core.commands.extract:main",  # needs the extra "extract", as predict
     "predict": "avmc_core.commands.predict:main",
     "export": "avmc_core.commands.export:main",
+    "score": "avmc_core.commands.score:main",
     "tune": "avmc_core.commands.tune:main",  # needs the extra "tune"
 }
 
@@ -52,6 +54,9 @@ class Commands(click.Group):
         except InputError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("stopped; what is finished is kept, and the same command goes on where this one was", err=True)
+            sys.exit(130)
         except RunsLost as error:
             click.echo(f"error: {error}\nThe same command goes on where this one was.", err=True)
             sys.exit(1)
@@ -66,4 +71,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
-    """The companion to CH-SIMS v2.0 and AV-MC (Liu et al., ICMI 2022)."""
+    """The companion to CH-SIMS v2.0 and AV-MC (Liu et al., ICMI 2022).
+
+    Start with `avmc demo`: a first result within two minutes.
+    """

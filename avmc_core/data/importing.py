@@ -18,7 +18,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core import schema
+from avmc_core.data.label_sets import recognise
 from avmc_core.data.label_table import with_zeros
+from avmc_core.data.meta_comparison import differences
 from avmc_core.data.released import ID_SEPARATOR, mark, open_supervised, open_unsupervised, read_meta, steps, taken_for
 from avmc_core.data.released_writer import EXTRACTED, SIMULATED
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
@@ -28,7 +30,6 @@ from avmc_core.files.atomic import new_folder
 from avmc_core.files.names import shown
 
 _BLOCK_BYTES = 2**23  # of a padded array, read at once
-_META_TOLERATED = 5  # rows in which meta.csv and the pickle may disagree; more is another table
 
 
 def import_released(
@@ -42,14 +43,15 @@ def import_released(
 ) -> Store:
     """Converts ch-simsv2s.pkl, and ch-simsv2u.pkl if given, into a new store at ``store_path``, and opens it.
 
-    ``meta`` is only compared with the supervised file. ``simulated``: settings of the generator when the files hold a
-    simulated corpus; files exported from a simulated store carry them along, as those of one's own clips say how they were
-    extracted.
+    ``meta`` is only compared with the supervised file: clips and splits must be the same, other texts and labels are
+    stated. ``simulated``: settings of the generator when the files hold a simulated corpus; files exported from a simulated
+    store carry them along, as those of one's own clips say how they were extracted. The manifest of real files says which of
+    the two circulating label sets they carry (``label_sets``).
 
     Stated, with their counts, under ``repairs`` in the manifest: values after a clip's end are dropped, -inf in sound and
     picture becomes 0, clips padded at the start are read from their end, labels off the
     grid and unlabelled clips with the id of a labelled one are kept, ids without a separator become the video id,
-    differences from ``meta`` in a few rows are resolved for the pickle. Everything else that does not fit is an
+    differences from the texts and labels of ``meta`` are resolved for the pickle. Everything else that does not fit is an
     InputError, after which, as after a kill, no store is left.
     """
     store_path = Path(store_path)
@@ -66,7 +68,10 @@ def import_released(
                 both = int(clips[schema.UNLABELLED]["id"].isin(labelled).sum())
                 repairs["unlabelled clips with the id of a labelled one, kept"] += both
             if meta is not None:
-                _compare(pd.concat(clips.values()), read_meta(meta), sources, repairs)
+                own = pd.concat(clips.values())
+                table = with_zeros(read_meta(meta), zip(own["video_id"], own["clip_id"], strict=True))
+                repairs.update({repair["what"]: repair["count"] for repair in table.attrs["repairs"]})
+                repairs.update(dict(differences(own, table, sources["meta"])))
             files = {}
             total = sum(columns[m].nbytes for columns in splits.values() for m in schema.MODALITIES)
             with tqdm(total=total, unit="B", unit_scale=True, desc="import", disable=not progress) as bar:
@@ -81,6 +86,7 @@ def import_released(
                     _check_unchanged(sources, before)  # a mapped file that is cut would end the process
                     files |= write_split(folder, name, clips[name], values, columns["text_bert"])
             extraction = _marked(sources, EXTRACTED)
+            generator = simulated if simulated is not None else _marked(sources, SIMULATED)
             write_index(
                 folder,
                 clips,
@@ -90,7 +96,8 @@ def import_released(
                 | taken_for(sources["supervised"])
                 | ({} if extraction is None else {"extraction": extraction}),
                 repairs=repairs,
-                generator=simulated if simulated is not None else _marked(sources, SIMULATED),
+                generator=generator,
+                label_set="" if generator or extraction else str(recognise(pd.concat(clips.values()))),
             )
             _check_unchanged(sources, before)
             open_store(folder)  # what does not open is not left behind
@@ -141,31 +148,6 @@ def _clips(name: str, columns: dict[str, np.ndarray], repairs: Counter[str]) -> 
     for modality in ("audio", "vision"):
         table[f"{modality}_length"] = columns[f"{modality}_lengths"]
     return table[list(CLIP_COLUMNS)]
-
-
-def _compare(clips: pd.DataFrame, meta: pd.DataFrame, sources: dict[str, Path], repairs: Counter[str]) -> None:
-    """Compares the labelled clips with meta.csv: the same clips, in the same splits, with the same labels."""
-    meta = with_zeros(meta, zip(clips["video_id"], clips["clip_id"], strict=True))
-    for repair in meta.attrs["repairs"]:
-        repairs[repair["what"]] += repair["count"]
-    key = ["video_id", "clip_id"]
-    left, right = (table[table["split"] != schema.UNLABELLED] for table in (clips, meta))
-    both = left.merge(right, on=key, how="outer", suffixes=("", "_meta"), indicator=True)
-    absent = both["_merge"] != "both"
-    tasks = list(schema.TASKS)
-    labels = np.abs(both[tasks].to_numpy() - both[[f"{task}_meta" for task in tasks]].to_numpy()) > 1e-6
-    different = {
-        "clips in only one of pickle and meta.csv, taken from the pickle": absent,
-        "clips whose split differs in meta.csv, the pickle's kept": ~absent & (both["split"] != both["split_meta"]),
-        "clips whose labels differ in meta.csv, the pickle's kept": ~absent & labels.any(axis=1),
-    }
-    for what, rows in different.items():
-        repairs[what] += int(rows.sum())
-        if rows.sum() > _META_TOLERATED:
-            first = "/".join(both.loc[rows, key].iloc[0])
-            raise InputError(
-                sources["meta"], f"{rows.sum()} {what.partition(',')[0]} ({first})", "the pickle's label table"
-            )
 
 
 def _ragged_blocks(

@@ -14,8 +14,8 @@ from avmc_core.metrics import METRICS
 
 
 def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """Paired differences (``contrasts.contrasts``), a panel a metric, a line a pair; hollow where the whole family's p value
-    is above 0.05. Right of zero is better: the axis of a metric where less is better is turned."""
+    """Paired differences (``contrasts.contrasts``), one panel per metric, one line per pair; hollow where the whole family's p
+    value is above 0.05. Right of zero is better: the axis of a metric where less is better is turned."""
     pairs = table[["first", "second"]].drop_duplicates()
     fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 0.8 + 0.3 * len(pairs)), sharey=True, squeeze=False)
     at = {pair: -i for i, pair in enumerate(pairs.itertuples(index=False, name=None))}
