@@ -148,8 +148,8 @@ Markdown(
     "The third piece tells what the original part of the mixed table is: its ratio is the "
     "one that the paper prints for the original CH-SIMS. The last one comes from a reader of "
     "the released pickle, who counted in 2023 how often the word beside a label contradicts "
-    f"it ([issue 5 of the authors' repository]({report['url']})). In exactly as many clips of "
-    "each split the two sets differ in sign. So the pickle had the words of the one set "
+    f"it ([issue 5 of the authors' repository]({report['url']})). In exactly as many clips "
+    "of each split the two sets differ in sign. So the pickle had the words of the one set "
     "beside the numbers of the other; the authors have corrected the words since."
 )
 
@@ -187,9 +187,9 @@ ratio, original = result["ratio_M"], result["ratio_original"]
 Markdown(
     f"There are **{ratio.found}** as many positive clips as negative ones by M. The paper "
     f"prints {ratio.printed} %: {ratio.verdict}. Table 1 as printed gives "
-    f"{result['ratio_printed'].found}, so that the paper's text and its own table differ, too, "
-    f"by little. For the original CH-SIMS it prints {original.printed} %, and its labels give "
-    f"{original.found}: {original.verdict}. That {result['negative_original'].printed} % of "
+    f"{result['ratio_printed'].found}, so that the paper's text and its own table differ, "
+    f"too, by little. For the original CH-SIMS it prints {original.printed} %, and its labels "
+    f"give {original.found}: {original.verdict}. That {result['negative_original'].printed} % of "
     "its clips are negative (Section 1) is true only when neutral clips count as negative: "
     f"{result['negative_original'].found}."
 )
