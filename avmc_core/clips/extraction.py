@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from avmc_core import schema
 from avmc_core.atomic import new_file, new_folder
-from avmc_core.clips import acoustic, clip_features, speaker, talknet, wav2vec
+from avmc_core.clips import acoustic, clip_features, wav2vec, who_speaks
 from avmc_core.clips.clip_features import DEFAULT, ExtractionSettings, Report
 from avmc_core.clips.media import VIDEO_SUFFIXES
 from avmc_core.codehash import code_hash
@@ -83,7 +83,7 @@ def extract(
     if (width := encoder[1].config.hidden_size) != schema.DIMS["text"]:
         raise InputError(bert, f"states of {width} columns", f"{schema.DIMS['text']}, as bert-base-chinese has")
     _claim(work)
-    detector = talknet.version(settings.talknet) if settings.talknet else speaker.NAME
+    detector = who_speaks.version(settings.speaker, settings.talknet)
     hearing = {wav2vec.NAME: wav2vec.version(settings.wav2vec, settings.wav2vec_layers)} if settings.wav2vec else {}
     if settings.wav2vec_layers:
         hearing["wav2vec_layers"] = wav2vec.layers(settings.wav2vec)
