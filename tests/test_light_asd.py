@@ -71,7 +71,7 @@ def test_damaged_weights_are_one_error(tmp_path, monkeypatch):
     (tmp_path / "resources").mkdir()
     (tmp_path / "resources" / light_asd.RESOURCE).write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     monkeypatch.setattr(light_asd, "files", lambda package: tmp_path)
-    with pytest.raises(InputError, match="43 bytes with digest .*install the package again"):
+    with pytest.raises(InputError, match=r"43 bytes with digest .*install the package again"):
         light_asd.load.__wrapped__()
 
 
