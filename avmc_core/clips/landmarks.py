@@ -86,7 +86,8 @@ class Landmarks:
 
     def tracks(self, clip: object, seen: list[list[Face]], size: tuple[int, int]) -> list[np.ndarray]:
         """Each face of a clip as (F, 177) float32 in OpenFace's columns and units, NaN where it was not found; the face
-        that was found most often first; what was a face in fewer than ``LEAST`` frames is none. ``size``: width and height of the picture."""
+        that was found most often first. What was a face in fewer than ``LEAST`` frames is none. ``size``: width and height
+        of the picture."""
         linked = link(seen)
         least = min(LEAST, max(map(len, linked), default=0))
         return [_columns(track, len(seen), size) for track in linked if len(track) >= least]
