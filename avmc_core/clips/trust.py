@@ -26,7 +26,8 @@ VARIES = {
 @cache
 def record() -> dict:
     """How the record was made and its rows."""
-    return json.loads(files("avmc_core").joinpath("resources", "face_agreement.json").read_text(encoding="utf-8"))
+    path = files("avmc_core").joinpath("resources", "face_agreement.json")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 @cache
