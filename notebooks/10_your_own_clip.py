@@ -108,8 +108,8 @@ Markdown(f"Everything below was computed on: **{artefacts.data_mark(data)}**.")
 
 # %% [markdown]
 # How often the right answer was given: the face that is heard, or nobody where none is. The drawn faces are those of the tests,
-# their voices made; the people do not speak and stand two by two under a made voice. The cost is the processor's time for the
-# features of one second of a clip, on one thread.
+# their voices made; the people do not speak and stand two by two under a made voice. The last columns are
+# seconds of one processor's time for one second of a clip: to find its faces, and for each way to choose one of two.
 
 # %% tags=["hide-input"]
 display(Table(measured.speakers(), "speakers"))

@@ -26,11 +26,12 @@ from made_speech import SENTENCES, espeak, speak  # noqa: E402
 from media_tools import two_talking  # noqa: E402
 
 from avmc_core.atomic import new_file  # noqa: E402
-from avmc_core.clips.clip_features import ExtractionSettings, extract_clip  # noqa: E402
+from avmc_core.clips import who_speaks  # noqa: E402
 from avmc_core.clips.landmarks import Landmarks  # noqa: E402
 from avmc_core.clips.media import FPS, read_clip  # noqa: E402
 
 MADE = ROOT / "avmc_core" / "resources" / "speakers.json"
+NUMBER = 6  # clips of a kind
 SIDE = 480  # pixels: width of each of two real pictures
 KINDS = ("one of two drawn faces speaks", "both drawn faces speak, one is heard", "neither drawn face speaks")
 REAL = "neither of two people speaks"
@@ -77,14 +78,22 @@ def side_by_side(folder: Path, clips: list[str], number: int) -> list[tuple[Path
     return made
 
 
-def said(path: Path, way: str) -> tuple[int, float]:
-    """The chosen face from the left (0: none, -1: several) and seconds of one processor's time per second of the clip."""
-    start = time.process_time()
-    features, report = extract_clip(path, Landmarks(), ExtractionSettings(speaker=way))
-    cost = (time.process_time() - start) / report.seconds
-    if features is None or report.chosen.startswith("none"):
-        return 0, cost
-    return (-1 if " and " in report.chosen else int(report.chosen[0])), cost
+def answer(choice: who_speaks.Choice) -> int:
+    """The chosen face from the left; 0: none; -1: now one, now another."""
+    return 0 if choice.chosen.startswith("none") else -1 if " and " in choice.chosen else int(choice.chosen[0])
+
+
+def asked(path: Path) -> dict[str, float]:
+    """Each way's answer, and seconds of one processor's time per second of the clip: for its faces, and for each way."""
+    visual, costs, start = Landmarks(), {}, time.process_time()
+    media = read_clip(path, visual.look)
+    tracks = visual.tracks(path, media.seen, (media.width, media.height))
+    costs["faces_seconds"] = (time.process_time() - start) / media.seconds
+    for way in who_speaks.WAYS:
+        start = time.process_time()
+        costs[way] = answer(who_speaks.choose(path, tracks, media.signal, way))
+        costs[f"{way}_seconds"] = (time.process_time() - start) / media.seconds
+    return costs
 
 
 if __name__ == "__main__":
@@ -92,14 +101,14 @@ if __name__ == "__main__":
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        cases = {kind: [drawn(folder / str(k), kind, n) for n in range(10)] for k, kind in enumerate(KINDS)}
-        cases[REAL] = side_by_side(folder, sys.argv[1:], 10)
+        cases = {kind: [drawn(folder / str(k), kind, n) for n in range(NUMBER)] for k, kind in enumerate(KINDS)}
+        cases[REAL] = side_by_side(folder, sys.argv[1:], NUMBER)
         for kind, clips in cases.items():
+            found = [(asked(path), heard) for path, heard in clips]
             row = {"clips": kind, "number": len(clips)}
-            for way in ("rule", "light-asd"):
-                answers = [(*said(path, way), heard) for path, heard in clips]
-                row[way] = sum(chosen == heard for chosen, _, heard in answers)
-                row[f"{way}_seconds"] = round(float(np.median([cost for _, cost, _ in answers])), 2)
+            row |= {way: sum(costs[way] == heard for costs, heard in found) for way in who_speaks.WAYS}
+            for name in ("faces_seconds", *(f"{way}_seconds" for way in who_speaks.WAYS)):
+                row[name] = round(float(np.median([costs[name] for costs, _ in found])), 2)
             rows.append(row)
             print(row, flush=True)
     voices = "espeak-ng" if espeak() else "made syllables"

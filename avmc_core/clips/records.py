@@ -27,9 +27,9 @@ def speakers() -> pd.DataFrame:
         cells = {"clips": row["clips"], "how many": row["number"]}
         for way, name in (("rule", "rule without weights"), ("light-asd", "Light-ASD")):
             cells[f"right: {name}"] = "—" if row.get(way) is None else str(row[way])
-        for way, name in (("rule", "rule"), ("light-asd", "Light-ASD")):
-            seconds = row.get(f"{way}_seconds")
-            cells[f"seconds per second of clip: {name}"] = "—" if seconds is None else f"{seconds:.2f}"
+        for part, name in (("faces", "faces"), ("rule", "rule"), ("light-asd", "Light-ASD")):
+            seconds = row.get(f"{part}_seconds")
+            cells[f"seconds: {name}"] = "—" if seconds is None else f"{seconds:.2f}"
         rows.append(cells)
     return pd.DataFrame(rows)
 
