@@ -33,19 +33,20 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, results, schema
-from avmc_core.batches import SplitData
+from avmc_core import artefacts, schema
+from avmc_core.analysis import results
+from avmc_core.data.batches import SplitData
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, model_figures
-from avmc_core.execution import sizes_of
-from avmc_core.experiments import experiment
-from avmc_core.grid import run_all, trained
 from avmc_core.metrics import METRICS
 from avmc_core.mixup import Draw
 from avmc_core.models.avmc_networks import build
+from avmc_core.models.registry import settings_of
 from avmc_core.paper import benchmark
 from avmc_core.publishing.tables import Estimate, Table, of_interval
-from avmc_core.registry import settings_of
+from avmc_core.runs.execution import sizes_of
+from avmc_core.runs.experiments import experiment
+from avmc_core.runs.grid import run_all, trained
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
@@ -58,8 +59,8 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 # ## One batch
 #
 # Eight training clips, as the model receives them. Text is the [CLS] state of a BERT that is never fine-tuned (D06); audio
-# and vision are sequences of frames, padded to the longest clip of the batch. The padding is never read; a test fills it with
-# rubbish and compares.
+# and vision are sequences of frames, padded to the longest clip of the batch. The padding is never read: a test
+# fills it with random values, and nothing may change.
 
 # %%
 settings = settings_of("AV-MC(Semi)", {"variant": "paper"})
@@ -102,7 +103,7 @@ figures.caption("none, curves of a formula", command, "Equation 2 does not say w
 
 # %% [markdown]
 # A mixture lies on the line between the acoustic representations of two clips. The model is asked for the sentiment of
-# this voice that nobody has, and its answer should be the same mixture of its two answers (Equations 11 to 13).
+# a blended voice that belongs to nobody, and its answer should be the same mixture of its two answers (Equations 11 to 13).
 
 # %% tags=["hide-input"]
 many = SplitData(data.split("train"), model.inputs).batch(
@@ -215,12 +216,12 @@ figures.caption(data, command, "not in the paper", records=records)
 
 # %% [markdown]
 # What does each head find in its own modality? Corr with the annotation of the text, the voice and the face, without the
-# clips whose unimodal labels are placeholders. The *epochs* are those until the loss on M was lowest: nothing else decides when
-# training stops.
+# clips whose unimodal labels are placeholders. The *epochs* are those until the validation loss was lowest: the weighted sum of
+# the losses of all four tasks (D11) decides when training stops.
 #
-# Nothing in the printed equations brings features to one scale, and the acoustic columns are hertz beside decibels and shares. The
-# released supervised network begins with batch normalisation, of averaged frames; its semi-supervised sister does not. A head that
-# says the same of every clip has no Corr.
+# The printed equations do not normalise features, and the acoustic columns mix hertz, decibels and shares. The released
+# supervised network begins with batch normalisation of averaged frames; the semi-supervised one does not. Correlation is
+# undefined for constant predictions.
 
 # %% tags=["hide-input"]
 heads = {}

@@ -33,13 +33,13 @@ from IPython.display import Markdown, display
 
 from avmc_core import artefacts
 from avmc_core.analysis import cases
-from avmc_core.analysis.answers import answers
 from avmc_core.analysis.estimate import Estimate
+from avmc_core.analysis.predicting import answers
 from avmc_core.data.store import open_store
 from avmc_core.drawing import case_figures, figures
-from avmc_core.grid import run_all
 from avmc_core.publishing.html_table import Table
-from avmc_core.selection import runs_of
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.selection import runs_of
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
@@ -66,7 +66,7 @@ first = next(iter(said))
 # ## One clip of each kind
 #
 # Black bars are the labels, points the mean prediction over seeds, lines the range over seeds. A kind that the test split does
-# not have is left out of the picture and says so in the table. In the simulated corpus a face and a voice express their label
+# not have appears only in the table, with zero clips. In the simulated corpus a face and a voice express their label
 # with noise, as in life, so a picture need not look like its label.
 
 # %% tags=["hide-input"]

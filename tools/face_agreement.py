@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from avmc_core.atomic import new_file
 from avmc_core.clips.action_units import action_units
 from avmc_core.clips.landmarks import poses
+from avmc_core.files.atomic import new_file
 from avmc_core.simulated.face import AUS
 
 MADE = Path(__file__).resolve().parents[1] / "avmc_core" / "resources" / "face_agreement.json"

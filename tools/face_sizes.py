@@ -14,10 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from avmc_core.atomic import new_file
 from avmc_core.clips.face_search import ALWAYS, Search, overlap, resized
 from avmc_core.clips.landmarks import Landmarks
 from avmc_core.clips.media import read_clip
+from avmc_core.files.atomic import new_file
 
 MADE = Path(__file__).resolve().parents[1] / "avmc_core" / "resources" / "face_sizes.json"
 PICTURES = ((1920, 1080), (1280, 720), (640, 360))

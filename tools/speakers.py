@@ -25,10 +25,10 @@ from made_clips import make_clip, write_pictures  # noqa: E402
 from made_speech import SENTENCES, espeak, speak  # noqa: E402
 from media_tools import two_talking  # noqa: E402
 
-from avmc_core.atomic import new_file  # noqa: E402
 from avmc_core.clips import who_speaks  # noqa: E402
 from avmc_core.clips.landmarks import Landmarks  # noqa: E402
 from avmc_core.clips.media import FPS, read_clip  # noqa: E402
+from avmc_core.files.atomic import new_file  # noqa: E402
 
 MADE = ROOT / "avmc_core" / "resources" / "speakers.json"
 NUMBER = 6  # clips of a kind

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import metrics, schema
+from avmc_core.analysis.results import stacked
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.splits import FOLDS, pooled_clips, resplit_rows
 from avmc_core.data.store import Store
-from avmc_core.protocol import FOLDS, pooled_clips, resplit_rows
-from avmc_core.results import stacked
-from avmc_core.runs import Record, Run
+from avmc_core.runs.store import Record, Run
 
 SLICES = {"seen": "source video in train", "new": "source video new"}
 
@@ -40,22 +40,6 @@ def new_and_placeholders(store: Store) -> str:
         f"{new.sum()} of {len(clips)} test clips, from {clips.loc[new, 'video_id'].nunique()} videos, have a source video that "
         f"is not in train; {copied} of them are placeholders."
     )
-
-
-def alike_within_videos(clips: pd.DataFrame) -> dict[str, float]:
-    """Intraclass correlation ICC(1) of each annotation by source video: the share of its variance that lies between videos; 0
-    where labels do not depend on the video, and a little below by chance."""
-    found = {}
-    for task in schema.TASKS:
-        groups = [group.to_numpy() for _, group in clips.groupby("video_id")[task]]
-        sizes = np.array([len(group) for group in groups])
-        n, k = sizes.sum(), len(sizes)
-        means = np.array([group.mean() for group in groups])
-        between = (sizes * (means - clips[task].mean()) ** 2).sum() / (k - 1)
-        within = sum(((group - group.mean()) ** 2).sum() for group in groups) / (n - k)
-        size = (n - (sizes**2).sum() / n) / (k - 1)
-        found[task] = float((between - within) / (between + (size - 1) * within))
-    return found
 
 
 def on_slices(records: Mapping[Run, Record], store: Store) -> dict[str, dict[str, dict[str, Interval]]]:

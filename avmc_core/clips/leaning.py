@@ -8,7 +8,7 @@ import numpy as np
 
 from avmc_core.clips import trust
 from avmc_core.clips.prediction import Account, Clip, explain
-from avmc_core.packages import Package
+from avmc_core.runs.packages import Package
 
 MUCH = 0.1  # half a label level: a change of M from which on it is said
 

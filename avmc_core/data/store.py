@@ -20,8 +20,8 @@ import pandas as pd
 
 from avmc_core import schema, settings
 from avmc_core.data.ragged import Ragged, joined
-from avmc_core.data.tensors import map_tensors
 from avmc_core.errors import InputError
+from avmc_core.files.tensors import map_tensors
 
 __all__ = ["CLIP_COLUMNS", "SCHEMA_VERSION", "Ragged", "Split", "Store", "content_digest", "open_store", "verify_store"]
 
@@ -114,6 +114,9 @@ def open_store(path: str | Path) -> Store:
     checks every byte of the features too.
     """
     path = Path(path)
+    if not (path / MANIFEST).exists():
+        found = f"a folder without {MANIFEST}" if path.is_dir() else "a file" if path.exists() else "no such folder"
+        raise InputError(path, found, "a feature store, as `avmc data import` and `avmc extract` make them")
     manifest = _read_manifest(path / MANIFEST)
     try:
         _check_files(path, manifest)

@@ -1,0 +1,91 @@
+"""``avmc data``: import, export, check and audit; the simulated corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group("data")
+def main() -> None:
+    """Import, export, check and audit data; make the simulated corpus."""
+
+
+@main.command("import")
+@click.option("--supervised", required=True, type=click.Path(), help="ch-simsv2s.pkl")
+@click.option("--unsupervised", type=click.Path(), help="ch-simsv2u.pkl")
+@click.option("--meta", type=click.Path(), help="meta.csv, to be compared with the pickle")
+@click.argument("store", type=click.Path())
+def import_(supervised: str, unsupervised: str | None, meta: str | None, store: str) -> None:
+    """Convert the released pickles once into the feature store STORE. Nothing in them is executed."""
+    from avmc_core.data.importing import import_released
+
+    made = import_released(store, supervised, unsupervised, meta)
+    rows = ", ".join(f"{name} {count}" for name, count in made.manifest["splits"].items())
+    click.echo(f"{made.path}: {rows}; digest {made.digest[:12]}")
+    if layout := made.manifest["source"].get("layout"):
+        click.echo(f"taken for: {layout}")
+    if "label_set" in made.manifest:
+        click.echo(f"labels: {made.manifest['label_set']}")
+    for repair in made.manifest["repairs"]:
+        click.echo(f"repaired: {repair['what']} ({repair['count']})")
+
+
+@main.command()
+@click.argument("store", type=click.Path())
+@click.argument("folder", type=click.Path())
+def export(store: str, folder: str) -> None:
+    """Write STORE as pickles of the released schema, with the split train_mix and the key mask that other code expects."""
+    from avmc_core.data.exporting import export_released
+    from avmc_core.data.store import open_store
+
+    for path in export_released(open_store(store), folder):
+        click.echo(path)
+
+
+@main.command()
+@click.argument("source", type=click.Path())
+def audit(source: str) -> None:
+    """Say what is in SOURCE (a store, or a meta.csv) and where it disagrees with the paper."""
+    from avmc_core.data.released import read_meta
+    from avmc_core.data.store import open_store
+    from avmc_core.paper.audit import audit, render
+
+    if not Path(source).is_file():
+        click.echo(render(audit(open_store(source))))
+        return
+    table = read_meta(source)  # says what a file is that is no table
+    click.echo(render(audit(table)))
+    for repair in table.attrs["repairs"]:
+        click.echo(f"repaired: {repair['what']} ({repair['count']})")
+
+
+@main.command()
+@click.argument("store", type=click.Path())
+def verify(store: str) -> None:
+    """Read every file of STORE and compare it with the manifest's SHA-256."""
+    from avmc_core.data.store import verify_store
+
+    verify_store(store)
+    click.echo(f"{store}: every file is as imported")
+
+
+@main.command()
+@click.argument("store", type=click.Path())
+@click.option("--size", default="ci", show_default=True, type=click.Choice(["tiny", "ci", "large", "full"]))
+@click.option("--seed", type=click.IntRange(0), help="Instead of the simulated corpus's own.")
+@click.option("--train", type=click.IntRange(2), help="Training clips, instead of those of the size.")
+@click.option("--unlabelled", type=click.IntRange(1), help="Unlabelled clips, instead of those of the size.")
+@click.option("--shorter", type=click.IntRange(1), help="Divides the real sequence lengths by this.")
+def corpus(store: str, **changes: str | int | None) -> None:
+    """Generate the simulated corpus into STORE: the released schema and real label statistics, no real clip.
+
+    ``ci`` is what the book's small pages use; ``large`` has as many labelled clips as the real data, at an eighth of their
+    lengths; ``full`` has the real lengths too.
+    """
+    from avmc_core.simulated.corpus import build_corpus
+    from avmc_core.simulated.settings import CorpusSettings
+
+    made = build_corpus(store, CorpusSettings(**{name: value for name, value in changes.items() if value is not None}))
+    click.echo(f"{made.path}: simulated corpus, digest {made.digest[:12]}")

@@ -1,0 +1,102 @@
+"""Files and folders that appear complete or not at all: written under a hidden name beside their place, then renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from avmc_core.errors import InputError
+
+
+@contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary path to write to; replaces ``path`` with it when the block ends without an exception."""
+    path = Path(path)
+    with _temporary_sibling(path) as temporary:
+        yield temporary
+        sync(temporary)
+        os.replace(temporary, path)
+        sync(path.parent)
+
+
+@contextmanager
+def new_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
+    """Yields a temporary folder to fill; renames it to ``path`` when the block ends without an exception.
+
+    With ``replace`` whatever is at ``path`` is replaced; the caller vouches for it. Otherwise raises InputError when ``path``
+    exists already.
+    """
+    path = Path(path)
+    if os.path.lexists(path) and not replace:
+        raise InputError(path, "something already there", "a path that does not exist yet")
+    with _temporary_sibling(path) as temporary:
+        temporary.mkdir()
+        yield temporary
+        sync(temporary)
+        if replace and os.path.lexists(path):
+            with _temporary_sibling(path) as old:
+                os.rename(path, old)
+                os.rename(temporary, path)
+                _remove(old)
+        else:
+            os.rename(temporary, path)
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Has the content of a file, or the names in a folder, reach the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _temporary_sibling(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(path)
+    temporary = path.with_name(f"{_prefix(path)}{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        yield temporary
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name}.partial-{socket.gethostname()}-"  # the host: a process id says nothing about another machine
+
+
+def _remove_stale(path: Path) -> None:
+    """Removes what processes of this machine that are no longer alive left when they were killed."""
+    for left in path.parent.glob(f"{_glob_literal(_prefix(path))}*"):
+        pid = left.name.removeprefix(_prefix(path)).partition("-")[0]
+        if pid.isdigit() and not _alive(int(pid)):
+            _remove(left)
+
+
+def _glob_literal(text: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
