@@ -34,11 +34,11 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts
-from avmc_core.analysis import text_only
+from avmc_core.analysis import cues, text_only
 from avmc_core.data import label_sets
 from avmc_core.data.released import read_meta
 from avmc_core.data.store import open_store
-from avmc_core.drawing import figures
+from avmc_core.drawing import cue_figures, figures
 from avmc_core.metrics import METRICS
 from avmc_core.paper import digits, label_summary, which_labels
 from avmc_core.paper.audit import audit, deciding, label_table
@@ -265,6 +265,34 @@ reliance["in %"] = 100 * reliance["T of another sign than M"] / reliance["clips"
 decimals = {"in %": 1, **dict.fromkeys(reliance.columns[3:5], 3)}
 display(Table(reliance, "reliance-on-text", decimals=decimals))
 figures.caption(labels, command, f"Section 3.1: {result['text_reliance'].verdict}")
+
+# %% [markdown]
+# ## How much does each annotation explain?
+#
+# The question of the book's title, asked of the labels. M is regressed on the annotations of one modality, of two, and of all
+# three; R² is the share of its variance that they explain. On the right, what each adds to the other two. No model takes part,
+# and the annotators of T, A and V were given that modality alone. Intervals resample source videos.
+
+# %% tags=["hide-input"]
+explained = cues.recorded()
+display(figures.mark(cue_figures.explained(explained), "real label table"))
+display(
+    figures.caption(
+        "real label table", "python tools/record_cues.py meta.csv", "not in the paper"
+    )
+)
+alone, added = (
+    {task: explained["new"]["all"]["r2"][name.format(task)][0] for task in cues.MODALITIES}
+    for name in ("{}", "+{}")
+)
+both = explained["new"]["all"]["r2"]["AV"][0]
+Markdown(
+    f"On the new clips the voice explains {alone['A']:.0%}, the face {alone['V']:.0%}, the words "
+    f"{alone['T']:.0%}; voice and face together {both:.0%}. The words add {added['T']:.1%} to "
+    f"them, the voice {added['A']:.1%} to words and face, the face {added['V']:.1%} to words and "
+    "voice. On the original clips the words add "
+    f"{explained['original']['all']['r2']['+T'][0]:.1%}."
+)
 
 # %% [markdown]
 # ## Source videos
