@@ -188,9 +188,10 @@ Markdown(
     f"There are **{ratio.found}** as many positive clips as negative ones by M. The paper "
     f"prints {ratio.printed} %: {ratio.verdict}. Table 1 as printed gives "
     f"{result['ratio_printed'].found}, so that the paper's text and its own table differ, "
-    f"too, by little. For the original CH-SIMS it prints {original.printed} %, and its labels "
-    f"give {original.found}: {original.verdict}. That {result['negative_original'].printed} % of "
-    "its clips are negative (Section 1) is true only when neutral clips count as negative: "
+    f"too, by little. For the original CH-SIMS it prints {original.printed} %, and its "
+    f"labels give {original.found}: {original.verdict}. "
+    f"That {result['negative_original'].printed} % of its clips are negative (Section 1) is "
+    "true only when neutral clips count as negative: "
     f"{result['negative_original'].found}."
 )
 
