@@ -288,10 +288,10 @@ alone, added = (
 )
 both = explained["new"]["all"]["r2"]["AV"][0]
 Markdown(
-    f"On the new clips the voice explains {alone['A']:.0%}, the face {alone['V']:.0%}, the words "
-    f"{alone['T']:.0%}; voice and face together {both:.0%}. The words add {added['T']:.1%} to "
-    f"them, the voice {added['A']:.1%} to words and face, the face {added['V']:.1%} to words and "
-    "voice. On the original clips the words add "
+    f"On the new clips the voice explains {alone['A']:.0%}, the face {alone['V']:.0%}, the "
+    f"words {alone['T']:.0%}; voice and face together {both:.0%}. To these the words add "
+    f"{added['T']:.1%}; the voice adds {added['A']:.1%} to words and face, and the face adds "
+    f"{added['V']:.1%} to words and voice. On the original clips the words add "
     f"{explained['original']['all']['r2']['+T'][0]:.1%}."
 )
 
