@@ -191,9 +191,9 @@ artefacts.save(
     artefacts.provenance(data, validation_command, records),
 )
 Markdown(
-    "**In one sentence:** our trainer follows the public code's as closely as rounding allows "
-    f"in {held} of {len(trainings)} recorded trainings; shuffled batches make the lowest "
-    f"validation loss look better in {len(lower)} of {len(pairs)} models, and of what that is "
-    "worth on the test split: "
+    "**In one sentence:** our trainer follows the public code's as closely as rounding "
+    f"allows in {held} of {len(trainings)} recorded trainings; shuffled batches make the lowest "
+    f"validation loss look better in {len(lower)} of {len(pairs)} models, and of what that "
+    "is worth on the test split: "
     f"{tally(family)}"
 )
