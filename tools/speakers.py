@@ -32,7 +32,7 @@ from avmc_core.clips.media import FPS, read_clip  # noqa: E402
 from avmc_core.files.atomic import new_file  # noqa: E402
 
 MADE = ROOT / "avmc_core" / "resources" / "speakers.json"
-NUMBER = 10  # clips of a kind
+NUMBER = 5  # clips of a kind
 SIDE = 480  # pixels: width of each of two real pictures
 KINDS = ("one of two drawn faces speaks", "both drawn faces speak, one is heard", "neither drawn face speaks")
 REAL = "neither of two people speaks"
