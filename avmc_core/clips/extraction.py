@@ -25,7 +25,7 @@ from avmc_core.clips import acoustic, clip_features, wav2vec, who_speaks
 from avmc_core.clips.clip_features import DEFAULT, ExtractionSettings, Report
 from avmc_core.clips.media import VIDEO_SUFFIXES
 from avmc_core.codehash import code_hash
-from avmc_core.data.label_table import read_meta
+from avmc_core.data.label_table import read_meta, with_zeros
 from avmc_core.data.released import ID_SEPARATOR
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_extra, write_index, write_split
@@ -110,12 +110,12 @@ def extract(
         source = {
             "clips": len(table),
             "outcomes": {str(name): int(count) for name, count in table["outcome"].value_counts().items()},
-            "text": f"last hidden states of {Path(bert).name}",
+            "text": f"last hidden states of {names.shown(Path(bert).name)}",
             "audio": acoustic.version(),
             "vision": f"{visual.name}; {clip_features.SCALING}",
             "speaker": detector if (kept["faces"] > 1).any() else "one face in every clip",
             "approximation": visual.approximation,
-            "settings": as_dict(settings) | {name: Path(getattr(settings, name)).name for name in PATHS},
+            "settings": as_dict(settings) | {name: names.shown(Path(getattr(settings, name)).name) for name in PATHS},
             **hearing,
         }
         _write(folder, kept, encoder, settings, source, decided)
@@ -150,7 +150,8 @@ def _remove(work: Path) -> None:
 def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
     """One row a clip: video_id, clip_id, text, M, T, A, V, annotation, split, id, path. Raises InputError."""
     if clips.is_dir():
-        table = read_meta(clips / "meta.csv")
+        there = [(names.shown(path.parent.name), path.stem) for path in clips.glob("*/*")]
+        table = with_zeros(read_meta(clips / "meta.csv"), there)
         folders = [names.entry(clips, row.video_id) or clips / row.video_id for row in table.itertuples()]
         table["path"] = [_find(folder, name) for folder, name in zip(folders, table["clip_id"], strict=True)]
     elif clips.is_file():

@@ -212,6 +212,15 @@ def test_the_encoding_of_the_table_is_said_in_the_store(clips, tmp_path):
     assert made.split("test").clips["text"].tolist() == ["我覺得這部電影真的很好看"]
 
 
+def test_zeros_that_a_spreadsheet_took_from_clip_ids_are_restored_from_the_files(clips, tmp_path):
+    for number in range(len(SPLITS)):
+        (clips / "v" / f"{number}.mp4").rename(clips / "v" / f"000{number}.mp4")
+    made = run(clips, tmp_path / "store").store
+    assert made.split("test").clips["id"].tolist() == ["v$_$0002"]
+    lost = {"what": "ids of meta.csv whose lost leading zeros were restored", "count": len(SPLITS)}
+    assert lost in made.manifest["repairs"]
+
+
 def test_a_folder_named_in_gbk_is_found(clips, tmp_path):
     """As an archive made on Windows leaves it. A single clip of such a name becomes an id that can be written."""
     os.rename(clips / "v", os.path.join(os.fsencode(clips), "视频".encode("gbk")))
