@@ -26,12 +26,13 @@ from made_speech import SENTENCES, espeak, speak  # noqa: E402
 from media_tools import two_talking  # noqa: E402
 
 from avmc_core.clips import who_speaks  # noqa: E402
+from avmc_core.clips.clip_features import MISSING  # noqa: E402
 from avmc_core.clips.landmarks import Landmarks  # noqa: E402
 from avmc_core.clips.media import FPS, read_clip  # noqa: E402
 from avmc_core.files.atomic import new_file  # noqa: E402
 
 MADE = ROOT / "avmc_core" / "resources" / "speakers.json"
-NUMBER = 6  # clips of a kind
+NUMBER = 5  # clips of a kind
 SIDE = 480  # pixels: width of each of two real pictures
 KINDS = ("one of two drawn faces speaks", "both drawn faces speak, one is heard", "neither drawn face speaks")
 REAL = "neither of two people speaks"
@@ -79,8 +80,10 @@ def side_by_side(folder: Path, clips: list[str], number: int) -> list[tuple[Path
 
 
 def answer(choice: who_speaks.Choice) -> int:
-    """The chosen face from the left; 0: none; -1: now one, now another."""
-    return 0 if choice.chosen.startswith("none") else -1 if " and " in choice.chosen else int(choice.chosen[0])
+    """The chosen face from the left; 0: none, or so seldom that the clip would be discarded; -1: now one, now another."""
+    if (choice.faces < 0).mean() > MISSING:
+        return 0
+    return -1 if " and " in choice.chosen else int(choice.chosen[0])
 
 
 def asked(path: Path) -> dict[str, float]:

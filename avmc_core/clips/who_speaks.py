@@ -2,7 +2,8 @@
 
 The two networks give each face a score in each frame, so that the speaker may change. With TalkNet frames in which no face
 reaches zero are left out, as in the paper (Section 3.1). With Light-ASD, which is the default, the speaker remains the speaker
-in pauses of up to a second, and of several that speak the one is taken that does over a second.
+in pauses of up to a second where the speech about them is as long, and of several that speak the one with the highest mean
+score over a second is taken.
 """
 
 from __future__ import annotations
@@ -79,16 +80,19 @@ def choose(
 
 
 def through_pauses(faces: np.ndarray) -> np.ndarray:
-    """(F,) speaking faces, where frames without one (-1) take that of the nearest frame within ``PAUSE`` frames; of two
-    equally near the earlier."""
-    spoken = np.flatnonzero(faces >= 0)
-    if not len(spoken):
-        return faces
+    """(F,) speaking faces, where frames without one (-1) take that of the nearest stretch of speech, of two equally near the
+    earlier. A stretch reaches ``PAUSE`` frames before and after it, and no farther than it is long: a few frames are no speech.
+    """
+    starts = np.flatnonzero(np.diff(faces, prepend=-1) * (faces >= 0))
     frames = np.arange(len(faces))
-    after = np.searchsorted(spoken, frames).clip(0, len(spoken) - 1)
-    before = (after - (spoken[after] > frames)).clip(0)
-    nearest = np.where(np.abs(spoken[after] - frames) < np.abs(frames - spoken[before]), spoken[after], spoken[before])
-    return np.where(np.abs(nearest - frames) <= PAUSE, faces[nearest], -1)
+    nearest, filled = np.full(len(faces), PAUSE + 1), faces.copy()
+    for start in starts:
+        other = np.flatnonzero(faces[start:] != faces[start])
+        stop = start + (int(other[0]) if len(other) else len(faces) - start)
+        away = np.maximum(np.maximum(start - frames, frames - stop + 1), 0)
+        taken = (faces < 0) & (away < nearest) & (away <= min(PAUSE, stop - start))
+        filled[taken], nearest[taken] = faces[start], away[taken]
+    return filled
 
 
 def _doubt(scores: np.ndarray) -> str:

@@ -76,13 +76,16 @@ def test_damaged_weights_are_one_error(tmp_path, monkeypatch):
 
 
 def test_the_speaker_stays_through_pauses_of_a_second():
-    faces = np.full(200, -1)
-    faces[30:40] = 1
-    faces[60:70] = 0  # a pause of 20 frames, shared between its two ends
-    faces[150:160] = 1  # one of 80, of which a second at either end is theirs
-    expected = np.full(200, -1)
-    expected[5:50], expected[50:95], expected[125:185] = 1, 0, 1
+    faces = np.full(300, -1)
+    faces[30:60] = 1
+    faces[80:110] = 0  # a pause of 20 frames, shared between its two ends
+    faces[200:230] = 1  # one of 90, of which a second at either end is theirs
+    faces[280:284] = 0  # too short to reach farther than it is long
+    expected = np.full(300, -1)
+    expected[5:70], expected[70:135], expected[175:255], expected[276:288] = 1, 0, 1, 0
     np.testing.assert_array_equal(who_speaks.through_pauses(faces), expected)
+    turns = np.array([-1, 1, 1, 0, 0, -1, -1, -1])
+    np.testing.assert_array_equal(who_speaks.through_pauses(turns), [1, 1, 1, 0, 0, 0, 0, -1])
     nobody = np.full(10, -1)
     np.testing.assert_array_equal(who_speaks.through_pauses(nobody), nobody)
 
