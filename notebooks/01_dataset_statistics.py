@@ -34,11 +34,11 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts
-from avmc_core.analysis import text_only
+from avmc_core.analysis import cues, text_only
 from avmc_core.data import label_sets
 from avmc_core.data.released import read_meta
 from avmc_core.data.store import open_store
-from avmc_core.drawing import figures
+from avmc_core.drawing import cue_figures, figures
 from avmc_core.metrics import METRICS
 from avmc_core.paper import digits, label_summary, which_labels
 from avmc_core.paper.audit import audit, deciding, label_table
@@ -109,14 +109,14 @@ display(
 answer = label_sets.recorded()["reports"]["training_clips"]
 Markdown(
     f"The text speaks of {result['rows_total'].printed} supervised clips, Table 1 adds up to "
-    f"{result['rows_total'].found}. Asked about it, an author of the paper answered that there "
-    f"should be {answer['clips']} training clips, one fewer than in Table 1 "
+    f"{result['rows_total'].found}. Asked about it, an author of the paper answered that "
+    f"there should be {answer['clips']} training clips, one fewer than in Table 1 "
     f"([issue 4 of the authors' repository]({answer['url']})); both label tables have "
-    f"{counts['rows']['train']}. No cut of the levels gives the test row of Table 1, and yet it "
-    f"is no misprint: it has {digits.clips('Acc2_weak')} clips that Acc2_weak counts, and that "
-    "many the scores that the paper prints were computed over, by their digits "
-    f"([](03_benchmark.ipynb)). The labels here have {digits.weak_clips('relabelled')}: the paper "
-    "was written with a few test labels other than those that were released."
+    f"{counts['rows']['train']}. No cut of the levels gives the test row of Table 1, and yet "
+    f"it is no misprint: it has {digits.clips('Acc2_weak')} clips that Acc2_weak counts, and "
+    "that many the scores that the paper prints were computed over, by their digits "
+    f"([](03_benchmark.ipynb)). The labels here have {digits.weak_clips('relabelled')}: the "
+    "paper was written with a few test labels other than those that were released."
 )
 
 # %% [markdown]
@@ -145,12 +145,12 @@ display(Table(which_labels.evidence(), "evidence"))
 display(figures.caption(None, command, "Table 1 and Section 3.2, and what others reported"))
 report = label_sets.recorded()["reports"]["annotations"]
 Markdown(
-    "The third piece tells what the original part of the mixed table is: its ratio is the one that "
-    "the paper prints for the original CH-SIMS. The last one comes from a reader of the released "
-    f"pickle, who counted in 2023 how often the word beside a label contradicts it "
-    f"([issue 5 of the authors' repository]({report['url']})). In exactly as many clips of each "
-    "split the two sets differ in sign. So the pickle had the words of the one set beside the "
-    "numbers of the other; the authors have corrected the words since."
+    "The third piece tells what the original part of the mixed table is: its ratio is the "
+    "one that the paper prints for the original CH-SIMS. The last one comes from a reader of "
+    "the released pickle, who counted in 2023 how often the word beside a label contradicts "
+    f"it ([issue 5 of the authors' repository]({report['url']})). In exactly as many clips "
+    "of each split the two sets differ in sign. So the pickle had the words of the one set "
+    "beside the numbers of the other; the authors have corrected the words since."
 )
 
 # %% [markdown]
@@ -185,12 +185,13 @@ display(Table(signs.rename_axis("annotation").reset_index(), "signs"))
 display(figures.caption(labels, command, "Section 3.2"))
 ratio, original = result["ratio_M"], result["ratio_original"]
 Markdown(
-    f"Of positive clips there are **{ratio.found}** as many as negative ones by M. The paper "
+    f"There are **{ratio.found}** as many positive clips as negative ones by M. The paper "
     f"prints {ratio.printed} %: {ratio.verdict}. Table 1 as printed gives "
-    f"{result['ratio_printed'].found}, so that the paper's text and its own table differ as "
-    f"well, by little. For the original CH-SIMS it prints {original.printed} %, and its labels "
-    f"give {original.found}: {original.verdict}. That {result['negative_original'].printed} % of "
-    "its clips are negative (Section 1) is true only when neutral clips count as negative: "
+    f"{result['ratio_printed'].found}, so that the paper's text and its own table differ, "
+    f"too, by little. For the original CH-SIMS it prints {original.printed} %, and its "
+    f"labels give {original.found}: {original.verdict}. "
+    f"That {result['negative_original'].printed} % of its clips are negative (Section 1) is "
+    "true only when neutral clips count as negative: "
     f"{result['negative_original'].found}."
 )
 
@@ -265,6 +266,34 @@ reliance["in %"] = 100 * reliance["T of another sign than M"] / reliance["clips"
 decimals = {"in %": 1, **dict.fromkeys(reliance.columns[3:5], 3)}
 display(Table(reliance, "reliance-on-text", decimals=decimals))
 figures.caption(labels, command, f"Section 3.1: {result['text_reliance'].verdict}")
+
+# %% [markdown]
+# ## How much does each annotation explain?
+#
+# The question of the book's title, asked of the labels. M is regressed on the annotations of one modality, of two, and of all
+# three; R² is the share of its variance that they explain. On the right, what each adds to the other two. No model takes part,
+# and the annotators of T, A and V were given that modality alone. Intervals resample source videos.
+
+# %% tags=["hide-input"]
+explained = cues.recorded()
+display(figures.mark(cue_figures.explained(explained), "real label table"))
+display(
+    figures.caption(
+        "real label table", "python tools/record_cues.py meta.csv", "not in the paper"
+    )
+)
+alone, added = (
+    {task: explained["new"]["all"]["r2"][name.format(task)][0] for task in cues.MODALITIES}
+    for name in ("{}", "+{}")
+)
+both = explained["new"]["all"]["r2"]["AV"][0]
+Markdown(
+    f"On the new clips the voice explains {alone['A']:.0%}, the face {alone['V']:.0%}, the "
+    f"words {alone['T']:.0%}; voice and face together {both:.0%}. To these the words add "
+    f"{added['T']:.1%}; the voice adds {added['A']:.1%} to words and face, and the face adds "
+    f"{added['V']:.1%} to words and voice. On the original clips the words add "
+    f"{explained['original']['all']['r2']['+T'][0]:.1%}."
+)
 
 # %% [markdown]
 # ## Source videos

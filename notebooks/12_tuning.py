@@ -124,7 +124,8 @@ Markdown(
     f"The search has {trials} trials; the public code draws {published_trials}. The best on "
     "test differs from the best on validation only where the two splits order the trials "
     f"differently at the top: of {trials} trials, two unrelated rankings agree on the best "
-    f"one time in {trials}. One search gives no interval; what it would gain on average is in "
+    f"one time in {trials}. One search gives no interval; what it would gain on average is "
+    "in "
     "the figure above."
 )
 

@@ -93,7 +93,8 @@ versions = ", ".join(
 )
 display(
     Markdown(
-        '<small class="avmc-caption">Largest absolute differences between our training and the '
+        '<small class="avmc-caption">Largest absolute differences between our training and '
+        "the "
         f"public code's ({versions}). {artefacts.statement(lockstep['provenance'])}</small>"
     )
 )
@@ -111,7 +112,8 @@ Markdown(
     f"{kept} of {len(trainings)} trainings. That such a test can fail was tried with "
     f"{tried} wrong settings, one at a time: a learning rate or a task's weight that is 2 % "
     "too high, no weight decay, no accumulation, no clipping. In "
-    f"{alike} of {tried} cases the wrong setting moved our predictions as far as it moved the "
+    f"{alike} of {tried} cases the wrong setting moved our predictions as far as it moved "
+    "the "
     "public code's, to the two digits that are recorded."
 )
 
@@ -189,8 +191,9 @@ artefacts.save(
     artefacts.provenance(data, validation_command, records),
 )
 Markdown(
-    f"**In one sentence:** our trainer follows the public code's as closely as rounding allows in "
-    f"{held} of {len(trainings)} recorded trainings; shuffled batches make the lowest validation loss look "
-    f"better in {len(lower)} of {len(pairs)} models, and of what that is worth on the test split: "
+    "**In one sentence:** our trainer follows the public code's as closely as rounding "
+    f"allows in {held} of {len(trainings)} recorded trainings; shuffled batches make the lowest "
+    f"validation loss look better in {len(lower)} of {len(pairs)} models, and of what that "
+    "is worth on the test split: "
     f"{tally(family)}"
 )

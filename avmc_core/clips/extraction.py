@@ -21,7 +21,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core import schema
-from avmc_core.clips import acoustic, clip_features, speaker, talknet, wav2vec
+from avmc_core.clips import acoustic, clip_features, wav2vec, who_speaks
 from avmc_core.clips.clip_features import DEFAULT, ExtractionSettings, Report
 from avmc_core.clips.media import VIDEO_SUFFIXES
 from avmc_core.codehash import code_hash
@@ -90,7 +90,7 @@ def extract(
     cut = tokens > (cap := schema.STEPS["text"])
     decided = [*decided, {"what": f"transcripts cut at {cap} tokens", "count": int(cut.sum())}]
     _claim(work)
-    detector = talknet.version(settings.talknet) if settings.talknet else speaker.NAME
+    detector = who_speaks.version(settings.speaker, settings.talknet)
     hearing = {wav2vec.NAME: wav2vec.version(settings.wav2vec, settings.wav2vec_layers)} if settings.wav2vec else {}
     if settings.wav2vec_layers:
         hearing["wav2vec_layers"] = wav2vec.layers(settings.wav2vec)

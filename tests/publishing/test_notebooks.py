@@ -178,7 +178,7 @@ def test_key_follows_code_data_content_and_environment(folder, tmp_path, monkeyp
         file.write("# changed\n")
     changed = notebook_key(source, {"meta": str(table)})
     assert changed != key
-    monkeypatch.setenv("AVMC_PROFILE", "full")
+    monkeypatch.setenv("AVMC_BERT", "elsewhere")
     assert notebook_key(source, {"meta": str(table)}) != changed
 
 
