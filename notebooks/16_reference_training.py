@@ -193,7 +193,7 @@ artefacts.save(
 Markdown(
     "**In one sentence:** our trainer follows the public code's as closely as rounding "
     f"allows in {held} of {len(trainings)} recorded trainings; shuffled batches make the "
-    f"lowest validation loss look better in {len(lower)} of {len(pairs)} models. Of what that "
-    "is worth on the test split: "
+    f"lowest validation loss look better in {len(lower)} of {len(pairs)} models. Of what "
+    "that is worth on the test split: "
     f"{tally(family)}"
 )
