@@ -13,7 +13,8 @@ from avmc_core.analysis.statistics import Interval, bootstrap
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
-from avmc_core.simulated.corpus import CorpusSettings, simulate
+from avmc_core.simulated.clips import simulate
+from avmc_core.simulated.settings import generator_of
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ def choose(split: Split, seed: int = 0, kinds: tuple[Kind, ...] = KINDS) -> list
 
 def glosses(store: Store) -> dict[str, str]:
     """English glosses of the sentences by clip id: those of the generator for a simulated corpus, none for other stores."""
-    made = store.manifest.get("generator", {})
-    if not store.simulated or set(made) != {"size", "seed"}:
+    made = generator_of(store.manifest)
+    if made is None:
         return {}
-    tables = simulate(CorpusSettings(**made))
+    tables = simulate(made)
     return {row.id: row.gloss for table in tables.values() for row in table.itertuples()}
 
 

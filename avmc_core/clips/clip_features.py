@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from avmc_core.clips import acoustic, speaker, talknet, wav2vec
+from avmc_core.clips import acoustic, light_asd, talknet, wav2vec, who_speaks
 from avmc_core.clips.landmarks import Landmarks
 from avmc_core.clips.media import extra, read_clip
 from avmc_core.clips.openface import OpenFace
@@ -31,7 +31,8 @@ class ExtractionSettings:
     visual: str = "landmarks"  # the approximation, or "openface"
     openface: str = ""  # OpenFace's program, or a folder with its CSV files
     threshold: float = 0.0  # of the landmark backend's detector: lower finds more faces, and more that are none
-    talknet: str = ""  # a file with TalkNet's weights, which then chooses among several faces; "" for the fallback
+    speaker: str = "light-asd"  # what chooses among several faces, or "rule": no network
+    talknet: str = ""  # a file with TalkNet's weights, which then choose instead
     wav2vec: str = ""  # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
     wav2vec_layers: bool = False  # the states of every layer, not their mean
 
@@ -61,6 +62,7 @@ class Report:
     audio_steps: int = 0
     vision_steps: int = 0
     speaker: str = ""  # how the speaker was chosen
+    chosen: str = ""  # which face it is
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,7 @@ def backend(settings: ExtractionSettings) -> Visual:
     """The visual backend. Raises InputError for an unknown name, a missing program, weights or package."""
     for package in ("av", "opensmile"):
         extra(package)
-    if settings.talknet:
-        extra("cv2")
-        talknet.load(settings.talknet)
+    who_speaks.check(settings.speaker, settings.talknet)
     if settings.wav2vec:
         wav2vec.load(settings.wav2vec)
     if settings.visual == "openface":
@@ -122,16 +122,21 @@ def extract_clip(
     tracks = [track for track in tracks if np.isfinite(track).any()]
     if not tracks:
         return None, Report("discarded", "no face found", media.seconds, frames)
-    faces, how = _who_speaks(path, tracks, media.signal, settings.talknet)
+    choice = who_speaks.choose(path, tracks, media.signal, settings.speaker, settings.talknet)
+    faces = choice.faces
     spoken = np.stack(tracks)[faces, np.arange(frames)]  # (F, 177)
     kept = np.flatnonzero((faces >= 0) & np.isfinite(spoken).all(axis=1))
     missing = 1 - len(kept) / frames
-    facts = {"seconds": media.seconds, "frames": frames, "faces": len(tracks), "missing": missing, "speaker": how}
+    facts = {"seconds": media.seconds, "frames": frames, "faces": len(tracks), "missing": missing}
+    facts |= {"speaker": choice.how, "chosen": choice.chosen}
     if missing > MISSING:
         reason = f"{missing:.0%} of the frames without the speaker's face, more than {MISSING:.0%}"
+        if (faces < 0).all():
+            reason += f": none of the {len(tracks)} faces speaks (speaker 'rule' takes one all the same)"
         return None, Report("discarded", reason, **facts)
-    what = "a speaker" if how == talknet.NAME else "a face"
+    what = "a speaker" if choice.how in (talknet.NAME, light_asd.NAME) else "a face"
     notes = [f"{frames - len(kept)} frames without {what} left out"] if missing else []
+    notes += [choice.doubt] if choice.doubt else []
     vision = scaled(spoken[kept], media.width, media.height)
     for name, steps in (("audio", audio), ("vision", vision)):
         if len(steps) > STEPS[name]:
@@ -145,14 +150,6 @@ def extract_clip(
     )
     steps = {"audio_steps": len(features.audio), "vision_steps": len(features.vision)}
     return features, Report("kept", "; ".join(notes), **facts, **steps)
-
-
-def _who_speaks(path: Path, tracks: list[np.ndarray], signal: np.ndarray, weights: str) -> tuple[np.ndarray, str]:
-    """The row of the speaking face in each frame (F,), -1 where nobody speaks, and how it was found."""
-    if weights and len(tracks) > 1:
-        return talknet.speaking(talknet.scores(path, tracks, signal, weights)), talknet.NAME
-    chosen, how = speaker.choose(tracks, signal)
-    return np.full(len(tracks[0]), chosen), how
 
 
 def scaled(values: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -21,19 +21,21 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core import schema
-from avmc_core.clips import acoustic, clip_features, speaker, talknet, wav2vec
+from avmc_core.clips import acoustic, clip_features, wav2vec, who_speaks
 from avmc_core.clips.clip_features import DEFAULT, ExtractionSettings, Report
 from avmc_core.clips.media import VIDEO_SUFFIXES
 from avmc_core.codehash import code_hash
-from avmc_core.data.label_table import read_meta
+from avmc_core.data.label_table import read_meta, with_zeros
 from avmc_core.data.released import ID_SEPARATOR
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_extra, write_index, write_split
 from avmc_core.errors import InputError
+from avmc_core.files import names
 from avmc_core.files.atomic import new_file, new_folder
 from avmc_core.files.sealed import read_sealed, write_sealed
 from avmc_core.settings import as_dict, digest
 from avmc_core.text_encoder import encode, load_encoder
+from avmc_core.text_encoder import words as count_words
 
 REPORT = "extraction.csv"  # in the store's folder: what became of every clip
 PATHS = ("openface", "talknet", "wav2vec")  # settings of which a store says the name alone, not where it lay
@@ -79,11 +81,16 @@ def extract(
                 place, f"a place in {clips}, or around it", "one apart from the clips, which are only read"
             )
     table = clip_table(clips, text)
+    decided = table.attrs.get("repairs", [])  # about the table, to be said in the manifest
     visual, encoder = clip_features.backend(settings), load_encoder(bert)
     if (width := encoder[1].config.hidden_size) != schema.DIMS["text"]:
         raise InputError(bert, f"states of {width} columns", f"{schema.DIMS['text']}, as bert-base-chinese has")
+    tokens, unknown = count_words(list(table["text"]), encoder)
+    table["unread"] = (unknown > 0) & (unknown == tokens - 2)
+    cut = tokens > (cap := schema.STEPS["text"])
+    decided = [*decided, {"what": f"transcripts cut at {cap} tokens", "count": int(cut.sum())}]
     _claim(work)
-    detector = talknet.version(settings.talknet) if settings.talknet else speaker.NAME
+    detector = who_speaks.version(settings.speaker, settings.talknet)
     hearing = {wav2vec.NAME: wav2vec.version(settings.wav2vec, settings.wav2vec_layers)} if settings.wav2vec else {}
     if settings.wav2vec_layers:
         hearing["wav2vec_layers"] = wav2vec.layers(settings.wav2vec)
@@ -92,6 +99,9 @@ def extract(
     table["entry"] = [work / f"{_entry(key, row, visual)}.safetensors" for row in table.itertuples()]
     reports = _reports(table, settings, jobs, progress)
     table = pd.concat([table, pd.DataFrame([asdict(report) for report in reports])], axis=1)
+    for row in np.flatnonzero(cut & (table["outcome"] == "kept")):
+        note = f"text cut from {tokens[row]} to {cap} tokens"
+        table.loc[row, "reason"] = "; ".join(filter(None, (table.loc[row, "reason"], note)))
     kept = table[table["outcome"] == "kept"]
     if kept.empty:
         first = table.iloc[0]
@@ -100,15 +110,15 @@ def extract(
         source = {
             "clips": len(table),
             "outcomes": {str(name): int(count) for name, count in table["outcome"].value_counts().items()},
-            "text": f"last hidden states of {Path(bert).name}",
+            "text": f"last hidden states of {names.shown(Path(bert).name)}",
             "audio": acoustic.version(),
             "vision": f"{visual.name}; {clip_features.SCALING}",
             "speaker": detector if (kept["faces"] > 1).any() else "one face in every clip",
             "approximation": visual.approximation,
-            "settings": as_dict(settings) | {name: Path(getattr(settings, name)).name for name in PATHS},
+            "settings": as_dict(settings) | {name: names.shown(Path(getattr(settings, name)).name) for name in PATHS},
             **hearing,
         }
-        _write(folder, kept, encoder, settings, source)
+        _write(folder, kept, encoder, settings, source, decided)
         table[["id", *asdict(reports[0])]].to_csv(folder / REPORT, index=False, float_format="%.3f")
     if (table["outcome"] != "failed").all():
         _remove(work)
@@ -140,11 +150,18 @@ def _remove(work: Path) -> None:
 def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
     """One row a clip: video_id, clip_id, text, M, T, A, V, annotation, split, id, path. Raises InputError."""
     if clips.is_dir():
-        table = read_meta(clips / "meta.csv")
-        folders = [clips / row.video_id for row in table.itertuples()]
+        there = [(names.shown(path.parent.name), path.stem) for path in clips.glob("*/*")]
+        table = with_zeros(read_meta(clips / "meta.csv"), there)
+        folders = [names.entry(clips, row.video_id) or clips / row.video_id for row in table.itertuples()]
         table["path"] = [_find(folder, name) for folder, name in zip(folders, table["clip_id"], strict=True)]
     elif clips.is_file():
-        row = {"video_id": clips.stem, "clip_id": "0001", "text": text, "annotation": "", "split": schema.UNLABELLED}
+        row = {
+            "video_id": names.shown(clips.stem),
+            "clip_id": "0001",
+            "text": text,
+            "annotation": "",
+            "split": schema.UNLABELLED,
+        }
         table = pd.DataFrame([row | dict.fromkeys(schema.TASKS, np.nan) | {"path": clips}])
     else:
         raise InputError(clips, "nothing there", "a clip, or a folder with meta.csv and <video_id>/<clip_id>.mp4")
@@ -168,7 +185,10 @@ def _reports(table: pd.DataFrame, settings: ExtractionSettings, jobs: int | None
     """Extracts what is missing; the reports of all clips, in order."""
     reports: dict[int, Report] = {}
     for row in table.itertuples():
-        if not row.text.strip():
+        if row.unread:
+            found = f"{row.id}: the text encoder's vocabulary has not one character of the transcript"
+            reports[row.Index] = Report("failed", found)
+        elif not row.text.strip():
             reports[row.Index] = Report("failed", f"{row.id}: no transcript; expected one in meta.csv or with --text")
         else:
             with suppress(InputError):  # not there yet, or not as it was written: it is made again
@@ -233,7 +253,9 @@ def _load(entry: Path) -> tuple[dict[str, np.ndarray], Report]:
     return arrays, Report(**facts["report"])
 
 
-def _write(folder: Path, kept: pd.DataFrame, encoder, settings: ExtractionSettings, source: dict) -> None:
+def _write(
+    folder: Path, kept: pd.DataFrame, encoder, settings: ExtractionSettings, source: dict, decided: list
+) -> None:
     """The files of the store: clips in the order of the table, text encoded here."""
     splits = [*schema.SPLITS, *([schema.UNLABELLED] if (kept["split"] == schema.UNLABELLED).any() else [])]
     cap, width = wav2vec.shape(settings.wav2vec, settings.wav2vec_layers) if settings.wav2vec else (0, 0)
@@ -256,6 +278,7 @@ def _write(folder: Path, kept: pd.DataFrame, encoder, settings: ExtractionSettin
             files |= write_extra(folder, name, extra, _steps(table, extra), [len(s) for s in _steps(table, extra)], dim)
     words = {"left out": "clips with frames without a speaker's face", "cut from": "clips cut at the released length"}
     repairs = {what: int(kept["reason"].str.contains(word).sum()) for word, what in words.items()}
+    repairs |= {repair["what"]: repair["count"] for repair in decided}
     write_index(folder, clips, files, steps=caps, source={"extraction": source}, repairs=repairs, extras=extras)
 
 

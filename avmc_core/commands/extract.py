@@ -13,7 +13,14 @@ from avmc_core.clips.clip_features import ExtractionSettings
 def clip_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options of every command that reads clips."""
     for option in (
-        click.option("--talknet", default="", help="Weights of TalkNet: who speaks, of several faces, frame by frame."),
+        click.option(
+            "--speaker",
+            default="light-asd",
+            show_default=True,
+            type=click.Choice(["light-asd", "rule"]),
+            help="Who speaks, of several faces: a network, or a rule without weights.",
+        ),
+        click.option("--talknet", default="", help="Weights of TalkNet, which then choose the speaker."),
         click.option("--threshold", default=0.0, show_default=True, help="Of the face detector; lower finds more."),
         click.option("--openface", default="", help="OpenFace's FeatureExtraction, or a folder with its CSV files."),
         click.option("--visual", default="landmarks", show_default=True, type=click.Choice(["landmarks", "openface"])),
@@ -40,8 +47,11 @@ def main(clips: str, store: str, text: str, bert: str, jobs: int | None, **setti
     The exit status is 1 when a clip failed; the others are in the store all the same.
     """
     from avmc_core.clips.extraction import extract
+    from avmc_core.files.names import typed
 
-    made = extract(clips, store, ExtractionSettings(**settings), text=text, bert=bert, jobs=jobs)
+    made = extract(clips, store, ExtractionSettings(**settings), text=typed(text, "--text"), bert=bert, jobs=jobs)
+    for repair in made.store.manifest["repairs"]:
+        click.echo(f"repaired: {repair['what']} ({repair['count']})")
     for row in made.table.itertuples():
         steps = f"{row.seconds:6.2f} s  audio {row.audio_steps:3}  vision {row.vision_steps:3}  faces {row.faces}"
         click.echo(f"{row.outcome:9}  {row.Index}  {steps}  {row.reason}")

@@ -28,6 +28,7 @@ LAZY = {  # command to the module and function that carry it out
     "extract": "avmc_core.commands.extract:main",  # needs the extra "extract", as predict
     "predict": "avmc_core.commands.predict:main",
     "export": "avmc_core.commands.export:main",
+    "score": "avmc_core.commands.score:main",
     "tune": "avmc_core.commands.tune:main",  # needs the extra "tune"
 }
 
@@ -45,6 +46,9 @@ class Commands(click.Group):
         return getattr(import_module(module), function)
 
     def invoke(self, ctx: click.Context):
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a character that the terminal has not, or a name in other bytes
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except InputError as error:

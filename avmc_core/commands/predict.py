@@ -16,7 +16,7 @@ PICTURES = (".png", ".svg", ".pdf")
 
 @click.command("predict")
 @click.argument("clip", type=click.Path())
-@click.option("--text", required=True, help="The transcript, in Chinese.")
+@click.option("--text", default="", help="The transcript, in Chinese; a file of features has it already.")
 @click.option("--model", required=True, help="A package of avmc export, or the key of a run (see avmc status).")
 @click.option(
     "--store", envvar="AVMC_STORE", default="", help="What the run was trained on; default: the simulated corpus."
@@ -27,9 +27,14 @@ PICTURES = (".png", ".svg", ".pdf")
 def main(
     clip: str, text: str, model: str, store: str, bert: str, picture: str, form: str, **extraction: str | float
 ) -> None:
-    """Predict M, and T, A, V, of CLIP, with the range over seeds and each modality's Shapley share of M."""
+    """Predict M, and T, A, V, of CLIP, with the range over seeds and each modality's Shapley share of M.
+
+    CLIP is a video, or a .pkl file with the features of one, as MMSA-FET's commands write it.
+    """
     from avmc_core.clips.clip_features import ExtractionSettings, backend
+    from avmc_core.clips.feature_file import is_feature_file, read_feature_file
     from avmc_core.clips.prediction import explain, read_clip
+    from avmc_core.files.names import typed
     from avmc_core.simulated.text_encoder import build_encoder
     from avmc_core.text_encoder import load_encoder
 
@@ -38,10 +43,14 @@ def main(
         raise InputError("--picture", repr(picture), f"a file {', '.join(PICTURES)} in a folder that is there")
     package = ensemble(model, store)
     settings = ExtractionSettings(**extraction)
-    read = read_clip(clip, text, build_encoder() if package.simulated else load_encoder(bert), settings)
+    text = typed(text, "--text")
+    if is_feature_file(clip):
+        read, notes = read_feature_file(clip, text)
+    else:
+        read = read_clip(clip, text, build_encoder() if package.simulated else load_encoder(bert), settings)
+        notes = [backend(settings).approximation]
     said = explain(package, read)
-    notes = [note for note in (backend(settings).approximation, package.facts["data"]["approximation"]) if note]
-    notes = list(dict.fromkeys(notes))
+    notes = list(dict.fromkeys(note for note in (*notes, package.facts["data"]["approximation"]) if note))
     if package.simulated:
         notes.append("the model was trained on the simulated corpus: its predictions mean nothing for real clips")
     for name, share in said.strange.items():

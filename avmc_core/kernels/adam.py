@@ -39,7 +39,8 @@ class Adam(torch.optim.Adam):
         for step, numbers in by_step.items():
             sizes = (ctypes.c_int64 * len(numbers))(*(parameters[n].numel() for n in numbers))
             rate, root = group["lr"] / (1 - beta_1**step), math.sqrt(1 - beta_2**step)
-            constants = (group["weight_decay"], beta_1, beta_2, rate, root, group["eps"])
+            betas = (beta_1, 1 - beta_1, beta_2, 1 - beta_2)
+            constants = (group["weight_decay"], *betas, rate, root, group["eps"])
             settings = _Settings(len(numbers), ctypes.addressof(sizes), *constants)
             own = [parameters[n] for n in numbers]
             tensors = (
@@ -57,13 +58,16 @@ class Adam(torch.optim.Adam):
         return state
 
 
+CONSTANTS = ("decay", "keep_mean", "new_mean", "keep_square", "new_square", "step", "root", "eps")
+
+
 class _Settings(ctypes.Structure):
     """Adam of the C code."""
 
     _fields_ = (
         ("tensors", ctypes.c_int64),
         ("size", ctypes.c_void_p),
-        *((name, ctypes.c_float) for name in ("decay", "keep_mean", "keep_square", "step", "root", "eps")),
+        *((name, ctypes.c_float) for name in CONSTANTS),
     )
 
 

@@ -39,6 +39,7 @@ from avmc_core.settings import digest
 
 JOBS = min(2, os.cpu_count() or 1)  # notebooks at a time; each computes its missing runs on all cores
 # tqdm's bars carry timings; sets and dicts of strings iterate in the order of their hashes
+_SOCKET_PATH = 107  # bytes that the path of a socket may have
 KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
 
 
@@ -194,7 +195,7 @@ def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
     partial = target.with_suffix(".failed.ipynb")
     partial.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix="avmc-", ignore_cleanup_errors=True) as sockets:
+        with tempfile.TemporaryDirectory(prefix="avmc-", dir=_short(), ignore_cleanup_errors=True) as sockets:
             # no TCP port, and no warning about one; a folder each, or two kernels that start at once take the same names
             config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
             notebook = papermill.execute_notebook(
@@ -214,6 +215,19 @@ def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
         partial.unlink(missing_ok=True)
         raise
     return nbformat.writes(_normalised(notebook, parameters))
+
+
+def _short() -> str | None:
+    """A folder for sockets, whose paths may have 107 bytes; None: the usual one, $TMPDIR, is short enough.
+
+    Raises InputError where every folder for temporary files has too long a path.
+    """
+    usual = tempfile.gettempdir()
+    for folder in (usual, os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/var/tmp", "/dev/shm"):
+        room = _SOCKET_PATH - len("/avmc-12345678/kernel-12345")
+        if folder and len(os.fsencode(folder)) <= room and os.access(folder, os.W_OK | os.X_OK):
+            return None if folder == usual else folder
+    raise InputError("$TMPDIR", f"{usual!r}, too long for a socket", f"a path of at most {room} bytes")
 
 
 def _normalised(notebook: Any, parameters: Mapping[str, Any]) -> Any:

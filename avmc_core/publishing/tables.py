@@ -10,13 +10,14 @@ import pandas as pd
 
 from avmc_core.analysis.estimate import Estimate, of_interval
 from avmc_core.metrics import METRICS
-from avmc_core.publishing.html_table import Link, Table
+from avmc_core.publishing.html_table import Link, Table, anchor
 
 __all__ = [
     "Estimate",
     "Link",
     "Table",
     "agreement",
+    "anchor",
     "contrast_table",
     "effects_table",
     "interval_table",

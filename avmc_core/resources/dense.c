@@ -222,7 +222,8 @@ void norm_backward(const Norm *s, const float *x, const float *weight, const flo
 typedef struct {
     int64_t tensors;
     const int64_t *size;
-    float decay, keep_mean, keep_square, step, root, eps; /* step: rate / (1 - beta1^t); root: sqrt(1 - beta2^t) */
+    /* beta and 1 - beta, which in float differs from what is exact; step: rate / (1 - beta1^t); root: sqrt(1 - beta2^t) */
+    float decay, keep_mean, new_mean, keep_square, new_square, step, root, eps;
 } Adam;
 
 /* One step of Adam on so many tensors, with weight decay as an L2 term of the gradient. */
@@ -233,8 +234,8 @@ void adam_step(const Adam *s, float *const *parameter, const float *const *gradi
         for (int64_t i = 0; i < s->size[t]; i += LANES) {
             const int64_t n = s->size[t] - i;
             const vec p = get(parameter[t] + i, n), g = get(gradient[t] + i, n) + s->decay * p;
-            const vec m = get(mean[t] + i, n) * s->keep_mean + (1.0f - s->keep_mean) * g;
-            const vec v = get(square[t] + i, n) * s->keep_square + (1.0f - s->keep_square) * g * g;
+            const vec m = get(mean[t] + i, n) * s->keep_mean + s->new_mean * g;
+            const vec v = get(square[t] + i, n) * s->keep_square + s->new_square * g * g;
             vec root;
             for (int l = 0; l < LANES; l++) root[l] = sqrtf(v[l]);
             put(mean[t] + i, m, n), put(square[t] + i, v, n);

@@ -34,7 +34,10 @@ def stackable(build: Callable[[], Model], device: str = "cpu") -> bool:
         return False
     with torch.random.fork_rng(devices=[]):
         model = build()
-    return model.stackable and model.training_settings.clip_norm == 0
+    settings = (
+        model.training_settings
+    )  # seeds share neither the norm of their gradients nor shuffled batches of validation
+    return model.stackable and settings.clip_norm == 0 and settings.validation != "shuffled_batches"
 
 
 @dataclass
@@ -153,7 +156,7 @@ def validation_losses(model: Model, data: SplitData, settings: Training, seeds: 
     """``training.validation_loss`` of each seed."""
     model.eval()
     with torch.no_grad():
-        batches = (repeated(batch, seeds) for batch in training.validation_batches(data, settings))
+        batches = (repeated(batch, seeds) for batch in data.in_order(training.validation_size(settings)))
         losses = [model.validation_loss(model(batch), batch).double() for batch in batches]
     if settings.validation == "batches":
         means = torch.stack([loss.mean(-1) for loss in losses], -1).mean(-1)
@@ -179,7 +182,8 @@ def _one_pass(
     settings, parameters = model.training_settings, list(model.parameters())
     model.train()
     model.begin_pass(single, epoch)
-    orders = [data.shuffled(settings.batch_size, training.order_of(seed.seed, epoch, number)) for seed in company]
+    drawn = [torch.Generator().manual_seed(training.drawn_from(seed.seed, epoch, number)) for seed in company]
+    orders = [data.shuffled(settings.batch_size, generator) for generator in drawn]
     sums: dict[str, Tensor] = {}
     with streams([seed.generator for seed in company]):
         for count, rows in enumerate(map(torch.stack, zip(*orders, strict=True)), start=1):

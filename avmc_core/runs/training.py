@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from avmc_core.batch import Batch, Inputs
+from avmc_core.batch import Inputs
 from avmc_core.data.batches import Resident, SplitData
 from avmc_core.errors import InputError
 from avmc_core.files.sealed import read_sealed, write_sealed
@@ -31,6 +31,7 @@ from avmc_core.models.base import Model, Pass, Training
 
 MARGIN = 1e-6  # a validation loss is better when it is lower by at least this much, as in the reference
 STATE = "state.safetensors"
+VALIDATION = 100  # stands for the validation clips where an epoch's passes are numbered, from 0
 RARELY = 20.0  # from one saved state to the next pass at least so many times the seconds that saving it took
 
 
@@ -90,14 +91,14 @@ def train(
         epoch = progress.epoch + 1
         row: dict[str, float] = {}
         for number, single in enumerate(model.passes(epoch)):
-            order = order_of(seed, epoch, number)
+            order = torch.Generator().manual_seed(drawn_from(seed, epoch, number))
             losses = _one_pass(model, data(single.split, model.inputs), single, optimizers, order, epoch, device)
             progress.seconds = time.perf_counter() - start
             if not math.isfinite(losses["total"]):
                 said = f"epoch {epoch}, pass {single.stage!r}: the training loss is {losses['total']}"
                 raise TrainingFailed(said, progress.seconds)
             row |= {f"{single.stage}.{name}": value for name, value in losses.items()}
-        row["validation"] = validation_loss(model, valid, settings, device)
+        row["validation"] = validation_loss(model, valid, settings, device, drawn_from(seed, epoch, VALIDATION))
         progress.seconds = time.perf_counter() - start
         if not math.isfinite(row["validation"]):
             raise TrainingFailed(f"epoch {epoch}: the validation loss is {row['validation']}", progress.seconds)
@@ -118,9 +119,9 @@ def train(
     return model.eval(), progress
 
 
-def order_of(seed: int, epoch: int, number: int) -> torch.Generator:
-    """What the order of the clips is drawn from in an epoch's pass of that number."""
-    return torch.Generator().manual_seed((seed * 10_007 + epoch) * 101 + number)
+def drawn_from(seed: int, epoch: int, number: int) -> int:
+    """The seed of the clips' order in one pass of one epoch."""
+    return (seed * 10_007 + epoch) * 101 + number
 
 
 def on_device(data: Data, device: str) -> Data:
@@ -152,22 +153,26 @@ def predict(model: Model, data: SplitData, device: str = "cpu") -> dict[str, np.
     return {task: torch.cat(parts).cpu().numpy() for task, parts in found.items()}
 
 
-def validation_loss(model: Model, data: SplitData, settings: Training, device: str = "cpu") -> float:
-    """The model's loss as a mean over clips; with ``validation="batches"`` the reference's mean over batches, rounded to
-    four decimals, which weighs a clip of the last, smaller batch more (D11). In the store's order; the reference shuffles
-    (D17)."""
+def validation_loss(model: Model, data: SplitData, settings: Training, device: str = "cpu", seed: int = 0) -> float:
+    """The loss that decides which epoch is kept, by ``settings.validation``: "clips", its mean over clips; "batches", the
+    reference's mean over batches, rounded to four decimals, in which a clip of the last, smaller batch counts for more
+    (D11), here in the store's order; "shuffled_batches", the same over batches of an order that ``seed`` draws, as the
+    reference shuffles (D17)."""
     model.eval()
+    rows = torch.arange(len(data))
+    if settings.validation == "shuffled_batches":
+        rows = data.order(torch.Generator().manual_seed(seed))
     with torch.no_grad():
-        batches = (batch.to(device) for batch in validation_batches(data, settings))
+        batches = (data.batch(part).to(device) for part in rows.split(validation_size(settings)))
         losses = [model.validation_loss(model(batch), batch).double() for batch in batches]
-    if settings.validation == "batches":
-        return round(float(torch.stack([loss.mean() for loss in losses]).mean()), 4)
-    return float(torch.cat(losses).mean())
+    if settings.validation == "clips":
+        return float(torch.cat(losses).mean())
+    return round(float(torch.stack([loss.mean() for loss in losses]).mean()), 4)
 
 
-def validation_batches(data: SplitData, settings: Training) -> Iterator[Batch]:
-    """The clips in the store's order; in batches of the training's size only where the loss depends on it (D11)."""
-    return data.in_order(settings.batch_size) if settings.validation == "batches" else data.in_order()
+def validation_size(settings: Training) -> int:
+    """Clips of a batch of validation: those of training only where the loss depends on it (D11)."""
+    return 128 if settings.validation == "clips" else settings.batch_size
 
 
 def _one_pass(

@@ -7,17 +7,21 @@ same weights, and the tests hold both to the same golden files.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import multi_head_attention_forward, relu
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from avmc_core import schema
 from avmc_core.batch import Batch
 from avmc_core.kernels.attention import additive_mask
+from avmc_core.kernels.dense import BatchNorm, Linear
 from avmc_core.kernels.dropout import Dropout
 from avmc_core.kernels.lstm import LSTM, last_valid
-from avmc_core.models import avmc_semi, graph_mfn, mfn, mult, tfn
+from avmc_core.mixup import Draw
+from avmc_core.models import avmc_semi, avmc_supervised, graph_mfn, mfn, mult, tfn
 
 
 def naive(model: nn.Module) -> nn.Module:
@@ -45,6 +49,23 @@ class PaddedStack(avmc_semi.ProjectedBiLSTM):
         outputs, first = self.rnn_1(self.drop(self.linear(x)), lengths)  # (B, T, 2h), (B, 2h)
         _, second = self.rnn_2(self.norm(outputs), lengths)
         return torch.stack((first, second), 1).unflatten(2, (2, -1)).transpose(1, 2).flatten(1)
+
+
+class ThreePasses(avmc_supervised.AVMCSupervised):
+    """The released supervised AV-MC, the whole network once for each pass of mixup."""
+
+    def loss(self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None) -> dict[str, Tensor]:
+        parts = {"regression": self.regression(self(batch), batch.labels, batch.mask)}
+        draws = draws or self.draws(len(batch), batch.mask.device)
+        for modality, (task, _) in self.mixed_modalities.items():
+            draw = draws[modality]
+            output = self(replace(batch, **{modality: draw.mix(getattr(batch, modality))}))
+            partners = batch.labels.clone()
+            columns = [schema.TASKS.index("M"), schema.TASKS.index(task)]
+            partners[:, columns] = batch.labels[draw.partner][:, columns]
+            own = self.regression(output, batch.labels, batch.mask, draw.weight)
+            parts[f"mix_{modality}"] = own + self.regression(output, partners, batch.mask, 1 - draw.weight)
+        return {"total": sum(parts.values()), **parts}
 
 
 class WholeProduct(tfn.TensorFusion):
@@ -146,6 +167,9 @@ class StepwiseGraphMFN(graph_mfn.GraphMFN):
 PLAIN: dict[type, type] = {
     LSTM: PackedLSTM,
     Dropout: nn.Dropout,
+    Linear: nn.Linear,
+    BatchNorm: nn.BatchNorm1d,
+    avmc_supervised.AVMCSupervised: ThreePasses,
     avmc_semi.ProjectedBiLSTM: PaddedStack,
     tfn.TensorFusion: WholeProduct,
     mult.Attention: TorchAttention,

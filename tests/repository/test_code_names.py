@@ -14,9 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
 )
-CODE = re.compile(r"^(?:# )?```(?:sh|console)?\n(.*?)^(?:# )?```|(?<!`)`([^`\n]+)`(?!`)", re.DOTALL | re.MULTILINE)
+CODE = re.compile(
+    r"^(?:# )?```(?:sh|console|python)?\n(.*?)^(?:# )?```|(?<!`)`([^`\n]+)`(?!`)", re.DOTALL | re.MULTILINE
+)
 FILE = re.compile(r"(?<![\w/.-])(?:avmc_core|tests|tools|book|notebooks)/[\w./-]*\w")
-COMMAND = re.compile(r"\b(avmc [a-z][^\n|;#]*)")
+COMMAND = re.compile(r"(?<![\w.])(avmc [a-z][^\n|;#]*)")
 SOURCES = "\n".join(
     path.read_text(encoding="utf-8")
     for folder in ("avmc_core", "tools")

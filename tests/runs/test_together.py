@@ -87,8 +87,7 @@ def test_company_and_order_change_nothing(tiny_store, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from avmc_core import together
-from avmc_core.runs import training
+from avmc_core.runs import together, training
 from avmc_core.data.store import open_store
 sys.path.insert(0, sys.argv[1])
 import test_together as t
