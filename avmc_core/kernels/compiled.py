@@ -32,8 +32,8 @@ def kernels() -> ctypes.CDLL | None:
     compiler = os.environ.get("CC") or shutil.which("cc")
     if os.environ.get("AVMC_COMPILE") == "0" or not compiler:
         return None
-    flags = (*_optimise(), *SHARED)
-    for flags in ((*flags, *OPENMP), flags):
+    single = (*_optimise(), *SHARED)
+    for flags in ((*single, *OPENMP), single):
         try:
             return ctypes.CDLL(str(_build(compiler, flags)))
         except (OSError, subprocess.CalledProcessError):
