@@ -24,7 +24,8 @@ from avmc_core import schema
 from avmc_core.atomic import new_file, new_folder
 from avmc_core.clips import acoustic, clip_features, speaker, talknet, wav2vec
 from avmc_core.clips.clip_features import DEFAULT, ExtractionSettings, Report
-from avmc_core.clips.media import VIDEO_SUFFIXES
+
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm")
 from avmc_core.codehash import code_hash
 from avmc_core.data.label_table import read_meta
 from avmc_core.data.released import ID_SEPARATOR
