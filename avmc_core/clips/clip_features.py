@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,12 +11,16 @@ import numpy as np
 
 from avmc_core.clips import acoustic, speaker, talknet, wav2vec
 from avmc_core.clips.landmarks import Landmarks
-from avmc_core.clips.media import extra, read_clip
+from avmc_core.clips.media import BOTH, PICTURE, RATE, SOUND, extra, read_clip, shown
 from avmc_core.clips.openface import OpenFace
+from avmc_core.clips.sound import silent
 from avmc_core.errors import InputError
-from avmc_core.schema import STEPS, columns
+from avmc_core.schema import DIMS, STEPS, columns
 
 MISSING = 0.25  # share of frames without the speaker's face above which the paper discards a clip (Section 3.1)
+NO_FACE = "no face found"  # the reason of a clip in which there is none
+SILENCE = "the sound track is silent"
+LEAST_SOUND = 0.1  # seconds: one window of the acoustic features
 LEAST_FRAMES = 3  # the shortest released clip
 SCALING = "landmarks in half picture sizes from the centre, head position in metres, rotation in radians, AU_r / 5"
 
@@ -34,8 +39,13 @@ class ExtractionSettings:
     talknet: str = ""  # a file with TalkNet's weights, which then chooses among several faces; "" for the fallback
     wav2vec: str = ""  # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
     wav2vec_layers: bool = False  # the states of every layer, not their mean
+    media: str = BOTH  # what is read of a clip; or "sound" or "picture" alone
 
     def __post_init__(self):
+        if self.media not in (BOTH, SOUND, PICTURE):
+            raise InputError("media", repr(self.media), f"{BOTH}, {SOUND} or {PICTURE}")
+        if self.media == PICTURE and (self.wav2vec or self.talknet):
+            raise InputError("media", "the picture alone", "sound, for wav2vec 2.0 and TalkNet to hear")
         if (self.visual == "openface") != bool(self.openface):
             found = f"{self.openface!r} with visual {self.visual!r}"
             raise InputError(
@@ -61,6 +71,7 @@ class Report:
     audio_steps: int = 0
     vision_steps: int = 0
     speaker: str = ""  # how the speaker was chosen
+    notes: str = ""  # how the file was read, and what was assumed
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,21 @@ class Visual(Protocol):
         """The faces of the clip, (F, 177) each, in OpenFace's units and NaN where not found, from what ``look`` returned."""
 
 
+class Unseen:
+    """The backend of clips without pictures."""
+
+    name, approximation = "none: the clips have no picture", ""
+
+    def identity(self, clip: Path) -> str:
+        return ""
+
+    def look(self, image: np.ndarray) -> None:
+        return None
+
+    def tracks(self, clip: Path, seen: list[Any], size: tuple[int, int]) -> list[np.ndarray]:
+        return []
+
+
 def backend(settings: ExtractionSettings) -> Visual:
     """The visual backend. Raises InputError for an unknown name, a missing program, weights or package."""
     for package in ("av", "opensmile"):
@@ -101,6 +127,8 @@ def backend(settings: ExtractionSettings) -> Visual:
         talknet.load(settings.talknet)
     if settings.wav2vec:
         wav2vec.load(settings.wav2vec)
+    if settings.media == SOUND:
+        return Unseen()
     if settings.visual == "openface":
         return OpenFace(settings.openface)
     if settings.visual != "landmarks":
@@ -112,30 +140,42 @@ def extract_clip(
     path: Path, visual: Visual, settings: ExtractionSettings = DEFAULT
 ) -> tuple[ClipFeatures | None, Report]:
     """The features of a clip, None when the 25 % rule discards it; ``visual`` is the settings' backend. Raises InputError for a
-    clip that cannot be used."""
-    media = read_clip(path, visual.look)
-    frames = len(media.seen)
-    if frames < LEAST_FRAMES:
-        raise InputError(path, f"{frames} frames ({media.seconds:.2f} s)", f"at least {LEAST_FRAMES}")
-    audio = acoustic.descriptors(media.signal)
-    tracks = visual.tracks(path, media.seen, (media.width, media.height))
-    tracks = [track for track in tracks if np.isfinite(track).any()]
-    if not tracks:
-        return None, Report("discarded", "no face found", media.seconds, frames)
-    faces, how = _who_speaks(path, tracks, media.signal, settings.talknet)
-    spoken = np.stack(tracks)[faces, np.arange(frames)]  # (F, 177)
-    kept = np.flatnonzero((faces >= 0) & np.isfinite(spoken).all(axis=1))
-    missing = 1 - len(kept) / frames
-    facts = {"seconds": media.seconds, "frames": frames, "faces": len(tracks), "missing": missing, "speaker": how}
-    if missing > MISSING:
-        reason = f"{missing:.0%} of the frames without the speaker's face, more than {MISSING:.0%}"
-        return None, Report("discarded", reason, **facts)
-    what = "a speaker" if how == talknet.NAME else "a face"
-    notes = [f"{frames - len(kept)} frames without {what} left out"] if missing else []
-    vision = scaled(spoken[kept], media.width, media.height)
+    clip that cannot be used.
+
+    With sound or picture alone, the features of what is not there are one step of zeros.
+    """
+    media = read_clip(path, visual.look, settings.media)
+    frames, notes, cuts = len(media.seen), list(media.notes), []
+    facts: dict[str, Any] = {"seconds": media.seconds, "frames": frames}
+    audio, vision = (np.zeros((1, DIMS[name]), np.float32) for name in ("audio", "vision"))
+    kept = np.zeros(1, np.int64)
+    if settings.media != SOUND and frames < LEAST_FRAMES:
+        raise InputError(shown(path), f"{frames} frames ({media.seconds:.2f} s)", f"at least {LEAST_FRAMES}")
+    if settings.media != PICTURE:
+        if len(media.signal) < LEAST_SOUND * RATE:
+            raise InputError(shown(path), f"{len(media.signal) / RATE:.2f} s of sound", f"at least {LEAST_SOUND} s")
+        audio = acoustic.descriptors(media.signal)
+        notes += [SILENCE] if silent(media.signal) else []
+    if settings.media != SOUND:
+        tracks = visual.tracks(path, media.seen, (media.width, media.height))
+        notes += getattr(visual, "notes", ())
+        tracks = [track for track in tracks if np.isfinite(track).any()]
+        if not tracks:
+            return None, Report("discarded", NO_FACE, **facts, notes="; ".join(notes))
+        faces, how = _who_speaks(path, tracks, media.signal, settings.talknet)
+        spoken = np.stack(tracks)[faces, np.arange(frames)]  # (F, 177)
+        kept = np.flatnonzero((faces >= 0) & np.isfinite(spoken).all(axis=1))
+        missing = 1 - len(kept) / frames
+        facts |= {"faces": len(tracks), "missing": missing, "speaker": how}
+        if missing > MISSING:
+            reason = f"{missing:.0%} of the frames without the speaker's face, more than {MISSING:.0%}"
+            return None, Report("discarded", reason, **facts, notes="; ".join(notes))
+        what = "a speaker" if how == talknet.NAME else "a face"
+        cuts += [f"{counted(frames - len(kept), 'frame')} without {what} left out"] if missing else []
+        vision = scaled(spoken[kept], media.width, media.height)
     for name, steps in (("audio", audio), ("vision", vision)):
         if len(steps) > STEPS[name]:
-            notes.append(f"{name} cut from {len(steps)} to {STEPS[name]} steps")
+            cuts.append(f"{name} cut from {len(steps)} to {STEPS[name]} steps")
     features = ClipFeatures(
         audio[: STEPS["audio"]],
         vision[: STEPS["vision"]],
@@ -143,8 +183,20 @@ def extract_clip(
         media.signal,
         wav2vec.hidden_states(media.signal, settings.wav2vec, settings.wav2vec_layers) if settings.wav2vec else None,
     )
-    steps = {"audio_steps": len(features.audio), "vision_steps": len(features.vision)}
-    return features, Report("kept", "; ".join(notes), **facts, **steps)
+    facts |= {"audio_steps": len(features.audio), "vision_steps": len(features.vision)}
+    return features, Report("kept", "; ".join(cuts), **facts, notes="; ".join(notes))
+
+
+def cut_texts(sentences: Sequence[str], tokenizer: Any) -> list[str]:
+    """For each sentence what the encoder does not read of it; "" where it reads all."""
+    counts = [len(ids) for ids in tokenizer(list(sentences), truncation=False, verbose=False)["input_ids"]]
+    most = STEPS["text"]
+    return [f"text cut from {count} to {most} tokens" if count > most else "" for count in counts]
+
+
+def counted(number: int, what: str) -> str:
+    """``1 seed``, ``2 seeds``."""
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _who_speaks(path: Path, tracks: list[np.ndarray], signal: np.ndarray, weights: str) -> tuple[np.ndarray, str]:

@@ -142,12 +142,15 @@ def picture_times(path: str | Path) -> np.ndarray:
 
 def shown(path: str | Path) -> str:
     """A path as text that every terminal and file takes: names in bytes that are no UTF-8 are shown as GB18030, or escaped."""
-    text = os.fspath(path)
+    return "/".join(map(_part, os.fspath(path).split("/")))
+
+
+def _part(name: str) -> str:
     try:
-        text.encode()
-        return text
+        name.encode()
+        return name
     except UnicodeEncodeError:
-        data = os.fsencode(text)
+        data = os.fsencode(name)
     try:
         return data.decode("gb18030")
     except UnicodeDecodeError:

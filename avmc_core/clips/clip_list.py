@@ -1,0 +1,171 @@
+"""Which clips an extraction is about: a folder with a label table, a list, or one file; each found under the name that it has.
+
+Names differ in ways that people do not see: the case of an ending, an accent in one code point or two, the bytes of a Chinese
+name that was written under another encoding. All of these are one name here. A name that fits no file is told the nearest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from avmc_core import schema
+from avmc_core.clips.media import shown
+from avmc_core.data.label_table import read_meta
+from avmc_core.data.released import ID_SEPARATOR
+from avmc_core.errors import InputError
+
+VIDEO = (
+    *(".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".mpg", ".mpeg"),
+    ".3gp",
+)
+SOUND = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma")
+ENDINGS = (*VIDEO, *SOUND)  # in any case; where several files fit, the first of these is taken
+TABLES, LISTS = (".csv",), (".txt", ".lst")
+META = "meta.csv"
+
+_IDS_SHUN = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|\$_\$")
+
+
+def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
+    """One row a clip: video_id, clip_id, text, M, T, A, V, annotation, split, id, path (a file or the place where one was
+    looked for), absent (why there is none; "" where there is).
+
+    ``clips``: a folder with meta.csv and files ``<video_id>/<clip_id>`` with any of ``ENDINGS``; such a table itself; a text
+    file with a clip on each line, its path, a tab, and its transcript; or one clip, whose transcript is ``text``.
+    Raises InputError.
+    """
+    clips = Path(clips)
+    if clips.is_dir():
+        table = _labelled(clips / META, clips)
+    elif clips.is_file() and clips.suffix.lower() in TABLES:
+        table = _labelled(clips, clips.parent)
+    elif clips.is_file() and clips.suffix.lower() in LISTS:
+        table = _listed(clips)
+    elif clips.is_file():
+        table = _unlabelled([(_id(clips.stem), "0001", readable(text, "--text"), clips)])
+    else:
+        near = _nearest(clips.name, clips.parent)
+        found = "nothing there" + (f"; the nearest name is {shown(clips.parent / near)}" if near else "")
+        expected = f"a clip, a list of clips, or a folder with {META} and <video_id>/<clip_id>.mp4"
+        raise InputError(shown(clips), found, expected)
+    table["id"] = table["video_id"] + ID_SEPARATOR + table["clip_id"]
+    if (twice := table["id"].duplicated()).any():
+        raise InputError(shown(clips), f"clip {table['id'][twice].iloc[0]} twice", "each clip once")
+    return table
+
+
+def readable(text: str, where: str) -> str:
+    """``text`` as typed. Where its bytes are no UTF-8 it came from a terminal with another encoding: read as GB18030. Raises
+    InputError when it is not that either."""
+    data = os.fsencode(text) if any("\ud800" <= letter <= "\udfff" for letter in text) else b""
+    try:
+        return data.decode("gb18030") if data else text
+    except UnicodeDecodeError:
+        raise InputError(where, "bytes that are neither UTF-8 nor GB18030", "a sentence in one of these") from None
+
+
+def _labelled(meta: Path, root: Path) -> pd.DataFrame:
+    table = read_meta(meta)
+    folders = _Names(root)
+    inside: dict[Path, _Names] = {}
+    paths, absent = [], []
+    for video, clip in zip(table["video_id"], table["clip_id"], strict=True):
+        folder = folders.exactly(video) or root / video
+        names = inside.setdefault(folder, _Names(folder))
+        path = names.clip(clip)
+        paths.append(path or folder / f"{clip}.mp4")
+        absent.append("" if path else _why_absent(folders, video, names, clip))
+    return table.assign(path=paths, absent=absent)
+
+
+def _listed(path: Path) -> pd.DataFrame:
+    """The clips of a list, which holds paths as bytes and transcripts as text."""
+    try:
+        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
+    except OSError as error:
+        raise InputError(shown(path), str(error), "a readable list of clips") from None
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        name, _, sentence = line.partition(b"\t")
+        text = readable(os.fsdecode(sentence), f"{shown(path)}, line {number}")
+        place = path.parent / os.fsdecode(name.strip(b"\r "))
+        video = path.stem if place.parent == path.parent else place.parent.name
+        rows.append((_id(video), _id(place.stem), text.strip(), place))
+    if not rows:
+        raise InputError(shown(path), "no line", "a clip on each line: its path, a tab, its transcript")
+    return _unlabelled(rows)
+
+
+def _unlabelled(rows: list[tuple[str, str, str, Path]]) -> pd.DataFrame:
+    made = []
+    for video, clip, text, path in rows:
+        found = path if path.is_file() else _Names(path.parent).exactly(path.name)
+        absent = "" if found else _why_absent(None, "", _Names(path.parent), path.name)
+        row = {"video_id": video, "clip_id": clip, "text": text, "annotation": "", "split": schema.UNLABELLED}
+        made.append(row | dict.fromkeys(schema.TASKS, np.nan) | {"path": found or path, "absent": absent})
+    return pd.DataFrame(made)
+
+
+def _id(name: str) -> str:
+    """A file's name as an id."""
+    return _IDS_SHUN.sub("_", shown(name)).strip(" .")[:200] or "clip"
+
+
+def _key(name: str) -> str:
+    """What two spellings of one name have in common."""
+    return unicodedata.normalize("NFC", shown(name))
+
+
+class _Names:
+    """The names in a folder, which is read once."""
+
+    def __init__(self, folder: Path):
+        try:
+            self.paths = sorted(folder.iterdir())
+        except OSError:
+            self.paths = []
+        self._whole = {_key(path.name): path for path in reversed(self.paths)}
+        self._clips: dict[str, list[Path]] = {}
+        for path in self.paths:
+            if path.suffix.lower() in ENDINGS:
+                self._clips.setdefault(_key(path.stem), []).append(path)
+
+    def exactly(self, name: str) -> Path | None:
+        return self._whole.get(_key(name))
+
+    def clip(self, name: str) -> Path | None:
+        """The clip of that name, whatever its ending."""
+        files = [path for path in self._clips.get(_key(name), []) if path.is_file()]
+        return min(files, key=lambda path: ENDINGS.index(path.suffix.lower()), default=None)
+
+
+def _why_absent(folders: _Names | None, video: str, names: _Names, clip: str) -> str:
+    if folders and not names.paths and not folders.exactly(video):
+        near = get_close_matches(video, [_key(path.name) for path in folders.paths if path.is_dir()], 1, 0.5)
+        return f"no folder {video}" + (f"; the nearest name is {near[0]}" if near else "")
+    near = _nearest_of(clip, [path.name for path in names.paths])
+    return f"no such file {clip}" + (f"; the nearest name is {near}" if near else "")
+
+
+def _nearest(name: str, folder: Path) -> str:
+    return _nearest_of(name, [path.name for path in _Names(folder).paths])
+
+
+def _nearest_of(name: str, others: list[str]) -> str:
+    """The name of ``others`` that is most like ``name``, with or without its ending; "" for none that is like it."""
+    keys = {_key(other).lower(): shown(other) for other in others if not other.startswith(".")}
+    bare = {_key(Path(other).stem).lower(): shown(other) for other in others if not other.startswith(".")}
+    for wanted, known in ((name, keys), (Path(name).stem, bare), (name, bare)):
+        if near := get_close_matches(_key(wanted).lower(), list(known), 1, 0.6):
+            return known[near[0]]
+    numbers = {key.lstrip("0"): value for key, value in bare.items()}
+    return numbers.get(_key(Path(name).stem).lower().lstrip("0"), "")
