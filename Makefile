@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 export AVMC_HOME AVMC_STORE AVMC_META AVMC_PROFILE AVMC_BERT
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test torture check lint test-media test-cluster lock clean
+.PHONY: help book pdf test test-fast torture check lint test-media test-cluster lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -21,19 +21,23 @@ pdf: .venv/checks ## Print the built book as one PDF, _build/html/book.pdf (need
 test: .venv/ready ## Set up, run the tests
 	$(BIN)/pytest
 
+test-fast: .venv/ready ## The quick tests, under a minute: what to run while editing
+	$(BIN)/pytest tests/core tests/kernels tests/models/test_golden.py tests/models/test_avmc.py tests/data/test_batches.py tests/analysis/test_statistics.py
+
 torture: .venv/checks ## Hostile files, kills and faults at length, with counts; goes on where it was stopped (under 75 minutes)
-	PYTHONPATH=tests $(BIN)/python -m torture
+	PYTHONPATH=tests:tests/support $(BIN)/python -m torture
 
 check: lint pdf test-media test-cluster ## Lint; check the built book (links, weight, browser), its PDF and results; clips to predictions; a cluster
 	$(BIN)/python tools/check_book.py _build/html
 	$(BIN)/python tools/check_bundle.py _build/html/results
 	$(BIN)/python tools/check_pdf.py _build/html/book.pdf _toc.yml
-	$(BIN)/pytest tests/test_pdf_check.py
+	$(BIN)/pytest tests/publishing/test_pdf_check.py
 	$(BIN)/python tools/check_browser.py _build/html --shots _build/shots --report _build/shots/report.json
 
-lint: .venv/checks ## Check the style of the code
+lint: .venv/lint ## Check the style of the code and that its layers import downward
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 test-media: .venv/checks ## Make clips, extract their features, train, export, predict
 	$(BIN)/pytest tests/media
@@ -53,6 +57,11 @@ clean: ## Remove everything that was built; the environment and the imported dat
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# What `make lint` needs besides: no system package.
+.venv/lint: .venv/ready requirements-lint.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-lint.lock
 	touch $@
 
 # Chromium, a speech synthesiser and Slurm from Debian, where this machine lets us; Python packages from the locks.

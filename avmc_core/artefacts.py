@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import __version__
-from avmc_core.atomic import new_file
+from avmc_core.files.atomic import new_file
 from avmc_core.home import home
 from avmc_core.settings import digest
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
-    from avmc_core.runs import Record, Run
+    from avmc_core.runs.store import Record, Run
 
 NOT_SAID = (
     "data",

@@ -7,6 +7,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+PARTIES = {
+    "paper": "Paper",
+    "laboratory": "Laboratory, later",
+    "third_party": "Third party",
+    "ours": "Ours",
+}  # column heads
+
 
 @cache
 def published() -> dict[str, Any]:

@@ -1,16 +1,8 @@
-"""The corpus's small text encoder: the same class as bert-base-chinese, with the same 768 features a token, but with one
-layer, a vocabulary of the lexicon's characters, and seeded weights that no training has touched and no label has seen.
-
-A random encoder already tells sentences apart: its [CLS] state holds a random projection of the bag of characters. What
-pretraining would add, that characters of like use lie near one another, is given to it by construction: the embedding of
-each character is shifted along one random direction by the lexicon's mean degree of sentiment for it (``polarity``).
-Without that, some hundred sentences are too few to learn the use of 250 characters from.
-"""
+"""BERT: a pretrained encoder from a local folder, and the states that it gives to sentences."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,56 +12,14 @@ import numpy as np
 import torch
 
 from avmc_core.errors import InputError
-from avmc_core.schema import DIMS, STEPS
+from avmc_core.schema import STEPS
 from avmc_core.settings import digest, file_digest
-from avmc_core.simulated.sentences import characters, polarity
 
 if TYPE_CHECKING:  # three seconds that those who read stored features need not wait for
     from transformers import BertModel, BertTokenizerFast
 
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-INITIAL_RANGE = 0.04  # twice BERT's own, so that the constant part of [CLS] does not drown the sentence
-SENTIMENT = 2.0  # length of the shift for polarity 1, in random embeddings
-SEED = 768
 BATCH = 64  # sentences encoded together
 BERT = "bert-base-chinese"  # the encoder of the released text features
-
-
-def build_encoder() -> tuple[BertTokenizerFast, BertModel]:
-    """Tokenizer and encoder of the embedded corpus, in evaluation mode; the same weights at every call."""
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    vocabulary = (*SPECIAL, *characters())
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=DIMS["text"],
-        num_hidden_layers=1,
-        num_attention_heads=12,
-        intermediate_size=1536,
-        max_position_embeddings=64,
-        initializer_range=INITIAL_RANGE,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        model = BertModel(config, add_pooling_layer=False).eval()
-        words = model.embeddings.word_embeddings.weight
-        sentiment = torch.tensor([polarity().get(token, 0.0) for token in vocabulary])
-        with torch.no_grad():
-            words += SENTIMENT * INITIAL_RANGE * sentiment[:, None] * torch.randn(DIMS["text"])
-    # From a folder: the vocab_file argument would map everything to [UNK] in transformers 5.
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-        tokenizer = BertTokenizerFast.from_pretrained(folder)
-    return tokenizer, model
-
-
-def save_encoder(folder) -> Path:
-    """Write the corpus's encoder to ``folder`` in the usual layout, so that ``load_encoder`` can fine-tune it."""
-    tokenizer, model = build_encoder()
-    with _quiet():
-        tokenizer.save_pretrained(folder)
-        model.save_pretrained(folder)
-    return Path(folder)
 
 
 def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertModel]:
@@ -81,7 +31,7 @@ def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertMo
     from transformers import BertModel, BertTokenizerFast
 
     try:
-        with _quiet():
+        with quiet():
             tokenizer = BertTokenizerFast.from_pretrained(name, local_files_only=True)
             model, report = BertModel.from_pretrained(
                 name, local_files_only=True, add_pooling_layer=pooling, output_loading_info=True
@@ -128,13 +78,15 @@ def identity(name: str) -> str:
 
 
 @torch.no_grad()
-def encode(sentences: Sequence[str], encoder=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Last hidden states of ``sentences`` and their tokens, from ``encoder`` (tokenizer, model; the corpus's own if None).
+def encode(
+    sentences: Sequence[str], encoder: tuple[BertTokenizerFast, BertModel]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Last hidden states of ``sentences`` and their tokens, from ``encoder`` (tokenizer, model).
 
     Returns states (sum of lengths, 768) float32, [CLS] first and [SEP] last in each sentence; lengths (N,) int64, at most
     50; tokens (N, 3, 50) int64: ids, mask (1 is a token), segments, as in the released ``text_bert``.
     """
-    tokenizer, model = encoder or build_encoder()
+    tokenizer, model = encoder
     out = tokenizer(
         list(sentences), padding="max_length", truncation=True, max_length=STEPS["text"], return_tensors="pt"
     )
@@ -151,7 +103,7 @@ def encode(sentences: Sequence[str], encoder=None) -> tuple[np.ndarray, np.ndarr
 
 
 @contextmanager
-def _quiet():
+def quiet():
     """Without transformers' progress bars, which know nothing of ours, and its reports on weights that nobody asked for."""
     from transformers.utils import logging
 

@@ -33,19 +33,20 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, results, schema
-from avmc_core.batches import SplitData
+from avmc_core import artefacts, schema
+from avmc_core.analysis import results
+from avmc_core.data.batches import SplitData
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, model_figures
-from avmc_core.execution import sizes_of
-from avmc_core.experiments import experiment
-from avmc_core.grid import run_all, trained
 from avmc_core.metrics import METRICS
 from avmc_core.mixup import Draw
 from avmc_core.models.avmc_networks import build
+from avmc_core.models.registry import settings_of
 from avmc_core.paper import benchmark
 from avmc_core.publishing.tables import Estimate, Table, of_interval
-from avmc_core.registry import settings_of
+from avmc_core.runs.execution import sizes_of
+from avmc_core.runs.experiments import experiment
+from avmc_core.runs.grid import run_all, trained
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()

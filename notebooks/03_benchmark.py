@@ -31,15 +31,16 @@ store = ""  # an imported store of the real features
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, results
+from avmc_core import artefacts
+from avmc_core.analysis import results
 from avmc_core.data.store import open_store
 from avmc_core.drawing import benchmark_figures, figures, model_figures
-from avmc_core.experiments import CI_LIMITS, MENDABLE, experiment
-from avmc_core.grid import run_all
 from avmc_core.paper import benchmark
 from avmc_core.paper.difference_effects import VARIANTS, effects, mended_changes
 from avmc_core.published import published
 from avmc_core.publishing.tables import Table, agreement, result_table
+from avmc_core.runs.experiments import CI_LIMITS, MENDABLE, experiment
+from avmc_core.runs.grid import run_all
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()

@@ -29,12 +29,11 @@ store = ""  # an imported store of the real features
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, results
+from avmc_core import artefacts
+from avmc_core.analysis import results
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import open_store
 from avmc_core.drawing import benchmark_figures, figures, model_figures
-from avmc_core.experiments import experiment
-from avmc_core.grid import run_all
 from avmc_core.metrics import METRICS
 from avmc_core.paper import benchmark
 from avmc_core.publishing.tables import (
@@ -44,6 +43,8 @@ from avmc_core.publishing.tables import (
     of_interval,
     result_table,
 )
+from avmc_core.runs.experiments import experiment
+from avmc_core.runs.grid import run_all
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()

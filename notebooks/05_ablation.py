@@ -27,15 +27,15 @@ store = ""  # an imported store of the real features
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, results
-from avmc_core.analysis import coverage
+from avmc_core import artefacts
+from avmc_core.analysis import coverage, results
 from avmc_core.analysis.contrasts import contrasts, fixed_models, tally
 from avmc_core.data.store import open_store
 from avmc_core.drawing import contrast_figures, figures, model_figures
-from avmc_core.experiments import ABLATIONS, MIXUPS, VARIANTS, experiment
-from avmc_core.grid import run_all
 from avmc_core.paper.difference_effects import DROPOUT_CHANGES, MIXUP_CHANGES, effects
 from avmc_core.publishing.tables import Table, agreement, contrast_table, result_table
+from avmc_core.runs.experiments import ABLATIONS, MIXUPS, VARIANTS, experiment
+from avmc_core.runs.grid import run_all
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()

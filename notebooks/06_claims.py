@@ -36,14 +36,14 @@ from avmc_core import artefacts
 from avmc_core.data.released import read_meta
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures
-from avmc_core.experiments import experiment
-from avmc_core.grid import run_all
 from avmc_core.metrics import METRICS
 from avmc_core.paper import claims
-from avmc_core.paper.claim_runs import Runs
 from avmc_core.paper.findings import FAILS, HOLDS, PART
+from avmc_core.paper.finished import Finished
 from avmc_core.paper.three_truths import SHARED, spread, three_truths
 from avmc_core.publishing.tables import Table
+from avmc_core.runs.experiments import experiment
+from avmc_core.runs.grid import run_all
 from avmc_core.simulated.corpus import ensure_corpus
 
 data = open_store(store) if store else ensure_corpus("ci")
@@ -51,7 +51,7 @@ labels = read_meta(meta) if meta else None
 runs = {}
 for name in ("avmc", "benchmark", "table3", "table4"):
     plan = experiment(name)
-    runs[name] = Runs(
+    runs[name] = Finished(
         plan.rows, run_all(plan.runs(profile, store=data), data, progress_bar=False), data
     )
 every = {run: record for part in runs.values() for run, record in part.records.items()}

@@ -30,15 +30,15 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts
-from avmc_core.analysis.answers import answers
 from avmc_core.analysis.estimate import Estimate
+from avmc_core.analysis.predicting import answers
 from avmc_core.analysis.response import CUES, cross, difference, oracle, responses, verdict
 from avmc_core.analysis.scenarios import composed, from_donors, from_own_clips  # noqa: F401
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, response_figures, scenario_figures
-from avmc_core.experiments import ABLATIONS, experiment
-from avmc_core.grid import run_all
 from avmc_core.publishing.html_table import Table
+from avmc_core.runs.experiments import ABLATIONS, experiment
+from avmc_core.runs.grid import run_all
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()

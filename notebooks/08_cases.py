@@ -33,13 +33,13 @@ from IPython.display import Markdown, display
 
 from avmc_core import artefacts
 from avmc_core.analysis import cases
-from avmc_core.analysis.answers import answers
 from avmc_core.analysis.estimate import Estimate
+from avmc_core.analysis.predicting import answers
 from avmc_core.data.store import open_store
 from avmc_core.drawing import case_figures, figures
-from avmc_core.grid import run_all
 from avmc_core.publishing.html_table import Table
-from avmc_core.selection import runs_of
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.selection import runs_of
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()

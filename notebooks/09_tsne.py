@@ -50,9 +50,9 @@ from avmc_core.analysis.representations import (
 )
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, representation_figures
-from avmc_core.grid import run_all
 from avmc_core.publishing.html_table import Table
-from avmc_core.selection import runs_of
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.selection import runs_of
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()

@@ -27,13 +27,14 @@ store = ""  # an imported store of the real features
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, tuning
+from avmc_core import artefacts
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, tuning_figures
-from avmc_core.experiments import PROFILE_CHANGES
-from avmc_core.grid import run_all
 from avmc_core.metrics import METRICS, format_metric
 from avmc_core.publishing.tables import Table
+from avmc_core.runs import tuning
+from avmc_core.runs.experiments import PROFILE_CHANGES
+from avmc_core.runs.grid import run_all
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()

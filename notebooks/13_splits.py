@@ -27,15 +27,15 @@ store = ""  # an imported store of the real features
 import pandas as pd
 from IPython.display import Markdown, display
 
-from avmc_core import artefacts, results
-from avmc_core.analysis import resplits
+from avmc_core import artefacts
+from avmc_core.analysis import resplits, results
 from avmc_core.analysis.contrasts import contrasts, family, tally
+from avmc_core.data.splits import pooled_clips
 from avmc_core.data.store import open_store
 from avmc_core.drawing import contrast_figures, figures, split_figures
-from avmc_core.experiments import SHARES, experiment
-from avmc_core.grid import run_all
-from avmc_core.protocol import pooled_clips
 from avmc_core.publishing.tables import Table, contrast_table, interval_table
+from avmc_core.runs.experiments import SHARES, experiment
+from avmc_core.runs.grid import run_all
 from avmc_core.schema import TASK_NAMES
 from avmc_core.simulated.corpus import ensure_corpus
 

@@ -37,8 +37,8 @@ from IPython.display import Markdown, display
 
 from avmc_core import artefacts
 from avmc_core.analysis import reliance
-from avmc_core.analysis.answers import answers
 from avmc_core.analysis.calibration import calibrations
+from avmc_core.analysis.predicting import answers
 from avmc_core.analysis.reliance_tables import (
     as_rows,
     calibration_table,
@@ -50,9 +50,9 @@ from avmc_core.analysis.transcription_errors import encoder_of, encoding_gap
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, reliance_figures
 from avmc_core.errors import InputError
-from avmc_core.grid import run_all
 from avmc_core.publishing.html_table import Table
-from avmc_core.selection import runs_of
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.selection import runs_of
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()

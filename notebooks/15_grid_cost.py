@@ -32,9 +32,9 @@ from IPython.display import Markdown, display
 from avmc_core import artefacts
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures
-from avmc_core.experiments import experiment
-from avmc_core.grid import run_all
 from avmc_core.publishing.tables import Table
+from avmc_core.runs.experiments import experiment
+from avmc_core.runs.grid import run_all
 from avmc_core.simulated.corpus import ensure_corpus
 from avmc_core.speed import grid_cost
 

@@ -136,6 +136,6 @@ def reproduced(path: Path, name: str) -> list[str]:
         for caption, shown in Captions(html).said
         if f"table-{name}" in shown
     )
-    avmc = [sys.executable, "-c", "from avmc_core.cli import main; main()"]
+    avmc = [sys.executable, "-c", "from avmc_core.commands.main import main; main()"]
     run = subprocess.run([*avmc, *command, "--format", "csv"], capture_output=True, text=True)
     return [run.stderr.strip()] if run.returncode else unlike(html, name, run.stdout)

@@ -1,6 +1,6 @@
 """Makes avmc_core/resources/han.otf anew: python tools/subset_font.py NotoSansCJK-Regular.ttc (Debian: fonts-noto-cjk).
 
-Run it when tests/test_fonts.py names a character that the font lacks.
+Run it when tests/drawing/test_fonts.py names a character that the font lacks.
 """
 
 from __future__ import annotations

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from avmc_core.analysis.comparison import compare, holm, permutation_test
+from avmc_core.analysis.results import stacked
 from avmc_core.analysis.statistics import Interval
 from avmc_core.data.store import Store
 from avmc_core.metrics import METRICS
-from avmc_core.results import stacked
-from avmc_core.runs import Record, Run
+from avmc_core.runs.store import Record, Run
 
 
 def contrasts(

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
+from avmc_core.analysis.statistics import Interval
+from avmc_core.metrics import METRICS
+
 WIDTH, HEIGHT, MARGIN = 86, 13, 5  # pixels; the margin keeps a diamond at the end of the scale whole
 
 
@@ -100,3 +103,12 @@ def picture(estimate: Estimate, ends: tuple[float, float]) -> str:
         f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}">'
         f"<title>{words}</title>{''.join(parts)}</svg>"
     )
+
+
+def of_interval(metric: str, interval: Interval | None, published: float | None = None) -> Estimate:
+    """An interval on the metric's own scale as an estimate on its display scale, which ``published`` is on already."""
+    shown = METRICS[metric]
+    if interval is None:
+        return Estimate(None, published=published, decimals=shown.decimals)
+    ends = (number * shown.scale for number in (interval.estimate, interval.low, interval.high))
+    return Estimate(*ends, published, shown.decimals, interval.note)

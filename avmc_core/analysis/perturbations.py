@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from avmc_core import schema
-from avmc_core.analysis.crossing import crossed
+from avmc_core.analysis.recombination import crossed
 from avmc_core.data.ragged import Ragged
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
-from avmc_core.text_encoder import SPECIAL
+from avmc_core.simulated.text_encoder import SPECIAL
 
 REAL_MASK = 103  # bert-base-chinese's [MASK]
 TASK_OF_MODALITY = {modality: task for task, modality in schema.MODALITY_OF_TASK.items()}

@@ -20,14 +20,14 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import metrics, schema
-from avmc_core.analysis.answers import answers
 from avmc_core.analysis.perturbations import Usual, noised, permuted, removed, usual
+from avmc_core.analysis.predicting import answers
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.analysis.transcription_errors import KINDS, encoder_of, transcribed
 from avmc_core.clips.prediction import shapley
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store, open_store
-from avmc_core.runs import Record, Run
+from avmc_core.runs.store import Record, Run
 from avmc_core.simulated.label_model import expected_multimodal
 
 COALITIONS = tuple(product((False, True), repeat=len(schema.MODALITIES)))  # text, audio, vision present

@@ -17,15 +17,16 @@ import torch
 from sklearn.manifold import TSNE, trustworthiness
 from sklearn.metrics import pairwise_distances
 
-from avmc_core import registry, schema
+from avmc_core import schema
 from avmc_core.analysis.statistics import Interval, multiplicities, percentile
-from avmc_core.batches import SplitData
+from avmc_core.data.batches import SplitData
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
-from avmc_core.execution import deterministic, network
-from avmc_core.grid import trained
+from avmc_core.models import registry
 from avmc_core.models.base import Model
-from avmc_core.runs import Record, Run
+from avmc_core.runs.execution import deterministic, network
+from avmc_core.runs.grid import trained
+from avmc_core.runs.store import Record, Run
 
 MEASURES = (
     "silhouette by modality",

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import metrics, schema
+from avmc_core.analysis.results import stacked
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.splits import FOLDS, pooled_clips, resplit_rows
 from avmc_core.data.store import Store
-from avmc_core.protocol import FOLDS, pooled_clips, resplit_rows
-from avmc_core.results import stacked
-from avmc_core.runs import Record, Run
+from avmc_core.runs.store import Record, Run
 
 SLICES = {"seen": "source video in train", "new": "source video new"}
 

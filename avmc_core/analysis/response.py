@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import schema
-from avmc_core.analysis.crossing import crossed
+from avmc_core.analysis.recombination import crossed
 from avmc_core.analysis.statistics import Interval, multiplicities, percentile
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split

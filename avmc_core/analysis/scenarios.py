@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import schema
-from avmc_core.analysis.crossing import crossed
+from avmc_core.analysis.recombination import crossed
 from avmc_core.artefacts import data_mark
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.ragged import Ragged, Selection
@@ -25,6 +25,7 @@ from avmc_core.simulated.face import TRAITS, visual
 from avmc_core.simulated.label_model import expected_multimodal
 from avmc_core.simulated.sentences import neutral_sentence
 from avmc_core.simulated.signals import acoustic
+from avmc_core.simulated.text_encoder import build_encoder
 from avmc_core.text_encoder import encode
 
 TARGETS = (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0)  # six contexts, evenly spaced; the paper does not give its own
@@ -140,7 +141,7 @@ def composed(store: Store, targets: Sequence[Target] = TARGETS, *, seed: int = 0
     shorter, labels = SIZES[made.size].shorter, np.array([_pair(target) for target in targets])  # (K, 2)
     rng, count = np.random.default_rng(seed), len(labels)
     words = neutral_sentence(rng)
-    states, lengths, tokens = encode([words.text])
+    states, lengths, tokens = encode([words.text], build_encoder())
     frames = {
         name: np.full(count, min(int(rate * SECONDS[0] / shorter), getattr(store.split("test"), name).steps))
         for name, rate in (("audio", 100), ("vision", 25))

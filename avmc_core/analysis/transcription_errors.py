@@ -16,7 +16,8 @@ from avmc_core import schema
 from avmc_core.data.ragged import Ragged
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
-from avmc_core.text_encoder import build_encoder, encode, encoder_name, load_encoder
+from avmc_core.simulated.text_encoder import build_encoder
+from avmc_core.text_encoder import encode, encoder_name, load_encoder
 
 KINDS = ("substitution", "deletion", "insertion")
 RATES = (0.05, 0.1, 0.2, 0.3, 0.4)

@@ -20,7 +20,6 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core import schema
-from avmc_core.atomic import new_file, new_folder
 from avmc_core.clips import acoustic, clip_features, extraction_page, speaker, talknet, wav2vec
 from avmc_core.clips.clip_features import DEFAULT, SILENCE, ExtractionSettings, Report, counted
 from avmc_core.clips.clip_list import ENDINGS, clip_table
@@ -32,9 +31,10 @@ from avmc_core.codehash import code_hash
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_extra, write_index, write_split
 from avmc_core.errors import InputError
-from avmc_core.sealed import read_sealed, write_sealed
+from avmc_core.files.atomic import new_file, new_folder
+from avmc_core.files.sealed import read_sealed, write_sealed
 from avmc_core.settings import as_dict, digest
-from avmc_core.side_by_side import side_by_side
+from avmc_core.runs.workers import side_by_side
 from avmc_core.text_encoder import encode, load_encoder
 
 PATHS = ("openface", "talknet", "wav2vec")  # settings of which a store says the name alone, not where it lay

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from avmc_core.atomic import new_folder
+from avmc_core.files.atomic import new_folder
 from avmc_core.errors import InputError
 
 REPORT = "extraction.csv"  # also in the store's folder

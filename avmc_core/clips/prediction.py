@@ -12,12 +12,12 @@ import pandas as pd
 import torch
 
 from avmc_core import schema
-from avmc_core.batches import SplitData
 from avmc_core.clips.clip_features import ExtractionSettings, backend, extract_clip
+from avmc_core.data.batches import SplitData
 from avmc_core.data.ragged import Ragged
 from avmc_core.data.store import Split
 from avmc_core.errors import InputError
-from avmc_core.packages import Package
+from avmc_core.runs.packages import Package
 from avmc_core.text_encoder import encode
 
 STRANGE = 4.0  # standard deviations from the training clips' mean at which a feature counts as unlike them

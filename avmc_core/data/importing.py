@@ -18,12 +18,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core import schema
-from avmc_core.atomic import new_folder
 from avmc_core.data.released import ID_SEPARATOR, mark, open_supervised, open_unsupervised, read_meta, steps
 from avmc_core.data.released_writer import EXTRACTED, SIMULATED
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_index, write_split
 from avmc_core.errors import InputError
+from avmc_core.files.atomic import new_folder
 
 _BLOCK_BYTES = 2**23  # of a padded array, read at once
 _META_TOLERATED = 5  # rows in which meta.csv and the pickle may disagree; more is another table

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from avmc_core import schema
-from avmc_core.atomic import new_file
+from avmc_core.files.atomic import new_file
 
 # Keys of a split, in the released order.
 FEATURE_KEYS = ("id", "audio", "vision", "raw_text", "text", "text_bert", "audio_lengths", "vision_lengths")

@@ -20,8 +20,8 @@ import pandas as pd
 
 from avmc_core import schema, settings
 from avmc_core.data.ragged import Ragged, joined
-from avmc_core.data.tensors import map_tensors
 from avmc_core.errors import InputError
+from avmc_core.files.tensors import map_tensors
 
 __all__ = ["CLIP_COLUMNS", "SCHEMA_VERSION", "Ragged", "Split", "Store", "content_digest", "open_store", "verify_store"]
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import schema
-from avmc_core.atomic import sync
 from avmc_core.data.store import CLIPS, MANIFEST, SCHEMA_VERSION, content_digest, files_of
-from avmc_core.data.tensors import Blocks, write_tensors
+from avmc_core.files.atomic import sync
+from avmc_core.files.tensors import Blocks, write_tensors
 
 
 def write_split(

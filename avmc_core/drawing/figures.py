@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from IPython.display import Markdown
 
     from avmc_core.data.store import Store
-    from avmc_core.runs import Record, Run
+    from avmc_core.runs.store import Record, Run
 
 TASK_COLOURS = {"M": "#3C3C3C", "T": "#0072B2", "A": "#D55E00", "V": "#009E73"}
 CLASS_COLOURS = dict(zip(CLASSES, ("#B35806", "#F1A340", "#BDBDBD", "#998EC3", "#542788"), strict=True))

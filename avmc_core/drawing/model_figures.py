@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
 from avmc_core.metrics import METRICS
-from avmc_core.runs import Record, Run
+from avmc_core.runs.store import Record, Run
 
 
 def beta_densities(parameters: Sequence[tuple[float, float]]) -> Figure:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batches import Batch
+from avmc_core.batch import Batch
 from avmc_core.mixup import Draw, MixupSettings, draw
 from avmc_core.models.base import Model, Pass, Sizes, Training, Weights, adam
 from avmc_core.models.bert_text import Text

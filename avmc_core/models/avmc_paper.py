@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.lstm import LSTM, frames_of
 from avmc_core.models.avmc import AVMC, AVMCSettings
 from avmc_core.models.base import Sizes
-from avmc_core.recurrent import LSTM, frames_of
 
 if TYPE_CHECKING:
     from transformers import BertModel

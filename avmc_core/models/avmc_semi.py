@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.lstm import frames_of
 from avmc_core.mixup import Draw
 from avmc_core.models.avmc import AVMC, AVMCSettings, LinearFusion
 from avmc_core.models.base import Sizes
+from avmc_core.models.bilstm import StackedBiLSTM
 from avmc_core.models.layers import Head
-from avmc_core.models.stacked import StackedBiLSTM
-from avmc_core.recurrent import frames_of
 
 if TYPE_CHECKING:
     from transformers import BertModel

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
 from avmc_core.errors import InputError
 from avmc_core.mixup import Draw
 from avmc_core.models.avmc import AVMC, AVMCSettings, LinearFusion

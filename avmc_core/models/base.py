@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
 from avmc_core.settings import check
 
 

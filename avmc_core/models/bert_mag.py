@@ -12,12 +12,12 @@ from transformers import BertModel
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.models.bert.modeling_bert import BertPooler
 
-from avmc_core.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
 from avmc_core.errors import InputError
-from avmc_core.models import mending
+from avmc_core.models import fixes
+from avmc_core.models.alignment import pool, spread
 from avmc_core.models.base import Model, Sizes, Training, adam
 from avmc_core.models.bert_text import check_encoder, valid_tokens
-from avmc_core.models.chunks import pool, spread
 
 MENDABLE = ("D33",)  # a clip's own frames are spread over its own tokens, not padding and all over 50 steps
 INITIAL_DEVIATION = 0.02  # of every new weight, as BERT's own
@@ -39,7 +39,7 @@ class BertMAGSettings:
     def __post_init__(self):
         if self.text != "finetune":
             raise InputError("BertMAGSettings.text", repr(self.text), "'finetune'")
-        mending.check(self, MENDABLE)
+        fixes.check(self, MENDABLE)
 
 
 SETTINGS = BertMAGSettings()

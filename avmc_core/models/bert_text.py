@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from avmc_core.batches import Batch
+from avmc_core.batch import Batch
 from avmc_core.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
-from avmc_core.models import chunks, mending
+from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.lstm import LSTM
+from avmc_core.models import alignment, fixes
 from avmc_core.models.base import Model, Sizes, Training, adam
-from avmc_core.models.memory import MLP, GatedMemory, Layer, before, steps_read
-from avmc_core.recurrent import LSTM
+from avmc_core.models.gated_memory import MLP, GatedMemory, Layer, before, steps_read
 
 MENDABLE = ("D22", "D32", "D33")
 
@@ -48,7 +48,7 @@ class GraphMFNSettings:
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        mending.check(self, MENDABLE)
+        fixes.check(self, MENDABLE)
 
 
 SETTINGS = GraphMFNSettings()
@@ -124,9 +124,9 @@ class GraphMFN(Model):
         for name in ("audio", "vision"):
             x = getattr(batch, name)
             if "D33" in self.settings.mended:
-                found[name] = chunks.spread(x, getattr(batch, f"{name}_lengths"), batch.text_lengths, steps)
+                found[name] = alignment.spread(x, getattr(batch, f"{name}_lengths"), batch.text_lengths, steps)
             else:
-                found[name] = chunks.pool(x, self.text_steps)[:, :steps]
+                found[name] = alignment.pool(x, self.text_steps)[:, :steps]
         return found
 
     def optimizers(self) -> list[torch.optim.Optimizer]:

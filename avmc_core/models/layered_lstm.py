@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from avmc_core.batches import Batch
+from avmc_core.batch import Batch
 from avmc_core.errors import InputError
 from avmc_core.models.base import Sizes
 from avmc_core.models.unimodal_lstm import UnimodalLSTM, UnimodalLSTMSettings

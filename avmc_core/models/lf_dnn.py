@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from avmc_core.models import averaged, mending
-from avmc_core.models.averaged import AveragedModel, group
+from avmc_core.models import fixes, late_fusion
 from avmc_core.models.base import Sizes, Training, adam
+from avmc_core.models.late_fusion import AveragedModel, group
 from avmc_core.models.layers import Head
 
-MENDABLE = averaged.MENDABLE
+MENDABLE = late_fusion.MENDABLE
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LFDNNSettings:
     training: Training = Training(batch_size=128)
 
     def __post_init__(self):
-        mending.check(self, MENDABLE)
+        fixes.check(self, MENDABLE)
 
 
 SETTINGS = LFDNNSettings()

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from avmc_core.models import averaged, mending
-from avmc_core.models.averaged import AveragedModel, group
+from avmc_core.models import fixes, late_fusion
 from avmc_core.models.base import Sizes, Training, adam
+from avmc_core.models.late_fusion import AveragedModel, group
 from avmc_core.models.tfn import with_one
 
-MENDABLE = (*averaged.MENDABLE, "D23")
+MENDABLE = (*late_fusion.MENDABLE, "D23")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class LMFSettings:
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        mending.check(self, MENDABLE)
+        fixes.check(self, MENDABLE)
 
 
 SETTINGS = LMFSettings()

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
-from avmc_core.models import chunks, mending
+from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.lstm import LSTM, fused, last_valid
+from avmc_core.models import alignment, fixes
 from avmc_core.models.base import Model, Sizes, Training, adam
-from avmc_core.models.memory import MLP, GatedMemory, Layer, before, steps_read
-from avmc_core.recurrent import LSTM, fused, last_valid
+from avmc_core.models.gated_memory import MLP, GatedMemory, Layer, before, steps_read
 
 MENDABLE = ("D20", "D21", "D32")
 
@@ -36,7 +36,7 @@ class MFNSettings:
     training: Training = Training(batch_size=64)
 
     def __post_init__(self):
-        mending.check(self, MENDABLE)
+        fixes.check(self, MENDABLE)
 
 
 SETTINGS = MFNSettings()
@@ -82,7 +82,7 @@ class MFN(Model):
             x = getattr(batch, name)
             if "D21" in self.settings.mended:
                 lengths = getattr(batch, f"{name}_lengths")
-                found[name] = chunks.spread(x, lengths, batch.text_lengths, batch.text.shape[1])
+                found[name] = alignment.spread(x, lengths, batch.text_lengths, batch.text.shape[1])
             else:
                 found[name] = x[:, None]
         return found

@@ -11,12 +11,12 @@ from torch.nn.functional import mse_loss, pad, relu
 from transformers import BertModel
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
-from avmc_core.models import mending
+from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.lstm import valid_steps
+from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam
 from avmc_core.models.bert_text import Text
-from avmc_core.models.stacked import StackedBiLSTM
-from avmc_core.recurrent import valid_steps
+from avmc_core.models.bilstm import StackedBiLSTM
 
 MENDABLE = (
     "D24",  # audio and vision are read to their own ends, not for as many frames as the text has tokens
@@ -40,7 +40,7 @@ class MISASettings:
     training: Training = Training(batch_size=16, accumulate=2, drop_partial_group=True, clip_value=0.8)
 
     def __post_init__(self):
-        mending.check(self, MENDABLE)
+        fixes.check(self, MENDABLE)
 
 
 SETTINGS = MISASettings()

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from transformers import BertModel
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
-from avmc_core.models import mending
+from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.lstm import LSTM
+from avmc_core.models import fixes
 from avmc_core.models.base import Model, Pass, Sizes, Training, adam, l1
 from avmc_core.models.bert_text import Text, outside_bert
-from avmc_core.recurrent import LSTM
 
 MENDABLE = (
     "D27",  # weights keep PyTorch's own start
@@ -50,7 +50,7 @@ class MMIMSettings:
     training: Training = Training(batch_size=32, clip_norm=1.0)
 
     def __post_init__(self):
-        mending.check(self, MENDABLE)
+        fixes.check(self, MENDABLE)
 
 
 SETTINGS = MMIMSettings()

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import torch
 
-from avmc_core.models import averaged, mending
-from avmc_core.models.averaged import MultiTaskModel, group
+from avmc_core.models import fixes, late_fusion
 from avmc_core.models.base import Sizes, Training, Weights, adam
+from avmc_core.models.late_fusion import MultiTaskModel, group
 from avmc_core.models.tfn import TensorFusion
 
-MENDABLE = (*averaged.MENDABLE, "D26")
+MENDABLE = (*late_fusion.MENDABLE, "D26")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class MTFNSettings:
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        mending.check(self, MENDABLE)
+        fixes.check(self, MENDABLE)
 
 
 SETTINGS = MTFNSettings()

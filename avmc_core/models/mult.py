@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, relu
 
 from avmc_core import schema
-from avmc_core.attention import attend
-from avmc_core.batches import Batch, Inputs
-from avmc_core.dropout import Dropout, dropout
-from avmc_core.models import mending
+from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.attention import attend
+from avmc_core.kernels.dropout import Dropout, dropout
+from avmc_core.kernels.lstm import last_valid
+from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam
-from avmc_core.recurrent import last_valid
 
 MENDABLE = ("D25",)
 
@@ -47,7 +47,7 @@ class MulTSettings:
     training: Training = Training(batch_size=16, accumulate=8, drop_partial_group=True, clip_value=1.0)
 
     def __post_init__(self):
-        mending.check(self, MENDABLE)
+        fixes.check(self, MENDABLE)
 
 
 SETTINGS = MulTSettings()

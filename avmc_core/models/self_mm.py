@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from transformers import BertModel
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
-from avmc_core.models import mending
+from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.lstm import LSTM
+from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam
 from avmc_core.models.bert_text import Text
 from avmc_core.models.layers import Head
-from avmc_core.recurrent import LSTM
 
 MENDABLE = ("D35",)  # generated labels stay within [-1, 1], as the annotated ones do
 SOURCES = {"fusion": "M", "text": "T", "audio": "A", "vision": "V"}  # what a label is generated from, and its task
@@ -52,7 +52,7 @@ class SelfMMSettings:
     training: Training = Training(batch_size=16, accumulate=4, drop_partial_group=True)
 
     def __post_init__(self):
-        mending.check(self, MENDABLE)
+        fixes.check(self, MENDABLE)
 
 
 SETTINGS = SelfMMSettings()

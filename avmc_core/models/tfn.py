@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from avmc_core.dropout import Dropout
-from avmc_core.models import averaged, mending
-from avmc_core.models.averaged import AveragedModel, group
+from avmc_core.kernels.dropout import Dropout
+from avmc_core.models import fixes, late_fusion
 from avmc_core.models.base import Sizes, Training, adam
+from avmc_core.models.late_fusion import AveragedModel, group
 
-MENDABLE = (*averaged.MENDABLE, "D26")
+MENDABLE = (*late_fusion.MENDABLE, "D26")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TFNSettings:
     training: Training = Training(batch_size=128)
 
     def __post_init__(self):
-        mending.check(self, MENDABLE)
+        fixes.check(self, MENDABLE)
 
 
 SETTINGS = TFNSettings()

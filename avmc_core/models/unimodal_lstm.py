@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batches import Batch, Inputs
+from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.lstm import LSTM, frames_of
 from avmc_core.models.base import Model, Sizes, Training, adam, l1
-from avmc_core.recurrent import LSTM, frames_of
 from avmc_core.settings import check
 
 

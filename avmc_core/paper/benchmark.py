@@ -7,13 +7,12 @@ from itertools import combinations
 
 import pandas as pd
 
-from avmc_core import results
+from avmc_core.analysis import results
 from avmc_core.analysis.statistics import Interval
 from avmc_core.data.store import Store
 from avmc_core.metrics import METRICS
-from avmc_core.paper.three_truths import HEADS
-from avmc_core.published import published
-from avmc_core.runs import Record, Run
+from avmc_core.published import PARTIES, published
+from avmc_core.runs.store import Record, Run
 from avmc_core.schema import TASKS
 
 Source = dict[str, dict[str, float]]  # row to metric to figure, on the metric's display scale
@@ -34,7 +33,7 @@ def sources() -> dict[str, Source]:
     ours = {metric.column or name: name for name, metric in METRICS.items()}
     tables = {"paper": published()["table2_benchmark"], **published()["later_tables"]}
     return {
-        HEADS[key]: {
+        PARTIES[key]: {
             row: dict(zip((ours[column] for column in table["metrics"]), cells, strict=True))
             for row, cells in table["rows"].items()
         }

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 
 import numpy as np
 
-from avmc_core import results
-from avmc_core.analysis import comparison
+from avmc_core.analysis import comparison, results
 from avmc_core.data.store import Store
-from avmc_core.experiments import Row
 from avmc_core.metrics import METRICS
 from avmc_core.paper import benchmark
 from avmc_core.paper.claim_arithmetic import benchmark_rows
 from avmc_core.paper.claim_outcome import Outcome, compared
+from avmc_core.paper.finished import Finished
 from avmc_core.published import published
-from avmc_core.runs import Record, Run
+from avmc_core.runs.experiments import Row
 from avmc_core.schema import SPLITS, UNLABELLED
 
 PRINTED = tuple(name for name, metric in METRICS.items() if metric.column)
 
 
-@dataclass(frozen=True)
-class Runs:
-    """A finished experiment: its rows, and the records of its runs on one store."""
-
-    rows: tuple[Row, ...]
-    records: dict[Run, Record]
-    store: Store
-
-    @cached_property
-    def table_3(self) -> list[dict]:
-        """The cells of Table 3, drawn once for all claims about it."""
-        return benchmark.table_3(benchmark.all_tasks(self.records, self.store))
-
-
-def runs_better(runs: Mapping[str, Runs], experiments: list[str], row: str, than: str) -> tuple[Outcome, bool]:
+def runs_better(runs: Mapping[str, Finished], experiments: list[str], row: str, than: str) -> tuple[Outcome, bool]:
     """Whether ``row`` is better than ``than`` (a row, or every "benchmark" model), over the printed metrics and each variant
     that was run. Better means: the interval of the probability of improvement lies above one half. Second value: simulated."""
     printed = f"better than {'every benchmark model' if than == 'benchmark' else than}"
@@ -58,7 +41,7 @@ def runs_better(runs: Mapping[str, Runs], experiments: list[str], row: str, than
     return _counted(printed, "comparisons", tally), simulated
 
 
-def cells(runs: Mapping[str, Runs], table: str, experiments: list[str]) -> tuple[Outcome, bool]:
+def cells(runs: Mapping[str, Finished], table: str, experiments: list[str]) -> tuple[Outcome, bool]:
     """Every printed cell lies in the interval of runs that stand beside it: of one of them, where several variants of a model
     do. A cell that misses decides; else one that was not run leaves it open. Second value: simulated."""
     count = int(np.size(list(published()[table]["rows"].values())))
@@ -79,7 +62,7 @@ def cells(runs: Mapping[str, Runs], table: str, experiments: list[str]) -> tuple
     return Outcome(f"{count} cells", found, holds), False
 
 
-def runs_own_better(runs: Mapping[str, Runs], experiments: list[str], row: str) -> tuple[Outcome, bool]:
+def runs_own_better(runs: Mapping[str, Finished], experiments: list[str], row: str) -> tuple[Outcome, bool]:
     """A row of Table 3 is better with its unimodal annotation than with the multimodal one. The two are scored on other labels,
     so they are not paired: better means that their intervals do not overlap. Second value: simulated."""
     printed = "better with its own annotation"
@@ -90,7 +73,7 @@ def runs_own_better(runs: Mapping[str, Runs], experiments: list[str], row: str) 
     return _apart(printed, pairs), simulated
 
 
-def runs_worst_modality(runs: Mapping[str, Runs], experiments: list[str], modality: str) -> tuple[Outcome, bool]:
+def runs_worst_modality(runs: Mapping[str, Finished], experiments: list[str], modality: str) -> tuple[Outcome, bool]:
     """Each row of Table 3 that is not of a modality is better than those that are, on the same kind of annotation: their
     intervals do not overlap. Second value: simulated."""
     at, simulated = _table_3(runs, experiments)
@@ -114,14 +97,14 @@ def duration_spread(store: Store) -> Outcome:
     return Outcome("more diverse", found, spread[1] > spread[0])
 
 
-def _beside(part: Runs, table: str) -> list[dict]:
+def _beside(part: Finished, table: str) -> list[dict]:
     """The cells of a printed table with the runs that stand beside them."""
     if table == "table3_unimodal":
         return part.table_3
     return results.comparison(part.rows, results.summarise(part.records, part.store), PRINTED, table)
 
 
-def _table_3(runs: Mapping[str, Runs], experiments: list[str]) -> tuple[dict[tuple[str, str], dict], bool]:
+def _table_3(runs: Mapping[str, Finished], experiments: list[str]) -> tuple[dict[tuple[str, str], dict], bool]:
     """Row and metric to the cell; without runs, every cell is there and empty. And whether the store is simulated."""
     found, simulated = benchmark.table_3({}), True
     for part in (runs[name] for name in experiments if name in runs):
@@ -152,7 +135,7 @@ def _counted(printed: str, what: str, tally: Iterable[bool | None], whole: int =
 
 
 def _merged(
-    runs: Mapping[str, Runs], experiments: list[str]
+    runs: Mapping[str, Finished], experiments: list[str]
 ) -> tuple[list[Row], dict[str, np.ndarray], np.ndarray | None, bool]:
     """Rows, clip statistics by row, source videos, and whether the store is simulated, of several experiments together."""
     rows, statistics, groups, simulated = [], {}, None, True

@@ -26,7 +26,7 @@ from avmc_core.paper.findings import DECIDED, FAILS, HOLDS, PART
 from avmc_core.published import text_figure
 
 if TYPE_CHECKING:
-    from avmc_core.paper.claim_runs import Runs
+    from avmc_core.paper.finished import Finished
 
 SIMULATED = "holds on the simulated corpus only"
 NEEDS = "needs the real features"
@@ -69,10 +69,10 @@ class Evidence:
     labels: Audit
     store: Store | None = None
     features: Audit | None = None
-    runs: Mapping[str, Runs] = field(default_factory=dict)
+    runs: Mapping[str, Finished] = field(default_factory=dict)
 
 
-def gather(store: Store | None = None, meta: pd.DataFrame | None = None, **runs: Runs) -> Evidence:
+def gather(store: Store | None = None, meta: pd.DataFrame | None = None, **runs: Finished) -> Evidence:
     """Evidence from what is at hand: labels come from ``meta``, else from a real ``store``, else from the counts shipped
     with the package; never from a simulated store."""
     real = None if store is None or store.simulated else store

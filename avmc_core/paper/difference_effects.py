@@ -7,8 +7,8 @@ from typing import Any
 
 from avmc_core.analysis.contrasts import contrasts
 from avmc_core.data.store import Store
-from avmc_core.experiments import MENDABLE, MIXUPS
-from avmc_core.runs import Record, Run
+from avmc_core.runs.experiments import MENDABLE, MIXUPS
+from avmc_core.runs.store import Record, Run
 
 METRICS = ("MAE", "Acc2")
 # D numbers (several: their joint effect), what is changed, the row that has it, the row without

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from avmc_core import results
+from avmc_core.analysis import results
+from avmc_core.analysis.estimate import of_interval
 from avmc_core.analysis.statistics import Interval
 from avmc_core.metrics import METRICS
-from avmc_core.published import published
-from avmc_core.publishing.tables import of_interval
+from avmc_core.published import PARTIES, published
 
 if TYPE_CHECKING:
-    from avmc_core.paper.claim_runs import Runs
+    from avmc_core.paper.finished import Finished
 
 SHARED = ("Acc2", "Corr", "MAE")  # the metrics that all of them print
-HEADS = {"paper": "Paper", "laboratory": "Laboratory, later", "third_party": "Third party", "ours": "Ours"}
 
 
-def three_truths(runs: Mapping[str, Runs], metric: str) -> pd.DataFrame:
+def three_truths(runs: Mapping[str, Finished], metric: str) -> pd.DataFrame:
     """One row a model, and one more for each of its variants that was run; a column a party, on the scale of the paper's
     tables, None where a party says nothing; ours are estimates, with the paper's figure beside them."""
     shown = METRICS[metric]
@@ -33,10 +32,10 @@ def three_truths(runs: Mapping[str, Runs], metric: str) -> pd.DataFrame:
         for name, table in tables.items():
             values = table["rows"].get(model)
             found = None if values is None else values[table["metrics"].index(shown.column)]
-            cells[HEADS[name]] = found
-        printed = cells[HEADS["paper"]]
+            cells[PARTIES[name]] = found
+        printed = cells[PARTIES["paper"]]
         for label, interval in ours.get(model, {model: None}).items():
-            rows.append({"Model": label, **cells, HEADS["ours"]: of_interval(metric, interval, printed)})
+            rows.append({"Model": label, **cells, PARTIES["ours"]: of_interval(metric, interval, printed)})
     return pd.DataFrame(rows)
 
 
@@ -53,7 +52,7 @@ def spread(metric: str) -> dict[str, float | str | int]:
     return {"models": len(gaps), "model": widest, "gap": gaps[widest]}
 
 
-def _ours(runs: Mapping[str, Runs], metric: str) -> dict[str, dict[str, Interval]]:
+def _ours(runs: Mapping[str, Finished], metric: str) -> dict[str, dict[str, Interval]]:
     """Published model to the rows that stand beside it and their figures."""
     found: dict[str, dict[str, Interval]] = {}
     for part in runs.values():

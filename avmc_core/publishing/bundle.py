@@ -21,15 +21,15 @@ import click
 import pandas as pd
 
 from avmc_core.artefacts import data_mark
-from avmc_core.atomic import new_file, new_folder
 from avmc_core.data.store import Store, open_store
 from avmc_core.drawing.fonts import is_han
 from avmc_core.errors import InputError
-from avmc_core.experiments import EXPERIMENTS
-from avmc_core.grid import checked_device, run_store
+from avmc_core.files.atomic import new_file, new_folder
 from avmc_core.home import home
 from avmc_core.publishing.crate import METADATA, write_crate
-from avmc_core.runs import Record, Run, RunStore
+from avmc_core.runs.experiments import EXPERIMENTS
+from avmc_core.runs.grid import checked_device, run_store
+from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.settings import as_dict
 from avmc_core.simulated.corpus import ensure_corpus
 

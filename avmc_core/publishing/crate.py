@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from avmc_core.atomic import new_file
+from avmc_core.files.atomic import new_file
 from avmc_core.publishing.citation import citation
 
 METADATA = "ro-crate-metadata.json"

@@ -11,9 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from avmc_core import registry
 from avmc_core.codehash import ROOT, closure, modules_of
 from avmc_core.errors import InputError
+from avmc_core.models import registry
 from avmc_core.settings import digest
 
 RUNNER = ("notebooks.py", "notebook_source.py")

@@ -23,11 +23,11 @@ from typing import Any
 import click
 
 from avmc_core import artefacts
-from avmc_core.atomic import new_file
 from avmc_core.errors import InputError
+from avmc_core.files.atomic import new_file
 from avmc_core.home import home
 from avmc_core.publishing.notebook_source import declared_parameters, notebook_key, read_notebook, sha256
-from avmc_core.side_by_side import side_by_side
+from avmc_core.runs.workers import side_by_side
 
 JOBS = min(2, os.cpu_count() or 1)  # notebooks at a time; each computes its missing runs on all cores
 # tqdm's bars carry timings; sets and dicts of strings iterate in the order of their hashes

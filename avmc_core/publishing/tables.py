@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from avmc_core.analysis.estimate import Estimate
-from avmc_core.analysis.statistics import Interval
+from avmc_core.analysis.estimate import Estimate, of_interval
 from avmc_core.metrics import METRICS
 from avmc_core.publishing.html_table import Link, Table
 
@@ -119,15 +118,6 @@ def agreement(cells: Cells, data: str) -> str:
 def heading(metric: str) -> str:
     """The name of a metric, and which way is better."""
     return f"{SYMBOLS.get(metric, metric)} {'↑' if METRICS[metric].higher_is_better else '↓'}"
-
-
-def of_interval(metric: str, interval: Interval | None, published: float | None = None) -> Estimate:
-    """An interval on the metric's own scale as an estimate on its display scale, which ``published`` is on already."""
-    shown = METRICS[metric]
-    if interval is None:
-        return Estimate(None, published=published, decimals=shown.decimals)
-    ends = (number * shown.scale for number in (interval.estimate, interval.low, interval.high))
-    return Estimate(*ends, published, shown.decimals, interval.note)
 
 
 def _estimate(cell: dict[str, Any]) -> Estimate:

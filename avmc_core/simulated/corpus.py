@@ -31,6 +31,7 @@ from avmc_core.simulated.face import TRAITS, visual
 from avmc_core.simulated.label_model import joint, sample
 from avmc_core.simulated.sentences import misheard, sentence
 from avmc_core.simulated.signals import acoustic
+from avmc_core.simulated.text_encoder import build_encoder
 from avmc_core.text_encoder import encode
 
 
@@ -173,7 +174,7 @@ def _columns(settings: CorpusSettings, split: str, clips: pd.DataFrame, traits: 
     variety = WILDER if unlabelled else 1.0
     audio = acoustic(voice, speaker[:, : schema.DIMS["audio"]], audio_lengths, rng, variety)
     vision = visual(face, speaker[:, schema.DIMS["audio"] :], vision_lengths, rng, variety)
-    states, text_lengths, tokens = encode(clips["text"].tolist())
+    states, text_lengths, tokens = encode(clips["text"].tolist(), build_encoder())
     columns = {
         "id": clips["id"].to_numpy(str),
         "audio": Padded(audio, audio_lengths, steps["audio"]),

@@ -17,8 +17,9 @@ from typing import Any
 import click
 import torch
 
-from avmc_core import artefacts, compiled, schema
-from avmc_core.runs import commit
+from avmc_core import artefacts, schema
+from avmc_core.kernels import compiled
+from avmc_core.runs.store import commit
 from avmc_core.speed import bench_bert, bench_cases, bench_models
 from avmc_core.speed.bench_cases import like_a_run, made_up, median_seconds
 from avmc_core.speed.bench_data import data_path
@@ -142,8 +143,8 @@ def _alone(model: str, count: int, threads: int) -> float:
 
 
 def _seconds(model: str, count: int, threads: int) -> float:
-    from avmc_core.grid import run_all
-    from avmc_core.runs import Run, RunStore
+    from avmc_core.runs.grid import run_all
+    from avmc_core.runs.store import Run, RunStore
     from avmc_core.simulated.corpus import ensure_corpus
 
     epochs = (("training.max_epochs", EPOCHS), ("training.patience", EPOCHS))

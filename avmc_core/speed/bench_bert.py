@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from avmc_core import registry, schema
-from avmc_core.batches import SplitData
-from avmc_core.speed.bench_cases import WORDS, Case, Way, bert, like_a_run, made_up, median_seconds, sizes_of
+from avmc_core import schema
+from avmc_core.data.batches import SplitData
+from avmc_core.models import registry
+from avmc_core.speed.bench_cases import WORDS, bert, like_a_run, made_up, median_seconds, sizes_of
+from avmc_core.speed.bench_way import Case, Way
 
 STAGES = {"MISA": "train", "Self_MM": "train", "MMIM": "main", "Bert_MAG": "train"}
 FEW = 100  # words of the encoder that is hardly there

@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,27 +19,20 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from avmc_core import registry, schema
-from avmc_core.batches import VIEWS, Batch, SplitData
+from avmc_core import schema
+from avmc_core.batch import Batch
+from avmc_core.data.batches import DENSE, SplitData
 from avmc_core.data.store import Ragged, Split
-from avmc_core.execution import deterministic
+from avmc_core.models import registry
 from avmc_core.models.base import Model, Sizes
+from avmc_core.runs.execution import deterministic
 from avmc_core.speed.bench_limits import least
 from avmc_core.speed.bench_naive import naive
+from avmc_core.speed.bench_way import Case, Way
 
 MEAN_STEPS = {"text": 18, "audio": 370, "vision": 90}  # about those of the released clips
 STEPS_SHORT = {"text": 50, "audio": 116, "vision": 29}  # the embedded corpus's caps
 WORDS = 21_128  # of bert-base-chinese
-
-
-@dataclass(frozen=True)
-class Case:
-    """A step of one model. ``encoder``: the naive way runs BERT in the loop; ``stage`` as in ``Model.loss``."""
-
-    model: str
-    encoder: bool = False
-    stage: str = "train"
-    clips: int = 0  # 0: the model's own batch size
 
 
 CASES = {
@@ -84,7 +77,7 @@ class PaddedArrays:
             lengths = getattr(self.split, name).lengths[rows]
             if view == "cls":
                 x = x[:, 0]
-            elif VIEWS[view] is not None:
+            elif view in DENSE:
                 x = x.sum(1) / (array.shape[1] if view == "padded_mean" else torch.tensor(lengths)[:, None])
             elif view != "padded":
                 x = x[:, : lengths.max()]
@@ -102,30 +95,6 @@ def bert(layers: int = 12, words: int = WORDS) -> nn.Module:
 def text_encoder() -> nn.Module:
     """The same, frozen and in evaluation mode."""
     return bert().eval().requires_grad_(False)
-
-
-@dataclass
-class Way:
-    """One way of making a step: its data, network and optimiser."""
-
-    data: Any
-    model: Model
-    case: Case
-
-    def __post_init__(self):
-        self.optimizer = self.model.optimizers()[
-            -1
-        ]  # of the models timed here, MMIM alone has two: this is the main one
-
-    def step(self, rows: Tensor) -> dict[str, Tensor]:
-        """Batch, losses, gradients, update."""
-        batch = self.data.batch(rows)
-        self.model.zero_grad(set_to_none=True)
-        losses = self.model.loss(batch, self.case.stage)
-        losses["total"].backward()
-        self.model.after_backward(batch, 2)
-        self.optimizer.step()
-        return losses
 
 
 def fast_way(case: Case, split: Split, encoder: nn.Module | None = None) -> Way:

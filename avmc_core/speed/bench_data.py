@@ -36,14 +36,15 @@ import_released(target, source, progress=False)
 """
 OPEN = """
 import torch
-from avmc_core.batches import SplitData
+from avmc_core.data.batches import SplitData
 from avmc_core.data.store import open_store
 SplitData(open_store(target).split("train")).batch(torch.arange(64))
 """
 TRAIN = """
 import numpy as np, torch
-from avmc_core.speed.bench_cases import Case, fast_way
-from avmc_core.protocol import take
+from avmc_core.speed.bench_cases import fast_way
+from avmc_core.speed.bench_way import Case
+from avmc_core.data.splits import take
 from avmc_core.data.store import open_store
 split = open_store(target).split("train")
 way = fast_way(Case("AV-MC(Semi)", stage="mixup"), take(split, np.arange(len(split) // {part}), "train"))
@@ -62,7 +63,7 @@ def status_mb(field):  # of this program alone; getrusage would count what its p
     return int(Path("/proc/self/status").read_text().split(field + ":")[1].split()[0]) / 1024
 
 source, target = sys.argv[1:]
-import torch, avmc_core.batches, avmc_core.data.importing
+import torch, avmc_core.data.batches, avmc_core.data.importing
 loaded = status_mb("VmHWM")
 start = time.perf_counter()
 {code}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from avmc_core import attention, recurrent
-
-if TYPE_CHECKING:
-    from avmc_core.speed.bench_cases import Way
+from avmc_core.kernels import attention, lstm
+from avmc_core.speed.bench_way import Way
 
 # Times that each weight crosses the memory bus: read forward and backward, its gradient written and read, and read and written
 # by Adam together with two moments.
@@ -32,7 +29,7 @@ def least(way: Way, rows: Tensor) -> dict[str, float]:
 
         return patch.object(module, "_call", wrapper)
 
-    with FlopCounterMode(display=False) as theirs, counting(recurrent, _recurrence), counting(attention, _attention):
+    with FlopCounterMode(display=False) as theirs, counting(lstm, _recurrence), counting(attention, _attention):
         way.step(rows)
     batch = sum(x.nbytes for x in vars(way.data.batch(rows)).values())
     weights = sum(p.nbytes for p in way.model.parameters() if p.requires_grad)

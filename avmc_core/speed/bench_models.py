@@ -11,11 +11,13 @@ from typing import Any
 
 import torch
 
-from avmc_core import registry, schema
-from avmc_core.batches import SplitData
-from avmc_core.execution import reads_tokens
-from avmc_core.experiments import MENDABLE
-from avmc_core.speed.bench_cases import Case, Way, bert, like_a_run, made_up, median_seconds, sizes_of
+from avmc_core import schema
+from avmc_core.data.batches import SplitData
+from avmc_core.models import registry
+from avmc_core.runs.execution import reads_tokens
+from avmc_core.runs.experiments import MENDABLE
+from avmc_core.speed.bench_cases import bert, like_a_run, made_up, median_seconds, sizes_of
+from avmc_core.speed.bench_way import Case, Way
 
 MODELS = (*MENDABLE, "AV-MC", "AV-MC(Semi)", "Unimodal LSTM")
 TRAIN, UNLABELLED = 2722, 10_161  # clips of the released data

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn.functional import multi_head_attention_forward, relu
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from avmc_core.attention import additive_mask
-from avmc_core.batches import Batch
-from avmc_core.dropout import Dropout
+from avmc_core.batch import Batch
+from avmc_core.kernels.attention import additive_mask
+from avmc_core.kernels.dropout import Dropout
+from avmc_core.kernels.lstm import LSTM, last_valid
 from avmc_core.models import avmc_semi, graph_mfn, mfn, mult, tfn
-from avmc_core.recurrent import LSTM, last_valid
 
 
 def naive(model: nn.Module) -> nn.Module:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from avmc_core import registry, schema
-from avmc_core.experiments import EXPERIMENTS
-from avmc_core.runs import Record
+from avmc_core import schema
+from avmc_core.models import registry
+from avmc_core.runs.experiments import EXPERIMENTS
+from avmc_core.runs.store import Record
 from avmc_core.speed.bench_models import CLIPS
 
 WORKERS = (1, 8, 64)

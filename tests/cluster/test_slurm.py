@@ -12,12 +12,13 @@ from signal import SIGKILL
 import pytest
 from click.testing import CliRunner
 
-from avmc_core import cli, experiments
-from avmc_core.cluster import FOLDER, Slurm
+from avmc_core.commands import main as cli
 from avmc_core.errors import InputError, RunsLost
-from avmc_core.experiments import Experiment, Row
-from avmc_core.grid import run_all
-from avmc_core.runs import RunStore
+from avmc_core.runs import experiments
+from avmc_core.runs.experiments import Experiment, Row
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.slurm import FOLDER, Slurm
+from avmc_core.runs.store import RunStore
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "slurm_node.sh"
 SEEDS = (1, 2, 3, 4, 5)

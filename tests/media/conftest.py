@@ -12,7 +12,7 @@ from made_clips import make_clip
 from media_tools import SPLITS, avmc, labelled, talking, write_meta
 
 from avmc_core.data.store import Store, open_store
-from avmc_core.text_encoder import save_encoder
+from avmc_core.simulated.text_encoder import save_encoder
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from made_speech import RATE, SENTENCES, speak
 
 HEADER = ("video_id", "clip_id", "text", "label", "label_T", "label_A", "label_V", "annotation", "mode")
 TEXTS = ("今天天气真好", "我不喜欢这个", "他说明天再来", "这是我的朋友", "你怎么还不走", "太好了我们去吧")
-COMMAND = (sys.executable, "-c", "from avmc_core.cli import main; main()")
+COMMAND = (sys.executable, "-c", "from avmc_core.commands.main import main; main()")
 SPLITS = ("train",) * 8 + ("valid",) * 3 + ("test",) * 3
 
 

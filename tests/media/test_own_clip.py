@@ -11,9 +11,9 @@ from media_tools import TEXTS, avmc, talking
 
 from avmc_core.clips.clip_features import DEFAULT
 from avmc_core.clips.prediction import explain, read_clip
-from avmc_core.grid import run_all
-from avmc_core.packages import read_package
-from avmc_core.runs import Run, RunStore
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.packages import read_package
+from avmc_core.runs.store import Run, RunStore
 from avmc_core.text_encoder import load_encoder
 
 SEEDS = (1, 2)

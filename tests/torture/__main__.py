@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from avmc_core.atomic import new_file
+from avmc_core.files.atomic import new_file
 from torture import report
 from torture.hostile import MODULES
 

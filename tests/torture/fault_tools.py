@@ -13,13 +13,13 @@ from unittest import mock
 
 import released_factory as factory
 
-from avmc_core import training
 from avmc_core.data.importing import import_released
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.execution import StoreData
-from avmc_core.grid import run_one
-from avmc_core.runs import PREDICTIONS, WEIGHTS, Run, RunStore
+from avmc_core.runs import training
+from avmc_core.runs.execution import StoreData
+from avmc_core.runs.grid import run_one
+from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
 
 RUN = Run("AV-MC", 1, (("training.max_epochs", 4),))
 ROWS = {"train": 24, "valid": 12, "test": 16}

@@ -15,12 +15,12 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from avmc_core.batches import SplitData
+from avmc_core.data.batches import SplitData
 from avmc_core.data.store import content_digest, verify_store
-from avmc_core.execution import sizes_of
-from avmc_core.packages import read_package
-from avmc_core.registry import builder
-from avmc_core.sealed import SEAL, _seal
+from avmc_core.files.sealed import SEAL, _seal
+from avmc_core.models.registry import builder
+from avmc_core.runs.execution import sizes_of
+from avmc_core.runs.packages import read_package
 from torture import sandbox
 from torture.case import Case
 from torture.originals import RUN, copied, originals, warm

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avmc_core.runs import PREDICTIONS, RECORD, WEIGHTS
+from avmc_core.runs.store import PREDICTIONS, RECORD, WEIGHTS
 from torture.case import Case, damaged
 from torture.originals import copied, originals, same_package, same_run, same_store, warm
 

@@ -14,13 +14,14 @@ import numpy as np
 import released_factory as factory
 import torch
 
-from avmc_core import schema, training
+from avmc_core import schema
 from avmc_core.data import importing
 from avmc_core.data.store import open_store, verify_store
-from avmc_core.execution import StoreData
-from avmc_core.grid import run_all, run_one
 from avmc_core.publishing.book import build_book
-from avmc_core.runs import PREDICTIONS, RECORD, WEIGHTS, Run, RunStore
+from avmc_core.runs import training
+from avmc_core.runs.execution import StoreData
+from avmc_core.runs.grid import run_all, run_one
+from avmc_core.runs.store import PREDICTIONS, RECORD, WEIGHTS, Run, RunStore
 from torture.kills import Job, tree
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -138,7 +139,7 @@ def _clips(shared: Path) -> Path:
     from made_clips import make_clip
     from media_tools import labelled, write_meta
 
-    from avmc_core.text_encoder import save_encoder
+    from avmc_core.simulated.text_encoder import save_encoder
     from torture.hostile_tables import face_csv, face_rows
 
     source = shared / "clips"

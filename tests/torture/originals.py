@@ -14,10 +14,10 @@ import torch
 
 from avmc_core.data.store import Store, open_store, verify_store
 from avmc_core.errors import InputError
-from avmc_core.execution import StoreData
-from avmc_core.grid import run_one, trained
-from avmc_core.packages import collect, read_package, write_package
-from avmc_core.runs import RECORD, Run, RunStore
+from avmc_core.runs.execution import StoreData
+from avmc_core.runs.grid import run_one, trained
+from avmc_core.runs.packages import collect, read_package, write_package
+from avmc_core.runs.store import RECORD, Run, RunStore
 from torture import sandbox
 
 RUN = Run("AV-MC", 1, (("training.max_epochs", 1),))

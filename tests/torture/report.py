@@ -12,8 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import avmc_core
-from avmc_core.atomic import new_file
-from avmc_core.runs import commit
+from avmc_core.files.atomic import new_file
+from avmc_core.runs.store import commit
 from avmc_core.settings import digest
 from avmc_core.speed.bench import processor
 

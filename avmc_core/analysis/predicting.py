@@ -1,0 +1,58 @@
+"""What finished runs say about clips that they have never seen, whatever the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from avmc_core import schema
+from avmc_core.batch import Inputs
+from avmc_core.data.batches import SplitData
+from avmc_core.data.store import Split, Store
+from avmc_core.errors import InputError
+from avmc_core.models import registry
+from avmc_core.runs.execution import deterministic, sizes_of
+from avmc_core.runs.grid import default_device, trained
+from avmc_core.runs.store import Record, Run
+from avmc_core.runs.training import predict
+
+
+def answers(
+    records: Mapping[Run, Record], store: Store, clips: Split, device: str | None = None
+) -> dict[str, dict[str, np.ndarray]]:
+    """Name to task to predictions (R, N) of its R finished runs for the N ``clips``; ``store`` is what they were trained on.
+
+    Networks are loaded; models that are fitted are fitted again, which takes no time. Raises InputError for clips whose
+    features do not fit the store's.
+    """
+    _check(store, clips)
+    device = device or default_device()
+    views: dict[Inputs, SplitData] = {}
+    found: dict[str, dict[str, list[np.ndarray]]] = {}
+    for run, record in records.items():
+        if record.status != "done":
+            continue
+        build = registry.builder(run.model)
+        with deterministic(threads=1):
+            if hasattr(build, "fit_predict"):
+                splits = {"train": store.split("train"), "valid": store.split("valid"), "asked": clips}
+                said = build(run.settings, sizes_of(store)).fit_predict(splits)["asked"]
+            else:
+                model = trained(run, record, store).to(device)
+                if model.inputs not in views:
+                    views[model.inputs] = SplitData(clips, model.inputs)
+                said = predict(model, views[model.inputs], device)
+        for task, values in said.items():
+            found.setdefault(run.name, {}).setdefault(task, []).append(values)
+    return {name: {task: np.stack(runs) for task, runs in said.items()} for name, said in found.items()}
+
+
+def _check(store: Store, clips: Split) -> None:
+    """Widths, and caps, to which some models pad."""
+    for name in schema.MODALITIES:
+        ours, theirs = (getattr(split, name) for split in (clips, store.split("train")))
+        sizes = [(ragged.steps, ragged.parts[0][0].shape[1]) for ragged in (ours, theirs)]
+        if sizes[0] != sizes[1]:
+            found, expected = (f"at most {steps} steps of {width} features" for steps, width in sizes)
+            raise InputError(f"{name} of {clips.name}", found, f"{expected}, those of the store that was trained on")

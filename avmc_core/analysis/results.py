@@ -1,0 +1,197 @@
+"""Tables of results, read from run records only."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from avmc_core import metrics, schema
+from avmc_core.analysis.statistics import Interval, bootstrap, comparable
+from avmc_core.artefacts import data_mark
+from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.store import Split, Store
+from avmc_core.errors import InputError
+from avmc_core.published import published
+from avmc_core.runs.experiments import Row
+from avmc_core.runs.grid import default_device
+from avmc_core.runs.store import Record, Run, RunStore
+from avmc_core.settings import as_dict, digest
+
+
+def per_run(
+    grid: Sequence[Run], store: Store, runs: RunStore, split: str = "test", task: str = "M", device: str | None = None
+) -> pd.DataFrame:
+    """One row a run: name, model, seed, status, data mark, epochs, key and the metrics of one task on one split.
+
+    Raises InputError when a run has not been computed.
+    """
+    return tabulate({run: _recorded(run, store, runs, device) for run in grid}, store, split, task)
+
+
+def carried_out(records: Mapping[Run, Record]) -> str:
+    """How many runs there are, of how many rows with how many seeds, and which of them failed, in one sentence."""
+    failed = [f"{run.name}, seed {run.seed}" for run, record in records.items() if record.status != "done"]
+    rows, seeds = ({getattr(run, part) for run in records} for part in ("name", "seed"))
+    runs = {record.key for record in records.values()}
+    return f"{len(runs)} runs of {len(rows)} rows with up to {len(seeds)} seeds; failed: {', '.join(failed) or 'none'}."
+
+
+def tabulate(records: dict[Run, Record], store: Store, split: str = "test", task: str = "M") -> pd.DataFrame:
+    """The table of ``per_run`` from records at hand. A run that failed, or has no such task, has empty metrics."""
+    mark = data_mark(store)
+    rows = [
+        {
+            "name": run.name,
+            "model": run.model,
+            "seed": run.seed,
+            "status": record.status,
+            "data": mark,
+            "epochs": record.epochs,
+            "key": record.key[:12],
+            **record.scores.get(split, {}).get(task, {}),
+        }
+        for run, record in records.items()
+    ]
+    table = pd.DataFrame(rows)
+    table.attrs["mark"] = mark
+    return table
+
+
+def estimate(
+    grid: Sequence[Run], store: Store, runs: RunStore, device: str | None = None, jobs: int | None = None
+) -> str:
+    """What a grid would compute, and after earlier runs on the same data how long that takes and how much memory it needs:
+    runs of the same model with the same settings if there are any, else of the same model."""
+    device = device or default_device()
+    missing = [run for run in grid if runs.get(run.key(store, device)) is None]
+    alike: dict[str, list[Record]] = {}
+    for record in runs:
+        if record.data["digest"] == store.digest and record.environment["device"] == device and record.status == "done":
+            for key in (record.model, _kind(record.model, record.settings, record.data.get("protocol", {}))):
+                alike.setdefault(key, []).append(record)
+    known = [found for run in missing if (found := alike.get(_kind_of(run)) or alike.get(run.model))]
+    lines = [f"{len(grid)} runs, {len(missing)} to compute, on {data_mark(store)}"]
+    lines += [f"  {run.name}, seed {run.seed}" for run in missing]
+    if missing:
+        jobs = min(jobs or os.cpu_count() or 1, len(missing)) if device == "cpu" else 1
+        seconds = sum(np.mean([record.seconds for record in found]) for found in known)
+        peak = max((record.environment.get("peak_bytes", 0) for found in known for record in found), default=0)
+        memory = f"at most {peak / 2**30:.1f} GiB each" if peak else "memory unknown"
+        lines.append(
+            f"{len(known)} of them are like earlier runs, which took {seconds:.0f} s of one process in all: about "
+            f"{seconds / jobs:.0f} s with {jobs} processes, {memory}"
+            if known
+            else "time and memory unknown: no run like these has been computed here"
+        )
+        if 0 < len(known) < len(missing):
+            lines.append(
+                f"time and memory of the other {len(missing) - len(known)} unknown: no run like them has been computed"
+            )
+    return "\n".join(lines)
+
+
+def _kind_of(run: Run) -> str:
+    return _kind(run.model, as_dict(run.settings), as_dict(run.protocol))
+
+
+def _kind(model: str, settings: dict, protocol: dict) -> str:
+    return digest([model, settings, protocol])
+
+
+def _recorded(run: Run, store: Store, runs: RunStore, device: str | None) -> Record:
+    key = run.key(store, device or default_device())
+    record = runs.get(key)
+    if record is None:
+        raise InputError(f"{run.name}, seed {run.seed}", f"no run {key[:12]}", "a finished run: see `avmc run`")
+    return record
+
+
+def summarise(
+    records: dict[Run, Record], store: Store, split: str = "test", task: str = "M", draws: int = 2000
+) -> dict[str, dict[str, Interval]]:
+    """Name to metric to its mean over seeds, with a 95 % interval from resampling seeds and source videos together.
+
+    Failed runs are left out; a name all of whose runs failed, or that has no such task, is missing. Corr as in
+    ``statistics.comparable``, with a note of how many runs count as 0; none where that is all of them.
+    """
+    statistics, groups = stacked(records, store, split, task)
+    found = {name: bootstrap(s, comparable, groups, n=draws) for name, s in statistics.items()}
+    for name, s in statistics.items():
+        whole = metrics.aggregate(s)
+        if equal := int((np.isnan(whole["Corr"]) & ~np.isnan(whole["R2"])).sum()):
+            found[name]["Corr"] = _noted(found[name]["Corr"], equal, len(s))
+    return found
+
+
+def _noted(corr: Interval, equal: int, runs: int) -> Interval:
+    """The mean Corr of runs of which some predict the same for every clip."""
+    if equal == runs:
+        return Interval(math.nan, math.nan, math.nan, note="all predictions are equal")
+    return replace(corr, note=f"as 0 in {equal} of {runs} seeds: all predictions are equal")
+
+
+def stacked(
+    records: dict[Run, Record], store: Store, split: str = "test", task: str = "M"
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Name to the clip statistics (R, N, K) of its R runs, and the source video (N,) of each clip scored."""
+    clips, keep, label = _scored(store.split(split), task)
+    statistics: dict[str, list[np.ndarray]] = {}
+    for run, record in records.items():
+        if record.status == "done" and task in (found := record.predictions(split)):
+            statistics.setdefault(run.name, []).append(metrics.clip_statistics(found[task][keep], label))
+    return {name: np.stack(runs) for name, runs in statistics.items()}, clips["video_id"].to_numpy()[keep]
+
+
+def _scored(split: Split, task: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """The clips, which of them a task is scored on, and its own labels (the released log has M's: D13)."""
+    keep = np.ones(len(split.labels), bool) if task == "M" else ~placeholder_clips(split.clips)
+    return split.clips, keep, split.labels[keep, schema.TASKS.index(task)]
+
+
+def comparison(
+    rows: Sequence[Row], summary: dict[str, dict[str, Interval]], names: Sequence[str], table: str = "table2_benchmark"
+) -> list[dict]:
+    """For each row and metric: ours with its interval, and the published figure of the row it stands beside, on the
+    display scale of the metric (percent, or label units)."""
+    printed = published()[table]
+    cells = []
+    for row in rows:
+        for name in names:
+            metric = metrics.METRICS[name]
+            ours = summary[row.name][name] if row.name in summary else None
+            theirs = None
+            if row.published and metric.column:
+                theirs = printed["rows"][row.published][printed["metrics"].index(metric.column)]
+            cells.append(
+                {
+                    "row": row.name,
+                    "metric": name,
+                    "estimate": ours.estimate * metric.scale if ours else None,
+                    "low": ours.low * metric.scale if ours else None,
+                    "high": ours.high * metric.scale if ours else None,
+                    "published": theirs,
+                    "published_row": row.published,
+                    "note": ours.note if ours else "",
+                }
+            )
+    return cells
+
+
+def wins(table: pd.DataFrame, names: Sequence[str], baselines: Sequence[str]) -> pd.DataFrame:
+    """How many seeds of each name are better than a baseline's mean, in MAE and in Corr (as in ``statistics.comparable``; failed
+    runs are left out of the mean): columns model, against, MAE, Corr, each cell like "3 of 3"."""
+    table = table.assign(Corr=table["Corr"].where(table["Corr"].notna() | table["MAE"].isna(), 0.0))
+    rows = []
+    for name in names:
+        ours = table[table["name"] == name]
+        for baseline in baselines:
+            theirs = table.loc[table["name"] == baseline, ["MAE", "Corr"]].mean()
+            better = {"MAE": ours["MAE"] < theirs["MAE"], "Corr": ours["Corr"] > theirs["Corr"]}
+            cells = {metric: f"{int(hits.sum())} of {len(ours)}" for metric, hits in better.items()}
+            rows.append({"model": name, "against": baseline, **cells})
+    return pd.DataFrame(rows)

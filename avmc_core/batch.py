@@ -1,0 +1,76 @@
+"""What a model reads: the views of each modality, and a batch of clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from avmc_core import schema
+from avmc_core.errors import InputError
+
+VIEWS = ("cls", "mean", "padded_mean", "states", "frames", "padded")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The view of each modality that a model reads.
+
+    ``cls``: first step (B, D). ``states`` or ``frames``: (B, T, D), zero-padded to the longest of the batch. ``padded``:
+    (B, T, D) with T the released cap. ``mean``: (B, D) over the valid steps. ``padded_mean``: (B, D), the sum divided by the
+    cap, as the reference's baselines average (D20).
+    """
+
+    text: str = "cls"
+    audio: str = "frames"
+    vision: str = "frames"
+
+    def __post_init__(self):
+        for field in fields(self):
+            view = getattr(self, field.name)
+            if view not in VIEWS:
+                raise InputError(f"Inputs.{field.name}", repr(view), f"one of {', '.join(VIEWS)}")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B clips as tensors. Labels are NaN and the mask False where a clip has no annotation."""
+
+    text: Tensor  # (B, D) or (B, T, D), as the model's Inputs say; audio and vision alike
+    audio: Tensor
+    vision: Tensor
+    text_lengths: Tensor  # (B,) int64, [CLS] and [SEP] counted
+    audio_lengths: Tensor
+    vision_lengths: Tensor
+    labels: Tensor  # (B, 4) float32, in the order of schema.TASKS
+    mask: Tensor  # (B,) bool, True where labelled
+    index: Tensor  # (B,) int64, rows of the split
+    tokens: Tensor  # (B, 3, 50) int64: ids, attention mask, segments
+
+    @classmethod
+    def of(cls, text: Tensor, audio: Tensor, vision: Tensor, labels: Tensor) -> Batch:
+        """A batch from features alone, every clip as long as its array: text (B, D) or (B, T, D), audio and vision (B, T, D),
+        labels (B, 4) in the order of ``schema.TASKS``, NaN where there is none. It has no token ids. Raises InputError where
+        the numbers of clips differ."""
+        clips = len(labels)
+        for name, x in {"text": text, "audio": audio, "vision": vision}.items():
+            if len(x) != clips:
+                raise InputError(f"Batch.{name}", f"{len(x)} clips", f"{clips}, one for each row of labels")
+        full = {
+            f"{name}_lengths": torch.full((clips,), x.shape[1] if x.dim() == 3 else 1)
+            for name, x in {"text": text, "audio": audio, "vision": vision}.items()
+        }
+        mask = ~labels.isnan().any(1)
+        tokens = torch.zeros(clips, 3, schema.STEPS["text"], dtype=torch.int64)
+        return cls(text, audio, vision, **full, labels=labels, mask=mask, index=torch.arange(clips), tokens=tokens)
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+    def label(self, task: str) -> Tensor:
+        """(B,) annotation of one task."""
+        return self.labels[:, schema.TASKS.index(task)]
+
+    def to(self, device: torch.device | str) -> Batch:
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})

@@ -1,0 +1,87 @@
+"""``avmc predict``: what a trained ensemble says about a clip."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from avmc_core.commands.extract import clip_options
+from avmc_core.errors import InputError
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+@click.command("predict")
+@click.argument("clip", type=click.Path())
+@click.option("--text", required=True, help="The transcript, in Chinese.")
+@click.option("--model", required=True, help="A package of avmc export, or the key of a run (see avmc status).")
+@click.option(
+    "--store", envvar="AVMC_STORE", default="", help="What the run was trained on; default: the simulated corpus."
+)
+@clip_options
+@click.option("--picture", default="", help="Also draw it: a .png, .svg or .pdf file.")
+@click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"]))
+def main(
+    clip: str, text: str, model: str, store: str, bert: str, picture: str, form: str, **extraction: str | float
+) -> None:
+    """Predict M, and T, A, V, of CLIP, with the range over seeds and each modality's Shapley share of M."""
+    from avmc_core.clips.clip_features import ExtractionSettings, backend
+    from avmc_core.clips.prediction import explain, read_clip
+    from avmc_core.simulated.text_encoder import build_encoder
+    from avmc_core.text_encoder import load_encoder
+
+    drawn = Path(picture).absolute()
+    if picture and (drawn.suffix not in PICTURES or drawn.is_dir() or not drawn.parent.is_dir()):
+        raise InputError("--picture", repr(picture), f"a file {', '.join(PICTURES)} in a folder that is there")
+    package = ensemble(model, store)
+    settings = ExtractionSettings(**extraction)
+    read = read_clip(clip, text, build_encoder() if package.simulated else load_encoder(bert), settings)
+    said = explain(package, read)
+    notes = [note for note in (backend(settings).approximation, package.facts["data"]["approximation"]) if note]
+    notes = list(dict.fromkeys(notes))
+    if package.simulated:
+        notes.append("the model was trained on the simulated corpus: its predictions mean nothing for real clips")
+    for name, share in said.strange.items():
+        if share > 0.1:
+            notes.append(f"{share:.0%} of the {name} features are unlike the training clips'")
+    if form == "json":
+        click.echo(json.dumps({"clip": read.name, "said": said.table().to_dict("index"), "notes": notes}, indent=1))
+    else:
+        click.echo(f"{read.name}: {package.facts['model']}, {len(package.facts['seeds'])} seeds")
+        click.echo(said.table().to_string(float_format="{:+.3f}".format))
+        for note in notes:
+            click.echo(f"note: {note}")
+    if picture:
+        _draw(read, said, Path(picture), notes)
+
+
+def ensemble(model: str, store: str):
+    """The package at a path, or that of a run trained on ``store`` (default: the simulated corpus)."""
+    from avmc_core.data.store import open_store
+    from avmc_core.runs.grid import run_store
+    from avmc_core.runs.packages import collect, read_package
+
+    if Path(model).is_file() or Path(model).suffix or os.sep in model:  # a key has neither dot nor slash
+        return read_package(model)
+    if store:
+        return collect(model, run_store(), open_store(store))
+    from avmc_core.simulated.corpus import ensure_corpus
+
+    return collect(model, run_store(), ensure_corpus("ci"))
+
+
+def _draw(clip, said, path: Path, notes: list[str]) -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from avmc_core.drawing.clip_figures import account
+    from avmc_core.drawing.figures import use_style
+
+    use_style()
+    fig = account(clip, said)
+    fig.supxlabel("\n".join(notes), x=0.995, ha="right", fontsize=7, style="italic", color="#444444")
+    fig.savefig(path)
+    click.echo(path, err=True)  # standard output may be JSON

@@ -1,0 +1,80 @@
+"""``avmc tune``: choose settings on the validation split."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from avmc_core.commands.options import profile_option, read_seeds, store_option
+
+
+@click.command("tune")
+@click.argument("model")
+@profile_option
+@store_option
+@click.option("--trials", type=click.IntRange(1), help="Default: 8 at the profile ci, 50 at full.")
+@click.option(
+    "--seeds", default="", help="Comma-separated; default: 1111,1112 at the profile ci, 1111,1112,1113 at full."
+)
+@click.option("-o", "--over", multiple=True, metavar="SETTING=[JSON]", help="Values to draw from; default: our space.")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Processes for --score and --both-ways; default: the number of cores."
+)
+@click.option("--score", is_flag=True, help="Then score the choice on the test split.")
+@click.option("--both-ways", is_flag=True, help="Then show what choosing on the test split would have gained (D12).")
+def main(
+    model: str,
+    profile: str,
+    store: str,
+    trials: int | None,
+    seeds: str,
+    over: tuple[str, ...],
+    jobs: int | None,
+    score: bool,
+    both_ways: bool,
+) -> None:
+    """Search settings of MODEL on the validation split; a search that was interrupted goes on."""
+    from avmc_core.analysis.results import carried_out
+    from avmc_core.data.store import open_store
+    from avmc_core.errors import InputError
+    from avmc_core.metrics import format_metric
+    from avmc_core.runs.experiments import PROFILE_CHANGES
+    from avmc_core.runs.grid import checked_device, run_all
+    from avmc_core.simulated.corpus import ensure_corpus
+
+    try:
+        from avmc_core.runs import tuning
+    except ImportError as error:
+        raise InputError("avmc tune", str(error), 'the extra "tune": pip install "avmc-companion[tune]"') from error
+    try:
+        space = {name: tuple(json.loads(values)) for name, _, values in (pair.partition("=") for pair in over)}
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(f"-o wants SETTING=[value, ...]: {error}") from error
+    if empty := [name for name, values in space.items() if not values]:
+        raise InputError(f"-o {empty[0]}", "no value", "at least one to draw")
+    trials, chosen_seeds = trials or tuning.SIZE[profile][0], read_seeds(seeds) or tuning.SIZE[profile][1]
+    if score or both_ways:
+        checked_device(None)
+    space = space or tuning.SPACES.get(model, {})
+    if not space:
+        raise InputError("avmc tune", f"no space for {model!r}", f"-o, or one of {', '.join(tuning.SPACES)}")
+    opened = open_store(store) if store else ensure_corpus("ci")
+    plan = tuning.Search(model, tuple(space.items()), trials, chosen_seeds, PROFILE_CHANGES[profile])
+    selection = tuning.search(plan, opened, progress_bar=sys.stderr.isatty())
+    best = selection.trials[selection.chosen]
+    click.echo(
+        f"chosen: trial {selection.chosen} of {trials}, validation MAE {format_metric('MAE', best['validation'])}"
+    )
+    for name, value in best["changes"].items():
+        click.echo(f"  {name} = {value}")
+    if both_ways:
+        records = run_all(tuning.runs_of(selection, opened, every=True), opened, jobs=jobs)
+        click.echo(tuning.both_ways(selection, records).to_string(float_format="{:.4f}".format))
+        click.echo(carried_out(records))
+    if score:
+        for run, record in run_all(tuning.runs_of(selection, opened), opened, jobs=jobs).items():
+            scores = record.scores["test"]["M"].items() if record.scores else []
+            said = ", ".join(f"{name} {format_metric(name, value)}" for name, value in scores)
+            click.echo(f"seed {run.seed}: {said or f'failed: {record.reason}'}")

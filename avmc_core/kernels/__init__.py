@@ -1,0 +1,1 @@
+"""Recurrence, attention and dropout as fast as this machine allows: compiled C, or PyTorch."""

@@ -1,0 +1,69 @@
+"""The optional compiled kernels, ``resources/*.c``: built once where a C compiler is found, never required.
+
+The build is kept in ``$AVMC_HOME/compiled``. AVMC_COMPILE=0 switches it off, CC names the compiler.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from avmc_core.home import home
+
+RESOURCES = Path(__file__).parents[1] / "resources"
+SOURCES = [RESOURCES / name for name in ("lstm.c", "attention.c")]
+FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
+# PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight for the cores.
+OPENMP = ("-fopenmp", "-nostdlib")
+
+
+@cache
+def kernels() -> ctypes.CDLL | None:
+    """The loaded kernels; None where it is switched off or cannot be built."""
+    compiler = os.environ.get("CC") or shutil.which("cc")
+    if os.environ.get("AVMC_COMPILE") == "0" or not compiler:
+        return None
+    for flags in ((*FLAGS, *OPENMP), FLAGS):
+        try:
+            return ctypes.CDLL(str(_build(compiler, flags)))
+        except (OSError, subprocess.CalledProcessError):
+            continue
+    return None
+
+
+def identity() -> str:
+    """What computes LSTMs and attention on CPU here; part of a run's key, because the last bits depend on it."""
+    return hashlib.sha256(_source()).hexdigest()[:16] if kernels() else "torch"
+
+
+def _source() -> bytes:
+    return b"".join(path.read_bytes() for path in (RESOURCES / "vector.h", *SOURCES))
+
+
+def _build(compiler: str, flags: tuple[str, ...]) -> Path:
+    """The shared library for this source, compiler and processor, built if need be."""
+    depends = (_source(), compiler, *flags, platform.machine(), _processor())
+    path = home() / "compiled" / f"kernels-{hashlib.sha256(repr(depends).encode()).hexdigest()[:16]}.so"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # other processes may build the same
+            made = Path(folder, path.name)
+            subprocess.run([compiler, *flags, "-o", made, *SOURCES], check=True, capture_output=True)
+            os.replace(made, path)
+    return path.resolve()
+
+
+def _processor() -> str:
+    """What -march=native depends on: two machines may share $AVMC_HOME."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")

@@ -1,0 +1,1 @@
+"""Computed once, kept: the run store, training, execution, grids, experiments, tuning, packages."""

@@ -1,0 +1,173 @@
+"""One run from settings to record."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from avmc_core import metrics, schema
+from avmc_core.batch import Inputs
+from avmc_core.data.batches import SplitData
+from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.splits import PUBLISHED, Protocol
+from avmc_core.data.store import Split, Store
+from avmc_core.errors import InputError
+from avmc_core.files.sealed import write_sealed
+from avmc_core.models.base import Sizes
+from avmc_core.runs.training import TrainingFailed, predict, train, write_tensors
+from avmc_core.settings import as_dict
+
+
+def sizes_of(store: Store) -> Sizes:
+    """The sizes that a store dictates to a model."""
+    split = store.split("train")
+    widths = {m: getattr(split, m).parts[0][0].shape[1] for m in schema.MODALITIES}
+    steps = {f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}
+    return Sizes(**widths, **steps, train_clips=len(split.labels))
+
+
+class StoreData:
+    """A store's splits in the views that models read, each made once and kept."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.split = cache(store.split)
+        self._data = cache(lambda name, inputs: SplitData(self.split(name), inputs))
+
+    def __call__(self, name: str, inputs: Inputs) -> SplitData:
+        return self._data(name, inputs)
+
+    def under(self, protocol: Protocol, seed: int) -> StoreData:
+        """The same store as a run with this protocol and seed sees it."""
+        return self if protocol == PUBLISHED else StoreData(protocol.of(self.store, seed))
+
+
+@contextmanager
+def deterministic(threads: int):
+    """Same seed, same bytes: fixed thread count, deterministic kernels; denormals flushed, which LSTM gradients are full of.
+
+    PyTorch's generator is afterwards as it was: what a process draws must not depend on the runs that it made in between.
+    """
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.get_rng_state()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1], warn_only=True)
+        torch.set_flush_denormal(False)
+        torch.set_rng_state(before[2])
+
+
+def execute(
+    build: Callable,
+    settings: object,
+    data: StoreData,
+    seed: int,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    progress_bar: bool = False,
+) -> dict:
+    """Train (or fit), predict every labelled split, score; leaves ``predictions.safetensors`` and ``model.safetensors`` in
+    ``folder``, beside the trainer's state (a kill from here on costs no training), and returns the outcome: status, reason,
+    epochs, best_epoch, seconds, parameters, history, scores."""
+    start = time.perf_counter()
+    sizes = sizes_of(data.store)
+    outcome = {
+        "status": "done",
+        "reason": "",
+        "epochs": 0,
+        "best_epoch": 0,
+        "parameters": 0,
+        "history": [],
+        "scores": {},
+    }
+    with deterministic(threads):
+        if hasattr(build, "fit_predict"):
+            predictions = build(settings, sizes).fit_predict({name: data.split(name) for name in schema.SPLITS})
+        else:
+            try:
+                model, progress = train(
+                    network(build, settings, data.store), data, seed, folder, device=device, progress_bar=progress_bar
+                )
+            except TrainingFailed as error:
+                return outcome | {"status": "failed", "reason": str(error), "seconds": error.seconds}
+            start = time.perf_counter() - progress.seconds  # those of processes before this one included
+            predictions = {name: predict(model, data(name, model.inputs), device) for name in schema.SPLITS}
+            facts = {"settings": as_dict(settings), "sizes": as_dict(sizes)}
+            write_tensors(folder / "model.safetensors", model.state_dict(), facts)
+            outcome |= {
+                "epochs": progress.epoch,
+                "best_epoch": progress.best_epoch,
+                "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+                "history": progress.history,
+            }
+    outcome["scores"] = {name: scores(data.split(name), predictions[name]) for name in schema.SPLITS}
+    flat = {f"{name}.{task}": p for name, tasks in predictions.items() for task, p in tasks.items()}
+    write_sealed(folder / "predictions.safetensors", flat)
+    return outcome | {"seconds": time.perf_counter() - start}
+
+
+def network(build: Callable, settings: object, store: Store) -> Callable:
+    """A function that builds the network; one that runs or fine-tunes a text encoder is given a fresh one.
+
+    The encoder is the simulated corpus's own, or for real features the folder $AVMC_BERT or bert-base-chinese from the
+    local cache, its pooler included where ``build.pooling`` says so. Raises InputError if neither is there.
+    """
+    sizes = sizes_of(store)
+    if not reads_tokens(settings):
+        return lambda: build(settings, sizes)
+
+    def with_encoder():
+        from avmc_core.simulated.text_encoder import build_encoder
+        from avmc_core.text_encoder import encoder_name, load_encoder
+
+        pooling = getattr(build, "pooling", False)
+        _, encoder = build_encoder() if store.simulated else load_encoder(encoder_name(), pooling)
+        largest = max(int(split.tokens[:, 0].max()) for split in store.splits.values())
+        if largest >= encoder.config.vocab_size:
+            raise InputError(
+                store.path, f"token {largest}", f"less than {encoder.config.vocab_size}, the encoder's words"
+            )
+        return build(settings, sizes, encoder)
+
+    return with_encoder
+
+
+def reads_tokens(settings: object) -> bool:
+    """Whether a model with these settings needs a text encoder of its own, beyond the text features that a store holds."""
+    return getattr(settings, "text", "frozen") != "frozen"
+
+
+def encoder_identity(settings: object, store: Store) -> str:
+    """Digest of the encoder that ``network`` gives a model with these settings, as part of a run's key; "" where it needs none,
+    where there is none, and on a simulated corpus, whose encoder follows from the source."""
+    if store.simulated or not reads_tokens(settings):
+        return ""
+    from avmc_core.text_encoder import encoder_name, identity
+
+    return identity(encoder_name())
+
+
+def scores(split: Split, predictions: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Task to metrics of predictions (N,); T, A, V without the clips whose unimodal labels are placeholders."""
+    keep = ~placeholder_clips(split.clips)
+    result = {}
+    for task, prediction in predictions.items():
+        rows = slice(None) if task == "M" else keep
+        label = split.labels[:, schema.TASKS.index(task)]
+        result[task] = metrics.evaluate(prediction[rows], label[rows])
+    return result

@@ -1,0 +1,270 @@
+"""Experiments declared once: the grid of runs, the notebooks and the book's pages all follow from this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from avmc_core import schema
+from avmc_core.data.splits import FOLDS, PUBLISHED, RESPLITS, Protocol
+from avmc_core.data.store import Store
+from avmc_core.errors import InputError
+from avmc_core.models.registry import MODELS, settings_of
+from avmc_core.runs.store import Run
+from avmc_core.schema import MODALITY_OF_TASK
+
+SEEDS = (1111, 1112, 1113, 1114, 1115)  # the laboratory's own list; the paper's released run uses the first alone (D12)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: a model, and what differs from its published settings."""
+
+    name: str
+    model: str
+    changes: tuple[tuple[str, Any], ...] = ()
+    published: str = ""  # row of the published table that it stands beside
+    seeded: bool = True  # False: the result does not depend on the seed, so one run is enough
+    ci: tuple[tuple[str, Any], ...] = ()  # what the ci profile changes besides, for this row
+    protocol: Protocol = PUBLISHED  # which clips and features it sees
+
+    def changes_at(self, profile: str) -> tuple[tuple[str, Any], ...]:
+        """What differs from the published settings at a profile; the row's own changes come last and win."""
+        limits = (*PROFILE_CHANGES[profile], *(self.ci if profile == "ci" else ())) if self.seeded else ()
+        return (*limits, *self.changes)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A table or figure of the paper and the runs behind it."""
+
+    title: str
+    source: str  # where in the paper
+    rows: tuple[Row, ...]
+    seeds: tuple[tuple[str, tuple[int, ...]], ...] = (("ci", SEEDS[:3]), ("full", SEEDS))
+
+    def runs(self, profile: str, seeds: tuple[int, ...] | None = None, store: Store | None = None) -> list[Run]:
+        """The grid for a profile, without the rows that are ``left_out`` on ``store``. Raises InputError for an unknown profile."""
+        declared = dict(self.seeds)
+        if profile not in declared:
+            raise InputError("profile", repr(profile), f"one of {', '.join(declared)}")
+        chosen = seeds or declared[profile]
+        return [
+            Run(row.model, seed, row.changes_at(profile), row.name, row.protocol)
+            for row in filter(None, (_on(store, row) for row in self.rows))
+            for seed in (chosen if row.seeded or row.protocol.resplit else chosen[:1])  # a seed deals a re-split, too
+        ]
+
+    def left_out(self, store: Store | None) -> dict[str, str]:
+        """Name to reason of the rows that cannot run on ``store``."""
+        return {row.name: lacking for row in self.rows if (lacking := _lacking(store, row))}
+
+
+def _lacking(store: Store | None, row: Row) -> str:
+    """What a row needs and a store does not have; "" if nothing."""
+    if row.protocol.audio != "audio" and (store is None or row.protocol.audio not in store.extras):
+        return f"no features {row.protocol.audio}"
+    labelled_only = store is not None and schema.UNLABELLED not in store.splits
+    if labelled_only and getattr(settings_of(row.model, dict(row.changes)), "semi", False):
+        return "no unlabelled clips"
+    return ""
+
+
+def _on(store: Store | None, row: Row) -> Row | None:
+    """The row as it runs on a store, None where that lacks something; where features hold every layer of a speech network, the
+    layers' weights are learned."""
+    if _lacking(store, row):
+        return None
+    if row.protocol.audio == "audio":
+        return row
+    layers = store.manifest["source"].get("extraction", {}).get("wav2vec_layers", 0)
+    return replace(row, model=LAYERED, changes=(*row.changes, ("layers", layers))) if layers else row
+
+
+# The published settings have no limit on epochs; two cores want one.
+PROFILE_CHANGES: dict[str, tuple[tuple[str, Any], ...]] = {"ci": (("training.max_epochs", 60),), "full": ()}
+
+FIVE = (("ci", SEEDS), ("full", SEEDS))
+ONE = (("ci", SEEDS[:1]), ("full", SEEDS))
+VARIANTS = ("released", "paper")
+LAYERED = "Layered LSTM"  # stands in for the unimodal LSTM where a store holds every layer of a speech network
+
+# Table 4's rows, each what it takes away from AV-MC.
+ABLATIONS: dict[str, tuple[tuple[str, Any], ...]] = {
+    "w/o Mixup-AV & Unimodal tasks": (("unimodal_tasks", False),),  # without unimodal heads nothing can be mixed
+    "w/o Mixup-AV": (("mix_audio", False), ("mix_vision", False)),
+    "w/o Mixup-A": (("mix_audio", False),),
+    "w/o Mixup-V": (("mix_vision", False),),
+    "AV-MC": (),
+}
+# What the paper leaves open about its mixup, as changes to the printed equations with the released draw (D07, D08).
+MIXUPS: dict[str, tuple[tuple[str, Any], ...]] = {
+    "Beta(1, 1), one lambda a batch": (),
+    "Beta(0.2, 0.2)": (("mixup.alpha", 0.2), ("mixup.beta", 0.2)),
+    "Beta(4, 4)": (("mixup.alpha", 4.0), ("mixup.beta", 4.0)),
+    "one lambda a clip": (("mixup.per_clip", True),),
+    "detached targets": (("mixup.detach_targets", True),),
+    "inputs mixed": (("mixup.level", "input"),),  # as Section 2.3 has it (D31)
+    "classifier's first layer mixed": (("mixup.level", "hidden"),),
+}
+# The frozen text encoder in every step is slow on two cores: small batches make few epochs many steps, with and without it.
+DROPOUT_CI = (("training.batch_size", 8), ("training.max_epochs", 4))
+SHARES = (0.125, 0.25, 0.5, 1.0)  # of the labelled training clips
+
+# The ci profile has 320 clips in place of 2722: smaller batches keep an epoch from being two or three steps, and the slow models
+# stop early. Batches of 12 leave MulT, MISA and Self_MM a last incomplete group, as the real data do (D29).
+# The models that can do without a BERT of their own read its stored states.
+FROZEN = ("text", "frozen")
+CI_LIMITS: dict[str, tuple[tuple[str, Any], ...]] = {
+    "LF_DNN": (("training.batch_size", 16), ("training.max_epochs", 20)),
+    "TFN": (("training.batch_size", 16), ("training.max_epochs", 5)),
+    "LMF": (("training.batch_size", 16), ("training.max_epochs", 20)),
+    "MFN": (("training.batch_size", 32), ("training.max_epochs", 8)),
+    "Graph_MFN": (("training.max_epochs", 8),),
+    "MulT": (("training.batch_size", 12), ("training.accumulate", 2), ("training.max_epochs", 4)),
+    "Bert_MAG": (("training.max_epochs", 5),),
+    "MISA": (FROZEN, ("training.batch_size", 12), ("training.max_epochs", 8)),
+    "MMIM": (FROZEN, ("training.max_epochs", 20)),
+    "Self_MM": (FROZEN, ("training.batch_size", 12), ("training.max_epochs", 20)),
+    "MLF_DNN": (("training.batch_size", 16), ("training.max_epochs", 20)),
+    "MTFN": (("training.batch_size", 16), ("training.max_epochs", 12)),
+    "MLMF": (("training.batch_size", 16), ("training.max_epochs", 20)),
+}
+# The D numbers that each baseline can have put right; D29 is a setting of the trainer, not of the model.
+MENDABLE: dict[str, tuple[str, ...]] = {
+    "LF_DNN": ("D20", "D32"),
+    "TFN": ("D20", "D32", "D26"),
+    "LMF": ("D20", "D32", "D23"),
+    "MFN": ("D20", "D21", "D32"),
+    "Graph_MFN": ("D22", "D32", "D33"),
+    "MulT": ("D25", "D29"),
+    "Bert_MAG": ("D33",),
+    "MISA": ("D24", "D27", "D29"),
+    "MMIM": ("D27", "D38"),
+    "Self_MM": ("D35", "D29"),
+    "MLF_DNN": ("D20", "D32"),
+    "MTFN": ("D20", "D32", "D26"),
+    "MLMF": ("D20", "D32", "D23"),
+}
+
+
+def _baseline(model: str, mended: tuple[str, ...] = (), suffix: str = "") -> Row:
+    """A baseline as it runs in the reference, or with some differences put right."""
+    numbers = tuple(number for number in mended if number != "D29")
+    changes = (("mended", numbers),) if numbers else ()
+    if "D29" in mended:
+        changes += (("training.drop_partial_group", False),)
+    return Row(model + suffix, model, changes, published=model, ci=CI_LIMITS[model])
+
+
+TRIVIAL = tuple(Row(name, name, seeded=False) for name in ("Constant", "Text-only ridge", "Late mean"))
+
+AVMC = tuple(
+    Row(f"{model} ({variant})", model, (("variant", variant),) if variant == "paper" else (), published=model)
+    for model in ("AV-MC", "AV-MC(Semi)")
+    for variant in VARIANTS
+)
+UNIMODAL = tuple(
+    Row(f"{modality}, annotation {target}", "Unimodal LSTM", (("modality", modality), ("task", target)))
+    for task, modality in MODALITY_OF_TASK.items()
+    for target in (task, "M")
+)
+WAV2VEC = tuple(
+    Row(
+        f"audio (wav2vec 2.0), annotation {target}",
+        "Unimodal LSTM",
+        (("modality", "audio"), ("task", target)),
+        protocol=Protocol(audio="audio_wav2vec"),
+    )
+    for target in ("A", "M")
+)
+
+PLACED = {row.model for row in (*TRIVIAL, *map(_baseline, MENDABLE), *AVMC, *UNIMODAL)} | {LAYERED}
+OWN = tuple(Row(model, model) for model in MODELS if model not in PLACED)  # registered, and in no table of the paper
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "avmc": Experiment(
+        title="AV-MC, supervised and semi-supervised, as printed and as released",
+        source="Table 2, last two rows",
+        rows=(*TRIVIAL, *AVMC),
+    ),
+    "benchmark": Experiment(
+        title="The thirteen baselines as the reference runs them, AV-MC, and three models that a table needs",
+        source="Table 2",
+        rows=(*TRIVIAL, *map(_baseline, MENDABLE), *AVMC, *OWN),
+    ),
+    "mended": Experiment(
+        title="The baselines with every known difference put right",
+        source="Table 2",
+        rows=(
+            *TRIVIAL[:1],
+            *map(_baseline, MENDABLE),
+            *(_baseline(model, numbers, " mended") for model, numbers in MENDABLE.items()),
+        ),
+        seeds=ONE,
+    ),
+    "differences": Experiment(
+        title="The baselines with one known difference put right at a time",
+        source="Table 2",
+        rows=tuple(
+            _baseline(model, (number,), f", {number} mended")
+            for model, numbers in MENDABLE.items()
+            for number in numbers
+        ),
+        seeds=ONE,
+    ),
+    "table3": Experiment(
+        title="One modality at a time, on its own annotation and on the multimodal one",
+        source="Table 3",
+        rows=(*UNIMODAL, *WAV2VEC),
+    ),
+    "table4": Experiment(
+        title="What each part of supervised AV-MC contributes, as printed and as released",
+        source="Table 4",
+        rows=tuple(
+            Row(f"{name} ({variant})", "AV-MC", (("variant", variant), *changes), published=name)
+            for variant in VARIANTS
+            for name, changes in ABLATIONS.items()
+        ),
+        seeds=FIVE,
+    ),
+    "mixup": Experiment(
+        title="What the paper leaves open about the mixup",
+        source="Section 4.1",
+        rows=tuple(Row(name, "AV-MC", (("variant", "paper"), *changes)) for name, changes in MIXUPS.items()),
+    ),
+    "text_dropout": Experiment(
+        title="Text features stored once, and drawn anew in every step by a frozen encoder with its dropout on",
+        source="D16",
+        rows=(
+            Row("stored features", "AV-MC", ci=DROPOUT_CI),
+            Row("encoder with dropout", "AV-MC", (("text", "frozen_dropout"),), ci=DROPOUT_CI),
+        ),
+    ),
+    "learning_curve": Experiment(
+        title="How many labelled clips it takes, with the unlabelled ones and without",
+        source="Section 4.3",
+        rows=tuple(
+            Row(f"{model}, {100 * share:g} % of the labelled clips", model, protocol=Protocol(labelled=share))
+            for model in ("AV-MC", "AV-MC(Semi)")
+            for share in SHARES
+        ),
+    ),
+    "resplit": Experiment(
+        title="What clips of the same source video in training and test are worth",
+        source="Section 3.1",
+        rows=tuple(
+            Row(f"{model}, {way}, fold {fold + 1}", model, (), seeded=seeded, protocol=Protocol(resplit=way, fold=fold))
+            for model, seeded in (("Text-only ridge", False), ("Late mean", False), ("AV-MC", True))
+            for way in RESPLITS[1:]
+            for fold in range(FOLDS)
+        ),
+    ),
+}
+
+
+def experiment(name: str) -> Experiment:
+    """Raises InputError for an experiment that is not declared."""
+    if name not in EXPERIMENTS:
+        raise InputError("experiment", repr(name), f"one of {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]

@@ -1,0 +1,277 @@
+"""Runs and the store that keeps them: nothing is computed twice, nothing half-written counts.
+
+A run's key is a digest of everything that its result depends on: model, settings, seed, data, the weights that it starts from (a
+text encoder's, a model package's), device and thread count, the source of the modules that it imports and the versions of the
+libraries that compute. A finished run is a folder named by its key:
+``record.json``, ``predictions.safetensors`` (per clip, every split) and, for trained models, ``model.safetensors`` with the
+settings inside, all sealed: a damaged one is an error. Work in progress lives under ``.work`` and moves in one rename.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from avmc_core import __version__
+from avmc_core.codehash import ROOT, closure, code_hash
+from avmc_core.data.splits import PUBLISHED, Protocol
+from avmc_core.errors import InputError
+from avmc_core.files.atomic import new_file, sync
+from avmc_core.files.sealed import SEAL, read_sealed
+from avmc_core.kernels.compiled import identity
+from avmc_core.models import registry
+from avmc_core.runs.execution import encoder_identity
+from avmc_core.settings import as_dict, digest, file_digest
+
+if TYPE_CHECKING:
+    from avmc_core.data.store import Store
+
+RECORD, PREDICTIONS, WEIGHTS = "record.json", "predictions.safetensors", "model.safetensors"  # of a finished run
+LIBRARIES = ("torch", "numpy", "scikit-learn", "transformers")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model, its settings and a seed; ``changes`` are relative to the model's published settings."""
+
+    model: str
+    seed: int
+    changes: tuple[tuple[str, Any], ...] = ()
+    label: str = ""  # how tables name it, where that differs from the model
+    protocol: Protocol = PUBLISHED
+    init: str = ""  # a model package whose weights it starts from; "" for fresh ones
+
+    def __post_init__(self):
+        object.__setattr__(self, "changes", tuple(sorted(dict(self.changes).items())))
+
+    @property
+    def name(self) -> str:
+        return self.label or self.model
+
+    @property
+    def settings(self) -> Any:
+        """The complete settings. Raises InputError for an unknown model or setting."""
+        return registry.settings_of(self.model, dict(self.changes))
+
+    def key(self, store: Store, device: str = "cpu", threads: int = 1) -> str:
+        """SHA-256 (hex, 32 digits) of all that the result depends on."""
+        settings = self.settings
+        depends = {
+            "model": self.model,
+            "settings": as_dict(settings),
+            "seed": self.seed,
+            "protocol": as_dict(self.protocol),
+            "encoder": encoder_identity(settings, store),
+            **surroundings(_modules(self), store, device, threads),
+        }
+        if self.init:
+            depends["init"] = package_digest(self.init)
+        return digest(depends)[:32]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished run. ``scores``: split to task to metric; ``status`` is "done" or "failed" with a ``reason``."""
+
+    key: str
+    model: str
+    seed: int
+    settings: dict
+    data: (
+        dict  # digest, kind ("real" or "simulated"), protocol; init and encoder: digests of what it started from, or ""
+    )
+    code: dict  # package version, commit, digest of the modules
+    environment: dict
+    status: str
+    reason: str
+    epochs: int
+    best_epoch: int
+    seconds: float
+    parameters: int
+    history: list
+    scores: dict
+    folder: Path = dataclasses.field(default=Path(), compare=False)
+
+    @property
+    def simulated(self) -> bool:
+        return self.data["kind"] == "simulated"
+
+    def predictions(self, split: str) -> dict[str, np.ndarray]:
+        """Task to predictions (N,) in the order of the split. Raises InputError when the run failed, has no such split, or
+        its file is damaged."""
+        path = self.folder / PREDICTIONS
+        if self.status != "done":
+            raise InputError(self.folder, "no predictions", f"a run that is done, not {self.status} ({self.reason})")
+        stored = read_sealed(path)[0]
+        found = {n.split(".")[1]: p for n, p in stored.items() if n.split(".")[0] == split}
+        if not found:
+            names = sorted({n.split(".")[0] for n in stored})
+            raise InputError(path, f"no split {split!r}", f"one of {', '.join(names)}")
+        return found
+
+
+class RunStore:
+    """Finished runs under ``root``, shared by any number of processes."""
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root)
+
+    def get(self, key: str) -> Record | None:
+        """The finished run with this key, or None. Raises InputError for a record that is damaged or another run's."""
+        record = _read(self.root / key / RECORD)
+        if record is not None and record.key != key:
+            raise InputError(record.folder, f"the record of run {record.key}", f"that of {key}")
+        return record
+
+    def __iter__(self) -> Iterator[Record]:
+        for path in sorted(self.root.glob(f"*/{RECORD}")):
+            if (record := self.get(path.parent.name)) is not None:
+                yield record
+
+    @contextmanager
+    def claim(self, key: str) -> Iterator[Path | None]:
+        """The working folder of a run, held by this process alone; None if another process holds it.
+
+        What an interrupted process left in the folder is still there.
+        """
+        work = self.root / ".work"
+        work.mkdir(parents=True, exist_ok=True)
+        with open(work / f"{key}.lock", "w") as lock:
+            try:
+                flock(lock, LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                yield None
+                return
+            try:
+                folder = work / key
+                folder.mkdir(exist_ok=True)
+                yield folder
+            finally:
+                flock(lock, LOCK_UN)
+
+    def publish(self, folder: Path, record: Record) -> Record:
+        """Write the record into a claimed working folder, which makes the run a finished one, and move it to its place."""
+        fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name != "folder"}
+        for path in folder.glob("*.safetensors"):
+            sync(path)
+        with new_file(folder / RECORD) as temporary:
+            text = json.dumps({**fields, SEAL: digest(fields)}, indent=1, sort_keys=True)
+            temporary.write_text(text, encoding="utf-8")
+        return self.recover(folder)
+
+    def recover(self, folder: Path) -> Record | None:
+        """The run in a claimed working folder if it is a finished one, moved to its place; else None."""
+        record = _read(folder / RECORD)
+        if record is None:
+            return None
+        for path in folder.iterdir():
+            if path.name not in (RECORD, PREDICTIONS, WEIGHTS):  # what the trainer would have gone on from
+                path.unlink()
+        target = self.root / record.key
+        if target.exists():  # without its record, or it would have been found
+            shutil.rmtree(target)
+        os.replace(folder, target)
+        sync(self.root)
+        return self.get(record.key)
+
+
+def _read(path: Path) -> Record | None:
+    """A record; None if there is none, or one of an earlier version, which bore no seal. Raises InputError for a damaged one."""
+    try:
+        if not path.is_file():
+            return None
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if (seal := fields.pop(SEAL, None)) is None:
+            return None
+        if seal != digest(fields):
+            raise ValueError("its content is not what its seal says")
+        return Record(**fields, folder=path.parent)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        expected = "a record.json as it was written; without its folder the run is computed again"
+        raise InputError(path, f"a record that does not read: {error}", expected) from error
+
+
+def _modules(run: Run) -> list[str]:
+    """What computes a run, as far as it is ours."""
+    return [
+        "avmc_core.runs.execution",
+        registry.entry(run.model).module,
+        *(["avmc_core.runs.warm_start"] if run.init else []),
+    ]
+
+
+def package_digest(package: str | Path) -> str:
+    """SHA-256 (hex) of a package's file: part of the key of every run that starts from it. Raises InputError without one."""
+    try:
+        return file_digest(Path(package))
+    except OSError as error:
+        raise InputError(
+            package, f"no file that can be read ({error.strerror})", "a model package of avmc export"
+        ) from error
+
+
+def surroundings(modules: list[str], store: Store, device: str, threads: int, libraries: tuple[str, ...] = ()) -> dict:
+    """The part of a key that runs and searches share: the data, the source, and what computes."""
+    return {
+        "data": store.digest,
+        "device": device,
+        "threads": threads,
+        "code": code_hash(modules),
+        "kernels": identity() if "avmc_core.kernels.compiled" in closure(modules) else "",
+        "libraries": {name: version(name) for name in (*LIBRARIES, *libraries)},
+        "machine": platform.machine(),
+    }
+
+
+@cache
+def commit() -> str:
+    """The commit of the source tree, "+" appended when it has uncommitted changes; "" outside a checkout."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def provenance(run: Run) -> dict[str, str]:
+    """Code version of a run."""
+    modules = _modules(run)
+    return {"version": __version__, "commit": commit(), "digest": code_hash(modules)}
+
+
+def environment(device: str, threads: int) -> dict[str, Any]:
+    """What computed: interpreter, libraries, machine, and how much memory this process has held at most."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "device": device,
+        "threads": threads,
+        "peak_bytes": peak_bytes(),
+    }
+
+
+def peak_bytes() -> int:
+    """The largest memory of this process so far, mapped files included; 0 where the system does not tell."""
+    try:
+        return 1024 * int(Path("/proc/self/status").read_text(encoding="ascii").split("VmHWM:")[1].split()[0])
+    except (OSError, IndexError):
+        return 0

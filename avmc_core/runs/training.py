@@ -1,0 +1,265 @@
+"""One trainer for all models: early stopping on a validation loss over clips, resumable, deterministic.
+
+A run's state lives in one folder: ``state.safetensors`` (weights, optimisers, generator, history; replaced as a whole at the end of
+an epoch, but no oftener than pays) and ``best-<epoch>.safetensors`` (the weights with the lowest validation loss until then).
+Random numbers come from PyTorch's global generator (weights, dropout, mixup), which the state carries, and from one generator a
+pass (the order of the clips), seeded with the run's seed, the epoch and the pass. A killed run therefore repeats what came after
+its last saved epoch and goes on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from avmc_core.batch import Inputs
+from avmc_core.data.batches import Resident, SplitData
+from avmc_core.errors import InputError
+from avmc_core.files.sealed import read_sealed, write_sealed
+from avmc_core.models.base import Model, Pass, Training
+
+MARGIN = 1e-6  # a validation loss is better when it is lower by at least this much, as in the reference
+STATE = "state.safetensors"
+RARELY = 20.0  # from one saved state to the next pass at least so many times the seconds that saving it took
+
+
+class TrainingFailed(RuntimeError):
+    """The run cannot go on (a loss that is not finite); the message says where, ``seconds`` how long it had been trained."""
+
+    def __init__(self, message: str, seconds: float):
+        super().__init__(message)
+        self.seconds = seconds
+
+
+@dataclass
+class Progress:
+    """What one run has seen so far; JSON-ready."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    history: list[dict[str, float]] = field(default_factory=list)  # one row an epoch: training losses and "validation"
+    seconds: float = field(default=0.0, compare=False)  # of all the processes that trained it; lost epochs do not count
+
+    def finished(self, settings: Training) -> bool:
+        waited = self.epoch - self.best_epoch
+        return waited >= settings.patience or 0 < settings.max_epochs <= self.epoch
+
+
+Data = Callable[[str, Inputs], SplitData]  # split name and a model's inputs to its data
+
+
+def train(
+    build: Callable[[], Model],
+    data: Data,
+    seed: int,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    progress_bar: bool = False,
+    stop: Callable[[Progress], bool] = lambda progress: False,
+) -> tuple[Model, Progress]:
+    """Train ``build()`` until the validation loss has not improved for ``patience`` epochs; returns the best weights.
+
+    ``folder`` must exist; whatever state it holds is continued. ``stop`` is asked after each epoch (for tests and for
+    searches that prune). Raises TrainingFailed when a loss is not finite.
+    """
+    start = time.perf_counter()
+    torch.manual_seed(seed)  # before the model is built, as in the reference
+    model = build().to(device)
+    settings, data = model.training_settings, on_device(data, device)
+    optimizers = model.optimizers()
+    progress = _restore(folder, model, optimizers)
+    start -= progress.seconds
+    best: dict[str, Tensor] = {}  # the best weights, unless they are in the folder
+    due = 0.0  # when the state is to be saved next
+    valid = data("valid", model.inputs)
+    bar = tqdm(initial=progress.epoch, unit="epoch", disable=not progress_bar, desc=type(model).__name__)
+    while not progress.finished(settings):
+        epoch = progress.epoch + 1
+        row: dict[str, float] = {}
+        for number, single in enumerate(model.passes(epoch)):
+            order = torch.Generator().manual_seed((seed * 10_007 + epoch) * 101 + number)
+            losses = _one_pass(model, data(single.split, model.inputs), single, optimizers, order, epoch, device)
+            progress.seconds = time.perf_counter() - start
+            if not math.isfinite(losses["total"]):
+                said = f"epoch {epoch}, pass {single.stage!r}: the training loss is {losses['total']}"
+                raise TrainingFailed(said, progress.seconds)
+            row |= {f"{single.stage}.{name}": value for name, value in losses.items()}
+        row["validation"] = validation_loss(model, valid, settings, device)
+        progress.seconds = time.perf_counter() - start
+        if not math.isfinite(row["validation"]):
+            raise TrainingFailed(f"epoch {epoch}: the validation loss is {row['validation']}", progress.seconds)
+        progress.epoch = epoch
+        progress.history.append(row)
+        if row["validation"] <= progress.best_loss - MARGIN:
+            progress.best_loss, progress.best_epoch = row["validation"], epoch
+            best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        if (saving := time.monotonic()) >= due:
+            _save(folder, model, optimizers, progress, best)
+            due = time.monotonic() + RARELY * (time.monotonic() - saving)
+        bar.update()
+        bar.set_postfix_str(f"validation {row['validation']:.4f}, best {progress.best_loss:.4f}")
+        if stop(progress):
+            break
+    bar.close()
+    model.load_state_dict(best or _read(_best(folder, progress))[0])
+    return model.eval(), progress
+
+
+def on_device(data: Data, device: str) -> Data:
+    """``data`` with each split resident on ``device``, where it is a GPU that has room for it: moved once, not batch by batch."""
+
+    @cache
+    def moved(name: str, inputs: Inputs) -> SplitData:
+        split = data(name, inputs)
+        return Resident(split, device) if _has_room(split, device) else split
+
+    return moved
+
+
+def _has_room(split: SplitData, device: str) -> bool:
+    """Whether a GPU has free memory for the split and as much again for the work."""
+    return torch.device(device).type == "cuda" and 2 * split.nbytes <= torch.cuda.mem_get_info(device)[0]
+
+
+def predict(model: Model, data: SplitData, device: str = "cpu") -> dict[str, np.ndarray]:
+    """Predictions (N,) float32 of each task that the model was trained for, in the order of the split; evaluation mode."""
+    model.eval()
+    found: dict[str, list[Tensor]] = {}
+    with torch.no_grad():
+        for batch in data.in_order():
+            output = model(batch.to(device))
+            for task in model.tasks:
+                if task in output:
+                    found.setdefault(task, []).append(output[task])
+    return {task: torch.cat(parts).cpu().numpy() for task, parts in found.items()}
+
+
+def validation_loss(model: Model, data: SplitData, settings: Training, device: str = "cpu") -> float:
+    """The model's loss as a mean over clips; with ``validation="batches"`` the reference's mean over batches, rounded to
+    four decimals, which weighs a clip of the last, smaller batch more (D11). In the store's order; the reference shuffles
+    (D17)."""
+    model.eval()
+    with torch.no_grad():
+        batches = (batch.to(device) for batch in data.in_order(settings.batch_size))
+        losses = [model.validation_loss(model(batch), batch).double() for batch in batches]
+    if settings.validation == "batches":
+        return round(float(torch.stack([loss.mean() for loss in losses]).mean()), 4)
+    return float(torch.cat(losses).mean())
+
+
+def _one_pass(
+    model: Model,
+    data: SplitData,
+    single: Pass,
+    optimizers: list[torch.optim.Optimizer],
+    order: torch.Generator,
+    epoch: int,
+    device: str,
+) -> dict[str, float]:
+    """All batches once, in random order; returns the mean over batches of each loss."""
+    settings, parameters = model.training_settings, list(model.parameters())
+    model.train()
+    model.begin_pass(single, epoch)
+    sums: dict[str, Tensor] = {}
+    batches = data.shuffled(settings.batch_size, order)
+    for number, rows in enumerate(batches, start=1):
+        batch = data.batch(rows).to(device)
+        if number % settings.accumulate == 1 or settings.accumulate == 1:
+            model.zero_grad(set_to_none=True)
+        losses = model.loss(batch, single.stage)
+        losses["total"].backward()
+        if settings.clip_value > 0:
+            torch.nn.utils.clip_grad_value_(parameters, settings.clip_value)
+        model.after_backward(batch, epoch)
+        complete = number % settings.accumulate == 0
+        if complete or (number == len(batches) and not settings.drop_partial_group):  # D29
+            if settings.clip_norm > 0:
+                torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+            optimizers[single.optimizer].step()
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0.0) + value.detach()
+    return {name: float(total) / len(batches) for name, total in sums.items()}
+
+
+def _save(
+    folder: Path,
+    model: Model,
+    optimizers: list[torch.optim.Optimizer],
+    progress: Progress,
+    best: Mapping[str, Tensor],
+) -> None:
+    """Write the best weights if they are new, replace the state as a whole, then drop best weights that it no longer names."""
+    if not _best(folder, progress).exists():
+        write_tensors(_best(folder, progress), best)
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for number, optimizer in enumerate(optimizers):
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in state.items()}
+    tensors["generator"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["generator_cuda"] = torch.cuda.get_rng_state()
+    write_tensors(folder / STATE, tensors, {"progress": vars(progress)})
+    for path in folder.glob("best-*.safetensors"):
+        if path != _best(folder, progress):
+            path.unlink()
+
+
+def _restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer]) -> Progress:
+    """The state of an interrupted run, put into the model and its optimisers; a fresh one if there is none, or a damaged
+    one, which is said in a warning: the same run then begins anew."""
+    if not (folder / STATE).exists():
+        return Progress()
+    try:
+        tensors, facts = _read(folder / STATE)
+        progress = Progress(**facts["progress"])
+        _read(_best(folder, progress))  # needed at the end
+    except InputError as error:
+        warnings.warn(f"{error}; training begins anew", stacklevel=2)
+        discard_state(folder)
+        return Progress()
+    model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+    for number, optimizer in enumerate(optimizers):
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith(f"optimizer.{number}."):
+                _, _, index, key = name.split(".")
+                state.setdefault(int(index), {})[key] = tensor
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["generator"])
+    if "generator_cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["generator_cuda"])
+    return progress
+
+
+def discard_state(folder: Path) -> None:
+    """Remove the state of a run; first what names the other files, so that a kill in between leaves no half."""
+    (folder / STATE).unlink(missing_ok=True)
+    for path in (*folder.glob("best-*.safetensors"), *folder.glob("*.writing")):
+        path.unlink()
+
+
+def _best(folder: Path, progress: Progress) -> Path:
+    return folder / f"best-{progress.best_epoch}.safetensors"
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any] | None = None) -> None:
+    """A sealed file of tensors, which appears complete or not at all."""
+    write_sealed(path, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, facts)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors, facts = read_sealed(path)
+    return {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, facts

@@ -1,0 +1,44 @@
+"""One training step of one model, made in one way: what the benchmark times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from avmc_core.models.base import Model
+
+
+@dataclass(frozen=True)
+class Case:
+    """A step of one model. ``encoder``: the naive way runs BERT in the loop; ``stage`` as in ``Model.loss``."""
+
+    model: str
+    encoder: bool = False
+    stage: str = "train"
+    clips: int = 0  # 0: the model's own batch size
+
+
+@dataclass
+class Way:
+    """One way of making a step: its data, network and optimiser."""
+
+    data: Any
+    model: Model
+    case: Case
+
+    def __post_init__(self):
+        self.optimizer = self.model.optimizers()[
+            -1
+        ]  # of the models timed here, MMIM alone has two: this is the main one
+
+    def step(self, rows: Tensor) -> dict[str, Tensor]:
+        """Batch, losses, gradients, update."""
+        batch = self.data.batch(rows)
+        self.model.zero_grad(set_to_none=True)
+        losses = self.model.loss(batch, self.case.stage)
+        losses["total"].backward()
+        self.model.after_backward(batch, 2)
+        self.optimizer.step()
+        return losses

@@ -1,0 +1,260 @@
+"""The claim ledger: complete, decided by code, and never decided by the simulated corpus."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avmc_core import published
+from avmc_core.paper import claim_arithmetic, claim_outcome, claim_runs, claims, findings
+from avmc_core.paper.claims import CANNOT, NEEDS, SIMULATED, VERDICTS
+from avmc_core.paper.findings import FAILS, HOLDS, PART
+from avmc_core.paper.finished import Finished
+from avmc_core.runs.experiments import Row, experiment
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.store import Run, RunStore
+
+needs_meta = pytest.mark.skipif(not os.environ.get("AVMC_META"), reason="AVMC_META names no label table")
+
+
+def verdicts(rulings) -> dict[str, str]:
+    return {ruling.claim.key: ruling.verdict for ruling in rulings}
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return claims.ledger(claims.gather())
+
+
+def test_every_claim_has_a_verdict_from_the_vocabulary(shipped):
+    assert len(shipped) >= 60
+    assert {ruling.verdict for ruling in shipped} <= set(VERDICTS)
+    assert all(ruling.found and ruling.printed and ruling.claim.place for ruling in shipped)
+    assert all("{" not in ruling.claim.says for ruling in shipped)
+    tables = [claims.verdict_counts(shipped, kind) for kind in claims.KINDS]
+    assert sum(table.loc["all", "all"] for table in tables) == len(shipped)
+    for kind, table in zip(claims.KINDS, tables, strict=True):
+        assert table.iloc[:-1, :-1].to_numpy().sum() == sum(ruling.claim.kind == kind for ruling in shipped)
+        assert claims.tally(shipped, kind) == table.loc["all", list(VERDICTS)].to_dict()
+
+
+def test_only_what_the_paper_says_counts_as_its_claim(shipped):
+    """Whether its places agree is our question: such checks are of a kind of their own."""
+    kind = {ruling.claim.key: ruling.claim.kind for ruling in shipped}
+    assert {kind[key] for key in ("weak-band", "mostly-weak-table", "acoustic-mixup-alone-helps")} == {claims.CHECK}
+    assert {kind[key] for key in ("mostly-weak", "unlabelled-help", "acoustic-mixup-helps")} == {claims.CLAIM}
+
+
+def test_where_a_claim_is_decided_is_a_file_that_defines_it(shipped):
+    """What unfolds in the ledger leads to code."""
+    root = Path(claims.__file__).parents[2]
+    for source in filter(None, (claims.source_of(ruling.claim) for ruling in shipped)):
+        name, file = re.match(r"(?:audit finding )?([\w]+).*?(avmc_core/\S+\.py)", source).groups()
+        assert (root / file).is_file(), source
+        assert source.startswith("audit") or f"def {name}(" in (root / file).read_text(encoding="utf-8"), source
+
+
+def test_every_printed_figure_is_part_of_a_claim(monkeypatch):
+    """Nothing in the data file of printed figures is left unclaimed."""
+    used = set()
+
+    def spy(name):
+        used.add(name)
+        return published.text_figure(name)
+
+    for module in (claims, claim_arithmetic, findings):
+        monkeypatch.setattr(module, "text_figure", spy)
+    claims.ledger(claims.gather())
+    # the audit reads the sizes of features and steps in a module of its own
+    assert used | {"features", "steps"} == set(published.published()["text_figures"])
+
+
+def test_arithmetic_claims_are_all_decided(shipped):
+    decided = [ruling.verdict for ruling in shipped if ruling.claim.how == "arithmetic"]
+    assert set(decided) == {HOLDS, PART, FAILS}
+
+
+@pytest.mark.parametrize(
+    "key, verdict, found",
+    [
+        ("unlabelled-help", PART, "better in 5 of 6 metrics, equal in Acc2_weak 74.54"),
+        ("acoustic-mixup-helps", PART, "better in 5 of 6 metrics, equal in MAE 0.297"),
+        ("visual-mixup-helps", HOLDS, "better in all 6 metrics"),
+        (
+            "unimodal-annotation-better-Acoustic/default",
+            PART,
+            "better in 3 of 4 metrics, worse in Corr 13.48 against 13.72",
+        ),
+        ("best-AV-MC", HOLDS, "better in all 6 metrics"),
+    ],
+)
+def test_better_without_a_metric_is_read_over_all_of_them(shipped, key, verdict, found):
+    """The paper's cells, compared by eye: a tie or a loss in one of them is told, and takes no sentence down."""
+    ruling = next(ruling for ruling in shipped if ruling.claim.key == key)
+    assert (ruling.verdict, ruling.found) == (verdict, found)
+
+
+@pytest.mark.parametrize(
+    "better, worse, whole, holds, partly",
+    [
+        (6, 0, 6, True, False),
+        (5, 0, 6, False, True),
+        (4, 2, 6, False, True),
+        (3, 3, 6, False, False),
+        (3, 0, 6, None, False),
+        (0, 2, 6, None, False),
+        (0, 3, 6, False, False),
+        (1, 1, 4, None, False),
+    ],
+)
+def test_what_many_comparisons_say(better, worse, whole, holds, partly):
+    outcome = claim_outcome.compared("printed", "found", better, worse, whole)
+    assert (outcome.holds, outcome.partly) == (holds, partly)
+
+
+def test_relative_gains_against_a_plain_computation(shipped):
+    """The best cell of each column by numpy; only the two gains that miss it do not follow."""
+    table = published.published()["table2_benchmark"]
+    rows = np.array([cells for name, cells in table["rows"].items() if not name.startswith("AV-MC")])
+    best = np.append(rows[:, :5].max(axis=0), rows[:, 5].min())
+    found = verdicts(shipped)
+    for name, printed in table["printed_relative_gain_percent"].items():
+        gains = np.abs(np.array(table["rows"][name]) - best) / best * 100
+        for metric, follows in zip(table["metrics"], np.abs(gains - printed) < 0.0051, strict=True):
+            assert (found[f"gain-{name}-{metric}"] == HOLDS) == follows
+    failing = {key for key, verdict in found.items() if key.startswith("gain-") and verdict == FAILS}
+    assert failing == {"gain-AV-MC-Acc2", "gain-AV-MC-F1_score"}
+
+
+def test_figures_that_contradict_each_other_are_found(shipped):
+    found = verdicts(shipped)
+    contradictions = ("supervised-clips-table", "positive-to-negative-table", "original-negative", "mostly-weak-table")
+    assert {found[key] for key in contradictions} == {FAILS}
+    assert {found[key] for key in ("decline-Acc2", "decline-Acc2_weak", "decline-MAE")} == {HOLDS}
+    assert found["decline-wording"] == FAILS  # they follow only relative to the ablated model
+    assert found["table4-full-model"] == found["table1-sums"] == HOLDS
+
+
+def test_label_claims_from_the_shipped_counts(shipped):
+    found = verdicts(shipped)
+    assert found["closest-to-multimodal"] == found["farthest-from-multimodal"] == HOLDS
+    assert {found[f"table1-classes-{split}"] for split in ("train", "valid", "test")} == {FAILS}
+    assert {found[f"table1-rows-{split}"] for split in ("train", "valid", "test")} == {HOLDS}
+    assert found["new-clips"] == FAILS  # by their ids one more is new than printed
+    assert found["mostly-weak"] == PART  # the most common intensity, of less than half of the clips
+
+
+@needs_meta
+def test_label_claims_from_the_real_table(shipped):
+    """The real table decides all label claims, and where the shipped counts decide, they agree."""
+    from avmc_core.data.released import read_meta
+
+    real = verdicts(claims.ledger(claims.gather(meta=read_meta(os.environ["AVMC_META"]))))
+    of_labels = [ruling for ruling in shipped if ruling.claim.how == "labels"]
+    assert {real[ruling.claim.key] for ruling in of_labels} <= {HOLDS, PART, FAILS}
+    assert all(real[r.claim.key] == r.verdict for r in of_labels if r.verdict != CANNOT)
+
+
+@pytest.fixture(scope="module")
+def simulated(tiny_store, tmp_path_factory):
+    """Runs on a simulated store of models that stand in for two rows of Table 4: one that knows nothing, one that reads."""
+    rows = (
+        Row("full", "Text-only ridge", published="AV-MC", seeded=False),
+        Row("ablated", "Constant", published="w/o Mixup-V", seeded=False),
+    )
+    runs = RunStore(tmp_path_factory.mktemp("runs"))
+    records = run_all([Run(row.model, 1, (), row.name) for row in rows], tiny_store, runs, progress_bar=False)
+    return Finished(rows, records, tiny_store)
+
+
+def test_the_simulated_corpus_decides_nothing_about_the_paper(tiny_store, simulated, shipped):
+    assert tiny_store.simulated
+    rulings = claims.ledger(claims.gather(tiny_store, table4=simulated))
+    for ruling, before in zip(rulings, shipped, strict=True):
+        if ruling.claim.how in ("run", "features"):
+            assert ruling.verdict in (SIMULATED, NEEDS)
+        else:
+            assert ruling == before
+
+
+def test_run_claims_are_decided_by_intervals(simulated, monkeypatch):
+    """Against itself a model is neither better nor worse; on a real store the same outcome would decide."""
+    outcome, marked = claim_runs.runs_better({"table4": simulated}, ["table4"], "AV-MC", "w/o Mixup-V")
+    assert marked and "comparisons" in outcome.found
+    same, _ = claim_runs.runs_better({"table4": simulated}, ["table4"], "AV-MC", "AV-MC")
+    assert same.holds is None and "better in 0 of" in same.found
+    turned, _ = claim_runs.runs_better({"table4": simulated}, ["table4"], "w/o Mixup-V", "AV-MC")
+    (better, whole, worse, _), (back, _, forth, _) = (map(int, re.findall(r"\d+", o.found)) for o in (outcome, turned))
+    assert (better, worse) == (forth, back) and better + worse <= whole == 6, "no metric is worse both ways"
+    missing, marked = claim_runs.runs_better({}, ["table4"], "AV-MC", "w/o Mixup-V")
+    assert marked and missing.holds is None and missing.found == "not run"
+
+
+def test_cells_of_a_real_store_are_counted(simulated, monkeypatch):
+    """Were the store real, cells would be held against the intervals, and one that misses decides."""
+    monkeypatch.setattr(type(simulated.store), "simulated", property(lambda self: False))
+    outcome, marked = claim_runs.cells({"table4": simulated}, "table4_ablation", ["table4"])
+    assert not marked and outcome.holds is False and outcome.found.endswith(f"not run for {30 - 12} cells")
+
+
+def beside(name: str, row: str, low: float, high: float) -> list[dict]:
+    """The six cells of a row of Table 4, each with an interval relative to what is printed."""
+    cell = {"row": name, "published_row": row, "published": 50.0, "estimate": 50.0, "low": 50 + low, "high": 50 + high}
+    return [cell | {"metric": metric} for metric in ("Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE")]
+
+
+ROWS = ("w/o Mixup-AV & Unimodal tasks", "w/o Mixup-AV", "w/o Mixup-A", "w/o Mixup-V")
+
+
+@pytest.mark.parametrize(
+    "rows, other, holds, found",
+    [
+        (ROWS, -1, True, "30 of 30 in their intervals"),
+        (ROWS[1:], -1, None, "24 of 24 in their intervals, not run for 6 cells"),
+        (ROWS[1:], 1, False, "18 of 24 in their intervals, not run for 6 cells"),
+    ],
+)
+def test_cells_that_fit_are_not_refuted_by_cells_that_were_not_run(simulated, monkeypatch, rows, other, holds, found):
+    """And the printed model's cell fits when one of its variants does: the paper prints one AV-MC, there are two here."""
+    cells = [cell for row in rows for cell in beside(row, row, -1, 1)]
+    cells += beside("AV-MC (paper)", "AV-MC", 1, 2) + beside("AV-MC (released)", "AV-MC", other, other + 2)
+    monkeypatch.setattr(type(simulated.store), "simulated", property(lambda self: False))
+    monkeypatch.setattr(claim_runs, "_beside", lambda part, table: cells)
+    outcome, _ = claim_runs.cells({"table4": simulated}, "table4_ablation", ["table4"])
+    assert (outcome.holds, outcome.found) == (holds, found)
+
+
+@pytest.mark.parametrize("table, cells", [("table2_benchmark", 90), ("table3_unimodal", 32), ("table4_ablation", 30)])
+def test_every_cell_of_a_table_counts(table, cells):
+    outcome, marked = claim_runs.cells({}, table, ["none"])
+    assert marked and outcome.holds is None and outcome.printed == f"{cells} cells"
+
+
+def test_table_3_is_held_against_the_unimodal_runs(tiny_store, tmp_path, monkeypatch):
+    """One row of Table 3 run for one epoch: its eight cells are compared, each on its own annotation."""
+    rows = tuple(row for row in experiment("table3").rows if row.name.startswith("text"))
+    grid = [Run(row.model, 1, (*row.changes, ("training.max_epochs", 1)), row.name) for row in rows]
+    records = run_all(grid, tiny_store, RunStore(tmp_path), jobs=1, progress_bar=False)
+    runs = {"table3": Finished(rows, records, tiny_store)}
+    assert "8 cells" in claim_runs.cells(runs, "table3_unimodal", ["table3"])[0].found
+    own, marked = claim_runs.runs_own_better(runs, ["table3"], "Text/default")
+    assert marked and sum(map(int, re.findall(r"(?:in|worse in|undecided in) (\d+)", own.found))) == 4
+    assert claim_runs.runs_own_better(runs, ["table3"], "Visual/default")[0].found == "not run"
+
+
+@pytest.mark.parametrize(
+    "low, holds, partly", [((0.6,) * 3, True, False), ((0.6, 0.3, 0.3), None, False), ((0.2,) * 3, False, False)]
+)
+def test_table_3_is_decided_by_intervals_that_do_not_overlap(low, holds, partly):
+    """Three pairs of Acc2, the first cell's interval above, across or below the second's, 0.35 to 0.5."""
+    second = {"metric": "Acc2", "estimate": 0.4, "low": 0.35, "high": 0.5}
+    pairs = [({"metric": "Acc2", "estimate": a, "low": a, "high": a + 0.1}, second) for a in low]
+    outcome = claim_runs._apart("printed", pairs)
+    assert (outcome.holds, outcome.partly) == (holds, partly)
+    turned = claim_runs._apart("printed", [({**a, "metric": "MAE"}, b) for a, b in pairs])
+    assert turned.holds == (None if holds is None else not holds), "less is better"
+    assert claim_runs._apart("printed", [({**second, "estimate": None}, second)]).holds is None

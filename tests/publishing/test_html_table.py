@@ -1,0 +1,147 @@
+"""The book's table is whole without JavaScript, escapes what it shows, and shows what the numbers say."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import math
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from avmc_core.analysis.estimate import MARGIN, WIDTH, Estimate, picture, places, scale
+from avmc_core.errors import InputError
+from avmc_core.metrics import METRICS
+from avmc_core.paper.three_truths import SHARED, spread, three_truths
+from avmc_core.published import PARTIES, published
+from avmc_core.publishing.html_table import Table
+from avmc_core.publishing.tables import agreement, result_table
+
+VOID = ("input", "br", "wbr", "circle", "path")
+CELLS = [
+    {"row": row, "metric": "MAE", "estimate": value, "low": low, "high": high, "published": paper, "published_row": ""}
+    for row, value, low, high, paper in (
+        ("One", 0.3, 0.2, 0.4, 0.25),
+        ("Two", 0.5, 0.45, 0.6, 0.35),
+        ("Three", None, None, None, None),
+    )
+]
+
+
+class Cells(HTMLParser):
+    """Texts of the body's cells and of options; tags must nest."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.open, self.cells, self.options, self.sort = [], [], [], []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag in ("td", "th") and "tbody" in self.open:
+            self.cells.append("")
+            self.sort.append(dict(attrs).get("data-sort"))
+        elif tag == "option":
+            self.options.append("")
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "tbody" in self.open and "title" not in self.open:
+            self.cells[-1] += data
+        elif "option" in self.open:
+            self.options[-1] += data
+
+
+def read_csv(html: str) -> list[dict[str, str]]:
+    data = re.search(r'href="data:text/csv;charset=utf-8;base64,([^"]+)"', html)[1]
+    return list(csv.DictReader(io.StringIO(base64.b64decode(data).decode())))
+
+
+def test_every_cell_is_in_the_markup():
+    frame = pd.DataFrame({"name": ["<b>a</b>", "b & c"], "value": [1, "–"], "share": [0.12345, math.nan]})
+    html = Table(frame, "t", ["value"], {"name": ["where it is", ""]}, {"share": 3})._repr_html_()
+    page = Cells(html)
+    assert page.cells == ["<b>a</b>where it is", "1", "0.123", "b & c", "–", "–"]
+    assert page.options == ["all", "1", "–"]
+    assert page.sort == [None, "1.0", "0.12345", None, None, ""]
+    assert 'class="tools" data-wanted="1" hidden' in html  # without JavaScript there is no filter to be misled by
+    assert read_csv(html)[0] == {"name": "<b>a</b>", "value": "1", "share": "0.12345"}
+
+
+def test_written_numbers_sort_as_numbers():
+    """By text, +0.6 would come before -0.4."""
+    cells = ["+0.6", "-0.4", "-0.17 [-0.41, +0.19]", "3 of 5", "2022-07-07", "one"]
+    page = Cells(Table(pd.DataFrame({"name": "x", "value": cells}), "t")._repr_html_())
+    assert page.sort[1::2] == ["0.6", "-0.4", "-0.17", None, None, None]
+
+
+def test_a_name_is_an_id():
+    with pytest.raises(InputError):
+        Table(pd.DataFrame(), "Table 2")
+
+
+def test_the_picture_is_to_scale():
+    column = [Estimate(cell["estimate"], cell["low"], cell["high"], cell["published"], 3) for cell in CELLS]
+    assert scale(column) == (0.2, 0.6)
+
+    def at(number: float) -> str:
+        return f"{MARGIN + (number - 0.2) / 0.4 * (WIDTH - 2 * MARGIN):.1f}"
+
+    drawn = picture(column[0], scale(column))
+    assert f'class="line" d="M{at(0.2)} 6.5H{at(0.4)}"' in drawn
+    assert f'<circle cx="{at(0.3)}"' in drawn and f'class="paper" d="M{at(0.25)} 2.0l' in drawn
+    assert "difference +0.050" in drawn and "zero" not in drawn
+    assert 'class="zero"' in picture(Estimate(0.1, -0.1, 0.2), (-0.1, 0.2))
+    assert scale([Estimate(math.nan)]) is None
+
+
+def test_small_figures_keep_two_digits():
+    shown = {
+        numbers: places(*numbers) for numbers in ((0.5, 0.4), (0.00041, 0.00036, 0.00058), (0.0,), (math.nan, 4.0))
+    }
+    assert list(shown.values()) == [3, 5, 3, 3]
+    assert str(Estimate(0.00041, 0.00036, 0.00058, decimals=5)) == "0.00041 [0.00036, 0.00058]"
+
+
+def test_results_stand_beside_the_papers_figures():
+    table = result_table(CELLS, "made")
+    page = Cells(table._repr_html_())
+    assert page.cells == ["One", "0.3000.250[0.200, 0.400]", "Two", "0.5000.350[0.450, 0.600]", "Three", "–"]
+    assert page.sort == [None, "0.3", None, "0.5", None, ""]
+    assert repr(table).splitlines()[1].split() == ["One", "0.300", "[0.200,", "0.400]", "/", "0.250"]
+    first = read_csv(table._repr_html_())[0]
+    assert (first["MAE ↓"], first["MAE ↓ published"], first["MAE ↓ low"]) == ("0.3", "0.25", "0.2")
+    assert agreement(CELLS, "real store 0123abcd") == "1 of 2 published figures lie within our intervals"
+    for other in ("simulated corpus, not CH-SIMS", "own clips, store 0123abcd"):
+        assert agreement(CELLS, other) == "agreement not counted: other data"
+    assert agreement(CELLS[-1:], "real store 0123abcd") == agreement(CELLS[-1:], "simulated corpus, not CH-SIMS") == ""
+    chosen = result_table(CELLS, "made", ["MAE"], ["Two", "One"])
+    assert list(chosen.frame["Model"]) == ["Two", "One"]
+    with pytest.raises(KeyError):
+        result_table(CELLS, "made", ["Corr"])
+
+
+def test_three_truths_against_the_tables():
+    """Each published figure stands in its own column, the paper's beside ours too; a party that says nothing leaves nothing."""
+    for metric in SHARED:
+        column = METRICS[metric].column
+        table = three_truths({}, metric).set_index("Model")
+        sources = {"paper": published()["table2_benchmark"], **published()["later_tables"]}
+        assert set(table.index) == {model for source in sources.values() for model in source["rows"]}
+        for name, source in sources.items():
+            for model, found in table[PARTIES[name]].items():
+                values = source["rows"].get(model)
+                expected = None if values is None else values[source["metrics"].index(column)]
+                assert found == expected or (expected is None and pd.isna(found))
+                if name == "paper":
+                    assert table.loc[model, PARTIES["ours"]].published == expected
+        assert all(ours.value is None for ours in table[PARTIES["ours"]])
+        assert spread(metric)["gap"] > 0

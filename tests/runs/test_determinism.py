@@ -1,0 +1,65 @@
+"""What of a run is the same to the byte, and what to a tolerance. On a GPU nothing of this was measured.
+
+To the byte, on a CPU with the same versions: a second run (test_training), a killed and resumed one (test_training, torture),
+any number of processes (test_runs), any neighbour in the process (here). To a tolerance: the number of threads, and the
+compiled LSTM and attention on or off (here), but for attention's dropout, whose draws are others; all are part of a run's key,
+so that such runs are never taken for one another.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from avmc_core.kernels import attention, compiled, lstm
+from avmc_core.runs.execution import StoreData
+from avmc_core.runs.grid import run_one
+from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
+
+RUN = Run("AV-MC(Semi)", 1, (("training.max_epochs", 3),))
+OTHERS = [Run(model, 2, (("training.max_epochs", 1),)) for model in ("LF_DNN", "AV-MC")]
+ATTENTION = (
+    ("training.max_epochs", 2),
+    ("training.accumulate", 1),  # or these few clips would make no step
+    *((f"{part}_attention_dropout", 0.0) for part in ("text", "audio", "vision")),
+)
+COMPILED = [(lstm, RUN), (attention, Run("MulT", 1, ATTENTION))]
+TOLERANCE = 1e-4  # of a prediction, in label units, after three epochs
+
+
+def result(store, folder, threads: int = 1, run: Run = RUN):
+    record = run_one(run, StoreData(store), RunStore(folder), threads=threads)
+    return record, [(record.folder / name).read_bytes() for name in (PREDICTIONS, WEIGHTS)]
+
+
+def test_other_runs_in_the_process_change_no_byte(tiny_store, tmp_path):
+    _, alone = result(tiny_store, tmp_path / "alone")
+    for run in OTHERS:
+        run_one(run, StoreData(tiny_store), RunStore(tmp_path / "others"))
+    assert result(tiny_store, tmp_path / "after")[1] == alone
+
+
+def test_threads_agree_to_a_tolerance_and_have_keys_of_their_own(tiny_store, tmp_path):
+    one, _ = result(tiny_store, tmp_path / "one")
+    two, _ = result(tiny_store, tmp_path / "two", threads=2)
+    assert one.key != two.key
+    _agree(one, two)
+
+
+@pytest.mark.skipif(compiled.kernels() is None, reason="no C compiler here")
+@pytest.mark.parametrize(("module", "run"), COMPILED, ids=["LSTM", "attention"])
+def test_compiled_code_agrees_to_a_tolerance_and_has_a_key_of_its_own(module, run, tiny_store, tmp_path, monkeypatch):
+    """Other bytes show that the compiled code was really off."""
+    with_it, files = result(tiny_store, tmp_path / "with", run=run)
+    for user in (module, compiled):  # who computes, and who names it in the key
+        monkeypatch.setattr(user, "kernels", lambda: None)
+    without, others = result(tiny_store, tmp_path / "without", run=run)
+    assert with_it.key != without.key
+    assert all(one != other for one, other in zip(files, others, strict=True))
+    _agree(with_it, without)
+
+
+def _agree(a, b):
+    for split in ("valid", "test"):
+        for task, prediction in a.predictions(split).items():
+            np.testing.assert_allclose(prediction, b.predictions(split)[task], atol=TOLERANCE)

@@ -1,0 +1,54 @@
+"""What the page "Add your own model" promises: one file and one line, and the model is in the benchmark's results."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FENCE = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
+SCRIPT = """
+import sys
+from avmc_core.runs.experiments import experiment
+from avmc_core.runs.grid import run_all
+from avmc_core.analysis.results import per_run
+from avmc_core.runs.store import RunStore
+from avmc_core.data.store import open_store
+
+store, runs = open_store(sys.argv[1]), RunStore(sys.argv[2])
+grid = [run for run in experiment("benchmark").runs("ci", (1,)) if run.model in ("Constant", "Wordless")]
+run_all(grid, store, runs, jobs=1, progress_bar=False)
+print(per_run(grid, store, runs).to_json(orient="records"))
+"""
+
+
+def test_the_pages_model_is_in_the_benchmark(tiny_store, tmp_path):
+    file, line, *_ = FENCE.findall((ROOT / "book" / "add_a_model.md").read_text(encoding="utf-8"))
+    package = tmp_path / "avmc_core"
+    shutil.copytree(ROOT / "avmc_core", package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "models" / "wordless.py").write_text(file, encoding="utf-8")
+    registry = package / "registry.py"
+    start = "MODELS: dict[str, Entry] = {\n"
+    registry.write_text(registry.read_text(encoding="utf-8").replace(start, start + line), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tiny_store.path), str(tmp_path / "runs")],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    constant, own = json.loads(done.stdout)
+    assert [(row["name"], row["status"]) for row in (constant, own)] == [("Constant", "done"), ("Wordless", "done")]
+    assert own["epochs"] > 0 and own["Corr"] is not None and own["MAE"] != constant["MAE"]
+
+
+def test_the_pages_class_has_about_ten_lines():
+    file = FENCE.search((ROOT / "book" / "add_a_model.md").read_text(encoding="utf-8"))[1]
+    body = file[file.index("class Wordless(Model)") : file.index("SETTINGS =")]
+    assert len([line for line in body.splitlines() if line.strip()]) <= 10

@@ -1,0 +1,266 @@
+"""The trainer: deterministic to the byte, resumable after a kill, and its details against loops."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from avmc_core.batch import Inputs
+from avmc_core.models import avmc_networks
+from avmc_core.models.avmc import SEMI
+from avmc_core.models.base import Model, Pass, Training, adam
+from avmc_core.runs import training
+from avmc_core.runs.execution import StoreData, execute
+from avmc_core.runs.store import PREDICTIONS, WEIGHTS
+from avmc_core.runs.training import TrainingFailed, train, validation_loss
+from avmc_core.settings import replace
+
+SETTINGS = replace(SEMI, {"training.max_epochs": 4, "training.batch_size": 8})
+
+
+def run(store, folder, settings=SETTINGS, seed=1):
+    folder.mkdir(exist_ok=True)
+    outcome = execute(avmc_networks.build, settings, StoreData(store), seed, folder)
+    return outcome, {name: (folder / name).read_bytes() for name in (PREDICTIONS, WEIGHTS)}
+
+
+def test_same_seed_same_bytes(tiny_store, tmp_path):
+    first, files = run(tiny_store, tmp_path / "a")
+    second, again = run(tiny_store, tmp_path / "b")
+    assert files == again
+    assert first["history"] == second["history"]
+    assert run(tiny_store, tmp_path / "c", seed=2)[1][PREDICTIONS] != files[PREDICTIONS]
+
+
+def test_resident_splits_give_the_same_bytes(tiny_store, tmp_path, monkeypatch):
+    """The path of a GPU that has room for the splits, forced on the CPU; each is moved once in a run."""
+    _, files = run(tiny_store, tmp_path / "batch by batch")
+    moved = []
+
+    class Counted(training.Resident):
+        def __init__(self, data, device):
+            moved.append(data.split.name)
+            super().__init__(data, device)
+
+    monkeypatch.setattr(training, "Resident", Counted)
+    run(tiny_store, tmp_path / "no GPU")
+    assert not moved
+    monkeypatch.setattr(training, "_has_room", lambda split, device: True)
+    assert run(tiny_store, tmp_path / "resident")[1] == files
+    assert sorted(moved) == ["train", "train_mix", "valid"]
+
+
+@pytest.mark.parametrize(("free", "room"), [(1.9, False), (2.1, True)])
+def test_a_gpu_without_room_takes_batches_one_by_one(tiny_store, monkeypatch, free, room):
+    data = StoreData(tiny_store)("train", Inputs())
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(free * data.nbytes), 0))
+    assert training._has_room(data, "cuda") == room and not training._has_room(data, "cpu")
+
+
+KILLED = """
+import sys, os, signal, torch
+from pathlib import Path
+from avmc_core.runs import training
+from avmc_core.data.store import open_store
+sys.path.insert(0, sys.argv[3])
+import test_training as t
+passes = 0
+one_pass = training._one_pass
+def dying(model, data, *rest):
+    global passes
+    passes += 1
+    if passes == 6:  # the second pass of the third epoch: in mid-epoch, after two saved ones
+        whole, left = data.batch, [1]
+        def some(rows):
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return whole(rows) if left.pop() else None
+        data.batch = some
+    return one_pass(model, data, *rest)
+training._one_pass = dying
+training.RARELY = float(sys.argv[4])
+torch.set_num_threads(1)
+t.run(open_store(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("rarely", [0.0, 1e9])
+def test_killed_in_mid_epoch_and_resumed_gives_the_same_bytes(tiny_store, tmp_path, rarely):
+    """Whether every epoch was saved or only the first."""
+    _, whole = run(tiny_store, tmp_path / "whole")
+    folder = tmp_path / "killed"
+    words = [str(tiny_store.path), str(folder), os.path.dirname(__file__), str(rarely)]
+    child = subprocess.run([sys.executable, "-c", KILLED, *words], check=False)
+    assert child.returncode == -signal.SIGKILL
+    assert "state.safetensors" in [p.name for p in folder.iterdir()]
+    outcome, resumed = run(tiny_store, folder)
+    assert outcome["epochs"] == 4 and resumed == whole
+
+
+@dataclass(frozen=True)
+class LineSettings:
+    rate: float = 0.1
+    training: Training = Training(batch_size=8, max_epochs=3)
+
+
+class Line(Model):
+    """The smallest model: one weight, M = w."""
+
+    def __init__(self, settings):
+        super().__init__()
+        self.settings, self.w, self.seen = settings, torch.nn.Parameter(torch.zeros(())), []
+
+    def forward(self, batch):
+        return {"M": self.w.expand(len(batch))}
+
+    def optimizers(self):
+        return [adam({"params": [self.w], "lr": self.settings.rate})]
+
+    def after_backward(self, batch, epoch):
+        self.seen.append(self.w.grad.item())
+
+
+def fit(store, folder, **limits):
+    folder.mkdir()
+    settings = LineSettings(training=Training(**{"batch_size": 8, "max_epochs": 3, **limits}))
+    return train(lambda: Line(settings), StoreData(store), 0, folder)
+
+
+def test_early_stopping_keeps_the_best_epoch(tiny_store, tmp_path):
+    """M = w under L1 climbs to the median and oscillates; training ends ``patience`` epochs after the best one."""
+    model, progress = fit(tiny_store, tmp_path / "a", max_epochs=0, patience=3)
+    losses = [row["validation"] for row in progress.history]
+    assert progress.epoch == progress.best_epoch + 3
+    assert math.isclose(min(losses), progress.best_loss, abs_tol=1e-6)
+    valid = StoreData(tiny_store)("valid", model.inputs)
+    assert math.isclose(validation_loss(model, valid, model.training_settings), progress.best_loss, abs_tol=1e-7)
+
+
+def test_accumulation_sums_and_d29_drops_the_partial_group(tiny_store, tmp_path):
+    """24 clips in batches of 5 are five batches: groups of two leave one batch, which steps unless D29 drops it."""
+    kept, _ = fit(tiny_store, tmp_path / "kept", batch_size=5, accumulate=2, max_epochs=1)
+    dropped, _ = fit(
+        tiny_store, tmp_path / "dropped", batch_size=5, accumulate=2, max_epochs=1, drop_partial_group=True
+    )
+    assert not torch.equal(kept.w, dropped.w)
+    pairs = list(zip(dropped.seen[0:4:2], dropped.seen[1:4:2], strict=True))
+    assert all(abs(second) >= abs(first) for first, second in pairs), "gradients add up within a group"
+
+
+def test_validation_over_clips_and_over_batches(tiny_store):
+    """D11: the reference's mean over batches weighs the last batch more and rounds; ours is the mean over clips,
+    in the order of the store (D17)."""
+    model = Line(LineSettings())
+    valid = StoreData(tiny_store)("valid", model.inputs)
+    labels = torch.cat([b.label("M") for b in valid.in_order()]).double()
+    errors = labels.abs()
+    clips, batches = (Training(batch_size=5, validation=v) for v in ("clips", "batches"))
+    assert math.isclose(validation_loss(model, valid, clips), errors.mean().item(), abs_tol=1e-7)
+    by_batch = torch.stack([part.mean() for part in errors.split(5)]).mean().item()
+    assert validation_loss(model, valid, batches) == round(by_batch, 4)
+
+
+def test_a_loss_that_is_not_finite_fails_with_its_place(tiny_store, tmp_path):
+    class Broken(Line):
+        def loss(self, batch, stage):
+            return {"total": self.w * torch.nan}
+
+    (tmp_path / "x").mkdir()
+    with pytest.raises(TrainingFailed, match=r"epoch 1, pass 'train': the training loss is nan"):
+        train(lambda: Broken(LineSettings()), StoreData(tiny_store), 0, tmp_path / "x")
+
+
+def test_each_pass_uses_its_split_and_optimizer(tiny_store, tmp_path):
+    class Two(Line):
+        def optimizers(self):
+            return [adam({"params": [self.w], "lr": 0.0}), adam({"params": [self.w], "lr": 0.5})]
+
+        def passes(self, epoch):
+            return (Pass("train_mix", "first", 0), Pass("train", "second", 1 if epoch == 2 else 0))
+
+        def loss(self, batch, stage):
+            return {"total": self.w, stage: torch.tensor(float(len(batch)))}
+
+    (tmp_path / "x").mkdir()
+    settings = LineSettings(training=Training(batch_size=8, max_epochs=2, patience=9))
+    _, progress = train(lambda: Two(settings), StoreData(tiny_store), 0, tmp_path / "x")
+    first, second = progress.history
+    assert {"first.total", "first.first", "second.total", "second.second"} <= set(first)
+    assert first["second.total"] == 0.0 and second["second.total"] != 0.0, "only optimizer 1 moves the weight"
+
+
+@pytest.fixture
+def every_epoch(monkeypatch):
+    """Save the state of every epoch, however long that takes."""
+    monkeypatch.setattr(training, "RARELY", 0.0)
+
+
+def test_a_large_state_is_saved_rarely(tiny_store, tmp_path, monkeypatch):
+    """Saving takes at most about a twentieth of the time: here an epoch is as long as 5 savings, so every fourth is saved."""
+    now, saved = [0.0], []
+    save, one_pass = training._save, training._one_pass
+
+    def later(function, seconds):
+        def call(*rest):
+            now[0] += seconds
+            return function(*rest)
+
+        return call
+
+    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(training, "_one_pass", later(one_pass, 5.0))
+    monkeypatch.setattr(training, "_save", later(lambda *rest: saved.append(rest[3].epoch) or save(*rest), 1.0))
+    (tmp_path / "x").mkdir()
+    settings = LineSettings(rate=1e-3, training=Training(batch_size=8, max_epochs=12))
+    model, progress = train(lambda: Line(settings), StoreData(tiny_store), 0, tmp_path / "x")
+    assert saved == [1, 5, 9] and progress.best_epoch not in saved
+    valid = StoreData(tiny_store)("valid", model.inputs)
+    assert math.isclose(validation_loss(model, valid, model.training_settings), progress.best_loss, abs_tol=1e-7)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_seconds_of_an_interrupted_run_are_those_of_all_its_processes(
+    tiny_store, tmp_path, monkeypatch, every_epoch, fails
+):
+    """Also those of a run that fails in the end. Each pass of each epoch takes one second of an otherwise still clock."""
+    now, one_pass, save = [100.0], training._one_pass, training._save
+
+    def slow(*rest):
+        now[0] += 1.0
+        if fails and rest[5] == 4:
+            return {"total": math.nan}
+        return one_pass(*rest)
+
+    def interrupted(*rest):
+        save(*rest)
+        if rest[3].epoch == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(training, "_one_pass", slow)
+    monkeypatch.setattr(training, "_save", interrupted)
+    folder = tmp_path / "x"
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_store, folder)
+    now[0] = 5000.0  # another process, later
+    monkeypatch.setattr(training, "_save", save)
+    outcome = execute(avmc_networks.build, SETTINGS, StoreData(tiny_store), 1, folder)
+    assert outcome["status"] == ("failed" if fails else "done")
+    assert outcome["seconds"] == (3 * 2 + 1 if fails else 4 * 2)
+
+
+def test_resuming_a_finished_state_trains_no_further(tiny_store, tmp_path, every_epoch):
+    folder = tmp_path / "x"
+    _, progress = fit(tiny_store, folder)
+    start = time.perf_counter()
+    settings = LineSettings()
+    _, again = train(lambda: Line(settings), StoreData(tiny_store), 0, folder)
+    assert again.history == progress.history and time.perf_counter() - start < 5
