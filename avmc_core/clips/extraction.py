@@ -33,8 +33,8 @@ from avmc_core.data.store_writer import write_extra, write_index, write_split
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file, new_folder
 from avmc_core.files.sealed import read_sealed, write_sealed
-from avmc_core.settings import as_dict, digest
 from avmc_core.runs.workers import side_by_side
+from avmc_core.settings import as_dict, digest
 from avmc_core.text_encoder import encode, load_encoder
 
 PATHS = ("openface", "talknet", "wav2vec")  # settings of which a store says the name alone, not where it lay

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from avmc_core.files.atomic import new_folder
 from avmc_core.errors import InputError
+from avmc_core.files.atomic import new_folder
 
 REPORT = "extraction.csv"  # also in the store's folder
 PAGE, PICTURES = "index.html", "pictures"

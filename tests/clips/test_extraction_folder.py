@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from avmc_core import schema, text_encoder
+from avmc_core import schema
 from avmc_core.artefacts import data_mark
 from avmc_core.clips import extraction
 from avmc_core.clips.clip_features import ClipFeatures, ExtractionSettings, Report
@@ -18,6 +18,7 @@ from avmc_core.clips.openface import OpenFace
 from avmc_core.data.exporting import export_released
 from avmc_core.data.importing import import_released
 from avmc_core.errors import InputError
+from avmc_core.simulated.text_encoder import build_encoder
 
 SPLITS = (*schema.SPLITS, "train")
 
@@ -45,7 +46,7 @@ def clips(tmp_path, monkeypatch) -> Path:
         return ClipFeatures(audio, vision, np.arange(4), np.zeros(1, np.float32)), report
 
     read.calls = 0
-    encoder = text_encoder.build_encoder()
+    encoder = build_encoder()
     monkeypatch.setattr(extraction.clip_features, "backend", lambda settings: Faces())
     monkeypatch.setattr(extraction.clip_features, "extract_clip", read)
     monkeypatch.setattr(extraction.acoustic, "version", lambda: "fake")
