@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from avmc_core.clips import acoustic, speaker, talknet, wav2vec
+from avmc_core.clips import acoustic, light_asd, talknet, wav2vec, who_speaks
 from avmc_core.clips.landmarks import Landmarks
 from avmc_core.clips.media import BOTH, PICTURE, RATE, SOUND, extra, read_clip, shown
 from avmc_core.clips.openface import OpenFace
@@ -36,7 +36,8 @@ class ExtractionSettings:
     visual: str = "landmarks"  # the approximation, or "openface"
     openface: str = ""  # OpenFace's program, or a folder with its CSV files
     threshold: float = 0.0  # of the landmark backend's detector: lower finds more faces, and more that are none
-    talknet: str = ""  # a file with TalkNet's weights, which then chooses among several faces; "" for the fallback
+    speaker: str = "light-asd"  # what chooses among several faces, or "rule": no network
+    talknet: str = ""  # a file with TalkNet's weights, which then choose instead
     wav2vec: str = ""  # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
     wav2vec_layers: bool = False  # the states of every layer, not their mean
     media: str = BOTH  # what is read of a clip; or "sound" or "picture" alone
@@ -71,6 +72,7 @@ class Report:
     audio_steps: int = 0
     vision_steps: int = 0
     speaker: str = ""  # how the speaker was chosen
+    chosen: str = ""  # which face it is
     notes: str = ""  # how the file was read, and what was assumed
 
 
@@ -122,9 +124,7 @@ def backend(settings: ExtractionSettings) -> Visual:
     """The visual backend. Raises InputError for an unknown name, a missing program, weights or package."""
     for package in ("av", "opensmile"):
         extra(package)
-    if settings.talknet:
-        extra("cv2")
-        talknet.load(settings.talknet)
+    who_speaks.check(settings.speaker, settings.talknet)
     if settings.wav2vec:
         wav2vec.load(settings.wav2vec)
     if settings.media == SOUND:
@@ -162,16 +162,20 @@ def extract_clip(
         tracks = [track for track in tracks if np.isfinite(track).any()]
         if not tracks:
             return None, Report("discarded", NO_FACE, **facts, notes="; ".join(notes))
-        faces, how = _who_speaks(path, tracks, media.signal, settings.talknet)
+        choice = _choice(path, tracks, media.signal, settings)
+        faces = choice.faces
         spoken = np.stack(tracks)[faces, np.arange(frames)]  # (F, 177)
         kept = np.flatnonzero((faces >= 0) & np.isfinite(spoken).all(axis=1))
         missing = 1 - len(kept) / frames
-        facts |= {"faces": len(tracks), "missing": missing, "speaker": how}
+        facts |= {"faces": len(tracks), "missing": missing, "speaker": choice.how, "chosen": choice.chosen}
         if missing > MISSING:
             reason = f"{missing:.0%} of the frames without the speaker's face, more than {MISSING:.0%}"
+            if (faces < 0).all():
+                reason += f": none of the {len(tracks)} faces speaks (speaker 'rule' takes one all the same)"
             return None, Report("discarded", reason, **facts, notes="; ".join(notes))
-        what = "a speaker" if how == talknet.NAME else "a face"
+        what = "a speaker" if choice.how in (talknet.NAME, light_asd.NAME) else "a face"
         cuts += [f"{counted(frames - len(kept), 'frame')} without {what} left out"] if missing else []
+        cuts += [choice.doubt] if choice.doubt else []
         vision = scaled(spoken[kept], media.width, media.height)
     for name, steps in (("audio", audio), ("vision", vision)):
         if len(steps) > STEPS[name]:
@@ -187,6 +191,17 @@ def extract_clip(
     return features, Report("kept", "; ".join(cuts), **facts, notes="; ".join(notes))
 
 
+def _choice(
+    path: Path, tracks: list[np.ndarray], signal: np.ndarray, settings: ExtractionSettings
+) -> who_speaks.Choice:
+    """The speaker among the faces; without sound the face that was seen most often."""
+    if settings.media == PICTURE and len(tracks) > 1:
+        seen = [int(np.isfinite(track).all(axis=1).sum()) for track in tracks]
+        face = np.full(len(tracks[0]), int(np.argmax(seen)))
+        return who_speaks.Choice(face, "no sound: the face seen most often", f"one of {len(tracks)}")
+    return who_speaks.choose(path, tracks, signal, settings.speaker, settings.talknet)
+
+
 def cut_texts(sentences: Sequence[str], tokenizer: Any) -> list[str]:
     """For each sentence what the encoder does not read of it; "" where it reads all."""
     counts = [len(ids) for ids in tokenizer(list(sentences), truncation=False, verbose=False)["input_ids"]]
@@ -197,14 +212,6 @@ def cut_texts(sentences: Sequence[str], tokenizer: Any) -> list[str]:
 def counted(number: int, what: str) -> str:
     """``1 seed``, ``2 seeds``."""
     return f"{number} {what}" + ("" if number == 1 else "s")
-
-
-def _who_speaks(path: Path, tracks: list[np.ndarray], signal: np.ndarray, weights: str) -> tuple[np.ndarray, str]:
-    """The row of the speaking face in each frame (F,), -1 where nobody speaks, and how it was found."""
-    if weights and len(tracks) > 1:
-        return talknet.speaking(talknet.scores(path, tracks, signal, weights)), talknet.NAME
-    chosen, how = speaker.choose(tracks, signal)
-    return np.full(len(tracks[0]), chosen), how
 
 
 def scaled(values: np.ndarray, width: int, height: int) -> np.ndarray:

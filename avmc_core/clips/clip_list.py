@@ -61,6 +61,20 @@ def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
     return table
 
 
+def one_clip(path: str | Path) -> Path:
+    """The file under a name, whatever its Unicode form. Raises InputError, with the nearest name, where there is none."""
+    path = Path(path)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise InputError(shown(path), "a folder", "one clip")
+    if other := _Names(path.parent).exactly(path.name):
+        return other
+    near = _nearest(path.name, path.parent)
+    found = "nothing there" + (f"; the nearest name is {shown(path.parent / near)}" if near else "")
+    raise InputError(shown(path), found, "a clip")
+
+
 def readable(text: str, where: str) -> str:
     """``text`` as typed. Where its bytes are no UTF-8 it came from a terminal with another encoding: read as GB18030. Raises
     InputError when it is not that either."""

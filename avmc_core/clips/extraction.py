@@ -6,34 +6,29 @@ killed goes on where it was. One clip that cannot be read costs that clip only.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from avmc_core import schema
-from avmc_core.clips import acoustic, clip_features, extraction_page, speaker, talknet, wav2vec
-from avmc_core.clips.clip_features import DEFAULT, SILENCE, ExtractionSettings, Report, counted
-from avmc_core.clips.clip_list import ENDINGS, clip_table
+from avmc_core.clips import acoustic, clip_features, extraction_page, wav2vec, who_speaks
+from avmc_core.clips.clip_features import DEFAULT, SILENCE, ExtractionSettings, counted
+from avmc_core.clips.clip_list import clip_table
+from avmc_core.clips.clip_work import entry_name, load, picture_of, reports_of
 from avmc_core.clips.extraction_page import REPORT
 from avmc_core.clips.media import BOTH, PICTURE, SOUND, contents, shown
-from avmc_core.clips.stopping import Stopped, stoppable
-from avmc_core.clips.watching import Watched
+from avmc_core.clips.stopping import stoppable
 from avmc_core.codehash import code_hash
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_extra, write_index, write_split
 from avmc_core.errors import InputError
-from avmc_core.files.atomic import new_file, new_folder
-from avmc_core.files.sealed import read_sealed, write_sealed
-from avmc_core.runs.workers import side_by_side
+from avmc_core.files.atomic import new_folder
 from avmc_core.settings import as_dict, digest
 from avmc_core.text_encoder import encode, load_encoder
 
@@ -41,8 +36,6 @@ PATHS = ("openface", "talknet", "wav2vec")  # settings of which a store says the
 MARKER = (
     "finished-clips-of-avmc-extract"  # a file by which a folder is known as one that an extraction made, and may remove
 )
-PATIENCE = 1.0  # seconds that a worker has to end in, when it is asked to
-SHOWN = "picture"  # the name of a clip's small picture among its arrays
 LACKS = {SOUND: "vision", PICTURE: "audio"}  # what a store of such clips does not have
 
 
@@ -117,15 +110,15 @@ def _extract(
         raise InputError(bert, f"states of {width} columns", f"{schema.DIMS['text']}, as bert-base-chinese has")
     _one_table_each(table, visual)
     _claim(work)
-    detector = talknet.version(settings.talknet) if settings.talknet else speaker.NAME
+    detector = who_speaks.version(settings.speaker, settings.talknet)
     hearing = {wav2vec.NAME: wav2vec.version(settings.wav2vec, settings.wav2vec_layers)} if settings.wav2vec else {}
     if settings.wav2vec_layers:
         hearing["wav2vec_layers"] = wav2vec.layers(settings.wav2vec)
     code = code_hash(["avmc_core.clips.clip_features", "avmc_core.clips.watching"])
     key = digest({"settings": as_dict(settings), "weights": [detector, hearing], "code": code})
-    table["entry"] = [work / f"{_entry(key, row, visual)}.safetensors" for row in table.itertuples()]
+    table["entry"] = [work / f"{entry_name(key, row, visual)}.safetensors" for row in table.itertuples()]
     start = time.monotonic()
-    reports, made = _reports(table, settings, jobs, progress)
+    reports, made = reports_of(table, settings, jobs, progress)
     minutes = (time.monotonic() - start) / 60
     table = pd.concat([table, pd.DataFrame([asdict(one) for one in reports])], axis=1)
     _say_cut_texts(table, encoder[0])
@@ -154,7 +147,7 @@ def _extract(
     if report:
         title = f"Extraction of {shown(clips.name)}"
         extraction_page.write(
-            Path(report), title, table[columns], summary, lambda row: _picture(table.loc[row, "entry"])
+            Path(report), title, table[columns], summary, lambda row: picture_of(table.loc[row, "entry"])
         )
     if (table["outcome"] != "failed").all():
         _remove(work)
@@ -233,113 +226,6 @@ def _remove(work: Path) -> None:
     work.rmdir()
 
 
-def _entry(key: str, row, visual: clip_features.Visual) -> str:
-    """Changes with the clip's file and with whatever the features depend on."""
-    stat = row.path.stat() if row.path.is_file() else None
-    file = (stat.st_size, stat.st_mtime_ns) if stat else ()
-    return digest([key, row.id, shown(row.path.resolve()), visual.identity(row.path), *file])[:32]
-
-
-def _reports(
-    table: pd.DataFrame, settings: ExtractionSettings, jobs: int | None, progress: bool
-) -> tuple[list[Report], int]:
-    """Extracts what is missing; the reports of all clips, in order, and how many were extracted now."""
-    reports: dict[int, Report] = {}
-    for row in table.itertuples():
-        if not row.text.strip():
-            reports[row.Index] = Report("failed", f"{row.id}: no transcript; expected one in meta.csv or with --text")
-        elif row.absent:
-            wanted = f"a video file that can be decoded, with one of the endings {' '.join(ENDINGS)} in any case"
-            reports[row.Index] = Report("failed", str(InputError(shown(row.path.parent), row.absent, wanted)))
-        else:
-            with suppress(InputError):  # not there yet, or not as it was written: it is made again
-                reports[row.Index] = _load(row.entry)[1]
-    missing = [row for row in table.itertuples() if row.Index not in reports]
-    jobs = min(jobs or os.cpu_count() or 1, len(missing))
-    form, start = (
-        "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
-        time.monotonic(),
-    )
-    try:
-        with tqdm(total=len(table), initial=len(reports), desc="extract", disable=not progress, bar_format=form) as bar:
-            for number, (index, report) in enumerate(_extracted(missing, settings, jobs), 1):
-                reports[index] = report
-                bar.set_postfix_str(f"{60 * number / (time.monotonic() - start):.1f} clips/min", refresh=False)
-                bar.update()
-    except Stopped as error:
-        raise error.saying(len(reports), len(table)) from None
-    return [reports[index] for index in table.index], len(missing)
-
-
-def _extracted(rows: list, settings: ExtractionSettings, jobs: int) -> Iterator[tuple[int, Report]]:
-    calls = [(row.path, row.entry, settings, row.Index) for row in rows]
-    if jobs <= 1:
-        yield from (_numbered(*call) for call in calls)
-        return
-    try:
-        yield from side_by_side(_numbered, calls, jobs, PATIENCE)
-    except ChildProcessError as error:
-        found = "a process that was ended while it worked on this clip"
-        raise InputError(
-            shown(str(error).rpartition(": its process")[0]),
-            found,
-            "clips that do not crash their decoder: run again with --jobs 1",
-        ) from None
-
-
-def _numbered(path: Path, entry: Path, settings: ExtractionSettings, index: int) -> tuple[int, Report]:
-    if multiprocessing.parent_process():
-        _one_thread()
-    return index, _work(path, entry, settings)
-
-
-def _one_thread() -> None:
-    """The processes take the cores; networks that took them all in each would be in each other's way."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
-@lru_cache(maxsize=1)
-def _visual(settings: ExtractionSettings) -> clip_features.Visual:
-    """A worker makes its backend once."""
-    return clip_features.backend(settings)
-
-
-def _work(path: Path, entry: Path, settings: ExtractionSettings) -> Report:
-    watched = Watched(_visual(settings))
-    try:
-        features, report = clip_features.extract_clip(path, watched, settings)
-    except InputError as error:
-        return Report("failed", _text(str(error)))
-    except Exception as error:  # whatever a file made a library do, the other clips go on
-        return Report("failed", _text(f"{path}: {type(error).__name__}: {error}"))
-    arrays = {} if features is None else {"audio": features.audio, "vision": features.vision}
-    if features is not None and features.wav2vec is not None:
-        arrays[wav2vec.NAME] = features.wav2vec
-    arrays[SHOWN] = watched.picture(*([] if features is None else [features.vision, features.frames]))
-    with new_file(entry) as temporary:
-        write_sealed(temporary, arrays, {"report": asdict(report)})
-    return report
-
-
-def _text(message: str) -> str:
-    """A message that may name a file whose name is no UTF-8, as text that can be written."""
-    return message.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _picture(entry: Path) -> np.ndarray:
-    """The small picture of a clip; empty where it failed."""
-    with suppress(InputError):
-        return _load(entry)[0].get(SHOWN, np.zeros(0, np.uint8))
-    return np.zeros(0, np.uint8)
-
-
-def _load(entry: Path) -> tuple[dict[str, np.ndarray], Report]:
-    arrays, facts = read_sealed(entry, "an extracted clip as it was written")
-    return arrays, Report(**facts["report"])
-
-
 def _write(folder: Path, kept: pd.DataFrame, encoder, settings: ExtractionSettings, source: dict) -> None:
     """The files of the store: clips in the order of the table, text encoded here."""
     splits = [*schema.SPLITS, *([schema.UNLABELLED] if (kept["split"] == schema.UNLABELLED).any() else [])]
@@ -367,4 +253,4 @@ def _write(folder: Path, kept: pd.DataFrame, encoder, settings: ExtractionSettin
 
 
 def _steps(table: pd.DataFrame, modality: str) -> Iterator[np.ndarray]:
-    return (_load(entry)[0][modality] for entry in table["entry"])
+    return (load(entry)[0][modality] for entry in table["entry"])

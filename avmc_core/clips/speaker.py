@@ -1,8 +1,7 @@
-"""Whose face is speaking, without weights: with one face nobody has to ask; with several, the mouth that moves with the sound.
+"""Whose face is speaking, by a rule without weights: the mouth that moves with the sound. Kept for comparison with networks.
 
-This synchrony of mouth opening and loudness is a fallback for those who do not have the weights of ``talknet``. It chooses
-one face for the whole clip, cannot tell that nobody in the picture speaks, does not follow a change of speakers, and is lost
-when two people speak or laugh together or when a mouth is small, turned away or covered.
+It chooses one face for the whole clip, cannot tell that nobody in the picture speaks, does not follow a change of speakers,
+and is lost when two people speak or laugh together or when a mouth is small, turned away or covered.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import numpy as np
 from avmc_core.clips.media import RATE
 from avmc_core.schema import HOP_SECONDS, columns
 
-NAME = "synchrony of mouth opening and loudness (a fallback, not an active-speaker model)"
+NAME = "synchrony of mouth opening and loudness (a rule, not an active-speaker model)"
 LAGS = range(-4, 5)  # frames by which the mouth may run ahead of its sound (negative) or behind it
 LEAST = 10  # frames that a face has to be seen for a correlation
 

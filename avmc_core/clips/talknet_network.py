@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SIDE = 112  # pixels of a face
 CONTEXT = 2  # frames on either side that the features of a frame depend on
 _MEAN, _SD = 0.4161, 0.1688  # of grey levels from 0 to 1
 
@@ -25,6 +24,8 @@ _norm = partial(nn.BatchNorm2d, eps=1e-3)
 
 class TalkNet(nn.Module):
     """Faces and sound in, a score for each frame out: a logit, at 0 or above where the face speaks."""
+
+    context = CONTEXT
 
     def __init__(self):
         super().__init__()

@@ -16,7 +16,14 @@ from avmc_core.clips.stopping import Stopped, stoppable
 def clip_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options of every command that reads clips."""
     for option in (
-        click.option("--talknet", default="", help="Weights of TalkNet: who speaks, of several faces, frame by frame."),
+        click.option(
+            "--speaker",
+            default="light-asd",
+            show_default=True,
+            type=click.Choice(["light-asd", "rule"]),
+            help="Who speaks, of several faces: a network, or a rule without weights.",
+        ),
+        click.option("--talknet", default="", help="Weights of TalkNet, which then choose the speaker."),
         click.option("--threshold", default=0.0, show_default=True, help="Of the face detector; lower finds more."),
         click.option("--openface", default="", help="OpenFace's FeatureExtraction, or a folder with its CSV files."),
         click.option("--visual", default="landmarks", show_default=True, type=click.Choice(["landmarks", "openface"])),

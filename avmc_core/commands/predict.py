@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from avmc_core.clips.media import shown
 from avmc_core.commands.extract import clip_options
 from avmc_core.errors import InputError
 
+if TYPE_CHECKING:
+    from avmc_core.clips.clip_features import ExtractionSettings
+    from avmc_core.runs.packages import Package
+
 PICTURES = (".png", ".svg", ".pdf")
+LACKED = {"sound": "vision", "picture": "audio"}  # the modality that a clip of this alone does not have
 
 
 @click.command("predict")
@@ -28,7 +36,8 @@ def main(
     clip: str, text: str, model: str, store: str, bert: str, picture: str, form: str, **extraction: str | float
 ) -> None:
     """Predict M, and T, A, V, of CLIP, with the range over seeds and each modality's Shapley share of M."""
-    from avmc_core.clips.clip_features import ExtractionSettings, backend
+    from avmc_core.clips.clip_features import ExtractionSettings, backend, counted
+    from avmc_core.clips.clip_list import one_clip, readable
     from avmc_core.clips.prediction import explain, read_clip
     from avmc_core.simulated.text_encoder import build_encoder
     from avmc_core.text_encoder import load_encoder
@@ -37,11 +46,13 @@ def main(
     if picture and (drawn.suffix not in PICTURES or drawn.is_dir() or not drawn.parent.is_dir()):
         raise InputError("--picture", repr(picture), f"a file {', '.join(PICTURES)} in a folder that is there")
     package = ensemble(model, store)
-    settings = ExtractionSettings(**extraction)
-    read = read_clip(clip, text, build_encoder() if package.simulated else load_encoder(bert), settings)
+    path = one_clip(clip)
+    settings = _of_what_there_is(path, package, ExtractionSettings(**extraction))
+    encoder = build_encoder() if package.simulated else load_encoder(bert)
+    read = read_clip(path, readable(text, "--text"), encoder, settings)
     said = explain(package, read)
-    notes = [note for note in (backend(settings).approximation, package.facts["data"]["approximation"]) if note]
-    notes = list(dict.fromkeys(notes))
+    approximations = backend(settings).approximation, package.facts["data"]["approximation"]
+    notes = list(dict.fromkeys([*read.notes, *filter(None, approximations)]))
     if package.simulated:
         notes.append("the model was trained on the simulated corpus: its predictions mean nothing for real clips")
     for name, share in said.strange.items():
@@ -50,12 +61,28 @@ def main(
     if form == "json":
         click.echo(json.dumps({"clip": read.name, "said": said.table().to_dict("index"), "notes": notes}, indent=1))
     else:
-        click.echo(f"{read.name}: {package.facts['model']}, {len(package.facts['seeds'])} seeds")
+        click.echo(f"{read.name}: {package.facts['model']}, {counted(len(package.facts['seeds']), 'seed')}")
         click.echo(said.table().to_string(float_format="{:+.3f}".format))
         for note in notes:
             click.echo(f"note: {note}")
     if picture:
         _draw(read, said, Path(picture), notes)
+
+
+def _of_what_there_is(path: Path, package: Package, settings: ExtractionSettings) -> ExtractionSettings:
+    """The settings, for sound or picture alone where a clip has no more and the model needs no more. Raises InputError where it
+    does."""
+    from avmc_core.clips.media import contents
+    from avmc_core.models.registry import needs, settings_of
+
+    parts = contents(path)
+    if parts not in LACKED:
+        return settings
+    model = package.facts["model"]
+    if LACKED[parts] in needs(model, settings_of(model, package.facts["settings"])):
+        what = {"audio": "no audio track", "vision": "no video track"}[LACKED[parts]]
+        raise InputError(shown(path), what, f"a clip with picture and sound, which {model} needs")
+    return replace(settings, media=parts)
 
 
 def ensemble(model: str, store: str):

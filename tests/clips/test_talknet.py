@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from talknet_weights import made_clip, made_state
 
 from avmc_core import schema
-from avmc_core.clips import talknet
+from avmc_core.clips import active_speaker, talknet
 from avmc_core.clips.talknet_network import TalkNet
 from avmc_core.errors import InputError
 
@@ -54,9 +54,9 @@ def test_a_window_sees_and_hears_nothing_outside_it(weights, monkeypatch):
     total = 23
     faces, sound = made_clip(total)
     network = talknet.load(weights)
-    monkeypatch.setattr(talknet, "SECONDS", (1, 2))
-    monkeypatch.setattr(talknet, "FPS", 10)
-    monkeypatch.setattr(talknet, "BLOCK", 8)
+    monkeypatch.setattr(active_speaker, "SECONDS", (1, 2))
+    monkeypatch.setattr(active_speaker, "FPS", 10)
+    monkeypatch.setattr(active_speaker, "BLOCK", 8)
     expected = np.zeros((2, total))
     with torch.no_grad():
         for row, width in enumerate((10, 20)):
@@ -66,25 +66,25 @@ def test_a_window_sees_and_hears_nothing_outside_it(weights, monkeypatch):
                 expected[row, start : start + width] = network(looks, heard)
     mean = expected.mean(axis=0)
     smooth = [mean[max(k - 2, 0) : k + 3].mean() for k in range(total)]
-    found = talknet.judge(network, faces, sound)
+    found = active_speaker.judge(network, faces, sound)
     np.testing.assert_allclose(found, smooth, atol=1e-4)
-    np.testing.assert_array_equal(found, talknet.judge(network, faces, sound))
+    np.testing.assert_array_equal(found, active_speaker.judge(network, faces, sound))
 
 
 def test_each_frame_hears_four_steps():
     signal = np.random.default_rng(0).normal(0, 0.1, 640 * 20).astype(np.float32)
-    whole = talknet.steps_of(signal, 20)
+    whole = active_speaker.steps_of(signal, 20)
     assert whole.shape == (80, 13) and whole.dtype == np.float32
-    np.testing.assert_array_equal(talknet.steps_of(signal, 15), whole[:60])
-    longer = talknet.steps_of(signal, 30)  # the sound ends early: it begins anew, here after its 79 whole steps
+    np.testing.assert_array_equal(active_speaker.steps_of(signal, 15), whole[:60])
+    longer = active_speaker.steps_of(signal, 30)  # the sound ends early: it begins anew, here after its 79 whole steps
     np.testing.assert_array_equal(longer[79:118], whole[:39])
 
 
 def test_in_each_frame_the_highest_score_speaks_or_nobody():
     nan = np.nan
     scores = np.array([[1.0, -1.0, nan, 0.0, -2.0], [2.0, -0.5, 0.1, nan, nan]])
-    assert talknet.speaking(scores).tolist() == [1, -1, 1, 0, -1]
-    assert talknet.speaking(np.full((2, 3), nan)).tolist() == [-1, -1, -1]
+    assert active_speaker.speaking(scores).tolist() == [1, -1, 1, 0, -1]
+    assert active_speaker.speaking(np.full((2, 3), nan)).tolist() == [-1, -1, -1]
 
 
 def test_long_gaps_end_a_stretch_and_short_stretches_are_not_judged():
@@ -92,7 +92,7 @@ def test_long_gaps_end_a_stretch_and_short_stretches_are_not_judged():
     found[5:20] = found[29:40] = True  # lost for 9 frames: one stretch
     found[60:70] = True  # ten frames are too few
     found[88:100] = True
-    assert list(talknet.stretches(found)) == [slice(5, 40), slice(88, 100)]
+    assert list(active_speaker.stretches(found)) == [slice(5, 40), slice(88, 100)]
 
 
 def test_a_box_goes_from_hairline_to_chin_without_jumps():
@@ -103,7 +103,7 @@ def test_a_box_goes_from_hairline_to_chin_without_jumps():
         track[frame, x] = np.linspace(100, 140, 68) + frame
         track[frame, y] = np.linspace(60, 120, 68)
     track[8, x] += 50  # a slip of the detector
-    boxes = talknet.boxes_of(track)
+    boxes = active_speaker.boxes_of(track)
     assert boxes.shape == (30, 3) and np.isfinite(boxes).all()
     np.testing.assert_allclose(boxes[6:24, 1], 75)  # from 30, half a face above the brows, to 120
     np.testing.assert_allclose(boxes[6:24, 2], 45)

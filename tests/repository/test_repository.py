@@ -49,7 +49,8 @@ def test_torch_is_pinned_alike_in_makefile_and_pyproject():
 @pytest.mark.skipif(not TRACKED, reason="not a git checkout")
 def test_no_generated_or_large_file_is_tracked():
     assert not [name for name in TRACKED if re.search(r"\.(ipynb|pkl|pt|ckpt|mp4|wav)$", name)]
-    assert not [name for name in TRACKED if (ROOT / name).is_file() and (ROOT / name).stat().st_size > 1 << 20]
+    large = {name for name in TRACKED if (ROOT / name).is_file() and (ROOT / name).stat().st_size > 1 << 20}
+    assert large <= {"avmc_core/resources/light_asd.safetensors"}  # the weights that say who speaks: 2 MB
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda path: path.stem)

@@ -1,0 +1,105 @@
+"""Which of several faces is the speaker's, by one of three ways: Light-ASD, TalkNet, or a rule without weights.
+
+The two networks give each face a score in each frame, so that the speaker may change. With TalkNet frames in which no face
+reaches zero are left out, as in the paper (Section 3.1). With Light-ASD, which is the default, the speaker remains the speaker
+in pauses of up to a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from avmc_core.clips import active_speaker, light_asd, speaker, talknet
+from avmc_core.clips.media import FPS, extra
+from avmc_core.errors import InputError
+from avmc_core.schema import columns
+
+WAYS = ("light-asd", "rule")  # a file with TalkNet's weights is the third
+PAUSE = FPS  # frames for which the speaker may be silent
+BOTH = 0.1  # share of frames with several speakers from which on it is said
+
+_NOSE = columns("vision").index("x_30")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The speaker of a clip of F frames and K faces."""
+
+    faces: np.ndarray  # (F,) row of the speaking face, -1 where nobody speaks
+    how: str  # which way chose
+    chosen: str  # which face, in words: they count from the left of the picture
+    doubt: str = ""  # what speaks against the choice, in words
+
+
+def check(way: str, talknet_weights: str) -> None:
+    """Raises InputError for an unknown way, a missing package and weights that cannot be used."""
+    if way not in WAYS:
+        raise InputError("speaker", repr(way), f"{' or '.join(WAYS)}, or TalkNet's weights")
+    if talknet_weights:
+        extra("cv2")
+        talknet.load(talknet_weights)
+    elif way == "light-asd":
+        extra("cv2")
+        light_asd.load()
+
+
+def version(way: str, talknet_weights: str) -> str:
+    """What chooses the speakers, for a store's manifest."""
+    if talknet_weights:
+        return talknet.version(talknet_weights)
+    return light_asd.version() if way == "light-asd" else speaker.NAME
+
+
+def choose(
+    clip: str | Path, tracks: list[np.ndarray], signal: np.ndarray, way: str = WAYS[0], talknet_weights: str = ""
+) -> Choice:
+    """The speaker among ``tracks``, each (F, 177) in pixels with NaN where not found; ``signal`` (S,) is the sound at 16 kHz.
+
+    ``talknet_weights``: a file, which decides instead of ``way``. One face is the speaker's without being asked.
+    """
+    if len(tracks) == 1:
+        return Choice(np.zeros(len(tracks[0]), int), "one face", "the only face")
+    doubt = ""
+    if talknet_weights or way == "light-asd":
+        how, network = (
+            (talknet.NAME, talknet.load(talknet_weights)) if talknet_weights else (light_asd.NAME, light_asd.load())
+        )
+        scores = active_speaker.scores(clip, tracks, signal, network)
+        faces = active_speaker.speaking(scores)
+        several = ((scores > 0).sum(axis=0) > 1).mean()
+        if several > BOTH:
+            doubt = f"more than one face seems to speak in {several:.0%} of the frames, so the choice is uncertain"
+        if not talknet_weights:
+            faces = through_pauses(faces)
+    else:
+        row, how = speaker.choose(tracks, signal)
+        faces = np.full(len(tracks[0]), row)
+        doubt = "the rule takes a face even where nobody in the picture speaks"
+    return Choice(faces, how, _in_words(faces, tracks), doubt)
+
+
+def through_pauses(faces: np.ndarray) -> np.ndarray:
+    """(F,) speaking faces, where frames without one (-1) take that of the nearest frame within ``PAUSE`` frames; of two
+    equally near the earlier."""
+    spoken = np.flatnonzero(faces >= 0)
+    if not len(spoken):
+        return faces
+    frames = np.arange(len(faces))
+    after = np.searchsorted(spoken, frames).clip(0, len(spoken) - 1)
+    before = (after - (spoken[after] > frames)).clip(0)
+    nearest = np.where(np.abs(spoken[after] - frames) < np.abs(frames - spoken[before]), spoken[after], spoken[before])
+    return np.where(np.abs(nearest - frames) <= PAUSE, faces[nearest], -1)
+
+
+def _in_words(faces: np.ndarray, tracks: list[np.ndarray]) -> str:
+    """Such as "2 of 3 from the left", or, with changes, "1 and 2 of 2 from the left (60 %, 40 %)"."""
+    order = np.argsort([np.nanmedian(track[:, _NOSE]) for track in tracks]).argsort() + 1
+    shares = {int(order[row]): float((faces == row).mean()) for row in range(len(tracks)) if (faces == row).any()}
+    if not shares:
+        return f"none of {len(tracks)}"
+    listed = " and ".join(str(number) for number in sorted(shares))
+    parts = ", ".join(f"{shares[number]:.0%}" for number in sorted(shares))
+    return f"{listed} of {len(tracks)} from the left" + (f" ({parts} of the frames)" if len(shares) > 1 else "")
