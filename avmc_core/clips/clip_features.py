@@ -187,7 +187,8 @@ def extract_clip(
         media.signal,
         wav2vec.hidden_states(media.signal, settings.wav2vec, settings.wav2vec_layers) if settings.wav2vec else None,
     )
-    facts |= {"audio_steps": len(features.audio), "vision_steps": len(features.vision)}
+    there = {"audio": settings.media != PICTURE, "vision": settings.media != SOUND}
+    facts |= {f"{name}_steps": len(getattr(features, name)) if here else 0 for name, here in there.items()}
     return features, Report("kept", "; ".join(cuts), **facts, notes="; ".join(notes))
 
 

@@ -136,7 +136,7 @@ def _extract(
             "text": f"last hidden states of {Path(bert).name}",
             "audio": acoustic.version() if settings.media != PICTURE else "none: the clips have no sound",
             "vision": f"{visual.name}; {clip_features.SCALING}" if settings.media != SOUND else visual.name,
-            "speaker": detector if (kept["faces"] > 1).any() else "one face in every clip",
+            "speaker": _speaker(kept, detector, settings),
             "approximation": visual.approximation,
             "settings": as_dict(settings) | {name: Path(getattr(settings, name)).name for name in PATHS},
             **({"lacks": [LACKS[settings.media]]} if settings.media in LACKS else {}),
@@ -152,6 +152,13 @@ def _extract(
     if (table["outcome"] != "failed").all():
         _remove(work)
     return Extraction(open_store(store), table[columns].set_index("id"), work, tuple(summary))
+
+
+def _speaker(kept: pd.DataFrame, detector: str, settings: ExtractionSettings) -> str:
+    """What chose the speakers of the clips that were kept."""
+    if settings.media == SOUND:
+        return "none: the clips have no picture"
+    return detector if (kept["faces"] > 1).any() else "one face in every clip"
 
 
 def _possible(table: pd.DataFrame, settings: ExtractionSettings) -> ExtractionSettings:
@@ -241,7 +248,8 @@ def _write(folder: Path, kept: pd.DataFrame, encoder, settings: ExtractionSettin
             states = np.zeros((0, schema.DIMS["text"]), np.float32)
             lengths, tokens = np.zeros(0, np.int64), np.zeros((0, 3, schema.STEPS["text"]), np.int64)
         table["text_length"] = lengths
-        table["audio_length"], table["vision_length"] = table["audio_steps"], table["vision_steps"]
+        for modality in ("audio", "vision"):  # what the clips do not have is one step of zeros
+            table[f"{modality}_length"] = table[f"{modality}_steps"].clip(lower=1)
         values = {"text": [states], "audio": _steps(table, "audio"), "vision": _steps(table, "vision")}
         clips[name] = table[list(CLIP_COLUMNS)]
         files |= write_split(folder, name, clips[name], values, tokens)

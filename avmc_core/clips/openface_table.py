@@ -105,7 +105,8 @@ def _times(
     if _alike(count, len(pictures)):  # a row for each picture of the file: its own time is known
         own = np.interp(number, np.arange(len(pictures)), pictures)
         off = float(np.abs(own - stamps).max())
-        notes = [f"OpenFace's times are up to {off:.2f} s off: its frame numbers are used"] if off > 0.1 else []
+        what = f"OpenFace's times are up to {off:.2f} s off" if step else "OpenFace's table has no times"
+        notes = [f"{what}: its frame numbers are used"] if off > 0.1 else []
         return own, max(step, 1 / FPS, float(np.diff(pictures).max(initial=0))), notes
     if not step or step < 1 / RATES[1]:  # stamps of a thousandth of a second are no times either
         rate = FPS if _alike(count, frames) else count / seconds

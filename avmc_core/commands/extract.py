@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from avmc_core.clips.clip_features import ExtractionSettings
-from avmc_core.clips.stopping import Stopped, stoppable
+from avmc_core.clips.stopping import Stopped, leave, stoppable
 
 
 def clip_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -79,7 +79,7 @@ def main(
             made = extract(clips, store, ExtractionSettings(**settings), text=text, bert=bert, jobs=jobs, report=page)
     except Stopped as error:
         click.echo(f"stopped: {_how_to_go_on(store, error)}", err=True)
-        sys.exit(error.status)
+        leave(error.status)
     for row in made.table.itertuples():
         steps = f"{row.seconds:6.2f} s  audio {row.audio_steps:3}  vision {row.vision_steps:3}  faces {row.faces}"
         said = "; ".join(part for part in (row.reason, row.notes) if part)
