@@ -27,7 +27,7 @@ from avmc_core.files.sealed import read_sealed, write_sealed
 from avmc_core.runs.workers import side_by_side
 from avmc_core.settings import digest
 
-PATIENCE = 1.0  # seconds that a worker has to end in, when it is asked to
+PATIENCE = 0.3  # seconds that a worker has to end in, when it is asked to
 SHOWN = "picture"  # the name of a clip's small picture among its arrays
 
 

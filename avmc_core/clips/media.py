@@ -124,7 +124,10 @@ def read_clip(path: str | Path, look: Callable[[np.ndarray], Any], parts: str = 
 def picture_times(path: str | Path) -> np.ndarray:
     """(N,) seconds, from the clip's time zero, at which each of the N pictures in its file comes on; empty where the file
     cannot be opened or does not say. Nothing is decoded."""
-    av = extra("av")
+    try:
+        av = extra("av")
+    except InputError:  # tables alone can be read without it
+        return np.zeros(0)
     try:
         with av.open(_name(path)) as container:
             streams = _chosen(path, container, BOTH if container.streams.audio else PICTURE, [])
