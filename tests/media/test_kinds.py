@@ -38,10 +38,10 @@ def looked(image: np.ndarray) -> tuple[tuple[int, ...], bool, np.ndarray, float]
 
 
 def check(path: Path, size: tuple[int, int]) -> media.Media:
-    """The scene of ``kinds`` is upright, of its size, and its picture changes when its tone begins, in frames and samples."""
+    """The scene of ``kinds`` is upright, in its shape, and its picture changes when its tone begins, in frames and samples."""
     read = read_clip(path, looked)
     for shape, contiguous, points, _ in read.seen:
-        assert contiguous and abs(shape[0] - size[1]) <= 2 and abs(shape[1] - size[0]) <= 2, (shape, size)
+        assert contiguous and abs(shape[1] * size[1] / (shape[0] * size[0]) - 1) < 0.03, (shape, size)
         assert np.abs(points - np.array(CORNERS)).max() < 70, points
     bright = next(number for number, one in enumerate(read.seen) if one[3] > 125) / FPS
     loud = int(np.argmax(np.abs(read.signal) > 0.2)) / RATE
