@@ -1,4 +1,4 @@
-"""Frozen settings: from and to plain data, where an unknown key and a value that nobody can mean are errors."""
+"""Frozen settings: from and to plain data, where an unknown key and a value outside the valid range are errors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _fit(where: str, value: Any, old: Any) -> Any:
 
 
 def check(settings: Any, **choices: Sequence[str]) -> None:
-    """For ``__post_init__``: raises InputError for a value with which something would be trained that nobody asked for.
+    """For ``__post_init__``: raises InputError for a value outside the valid range.
 
     Whole numbers are at least 1, or 0 where that is the default. Others are finite and not negative; a learning rate and what
     shapes a distribution are above 0, a dropout is below 1. NaN is allowed where it is the default. ``choices``: what a field

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from avmc_core.errors import InputError
+from avmc_core.files import pretrained
 from avmc_core.schema import STEPS
 from avmc_core.settings import digest, file_digest
 
@@ -20,38 +21,60 @@ if TYPE_CHECKING:  # three seconds that those who read stored features need not 
 
 BATCH = 64  # sentences encoded together
 BERT = "bert-base-chinese"  # the encoder of the released text features
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")  # words that a vocabulary of BERT has
+UNKNOWN = SPECIAL[1]
+VOCABULARIES = ("tokenizer.json", "vocab.txt")  # the first that is there is read
+_SPARE = 128  # rows of the embedding without a word: some are rounded up to a multiple of it
 
 
 def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertModel]:
-    """A BERT and its tokenizer, in evaluation mode: from the local folder ``name`` if there is one, else from the local
-    model cache under that name ("bert-base-chinese"). Never asks the network. With ``pooling`` its pretrained pooler too,
-    if it has one; else the pooler is None. Raises InputError if neither place has it, or its weights are damaged or not all there.
-    """
-    from safetensors import SafetensorError
-    from transformers import BertModel, BertTokenizerFast
+    """A BERT and its tokenizer, in evaluation mode and float32: from the local folder ``name`` if there is one, else from the
+    local model cache under that name ("bert-base-chinese"). Never asks the network. With ``pooling`` its pretrained pooler too,
+    if it has one; else the pooler is None.
 
+    Raises InputError if neither place has it, or for a folder in which any weight or the vocabulary is absent, damaged or of
+    another model (``files.pretrained``).
+    """
+    from transformers import BertConfig, BertModel
+
+    folder = pretrained.folder_of(name, "a BERT, such as bert-base-chinese")
+    facts = pretrained.configuration(folder, "bert")
+    tokenizer = _tokenizer(folder)
+    try:
+        config = BertConfig.from_dict(facts)
+        with torch.random.fork_rng(devices=[]):
+            model = BertModel(config, add_pooling_layer=pooling)
+    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+        found = f"{type(error).__name__}: {str(error)[:120]}"
+        raise InputError(folder / pretrained.CONFIG, found, "the configuration of a BERT") from None
+    if pretrained.fill(model, folder, "bert.", optional=[r"pooler\.", r"embeddings\.position_ids$"]):
+        model.pooler = None
+    unused = config.vocab_size - len(tokenizer)
+    if unused < 0 or unused > max(_SPARE, config.vocab_size // 10):
+        found = f"a vocabulary of {len(tokenizer)} words for weights of {config.vocab_size}"
+        raise InputError(folder, found, "the vocabulary that belongs to the weights")
+    return tokenizer, model
+
+
+def _tokenizer(folder: Path) -> BertTokenizerFast:
+    """The tokenizer of a folder. Without a vocabulary transformers would make every character [UNK]."""
+    from transformers import BertTokenizerFast
+
+    found = [folder / file for file in VOCABULARIES if (folder / file).is_file()]
+    if not found:
+        wanted = f"{' or '.join(VOCABULARIES)}: without one every character would be {UNKNOWN}"
+        raise InputError(folder, "no vocabulary", wanted)
+    for path in found:
+        pretrained.checked(path)
     try:
         with quiet():
-            tokenizer = BertTokenizerFast.from_pretrained(name, local_files_only=True)
-            model, report = BertModel.from_pretrained(
-                name, local_files_only=True, add_pooling_layer=pooling, output_loading_info=True
-            )
-    except (OSError, ValueError) as error:
-        raise InputError(
-            name,
-            "no such encoder in a local folder or in the local model cache",
-            "a folder with config.json, model.safetensors and a tokenizer: save_encoder(folder) writes the embedded "
-            "corpus's own; a pretrained one is downloaded beforehand with `hf download bert-base-chinese`",
-        ) from error
-    except (SafetensorError, RuntimeError) as error:
-        found = f"weights that do not read ({str(error).splitlines()[0]})"
-        raise InputError(name, found, "an intact model.safetensors, which a pointer of Git LFS is not") from None
-    missing = sorted(report["missing_keys"])  # transformers would leave them random
-    if lost := [key for key in missing if not key.startswith("pooler.")]:
-        raise InputError(name, f"no weights for {', '.join(lost[:3])}", "all weights of a BERT")
-    if missing:
-        model.pooler = None
-    return tokenizer, model.eval()
+            tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
+        words = tokenizer.get_vocab()
+    except Exception as error:  # the tokenizers library raises bare ones
+        raise InputError(folder, f"a vocabulary that does not read ({str(error)[:120]})", "an intact one") from None
+    if lost := [word for word in SPECIAL if word not in words]:
+        raise InputError(found[0], f"no {', '.join(lost)} in the vocabulary", "a vocabulary of BERT")
+    return tokenizer
 
 
 def encoder_name() -> str:
@@ -59,22 +82,29 @@ def encoder_name() -> str:
     return os.environ.get("AVMC_BERT") or BERT
 
 
+def locate(name: str) -> Path | None:
+    """The folder that ``load_encoder(name)`` reads: a local one, or that of the local model cache; None where neither is there."""
+    return Path(name) if Path(name).is_dir() else pretrained.cached(name)
+
+
 def identity(name: str) -> str:
     """SHA-256 (hex) of the configuration and the weights that ``load_encoder(name)`` reads; "" where there are none."""
-    folder = Path(name)
-    if not folder.is_dir():
-        from huggingface_hub import try_to_load_from_cache
-        from huggingface_hub.errors import HFValidationError
-
-        try:
-            found = try_to_load_from_cache(name, "config.json")
-        except HFValidationError:  # the path of a folder that is not there
-            found = None
-        if not isinstance(found, str):
-            return ""
-        folder = Path(found).parent
-    files = [folder / "config.json", *folder.glob("*.safetensors"), *folder.glob("*.bin")]
+    folder = locate(name)
+    if folder is None:
+        return ""
+    files = [folder / pretrained.CONFIG, *folder.glob("*.safetensors"), *folder.glob("*.bin")]
     return digest({path.name: file_digest(path) for path in files if path.is_file()}) if files[1:] else ""
+
+
+def words(sentences: Sequence[str], encoder) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens of each sentence before any cut, (N,) int64, [CLS] and [SEP] included, and how many of them are [UNK], (N,).
+
+    ``encode`` keeps the first 50 tokens; what is beyond is ``max(0, tokens - 50)``.
+    """
+    tokenizer = encoder[0]
+    ids = tokenizer(list(sentences), truncation=False, verbose=False)["input_ids"] if len(sentences) else []
+    unknown = [sum(token == tokenizer.unk_token_id for token in row) for row in ids]
+    return np.array([len(row) for row in ids], dtype=np.int64), np.array(unknown, dtype=np.int64)
 
 
 @torch.no_grad()
@@ -85,6 +115,7 @@ def encode(
 
     Returns states (sum of lengths, 768) float32, [CLS] first and [SEP] last in each sentence; lengths (N,) int64, at most
     50; tokens (N, 3, 50) int64: ids, mask (1 is a token), segments, as in the released ``text_bert``.
+    Raises InputError for a sentence of which the vocabulary has not one character: its states would say nothing.
     """
     tokenizer, model = encoder
     out = tokenizer(
@@ -92,6 +123,10 @@ def encode(
     )
     tokens = torch.stack([out["input_ids"], out["attention_mask"], out["token_type_ids"]], dim=1)  # (N, 3, 50)
     lengths = tokens[:, 1].sum(dim=1)
+    unknown = (tokens[:, 0] == tokenizer.unk_token_id).sum(dim=1)
+    for row in torch.nonzero((unknown > 0) & (unknown == lengths - 2)).flatten().tolist()[:1]:
+        found = f"{list(sentences)[row][:40]!r}, of which the encoder's vocabulary has not one character"
+        raise InputError("transcript", found, "a sentence in the language of the encoder")
     ends = lengths.cumsum(0)
     states = np.empty((int(ends[-1]), model.config.hidden_size), dtype=np.float32)
     for rows in torch.argsort(lengths, stable=True).split(BATCH):  # like lengths together: little padding is computed

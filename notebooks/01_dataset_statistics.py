@@ -16,11 +16,13 @@
 #
 # The first half of the paper is a dataset: clips with four annotations each, of the words alone (T), the voice alone (A),
 # the silent picture alone (V) and of everything together (M). This page recounts what can be recounted: Table 1, Figures 2
-# and 3, the lengths, the source videos, and every figure in the text that the label table decides. It shows no transcript.
+# and 3, the lengths, the source videos, and every figure in the text that the labels decide. It shows no transcript.
 #
-# The labels come from the real table `meta.csv` if `AVMC_META` names it, else from an imported store if `AVMC_STORE` does,
-# else from *counts* of the real table that this package carries. In that last case whatever needs single clips, such as
-# their lengths, is shown on the simulated corpus. Every figure says where it comes from.
+# Two sets of labels circulate under the name of this dataset, and only one of them is the paper's ([](#which-labels)). What
+# the paper says of labels is therefore decided on that set: on the table that `AVMC_META` names or the store that `AVMC_STORE`
+# names if it carries the set, else on *counts* that this package carries. A table with other labels is named, and shown
+# beside. Whatever needs single clips, such as their lengths, is shown on the table or store at hand, else on the simulated
+# corpus. Every figure says where it comes from.
 
 # %% tags=["parameters"]
 meta = ""  # the real label table, meta.csv
@@ -33,34 +35,49 @@ from IPython.display import Markdown, display
 
 from avmc_core import artefacts
 from avmc_core.analysis import text_only
+from avmc_core.data import label_sets
 from avmc_core.data.released import read_meta
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures
 from avmc_core.metrics import METRICS
-from avmc_core.paper import label_summary
-from avmc_core.paper.audit import audit, label_table
-from avmc_core.publishing.tables import Table, interval_table
+from avmc_core.paper import label_summary, which_labels
+from avmc_core.paper.audit import audit, deciding, label_table
+from avmc_core.publishing.tables import Table, anchor, interval_table
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
 features = open_store(store) if store else ensure_corpus("ci")
 unnamed = None if features.simulated else features  # None: the counts in the package
-labels = read_meta(meta) if meta else unnamed
-result = audit(labels)
+given = read_meta(meta) if meta else unnamed
+of_given = audit(given)
+result = deciding(given)
+at_hand = (
+    of_given.source if meta else given
+)  # what figures of it name: a table with its set, a store, or None
+decides = of_given.source == result.source
+labels = at_hand if decides else None  # what the findings rest on
+others = None if decides else of_given  # a table with other labels than the paper's
 counts = result.counts
 command = "avmc notebooks 01_dataset_statistics" + (" --meta meta.csv" if meta else "")
-origin = counts["source"] if labels is None else ""
-Markdown(f"Labels on this page: **{artefacts.data_mark(labels)}**. {origin}")
+said = [f"The paper is held against: **{result.source}**, {result.label_set}."]
+if others:
+    said.append(f"Shown beside it: **{others.source}**, {others.label_set}")
+said += [f"*{basis}*: {result.bases[basis]}" for basis in ("M", "four labels")]
+Markdown("\n\n".join(said))
 
 # %% [markdown]
 # ## Table 1 and Figure 2: classes and splits
 #
-# Labels lie on eleven levels between -1 and 1. Section 3.2 gathers them into five classes: the two lowest levels are strongly
-# negative (NEG), the next three weakly negative (WNEG), then comes neutral (NEU), and the same on the positive side. Filled
-# bars are counted from the labels; hatched ones are what Table 1 prints.
+# Labels lie on eleven levels between -1 and 1. The paper has two definitions of a weak sentiment. Section 3.2 gathers the
+# levels into five classes in which a label of `±0.6` is weak; Table 1 comes out when `±0.6` counts as strong (NEG, POS), as it
+# does for the metric Acc2_weak. The figure cuts the levels as Table 1 does. Filled bars are counted from the labels; hatched
+# ones are what Table 1 prints.
 
 # %% tags=["hide-input"]
-found, printed = label_summary.class_counts(counts), label_summary.published_class_counts()
+found, printed = (
+    label_summary.class_counts(counts["M"]),
+    label_summary.published_class_counts(),
+)
 display(figures.mark(figures.class_counts(found, printed), labels))
 verdicts = {
     what: {result[f"{what}_{split}"].verdict for split in found.index}
@@ -72,40 +89,106 @@ against = "; ".join(
 figures.caption(labels, command, f"Table 1, {against}")
 
 # %% tags=["hide-input"]
-sources = {
-    "these labels": found,
-    "Table 1 as printed": printed,
-    "Table 1 minus these labels": printed - found,
-}
-counted = pd.concat(sources, names=["source", "split"]).reset_index()
-display(
-    Table(counted[["split", *counted.columns.drop("split")]], "classes", ["source", "split"])
-)
-figures.caption(labels, command, "Table 1")
+cells = which_labels.table_1_cells()
+if others:
+    shown = label_summary.class_counts(others.counts["M"])
+    display(figures.mark(figures.class_counts(shown, printed), at_hand))
+    display(figures.caption(at_hand, command, "Table 1, which rests on other labels"))
+    if others.labels.key == label_sets.OTHER:
+        shown.insert(0, "source", "the table given")
+        cells = pd.concat([cells, shown.rename_axis("split").reset_index()])
+display(Table(cells, "classes", ["split", "source"]))
+figures.caption(None, command, "Table 1")
 
 # %% tags=["hide-input"]
-gap = printed - found
-sides = pd.DataFrame(
-    {
-        "negative": gap["NEG"] + gap["WNEG"],
-        "neutral": gap["NEU"],
-        "positive": gap["WPOS"] + gap["POS"],
-    }
+keys = [f"classes_{split}{cut}" for cut in ("", "_section_3_2") for split in found.index]
+display(Table(result.as_frame([*keys, "classes_any_cut", "rows_total"]), "table-1"))
+display(
+    figures.caption(labels, "avmc data audit meta.csv", "Table 1 and Sections 3.1 and 3.2")
 )
-display(Table(sides.rename_axis("split").reset_index(), "sides"))
-display(figures.caption(labels, command, "Table 1 minus these labels"))
+answer = label_sets.recorded()["reports"]["training_clips"]
 Markdown(
-    "Splits whose printed classes follow from *any* cut of the eleven levels, of any of the "
-    "four annotations: "
-    f"**{result['classes_any_cut'].found}**. So it is not a matter of where weak ends and "
-    "strong begins."
+    f"The text speaks of {result['rows_total'].printed} supervised clips, Table 1 adds up to "
+    f"{result['rows_total'].found}. Asked about it, an author of the paper answered that there "
+    f"should be {answer['clips']} training clips, one fewer than in Table 1 "
+    f"([issue 4 of the authors' repository]({answer['url']})); both label tables have "
+    f"{counts['rows']['train']}. Where the test row of Table 1 comes from is not known: no cut of "
+    "the levels gives it."
 )
 
 # %% [markdown]
-# On the real labels the difference has a pattern. The table above says by how many clips Table 1 exceeds the count: in every
-# split it has too few neutral clips, and too many on both sides. That is what one would see if the classes had been counted
-# on the annotators' raw averages, before rounding to eleven levels: an average just above zero is positive before, neutral
-# after. The paper does not say so; it is our guess.
+# (which-labels)=
+#
+# ## Which labels?
+#
+# The clips of the original CH-SIMS are part of CH-SIMS v2.0, and the paper says that they were labelled anew (caption of
+# Figure 2; Section 3.2 says it of the unimodal annotations). Two sets of multimodal labels are in circulation for the same
+# clips. In the **relabelled** set, all clips carry new labels. The **mixed** set is the label table `meta.csv` as public copies
+# have it: in its original part it carries the labels of the original CH-SIMS.
+
+# %% tags=["hide-input"]
+display(Table(which_labels.disagreement(), "differ"))
+figures.caption(None, command, "not in the paper")
+
+# %% [markdown]
+# Not all new clips were read off the file with the relabelled set (last column); for the others it is taken to be equal to
+# the mixed set, as it is wherever it was read. That the training row of Table 1 comes out to the clip bears this out.
+#
+# Which of the sets did the paper use, and which is in the released pickle? Nobody here has had the pickle. But what the paper
+# prints, and what others have reported from the pickle, fits one set and not the other, piece by piece:
+
+# %% tags=["hide-input"]
+display(Table(which_labels.evidence(), "evidence"))
+display(figures.caption(None, command, "Table 1 and Section 3.2, and what others reported"))
+report = label_sets.recorded()["reports"]["annotations"]
+Markdown(
+    "The third piece tells what the original part of the mixed table is: its ratio is the one that "
+    "the paper prints for the original CH-SIMS. The last one comes from a reader of the released "
+    f"pickle, who counted in 2023 how often the word beside a label contradicts it "
+    f"([issue 5 of the authors' repository]({report['url']})). In exactly as many clips of each "
+    "split the two sets differ in sign. So the pickle had the words of the one set beside the "
+    "numbers of the other; the authors have corrected the words since."
+)
+
+# %% [markdown]
+# All of them say the same: **the paper's Table 1 and the released pickle have the relabelled set.** For you that means:
+#
+# - A `meta.csv` that you find will most likely carry other labels than your pickle. `avmc data import` takes the two together,
+#   says where they differ, and keeps the pickle's labels; `avmc data audit` names the set of any table or store.
+# - Scores against the two sets cannot be compared. Even an answer that never changes is scored differently:
+
+# %% tags=["hide-input"]
+constants = which_labels.constants()
+constants["Metric"] = constants["Metric"] + " of the constant 0 on test"
+display(Table(constants, "constants", decimals={"relabelled": ".4g", "mixed": ".4g"}))
+figures.caption(None, command, "not in the paper")
+
+# %% [markdown]
+# - T, A and V of the original part that were labelled anew are in no public copy. What is said below about them, and about how
+#   they relate to M, rests on the new clips alone; whether the T, A, V of a clip are placeholders is decided for each file.
+#
+# ## Polarity
+
+# %% tags=["hide-input"]
+signs = label_summary.polarity(counts)
+signs.index = [f"{task}, clips with four labels" for task in signs.index]
+signs.loc["M, all clips"] = label_summary.signs(label_summary.multimodal_counts(counts))
+signs = signs.iloc[[-1, *range(len(signs) - 1)]]
+signs["positive in % of negative"] = [
+    label_summary.positive_percent(row.negative, row.positive) for row in signs.itertuples()
+]
+display(Table(signs.rename_axis("annotation").reset_index(), "signs"))
+display(figures.caption(labels, command, "Section 3.2"))
+ratio, original = result["ratio_M"], result["ratio_original"]
+Markdown(
+    f"Of positive clips there are **{ratio.found}** as many as negative ones by M. The paper "
+    f"prints {ratio.printed} %: {ratio.verdict}. Table 1 as printed gives "
+    f"{result['ratio_printed'].found}, so that the paper's text and its own table differ as "
+    f"well, by little. For the original CH-SIMS it prints {original.printed} %, and its labels "
+    f"give {original.found}: {original.verdict}. That {result['negative_original'].printed} % of "
+    "its clips are negative (Section 1) is true only when neutral clips count as negative: "
+    f"{result['negative_original'].found}."
+)
 
 # %% [markdown]
 # ## Figure 3, left: the four annotations
@@ -114,28 +197,14 @@ Markdown(
 display(figures.mark(figures.label_histograms(label_summary.level_counts(counts)), labels))
 figures.caption(labels, command, "Figure 3, left")
 
-# %% tags=["hide-input"]
-signs = label_summary.polarity(counts)
-signs["positive in % of negative"] = [
-    label_summary.positive_percent(row.negative, row.positive) for row in signs.itertuples()
-]
-display(Table(signs.rename_axis("annotation").reset_index(), "signs"))
-display(figures.caption(labels, command, "Section 3.2"))
-ratio = result["ratio_M"]
-Markdown(
-    f"Positive clips are **{ratio.found} %** of the negative ones by M. The paper prints "
-    f"{ratio.printed} %: "
-    f"{ratio.verdict}. Table 1 as printed gives {result['ratio_printed'].found} %, so that "
-    "the paper's text and "
-    f"its own table differ as well."
-)
-
 # %% [markdown]
 # The paper reads two more things off this figure: that most clips are of weak intensity, and that the multimodal annotation
-# is neutral less often than any other, "especially the visual".
+# is neutral less often than any other, "especially the visual". The first is true by the classes of Section 3.2, where it is
+# said, and false by those of Table 1.
 
 # %% tags=["hide-input"]
-display(Table(result.as_frame(["intensity", "fewest_neutral", "most_neutral"]), "reading"))
+keys = ["intensity", "intensity_table_1", "fewest_neutral", "most_neutral"]
+display(Table(result.as_frame(keys), "reading"))
 figures.caption(labels, "avmc data audit meta.csv", "Section 3.2")
 
 # %% [markdown]
@@ -146,7 +215,7 @@ figures.caption(labels, "avmc data audit meta.csv", "Section 3.2")
 
 # %% tags=["hide-input"]
 display(figures.mark(figures.difference_matrix(label_summary.differences(counts)), labels))
-near, far = result["closest_to_M_all"], result["farthest_from_M_all"]
+near, far = result["closest_to_M"], result["farthest_from_M"]
 figures.caption(
     labels,
     command,
@@ -158,16 +227,49 @@ figures.caption(
 # on the diagonal the two annotations agree.
 
 # %% tags=["hide-input"]
-display(figures.mark(figures.pairwise(counts["pairs"]["all"]), labels))
+display(figures.mark(figures.pairwise(counts["four"]["pairs"]), labels))
 figures.caption(labels, command, "not in the paper")
+
+# %% [markdown]
+# ## Do the new clips rely less on the words?
+#
+# Section 3.1 says that the dataset "contains plenty of instances with weak text modality reliance", chosen for voices and faces
+# that say more than the words. The labels can be asked: how well does T alone give M, on the new clips and on those of the
+# original CH-SIMS with their original labels? On the new clips it gives M *better*. There are many clips whose words mislead,
+# but fewer than there were. With care: for the new clips the modalities were kept apart more strictly while they were labelled
+# (Section 3.2), so that the two T are not quite the same measurement.
+
+# %% tags=["hide-input"]
+old = label_sets.recorded()["original_pairs"]["pairs"]["MT"]
+reliance = pd.DataFrame(
+    [
+        {"group": name, **label_summary.reliance_on_text(cells)}
+        for name, cells in {
+            "with four labels, CH-SIMS v2.0": counts["four"]["pairs"]["MT"],
+            "original part, original labels": old,
+        }.items()
+    ]
+)
+reliance.columns = [
+    "group",
+    "clips",
+    "T of another sign than M",
+    "Corr of T and M",
+    "mean |M - T|",
+]
+reliance["in %"] = 100 * reliance["T of another sign than M"] / reliance["clips"]
+decimals = {"in %": 1, **dict.fromkeys(reliance.columns[3:5], 3)}
+display(Table(reliance, "reliance-on-text", decimals=decimals))
+figures.caption(labels, command, f"Section 3.1: {result['text_reliance'].verdict}")
 
 # %% [markdown]
 # ## Source videos
 #
 # The clips are cut from longer videos. Clips of one video share a speaker, a scene and a microphone, so a test clip whose
-# video is in the training split is not new in the way a reader of Table 1 would think. And one group of test videos stands
-# out: in all its clips the four annotations are identical, so their unimodal labels are most probably copies of M. T, A and V
-# are never scored on such clips.
+# video is in the training split is not new in the way a reader of Table 1 would think. And in the label table in circulation
+# one group of test videos stands out: in all its clips the four annotations are identical, so their unimodal labels are most
+# probably copies of M. Whether the released pickle has such placeholders is not known; they are looked for in each file, and
+# T, A and V are never scored on them.
 
 # %% tags=["hide-input"]
 keys = ["videos", "shared_valid", "shared_test", "equal_placeholders", "equal_others"]
@@ -175,8 +277,8 @@ display(Table(result.as_frame(keys), "videos"))
 figures.caption(labels, "avmc data audit meta.csv", "not in the paper")
 
 # %% tags=["hide-input"]
-clips_of = features if labels is None else labels
-table = label_table(clips_of)
+clips_of = features if given is None else at_hand
+table = label_table(features if given is None else given)
 display(figures.mark(figures.video_groups(table[table["split"] != "unlabelled"]), clips_of))
 figures.caption(clips_of, command, "not in the paper")
 
@@ -232,8 +334,19 @@ Markdown(text_only.kinds_of_test_clips(named))
 # label table.
 
 # %% tags=["hide-input"]
-display(Table(result.as_frame(), "audit", ["Verdict"]))
-figures.caption(labels, "avmc data audit meta.csv", "the places named in the table")
+anchors = [anchor("finding", item.key) for item in result.findings]
+display(Table(result.as_frame(), "audit", ["Verdict"], anchors=anchors))
+display(figures.caption(labels, "avmc data audit meta.csv", "the places named in the table"))
+notes = [f"- *{basis}*: {sentence}" for basis, sentence in result.bases.items()]
+Markdown("What the findings rest on:\n\n" + "\n".join(notes))
+
+# %% tags=["hide-input"]
+if others:
+    display(Markdown(f"The same for the table given: {others.label_set}"))
+    display(Table(others.as_frame(), "audit-of-the-table-given", ["Verdict"]))
+    display(
+        figures.caption(at_hand, "avmc data audit meta.csv", "not decided on these labels")
+    )
 
 # %% tags=["hide-input"]
 artefacts.save(
@@ -251,6 +364,12 @@ artefacts.save(
         "verdicts": pd.Series([item.verdict for item in result.findings])
         .value_counts()
         .to_dict(),
+        "label_set": result.label_set,
+        "given": others.label_set if others else "",
+        "constants": {
+            row.Metric: row._asdict()
+            for row in which_labels.constants().itertuples(index=False)
+        },
     },
     {"data": artefacts.data_mark(labels), "command": command},
 )

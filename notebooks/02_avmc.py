@@ -59,8 +59,8 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 # ## One batch
 #
 # Eight training clips, as the model receives them. Text is the [CLS] state of a BERT that is never fine-tuned (D06); audio
-# and vision are sequences of frames, padded to the longest clip of the batch. The padding is never read; a test fills it with
-# rubbish and compares.
+# and vision are sequences of frames, padded to the longest clip of the batch. The padding is never read: a test
+# fills it with random values, and nothing may change.
 
 # %%
 settings = settings_of("AV-MC(Semi)", {"variant": "paper"})
@@ -103,7 +103,7 @@ figures.caption("none, curves of a formula", command, "Equation 2 does not say w
 
 # %% [markdown]
 # A mixture lies on the line between the acoustic representations of two clips. The model is asked for the sentiment of
-# this voice that nobody has, and its answer should be the same mixture of its two answers (Equations 11 to 13).
+# a blended voice that belongs to nobody, and its answer should be the same mixture of its two answers (Equations 11 to 13).
 
 # %% tags=["hide-input"]
 many = SplitData(data.split("train"), model.inputs).batch(
@@ -216,12 +216,12 @@ figures.caption(data, command, "not in the paper", records=records)
 
 # %% [markdown]
 # What does each head find in its own modality? Corr with the annotation of the text, the voice and the face, without the
-# clips whose unimodal labels are placeholders. The *epochs* are those until the loss on M was lowest: nothing else decides when
-# training stops.
+# clips whose unimodal labels are placeholders. The *epochs* are those until the validation loss was lowest: the weighted sum of
+# the losses of all four tasks (D11) decides when training stops.
 #
-# Nothing in the printed equations brings features to one scale, and the acoustic columns are hertz beside decibels and shares. The
-# released supervised network begins with batch normalisation, of averaged frames; its semi-supervised sister does not. A head that
-# says the same of every clip has no Corr.
+# The printed equations do not normalise features, and the acoustic columns mix hertz, decibels and shares. The released
+# supervised network begins with batch normalisation of averaged frames; the semi-supervised one does not. Correlation is
+# undefined for constant predictions.
 
 # %% tags=["hide-input"]
 heads = {}

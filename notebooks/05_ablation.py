@@ -104,9 +104,7 @@ pairs = [
 family = contrasts(records, data, pairs, ["Acc2", "Acc2_weak", "Corr", "MAE"])
 display(figures.mark(contrast_figures.forest(family, ["Acc2", "Acc2_weak", "MAE"]), data))
 display(figures.caption(data, command, "Section 5.4", records=records))
-Markdown(
-    f"**{tally(family)}** A filled point stands after the correction, a hollow one does not."
-)
+Markdown(f"**{tally(family)}** Filled points survive Holm's correction, hollow ones do not.")
 
 # %% tags=["hide-input"]
 display(contrast_table(family, "table4-differences"))

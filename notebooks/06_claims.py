@@ -15,14 +15,17 @@
 # # The ledger of claims
 #
 # Every statement of the paper that a figure could decide, in our words, with its place, the printed figure, what was found,
-# and a verdict. Code decides: the printed figures are held against each other, against the real labels, against an imported
-# store of the real features, and against runs. What the simulated corpus shows decides nothing about the paper: a sentence
-# that comes out true there is marked as just that.
+# and a verdict. Code decides, by one kind of evidence for each statement: the real labels (of the set that the paper used,
+# [](#which-labels)), the paper's figures against each other, the public code, or an imported store of the real features. What
+# none of these decides is not decidable here. What the simulated corpus shows decides nothing about the paper.
 #
 # The paper often says "better" without saying in which metric. We read that over all metrics of its table: a sentence
 # **holds** when it is true in every one and **holds in part** in more than half of them, or on one of two readings; otherwise
-# it does not hold. A tie is not better, and no contradiction either: the ledger tells ties from losses. What is no sentence of
-# the paper but a question of ours, such as whether two of its places agree, is one of **our checks**, counted apart.
+# it does not hold. Ties count neither way: the ledger tells ties from losses.
+#
+# Two kinds of entries are no claims of the paper and are counted apart. **Our checks** are questions that the paper does not
+# raise, such as whether two of its places agree. **Our runs** say what came out here for a sentence of the paper, by a criterion
+# of ours, such as intervals that do not overlap.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -41,7 +44,7 @@ from avmc_core.paper import claims
 from avmc_core.paper.findings import FAILS, HOLDS, PART
 from avmc_core.paper.finished import Finished
 from avmc_core.paper.three_truths import SHARED, spread, three_truths
-from avmc_core.publishing.tables import Table
+from avmc_core.publishing.tables import Table, anchor
 from avmc_core.runs.experiments import experiment
 from avmc_core.runs.grid import run_all
 from avmc_core.simulated.corpus import ensure_corpus
@@ -57,20 +60,26 @@ for name in ("avmc", "benchmark", "table3", "table4"):
 every = {run: record for part in runs.values() for run, record in part.records.items()}
 evidence = claims.gather(data, labels, **runs)
 rulings = claims.ledger(evidence)
-Markdown(f"Labels: **{evidence.labels.source}**. Runs: **{artefacts.data_mark(data)}**.")
+Markdown(
+    f"Labels: **{evidence.labels.source}**, {evidence.labels.label_set}. "
+    f"Runs: **{artefacts.data_mark(data)}**."
+)
 
 # %% [markdown]
 # ## How many of each
+#
+# A row per kind of evidence; the rows add up to the number of claims. Below, the same for our checks and for our runs.
 
 # %% tags=["hide-input"]
 command = f"avmc notebooks 06_claims --profile {profile}"
 for kind, about in {
     claims.CLAIM: "its claims, all of them",
     claims.CHECK: "its places against each other",
+    claims.RUNS: "its claims, by criteria of ours",
 }.items():
     counts = claims.verdict_counts(rulings, kind)
     display(Table(counts.reset_index(), f"verdicts-{kind.replace(' ', '-')}"))
-    display(figures.caption(labels, command, about, records=every))
+    display(figures.caption(evidence.labels.source, command, about, records=every))
 
 # %% [markdown]
 # ## What does not hold, or only in part
@@ -79,10 +88,16 @@ for kind, about in {
 # contradicts.
 
 # %% tags=["hide-input"]
-headings = {claims.CLAIM: "claims of the paper", claims.CHECK: "checks of ours"}
+headings = {
+    claims.CLAIM: "claims of the paper",
+    claims.CHECK: "checks of ours",
+    claims.RUNS: "statements about our runs",
+}
 lines = []
 for kind, name in headings.items():
     tally = claims.tally(rulings, kind)
+    if not tally[HOLDS] + tally[PART] + tally[FAILS]:
+        continue  # our runs on simulated data decide nothing
     lines.append(
         f"\n**Of {sum(tally.values())} {name} {tally[HOLDS]} hold, "
         f"{tally[PART]} hold in part and "
@@ -100,20 +115,24 @@ Markdown("\n".join(lines))
 # %% [markdown]
 # ## The whole ledger
 #
-# Filter by words, kind or verdict; a click on a heading sorts. A click on the way of deciding shows the check and where it is in
-# the code.
+# Filter by words, kind or verdict; a click on a heading sorts. A click on the kind of evidence shows the check, where it is in
+# the code, and on which clips it rests.
 
 # %% tags=["hide-input"]
 frame = claims.as_frame(rulings)[
     ["Place", "Statement", "Verdict", "Found", "Printed", "Kind", "Decided by"]
 ]
-sources = [claims.source_of(ruling.claim) for ruling in rulings]
+sources = [claims.source_of(ruling) for ruling in rulings]
 display(
     Table(
-        frame, "ledger", ["Place", "Kind", "Decided by", "Verdict"], {"Decided by": sources}
+        frame,
+        "ledger",
+        ["Place", "Kind", "Decided by", "Verdict"],
+        {"Decided by": sources},
+        anchors=[anchor("claim", ruling.claim.key) for ruling in rulings],
     )
 )
-figures.caption(data, command, "its claims, all of them, and our checks", records=every)
+figures.caption(data, command, "its claims, our checks and our runs", records=every)
 
 # %% [markdown]
 # ## Three truths
@@ -149,14 +168,18 @@ artefacts.save(
     {
         "claims": sum(claims.tally(rulings).values()),
         "verdicts": claims.tally(rulings),
+        "evidence": claims.evidence_counts(rulings),
         "checks": sum(claims.tally(rulings, claims.CHECK).values()),
         "check_verdicts": claims.tally(rulings, claims.CHECK),
+        "run_verdicts": claims.tally(rulings, claims.RUNS),
         "rulings": {
             r.claim.key: {
                 "kind": r.claim.kind,
                 "printed": r.printed,
                 "found": r.found,
                 "verdict": r.verdict,
+                "decided by": r.decided_by,
+                "basis": r.basis,
             }
             for r in rulings
         },

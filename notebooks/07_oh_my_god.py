@@ -48,7 +48,7 @@ Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)
 # %% [markdown]
 # ## The models
 #
-# AV-MC and what is left of it in the rows of Table 4, trained for [](05_ablation.ipynb); for the second part also a network
+# AV-MC and its Table 4 ablations, trained for [](05_ablation.ipynb); for the second part also a network
 # that only reads, two regressions, and a baseline.
 
 # %%
@@ -66,9 +66,10 @@ def named(said):
 # %% [markdown]
 # ## Six scenarios
 #
-# A scenario takes the words of a test clip with neutral text, and voice and face of test clips whose own annotations A and V
-# are on target: of one clip where one has both. Clips of the training split and clips with placeholders in place of unimodal
-# labels are never used. **This cell is meant to be changed**: other targets, other donors, another seed, or clips of your own.
+# A scenario takes the words of a test clip with neutral text, and voice and face of test clips whose own annotations A and V are on
+# target: from a single clip if it matches both targets. Clips of the training split and clips with placeholders in place of
+# unimodal labels are never used. **This cell is meant to be changed**: other targets, other donors, another seed, or clips of your
+# own.
 
 # %%
 targets = [-1.0, -0.6, -0.2, 0.2, 0.6, 1.0]  # or pairs (A, V)
@@ -205,8 +206,8 @@ display(Table(pd.DataFrame(table), "sensitivity"))
 figures.caption(data, command, "not in the paper", records=everything)
 
 # %% [markdown]
-# The generating rule knows the labels and hears no voice, so no model can be expected to reach it: the features show the
-# labels only in part. It says how much there would be to hear and see.
+# The generating rule is given the labels, not the features, so no model can be expected to reach it: the features show
+# the labels only in part. It bounds what there is to hear and see.
 #
 # ## What the mixup and the unimodal tasks add
 #

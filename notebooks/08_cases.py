@@ -66,7 +66,7 @@ first = next(iter(said))
 # ## One clip of each kind
 #
 # Black bars are the labels, points the mean prediction over seeds, lines the range over seeds. A kind that the test split does
-# not have is left out of the picture and says so in the table. In the simulated corpus a face and a voice express their label
+# not have appears only in the table, with zero clips. In the simulated corpus a face and a voice express their label
 # with noise, as in life, so a picture need not look like its label.
 
 # %% tags=["hide-input"]

@@ -54,9 +54,10 @@
 #
 # The visual columns come from OpenFace 2.2 when you have it (`--visual openface --openface PROGRAM`, or a folder with its
 # CSV files; tested with files and a program of its form, never with OpenFace itself). Without it they are an
-# **approximation**, and the store says so: landmarks from dlib, the pose of a generic
-# head fitted to them, action units from how far the landmarks are from the face's own median over the clip. An expression
-# that is held throughout a clip is not seen by it, nor is anything that shows in wrinkles and not in outlines.
+# **approximation**, and the store says so: landmarks from dlib, the pose of a generic head fitted to them, action units from
+# how far the landmarks are from the person's own neutral face. That is the median over the clip, and for the mouth the frames
+# in which the lips touch. An expression that is held throughout a clip is not seen by it, nor is anything that shows in wrinkles
+# and not in outlines. What each of these measures is worth stands [below](#what-the-measures-of-a-face-are-worth).
 #
 # Frames without the speaker's face are left out. A clip that misses it in more than a quarter of the frames is discarded, as in
 # the paper (Section 3.1). Positions are scaled to half picture sizes and intensities to 1. How the released values were scaled is
@@ -65,17 +66,21 @@
 #
 # ## Who is speaking
 #
-# With one face nobody has to ask. With several, there are two ways, and the store's manifest and its table of clips say which
-# was taken:
+# With one face nobody has to ask. With several, there are three ways, and the store's manifest and its table of clips say which
+# was taken, how many faces there were and which of them was chosen:
 #
-# - With `--talknet WEIGHTS`, **TalkNet** (Tao et al. 2021) as in the paper, from a published weight file that you have. It gives
-#   each face a score in each frame. The face with the highest one is the speaker, who may change within a clip; frames in which no
-#   face reaches zero are left out. The network has the published names and shapes and agrees with the public code on made
-#   weights, but the published weights could not be had here: how well it finds speakers **was never verified**. The public
-#   demo finds faces with a detector of its own; here the face's box follows from the landmarks.
-# - Without weights, a **fallback**: the mouth whose opening goes with the loudness. It chooses one face for the whole clip; it
-#   does not follow a change of speakers, cannot tell that none of the faces speaks, and fails when two people talk or laugh
-#   together or when a mouth is small, turned away or covered.
+# - **Light-ASD** (Liao et al. 2023), out of the box: the package brings its public weights. It gives each face a score in each
+#   frame. The face with the highest one is the speaker, who may change within a clip. In pauses of up to a second the speaker
+#   remains the speaker; longer stretches in which no face speaks are left out.
+# - With `--talknet WEIGHTS`, **TalkNet** (Tao et al. 2021) as in the paper, from a published weight file that you have. Frames in
+#   which no face reaches zero are left out. The network has the published names and shapes and agrees with the public code on
+#   made weights, but the published weights could not be had here: how well it finds speakers **was never verified**.
+# - With `--speaker rule`, a **rule** without weights, for comparison: the mouth whose opening goes with the loudness. It chooses
+#   one face for the whole clip; it does not follow a change of speakers, cannot tell that none of the faces speaks, and fails
+#   when two people talk or laugh together or when a mouth is small, turned away or covered.
+#
+# The public demos of both networks find faces with a detector of their own; here the face's box follows from the landmarks. Where
+# several people talk at the same time and one of them is heard, no way here is sure, and the report says so.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -87,6 +92,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts, schema
+from avmc_core.clips import records as measured
 from avmc_core.clips.prediction import clip_of, explain
 from avmc_core.data.store import open_store
 from avmc_core.drawing import clip_figures, figures
@@ -99,6 +105,46 @@ from avmc_core.simulated.corpus import ensure_corpus
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")
 Markdown(f"Everything below was computed on: **{artefacts.data_mark(data)}**.")
+
+# %% [markdown]
+# How often the right answer was given: the face that is heard, or nobody where none is. The drawn faces are those of the tests,
+# their voices made; the people do not speak and stand two by two under a made voice. The last columns are
+# seconds of one processor's time for one second of a clip: to find its faces, and for each way to choose one of two.
+
+# %% tags=["hide-input"]
+display(Table(measured.speakers(), "speakers"))
+figures.caption(
+    "made clips and clips of people, recorded", measured.record("speakers")["command"]
+)
+
+# %% [markdown]
+# ## How small a face may be
+#
+# The detector sees faces from 80 pixels on, so it is shown the picture at several sizes: every frame small, some frames large, and
+# the surroundings of a face that was found once at the size that suits it. The table gives the share of pictures in which a face
+# of that width, from ear to ear, is found; in brackets the share when the picture is looked at in one small size only.
+
+# %% tags=["hide-input"]
+display(Table(measured.face_sizes(), "face-sizes"))
+figures.caption(
+    "faces of people, cut out and made smaller, recorded",
+    measured.record("face_sizes")["command"],
+)
+
+# %% [markdown]
+# ## What the measures of a face are worth
+#
+# OpenFace's own landmarks of one person were given to the measures that are used here without OpenFace, and what came out was
+# compared with OpenFace's pose and action units, frame by frame. Where OpenFace's unit hardly moves there, nothing can be decided.
+# The figures beside were reported for another clip, before neutral mouth, lids and brows were measured as they are now. Landmarks
+# found by dlib on the same pictures are not part of the comparison. Whatever is extracted without OpenFace says which units are to
+# be trusted, and `predict` says when the prediction would change without the others.
+
+# %% tags=["hide-input"]
+display(Table(measured.agreement(), "agreement"))
+figures.caption(
+    "an OpenFace file of one person, recorded", measured.record("face_agreement")["command"]
+)
 
 # %% [markdown]
 # ## An ensemble and its card

@@ -165,7 +165,7 @@ else:
 # The consistency loss of AV-MC uses the unimodal predictions as targets, so it matters whether they are any good. Labels are
 # regressed on predictions, and compared in five bins of equally many predictions. On the diagonal a prediction means what
 # it says; a slope above 1 says that predictions are too timid. Clips whose unimodal labels only repeat M are left out for T, A
-# and V. A head that hardly varies has a slope with a wide interval, whatever it is.
+# and V. A head that hardly varies has a poorly determined slope.
 
 # %% tags=["hide-input"]
 said = answers(records, data, test)

@@ -13,7 +13,8 @@ from avmc_core.analysis.statistics import Interval, bootstrap
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
-from avmc_core.simulated.corpus import CorpusSettings, simulate
+from avmc_core.simulated.clips import simulate
+from avmc_core.simulated.settings import generator_of
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,16 @@ def choose(split: Split, seed: int = 0, kinds: tuple[Kind, ...] = KINDS) -> list
 
 def glosses(store: Store) -> dict[str, str]:
     """English glosses of the sentences by clip id: those of the generator for a simulated corpus, none for other stores."""
-    made = store.manifest.get("generator", {})
-    if not store.simulated or set(made) != {"size", "seed"}:
+    made = generator_of(store.manifest)
+    if made is None:
         return {}
-    tables = simulate(CorpusSettings(**made))
+    tables = simulate(made)
     return {row.id: row.gloss for table in tables.values() for row in table.itertuples()}
 
 
 def table(cases: list[Case], split: Split, said: Mapping[str, np.ndarray], gloss: Mapping[str, str]) -> pd.DataFrame:
-    """A row a case: what it is, the sentence, labels, predictions (R, N) by task as "mean [lowest, highest]" over seeds, and the
-    error of M."""
+    """One row per case: what it is, the sentence, labels, predictions (R, N) by task as "mean [lowest, highest]" over seeds, and
+    the error of M."""
     rows = []
     for case in cases:
         row = {"case": case.kind.name, "clips of this kind": len(case.clips)}

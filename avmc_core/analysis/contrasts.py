@@ -51,7 +51,7 @@ def family(
 def fixed_models(
     records: dict[Run, Record], store: Store, pairs: Sequence[tuple[str, str]], names: Sequence[str], seed: int
 ) -> pd.DataFrame:
-    """Permutation tests on the test split of the runs with one seed: p values, a row a pair, a column a metric."""
+    """Permutation tests on the test split of the runs with one seed: p values, one row per pair, one column per metric."""
     test = store.split("test")
     label, groups = test.labels[:, 0], test.clips["video_id"].to_numpy()
     found = {run.name: r for run, r in records.items() if run.seed == seed and r.status == "done"}

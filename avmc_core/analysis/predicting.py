@@ -1,4 +1,4 @@
-"""What finished runs say about clips that they have never seen, whatever the model."""
+"""Predictions of finished runs on new clips."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from avmc_core.schema import MODALITIES
 
 
 def loss_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """``reliance.losses`` on display scales, a row a model, modality and change, a column a metric: what is lost, a positive
-    number wherever the changed clips are judged worse, whether the metric falls or, as MAE, rises."""
+    """``reliance.losses`` on display scales, one row per model, modality and change, one column per metric: what is lost, a
+    positive number wherever the changed clips are judged worse, whether the metric falls or, as MAE, rises."""
     rows = []
     for (name, modality, way), parts in table.groupby(["name", "modality", "way"], sort=False):
         found = dict(zip(parts["metric"], parts["loss"], strict=True))
@@ -26,7 +26,7 @@ def loss_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
 
 
 def share_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """``reliance.shares`` of some metrics, a row a model and metric: what there is with none, what each adds, and with all."""
+    """``reliance.shares`` of some metrics, one row per model and metric: what there is with none, what each adds, and with all."""
     rows = []
     for (name, metric), parts in table.groupby(["name", "metric"], sort=False):
         if metric in metrics:
@@ -37,7 +37,7 @@ def share_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
 
 
 def calibration_table(found: Mapping[str, Mapping[str, Calibration]]) -> pd.DataFrame:
-    """A row a model and task: slope, intercept and mean gap, in label units."""
+    """One row per model and task: slope, intercept and mean gap, in label units."""
     return pd.DataFrame(
         {
             "Model": name,

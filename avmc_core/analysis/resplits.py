@@ -42,22 +42,6 @@ def new_and_placeholders(store: Store) -> str:
     )
 
 
-def alike_within_videos(clips: pd.DataFrame) -> dict[str, float]:
-    """Intraclass correlation ICC(1) of each annotation by source video: the share of its variance that lies between videos; 0
-    where labels do not depend on the video, and a little below by chance."""
-    found = {}
-    for task in schema.TASKS:
-        groups = [group.to_numpy() for _, group in clips.groupby("video_id")[task]]
-        sizes = np.array([len(group) for group in groups])
-        n, k = sizes.sum(), len(sizes)
-        means = np.array([group.mean() for group in groups])
-        between = (sizes * (means - clips[task].mean()) ** 2).sum() / (k - 1)
-        within = sum(((group - group.mean()) ** 2).sum() for group in groups) / (n - k)
-        size = (n - (sizes**2).sum() / n) / (k - 1)
-        found[task] = float((between - within) / (between + (size - 1) * within))
-    return found
-
-
 def on_slices(records: Mapping[Run, Record], store: Store) -> dict[str, dict[str, dict[str, Interval]]]:
     """Slice ("seen", "new": is the clip's source video in train?) to row to metric of M on the published test split."""
     statistics, groups = stacked(dict(records), store)

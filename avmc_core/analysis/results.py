@@ -23,14 +23,32 @@ from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.settings import as_dict, digest
 
 
+def finished(
+    grid: Sequence[Run], store: Store, runs: RunStore, device: str | None = None
+) -> tuple[dict[Run, Record], list[Run]]:
+    """The records of the runs of a grid that are finished, and the runs that are not."""
+    found = {run: runs.get(run.key(store, device or default_device())) for run in grid}
+    return (
+        {run: record for run, record in found.items() if record is not None},
+        [run for run, record in found.items() if record is None],
+    )
+
+
 def per_run(
     grid: Sequence[Run], store: Store, runs: RunStore, split: str = "test", task: str = "M", device: str | None = None
 ) -> pd.DataFrame:
-    """One row a run: name, model, seed, status, data mark, epochs, key and the metrics of one task on one split.
+    """One row per finished run: name, model, seed, status, data mark, epochs, key and the metrics of one task on one split.
 
-    Raises InputError when a run has not been computed.
+    ``attrs["missing"]`` lists the runs that have not been computed. Raises InputError when that is all of them.
     """
-    return tabulate({run: _recorded(run, store, runs, device) for run in grid}, store, split, task)
+    records, missing = finished(grid, store, runs, device)
+    if missing and not records:
+        key = missing[0].key(store, device or default_device())
+        what = f"no run {key[:12]}, and none of the other {len(missing) - 1}"
+        raise InputError(f"{missing[0].name}, seed {missing[0].seed}", what, "a finished run: see `avmc run`")
+    table = tabulate(records, store, split, task)
+    table.attrs["missing"] = [f"{run.name}, seed {run.seed}" for run in missing]
+    return table
 
 
 def carried_out(records: Mapping[Run, Record]) -> str:
@@ -101,14 +119,6 @@ def _kind_of(run: Run) -> str:
 
 def _kind(model: str, settings: dict, protocol: dict) -> str:
     return digest([model, settings, protocol])
-
-
-def _recorded(run: Run, store: Store, runs: RunStore, device: str | None) -> Record:
-    key = run.key(store, device or default_device())
-    record = runs.get(key)
-    if record is None:
-        raise InputError(f"{run.name}, seed {run.seed}", f"no run {key[:12]}", "a finished run: see `avmc run`")
-    return record
 
 
 def summarise(

@@ -20,10 +20,11 @@ from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.ragged import Ragged, Selection
 from avmc_core.data.store import CLIP_COLUMNS, Split, Store
 from avmc_core.errors import InputError
-from avmc_core.simulated.corpus import SECONDS, SIZES, SPREAD, CorpusSettings, simulate
+from avmc_core.simulated.clips import SECONDS, simulate
 from avmc_core.simulated.face import TRAITS, visual
-from avmc_core.simulated.label_model import expected_multimodal
+from avmc_core.simulated.label_model import expected_multimodal, spread
 from avmc_core.simulated.sentences import neutral_sentence
+from avmc_core.simulated.settings import generator_of
 from avmc_core.simulated.signals import acoustic
 from avmc_core.simulated.text_encoder import build_encoder
 from avmc_core.text_encoder import encode
@@ -98,7 +99,7 @@ def from_donors(
     audio, vision = np.array([rows[number] for number in sorted(rows)]).T
     clips = crossed(chosen, np.full(len(rows), words), chosen, audio, chosen, vision)
     truth = np.full(len(rows), np.nan)
-    if _generator(store):
+    if generator_of(store.manifest):
         truth = expected_multimodal(clips.labels[:, 1:], split)
     text = chosen.clips["text"].iloc[words]
     source = f"donors of the {split} split, {data_mark(store)}"
@@ -133,12 +134,12 @@ def composed(store: Store, targets: Sequence[Target] = TARGETS, *, seed: int = 0
     Clips of the corpus show their labels only in part, and each has a speaker. Here voice and face show all of it and the
     speaker is the same throughout. Raises InputError for a store that the generator did not make.
     """
-    made = _generator(store)
+    made = generator_of(store.manifest)
     if made is None:
         raise InputError(
             store.path, "clips that were not generated", "the simulated corpus, whose generator makes more"
         )
-    shorter, labels = SIZES[made.size].shorter, np.array([_pair(target) for target in targets])  # (K, 2)
+    shorter, labels = made.numbers.shorter, np.array([_pair(target) for target in targets])  # (K, 2)
     rng, count = np.random.default_rng(seed), len(labels)
     words = neutral_sentence(rng)
     states, lengths, tokens = encode([words.text], build_encoder())
@@ -148,8 +149,8 @@ def composed(store: Store, targets: Sequence[Target] = TARGETS, *, seed: int = 0
     }
     voice, face = (np.tile(rng.standard_normal(size), (count, 1)) for size in (schema.DIMS["audio"], TRAITS))
     values = {
-        "audio": acoustic(labels[:, 0] / SPREAD["A"], voice, frames["audio"], rng),
-        "vision": visual(labels[:, 1] / SPREAD["V"], face, frames["vision"], rng),
+        "audio": acoustic(labels[:, 0] / spread("A"), voice, frames["audio"], rng),
+        "vision": visual(labels[:, 1] / spread("V"), face, frames["vision"], rng),
     }
     ragged = {
         name: Ragged.of(((values[name], np.concatenate([[0], n.cumsum()])),), getattr(store.split("test"), name).steps)
@@ -247,14 +248,8 @@ def _choice(
 
 def _gloss(store: Store, split: str, name: str) -> str:
     """What a generated sentence means."""
-    made = _generator(store)
+    made = generator_of(store.manifest)
     if made is None:
         return ""
     table = simulate(made)[split]
     return table.loc[table["id"] == name, "gloss"].item()
-
-
-def _generator(store: Store) -> CorpusSettings | None:
-    """The settings of the generator, for the embedded corpus."""
-    made = store.manifest.get("generator", {})
-    return CorpusSettings(made["size"], made["seed"]) if made.get("size") in SIZES else None

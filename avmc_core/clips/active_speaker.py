@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from scipy.ndimage import median_filter
+from scipy.ndimage import median_filter, uniform_filter1d
 
 from avmc_core.clips.media import FPS, RATE, extra, read_clip
 from avmc_core.clips.mfcc import mfcc
@@ -33,6 +33,7 @@ SMOOTH_BOX, SMOOTH_SCORE = 13, 5  # frames of the median over a box's place and 
 MARGIN = 0.4  # around the box, in half sizes
 PADDING = 110  # grey level outside the picture
 SIDE = 112  # pixels of a face
+LOWEST = -5.0  # stands in for the score of a face that is not judged, in means over time
 BLOCK = 50  # frames looked at together, which bounds the memory
 PER_FRAME = RATE // FPS  # samples
 
@@ -79,10 +80,15 @@ def scores(clip: str | Path, tracks: list[np.ndarray], signal: np.ndarray, netwo
     return judged
 
 
-def speaking(scores: np.ndarray) -> np.ndarray:
-    """(F,) the face that speaks in each frame, -1 where none does, from scores (K, F)."""
+def speaking(scores: np.ndarray, around: int = 1) -> np.ndarray:
+    """(F,) the face that speaks in each frame, -1 where none does, from scores (K, F).
+
+    Of several that speak it is the one with the highest mean score over the ``around`` frames about this one.
+    """
     known = np.where(np.isnan(scores), -np.inf, scores)
-    return np.where(known.max(axis=0) >= 0, known.argmax(axis=0), -1)
+    nearby = np.where(np.isnan(scores), LOWEST, scores)
+    likely = uniform_filter1d(nearby, around, axis=1, mode="nearest")
+    return np.where(known.max(axis=0) >= 0, np.where(known >= 0, likely, -np.inf).argmax(axis=0), -1)
 
 
 def steps_of(signal: np.ndarray, frames: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -203,11 +202,9 @@ def _choice(
     return who_speaks.choose(path, tracks, signal, settings.speaker, settings.talknet)
 
 
-def cut_texts(sentences: Sequence[str], tokenizer: Any) -> list[str]:
-    """For each sentence what the encoder does not read of it; "" where it reads all."""
-    counts = [len(ids) for ids in tokenizer(list(sentences), truncation=False, verbose=False)["input_ids"]]
-    most = STEPS["text"]
-    return [f"text cut from {count} to {most} tokens" if count > most else "" for count in counts]
+def cut_text(tokens: int) -> str:
+    """What the encoder does not read of a transcript of so many tokens; "" where it reads all."""
+    return f"text cut from {tokens} to {STEPS['text']} tokens" if tokens > STEPS["text"] else ""
 
 
 def counted(number: int, what: str) -> str:

@@ -20,6 +20,7 @@ from avmc_core.clips.media import shown
 from avmc_core.data.label_table import read_meta
 from avmc_core.data.released import ID_SEPARATOR
 from avmc_core.errors import InputError
+from avmc_core.files import names
 
 VIDEO = (
     *(".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".mpg", ".mpeg"),
@@ -49,7 +50,7 @@ def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
     elif clips.is_file() and clips.suffix.lower() in LISTS:
         table = _listed(clips)
     elif clips.is_file():
-        table = _unlabelled([(_id(clips.stem), "0001", readable(text, "--text"), clips)])
+        table = _unlabelled([(_id(clips.stem), "0001", text, clips)])
     else:
         near = _nearest(clips.name, clips.parent)
         found = "nothing there" + (f"; the nearest name is {shown(clips.parent / near)}" if near else "")
@@ -75,16 +76,6 @@ def one_clip(path: str | Path) -> Path:
     raise InputError(shown(path), found, "a clip")
 
 
-def readable(text: str, where: str) -> str:
-    """``text`` as typed. Where its bytes are no UTF-8 it came from a terminal with another encoding: read as GB18030. Raises
-    InputError when it is not that either."""
-    data = os.fsencode(text) if any("\ud800" <= letter <= "\udfff" for letter in text) else b""
-    try:
-        return data.decode("gb18030") if data else text
-    except UnicodeDecodeError:
-        raise InputError(where, "bytes that are neither UTF-8 nor GB18030", "a sentence in one of these") from None
-
-
 def _labelled(meta: Path, root: Path) -> pd.DataFrame:
     table = read_meta(meta)
     folders = _Names(root)
@@ -92,10 +83,12 @@ def _labelled(meta: Path, root: Path) -> pd.DataFrame:
     paths, absent = [], []
     for video, clip in zip(table["video_id"], table["clip_id"], strict=True):
         folder = folders.exactly(video) or root / video
-        names = inside.setdefault(folder, _Names(folder))
-        path = names.clip(clip)
+        if folder not in inside:
+            inside[folder] = _Names(folder)
+        held = inside[folder]
+        path = held.clip(clip)
         paths.append(path or folder / f"{clip}.mp4")
-        absent.append("" if path else _why_absent(folders, video, names, clip))
+        absent.append("" if path else _why_absent(folders, video, held, clip))
     return table.assign(path=paths, absent=absent)
 
 
@@ -110,7 +103,7 @@ def _listed(path: Path) -> pd.DataFrame:
         if not line.strip():
             continue
         name, _, sentence = line.partition(b"\t")
-        text = readable(os.fsdecode(sentence), f"{shown(path)}, line {number}")
+        text = names.typed(os.fsdecode(sentence), f"{shown(path)}, line {number}")
         place = path.parent / os.fsdecode(name.strip(b"\r "))
         video = path.stem if place.parent == path.parent else place.parent.name
         rows.append((_id(video), _id(place.stem), text.strip(), place))
@@ -134,39 +127,43 @@ def _id(name: str) -> str:
     return _IDS_SHUN.sub("_", shown(name)).strip(" .")[:200] or "clip"
 
 
-def _key(name: str) -> str:
-    """What two spellings of one name have in common."""
-    return unicodedata.normalize("NFC", shown(name))
-
-
 class _Names:
-    """The names in a folder, which is read once."""
+    """The names in a folder, which is read once: each under all that its bytes can say."""
 
     def __init__(self, folder: Path):
         try:
             self.paths = sorted(folder.iterdir())
         except OSError:
             self.paths = []
-        self._whole = {_key(path.name): path for path in reversed(self.paths)}
+        self._whole: dict[str, list[Path]] = {}
         self._clips: dict[str, list[Path]] = {}
         for path in self.paths:
+            for reading in names.readings(path.name):
+                self._whole.setdefault(reading, []).append(path)
             if path.suffix.lower() in ENDINGS:
-                self._clips.setdefault(_key(path.stem), []).append(path)
+                for reading in names.readings(path.stem):
+                    self._clips.setdefault(reading, []).append(path)
 
     def exactly(self, name: str) -> Path | None:
-        return self._whole.get(_key(name))
+        """What the folder holds under a name; None for nothing, or for more than one that fits."""
+        fitting = self._whole.get(_nfc(name), [])
+        return fitting[0] if len(fitting) == 1 else next((path for path in fitting if path.name == name), None)
 
     def clip(self, name: str) -> Path | None:
         """The clip of that name, whatever its ending."""
-        files = [path for path in self._clips.get(_key(name), []) if path.is_file()]
+        files = [path for path in self._clips.get(_nfc(name), []) if path.is_file()]
         return min(files, key=lambda path: ENDINGS.index(path.suffix.lower()), default=None)
 
 
-def _why_absent(folders: _Names | None, video: str, names: _Names, clip: str) -> str:
-    if folders and not names.paths and not folders.exactly(video):
-        near = get_close_matches(video, [_key(path.name) for path in folders.paths if path.is_dir()], 1, 0.5)
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _why_absent(folders: _Names | None, video: str, held: _Names, clip: str) -> str:
+    if folders and not held.paths and not folders.exactly(video):
+        near = get_close_matches(video, [shown(path.name) for path in folders.paths if path.is_dir()], 1, 0.5)
         return f"no folder {video}" + (f"; the nearest name is {near[0]}" if near else "")
-    near = _nearest_of(clip, [path.name for path in names.paths])
+    near = _nearest_of(clip, [path.name for path in held.paths])
     return f"no such file {clip}" + (f"; the nearest name is {near}" if near else "")
 
 
@@ -176,10 +173,10 @@ def _nearest(name: str, folder: Path) -> str:
 
 def _nearest_of(name: str, others: list[str]) -> str:
     """The name of ``others`` that is most like ``name``, with or without its ending; "" for none that is like it."""
-    keys = {_key(other).lower(): shown(other) for other in others if not other.startswith(".")}
-    bare = {_key(Path(other).stem).lower(): shown(other) for other in others if not other.startswith(".")}
+    keys = {shown(other).lower(): shown(other) for other in others if not other.startswith(".")}
+    bare = {shown(Path(other).stem).lower(): shown(other) for other in others if not other.startswith(".")}
     for wanted, known in ((name, keys), (Path(name).stem, bare), (name, bare)):
-        if near := get_close_matches(_key(wanted).lower(), list(known), 1, 0.6):
+        if near := get_close_matches(shown(wanted).lower(), list(known), 1, 0.6):
             return known[near[0]]
     numbers = {key.lstrip("0"): value for key, value in bare.items()}
-    return numbers.get(_key(Path(name).stem).lower().lstrip("0"), "")
+    return numbers.get(shown(Path(name).stem).lower().lstrip("0"), "")

@@ -44,7 +44,10 @@ def reports_of(
     """Extracts what is missing; the reports of all clips, in order, and how many were extracted now."""
     reports: dict[int, Report] = {}
     for row in table.itertuples():
-        if not row.text.strip():
+        if row.unread:
+            found = f"{row.id}: the text encoder's vocabulary has not one character of the transcript"
+            reports[row.Index] = Report("failed", found)
+        elif not row.text.strip():
             reports[row.Index] = Report("failed", f"{row.id}: no transcript; expected one in meta.csv or with --text")
         elif row.absent:
             wanted = f"a video file that can be decoded, with one of the endings {' '.join(ENDINGS)} in any case"

@@ -31,6 +31,7 @@ from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_folder
 from avmc_core.settings import as_dict, digest
 from avmc_core.text_encoder import encode, load_encoder
+from avmc_core.text_encoder import words as count_words
 
 PATHS = ("openface", "talknet", "wav2vec")  # settings of which a store says the name alone, not where it lay
 MARKER = (
@@ -104,10 +105,14 @@ def _extract(
     progress: bool,
     report: str,
 ) -> Extraction:
+    decided = table.attrs.get("repairs", [])  # about the table, to be said in the manifest
     settings = _possible(table, settings)
     visual, encoder = clip_features.backend(settings), load_encoder(bert)
     if (width := encoder[1].config.hidden_size) != schema.DIMS["text"]:
         raise InputError(bert, f"states of {width} columns", f"{schema.DIMS['text']}, as bert-base-chinese has")
+    tokens, unknown = count_words(list(table["text"]), encoder)
+    table["unread"] = (unknown > 0) & (unknown == tokens - 2)
+    table["tokens"] = tokens
     _one_table_each(table, visual)
     _claim(work)
     detector = who_speaks.version(settings.speaker, settings.talknet)
@@ -121,7 +126,7 @@ def _extract(
     reports, made = reports_of(table, settings, jobs, progress)
     minutes = (time.monotonic() - start) / 60
     table = pd.concat([table, pd.DataFrame([asdict(one) for one in reports])], axis=1)
-    _say_cut_texts(table, encoder[0])
+    _say_cut_texts(table)
     kept = table[table["outcome"] == "kept"]
     if kept.empty:
         first = table.iloc[0]
@@ -142,7 +147,7 @@ def _extract(
             **({"lacks": [LACKS[settings.media]]} if settings.media in LACKS else {}),
             **hearing,
         }
-        _write(folder, kept, encoder, settings, source)
+        _write(folder, kept, encoder, settings, source, decided)
         table[columns].to_csv(folder / REPORT, index=False, float_format="%.3f")
     if report:
         title = f"Extraction of {shown(clips.name)}"
@@ -187,10 +192,10 @@ def _one_table_each(table: pd.DataFrame, visual: clip_features.Visual) -> None:
             raise InputError(place, found, "a table for each clip: VIDEO_ID/CLIP_ID.csv")
 
 
-def _say_cut_texts(table: pd.DataFrame, tokenizer) -> None:
+def _say_cut_texts(table: pd.DataFrame) -> None:
     """Adds to the reasons of kept clips what the encoder will not read of their transcripts."""
-    kept = table.index[table["outcome"] == "kept"]
-    for index, note in zip(kept, clip_features.cut_texts(table.loc[kept, "text"], tokenizer), strict=True):
+    for index in table.index[(table["outcome"] == "kept") & (table["tokens"] > schema.STEPS["text"])]:
+        note = clip_features.cut_text(table.loc[index, "tokens"])
         table.loc[index, "reason"] = "; ".join(part for part in (table.loc[index, "reason"], note) if part)
 
 
@@ -233,7 +238,9 @@ def _remove(work: Path) -> None:
     work.rmdir()
 
 
-def _write(folder: Path, kept: pd.DataFrame, encoder, settings: ExtractionSettings, source: dict) -> None:
+def _write(
+    folder: Path, kept: pd.DataFrame, encoder, settings: ExtractionSettings, source: dict, decided: list
+) -> None:
     """The files of the store: clips in the order of the table, text encoded here."""
     splits = [*schema.SPLITS, *([schema.UNLABELLED] if (kept["split"] == schema.UNLABELLED).any() else [])]
     cap, width = wav2vec.shape(settings.wav2vec, settings.wav2vec_layers) if settings.wav2vec else (0, 0)
@@ -255,8 +262,13 @@ def _write(folder: Path, kept: pd.DataFrame, encoder, settings: ExtractionSettin
         files |= write_split(folder, name, clips[name], values, tokens)
         for extra, dim in extras.items():
             files |= write_extra(folder, name, extra, _steps(table, extra), [len(s) for s in _steps(table, extra)], dim)
-    words = {"left out": "clips with frames without a speaker's face", "cut from": "clips cut at the released length"}
+    words = {
+        "left out": "clips with frames without a speaker's face",
+        "(?:audio|vision) cut from": "clips cut at the released length",
+        "text cut from": f"transcripts cut at {schema.STEPS['text']} tokens",
+    }
     repairs = {what: int(kept["reason"].str.contains(word).sum()) for word, what in words.items()}
+    repairs |= {repair["what"]: repair["count"] for repair in decided}
     write_index(folder, clips, files, steps=caps, source={"extraction": source}, repairs=repairs, extras=extras)
 
 

@@ -1,41 +1,40 @@
 """Visual features without OpenFace: an approximation from packages that pip installs, in OpenFace's 177 columns.
 
 Faces and 68 landmarks come from dlib, the pose from solving for it with a generic head (PnP, OpenCV), and the action units
-from how far the landmarks of a face are from their own median over the clip. OpenFace learnt its action units from
+from how far the landmarks of a face are from the person's own neutral face (``action_units``). What they are worth beside
+OpenFace's is on record (``trust``). OpenFace learnt its action units from
 annotated faces and sees wrinkles; here only geometry speaks, so cheek, nose and lid units are weak, and an expression that
 is held throughout a clip is not seen at all. The landmark model was trained on data for non-commercial use (300-W).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
+from avmc_core.clips import trust
+from avmc_core.clips.action_units import RIGID, action_units
+from avmc_core.clips.face_search import OVERLAP, Box, Search, overlap
 from avmc_core.clips.media import extra
 from avmc_core.schema import DIMS
-from avmc_core.simulated.face import AUS, MAX_INTENSITY, movements, neutral_face
+from avmc_core.simulated.face import neutral_face
 
 HALF_WIDTH = 75.0  # millimetres: half the width of a head
-DETECTION_SIDE = 480  # pixels: larger pictures are made smaller to look for faces
-OVERLAP = 0.3  # intersection over union above which two boxes in neighbouring frames are one face
 GAP = 25  # frames after which a lost face is a new one
+LEAST = 5  # frames in which a face has to be seen, where another one is
 PRESENT = 1.0  # intensity above which an action unit is called present
-SHRINK = 0.02  # weight on the intensities' squares: noise in the landmarks should not raise many units at once
-RIGID = np.array(
-    [*range(0, 17), *range(27, 36), 36, 39, 42, 45]
-)  # points that expressions hardly move: jaw, nose, eye corners
 
 
 @dataclass(frozen=True)
 class Face:
     """A face in one frame."""
 
-    box: tuple[float, float, float, float]  # left, top, right, bottom in pixels
+    box: Box
     points: np.ndarray  # (68, 2) pixels
 
 
@@ -43,7 +42,6 @@ class Landmarks:
     """The approximation as a backend; ``threshold`` is the detector's: drawn faces may need less than 0."""
 
     name = "dlib 68 landmarks, PnP pose, geometric action units"
-    approximation = "visual features are a geometric approximation of OpenFace's, from 68 landmarks"
 
     def __init__(self, threshold: float = 0.0):
         self.threshold = threshold
@@ -52,6 +50,10 @@ class Landmarks:
 
     def __getstate__(self) -> dict:
         return {"threshold": self.threshold}  # dlib's objects are made anew in each process
+
+    @property
+    def approximation(self) -> str:
+        return f"visual features are a geometric approximation of OpenFace's, from 68 landmarks: {trust.note()}"
 
     @cached_property
     def _detector(self) -> Any:
@@ -65,22 +67,30 @@ class Landmarks:
         """Nothing: all is in the clip, the settings and our code."""
         return ""
 
-    def look(self, image: np.ndarray) -> list[Face]:
-        """The faces in a frame (H, W, 3) uint8 RGB."""
-        dlib, cv2 = extra("dlib"), extra("cv2")
-        scale = min(1.0, DETECTION_SIDE / max(image.shape[:2]))
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
-        faces = []
-        for box in self._detector.run(small, 0, self.threshold)[0]:
-            sides = (box.left() / scale, box.top() / scale, box.right() / scale, box.bottom() / scale)
-            shape = self._predictor(image, dlib.rectangle(*(round(side) for side in sides)))
-            faces.append(Face(sides, np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)))
-        return faces
+    @property
+    def look(self) -> Callable[[np.ndarray], list[Face]]:
+        """What is called with each frame of one clip, (H, W, 3) uint8 RGB, in order, and returns its faces. It remembers where
+        faces were: each reading of this attribute begins a clip."""
+        search = Search(self._detector, self.threshold)
+
+        def look(image: np.ndarray) -> list[Face]:
+            image = np.ascontiguousarray(image)
+            return [Face(box, self._points(image, box)) for box in search.boxes(image)]
+
+        return look
+
+    def _points(self, image: np.ndarray, box: Box) -> np.ndarray:
+        rectangle = extra("dlib").rectangle(*(round(side) for side in box))
+        parts = self._predictor(image, rectangle).parts()
+        return np.array([(point.x, point.y) for point in parts], dtype=np.float64)
 
     def tracks(self, clip: object, seen: list[list[Face]], size: tuple[int, int]) -> list[np.ndarray]:
         """Each face of a clip as (F, 177) float32 in OpenFace's columns and units, NaN where it was not found; the face
-        that was found most often first. ``size``: width and height of the picture."""
-        return [_columns(track, len(seen), size) for track in link(seen)]
+        that was found most often first. What was a face in fewer than ``LEAST`` frames is none. ``size``: width and height
+        of the picture."""
+        linked = link(seen)
+        least = min(LEAST, max(map(len, linked), default=0))
+        return [_columns(track, len(seen), size) for track in linked if len(track) >= least]
 
 
 def link(seen: list[list[Face]]) -> list[dict[int, Face]]:
@@ -89,12 +99,12 @@ def link(seen: list[list[Face]]) -> list[dict[int, Face]]:
     for number, faces in enumerate(seen):
         open_tracks = [(track, track[max(track)].box) for track in tracks if number - max(track) <= GAP]
         pairs = [
-            (_overlap(box, face.box), i, j) for i, (_, box) in enumerate(open_tracks) for j, face in enumerate(faces)
+            (overlap(box, face.box), i, j) for i, (_, box) in enumerate(open_tracks) for j, face in enumerate(faces)
         ]
         taken: set[int] = set()
         continued: set[int] = set()
-        for overlap, i, j in sorted(pairs, reverse=True):
-            if overlap > OVERLAP and i not in continued and j not in taken:
+        for shared, i, j in sorted(pairs, reverse=True):
+            if shared > OVERLAP and i not in continued and j not in taken:
                 open_tracks[i][0][number] = faces[j]
                 continued.add(i)
                 taken.add(j)
@@ -102,17 +112,11 @@ def link(seen: list[list[Face]]) -> list[dict[int, Face]]:
     return sorted(tracks, key=len, reverse=True)
 
 
-def _overlap(a: tuple, b: tuple) -> float:
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(width, 0) * max(height, 0)
-    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
-
-
 def _columns(track: dict[int, Face], frames: int, size: tuple[int, int]) -> np.ndarray:
     rows = np.fromiter(track, int)
     points = np.stack([face.points for face in track.values()])  # (n, 68, 2)
-    pose, flat = _poses(points, size)
-    intensity = action_units(flat)
+    pose, flat = poses(points, size)
+    intensity = action_units(flat, pose[:, 3:5])
     presence = (intensity > PRESENT).astype(np.float64)
     lip_suck = np.zeros((len(rows), 1))  # AU28 has a presence only, and the landmarks do not show it
     parts = (pose, points[..., 0], points[..., 1], intensity, presence[:, :-1], lip_suck, presence[:, -1:])
@@ -121,7 +125,7 @@ def _columns(track: dict[int, Face], frames: int, size: tuple[int, int]) -> np.n
     return values
 
 
-def _poses(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def poses(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Poses (n, 6) in OpenFace's units, millimetres and radians, of faces (n, 68, 2); and the faces turned to the front,
     (n, 68, 2) in half-widths of the head: what is left is the person and the expression."""
     cv2 = extra("cv2")
@@ -140,18 +144,3 @@ def _poses(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.nd
         ahead = (face - camera[:2, 2]) / focal * placed[:, 2:] - placed[:, :2]  # the residual in the camera's plane
         flat[k] = head[:, :2] + ahead @ np.linalg.pinv(matrix[:2, :2]).T
     return pose, flat
-
-
-def action_units(flat: np.ndarray) -> np.ndarray:
-    """Intensities (n, 17) from 0 to 5 of faces turned to the front, (n, 68, 2).
-
-    The non-negative mixture of the ``face.movements`` that explains best how each face differs from the median
-    of all of them.
-    """
-    moves = movements()[..., :2]
-    movable = np.setdiff1d(np.arange(68), RIGID[:17])  # the jaw's points slide along the outline
-    system = np.vstack([moves[:, movable].reshape(len(AUS), -1).T, SHRINK * np.eye(len(AUS))])
-    change = (flat - np.median(flat, axis=0))[:, movable].reshape(len(flat), -1)
-    zeros = np.zeros(len(AUS))
-    fitted = np.stack([nnls(system, np.concatenate([row, zeros]))[0] for row in change])
-    return fitted.clip(0, MAX_INTENSITY)

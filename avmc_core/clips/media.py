@@ -20,6 +20,7 @@ import numpy as np
 from avmc_core.clips.pictures import MAX_PIXELS, Pictures
 from avmc_core.clips.sound import MAX_SECONDS, RATE, Track, placed, silent
 from avmc_core.errors import InputError
+from avmc_core.files import names
 from avmc_core.schema import HOP_SECONDS
 
 FPS = round(1 / HOP_SECONDS["vision"])
@@ -144,20 +145,8 @@ def picture_times(path: str | Path) -> np.ndarray:
 
 
 def shown(path: str | Path) -> str:
-    """A path as text that every terminal and file takes: names in bytes that are no UTF-8 are shown as GB18030, or escaped."""
-    return "/".join(map(_part, os.fspath(path).split("/")))
-
-
-def _part(name: str) -> str:
-    try:
-        name.encode()
-        return name
-    except UnicodeEncodeError:
-        data = os.fsencode(name)
-    try:
-        return data.decode("gb18030")
-    except UnicodeDecodeError:
-        return data.decode("utf-8", "backslashreplace")
+    """A path as text that can be printed and written, whatever the bytes of the names in it."""
+    return "/".join(map(names.shown, os.fspath(path).split("/")))
 
 
 def _name(path: str | Path) -> str:

@@ -12,14 +12,14 @@ import pandas as pd
 import torch
 
 from avmc_core import schema
-from avmc_core.clips.clip_features import ExtractionSettings, Report, backend, counted, cut_texts, extract_clip
+from avmc_core.clips.clip_features import ExtractionSettings, Report, backend, counted, cut_text, extract_clip
 from avmc_core.clips.media import shown
 from avmc_core.data.batches import SplitData
 from avmc_core.data.ragged import Ragged
 from avmc_core.data.store import Split
 from avmc_core.errors import InputError
 from avmc_core.runs.packages import Package
-from avmc_core.text_encoder import encode
+from avmc_core.text_encoder import encode, words
 
 STRANGE = 4.0  # standard deviations from the training clips' mean at which a feature counts as unlike them
 
@@ -85,7 +85,7 @@ def read_clip(path: str | Path, sentence: str, encoder, extraction: ExtractionSe
         tokens[0],
         features.frames,
         features.signal,
-        notes=(*_said(report), *filter(None, cut_texts([sentence], encoder[0]))),
+        notes=(*_said(report), *filter(None, [cut_text(int(words([sentence], encoder)[0][0]))])),
     )
 
 

@@ -8,6 +8,7 @@ layers leaves as it is: 0.4 MB for a second of sound and a network of the base s
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 
 from avmc_core.clips.media import RATE
 from avmc_core.errors import InputError
+from avmc_core.files import pretrained
 from avmc_core.schema import HOP_SECONDS, STEPS
 
 NAME = "audio_wav2vec"  # in ``schema.EXTRAS``
@@ -25,23 +27,36 @@ HEARD = round(RATE * HOP_SECONDS["audio"] * STEPS["audio"])  # samples: as long 
 
 @cache
 def load(folder: str | Path) -> tuple[Any, Any]:
-    """The network in evaluation mode and what prepares its input. Raises InputError for a folder without them; the network is
-    never asked for weights over the internet."""
-    from safetensors import SafetensorError
-    from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
+    """The network in evaluation mode and what prepares its input. The internet is never asked.
 
-    remedy = "a folder with config.json and the weights of a wav2vec 2.0 model, downloaded beforehand"
-    if not Path(folder, "config.json").is_file():
-        raise InputError(folder, "no config.json", remedy)
+    Raises InputError for a folder in which any weight is absent, damaged or of another model (``files.pretrained``).
+    """
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    place = pretrained.folder_of(folder, "a wav2vec 2.0 model")
+    facts = pretrained.configuration(place, "wav2vec2")
+    preprocessor = place / "preprocessor_config.json"
+    if preprocessor.is_file():
+        pretrained.checked(preprocessor)
     try:
-        model, report = Wav2Vec2Model.from_pretrained(folder, local_files_only=True, output_loading_info=True)
-        prepared = Path(folder, "preprocessor_config.json").is_file()
-        prepare = Wav2Vec2FeatureExtractor.from_pretrained(folder) if prepared else Wav2Vec2FeatureExtractor()
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise InputError(folder, f"{type(error).__name__}: {str(error)[:200]}", remedy) from None
-    if missing := sorted(name for name in report["missing_keys"] if name != "masked_spec_embed"):
-        raise InputError(folder, f"no weights for {', '.join(missing[:3])}", remedy)
-    return model.eval(), prepare
+        with torch.random.fork_rng(devices=[]):
+            model = Wav2Vec2Model(Wav2Vec2Config.from_dict(facts))
+        prepare = Wav2Vec2FeatureExtractor(**_preparation(preprocessor))
+    except (OSError, ValueError, TypeError, AttributeError, RuntimeError, ZeroDivisionError) as error:
+        found = f"{type(error).__name__}: {str(error)[:120]}"
+        raise InputError(place, found, "the configuration of a wav2vec 2.0 model") from None
+    if prepare.sampling_rate != RATE:
+        raise InputError(preprocessor, f"sound at {prepare.sampling_rate} samples per second", f"{RATE}")
+    pretrained.fill(model, place, "wav2vec2.", optional=[r"masked_spec_embed$"])
+    return model, prepare
+
+
+def _preparation(path: Path) -> dict[str, Any]:
+    """The settings of the feature extractor, as the weights were trained; its own defaults where the file is absent."""
+    facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    known = ("feature_size", "sampling_rate", "padding_value", "do_normalize", "return_attention_mask")
+    return {key: facts[key] for key in known if key in facts}
 
 
 def layers(folder: str | Path) -> int:
@@ -59,7 +74,7 @@ def shape(folder: str | Path, every_layer: bool = False) -> tuple[int, int]:
 def version(folder: str | Path, every_layer: bool = False) -> str:
     """What made the features, for a store's manifest."""
     digest = hashlib.sha256()
-    for path in sorted(Path(folder).glob("*.safetensors")) or sorted(Path(folder).glob("*.bin")):
+    for path in pretrained.weight_files(pretrained.folder_of(folder, "a wav2vec 2.0 model")):
         digest.update(path.read_bytes())
     how = "means over 0.1 s of each of" if every_layer else "plain mean of"
     return f"wav2vec 2.0 {Path(folder).name}, {how} {layers(folder)} hidden states, weights {digest.hexdigest()[:12]}"

@@ -2,7 +2,7 @@
 
 The two networks give each face a score in each frame, so that the speaker may change. With TalkNet frames in which no face
 reaches zero are left out, as in the paper (Section 3.1). With Light-ASD, which is the default, the speaker remains the speaker
-in pauses of up to a second.
+in pauses of up to a second, and of several that speak the one is taken that does over a second.
 """
 
 from __future__ import annotations
@@ -63,17 +63,14 @@ def choose(
     if len(tracks) == 1:
         return Choice(np.zeros(len(tracks[0]), int), "one face", "the only face")
     doubt = ""
-    if talknet_weights or way == "light-asd":
-        how, network = (
-            (talknet.NAME, talknet.load(talknet_weights)) if talknet_weights else (light_asd.NAME, light_asd.load())
-        )
-        scores = active_speaker.scores(clip, tracks, signal, network)
+    if talknet_weights:
+        how, scores = talknet.NAME, active_speaker.scores(clip, tracks, signal, talknet.load(talknet_weights))
         faces = active_speaker.speaking(scores)
-        several = ((scores > 0).sum(axis=0) > 1).mean()
-        if several > BOTH:
-            doubt = f"more than one face seems to speak in {several:.0%} of the frames, so the choice is uncertain"
-        if not talknet_weights:
-            faces = through_pauses(faces)
+        doubt = _doubt(scores)
+    elif way == "light-asd":
+        how, scores = light_asd.NAME, active_speaker.scores(clip, tracks, signal, light_asd.load())
+        faces = through_pauses(active_speaker.speaking(scores, around=FPS))
+        doubt = _doubt(scores)
     else:
         row, how = speaker.choose(tracks, signal)
         faces = np.full(len(tracks[0]), row)
@@ -92,6 +89,13 @@ def through_pauses(faces: np.ndarray) -> np.ndarray:
     before = (after - (spoken[after] > frames)).clip(0)
     nearest = np.where(np.abs(spoken[after] - frames) < np.abs(frames - spoken[before]), spoken[after], spoken[before])
     return np.where(np.abs(nearest - frames) <= PAUSE, faces[nearest], -1)
+
+
+def _doubt(scores: np.ndarray) -> str:
+    several = float(((scores > 0).sum(axis=0) > 1).mean())
+    if several <= BOTH:
+        return ""
+    return f"more than one face seems to speak in {several:.0%} of the frames, so the choice is uncertain"
 
 
 def _in_words(faces: np.ndarray, tracks: list[np.ndarray]) -> str:

@@ -15,7 +15,7 @@ def main() -> None:
 @main.command("import")
 @click.option("--supervised", required=True, type=click.Path(), help="ch-simsv2s.pkl")
 @click.option("--unsupervised", type=click.Path(), help="ch-simsv2u.pkl")
-@click.option("--meta", type=click.Path(), help="meta.csv, to be checked against the pickle")
+@click.option("--meta", type=click.Path(), help="meta.csv, to be compared with the pickle")
 @click.argument("store", type=click.Path())
 def import_(supervised: str, unsupervised: str | None, meta: str | None, store: str) -> None:
     """Convert the released pickles once into the feature store STORE. Nothing in them is executed."""
@@ -24,6 +24,10 @@ def import_(supervised: str, unsupervised: str | None, meta: str | None, store: 
     made = import_released(store, supervised, unsupervised, meta)
     rows = ", ".join(f"{name} {count}" for name, count in made.manifest["splits"].items())
     click.echo(f"{made.path}: {rows}; digest {made.digest[:12]}")
+    if layout := made.manifest["source"].get("layout"):
+        click.echo(f"taken for: {layout}")
+    if "label_set" in made.manifest:
+        click.echo(f"labels: {made.manifest['label_set']}")
     for repair in made.manifest["repairs"]:
         click.echo(f"repaired: {repair['what']} ({repair['count']})")
 
@@ -48,8 +52,13 @@ def audit(source: str) -> None:
     from avmc_core.data.store import open_store
     from avmc_core.paper.audit import audit, render
 
-    table = Path(source).suffix.lower() == ".csv"
-    click.echo(render(audit(read_meta(source) if table else open_store(source))))
+    if not Path(source).is_file():
+        click.echo(render(audit(open_store(source))))
+        return
+    table = read_meta(source)  # says what a file is that is no table
+    click.echo(render(audit(table)))
+    for repair in table.attrs["repairs"]:
+        click.echo(f"repaired: {repair['what']} ({repair['count']})")
 
 
 @main.command()
@@ -64,12 +73,19 @@ def verify(store: str) -> None:
 
 @main.command()
 @click.argument("store", type=click.Path())
-@click.option("--size", default="ci", show_default=True, type=click.Choice(["tiny", "ci", "full"]))
+@click.option("--size", default="ci", show_default=True, type=click.Choice(["tiny", "ci", "large", "full"]))
 @click.option("--seed", type=click.IntRange(0), help="Instead of the simulated corpus's own.")
-def corpus(store: str, size: str, seed: int | None) -> None:
-    """Generate the simulated corpus into STORE: the released schema and real label statistics, no real clip."""
-    from avmc_core.simulated.corpus import CorpusSettings, build_corpus
+@click.option("--train", type=click.IntRange(2), help="Training clips, instead of those of the size.")
+@click.option("--unlabelled", type=click.IntRange(1), help="Unlabelled clips, instead of those of the size.")
+@click.option("--shorter", type=click.IntRange(1), help="Divides the real sequence lengths by this.")
+def corpus(store: str, **changes: str | int | None) -> None:
+    """Generate the simulated corpus into STORE: the released schema and real label statistics, no real clip.
 
-    settings = CorpusSettings(size=size) if seed is None else CorpusSettings(size=size, seed=seed)
-    made = build_corpus(store, settings)
+    ``ci`` is what the book's small pages use; ``large`` has as many labelled clips as the real data, at an eighth of their
+    lengths; ``full`` has the real lengths too.
+    """
+    from avmc_core.simulated.corpus import build_corpus
+    from avmc_core.simulated.settings import CorpusSettings
+
+    made = build_corpus(store, CorpusSettings(**{name: value for name, value in changes.items() if value is not None}))
     click.echo(f"{made.path}: simulated corpus, digest {made.digest[:12]}")

@@ -74,12 +74,16 @@ def main(
     try:
         with stoppable():
             from avmc_core.clips.extraction import extract
+            from avmc_core.files.names import typed
 
             page = "" if no_report else report or f"{store.rstrip('/')}.report"
-            made = extract(clips, store, ExtractionSettings(**settings), text=text, bert=bert, jobs=jobs, report=page)
+            said = typed(text, "--text")
+            made = extract(clips, store, ExtractionSettings(**settings), text=said, bert=bert, jobs=jobs, report=page)
     except Stopped as error:
         click.echo(f"stopped: {_how_to_go_on(store, error)}", err=True)
         leave(error.status)
+    for repair in made.store.manifest["repairs"]:
+        click.echo(f"repaired: {repair['what']} ({repair['count']})")
     for row in made.table.itertuples():
         steps = f"{row.seconds:6.2f} s  audio {row.audio_steps:3}  vision {row.vision_steps:3}  faces {row.faces}"
         said = "; ".join(part for part in (row.reason, row.notes) if part)

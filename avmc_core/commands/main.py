@@ -14,8 +14,11 @@ from avmc_core import __version__
 from avmc_core.errors import InputError, RunsLost
 
 LAZY = {  # command to the module and function that carry it out
+    "demo": "avmc_core.commands.demo:main",
     "run": "avmc_core.commands.run:run",
-    "status": "avmc_core.commands.run:status",
+    "status": "avmc_core.commands.status:status",
+    "clean": "avmc_core.commands.status:clean",
+    "compare": "avmc_core.commands.compare:main",
     "results": "avmc_core.commands.run:results",
     "data": "avmc_core.commands.data:main",
     "bench": "avmc_core.speed.bench:main",
@@ -25,6 +28,7 @@ LAZY = {  # command to the module and function that carry it out
     "extract": "avmc_core.commands.extract:main",  # needs the extra "extract", as predict
     "predict": "avmc_core.commands.predict:main",
     "export": "avmc_core.commands.export:main",
+    "score": "avmc_core.commands.score:main",
     "tune": "avmc_core.commands.tune:main",  # needs the extra "tune"
 }
 
@@ -42,11 +46,17 @@ class Commands(click.Group):
         return getattr(import_module(module), function)
 
     def invoke(self, ctx: click.Context):
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a character that the terminal has not, or a name in other bytes
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except InputError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("stopped; what is finished is kept, and the same command goes on where this one was", err=True)
+            sys.exit(130)
         except RunsLost as error:
             click.echo(f"error: {error}\nThe same command goes on where this one was.", err=True)
             sys.exit(1)
@@ -61,4 +71,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
-    """The companion to CH-SIMS v2.0 and AV-MC (Liu et al., ICMI 2022)."""
+    """The companion to CH-SIMS v2.0 and AV-MC (Liu et al., ICMI 2022).
+
+    Start with `avmc demo`: a first result within two minutes.
+    """

@@ -24,7 +24,7 @@ LACKED = {"sound": "vision", "picture": "audio"}  # the modality that a clip of 
 
 @click.command("predict")
 @click.argument("clip", type=click.Path())
-@click.option("--text", required=True, help="The transcript, in Chinese.")
+@click.option("--text", default="", help="The transcript, in Chinese; a file of features has it already.")
 @click.option("--model", required=True, help="A package of avmc export, or the key of a run (see avmc status).")
 @click.option(
     "--store", envvar="AVMC_STORE", default="", help="What the run was trained on; default: the simulated corpus."
@@ -35,10 +35,15 @@ LACKED = {"sound": "vision", "picture": "audio"}  # the modality that a clip of 
 def main(
     clip: str, text: str, model: str, store: str, bert: str, picture: str, form: str, **extraction: str | float
 ) -> None:
-    """Predict M, and T, A, V, of CLIP, with the range over seeds and each modality's Shapley share of M."""
+    """Predict M, and T, A, V, of CLIP, with the range over seeds and each modality's Shapley share of M.
+
+    CLIP is a video, or a .pkl file with the features of one, as MMSA-FET's commands write it.
+    """
     from avmc_core.clips.clip_features import ExtractionSettings, backend, counted
-    from avmc_core.clips.clip_list import one_clip, readable
+    from avmc_core.clips.clip_list import one_clip
+    from avmc_core.clips.feature_file import is_feature_file, read_feature_file
     from avmc_core.clips.prediction import explain, read_clip
+    from avmc_core.files.names import typed
     from avmc_core.simulated.text_encoder import build_encoder
     from avmc_core.text_encoder import load_encoder
 
@@ -46,13 +51,17 @@ def main(
     if picture and (drawn.suffix not in PICTURES or drawn.is_dir() or not drawn.parent.is_dir()):
         raise InputError("--picture", repr(picture), f"a file {', '.join(PICTURES)} in a folder that is there")
     package = ensemble(model, store)
-    path = one_clip(clip)
-    settings = _of_what_there_is(path, package, ExtractionSettings(**extraction))
-    encoder = build_encoder() if package.simulated else load_encoder(bert)
-    read = read_clip(path, readable(text, "--text"), encoder, settings)
+    settings = ExtractionSettings(**extraction)
+    text = typed(text, "--text")
+    if is_feature_file(clip):
+        read, notes = read_feature_file(clip, text)
+    else:
+        path = one_clip(clip)
+        settings = _of_what_there_is(path, package, settings)
+        read = read_clip(path, text, build_encoder() if package.simulated else load_encoder(bert), settings)
+        notes = [*read.notes, backend(settings).approximation]
     said = explain(package, read)
-    approximations = backend(settings).approximation, package.facts["data"]["approximation"]
-    notes = list(dict.fromkeys([*read.notes, *filter(None, approximations)]))
+    notes = list(dict.fromkeys(note for note in (*notes, package.facts["data"]["approximation"]) if note))
     if package.simulated:
         notes.append("the model was trained on the simulated corpus: its predictions mean nothing for real clips")
     for name, share in said.strange.items():

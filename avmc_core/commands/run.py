@@ -1,4 +1,4 @@
-"""``avmc run``, ``avmc status`` and ``avmc results``: compute the runs of an experiment, list them, show their metrics."""
+"""``avmc run`` and ``avmc results``: compute the runs of an experiment, and show their metrics."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from avmc_core.commands.options import init_option, profile_option, read_seeds, 
 from avmc_core.errors import InputError
 
 
-def _plan(experiment: str, profile: str, seeds: str, store: str, init: str):
+def plan(experiment: str, profile: str, seeds: str, store: str, init: str):
     """Runs and store that the options of ``run`` and ``results`` ask for; says which rows the store cannot have."""
     from avmc_core.data.store import open_store
     from avmc_core.runs.experiments import experiment as declared
     from avmc_core.simulated.corpus import ensure_corpus
 
-    chosen, plan = read_seeds(seeds), declared(experiment)
+    chosen, wanted = read_seeds(seeds), declared(experiment)
     opened = open_store(store) if store else ensure_corpus("ci")
-    grid = plan.runs(profile, chosen or None, opened)
-    for row, lacking in plan.left_out(opened).items():
+    grid = wanted.runs(profile, chosen or None, opened)
+    for row, lacking in wanted.left_out(opened).items():
         click.echo(f"left out: {row}: {lacking} in {opened.path}", err=True)
     return (_started_from(init, grid, opened) if init else grid), opened
 
@@ -108,7 +108,7 @@ def run(
             given[0], "given without --cluster", "--cluster slurm beside it: it is about the jobs of a cluster"
         )
     device = checked_device(device, here=not cluster)
-    grid, opened = _plan(experiment, profile, seeds, store, init)
+    grid, opened = plan(experiment, profile, seeds, store, init)
     runs = run_store()
     if dry_run:
         check(grid, opened)
@@ -120,22 +120,6 @@ def run(
     for line in failed:
         click.echo(f"failed: {line}")
     sys.exit(1 if failed else 0)
-
-
-@click.command("status")
-def status() -> None:
-    """List every run that the run store holds."""
-    from avmc_core.runs.grid import run_store
-
-    for record in run_store():
-        mark = "simulated corpus" if record.simulated else f"store {record.data['digest'][:8]}"
-        if init := record.data.get("init"):
-            mark += f", from the weights of package {init[:8]}"
-        name = f"{record.model} {record.settings.get('variant', '')}".strip()
-        click.echo(
-            f"{record.key[:12]}  {record.status:6}  {name:22} seed {record.seed}  {record.epochs:3} epochs  "
-            f"{record.seconds:7.1f} s  {mark}  {record.reason}"
-        )
 
 
 @click.command("results")
@@ -159,13 +143,13 @@ def results(
     form: str,
     device: str | None,
 ) -> None:
-    """Metrics of EXPERIMENT from the run records: one row a run."""
+    """Metrics of EXPERIMENT from the run records: one row per finished run, and which runs are missing."""
     from avmc_core.analysis.results import per_run
     from avmc_core.artefacts import facts
     from avmc_core.runs.grid import checked_device, run_store
 
     device = checked_device(device, here=False)
-    grid, opened = _plan(experiment, profile, seeds, store, init)
+    grid, opened = plan(experiment, profile, seeds, store, init)
     table = per_run(grid, opened, run_store(), split, task, device)
     if form == "table":
         click.echo(f"data: {table.attrs['mark']}")
@@ -173,3 +157,6 @@ def results(
         click.echo(*facts({"runs": len(table), "failed": int((table["status"] != "done").sum())}))
     else:
         click.echo(table.to_csv(index=False) if form == "csv" else table.to_json(orient="records", indent=1))
+    if missing := table.attrs["missing"]:
+        shown = "; ".join(missing[:5]) + ("; ..." if len(missing) > 5 else "")
+        click.echo(f"missing: {len(missing)} of {len(missing) + len(table)} runs: {shown}", err=True)

@@ -40,6 +40,7 @@ def main(
     from avmc_core.data.store import open_store
     from avmc_core.errors import InputError
     from avmc_core.metrics import format_metric
+    from avmc_core.models.registry import entry
     from avmc_core.runs.experiments import PROFILE_CHANGES
     from avmc_core.runs.grid import checked_device, run_all
     from avmc_core.simulated.corpus import ensure_corpus
@@ -54,6 +55,7 @@ def main(
         raise click.UsageError(f"-o wants SETTING=[value, ...]: {error}") from error
     if empty := [name for name, values in space.items() if not values]:
         raise InputError(f"-o {empty[0]}", "no value", "at least one to draw")
+    entry(model)
     trials, chosen_seeds = trials or tuning.SIZE[profile][0], read_seeds(seeds) or tuning.SIZE[profile][1]
     if score or both_ways:
         checked_device(None)

@@ -61,10 +61,14 @@ class SplitData:
         steps = ragged.steps if getattr(self.inputs, name) == "padded" else None
         return torch.from_numpy(ragged.padded(rows.numpy(), steps))
 
+    def order(self, generator: torch.Generator) -> Tensor:
+        """All rows in random order, (N,) int64."""
+        return torch.randperm(len(self), generator=generator)
+
     def shuffled(self, batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """The rows of each batch of one pass over all clips in random order. The last, smaller batch is kept; a single
         clip left over, of which batch norm could make nothing, joins the batch before."""
-        batches = list(torch.randperm(len(self), generator=generator).split(batch_size))
+        batches = list(self.order(generator).split(batch_size))
         if len(batches) > 1 and len(batches[-1]) == 1:
             batches[-2:] = [torch.cat(batches[-2:])]
         return batches

@@ -18,15 +18,18 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core import schema
-from avmc_core.data.released import ID_SEPARATOR, mark, open_supervised, open_unsupervised, read_meta, steps
+from avmc_core.data.label_sets import recognise
+from avmc_core.data.label_table import with_zeros
+from avmc_core.data.meta_comparison import differences
+from avmc_core.data.released import ID_SEPARATOR, mark, open_supervised, open_unsupervised, read_meta, steps, taken_for
 from avmc_core.data.released_writer import EXTRACTED, SIMULATED
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_index, write_split
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_folder
+from avmc_core.files.names import shown
 
 _BLOCK_BYTES = 2**23  # of a padded array, read at once
-_META_TOLERATED = 5  # rows in which meta.csv and the pickle may disagree; more is another table
 
 
 def import_released(
@@ -40,13 +43,15 @@ def import_released(
 ) -> Store:
     """Converts ch-simsv2s.pkl, and ch-simsv2u.pkl if given, into a new store at ``store_path``, and opens it.
 
-    ``meta`` is only compared with the supervised file. ``simulated``: settings of the generator when the files hold a
-    simulated corpus; files exported from a simulated store carry them along, as those of one's own clips say how they were
-    extracted.
+    ``meta`` is only compared with the supervised file: clips and splits must be the same, other texts and labels are
+    stated. ``simulated``: settings of the generator when the files hold a simulated corpus; files exported from a simulated
+    store carry them along, as those of one's own clips say how they were extracted. The manifest of real files says which of
+    the two circulating label sets they carry (``label_sets``).
 
-    Stated, with their counts, under ``repairs`` in the manifest: values after a clip's end are dropped, labels off the
+    Stated, with their counts, under ``repairs`` in the manifest: values after a clip's end are dropped, -inf in sound and
+    picture becomes 0, clips padded at the start are read from their end, labels off the
     grid and unlabelled clips with the id of a labelled one are kept, ids without a separator become the video id,
-    differences from ``meta`` in a few rows are resolved for the pickle. Everything else that does not fit is an
+    differences from the texts and labels of ``meta`` are resolved for the pickle. Everything else that does not fit is an
     InputError, after which, as after a kill, no store is left.
     """
     store_path = Path(store_path)
@@ -56,14 +61,17 @@ def import_released(
     try:
         with new_folder(store_path) as folder:
             before = {name: _stamp(path) for name, path in sources.items()}
-            splits = _open_sources(sources)
+            splits = _open_sources(sources, repairs)
             clips = {name: _clips(name, columns, repairs) for name, columns in splits.items()}
             if schema.UNLABELLED in clips:
                 labelled = pd.concat([clips[name]["id"] for name in schema.SPLITS])
                 both = int(clips[schema.UNLABELLED]["id"].isin(labelled).sum())
                 repairs["unlabelled clips with the id of a labelled one, kept"] += both
             if meta is not None:
-                _compare(pd.concat(clips.values()), read_meta(meta), sources, repairs)
+                own = pd.concat(clips.values())
+                table = with_zeros(read_meta(meta), zip(own["video_id"], own["clip_id"], strict=True))
+                repairs.update({repair["what"]: repair["count"] for repair in table.attrs["repairs"]})
+                repairs.update(dict(differences(own, table, sources["meta"])))
             files = {}
             total = sum(columns[m].nbytes for columns in splits.values() for m in schema.MODALITIES)
             with tqdm(total=total, unit="B", unit_scale=True, desc="import", disable=not progress) as bar:
@@ -78,15 +86,18 @@ def import_released(
                     _check_unchanged(sources, before)  # a mapped file that is cut would end the process
                     files |= write_split(folder, name, clips[name], values, columns["text_bert"])
             extraction = _marked(sources, EXTRACTED)
+            generator = simulated if simulated is not None else _marked(sources, SIMULATED)
             write_index(
                 folder,
                 clips,
                 files,
                 steps=steps(splits["train"]),
                 source={name: _source(source) for name, source in sources.items()}
+                | taken_for(sources["supervised"])
                 | ({} if extraction is None else {"extraction": extraction}),
                 repairs=repairs,
-                generator=simulated if simulated is not None else _marked(sources, SIMULATED),
+                generator=generator,
+                label_set="" if generator or extraction else str(recognise(pd.concat(clips.values()))),
             )
             _check_unchanged(sources, before)
             open_store(folder)  # what does not open is not left behind
@@ -99,10 +110,10 @@ def import_released(
     return open_store(store_path)
 
 
-def _open_sources(sources: dict[str, Path]) -> dict[str, dict[str, np.ndarray]]:
-    splits = dict(open_supervised(sources["supervised"]))
+def _open_sources(sources: dict[str, Path], repairs: Counter[str]) -> dict[str, dict[str, np.ndarray]]:
+    splits = dict(open_supervised(sources["supervised"], repairs))
     if "unsupervised" in sources:
-        splits[schema.UNLABELLED] = open_unsupervised(sources["unsupervised"])
+        splits[schema.UNLABELLED] = open_unsupervised(sources["unsupervised"], repairs)
         found, expected = steps(splits[schema.UNLABELLED]), steps(splits["train"])
         if found != expected:
             raise InputError(sources["unsupervised"], f"steps {found}", f"those of {sources['supervised']}, {expected}")
@@ -139,48 +150,40 @@ def _clips(name: str, columns: dict[str, np.ndarray], repairs: Counter[str]) -> 
     return table[list(CLIP_COLUMNS)]
 
 
-def _compare(clips: pd.DataFrame, meta: pd.DataFrame, sources: dict[str, Path], repairs: Counter[str]) -> None:
-    """Compares the labelled clips with meta.csv: the same clips, in the same splits, with the same labels."""
-    for repair in meta.attrs["repairs"]:
-        repairs[repair["what"]] += repair["count"]
-    key = ["video_id", "clip_id"]
-    left, right = (table[table["split"] != schema.UNLABELLED] for table in (clips, meta))
-    both = left.merge(right, on=key, how="outer", suffixes=("", "_meta"), indicator=True)
-    absent = both["_merge"] != "both"
-    tasks = list(schema.TASKS)
-    labels = np.abs(both[tasks].to_numpy() - both[[f"{task}_meta" for task in tasks]].to_numpy()) > 1e-6
-    different = {
-        "clips in only one of pickle and meta.csv, taken from the pickle": absent,
-        "clips whose split differs in meta.csv, the pickle's kept": ~absent & (both["split"] != both["split_meta"]),
-        "clips whose labels differ in meta.csv, the pickle's kept": ~absent & labels.any(axis=1),
-    }
-    for what, rows in different.items():
-        repairs[what] += int(rows.sum())
-        if rows.sum() > _META_TOLERATED:
-            first = "/".join(both.loc[rows, key].iloc[0])
-            raise InputError(
-                sources["meta"], f"{rows.sum()} {what.partition(',')[0]} ({first})", "the pickle's label table"
-            )
-
-
 def _ragged_blocks(
     where: str, padded: np.ndarray, lengths: np.ndarray, repairs: Counter[str], bar: tqdm
 ) -> Iterator[np.ndarray]:
-    """The valid steps of a padded array (N, T, D), in blocks (sum of some T_i, D) float32."""
+    """The valid steps of a padded array (N, T, D), in blocks (sum of some T_i, D) float32.
+
+    Infinite negative values of sound and picture, the logarithm of silence, become 0 as in the public loader.
+    """
     rows = max(1, _BLOCK_BYTES // padded[0].nbytes)
     modality = where.rpartition(" ")[2]
+    at_start = _padded_at_start(padded, lengths)
     for start in range(0, len(padded), rows):
         block, ends = padded[start : start + rows], lengths[start : start + rows]
-        valid = np.arange(padded.shape[1]) < ends[:, None]
+        places = np.arange(padded.shape[1])
+        valid = places >= padded.shape[1] - ends[:, None] if at_start else places < ends[:, None]
         inside, after = block[valid], np.where(valid[..., None], 0, block)
+        silent = np.isneginf(inside)
+        if modality != "text" and silent.any():
+            repairs[f"values of -inf in {modality} set to 0"] += int(silent.sum())
+            inside = np.where(silent, 0, inside)
         with np.errstate(over="ignore"):  # overflow becomes inf, which is refused
             values = inside.astype(np.float32)
-        if not (np.isfinite(values).all() and np.isfinite(after).all()):
+        if not np.isfinite(values).all() or np.isnan(after).any() or np.isposinf(after).any():
             bad = ~(np.abs(block) <= np.finfo(np.float32).max).all(axis=(1, 2))
             raise InputError(f"{where}, row {start + np.argmax(bad)}", "NaN, inf or more than float32 holds", "numbers")
-        repairs[f"clips with {modality} values after their end, dropped"] += int(after.any(axis=(1, 2)).sum())
+        outside = after.any(axis=(1, 2))
+        if at_start:
+            repairs[f"clips with {modality} padded at the start, read from their end"] += int(
+                (ends < padded.shape[1]).sum()
+            )
+        elif outside.any():
+            _check_side(where, start, block, ends, outside)
+            repairs[f"clips with {modality} values after their end, dropped"] += int(outside.sum())
         if modality == "text":
-            last = block[np.arange(len(ends)), ends - 1]
+            last = block[np.arange(len(ends)), -1 if at_start else ends - 1]
             if not last.any(axis=1).all():
                 row = start + int(np.argmin(last.any(axis=1)))
                 raise InputError(
@@ -189,6 +192,25 @@ def _ragged_blocks(
         yield values
         bar.update(block.nbytes)
         _release(padded, block)
+
+
+def _padded_at_start(padded: np.ndarray, lengths: np.ndarray) -> bool:
+    """Whether the steps of every clip stand at the end of its row, behind zeros, as an option of the public toolkit has it."""
+    steps, seen = padded.shape[1], False
+    for row in np.flatnonzero(lengths < steps):
+        if padded[row, : steps - lengths[row]].any():
+            return False  # of an ordinary file the first such clip
+        seen = seen or bool(padded[row, steps - 1].any())
+        _release(padded, padded[row : row + 1])
+    return seen
+
+
+def _check_side(where: str, start: int, block: np.ndarray, ends: np.ndarray, outside: np.ndarray) -> None:
+    """Raises InputError for a clip whose steps stand at the end of its row, in a file where others begin at the start."""
+    for row in np.flatnonzero(outside):
+        if not block[row, : block.shape[1] - ends[row]].any():
+            found = f"zeros first and values after step {ends[row]}: padding at the start, in this row alone"
+            raise InputError(f"{where}, row {start + row}", found, "all clips padded on the same side")
 
 
 def _release(padded: np.ndarray, block: np.ndarray) -> None:
@@ -217,7 +239,7 @@ def _check_unchanged(sources: dict[str, Path], before: dict[str, tuple[int, ...]
 def _source(path: Path) -> dict[str, int | str]:
     with path.open("rb") as file:
         return {
-            "file": path.name,
+            "file": shown(path.name),
             "size": path.stat().st_size,
             "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
         }

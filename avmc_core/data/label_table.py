@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from avmc_core import schema
+from avmc_core.data.text_table import read_table
 from avmc_core.errors import InputError
 
 COLUMNS = {"label": "M", "label_T": "T", "label_A": "A", "label_V": "V"}  # of the file: of the table
 _REQUIRED = ("video_id", "clip_id", "text", *COLUMNS, "annotation")
 _SPLIT = "mode"  # absent from the unsupervised part's table
-_MAX_BYTES = 2**26
-_ENCODINGS = ("utf-8-sig", "gb18030")  # the first reads UTF-8 with and without a byte order mark
 _BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|\$_\$|.{201}")  # $_$ joins the two ids elsewhere
+_COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
+_WHOLE = re.compile(r"^(\d+)\.0+$", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -26,67 +27,87 @@ def read_meta(path: str | Path) -> pd.DataFrame:
     """meta.csv as a table: video_id, clip_id, text (strings), M, T, A, V (float, NaN where unlabelled), annotation,
     split (train, valid, test or unlabelled).
 
-    UTF-8 and GB18030 are read. Ids stay strings. What had to be set right is listed in ``attrs["repairs"]`` as
-    ``{"what": ..., "count": ...}``: columns that are not used, an encoding other than UTF-8.
+    Ids stay strings. What had to be decided or set right is listed in ``attrs["repairs"]`` as ``{"what": ..., "count": ...}``:
+    an encoding other than UTF-8, blank rows and columns (``text_table``), columns that are not used, decimal commas.
     Raises InputError, with the line, for a missing or doubled column, a line with too many or too few fields, an id that is
     empty, only dots, longer than 200 characters, there twice, or holds control characters, path separators or $_$, a label
     that is no number in [-1, 1], an unknown split, and for labels without a split or a split without labels.
     """
-    text, encoding = _decode(Path(path))
-    repairs = [] if encoding == _ENCODINGS[0] else [{"what": f"meta.csv was read as {encoding}", "count": 1}]
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = _header(path, next(reader, []))
-        unused = [name for name in header if name not in (*_REQUIRED, _SPLIT)]
-        if unused:
-            repairs.append({"what": f"columns of meta.csv left out: {', '.join(unused)}"[:200], "count": len(unused)})
-        rows: dict[tuple[str, str], dict] = {}
-        for fields in reader:
-            if not fields:
-                continue
-            where = f"{path}, line {reader.line_num}"
-            if len(fields) != len(header):
-                raise InputError(where, f"{len(fields)} fields", f"{len(header)}, as in the header")
-            row = _row(where, dict(zip(header, fields, strict=True)))
-            if rows.setdefault((row["video_id"], row["clip_id"]), row) is not row:
-                raise InputError(where, f"clip {row['video_id']}/{row['clip_id']} again", "each clip once")
-    except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}", str(error), "well-formed CSV") from None
+    table = read_table(path, "meta.csv")
+    repairs = table.repairs
+    header = _header(path, table.header, repairs)
+    unused = [name for name in header if name not in (*_REQUIRED, _SPLIT)]
+    if unused:
+        repairs[f"columns of meta.csv left out: {', '.join(unused)}"[:200]] += len(unused)
+    rows: dict[tuple[str, str], dict] = {}
+    for line, cells in table.rows:
+        where = f"{path}, line {line}"
+        fields = dict(zip(header, cells, strict=True))
+        if table.separator != ",":
+            _decimal_commas(fields, repairs)
+        row = _row(where, fields)
+        if rows.setdefault((row["video_id"], row["clip_id"]), row) is not row:
+            raise InputError(where, f"clip {row['video_id']}/{row['clip_id']} again", "each clip once")
     if not rows:
         raise InputError(path, "no rows", "one row a clip")
-    table = pd.DataFrame(list(rows.values()))
-    table.attrs["repairs"] = repairs
-    return table
+    made = pd.DataFrame(list(rows.values()))
+    made.attrs["repairs"] = [{"what": what, "count": count} for what, count in repairs.items() if count]
+    return made
 
 
-def _decode(path: Path) -> tuple[str, str]:
-    try:
-        if not path.is_file():
-            raise InputError(path, "no file" if not path.exists() else "no regular file", "a label table, meta.csv")
-        if (size := path.stat().st_size) > _MAX_BYTES:
-            raise InputError(path, f"{size} bytes", f"a label table of up to {_MAX_BYTES}")
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(path, str(error), "a readable label table") from None
-    for encoding in _ENCODINGS:
-        try:
-            return data.decode(encoding), encoding
-        except UnicodeDecodeError:
-            continue
-    raise InputError(path, "bytes that are neither UTF-8 nor GB18030", "a label table in one of these encodings")
-
-
-def _header(path: str | Path, names: list[str]) -> list[str]:
-    missing = [name for name in _REQUIRED if name not in names]
+def _header(path: str | Path, names: list[str], repairs: Counter[str]) -> list[str]:
+    known = {name.lower(): name for name in (*_REQUIRED, _SPLIT)}
+    as_ours = [known.get(name.lower(), name) for name in names]
+    repairs["column names of meta.csv in capitals"] += sum(map(str.__ne__, names, as_ours))
+    missing = [name for name in _REQUIRED if name not in as_ours]
     if missing:
         raise InputError(f"{path}, line 1", f"no column {', '.join(missing)}", f"the columns {', '.join(_REQUIRED)}")
-    if len(set(names)) < len(names):
+    if len(set(as_ours)) < len(as_ours):
         raise InputError(f"{path}, line 1", "a column twice", "each column once")
-    return names
+    return as_ours
+
+
+def _decimal_commas(fields: dict[str, str], repairs: Counter[str]) -> None:
+    for name in COLUMNS:
+        if _COMMA.fullmatch(fields[name].strip()):
+            fields[name] = fields[name].replace(",", ".")
+            repairs["labels of meta.csv with a decimal comma"] += 1
+
+
+def with_zeros(meta: pd.DataFrame, ids: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """``meta`` with the leading zeros that a spreadsheet took from its ids, where only one of the pairs ``ids`` (video, clip)
+    can be meant; how often is added to its repairs."""
+    known = set(ids)
+    plain: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for pair in known:
+        plain.setdefault((_plain(pair[0]), _plain(pair[1])), []).append(pair)
+    own = list(zip(meta["video_id"], meta["clip_id"], strict=True))
+    taken = set(own) & known
+    restored = []
+    for pair in own:
+        candidates = plain.get((_plain(pair[0]), _plain(pair[1])), [])
+        fits = pair not in known and len(candidates) == 1 and candidates[0] not in taken
+        restored.append(candidates[0] if fits else pair)
+    count = sum(map(tuple.__ne__, own, restored))
+    if not count or len(set(restored)) < len(restored):  # two rows for one clip: nothing is clear
+        return meta
+    made = meta.assign(video_id=[video for video, _ in restored], clip_id=[clip for _, clip in restored])
+    lost = {"what": "ids of meta.csv whose lost leading zeros were restored", "count": count}
+    made.attrs["repairs"] = [*meta.attrs.get("repairs", []), lost]
+    return made
+
+
+def _plain(name: str) -> str:
+    """An id as a spreadsheet leaves it: a number without leading zeros, and without a fraction of nothing."""
+    return (name.lstrip("0") or "0") if (name := _WHOLE.sub(r"\1", name)).isascii() and name.isdigit() else name
 
 
 def _row(where: str, fields: dict[str, str]) -> dict:
     for key in ("video_id", "clip_id"):
+        if not fields[key]:
+            raise InputError(
+                f"{where}, column {key}", "''", "an id in every row: merged cells of a spreadsheet leave gaps"
+            )
         if _BAD_ID.search(fields[key]):
             raise InputError(f"{where}, column {key}", repr(fields[key][:200]), "an id without separators and controls")
     if "\0" in "".join(fields.values()):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from avmc_core import schema
+from avmc_core.data import layouts
 from avmc_core.data.label_table import read_meta
 from avmc_core.data.released_writer import (
     EXTRACTED,
@@ -36,6 +38,7 @@ __all__ = [
     "open_unsupervised",
     "read_meta",
     "steps",
+    "taken_for",
     "write_supervised",
     "write_unsupervised",
 ]
@@ -43,22 +46,30 @@ __all__ = [
 ID_SEPARATOR = "$_$"  # between video id and clip id
 _BAD_IN_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|^\$_\$|\$_\$$|.{201}")
 _MAX_STEPS = 2**13  # T of a modality; the released arrays have 925. A longer row would be held in memory as a whole
+_MAX_CONFIG = 2**16  # characters of MMSA-FET's settings that a manifest keeps
 _MAX_ITEMS = 2**24  # of a column other than the features, which are read whole; characters for text
 
 
-def open_supervised(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
+def open_supervised(path: str | Path, repairs: Counter[str] | None = None) -> dict[str, dict[str, np.ndarray]]:
     """``{split: {key: array}}`` of ch-simsv2s.pkl for train, valid and test; a ``train_mix`` added by an export is
-    left out.
+    left out. A file as MMSA-FET writes it, with a ``config`` beside the splits, is read as well.
 
     Per split of N rows: id, raw_text, annotations (N,) unicode; audio (N, T, 25), vision (N, T, 177) and
     text (N, T, 768) float, mapped; text_bert (N, 3, T) int64: ids, mask, segments; audio_lengths, vision_lengths (N,)
     int64 in 1..T; regression_labels and its _A, _V, _T (N,) float64 in [-1, 1].
 
-    Raises InputError for anything else, for ids that occur twice and for splits whose T differ.
+    What had to be set right is counted in ``repairs``: other names of a split, columns of shape (N, 1), text as bytes, keys
+    that nothing here reads. Raises InputError for anything else, for ids that occur twice and for splits whose T differ; it
+    names the data set where the file is laid out as another one (``layouts``).
     """
-    content = _mapping(path, read_pickle(path))
-    _check_keys(path, content, schema.SPLITS, (schema.TRAIN_MIX, *MARKS), "split")
-    splits = {name: _columns(f"{path}, split {name}", content[name], KEYS) for name in schema.SPLITS}
+    repairs = Counter() if repairs is None else repairs
+    content = _renamed(_mapping(path, read_pickle(path)), repairs)
+    layouts.check(path, content)
+    _check_keys(path, content, schema.SPLITS, (schema.TRAIN_MIX, layouts.CONFIG, *MARKS), "split")
+    splits = {
+        name: _columns(f"{path}, split {name}", content[name], KEYS, repairs, optional=layouts.UNUSED)
+        for name in schema.SPLITS
+    }
     for name, columns in splits.items():
         if steps(columns) != steps(splits["train"]):
             raise InputError(
@@ -68,14 +79,31 @@ def open_supervised(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
     return splits
 
 
-def open_unsupervised(path: str | Path) -> dict[str, np.ndarray]:
+def open_unsupervised(path: str | Path, repairs: Counter[str] | None = None) -> dict[str, np.ndarray]:
     """``{key: array}`` of ch-simsv2u.pkl, a flat dict. As a split of ``open_supervised``, without annotations and labels:
     the file may hold placeholders under these keys, which are left out."""
+    repairs = Counter() if repairs is None else repairs
     content = _mapping(path, read_pickle(path))
-    columns = {key: value for key, value in content.items() if key not in MARKS}
-    columns = _columns(str(path), columns, FEATURE_KEYS, optional=KEYS)
+    if {"train", "test"} & set(content):
+        raise InputError(
+            path, "a file with splits", "a flat dict of unlabelled clips; splits are given with --supervised"
+        )
+    columns = {key: value for key, value in content.items() if key not in (*MARKS, layouts.CONFIG)}
+    columns = _columns(str(path), columns, FEATURE_KEYS, repairs, optional=(*KEYS, *layouts.UNUSED))
     _check_unique(path, columns["id"])
     return columns
+
+
+def taken_for(path: str | Path) -> dict[str, Any]:
+    """What a file that ``open_supervised`` reads was taken for, for a store's manifest: ``layout`` in words, and the
+    ``config`` of a file as MMSA-FET writes it, as JSON text."""
+    content = _mapping(path, read_pickle(path))
+    layout = layouts.recognised(content)
+    facts = {} if layout is None else {"layout": layout.name}
+    if layouts.CONFIG in content:
+        config = json.dumps(content[layouts.CONFIG], sort_keys=True, default=str)
+        facts["config"] = config if len(config) <= _MAX_CONFIG else f"{len(config)} characters, left out"
+    return facts
 
 
 def mark(path: str | Path, name: str) -> dict[str, Any] | None:
@@ -103,6 +131,15 @@ def _mapping(where: str | Path, value: Any) -> dict[str, Any]:
     return value
 
 
+def _renamed(content: dict[str, Any], repairs: Counter[str]) -> dict[str, Any]:
+    """The splits under our names, where a file has them under others alone."""
+    for other, ours in layouts.SYNONYMS.items():
+        if other in content and ours not in content:
+            content = {ours if key == other else key: value for key, value in content.items()}
+            repairs[f"split {other!r} read as {ours}"] += 1
+    return content
+
+
 def _check_keys(where, found: Mapping[str, Any], required, optional, noun: str) -> None:
     missing = [key for key in required if key not in found]
     unknown = sorted(set(found) - set(required) - set(optional))
@@ -112,11 +149,18 @@ def _check_keys(where, found: Mapping[str, Any], required, optional, noun: str) 
 
 
 def _columns(
-    where: str, value: Any, required: tuple[str, ...], optional: tuple[str, ...] = ()
+    where: str,
+    value: Any,
+    required: tuple[str, ...],
+    repairs: Counter[str],
+    optional: tuple[str, ...] = (),
 ) -> dict[str, np.ndarray]:
     found = _mapping(where, value)
     _check_keys(where, found, required, (*optional, MASK), "key")
-    columns = {key: _READERS[key](f"{where}, key {key}", found[key]) for key in required}
+    for key in layouts.UNUSED:
+        repairs[f"key {key} left out"] += key in found
+    plain = {key: _plain(f"{where}, key {key}", found[key], repairs) for key in required}
+    columns = {key: _READERS[key](f"{where}, key {key}", plain[key]) for key in required}
     rows = len(columns["id"])
     for key, column in columns.items():
         if len(column) != rows or not rows:
@@ -144,6 +188,8 @@ def _check_tokens(where: str, tokens: np.ndarray, limit: int) -> None:
     if tokens.shape[1:] != (3, limit):
         raise InputError(where, f"shape {tokens.shape}", f"(rows, 3, {limit}), as long as the text features")
     mask, lengths = tokens[:, 1], tokens[:, 1].sum(axis=1)
+    if (mask[:, ::-1] == (np.arange(limit) < lengths[:, None])).all() and (lengths < limit).any():
+        raise InputError(where, "tokens padded at the start", "tokens padded at the end, from the first step on")
     prefix = (mask == (np.arange(limit) < lengths[:, None])).all(axis=1)
     _check_rows(where, mask, prefix & (lengths >= 1), "a mask of ones, at least one, and then zeros")
 
@@ -153,16 +199,57 @@ def _features(where: str, value: Any) -> np.ndarray:
     if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.ndim != 3 or value.shape[2] != dim:
         raise InputError(where, _describe(value), f"a float array (rows, steps, {dim})")
     if not value.flags.c_contiguous:
-        raise InputError(where, "an array in Fortran order", "an array in C order, whose rows lie one after the other")
+        raise InputError(where, "an array in Fortran order", "one in C order: np.ascontiguousarray(array)")
     if value.shape[1] > _MAX_STEPS:
         raise InputError(where, f"{value.shape[1]} steps", f"at most {_MAX_STEPS}")
     return value
 
 
+def _plain(where: str, value: Any, repairs: Counter[str]) -> Any:
+    """An array of one type in place of a list, a tuple, an array of objects, bytes or (N, 1), where that loses nothing; any
+    other value as it is, for its reader to name."""
+    if isinstance(value, tuple) or (isinstance(value, np.ndarray) and value.dtype.kind == "O" and value.ndim == 1):
+        value = list(value)
+    if isinstance(value, list) and value:
+        value = _from_list(where, value)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "S":
+        _check_size(where, value.nbytes)
+        try:
+            value = np.array([item.decode("utf-8") for item in value.ravel().tolist()]).reshape(value.shape)
+        except UnicodeDecodeError as error:
+            raise InputError(where, f"bytes that are no UTF-8 ({error.object[:40]!r})", "text") from None
+        repairs["columns of bytes read as UTF-8"] += 1
+    if isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == 1:
+        repairs["columns of shape (rows, 1) read as (rows,)"] += 1
+        value = value[:, 0]
+    return value
+
+
+def _from_list(where: str, items: list[Any]) -> Any:
+    """An array of text or float64 of what is of one kind; the list itself otherwise. Raises InputError for a single
+    absent value among others, which pandas leaves as None or NaN."""
+    texts = [isinstance(item, str) for item in items]
+    numbers = [isinstance(item, (int, float, np.number)) and not isinstance(item, bool) for item in items]
+    if any(texts) and sum(texts) >= sum(numbers) and not all(texts):
+        row = texts.index(False)
+        raise InputError(f"{where}, row {row}", f"{items[row]!r}"[:80], "text, as in the other rows")
+    if any(numbers) and not all(numbers):
+        row = numbers.index(False)
+        raise InputError(f"{where}, row {row}", f"{items[row]!r}"[:80], "a number, as in the other rows")
+    if all(texts):
+        _check_size(where, len(items) * max(map(len, items)))
+        return np.array(items)
+    if all(numbers):
+        return np.array(items, dtype=np.float64)
+    if all(isinstance(item, np.ndarray) and item.dtype.kind in "iuf" for item in items):
+        if len({item.shape for item in items}) > 1:
+            raise InputError(where, "arrays of different shapes, one per row", "one padded array")
+        _check_size(where, len(items) * items[0].size)
+        return np.stack(items)
+    return items
+
+
 def _texts(where: str, value: Any) -> np.ndarray:
-    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        _check_size(where, len(value) * max(map(len, value)))
-        value = np.array(value)
     if not isinstance(value, np.ndarray) or value.dtype.kind != "U" or value.ndim != 1:
         raise InputError(where, _describe(value), "a one-dimensional array of unicode strings")
     _check_size(where, value.nbytes // 4)
@@ -179,8 +266,6 @@ def _ids(where: str, value: Any) -> np.ndarray:
 
 
 def _numbers(where: str, value: Any, dims: int) -> np.ndarray:
-    if isinstance(value, list) and value and all(type(item) in (int, float) for item in value):
-        value = np.array(value, dtype=np.float64)
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf" or value.ndim != dims:
         raise InputError(where, _describe(value), f"a numeric array of {dims} dimension(s)")
     _check_size(where, value.size)
@@ -209,6 +294,8 @@ def _labels(where: str, value: Any) -> np.ndarray:
 def _describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype.str} {value.shape}"
+    if isinstance(value, list) and value:
+        return f"a list of {type(value[0]).__name__}"
     return f"a {type(value).__name__}"
 
 

@@ -119,6 +119,9 @@ def open_store(path: str | Path) -> Store:
     checks every byte of the features too.
     """
     path = Path(path)
+    if not (path / MANIFEST).exists():
+        found = f"a folder without {MANIFEST}" if path.is_dir() else "a file" if path.exists() else "no such folder"
+        raise InputError(path, found, "a feature store, as `avmc data import` and `avmc extract` make them")
     manifest = _read_manifest(path / MANIFEST)
     try:
         _check_files(path, manifest)

@@ -60,10 +60,11 @@ def write_index(
     repairs: Mapping[str, int],
     generator: Mapping[str, Any] | None = None,
     extras: Mapping[str, int] | None = None,
+    label_set: str = "",
 ) -> None:
     """Writes ``clips.csv`` and the manifest. ``files``: what ``write_split`` and ``write_extra`` returned for every split;
     ``steps``: the cap T of every kind of features; ``generator``: the settings that made the clips, when they are simulated;
-    ``extras``: D of each of ``schema.EXTRAS`` that was written."""
+    ``extras``: D of each of ``schema.EXTRAS`` that was written; ``label_set``: in words, which labels the clips carry."""
     quoting = csv.QUOTE_NONNUMERIC  # every text: readers take a bare carriage return for the end of a line
     data = pd.concat(clips.values()).to_csv(index=False, lineterminator="\n", quoting=quoting).encode("utf-8")
     (folder / CLIPS).write_bytes(data)
@@ -80,6 +81,8 @@ def write_index(
     }
     if generator is not None:
         manifest["generator"] = dict(generator)
+    if label_set:
+        manifest["label_set"] = label_set
     manifest["digest"] = content_digest(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     sync(folder / CLIPS)

@@ -1,8 +1,9 @@
 """A pickle reader that executes nothing and loads no array: the only way in for the released files.
 
-A pickle is a small program. This interpreter knows just the opcodes that protocols 2 to 4 use for numpy arrays and
+A pickle is a small program. This interpreter knows just the opcodes that protocols 2 to 5 use for numpy arrays and
 scalars, str, int, float, bool, None, list, tuple and dict; every other opcode or global is an error. A global is only
 ever a name here, never an imported object. Array bytes stay where they lie in the file, which is mapped read-only.
+Arrays of objects, as pandas hands out columns of text, are read where each object is a plain value.
 
 What a small file can make of itself is bounded by the constants below: a bomb ends in an InputError after a few hundred
 megabytes and seconds at the most.
@@ -17,25 +18,35 @@ import re
 import stat
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
 from avmc_core.errors import InputError
+from avmc_core.files.kinds import foreign_bytes
 
 MAX_OPCODES = 250_000  # a released file needs about a thousand, with lists for arrays about ten per clip
 MAX_VALUES = 250_000  # values of the result, where one that is referred to twice counts twice
 MAX_DEPTH = 16  # nesting of the result; a released file needs 2
 MAX_TEXT = 256 * 2**20  # bytes of all strings and unicode arrays together, at four a character
 MAX_NAME = 256  # bytes of a global's name
-_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|U[1-9]\d{0,6}")
+_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[US](?:0|[1-9]\d{0,6})|O8")
+_PROTOCOLS = (2, 3, 4, 5)
+_REMEDIES = {  # package of a global that is refused: how the same data can be written instead
+    "pandas": "its values as numpy arrays: column.to_numpy()",
+    "torch": "its values as numpy arrays: tensor.numpy()",
+    "joblib": "the same data written by pickle.dump instead of joblib.dump",
+    "collections": "plain dicts: dict(value)",
+}
 
 
 class _Global(enum.Enum):
     """The names a file of arrays refers to. They stand for what ``_reduce`` does itself."""
 
     RECONSTRUCT = "numpy.core.multiarray _reconstruct"
+    FROMBUFFER = "numpy.core.numeric _frombuffer"  # the same in protocol 5
     SCALAR = "numpy.core.multiarray scalar"
     NDARRAY = "numpy ndarray"
     DTYPE = "numpy dtype"
@@ -50,13 +61,14 @@ class _Dtype:
 
 @dataclass
 class _Array:
-    value: np.ndarray | None = None  # set by BUILD
+    value: np.ndarray | list | None = None  # set by BUILD; a list for an array of objects
+    shape: tuple[int, ...] = ()  # of an array of objects
 
 
 def read_pickle(path: str | Path) -> Any:
     """The object in a pickle file, built without executing anything; its arrays are read-only views into the file.
 
-    Raises InputError, with file and byte offset, for whatever is not a complete pickle (protocol 2 to 4) of plain data.
+    Raises InputError, with file and byte offset, for whatever is not a complete pickle (protocol 2 to 5) of plain data.
     """
     path = Path(path)
     try:
@@ -90,12 +102,28 @@ class _Reader:
         self.text_left, self.values_left = MAX_TEXT, MAX_VALUES
 
     def refuse(self, found: str, expected: str) -> NoReturn:
-        raise InputError(f"{self.path}, byte {self.start}", found, expected)
+        raise InputError(f"{self.path}, byte {self.start}{self.place()}", found, expected)
+
+    def place(self) -> str:
+        """The keys of the dicts that are being read, for the message."""
+        starts, keys = [*self.marks, len(self.stack)], []
+        for start, end in pairwise(starts):
+            if start and isinstance(self.stack[start - 1], dict):
+                open_keys = [key for key in self.stack[start:end:2] if isinstance(key, str)]
+                keys += [repr(key[:80]) for key in open_keys[-1:]]
+        return f", key {' / '.join(keys)}" if keys else ""
 
     def read(self) -> Any:
         protocol = self.data[1] if len(self.data) > 1 and self.data[0] == 0x80 else None
-        if protocol not in (2, 3, 4):
-            self.refuse(f"pickle protocol {protocol}" if protocol else "no pickle header", "pickle protocol 2, 3 or 4")
+        if protocol not in _PROTOCOLS:
+            found, expected = "no pickle header", "a pickle of protocol 2 to 5"
+            if protocol is not None:
+                found = f"pickle protocol {protocol}"
+            elif (other := foreign_bytes(self.data[:512])) is not None:
+                found, expected = other
+            elif self.data and self.data[0] in b"(]})" and self.data[-1] == ord("."):
+                found, expected = "a pickle of protocol 0 or 1", "protocol 2 to 5: pickle.dump(value, file, protocol=4)"
+            self.refuse(found, expected)
         self.at = 2
         for _ in range(MAX_OPCODES):
             self.start = self.at
@@ -103,6 +131,8 @@ class _Reader:
             if code == ord("."):
                 return self.finish()
             operation = _OPERATIONS.get(code)
+            if code in b"\x97\x98":
+                self.refuse("arrays whose bytes were stored apart", "one file: pickle.dump without buffer_callback")
             if operation is None:
                 self.refuse(
                     f"pickle opcode {bytes([code])!r}", "arrays, numbers, strings, lists, tuples and dicts only"
@@ -124,12 +154,25 @@ class _Reader:
         if value is None or type(value) in (str, int, float, bool) or isinstance(value, np.generic):
             return value
         if type(value) is _Array and value.value is not None:
+            if isinstance(value.value, list):
+                return self.objects(value, depth)
             return value.value
         if type(value) in (list, tuple):
             return type(value)([self.plain(item, depth + 1) for item in value])
         if type(value) is dict:
             return {key: self.plain(item, depth + 1) for key, item in value.items()}
         self.refuse(f"an object of kind {type(value).__name__.strip('_')}", "arrays and plain values only")
+
+    def objects(self, array: _Array, depth: int) -> np.ndarray:
+        """An array of plain values that numpy has no type for, or that pandas gave none."""
+        made = np.empty(array.shape, dtype=object)
+        for place, item in enumerate(array.value):
+            value = self.plain(item, depth + 1)
+            if isinstance(value, (np.ndarray, list, tuple, dict)):
+                self.refuse(f"an object array of {type(value).__name__}s", "bool, int, float and unicode arrays")
+            made.flat[place] = value
+        made.flags.writeable = False
+        return made
 
     # Bytes of the file and items of the stack
 
@@ -196,7 +239,8 @@ class _Reader:
         try:
             self.push(_Global(f"{module.replace('numpy._core.', 'numpy.core.')} {name}"))
         except ValueError:
-            self.refuse(f"the global {f'{module}.{name}'[:MAX_NAME]!r}", "numpy arrays, dtypes and scalars only")
+            remedy = _REMEDIES.get(module.partition(".")[0], "numpy arrays, dtypes and scalars only")
+            self.refuse(f"the global {f'{module}.{name}'[:MAX_NAME]!r}", remedy)
 
     def global_from_stack(self) -> None:
         name, module = self.pop(str), self.pop(str)
@@ -217,15 +261,18 @@ class _Reader:
         self.push(self.memo[index])
 
     def reduce(self) -> None:
-        """What calls a function in an ordinary pickle; here one of six known effects."""
+        """What calls a function in an ordinary pickle; here one of seven known effects."""
         arguments, function = self.pop(tuple), self.pop(_Global)
         match function, arguments:
             case _Global.RECONSTRUCT, (_Global.NDARRAY, (0,), memoryview()):
                 self.push(_Array())
+            case _Global.FROMBUFFER, (memoryview() as raw, _Dtype(dtype), tuple(shape), "C" | "F" as order):
+                self.check_shape(shape)
+                self.push(_Array(self.array(shape, dtype, raw, order)))
             case _Global.DTYPE, (str(name), False | 0, True | 1) if _DTYPE.fullmatch(name):
                 self.push(_Dtype(np.dtype(name)))
             case _Global.SCALAR, (_Dtype(dtype), memoryview() as raw) if len(raw) == dtype.itemsize:
-                self.push(self.array((1,), dtype, raw)[0])
+                self.push(self.array((1,), dtype, raw)[0] if raw else dtype.type())  # an empty text
             case _Global.ENCODE, (str(text), "latin1"):
                 self.charge(len(text))
                 self.push(memoryview(text.encode("latin1")))
@@ -238,15 +285,27 @@ class _Reader:
         match self.pop(tuple), self.top(object):
             case (3, "<" | ">" | "=" | "|" as order, None, None, None, int(), int(), int()), _Dtype() as target:
                 target.value = target.value.newbyteorder(order)
+            case (1, tuple(shape), _Dtype(dtype), bool(fortran), list(items)), _Array() as target:
+                self.check_shape(shape)
+                if dtype.kind != "O" or math.prod(shape) != len(items) or len(shape) != 1:
+                    self.refuse("an array of objects in another shape", "one dimension")
+                target.value, target.shape = items, shape
             case (1, tuple(shape), _Dtype(dtype), bool(fortran), memoryview() as raw), _Array() as target:
-                if not all(type(size) is int and size >= 0 for size in shape) or len(shape) > 8:
-                    self.refuse("an array of impossible shape", "up to 8 sizes")
+                self.check_shape(shape)
                 target.value = self.array(shape, dtype, raw, "F" if fortran else "C")
             case _:
                 self.refuse("an unexpected state of an array or dtype", "bool, int, float and unicode arrays")
 
+    def check_shape(self, shape: tuple) -> None:
+        if not all(type(size) is int and size >= 0 for size in shape) or len(shape) > 8:
+            self.refuse("an array of impossible shape", "up to 8 sizes")
+
     def array(self, shape: tuple[int, ...], dtype: np.dtype, raw: memoryview, order: str = "C") -> np.ndarray:
         # An empty array may not claim sizes that no file of this length could hold: someone might count up to them.
+        if dtype.itemsize == 0:
+            self.refuse("an array of values without bytes", "at least one byte per value")
+        if dtype.kind == "O":
+            self.refuse("an array of objects with the bytes of something else", "a list of values")
         claimed = math.prod(max(size, 1) for size in shape) * dtype.itemsize
         if math.prod(shape) * dtype.itemsize != len(raw) or claimed > len(self.data) + dtype.itemsize:
             self.refuse(f"{len(raw)} bytes for an array of {dtype.str} {shape}", "as many as the array has")
@@ -276,6 +335,7 @@ _OPERATIONS = {
     ord("B"): lambda r: r.push(r.take(r.number("<I"))),
     ord("C"): lambda r: r.push(r.take(r.number("<B"))),
     ord("\x8e"): lambda r: r.push(r.take(r.number("<Q"))),
+    ord("\x96"): lambda r: r.push(r.take(r.number("<Q"))),
     ord("]"): lambda r: r.push([]),
     ord("a"): lambda r: r.append([r.pop()]),
     ord("e"): lambda r: r.append(r.pop_mark()),

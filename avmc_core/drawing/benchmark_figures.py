@@ -19,7 +19,7 @@ def published_tables(
     metrics: Sequence[str],
     ours: Mapping[str, Mapping[str, Interval]],
 ) -> Figure:
-    """A panel a metric, a line a model: its figure in each published table, and ours with its interval."""
+    """One panel per metric, one line per model: its figure in each published table, and ours with its interval."""
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 1.0 + 0.3 * len(names)), sharey=True)
     for ax, metric in zip(axes, metrics, strict=True):
         scale = METRICS[metric].scale
@@ -43,7 +43,7 @@ def published_tables(
 
 
 def unimodal(cells: Sequence[dict], metrics: Sequence[str]) -> Figure:
-    """A panel a metric, a line a row of Table 3: ours with its interval, the paper's figure as a hollow diamond."""
+    """One panel per metric, one line per row of Table 3: ours with its interval, the paper's figure as a hollow diamond."""
     rows = list(dict.fromkeys(cell["row"] for cell in cells))[::-1]
     colours = {"Text": TASK_COLOURS["T"], "Acoustic": TASK_COLOURS["A"], "Visual": TASK_COLOURS["V"]}
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.6 + 0.3 * len(rows)), sharey=True)

@@ -19,7 +19,8 @@ from avmc_core.schema import TASK_NAMES, TASKS, columns
 
 
 def cases(chosen: list[Case], split: Split, said: Mapping[str, np.ndarray]) -> Figure:
-    """A row a case that there is: voice, face, action units, and labels (black) with predictions (R, N) by task, mean and range."""
+    """One row per case that there is: voice, face, action units, and labels (black) with predictions (R, N) by task, mean and
+    range."""
     shown = [case for case in chosen if case.row is not None]
     voices, views = ([getattr(split, name)[case.row] for case in shown] for name in ("audio", "vision"))
     loudest = max(float(voice[:, LOUDNESS].max()) for voice in voices)
@@ -56,7 +57,7 @@ def cases(chosen: list[Case], split: Split, said: Mapping[str, np.ndarray]) -> F
 
 
 def errors(found: Mapping[str, Mapping[str, Interval]], counts: Mapping[str, int]) -> Figure:
-    """``cases.errors``: a line a kind with its number of clips, a mark a model."""
+    """``cases.errors``: one line per kind with its number of clips, one mark per model."""
     kinds, names = list(found), list(dict.fromkeys(name for by in found.values() for name in by))
     fig, ax = plt.subplots(figsize=(0.8 * WIDTH, 0.9 + 0.12 * len(kinds) * (len(names) + 1)))
     for number, name in enumerate(names):

@@ -14,8 +14,8 @@ from avmc_core.metrics import METRICS
 
 
 def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """Paired differences (``contrasts.contrasts``), a panel a metric, a line a pair; hollow where the whole family's p value
-    is above 0.05. Right of zero is better: the axis of a metric where less is better is turned."""
+    """Paired differences (``contrasts.contrasts``), one panel per metric, one line per pair; hollow where the whole family's p
+    value is above 0.05. Right of zero is better: the axis of a metric where less is better is turned."""
     pairs = table[["first", "second"]].drop_duplicates()
     fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 0.8 + 0.3 * len(pairs)), sharey=True, squeeze=False)
     at = {pair: -i for i, pair in enumerate(pairs.itertuples(index=False, name=None))}
@@ -31,6 +31,23 @@ def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
         ax.set_title(name)
         ax.set_xlabel("points of 100" if metric.percent else "label units")
     axes[0, 0].set_yticks(list(at.values()), [f"{first}\nagainst {second}" for first, second in at], fontsize=6.5)
+    return fig
+
+
+def pair_forest(table: pd.DataFrame, first: str, second: str) -> Figure:
+    """Differences of two rows (``pairwise.compare_rows``), one panel per metric: the estimate with its 95 % interval, hollow
+    where Holm's adjusted p is above 0.05. Right of zero the first row is better: where less is better the axis is turned."""
+    fig, axes = plt.subplots(1, len(table), figsize=(max(WIDTH, 1.5 * len(table)), 1.7), squeeze=False)
+    for ax, row in zip(axes.flat, table.itertuples(), strict=True):
+        metric = METRICS[row.metric]
+        ax.axvline(0, color="#999999", linewidth=0.8)
+        ax.plot([row.low, row.high], [0, 0], color=MODEL_COLOURS[0], linewidth=1.6)
+        sure = row.p_holm <= 0.05
+        ax.plot(row.difference, 0, "o", color=MODEL_COLOURS[0], fillstyle="full" if sure else "none")
+        if not metric.higher_is_better:
+            ax.invert_xaxis()
+        ax.set(title=row.metric, yticks=[], xlabel="points of 100" if metric.percent else "label units")
+    fig.suptitle(f"{first} minus {second}; right of zero: {first} is better", fontsize=8)
     return fig
 
 

@@ -177,7 +177,7 @@ def video_groups(clips: pd.DataFrame) -> Figure:
 
 
 def length_histograms(lengths: dict[str, pd.DataFrame]) -> Figure:
-    """Lengths of clips, a panel a kind of length. Each table has columns ``length`` and ``clips`` (labelled, unlabelled).
+    """Lengths of clips, one panel per kind of length. Each table has columns ``length`` and ``clips`` (labelled, unlabelled).
 
     Steps of audio and vision are given in seconds as well, in a second line under the axis.
     """

@@ -77,7 +77,7 @@ def _gap(points: Mapping[str, np.ndarray]) -> tuple[float, float]:
 
 
 def training_curves(records: Mapping[Run, Record]) -> Figure:
-    """Training and validation loss of every run, a panel a name, a line a seed; the dot is the epoch that was kept."""
+    """Training and validation loss of every run, one panel per name, one line per seed; the dot is the epoch that was kept."""
     names = list(dict.fromkeys(run.name for run, record in records.items() if record.history))
     fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 2.6), squeeze=False)
     for ax, name in zip(axes.flat, names, strict=True):
@@ -100,8 +100,8 @@ def training_curves(records: Mapping[Run, Record]) -> Figure:
 
 
 def over_seeds(cells: Sequence[dict], runs: pd.DataFrame, metrics: Sequence[str]) -> Figure:
-    """A panel a metric, a line a row: every seed as a point, mean and 95 % interval, the paper's figure as a hollow diamond (a
-    different data set wherever the mark says simulated). ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
+    """One panel per metric, one line per row: every seed as a point, mean and 95 % interval, the paper's figure as a hollow diamond
+    (a different data set wherever the mark says simulated). ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
     found = {(cell["row"], cell["metric"]): cell for cell in cells if cell["estimate"] is not None}
     names = list(dict.fromkeys(row for row, _ in found))
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.5 + 0.36 * len(names)), sharey=True)

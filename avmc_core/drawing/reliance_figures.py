@@ -23,7 +23,7 @@ COLOURS = {modality: TASK_COLOURS[task] for task, modality in MODALITY_OF_TASK.i
 
 
 def losses(table: pd.DataFrame, metric: str) -> Figure:
-    """``reliance.losses``: a panel a modality, a line a model; right of zero is a loss, whatever the metric."""
+    """``reliance.losses``: one panel per modality, one line per model; right of zero is a loss, whatever the metric."""
     names = list(dict.fromkeys(table["name"]))
     fig, axes = plt.subplots(1, len(COLOURS), figsize=(WIDTH, 1.1 + 0.42 * len(names)), sharex=True, sharey=True)
     sign, scale = _display(metric)
@@ -41,7 +41,7 @@ def losses(table: pd.DataFrame, metric: str) -> Figure:
 
 
 def shares(table: pd.DataFrame, metrics: Sequence[str]) -> Figure:
-    """``reliance.shares``: a panel a metric, a line a model, a mark a modality; right of zero the modality helps."""
+    """``reliance.shares``: one panel per metric, one line per model, one mark per modality; right of zero the modality helps."""
     names = list(dict.fromkeys(table["name"]))
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 1.1 + 0.42 * len(names)), sharey=True, squeeze=False)
     for ax, metric in zip(axes.flat, metrics, strict=True):
@@ -63,7 +63,7 @@ def shares(table: pd.DataFrame, metrics: Sequence[str]) -> Figure:
 
 
 def hearing(table: pd.DataFrame, metric: str) -> Figure:
-    """``reliance.hearing``: a panel a kind of error, a line a model; what is lost at each character error rate."""
+    """``reliance.hearing``: one panel per kind of error, one line per model; what is lost at each character error rate."""
     names = list(dict.fromkeys(table["name"]))
     kinds = [kind for kind in dict.fromkeys(table["kind"]) if kind != "none"]
     fig, axes = plt.subplots(1, len(kinds), figsize=(WIDTH, 2.7), sharex=True, sharey=True)
@@ -85,7 +85,8 @@ def hearing(table: pd.DataFrame, metric: str) -> Figure:
 
 
 def calibration(found: Mapping[str, Mapping[str, Calibration]]) -> Figure:
-    """A panel a task, a line a model; on the diagonal predictions mean what they say. ``found``: name to task to calibration."""
+    """One panel per task, one line per model; on the diagonal predictions mean what they say. ``found``: name to task to
+    calibration."""
     tasks = list(dict.fromkeys(task for by_task in found.values() for task in by_task))
     fig, axes = plt.subplots(1, len(tasks), figsize=(WIDTH, 2.8), sharex=True, sharey=True, squeeze=False)
     for ax, task in zip(axes.flat, tasks, strict=True):

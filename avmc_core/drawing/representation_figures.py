@@ -18,8 +18,8 @@ MARKERS = dict(zip(MODALITY_OF_TASK.values(), ("o", "s", "^"), strict=True))
 
 
 def embeddings(flat: Mapping[str, np.ndarray], classes: np.ndarray) -> Figure:
-    """A column a model: the same clips in t-SNE (3 N, 2), coloured above by modality and below by sentiment class (N,) of M; the
-    form is the modality in both."""
+    """One column per model: the same clips in t-SNE (3 N, 2), coloured above by modality and below by sentiment class (N,) of
+    M; the form is the modality in both."""
     fig, axes = plt.subplots(2, len(flat), figsize=(WIDTH, 0.7 + 4.6 * WIDTH / 7.2), squeeze=False)
     n = len(classes)
     for column, (name, points) in zip(axes.T, flat.items(), strict=True):
@@ -45,7 +45,8 @@ def embeddings(flat: Mapping[str, np.ndarray], classes: np.ndarray) -> Figure:
 
 
 def measured(table: Mapping[str, Mapping[str, Interval]], before: Mapping[str, Mapping[str, Interval]]) -> Figure:
-    """A panel a kind of measure, a line a model and modality (or pair); hollow and grey: the same networks before training."""
+    """One panel per kind of measure, one line per model and modality (or pair); hollow and grey: the same networks before
+    training."""
     kinds: dict[str, list[str]] = {}
     for name in MEASURES:
         kinds.setdefault(name.partition(", ")[0], []).append(name)

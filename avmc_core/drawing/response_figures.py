@@ -18,7 +18,7 @@ Found = Mapping[str, Mapping[str, Response]]  # name to cue to response
 
 
 def curves(found: Found, names: Sequence[str], rule: str = "") -> Figure:
-    """Mean predicted M against the donors' label, a panel a cue, with 95 % intervals; ``rule`` is drawn as a black line."""
+    """Mean predicted M against the donors' label, one panel per cue, with 95 % intervals; ``rule`` is drawn as a black line."""
     fig, axes = plt.subplots(1, len(CUES), figsize=(WIDTH, 2.9), sharey=True)
     for ax, cue in zip(axes, CUES, strict=True):
         ax.axhline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
@@ -45,7 +45,7 @@ def curves(found: Found, names: Sequence[str], rule: str = "") -> Figure:
 
 
 def slopes(found: Found, names: Sequence[str]) -> Figure:
-    """The slope of each name's curves with its 95 % interval, a panel a cue: 0 does not listen, 1 follows the label."""
+    """The slope of each name's curves with its 95 % interval, one panel per cue: 0 does not listen, 1 follows the label."""
     fig, axes = plt.subplots(1, len(CUES), figsize=(WIDTH, 0.9 + 0.24 * len(names)), sharex=True, sharey=True)
     at = np.arange(len(names))[::-1]
     for ax, cue in zip(axes, CUES, strict=True):

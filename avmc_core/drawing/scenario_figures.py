@@ -24,7 +24,7 @@ def model_style(number: int) -> dict[str, str]:
 
 
 def contexts(scenarios: Scenarios, said: Said) -> Figure:
-    """A row a scenario: voice, face, action units, and M as predicted (mean and range over runs) beside the truth."""
+    """One row per scenario: voice, face, action units, and M as predicted (mean and range over runs) beside the truth."""
     audio, vision = scenarios.clips.audio, scenarios.clips.vision
     count = len(scenarios)
     voices, views = [audio[k] for k in range(count)], [vision[k] for k in range(count)]
@@ -69,7 +69,7 @@ def contexts(scenarios: Scenarios, said: Said) -> Figure:
 
 
 def by_task(scenarios: Scenarios, said: Said) -> Figure:
-    """M and the unimodal predictions against the scenario, a panel a task, with the labels as steps."""
+    """M and the unimodal predictions against the scenario, one panel per task, with the labels as steps."""
     tasks = [task for task in TASKS if any(task in found for found in said.values())]
     fig, axes = plt.subplots(1, len(tasks), figsize=(WIDTH, 2.7), sharey=True, squeeze=False)
     x = np.arange(1, len(scenarios) + 1)
@@ -92,7 +92,7 @@ def by_task(scenarios: Scenarios, said: Said) -> Figure:
 
 
 def _predictions(ax, truth: float, found: Mapping[str, np.ndarray]) -> None:
-    """A line a model: mean and range of its runs; the truth across all of them."""
+    """One line per model: mean and range of its runs; the truth across all of them."""
     ax.axvline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
     if np.isfinite(truth):
         ax.axvline(truth, color="black", linewidth=1.6)

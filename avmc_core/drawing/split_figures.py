@@ -16,7 +16,7 @@ Summary = Mapping[str, Mapping[str, Interval]]
 
 
 def slices(parts: Mapping[str, Summary], heads: Mapping[str, str], names: Sequence[str]) -> Figure:
-    """A panel a metric, a line a model, a marker a slice of the test split, each with its interval."""
+    """One panel per metric, one line per model, one marker per slice of the test split, each with its interval."""
     models = list(next(iter(parts.values())))
     fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 0.9 + 0.3 * len(models)), sharey=True)
     at = np.arange(len(models))[::-1]
@@ -34,7 +34,7 @@ def slices(parts: Mapping[str, Summary], heads: Mapping[str, str], names: Sequen
 def learning_curve(
     clips: Sequence[int], summary: Mapping[str, Sequence[Mapping[str, Interval]]], seeds: Mapping, names: Sequence[str]
 ) -> Figure:
-    """A panel a metric, a line a model over the number of labelled clips: mean, 95 % interval, and every seed as a point.
+    """One panel per metric, one line per model over the number of labelled clips: mean, 95 % interval, and every seed as a point.
 
     ``summary``: model to its summaries in the order of ``clips``; ``seeds``: the same with a list of each metric's figures.
     """

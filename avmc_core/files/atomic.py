@@ -28,8 +28,8 @@ def new_file(path: str | Path) -> Iterator[Path]:
 def new_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     """Yields a temporary folder to fill; renames it to ``path`` when the block ends without an exception.
 
-    With ``replace`` what is at ``path`` then makes way, whatever it is: the caller knows that it may be removed. Else raises
-    InputError when ``path`` exists already.
+    With ``replace`` whatever is at ``path`` is replaced; the caller vouches for it. Otherwise raises InputError when ``path``
+    exists already.
     """
     path = Path(path)
     if os.path.lexists(path) and not replace:

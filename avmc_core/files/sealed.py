@@ -37,9 +37,9 @@ def write_sealed(path: Path, tensors: Mapping[str, np.ndarray], facts: Mapping[s
 def read_sealed(path: Path, expected: str = "a file as it was written") -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The tensors and facts of a file. Raises InputError when it is no such file, or not as it was written; ``expected`` is
     what it says then."""
+    if not path.is_file():
+        raise InputError(path, "a folder" if path.is_dir() else "no such file", expected)
     try:
-        if not path.is_file():
-            raise FileNotFoundError("no such file")
         with safe_open(path, "np") as file:
             facts = json.loads((file.metadata() or {})["avmc"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

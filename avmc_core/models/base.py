@@ -36,10 +36,12 @@ class Training:
     drop_partial_group: bool = False  # leave an epoch's last incomplete group without a step (D29)
     clip_value: float = 0.0  # after every backward pass, clamp each entry of the gradient; 0: off
     clip_norm: float = 0.0  # before a step, scale all gradients to this joint norm at most; 0: off
-    validation: str = "clips"  # mean over clips, or "batches": the reference's mean over batches, rounded (D11)
+    # "clips": mean over clips. "batches": mean over batches in the order of the store, rounded (D11). "shuffled_batches": the
+    # same with batches that are drawn anew in each epoch, as the reference runs (D17).
+    validation: str = "clips"
 
     def __post_init__(self):
-        check(self, validation=("clips", "batches"))
+        check(self, validation=("clips", "batches", "shuffled_batches"))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The ledger of the paper's statements that a figure could decide: where each stands, what is printed, and the verdict.
 
-The statements are data (``resources/claims.toml``); code decides them: arithmetic on the printed figures, the audit of the
-real label table or of the counts shipped with the package, an imported store, or finished runs. The same code decides more
-when it is given more; what the simulated corpus shows never counts for or against the paper.
+The statements are data (``resources/claims.toml``); code decides them: arithmetic on the printed figures, the audit of real
+labels or of the counts shipped with the package, or an imported store. The same code decides more when it is given more.
+Questions of our own, and what our runs say under criteria of ours, are kinds apart and never count among the paper's claims;
+what the simulated corpus shows never counts for or against the paper.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import pandas as pd
 
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.paper import claim_arithmetic, claim_runs
-from avmc_core.paper.audit import Audit, audit
+from avmc_core.paper import claim_arithmetic, claim_digits, claim_runs
+from avmc_core.paper.audit import Audit, audit, deciding
 from avmc_core.paper.claim_outcome import Outcome, words
 from avmc_core.paper.findings import DECIDED, FAILS, HOLDS, PART
 from avmc_core.published import text_figure
@@ -33,16 +34,19 @@ NEEDS = "needs the real features"
 OPEN = "not decided by the runs"
 CANNOT = "cannot be checked"
 VERDICTS = (HOLDS, PART, FAILS, SIMULATED, NEEDS, OPEN, CANNOT)
-CLAIM, CHECK = "claim", "our check"  # the paper's sentence, or our question whether its places agree
-KINDS = (CLAIM, CHECK)
+# The paper's sentence; our question whether its places agree; our criterion for what our runs say of a sentence.
+CLAIM, CHECK, RUNS = "claim", "our check", "our runs"
+KINDS = (CLAIM, CHECK, RUNS)
+NOT_HERE = "not decidable here"
 HOW = {
-    "arithmetic": "arithmetic on the printed figures",
-    "labels": "label table",
-    "features": "store of features",
-    "run": "runs",
-    "code": "public code, as read",
-    "none": "–",
+    "labels": "the real labels",
+    "arithmetic": "the paper's figures against each other",
+    "code": "the public code",
+    "features": "real features",
+    "run": "our runs",
+    "none": NOT_HERE,
 }
+ARITHMETIC = claim_arithmetic.CHECKS | claim_digits.CHECKS
 
 
 @dataclass(frozen=True)
@@ -73,22 +77,27 @@ class Evidence:
 
 
 def gather(store: Store | None = None, meta: pd.DataFrame | None = None, **runs: Finished) -> Evidence:
-    """Evidence from what is at hand: labels come from ``meta``, else from a real ``store``, else from the counts shipped
-    with the package; never from a simulated store."""
+    """Evidence from what is at hand. Labels come from ``meta``, else from a real ``store``, whichever carries the relabelled
+    set that the paper used, else from the counts shipped with the package; never from a simulated store."""
     real = None if store is None or store.simulated else store
-    features = None if real is None else audit(real)
-    labels = features if features and meta is None else audit(meta)
-    return Evidence(labels, real, features, runs)
+    return Evidence(deciding(meta, real), real, None if real is None else audit(real), runs)
 
 
 @dataclass(frozen=True)
 class Ruling:
-    """A claim and what became of it; ``printed`` and ``found`` are words."""
+    """A claim and what became of it; ``printed`` and ``found`` are words, ``basis`` says on what clips a finding rests."""
 
     claim: Claim
     printed: str
     found: str
     verdict: str
+    basis: str = ""
+
+    @property
+    def decided_by(self) -> str:
+        """The kind of evidence: a value of ``HOW``."""
+        decided = self.verdict in DECIDED or self.claim.how == "run"
+        return HOW[self.claim.how] if decided else NOT_HERE
 
 
 @cache
@@ -123,15 +132,13 @@ def decide(claim: Claim, evidence: Evidence) -> Ruling:
         if evidence.store is None:
             return Ruling(claim, "more diverse", "–", NEEDS)
         outcome = claim_runs.duration_spread(evidence.store)
-    elif claim.how == "labels":
-        outcome = claim_arithmetic.four_annotations(evidence.labels.counts)
     else:
-        outcome = claim_arithmetic.CHECKS[claim.check](**claim.arguments)
+        outcome = ARITHMETIC[claim.check](**claim.arguments)
     return Ruling(claim, outcome.printed, outcome.found, _verdict(outcome, CANNOT))
 
 
 def as_frame(rulings: list[Ruling]) -> pd.DataFrame:
-    """One row a claim."""
+    """One row per claim."""
     return pd.DataFrame(
         [
             {
@@ -140,7 +147,7 @@ def as_frame(rulings: list[Ruling]) -> pd.DataFrame:
                 "Printed": ruling.printed,
                 "Found": ruling.found,
                 "Kind": ruling.claim.kind,
-                "Decided by": HOW[ruling.claim.how],
+                "Decided by": ruling.decided_by,
                 "Verdict": ruling.verdict,
                 "Key": ruling.claim.key,
             }
@@ -149,14 +156,16 @@ def as_frame(rulings: list[Ruling]) -> pd.DataFrame:
     )
 
 
-def source_of(claim: Claim) -> str:
-    """Where a claim is decided: the check with its arguments and its file, or the audit's finding."""
+def source_of(ruling: Ruling) -> str:
+    """Where a claim is decided: the check with its arguments and its file, or the audit's finding and the clips behind it."""
+    claim = ruling.claim
     if claim.how == "none":
         return ""
     if claim.finding:
-        return f"audit finding {claim.finding} (avmc_core/paper/audit.py)"
+        return f"audit finding {claim.finding} (avmc_core/paper/audit.py). {ruling.basis}".rstrip()
     arguments = ", ".join(f"{name}={value!r}" for name, value in claim.arguments.items())
-    module = "claim_runs" if claim.how in ("run", "features") else "claim_arithmetic"
+    check = ARITHMETIC.get(claim.check)
+    module = check.__module__.rpartition(".")[2] if check else "claim_runs"
     return f"{claim.check}({arguments}) in avmc_core/paper/{module}.py"
 
 
@@ -167,11 +176,23 @@ def tally(rulings: list[Ruling], kind: str = CLAIM) -> dict[str, int]:
 
 
 def verdict_counts(rulings: list[Ruling], kind: str = CLAIM) -> pd.DataFrame:
-    """How many rulings of a kind were decided in each way (rows) and got each verdict (columns), with totals."""
+    """How many rulings of a kind were decided by each kind of evidence (rows) and got each verdict (columns), with totals."""
     frame = as_frame([ruling for ruling in rulings if ruling.claim.kind == kind])
     table = pd.crosstab(frame["Decided by"], frame["Verdict"], margins=True, margins_name="all")
     ways = [way for way in HOW.values() if way in table.index]
-    return table.reindex(index=[*ways, "all"], columns=[*VERDICTS, "all"], fill_value=0)
+    verdicts = [verdict for verdict in VERDICTS if verdict in table.columns]
+    return table.reindex(index=[*ways, "all"], columns=[*verdicts, "all"], fill_value=0)
+
+
+def evidence_counts(rulings: list[Ruling]) -> dict[str, dict[str, int]]:
+    """Of the paper's claims: how many each kind of evidence decides (``all``), and with which verdict; the kinds add up to the
+    number of claims. Keyed by ``how``."""
+    claims_of = {way: [r for r in rulings if r.claim.kind == CLAIM and r.decided_by == HOW[way]] for way in HOW}
+    return {
+        way: {"all": len(found)} | {verdict: sum(r.verdict == verdict for r in found) for verdict in DECIDED}
+        for way, found in claims_of.items()
+        if way != "run"
+    }
 
 
 def _by_audit(claim: Claim, evidence: Evidence) -> Ruling:
@@ -179,10 +200,10 @@ def _by_audit(claim: Claim, evidence: Evidence) -> Ruling:
     source = evidence.features if claim.how == "features" and evidence.features else evidence.labels
     found = source[claim.finding]
     if found.verdict in DECIDED:
-        return Ruling(claim, found.printed, found.found, found.verdict)
+        return Ruling(claim, found.printed, found.found, found.verdict, source.bases[found.basis])
     if claim.how == "features":
         return Ruling(claim, found.printed, "–", NEEDS)
-    return Ruling(claim, found.printed, "not among the counts shipped: give the label table", CANNOT)
+    return Ruling(claim, found.printed, "not among the counts shipped with the package", CANNOT)
 
 
 def _verdict(outcome: Outcome, undecided: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from avmc_core.analysis.contrasts import contrasts
 from avmc_core.data.store import Store
-from avmc_core.runs.experiments import MENDABLE, MIXUPS
+from avmc_core.runs.experiments import MENDABLE, MIXUPS, VALIDATED, VALIDATIONS
 from avmc_core.runs.store import Record, Run
 
 METRICS = ("MAE", "Acc2")
@@ -28,6 +28,16 @@ MIXUP_CHANGES: tuple[Change, ...] = tuple(
 # Text features drawn anew in every step, against stored ones.
 DROPOUT_CHANGES: tuple[Change, ...] = (
     (("D16",), "AV-MC: the frozen encoder drops out", "encoder with dropout", "stored features"),
+)
+# The reference's validation loss put right in two steps: first the order, then the weights of the clips.
+CLIPS, BATCHES, SHUFFLED = VALIDATIONS
+VALIDATION_CHANGES: tuple[Change, ...] = tuple(
+    ((number,), f"{model}: {what}", f"{model}, {with_it}", f"{model}, {without}")
+    for model in VALIDATED
+    for number, what, with_it, without in (
+        ("D17", "validated in one order", BATCHES, SHUFFLED),
+        ("D11", "validated over clips, not batches", CLIPS, BATCHES),
+    )
 )
 
 

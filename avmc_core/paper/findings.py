@@ -28,6 +28,7 @@ class Finding:
     published: Any
     verdict: str
     shown: str | None = None  # the value in words, where plain data says too little
+    basis: str = ""  # on which clips it rests: a key of ``Audit.bases``
 
     @property
     def found(self) -> str:
@@ -48,6 +49,7 @@ def finding(
     *,
     holds: bool | None = None,
     partly: bool = False,
+    basis: str = "",
 ) -> Finding:
     """Decides a finding: by equality with the published value, unless ``holds`` says how it came out; what does not hold
     altogether may do so ``partly``."""
@@ -59,7 +61,7 @@ def finding(
         verdict = HOLDS
     else:
         verdict = PART if partly else FAILS
-    return Finding(key, name, place, value, published, verdict, shown)
+    return Finding(key, name, place, value, published, verdict, shown, basis)
 
 
 def in_text(
@@ -71,10 +73,11 @@ def in_text(
     *,
     holds: bool | None = None,
     partly: bool = False,
+    basis: str = "",
 ) -> Finding:
     """A finding against a figure printed in the paper's text (``published.text_figure``)."""
     published, place = text_figure(figure)
-    return finding(key, name, place, value, published, shown, holds=holds, partly=partly)
+    return finding(key, name, place, value, published, shown, holds=holds, partly=partly, basis=basis)
 
 
 def slashes(values: Iterable[Any]) -> str:

@@ -20,7 +20,7 @@ SHARED = ("Acc2", "Corr", "MAE")  # the metrics that all of them print
 
 
 def three_truths(runs: Mapping[str, Finished], metric: str) -> pd.DataFrame:
-    """One row a model, and one more for each of its variants that was run; a column a party, on the scale of the paper's
+    """One row a model, and one more for each of its variants that was run; one column per party, on the scale of the paper's
     tables, None where a party says nothing; ours are estimates, with the paper's figure beside them."""
     shown = METRICS[metric]
     tables = {"paper": published()["table2_benchmark"], **published()["later_tables"]}

@@ -19,12 +19,14 @@ from avmc_core.artefacts import facts, merged
 from avmc_core.codehash import code_hash
 from avmc_core.home import home
 from avmc_core.published import published
+from avmc_core.publishing.html_table import anchor
 from avmc_core.settings import digest
 
 log = logging.getLogger(__name__)
 TABLES = "avmc_core.publishing.result_tables"
 FIGURES = "avmc_core.publishing.book_figures"
-RECORDED = ("torture",)  # results that take too long for a build: the package carries them
+ROWS = {("claims", "rulings"): "claim", ("dataset", "findings"): "finding"}  # result and part: what its rows are called
+RECORDED = ("torture", "cues")  # results that take too long for a build: the package carries them
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -64,8 +66,15 @@ def format_value(value: Any, spec: str) -> str:
     return format(value, spec)
 
 
+def origin(result: dict[str, Any], key: str) -> str:
+    """What a figure rests on, in words: the kind of evidence where its row names it, else the data of the result."""
+    row = lookup(result, key.rpartition(".")[0]) if "." in key else {}
+    return (row.get("decided by") if isinstance(row, dict) else None) or result["provenance"].get("data")
+
+
 class Num(SphinxRole):
-    """``{num}`name:key|format` ``: one figure from ``$AVMC_HOME/results/name.json``; a missing one fails the build."""
+    """``{num}`name:key|format` ``: one figure from ``$AVMC_HOME/results/name.json``; a missing one fails the build. It leads to
+    the page that computed it, and there to its row, where that page has a table of such rows (``ROWS``)."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         reference, _, spec = self.text.partition("|")
@@ -77,8 +86,22 @@ class Num(SphinxRole):
             message = f"num: {self.text}: {type(error).__name__}: {error}"
             log.warning(message, location=self.get_location())
             return [nodes.problematic(self.rawtext, self.text)], []
-        explanation = f"{name}: {key} ({result['provenance'].get('data')})"
-        return [nodes.abbreviation(text, text, explanation=explanation, classes=["avmc-num"])], []
+        explanation = f"{name}: {key} ({origin(result, key)})"
+        figure = nodes.abbreviation(text, text, explanation=explanation, classes=["avmc-num"])
+        basis = self.basis(name, key)
+        return [nodes.reference("", "", figure, refuri=basis, classes=["avmc-basis"]) if basis else figure], []
+
+    def basis(self, name: str, key: str) -> str:
+        """Address of the page that saved a result, and of the row of the figure there; "" on that page itself and for a result
+        that no page saved."""
+        for record in sorted((Path(self.env.srcdir) / "notebooks").glob("*.json")):
+            if name in json.loads(record.read_text(encoding="utf-8"))["results"]:
+                page = f"notebooks/{record.stem}"
+                part, _, rest = key.partition(".")
+                row = f"#{anchor(ROWS[name, part], rest.rpartition('.')[0])}" if (name, part) in ROWS else ""
+                own = page == self.env.docname
+                return "" if own else self.env.app.builder.get_relative_uri(self.env.docname, page) + row
+        return ""
 
 
 class DataMark(SphinxDirective):

@@ -51,7 +51,7 @@ Clips are named by id. No transcript and no feature is included.
 SAID = {
     "results/": "What a notebook saved: provenance and data",
     "tables/": "A table of a saved result",
-    "predictions/": "Predictions of one run on the test split, a line a clip",
+    "predictions/": "Predictions of one run on the test split, one line per clip",
     "runs.csv": "One line a run: experiment, row, model, seed, settings, scores on the test split",
     "README.md": "What is in this folder",
 }

@@ -51,6 +51,7 @@ class Table:
     ``filters`` names columns that get a drop-down; ``details`` gives for a column what unfolds on a click on its cells, one
     text a row; ``decimals`` how many a column's numbers have, or their format. A column of ``Estimate`` gets a picture in
     each cell, all on one scale, whose ends stand in its heading; or on one scale for each value of the column ``scale_by``.
+    ``anchors`` names the rows, one each (``anchor``), so that other pages can lead to them.
     Raises InputError for a name that is no id.
     """
 
@@ -60,6 +61,7 @@ class Table:
     details: Mapping[str, Sequence[str]] = field(default_factory=dict)
     decimals: Mapping[str, int | str] = field(default_factory=dict)
     scale_by: str = ""
+    anchors: Sequence[str] = ()
 
     def __post_init__(self):
         if not re.fullmatch(r"[a-z0-9_-]+", self.name):
@@ -91,7 +93,9 @@ class Table:
     def _repr_html_(self) -> str:
         columns = [self._column(number, name) for number, name in enumerate(self.frame)]
         head = "".join(heading for heading, _ in columns)
-        body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*(cells for _, cells in columns), strict=True))
+        rows = ["".join(row) for row in zip(*(cells for _, cells in columns), strict=True)]
+        ids = [f' id="{name}"' for name in self.anchors] or [""] * len(rows)
+        body = "".join(f"<tr{name}>{row}</tr>" for name, row in zip(ids, rows, strict=True))
         wanted = int(len(self.frame) >= SEARCHED or bool(self.filters))
         return (
             f'<div class="avmc-t" id="table-{self.name}"><style>{_resource("table.css")}</style>'
@@ -160,6 +164,11 @@ class Table:
         """A link that carries the table itself, so that it works from the file system as well."""
         data = b64encode(self.csv().encode()).decode()
         return f'<a download="{self.name}.csv" href="data:text/csv;charset=utf-8;base64,{data}">Download as CSV</a>'
+
+
+def anchor(table: str, key: str) -> str:
+    """The name of a row of ``table``: letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{table}-{key}".lower()).strip("-")
 
 
 def _estimate(value: Estimate, ends: tuple[float, float] | None) -> str:

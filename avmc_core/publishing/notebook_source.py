@@ -16,6 +16,7 @@ from avmc_core.errors import InputError
 from avmc_core.models import registry
 from avmc_core.settings import digest
 
+AS_PARAMETERS = ("AVMC_META", "AVMC_STORE", "AVMC_PROFILE")  # they reach a notebook as parameters that it declares
 RUNNER = ("notebooks.py", "notebook_source.py")
 
 
@@ -40,29 +41,52 @@ def declared_parameters(source: Path) -> list[str]:
 
 
 def notebook_key(source: Path, parameters: Mapping[str, Any]) -> str:
-    """Digest of all that an executed notebook depends on: its source, the modules of ours that it reaches, package data,
-    pinned packages, parameters, and the content (not the place) of its data."""
+    """Digest of all that an executed notebook depends on (``notebook_parts``)."""
+    return digest(notebook_parts(source, parameters))
+
+
+def notebook_parts(source: Path, parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """All that an executed notebook depends on: its source, the modules of ours that it reaches, package data, pinned packages,
+    parameters, and the content (not the place) of its data. Raises InputError for source that is not Python."""
     settings = {name: value for name, value in sorted(os.environ.items()) if name.startswith("AVMC_") and value}
-    settings = {**settings, **parameters}
-    for name in ("AVMC_META", "meta"):
-        if settings.get(name):
-            settings[name] = _table_digest(Path(settings[name]))
-    for name in ("AVMC_STORE", "store"):
-        if settings.get(name):
-            settings[name] = _store_digest(settings[name])
+    settings = {name: value for name, value in settings.items() if name not in AS_PARAMETERS} | dict(parameters)
+    if settings.get("meta"):
+        settings["meta"] = _table_digest(Path(settings["meta"]))
+    if settings.get("store"):
+        settings["store"] = _store_digest(settings["store"])
     resources = [path for path in sorted((ROOT / "avmc_core" / "resources").iterdir()) if path.is_file()]
     runner = [Path(__file__).with_name(name) for name in RUNNER]
     files = [source, *runner, *resources, ROOT / "requirements.lock"]
     code = "\n".join(cell.source for cell in read_notebook(source).cells if cell.cell_type == "code")
-    return digest(
-        {
-            "settings": settings,
-            "files": {path.name: sha256(path) for path in files},
-            "modules": reached_modules(code),
-            "python": platform.python_version(),
-            "torch": version("torch"),  # the one package that is not in the lock
-        }
-    )
+    try:
+        modules = reached_modules(code)
+    except SyntaxError as error:
+        raise InputError(source, _syntax(source, error), "Python that can be compiled") from None
+    return {
+        "setting": settings,
+        "file": {path.name: sha256(path) for path in files},
+        "module": modules,
+        "version": {"Python": platform.python_version(), "torch": version("torch")},  # torch alone is not in the lock
+    }
+
+
+def changed_parts(before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What differs between two ``notebook_parts``: "module avmc_core.metrics", "setting meta", ..."""
+    return [
+        f"{kind} {name}"
+        for kind in now
+        for name in sorted({*before.get(kind, {}), *now[kind]})
+        if before.get(kind, {}).get(name) != now[kind].get(name)
+    ]
+
+
+def _syntax(source: Path, error: SyntaxError) -> str:
+    """Where and what: the line of the file, not of the cells strung together."""
+    wrong = (error.text or "").strip()
+    lines = source.read_text(encoding="utf-8").splitlines()
+    at = next((number for number, line in enumerate(lines, 1) if wrong and line.strip() == wrong), None)
+    where = f"line {at}" if at else "a cell"
+    return f"{error.msg} in {where}: {wrong}"
 
 
 def reached_modules(code: str) -> dict[str, str]:

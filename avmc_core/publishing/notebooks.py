@@ -26,11 +26,20 @@ from avmc_core import artefacts
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file
 from avmc_core.home import home
-from avmc_core.publishing.notebook_source import declared_parameters, notebook_key, read_notebook, sha256
+from avmc_core.publishing.notebook_source import (
+    changed_parts,
+    declared_parameters,
+    notebook_key,
+    notebook_parts,
+    read_notebook,
+    sha256,
+)
 from avmc_core.runs.workers import side_by_side
+from avmc_core.settings import digest
 
 JOBS = min(2, os.cpu_count() or 1)  # notebooks at a time; each computes its missing runs on all cores
 # tqdm's bars carry timings; sets and dicts of strings iterate in the order of their hashes
+_SOCKET_PATH = 107  # bytes that the path of a socket may have
 KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
 
 
@@ -62,18 +71,24 @@ def build_notebooks(
     parameters: Mapping[str, Any] | None = None,
     jobs: int | None = None,
     done: Callable[[Executed], None] = lambda notebook: None,
+    because: Callable[[str, str], None] | None = None,
 ) -> list[Executed]:
     """Bring the executed notebooks of ``folder`` (those named in ``only``, else all) up to date in ``out``.
 
     ``profile``, ``store``, ``meta`` and ``seed``, as far as given, go to the notebooks that declare them; ``parameters``
-    must be declared by each. ``jobs`` (default: ``JOBS``) are executed at a time, ``done`` is told of each. Raises InputError
+    must be declared by each. ``jobs`` (default: ``JOBS``) are executed at a time, ``done`` is told of each;
+    ``because`` is told the name of each that will be, and why. Raises InputError
     for an unknown notebook or parameter, and for one in ``out`` that somebody else wrote; NotebookError for a failing cell,
     which ends the others too.
     """
     only = list(only)
     sources = {path.stem: path for path in sorted(Path(folder).glob("*.py"))}
     if unknown := [name for name in only or ["any"] if name not in sources and (only or not sources)]:
-        raise InputError(folder, f"no notebook {unknown[0]!r}", f"one of {', '.join(sources) or 'its .py files'}")
+        if not sources:
+            raise InputError(
+                folder, "no notebooks", "the folder of the checkout's notebooks: call this there, or give --folder"
+            )
+        raise InputError(folder, f"no notebook {unknown[0]!r}", f"one of {', '.join(sources)}")
     shared = {"profile": profile, "store": store, "meta": meta, "seed": seed}
     shared = {name: value for name, value in shared.items() if value is not None}
     calls = {}
@@ -82,6 +97,9 @@ def build_notebooks(
         fitting = {key: value for key, value in shared.items() if key in declared}
         calls[name] = sources[name], Path(out) / f"{name}.ipynb", fitting | dict(parameters or {})
         _check_replaceable(calls[name][1])
+    for name, call in calls.items() if because else ():
+        if reason := why(*call):
+            because(name, reason)
     found = {}
     for executed in _each(calls, jobs or JOBS):
         found[executed.name] = executed
@@ -120,9 +138,23 @@ def up_to_date(source: Path, target: Path, parameters: Mapping[str, Any]) -> Exe
     return None if results is None else Executed(source.stem, target, results, True, 0.0)
 
 
+def why(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
+    """Why a notebook would be executed, in one sentence; "" where it is up to date."""
+    if up_to_date(source, target, parameters) is not None:
+        return ""
+    try:
+        record = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
+        changed = changed_parts(record["parts"], notebook_parts(source, parameters))
+        gone = [Path(path).name for path, sha in record["files"].items() if sha256(Path(path)) != sha]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return "it has not been executed yet, or its record cannot be read"
+    changed += [f"output {name}" for name in gone]
+    return f"changed since: {', '.join(changed[:8])}" + (f" and {len(changed) - 8} more" if len(changed) > 8 else "")
+
+
 def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Executed:
     """Run one notebook into ``target`` (.ipynb)."""
-    key = notebook_key(source, parameters)
+    parts = notebook_parts(source, parameters)
     start, log = time.perf_counter(), target.with_suffix(".saved").absolute()
     log.unlink(missing_ok=True)
     with _environment({**KERNEL_ENVIRONMENT, artefacts.LOG: str(log)}):
@@ -133,7 +165,12 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Execut
     results = sorted(set(log.read_text(encoding="utf-8").split())) if log.is_file() else []
     log.unlink(missing_ok=True)
     files = [target, *(home() / "results" / f"{name}.json" for name in results)]
-    record = {"key": key, "results": results, "files": {str(path): sha256(path) for path in files}}
+    record = {
+        "key": digest(parts),
+        "parts": parts,
+        "results": results,
+        "files": {str(path): sha256(path) for path in files},
+    }
     with new_file(target.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
     return Executed(source.stem, target, tuple(results), False, time.perf_counter() - start)
@@ -158,7 +195,7 @@ def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
     partial = target.with_suffix(".failed.ipynb")
     partial.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix="avmc-", ignore_cleanup_errors=True) as sockets:
+        with tempfile.TemporaryDirectory(prefix="avmc-", dir=_short(), ignore_cleanup_errors=True) as sockets:
             # no TCP port, and no warning about one; a folder each, or two kernels that start at once take the same names
             config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
             notebook = papermill.execute_notebook(
@@ -178,6 +215,19 @@ def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
         partial.unlink(missing_ok=True)
         raise
     return nbformat.writes(_normalised(notebook, parameters))
+
+
+def _short() -> str | None:
+    """A folder for sockets, whose paths may have 107 bytes; None: the usual one, $TMPDIR, is short enough.
+
+    Raises InputError where every folder for temporary files has too long a path.
+    """
+    usual = tempfile.gettempdir()
+    for folder in (usual, os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/var/tmp", "/dev/shm"):
+        room = _SOCKET_PATH - len("/avmc-12345678/kernel-12345")
+        if folder and len(os.fsencode(folder)) <= room and os.access(folder, os.W_OK | os.X_OK):
+            return None if folder == usual else folder
+    raise InputError("$TMPDIR", f"{usual!r}, too long for a socket", f"a path of at most {room} bytes")
 
 
 def _normalised(notebook: Any, parameters: Mapping[str, Any]) -> Any:
@@ -261,12 +311,14 @@ def report(notebook: Executed) -> None:
 @click.argument("names", nargs=-1)
 @click.option("--out", default="_build/notebooks", show_default=True, help="Where the executed ones go.")
 @click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=JSON", help="Any other declared parameter.")
+@click.option("--why", "explained", is_flag=True, help="Say of each notebook that is executed what has changed.")
 @notebook_options
-def main(names: tuple[str, ...], pairs: tuple[str, ...], **options: Any) -> None:
+def main(names: tuple[str, ...], pairs: tuple[str, ...], explained: bool, **options: Any) -> None:
     """Execute the notebooks (all, or NAMES) that changed."""
     try:
         parameters = {name: json.loads(value) for name, _, value in (pair.partition("=") for pair in pairs)}
-        build_notebooks(only=names, parameters=parameters, done=report, **options)
+        because = (lambda name, reason: click.echo(f"{name}: {reason}")) if explained else None
+        build_notebooks(only=names, parameters=parameters, done=report, because=because, **options)
     except json.JSONDecodeError as error:
         raise click.UsageError(f"-p wants NAME=JSON: {error}") from error
     except (InputError, NotebookError) as error:

@@ -66,7 +66,7 @@ class PublishedTable(SphinxDirective):
 
 
 class ResultsTable(SphinxDirective):
-    """``{results-table} name``: the ``cells`` of ``$AVMC_HOME/results/name.json``, a row a model and a column a metric.
+    """``{results-table} name``: the ``cells`` of ``$AVMC_HOME/results/name.json``, one row per model and one column per metric.
 
     ``:rows:`` (separated by semicolons) and ``:metrics:`` (by spaces) choose among them; ``:caption:`` stands before what
     every such table says of itself, ``:against:`` names the paper's table. A result, row or metric that is not there fails

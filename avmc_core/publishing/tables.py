@@ -10,13 +10,14 @@ import pandas as pd
 
 from avmc_core.analysis.estimate import Estimate, of_interval
 from avmc_core.metrics import METRICS
-from avmc_core.publishing.html_table import Link, Table
+from avmc_core.publishing.html_table import Link, Table, anchor
 
 __all__ = [
     "Estimate",
     "Link",
     "Table",
     "agreement",
+    "anchor",
     "contrast_table",
     "effects_table",
     "interval_table",
@@ -30,7 +31,8 @@ Cells = Sequence[dict[str, Any]]  # one a row and metric, as ``results.compariso
 
 
 def result_table(cells: Cells, name: str, metrics: Sequence[str] = (), rows: Sequence[str] = ()) -> Table:
-    """A row a model, a column a metric; all or those chosen, in the order chosen. Raises KeyError for one that is not there."""
+    """One row per model, one column per metric; all or those chosen, in the order chosen. Raises KeyError for one that is not
+    there."""
     at: dict[str, dict[str, dict[str, Any]]] = {}
     for cell in cells:
         at.setdefault(cell["row"], {})[cell["metric"]] = cell
@@ -69,7 +71,7 @@ def contrast_table(family: pd.DataFrame, name: str) -> Table:
 
 
 def effects_table(page: str, measured: Sequence[Mapping[str, Any]]) -> Table:
-    """A row an entry of ``page`` (Markdown, headings like ``### D01 · Title``) and effect measured on it alone
+    """One row per entry of ``page`` (Markdown, headings like ``### D01 · Title``) and effect measured on it alone
     (``difference_effects.effects``), then a row for each joint effect of several. An entry without an effect of its own says
     whether it is part of a joint one. Raises KeyError for an effect without an entry."""
     titles = dict(ENTRY.findall(page))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -132,19 +133,22 @@ def network(build: Callable, settings: object, store: Store) -> Callable:
         return lambda: build(settings, sizes)
 
     def with_encoder():
-        from avmc_core.simulated.text_encoder import build_encoder
-        from avmc_core.text_encoder import encoder_name, load_encoder
-
-        pooling = getattr(build, "pooling", False)
-        _, encoder = build_encoder() if store.simulated else load_encoder(encoder_name(), pooling)
-        largest = max(int(split.tokens[:, 0].max()) for split in store.splits.values())
-        if largest >= encoder.config.vocab_size:
-            raise InputError(
-                store.path, f"token {largest}", f"less than {encoder.config.vocab_size}, the encoder's words"
-            )
-        return build(settings, sizes, encoder)
+        return build(settings, sizes, encoder_for(store, getattr(build, "pooling", False)))
 
     return with_encoder
+
+
+def encoder_for(store: Store, pooling: bool = False) -> Any:
+    """A fresh text encoder for the tokens of ``store``, as ``network`` gives it to a model. Raises InputError for a folder from
+    which none can be read in whole, and for one whose vocabulary is smaller than the store's tokens."""
+    from avmc_core.simulated.text_encoder import build_encoder
+    from avmc_core.text_encoder import encoder_name, load_encoder
+
+    _, encoder = build_encoder() if store.simulated else load_encoder(encoder_name(), pooling)
+    largest = max(int(split.tokens[:, 0].max(initial=0)) for split in store.splits.values())
+    if largest >= encoder.config.vocab_size:
+        raise InputError(store.path, f"token {largest}", f"less than {encoder.config.vocab_size}, the encoder's words")
+    return encoder
 
 
 def reads_tokens(settings: object) -> bool:

@@ -26,11 +26,11 @@ from avmc_core.home import home
 from avmc_core.models import registry
 from avmc_core.models.base import Model
 from avmc_core.runs import warm_start
-from avmc_core.runs.execution import StoreData, encoder_identity, execute, network, reads_tokens
+from avmc_core.runs.execution import StoreData, encoder_for, encoder_identity, execute, network, reads_tokens
 from avmc_core.runs.store import WEIGHTS, Record, Run, RunStore, environment, package_digest, provenance
 from avmc_core.runs.workers import end_with_parent
 from avmc_core.settings import as_dict
-from avmc_core.text_encoder import encoder_name
+from avmc_core.text_encoder import encoder_name, locate
 
 
 def default_device() -> str:
@@ -59,16 +59,19 @@ def run_store() -> RunStore:
 
 def check(grid: Sequence[Run], store: Store) -> None:
     """Raises InputError, before anything is trained, for splits too small to learn from, be stopped by and scored on, for runs
-    that read features which the clips did not have, and for runs that need a text encoder where there is none."""
+    that read features which the clips did not have, and for runs that need a text encoder where there is none, or where it is
+    damaged or not the one of the store's tokens."""
     for name, least in FEWEST.items():
         if (clips := len(store.split(name).labels)) < least:
             raise InputError(store.path, f"{clips} clips in the split {name}", f"{least} or more, to run an experiment")
     for run in grid:
         if lost := [name for name in store.lacks if name in registry.needs(run.model, run.settings)]:
             raise InputError(store.path, f"no {' and no '.join(lost)} features", f"a store with them, for {run.name}")
-        if not store.simulated and reads_tokens(run.settings) and not encoder_identity(run.settings, store):
+        if not store.simulated and reads_tokens(run.settings) and locate(encoder_name()) is None:
             found = f"no text encoder {encoder_name()!r}, which it runs in every step"
             raise InputError(run.name, found, "$AVMC_BERT, its folder")
+    if not store.simulated and any(reads_tokens(run.settings) for run in grid):
+        encoder_for(store)  # read once in whole: a damaged one is named here, not at the first run that needs it
 
 
 def run_one(

@@ -31,6 +31,7 @@ from avmc_core.models.base import Model, Pass, Training
 
 MARGIN = 1e-6  # a validation loss is better when it is lower by at least this much, as in the reference
 STATE = "state.safetensors"
+VALIDATION = 100  # stands for the validation clips where an epoch's passes are numbered, from 0
 RARELY = 20.0  # from one saved state to the next pass at least so many times the seconds that saving it took
 
 
@@ -90,14 +91,14 @@ def train(
         epoch = progress.epoch + 1
         row: dict[str, float] = {}
         for number, single in enumerate(model.passes(epoch)):
-            order = torch.Generator().manual_seed((seed * 10_007 + epoch) * 101 + number)
+            order = torch.Generator().manual_seed(_drawn_from(seed, epoch, number))
             losses = _one_pass(model, data(single.split, model.inputs), single, optimizers, order, epoch, device)
             progress.seconds = time.perf_counter() - start
             if not math.isfinite(losses["total"]):
                 said = f"epoch {epoch}, pass {single.stage!r}: the training loss is {losses['total']}"
                 raise TrainingFailed(said, progress.seconds)
             row |= {f"{single.stage}.{name}": value for name, value in losses.items()}
-        row["validation"] = validation_loss(model, valid, settings, device)
+        row["validation"] = validation_loss(model, valid, settings, device, _drawn_from(seed, epoch, VALIDATION))
         progress.seconds = time.perf_counter() - start
         if not math.isfinite(row["validation"]):
             raise TrainingFailed(f"epoch {epoch}: the validation loss is {row['validation']}", progress.seconds)
@@ -116,6 +117,11 @@ def train(
     bar.close()
     model.load_state_dict(best or _read(_best(folder, progress))[0])
     return model.eval(), progress
+
+
+def _drawn_from(seed: int, epoch: int, number: int) -> int:
+    """The seed of the clips' order in one pass of one epoch."""
+    return (seed * 10_007 + epoch) * 101 + number
 
 
 def on_device(data: Data, device: str) -> Data:
@@ -147,17 +153,21 @@ def predict(model: Model, data: SplitData, device: str = "cpu") -> dict[str, np.
     return {task: torch.cat(parts).cpu().numpy() for task, parts in found.items()}
 
 
-def validation_loss(model: Model, data: SplitData, settings: Training, device: str = "cpu") -> float:
-    """The model's loss as a mean over clips; with ``validation="batches"`` the reference's mean over batches, rounded to
-    four decimals, which weighs a clip of the last, smaller batch more (D11). In the store's order; the reference shuffles
-    (D17)."""
+def validation_loss(model: Model, data: SplitData, settings: Training, device: str = "cpu", seed: int = 0) -> float:
+    """The loss that decides which epoch is kept, by ``settings.validation``: "clips", its mean over clips; "batches", the
+    reference's mean over batches, rounded to four decimals, in which a clip of the last, smaller batch counts for more
+    (D11), here in the store's order; "shuffled_batches", the same over batches of an order that ``seed`` draws, as the
+    reference shuffles (D17)."""
     model.eval()
+    rows = torch.arange(len(data))
+    if settings.validation == "shuffled_batches":
+        rows = data.order(torch.Generator().manual_seed(seed))
     with torch.no_grad():
-        batches = (batch.to(device) for batch in data.in_order(settings.batch_size))
+        batches = (data.batch(part).to(device) for part in rows.split(settings.batch_size))
         losses = [model.validation_loss(model(batch), batch).double() for batch in batches]
-    if settings.validation == "batches":
-        return round(float(torch.stack([loss.mean() for loss in losses]).mean()), 4)
-    return float(torch.cat(losses).mean())
+    if settings.validation == "clips":
+        return float(torch.cat(losses).mean())
+    return round(float(torch.stack([loss.mean() for loss in losses]).mean()), 4)
 
 
 def _one_pass(

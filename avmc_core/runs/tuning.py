@@ -31,7 +31,7 @@ from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file
 from avmc_core.home import home
 from avmc_core.models import registry
-from avmc_core.runs.execution import StoreData, deterministic, encoder_identity, network
+from avmc_core.runs.execution import StoreData, deterministic, encoder_for, encoder_identity, network, reads_tokens
 from avmc_core.runs.store import Record, Run, surroundings
 from avmc_core.runs.training import TrainingFailed, predict, train
 from avmc_core.settings import digest
@@ -115,6 +115,9 @@ def _search(plan: Search, store: Store, folder: Path, progress_bar: bool) -> Sel
     study = optuna.create_study(storage=storage, study_name="search", load_if_exists=True)
     for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(left.number, state=TrialState.FAIL)  # killed on the way
+    tried = [dict(plan.changes), *({name: value} for name, values in plan.space for value in values)]
+    if any(reads_tokens(registry.settings_of(plan.model, changes)) for changes in tried):
+        encoder_for(store)  # a damaged one is named before the first trial
     data = StoreData(without_test(store))
     space = {name: optuna.distributions.CategoricalDistribution(choices) for name, choices in plan.space}
     bar = tqdm(total=plan.trials, unit="trial", disable=not progress_bar)

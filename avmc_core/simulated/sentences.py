@@ -2,8 +2,9 @@
 
 A sentence is put together from the phrases of ``resources/lexicon.tsv`` (written for this project, nothing is taken from a
 transcript): a statement about a topic whose predicate carries one of 11 degrees of sentiment, perhaps with an opening, an
-ending, or a matter-of-fact clause before it. What a sentence expresses is near its label T, not equal to it: people
-understate, and annotators hear a sentence in its scene. That is what keeps a text regressor at the paper's Table 3 level.
+ending, or a matter-of-fact clause before it. What a sentence expresses is near its label T, not equal to it, though never on
+the other side of zero: people understate, and annotators hear a sentence in its scene. That is what keeps a text regressor
+at the paper's Table 3 level.
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ import numpy as np
 from avmc_core.schema import level
 
 UNDERSTATED = 0.12  # share of the sentences with T != 0 whose words are neutral
-IRONIC = 0.03  # share whose words say the opposite
-SPREAD = 1.1  # standard deviation of expressed degree about T, in levels of 0.2
+SPREAD = 1.3  # standard deviation of expressed degree about T, in levels of 0.2
 END_MARKS = "。！？，"
 MARK_OF_DEGREE = {0: "。", 1: "。", 2: "。", 3: "。", 4: "！", 5: "！"}
 
@@ -36,15 +36,11 @@ def sentence(label: float, rng: np.random.Generator, looseness: float = 1.0) -> 
     ``looseness`` scales the distance between label and words; 0 makes the words express just the label.
     """
     meant = int(level(label)) - 5
-    chance = rng.random() / looseness if looseness > 0 else 1.0
-    if chance < IRONIC:
-        degree = -meant
-    elif chance < IRONIC + UNDERSTATED:
-        degree = 0
-    else:
-        spread = looseness * SPREAD * (1.0 if meant else 0.5)  # neutral sentences are rarely heard as anything else
-        degree = int(np.clip(np.rint(meant + spread * rng.standard_normal()), -5, 5))
-    return expressing(degree, rng)
+    understated = rng.random() < UNDERSTATED * looseness
+    spread = looseness * SPREAD * (1.0 if meant else 0.5)  # neutral sentences are rarely heard as anything else
+    lowest, highest = {-1: (-5, 0), 0: (-1, 1), 1: (0, 5)}[int(np.sign(meant))]
+    degree = int(np.clip(np.rint(meant + spread * rng.standard_normal()), lowest, highest))
+    return expressing(0 if understated else degree, rng)
 
 
 def neutral_sentence(rng: np.random.Generator) -> Sentence:

@@ -10,6 +10,7 @@ import scipy.stats
 from avmc_core import metrics, schema
 from avmc_core.analysis import contrasts, resplits, results
 from avmc_core.data.splits import FOLDS, Protocol, pooled_clips, resplit_rows
+from avmc_core.data.within_videos import alike_within_videos
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
 
@@ -78,7 +79,7 @@ def test_likeness_within_videos_follows_from_the_analysis_of_variance():
         {"video_id": videos, "M": effect, "T": effect + rng.standard_normal(240), "A": rng.standard_normal(240)}
     )
     clips["V"] = clips["T"]
-    found = resplits.alike_within_videos(clips)
+    found = alike_within_videos(clips)
     f = scipy.stats.f_oneway(*(group["T"] for _, group in clips.groupby("video_id"))).statistic
     assert found["M"] == pytest.approx(1) and found["T"] == pytest.approx((f - 1) / (f + 8 - 1))
     assert abs(found["A"]) < 0.1

@@ -12,8 +12,9 @@ from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
-from avmc_core.simulated.corpus import CorpusSettings, simulate
+from avmc_core.simulated.clips import simulate
 from avmc_core.simulated.label_model import expected_multimodal, joint
+from avmc_core.simulated.settings import CorpusSettings
 
 IDS = [f"{name}_id" for name in schema.MODALITIES]
 

@@ -12,8 +12,9 @@ from avmc_core import schema
 from avmc_core.analysis.scenarios import TARGETS, composed, from_donors, from_own_clips
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
-from avmc_core.simulated.corpus import CorpusSettings, simulate
+from avmc_core.simulated.clips import simulate
 from avmc_core.simulated.label_model import expected_multimodal
+from avmc_core.simulated.settings import CorpusSettings
 
 
 @pytest.fixture(scope="module")

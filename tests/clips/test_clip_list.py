@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from avmc_core import schema
-from avmc_core.clips.clip_list import ENDINGS, clip_table, one_clip, readable
+from avmc_core.clips.clip_list import ENDINGS, clip_table, one_clip
 from avmc_core.clips.media import shown
 from avmc_core.errors import InputError
 
@@ -92,10 +92,3 @@ def test_one_clip_and_what_is_not_there(tmp_path):
             ask(tmp_path / "clip.mp4")
     with pytest.raises(InputError, match="a folder"):
         one_clip(tmp_path)
-
-
-def test_a_sentence_typed_in_another_encoding():
-    assert readable("你好", "--text") == "你好"
-    assert readable("今天天气".encode("gbk").decode("utf-8", "surrogateescape"), "--text") == "今天天气"
-    with pytest.raises(InputError, match="--text: found bytes that are neither UTF-8 nor GB18030"):
-        readable(b"\xff\xff".decode("utf-8", "surrogateescape"), "--text")

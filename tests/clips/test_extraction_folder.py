@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -174,3 +175,49 @@ def test_an_encoder_of_another_width_is_refused_before_any_clip(clips, tmp_path,
     with pytest.raises(InputError, match="large: found states of 1024 columns; expected 768"):
         extract(clips, tmp_path / "store", bert="large", jobs=1, progress=False)
     assert not (tmp_path / "store").exists() and extraction.clip_features.extract_clip.calls == 0
+
+
+# What is said of transcripts and of the table
+
+
+def table_of(clips, change, encoding="utf-8"):
+    text = change((clips / "meta.csv").read_text(encoding="utf-8"))
+    (clips / "meta.csv").write_bytes(text.encode(encoding))
+
+
+def test_what_is_cut_of_a_transcript_is_said_per_clip_and_in_sum(clips, tmp_path):
+    table_of(clips, lambda text: text.replace("v,1,你好", f"v,1,{'好' * 180}"))
+    made = run(clips, tmp_path / "store")
+    assert made.table["reason"].to_dict() == {
+        "v$_$0": "",
+        "v$_$1": "text cut from 182 to 50 tokens",
+        "v$_$2": "",
+        "v$_$3": "",
+    }
+    assert {"what": "transcripts cut at 50 tokens", "count": 1} in made.store.manifest["repairs"]
+
+
+def test_a_transcript_in_another_language_costs_its_clip_alone(clips, tmp_path):
+    table_of(clips, lambda text: text.replace("v,1,你好", "v,1,ķķ"))
+    made = run(clips, tmp_path / "store")
+    assert made.table["outcome"].tolist() == ["kept", "failed", "kept", "kept"]
+    assert "v$_$1: the text encoder's vocabulary has not one character" in made.table["reason"].iloc[1]
+
+
+def test_the_encoding_of_the_table_is_said_in_the_store(clips, tmp_path):
+    table_of(clips, lambda text: text.replace("你好", "我覺得這部電影真的很好看").replace(",", ";"), "big5")
+    made = run(clips, tmp_path / "store").store
+    said = [repair["what"] for repair in made.manifest["repairs"]]
+    assert "meta.csv was read as big5" in said and "meta.csv was read with semicolons between its cells" in said
+    assert made.split("test").clips["text"].tolist() == ["我覺得這部電影真的很好看"]
+
+
+def test_a_folder_named_in_gbk_is_found(clips, tmp_path):
+    """As an archive made on Windows leaves it. A single clip of such a name becomes an id that can be written."""
+    os.rename(clips / "v", os.path.join(os.fsencode(clips), "视频".encode("gbk")))
+    table_of(clips, lambda text: text.replace("\nv,", "\n视频,"))
+    made = run(clips, tmp_path / "store").store
+    assert made.split("train").clips["video_id"].tolist() == ["视频", "视频"]
+    alone = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), "片段.mp4".encode("gbk"))))
+    alone.write_bytes(b"x")
+    assert extraction.clip_table(alone, "你好")["video_id"].tolist() == ["片段"]

@@ -85,6 +85,9 @@ def test_in_each_frame_the_highest_score_speaks_or_nobody():
     scores = np.array([[1.0, -1.0, nan, 0.0, -2.0], [2.0, -0.5, 0.1, nan, nan]])
     assert active_speaker.speaking(scores).tolist() == [1, -1, 1, 0, -1]
     assert active_speaker.speaking(np.full((2, 3), nan)).tolist() == [-1, -1, -1]
+    flicker = np.array([[3.0, 1.0, 3.0, 3.0, nan], [2.0, 2.0, 2.0, 2.0, 2.0]])
+    assert active_speaker.speaking(flicker).tolist() == [0, 1, 0, 0, 1]
+    assert active_speaker.speaking(flicker, around=3).tolist() == [0, 0, 0, 1, 1]
 
 
 def test_long_gaps_end_a_stretch_and_short_stretches_are_not_judged():

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from avmc_core import schema
+from avmc_core.clips.action_units import action_units
 from avmc_core.clips.clip_features import ExtractionSettings, backend, scaled
-from avmc_core.clips.landmarks import Face, action_units, link
+from avmc_core.clips.landmarks import Face, link
 from avmc_core.clips.openface import OpenFace, read_csv
 from avmc_core.clips.speaker import choose, loudness, synchrony
 from avmc_core.errors import InputError

@@ -19,10 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avmc_core import schema
-from avmc_core.data import importing, store_writer
+from avmc_core.data import importing, label_sets, store_writer
 from avmc_core.data.importing import import_released
 from avmc_core.data.store import verify_store
 from avmc_core.errors import InputError
+from avmc_core.paper.audit import audit
 
 FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -56,6 +57,59 @@ def test_values_after_the_end_are_dropped_and_counted(tmp_path, store):
     assert repaired.digest == store.digest
 
 
+def test_the_logarithm_of_silence_becomes_zero_and_is_counted(tmp_path, store):
+    """As the public loader does it, so that other people's results are ours to compare with."""
+    content = factory.supervised()
+    content["train"]["audio"][1, 0, 3:5] = content["test"]["vision"][2, 0, 9] = -np.inf
+    repaired = factory.imports(tmp_path, content)
+    assert {repair["what"]: repair["count"] for repair in repaired.manifest["repairs"]} == {
+        "values of -inf in audio set to 0": 2,
+        "values of -inf in vision set to 0": 1,
+    }
+    expected = store.split("train").audio[1].copy()
+    expected[0, 3:5] = 0
+    assert np.array_equal(repaired.split("train").audio[1], expected)
+
+
+def at_the_start(content, modalities, rows=slice(None)):
+    """Each of some clips moved to the end of its row, behind zeros."""
+    for columns in content.values():
+        for name in modalities:
+            lengths = columns["text_bert"][:, 1].sum(axis=1) if name == "text" else columns[f"{name}_lengths"]
+            for row in np.arange(len(lengths))[rows]:
+                columns[name][row] = np.roll(columns[name][row], columns[name].shape[1] - lengths[row], axis=0)
+    return content
+
+
+@pytest.mark.parametrize("modalities", [("audio",), ("vision",), ("text", "audio", "vision")])
+@pytest.mark.parametrize("block", [1, 2**23])
+def test_clips_padded_at_the_start_are_read_from_their_end(tmp_path, store, monkeypatch, modalities, block):
+    """Valid steps were once dropped and zeros kept, and that was called a repair."""
+    monkeypatch.setattr(importing, "_BLOCK_BYTES", block)
+    content = at_the_start(factory.supervised(), modalities)
+    repaired = factory.imports(tmp_path, content, at_the_start({"u": factory.unsupervised()}, modalities)["u"])
+    assert repaired.digest == store.digest
+    said = [repair["what"] for repair in repaired.manifest["repairs"]]
+    assert said == [f"clips with {name} padded at the start, read from their end" for name in modalities]
+
+
+def test_a_file_padded_on_both_sides_is_refused(tmp_path):
+    content = factory.supervised()
+    row = int(np.flatnonzero(content["train"]["audio_lengths"] < 9)[-1])
+    with pytest.raises(InputError, match=f"split train, key audio, row {row}: found zeros first and values after step"):
+        factory.imports(tmp_path, at_the_start({"train": content["train"]}, ("audio",), [row]) | content)
+    assert left(tmp_path) == []
+
+
+def test_a_clip_that_begins_and_ends_without_a_face_is_no_padding(tmp_path):
+    """Zeros in the first steps of one clip, values after the end of none: read as they stand, whatever side is tried first."""
+    content = factory.supervised()
+    short = np.flatnonzero(content["train"]["vision_lengths"] < 7)[0]
+    content["train"]["vision"][short, :6] = 0
+    kept = factory.imports(tmp_path, content)
+    assert kept.manifest["repairs"] == [] and not kept.split("train").vision[int(short)].any()
+
+
 def test_other_repairs_are_counted(tmp_path):
     content = factory.supervised()
     content["train"]["regression_labels"][:2] = [-0.1, 0.33]
@@ -73,7 +127,8 @@ def test_other_repairs_are_counted(tmp_path):
 
 HOSTILE = {
     "NaN": (changed("valid", "audio", (1, 0, 3), np.nan), "split valid, key audio, row 1"),
-    "inf": (changed("test", "vision", (3, 0, 3), -np.inf), "split test, key vision, row 3"),
+    "inf": (changed("test", "vision", (3, 0, 3), np.inf), "split test, key vision, row 3"),
+    "-inf in text": (changed("test", "text", (3, 0, 3), -np.inf), "split test, key text, row 3"),
     "NaN after the end": (changed("train", "text", (slice(None), -1), np.nan), "split train, key text"),
     "more than float32 holds": (changed("train", "text", (2, 0, 0), 1e39), "split train, key text, row 2"),
     "no state at the last token": (changed("train", "text", 4, 0), "text_bert's mask"),
@@ -152,31 +207,90 @@ def test_changed_bytes_never_leave_a_bad_store(tmp_path, changes):
 
 
 def meta_of(content) -> pd.DataFrame:
-    table = pd.concat([pd.DataFrame({"mode": name, "id": columns["id"]}) for name, columns in content.items()])
+    table = pd.concat(
+        [pd.DataFrame({"mode": name, "id": part["id"], "text": part["raw_text"]}) for name, part in content.items()]
+    )
     table[["video_id", "clip_id"]] = [value.split("$_$") for value in table["id"]]
     for suffix, task in (("", "M"), ("_T", "T"), ("_A", "A"), ("_V", "V")):
         table[f"label{suffix}"] = np.concatenate([columns[schema.LABEL_KEYS[task]] for columns in content.values()])
-    return table.drop(columns="id").assign(text="x", annotation="").reset_index(drop=True)
+    return table.drop(columns="id").assign(annotation="").reset_index(drop=True)
 
 
-def test_meta_is_compared(tmp_path):
-    """A few differences, such as the -0.1 of the release, are stated; many mean another table."""
+def with_meta(folder, table: pd.DataFrame, content=None):
+    table.to_csv(folder / "meta.csv", index=False)
+    return factory.imports(folder, content, meta=folder / "meta.csv").manifest
+
+
+def test_other_texts_and_labels_in_meta_are_stated(tmp_path):
+    """Whatever their number: the released pickle and the table in circulation carry different labels. The pickle's are kept."""
+    content = factory.supervised()
+    table = meta_of(content)
+    assert with_meta(tmp_path, table)["repairs"] == []
+    shutil.rmtree(tmp_path / "store")
+    table["label"] = np.where(table["label"] < 0.5, table["label"] + 0.4, table["label"])
+    table.loc[0, ["label_T", "text"]] = [1.0 if table["label_T"][0] < 0 else -1.0, "another one"]
+    changed = int((np.concatenate([part["regression_labels"] for part in content.values()]) < 0.5).sum())
+    texts, multimodal, text = with_meta(tmp_path, table)["repairs"]
+    assert (texts["count"], multimodal["count"], text["count"]) == (1, changed, 1)
+    assert multimodal["what"].startswith(f"M differs in meta.csv in {changed} of 12 clips, {changed} of them in the")
+    assert "by 0.40 on average and at most 0.40" in multimodal["what"]
+    kept = verify_store(tmp_path / "store").split("train").clips["M"]
+    assert kept.tolist() == content["train"]["regression_labels"].tolist()
+
+
+@pytest.mark.parametrize(
+    "column, values, named",
+    [
+        (
+            "clip_id",
+            {2: "9998", 3: "9999"},
+            r"2 clips of the pickle .*train_0001/0002.* and 2 clips that the pickle lacks",
+        ),
+        ("mode", {1: "test"}, r"1 clips in another split .*\(train_0000/0001\)"),
+    ],
+)
+def test_a_table_of_other_clips_or_splits_is_refused(tmp_path, column, values, named):
+    """Even one clip too many: the table belongs to other files, and the error names clips."""
     table = meta_of(factory.supervised())
-    table.to_csv(tmp_path / "meta.csv", index=False)
-    assert factory.imports(tmp_path, meta=tmp_path / "meta.csv").manifest["repairs"] == []
-    shutil.rmtree(tmp_path / "store")
-    table.loc[0, "label"] = -0.1
-    table.loc[1, "mode"] = "test"
-    table.loc[2:3, "clip_id"] = ["9998", "9999"]
-    table.to_csv(tmp_path / "meta.csv", index=False)
-    repairs = factory.imports(tmp_path, meta=tmp_path / "meta.csv").manifest["repairs"]
-    assert [repair["count"] for repair in repairs] == [4, 1, 1]
-    shutil.rmtree(tmp_path / "store")
-    table["label"] = 0.6
-    table.to_csv(tmp_path / "meta.csv", index=False)
-    with pytest.raises(InputError, match=r"meta\.csv: found \d+ clips whose labels differ"):
-        factory.imports(tmp_path, meta=tmp_path / "meta.csv")
+    for row, value in values.items():
+        table.loc[row, column] = value
+    with pytest.raises(InputError, match=rf"meta\.csv: found {named}"):
+        with_meta(tmp_path, table)
     assert left(tmp_path) == []
+
+
+def of_counts(key: str) -> pd.DataFrame:
+    """Made-up clips, in the numbers and with the label counts of one of the two sets."""
+    rows = [
+        (split, f"{part}_{split}", f"{k:0{4 if part == label_sets.ORIGINAL else 5}d}", label)
+        for split, parts in label_sets.of_set(key).items()
+        for part, counts in parts.items()
+        for k, label in enumerate(np.repeat(schema.GRID, counts))
+    ]
+    return pd.DataFrame(rows, columns=["split", "video_id", "clip_id", "M"])
+
+
+def test_the_pickle_and_the_table_in_circulation_import_together(tmp_path):
+    """A pickle with the relabelled labels beside the mixed table: both are recognised, and the report counts by part."""
+    relabelled, mixed = of_counts(label_sets.RELABELLED), of_counts(label_sets.MIXED)
+    steps, content = dict.fromkeys(factory.STEPS, 2), {}
+    for split, clips in relabelled.groupby("split", sort=False):
+        content[split] = factory.columns(split, rows=len(clips), steps=steps)
+        content[split]["id"] = (clips["video_id"] + "$_$" + clips["clip_id"]).to_numpy(str)
+        content[split]["regression_labels"] = clips["M"].to_numpy()
+    table = meta_of(content).assign(label=mixed["M"])
+    other = factory.columns("unlabelled", steps=steps)
+    path = factory.write(tmp_path / "s.pkl", content), factory.write(tmp_path / "u.pkl", other)
+    table.to_csv(tmp_path / "meta.csv", index=False)
+    store = import_released(tmp_path / "store", *path, meta=tmp_path / "meta.csv", progress=False)
+    differ = mixed["M"] != relabelled["M"]
+    original = int((differ & (mixed["clip_id"].str.len() == 4)).sum())
+    assert store.manifest["label_set"] == "the relabelled set"
+    (report,) = store.manifest["repairs"]
+    assert report["count"] == differ.sum()
+    assert f"{differ.sum():,} of 4,403 clips, {original:,} of them in the original part" in report["what"]
+    assert "this table has the original CH-SIMS labels there; the pickle's labels are kept" in report["what"]
+    assert audit(store).label_set == "the relabelled set"
 
 
 # Kills

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from collections import Counter
 from functools import partial
 
 import numpy as np
@@ -38,6 +40,91 @@ def test_lists_serve_as_well_as_arrays(tmp_path):
     splits = released.open_supervised(factory.write(tmp_path / "s.pkl", content))
     assert np.array_equal(splits["test"]["audio_lengths"], factory.columns("test")["audio_lengths"])
     assert splits["test"]["regression_labels"].dtype == np.float64
+
+
+LOSSLESS = {  # the same column in another shape or type: the repair that is counted, if any
+    "objects": (lambda column: column.astype(object), ""),
+    "a list of numpy scalars": (list, ""),
+    "a tuple": (lambda column: tuple(column.tolist()), ""),
+    "one column": (lambda column: column[:, None], "columns of shape (rows, 1) read as (rows,)"),
+    "bytes": (
+        lambda column: np.char.encode(column, "utf-8") if column.dtype.kind == "U" else column,
+        "columns of bytes read as UTF-8",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LOSSLESS)
+def test_columns_as_pandas_and_older_scripts_leave_them(tmp_path, what):
+    change, repair = LOSSLESS[what]
+    content, repairs = factory.supervised(), Counter()
+    keys = ("id", "raw_text", "annotations", "audio_lengths", "vision_lengths", *schema.LABEL_KEYS.values())
+    for columns in content.values():
+        columns |= {key: change(columns[key]) for key in keys}
+    splits = released.open_supervised(factory.write(tmp_path / "s.pkl", content, 5), repairs)
+    for name in schema.SPLITS:
+        for key, column in factory.columns(name).items():
+            assert np.array_equal(splits[name][key], column), key
+    assert list(+repairs) == ([repair] if repair else [])
+
+
+def test_other_names_of_a_split_and_keys_that_nothing_reads_are_stated(tmp_path):
+    content, repairs = factory.supervised(), Counter()
+    content["dev"] = content.pop("valid")
+    for columns in content.values():
+        columns["classification_labels"] = np.zeros(len(columns["id"]))
+    splits = released.open_supervised(factory.write(tmp_path / "s.pkl", content), repairs)
+    assert list(splits) == list(schema.SPLITS)
+    assert +repairs == Counter({"split 'dev' read as valid": 1, "key classification_labels left out": 3})
+
+
+def test_a_file_as_the_toolkit_writes_it_is_named(tmp_path):
+    """Protocol 5, with the settings of the extraction beside the splits."""
+    settings = {"audio": {"tool": "opensmile", "args": {"start": None}}, "text": {"pretrained": "bert-base-chinese"}}
+    path = factory.write(tmp_path / "s.pkl", factory.supervised() | {"config": settings}, 5)
+    assert list(released.open_supervised(path)) == list(schema.SPLITS)
+    facts = released.taken_for(path)
+    assert facts["layout"] == "a file as MMSA-FET writes it, 25 acoustic and 177 visual columns"
+    assert json.loads(facts["config"]) == settings
+    plain = released.taken_for(factory.write(tmp_path / "plain.pkl", factory.supervised()))
+    assert plain == {"layout": "CH-SIMS v2.0 (25 acoustic and 177 visual columns)"}
+
+
+def as_another(audio, vision, aligned=False, scale=1.0):
+    """The data set with other widths, without lengths, or with labels on another scale."""
+    content = factory.supervised()
+    for columns in content.values():
+        for name, width in (("audio", audio), ("vision", vision)):
+            columns[name] = np.resize(columns[name], (*columns[name].shape[:2], width))
+        columns["regression_labels"] = columns["regression_labels"] * scale
+        if aligned:
+            del columns["audio_lengths"], columns["vision_lengths"]
+    return content
+
+
+OTHERS = {
+    "CH-SIMS v1": (
+        as_another(33, 709),
+        r"CH-SIMS v1 \(33 acoustic and 709 visual columns\); expected those of CH-SIMS v2",
+    ),
+    "MOSI": (as_another(5, 20), "CMU-MOSI"),
+    "MOSI, aligned": (as_another(5, 20, aligned=True), "CMU-MOSI .*, aligned"),
+    "MOSEI": (as_another(74, 35), "CMU-MOSEI"),
+    "the toolkit's, of other widths": (
+        as_another(30, 40) | {"config": {}},
+        "as MMSA-FET writes it, 30 acoustic and 40",
+    ),
+    "aligned": (as_another(25, 177, aligned=True), "aligned.*; expected lengths of sound and picture"),
+    "labels to 3": (as_another(25, 177, scale=3), "labels of up to 3, on the scale -3 to 3 of CMU-MOSI"),
+    "one video": ({m: factory.columns("test")[m][0] for m in schema.MODALITIES}, "of one video; .*avmc predict"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_other_data_sets_are_refused_by_name(tmp_path, what):
+    content, named = OTHERS[what]
+    with pytest.raises(InputError, match=named):
+        released.open_supervised(factory.write(tmp_path / "s.pkl", content, 5))
 
 
 def test_placeholders_in_the_unlabelled_file_are_left_out(tmp_path):
@@ -112,7 +199,7 @@ HOSTILE = {  # change of the train split: what the error names
     "lengths as text": (lambda c: c | {"audio_lengths": c["id"]}, "audio_lengths: found an array of <U"),
     "label too large": (put("regression_labels_A", 4, 1.2), "regression_labels_A, row 4.*1.2"),
     "label NaN": (put("regression_labels", 0, np.nan), "regression_labels, row 0.*nan"),
-    "labels as text": (lambda c: c | {"regression_labels": ["0.2"] * 5}, "regression_labels: found a list"),
+    "labels as text": (lambda c: c | {"regression_labels": ["0.2"] * 5}, "regression_labels: found an array of <U3"),
     "same id twice": (put("id", 1, "train_0000$_$0000"), "2 times"),
     "id with a separator": (put("id", 1, "../../etc/passwd"), "key id, row 1"),
     "id with a backslash": (put("id", 1, "a\\b"), "key id, row 1"),
@@ -130,7 +217,23 @@ HOSTILE = {  # change of the train split: what the error names
     "mask too short": (lambda c: c | {"text_bert": c["text_bert"][..., :5]}, "text_bert: found shape"),
     "negative token": (put("text_bert", (2, 0, 0), -5), "text_bert, row 2"),
     "steps differ": (lambda c: c | {"audio": np.pad(c["audio"], ((0, 0), (0, 1), (0, 0)))}, "steps"),
-    "object array": (lambda c: c | {"id": c["id"].astype(object)}, "bool, int, float and unicode"),
+    "None among texts": (
+        lambda c: c | {"raw_text": np.array(["a", None, "b", "c", "d"], object)},
+        "key raw_text, row 1: found None; expected text, as in the other rows",
+    ),
+    "text among labels": (
+        lambda c: c | {"regression_labels": [0.2, 0.2, "high", 0.2, 0.2]},
+        "key regression_labels, row 2: found 'high'; expected a number",
+    ),
+    "bytes that are no UTF-8": (lambda c: c | {"id": np.array([b"\xff"] * 5)}, "key id: found bytes that are no UTF-8"),
+    "one array per row": (
+        lambda c: c | {"text_bert": [np.zeros((3, 6 + row)) for row in range(5)]},
+        "key text_bert: found arrays of different shapes",
+    ),
+    "tokens padded at the start": (
+        lambda c: c | {"text_bert": c["text_bert"][..., ::-1].copy()},
+        "found tokens padded at the start",
+    ),
 }
 
 
@@ -157,9 +260,9 @@ def test_other_objects_are_refused(tmp_path, content):
 
 def test_files_are_not_taken_for_one_another(tmp_path):
     supervised, unsupervised = factory.released_files(tmp_path)
-    with pytest.raises(InputError, match="no split 'train'"):
+    with pytest.raises(InputError, match=r"one split alone, .* is given with --unsupervised"):
         released.open_supervised(unsupervised)
-    with pytest.raises(InputError, match="no key 'id'"):
+    with pytest.raises(InputError, match=r"a file with splits; .* given with --supervised"):
         released.open_unsupervised(supervised)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import lzma
 import os
 import pickle
 import struct
 import tracemalloc
+import zlib
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +24,8 @@ from avmc_core.errors import InputError
 
 def same(left, right) -> bool:
     if isinstance(left, np.ndarray):
+        if left.dtype == right.dtype == object:
+            return left.shape == right.shape and same(left.tolist(), right.tolist())
         return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
     if isinstance(left, (list, tuple)):
         return type(left) is type(right) and len(left) == len(right) and all(map(same, left, right))
@@ -28,17 +34,18 @@ def same(left, right) -> bool:
     return type(left) is type(right) and left == right
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_reads_what_numpy_and_pickle_write(tmp_path, protocol):
     assert same(PLAIN, read_pickle(write(tmp_path, pickle.dumps(PLAIN, protocol))))
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_reads_the_spelling_of_numpy_1(tmp_path, protocol):
     """numpy 1 wrote numpy.core where numpy 2 writes numpy._core."""
     data = pickle.dumps(PLAIN["f8"], protocol)
     new, old = b"numpy._core.multiarray", b"numpy.core.multiarray"
-    if protocol == 4:  # the name's length, and the frame's, stand before it
+    new, old = (new, old) if protocol < 5 else (b"numpy._core.numeric", b"numpy.core.numeric")
+    if protocol >= 4:  # the name's length, and the frame's, stand before it
         data = data.replace(bytes([len(new)]) + new, bytes([len(old)]) + old)
         data = data[:3] + struct.pack("<Q", len(data) - 11) + data[11:]
     else:
@@ -46,9 +53,10 @@ def test_reads_the_spelling_of_numpy_1(tmp_path, protocol):
     assert old in data and same(PLAIN["f8"], read_pickle(write(tmp_path, data)))
 
 
-def test_arrays_stay_in_the_file(tmp_path):
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_arrays_stay_in_the_file(tmp_path, protocol):
     array = np.random.default_rng(0).normal(size=(200, 10_000))
-    path = write(tmp_path, pickle.dumps({"a": array}, 4))
+    path = write(tmp_path, pickle.dumps({"a": array}, protocol))
     tracemalloc.start()
     read = read_pickle(path)["a"]
     peak = tracemalloc.get_traced_memory()[1]
@@ -60,11 +68,11 @@ def test_arrays_stay_in_the_file(tmp_path):
     "array",
     [
         np.array([{}], dtype=object),
-        np.array(["a", None], dtype=object),
+        np.array([["a", "b"], ["c", "d"]], dtype=object),
+        np.array([np.zeros(2), "a"], dtype=object),
         np.array([1j]),
         np.array(["2022-11-07"], dtype="M8[D]"),
         np.array([(1, 2.0)], dtype="i4,f8"),
-        np.array([b"bytes"]),
         np.void(b"abc"),
         np.ma.masked_array([1, 2], mask=[0, 1]),
         b"bytes",
@@ -75,9 +83,38 @@ def test_arrays_stay_in_the_file(tmp_path):
     ids=repr,
 )
 def test_other_types_are_refused(tmp_path, array):
-    for protocol in (2, 3, 4):
+    for protocol in (2, 3, 4, 5):
         with pytest.raises(InputError):
             read_pickle(write(tmp_path, pickle.dumps({"a": array}, protocol)))
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_the_error_names_the_keys_that_lead_to_the_value(tmp_path, protocol):
+    content = {"train": {"id": ["a"], "labels": pd.Series([1.0]), "text": "x"}, "test": {}}
+    with pytest.raises(InputError, match=r"key 'train' / 'labels': found the global 'pandas.* expected .*to_numpy"):
+        read_pickle(write(tmp_path, pickle.dumps(content, protocol)))
+
+
+FOREIGN = {
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS; .*git lfs pull"),
+    "page": (b"<!DOCTYPE html><html>Quota exceeded</html>", "a web page"),
+    "gzip": (gzip.compress(pickle.dumps(1, 4)), "a gzip archive; .*unpacked"),
+    "xz": (lzma.compress(pickle.dumps(1, 4)), "an xz archive"),
+    "joblib": (zlib.compress(pickle.dumps(1, 4)), "a compressed file of joblib"),
+    "zip": (b"PK\x03\x04" + bytes(60), "a zip archive"),
+    "zeros": (bytes(900), "nothing but zeros"),
+    "protocol 0": (pickle.dumps({"train": {}}, 0), "a pickle of protocol 0 or 1; .*protocol=4"),
+    "protocol 1": (pickle.dumps({"train": {}}, 1), "a pickle of protocol 0 or 1"),
+    "a new protocol": (b"\x80\x09N.", "pickle protocol 9; expected a pickle of protocol 2 to 5"),
+    "buffers apart": (pickle.dumps(np.zeros(3), 5, buffer_callback=[].append), "arrays whose bytes were stored apart"),
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_what_is_there_instead_of_a_pickle_is_named(tmp_path, what):
+    data, named = FOREIGN[what]
+    with pytest.raises(InputError, match=named):
+        read_pickle(write(tmp_path, data))
 
 
 @pytest.mark.parametrize(
@@ -91,6 +128,9 @@ def test_other_types_are_refused(tmp_path, array):
         array_opcodes(b"(K\x01t", "U1", b"C\x04\xff\xff\xff\x7f"),  # no character
         array_opcodes(b"(K\x01t", "U1", b"C\x04\x00\xd8\x00\x00"),  # a surrogate
         array_opcodes(b"(K\x01t", "O", b"C\x08" + b"\0" * 8),
+        array_opcodes(b"(K\x01t", "O8", b"C\x08" + b"\0" * 8),  # bytes for objects
+        array_opcodes(b"(K\x02t", "O8", b"]"),  # too few of them
+        array_opcodes(b"(K\x01t", "f8", b"]"),  # objects for bytes
         array_opcodes(b"(K\x01t", "f8,f8", b"C\x10" + b"\0" * 16),
         b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R",  # never filled
         b"cnumpy\ndtype\n" + text("f8") + b"\x89\x88\x87R",  # a bare dtype
@@ -118,7 +158,7 @@ def test_files_that_are_no_pickles(tmp_path):
     for path in (tmp_path, tmp_path / "missing", tmp_path / "fifo", write(tmp_path, b"")):
         with pytest.raises(InputError):
             read_pickle(path)
-    for data in (b"\x80", b"\x80\x04", b"hello", b"PK\x03\x04" * 9, pickle.dumps(1, 0), pickle.dumps(1, 5)):
+    for data in (b"\x80", b"\x80\x04", b"hello", b"PK\x03\x04" * 9, pickle.dumps(1, 0)):
         with pytest.raises(InputError):
             read_pickle(write(tmp_path, data))
     with pytest.raises(InputError, match="3 bytes before"):
@@ -142,7 +182,7 @@ def only_plain(value) -> bool:
     if isinstance(value, dict):
         return all(type(key) in (str, int) and only_plain(item) for key, item in value.items())
     if isinstance(value, np.ndarray):
-        return value.dtype.kind in "biufU" and not value.flags.writeable
+        return value.dtype.kind in "biufUSO" and not value.flags.writeable
     return value is None or type(value) in (str, int, float, bool) or isinstance(value, np.generic)
 
 

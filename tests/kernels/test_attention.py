@@ -53,6 +53,16 @@ def test_equals_its_definition(clips, heads, size, queries, keys, scale, seed):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=2e-5 * max(scale, 1) ** 2)
 
 
+@pytest.mark.parametrize("seen", [torch.tensor([[1, 30, 9]]), torch.tensor([[1, 30, 9], [4, 1, 33]])])
+def test_double_precision_equals_its_definition(seen):
+    """PyTorch's own kernel, which would take a mask of another precision for numbers that it is not."""
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, steps, 6, dtype=torch.float64) for steps in (3, 33, 33))
+    ours, theirs = (with_gradients(lambda *x, f=f: f(*x, seen, 2), q, k, v) for f in (attend, by_definition))
+    for found, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(found, expected.double(), rtol=1e-6, atol=1e-6)
+
+
 def kept(p, clips, heads, steps, seed):
     """What is dropped, (B, heads, L, S) bool: equal weights on values that are the unit vectors show them one by one."""
     torch.manual_seed(seed)

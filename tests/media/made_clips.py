@@ -30,15 +30,20 @@ class Drawn:
 
 def make_clip(path: Path, faces: Sequence[Drawn], signal: np.ndarray | None, frames: int, fps: int = FPS) -> Path:
     """Writes an mp4 of ``frames`` frames (0: no picture) with ``signal`` (S,) at 16 kHz (None: no sound)."""
+    return write_pictures(path, [picture(faces, number) for number in range(frames)], signal, fps)
+
+
+def write_pictures(path: Path, pictures: Sequence[np.ndarray], signal: np.ndarray | None, fps: int = FPS) -> Path:
+    """Writes an mp4 of ``pictures``, (H, W, 3) uint8 RGB each, with ``signal`` (S,) at 16 kHz (None: no sound)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        video = container.add_stream("mpeg4", rate=fps) if frames else None
+        video = container.add_stream("mpeg4", rate=fps) if len(pictures) else None
         audio = container.add_stream("aac", rate=RATE, layout="mono") if signal is not None else None
         if video:
-            video.width, video.height, video.pix_fmt, video.bit_rate = *SIZE, "yuv420p", 2_000_000
-            for number in range(frames):
-                frame = av.VideoFrame.from_ndarray(picture(faces, number), format="rgb24")
-                container.mux(video.encode(frame))
+            height, width = pictures[0].shape[:2]
+            video.width, video.height, video.pix_fmt, video.bit_rate = width, height, "yuv420p", 2_000_000
+            for image in pictures:
+                container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
             container.mux(video.encode(None))
         if audio:
             sound = av.AudioFrame.from_ndarray(signal[None].astype(np.float32), format="fltp", layout="mono")

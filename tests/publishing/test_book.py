@@ -16,6 +16,7 @@ from sphinx.testing.util import SphinxTestApp
 from avmc_core.errors import InputError
 from avmc_core.published import published
 from avmc_core.publishing.book import build_book
+from avmc_core.publishing.html_table import anchor
 
 BOOK = Path(__file__).parents[2] / "book"
 CELLS = [
@@ -42,6 +43,7 @@ MADE = {
     "failed": 1,
     "command": "avmc run made",
 }
+RULING = {"verdict": "holds", "decided by": "the paper's figures against each other"}
 RESULT = {"provenance": MADE, "data": {"cells": CELLS, "runs": 7, "effects": EFFECTS}}
 
 
@@ -84,6 +86,22 @@ def test_a_quoted_figure_brings_its_data_mark(build):
     assert not warnings
     assert re.search(r"<abbr[^>]*>7</abbr>", html)
     assert "<strong>simulated corpus, not CH-SIMS</strong>" in html
+
+
+def test_a_quoted_figure_leads_to_the_page_that_computed_it(build, tmp_path):
+    """And to its row, where that page has a table of such rows: the basis of a headline number is one click away."""
+    (tmp_path / "source" / "notebooks").mkdir()
+    record = {"results": ["claims"]}
+    (tmp_path / "source" / "notebooks" / "06_claims.json").write_text(json.dumps(record), encoding="utf-8")
+    result = {"provenance": MADE, "data": {"claims": 9, "rulings": {"best-AV-MC(Semi)": RULING}}}
+    (tmp_path / "home" / "results" / "claims.json").write_text(json.dumps(result), encoding="utf-8")
+    html, _ = build("{num}`claims:claims` claims; {num}`claims:rulings.best-AV-MC(Semi).verdict`, {num}`made:runs`.")
+    links = re.findall(r'<a[^>]*href="([^"]*)"[^>]*><abbr[^>]*>([^<]*)</abbr></a>', html)
+    assert links == [
+        ("notebooks/06_claims.html", "9"),
+        (f"notebooks/06_claims.html#{anchor('claim', 'best-AV-MC(Semi)')}", "holds"),
+    ]
+    assert "verdict (the paper's figures against each other)" in html.replace("&#39;", "'")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from avmc_core import codehash
 from avmc_core.errors import InputError
 from avmc_core.publishing import notebook_source
 from avmc_core.publishing.notebook_source import declared_parameters, notebook_key, reached_modules, read_notebook
-from avmc_core.publishing.notebooks import NotebookError, build_notebooks
+from avmc_core.publishing.notebooks import NotebookError, build_notebooks, execute, why
 
 HEADER = '# %% [markdown]\n# # A page\n\n# %% tags=["parameters"]\nseed = 1\nmeta = None\n\n'
 COUNTING = HEADER + (
@@ -194,3 +194,33 @@ def test_code_is_no_wider_than_its_cell_in_the_book():
     for source in notebooks.glob("*.py"):
         cells = [cell.source for cell in read_notebook(source).cells if cell.cell_type == "code"]
         assert not [line for cell in cells for line in cell.splitlines() if len(line) > width], source
+
+
+def test_why_names_what_changed(tmp_path):
+    source, target = tmp_path / "page.py", tmp_path / "out" / "page.ipynb"
+    source.write_text(HEADER)
+    assert "not been executed yet" in why(source, target, {})
+    execute(source, target, {})
+    assert why(source, target, {}) == ""
+    source.write_text(HEADER + "# %%\nfrom avmc_core import mixup\n")
+    assert why(source, target, {}).startswith("changed since: file page.py, module avmc_core")
+    source.write_text(HEADER)
+    target.write_text("{}")
+    assert why(source, target, {}) == "changed since: output page.ipynb"
+
+
+def test_a_label_table_in_the_environment_is_no_reason(tmp_path, monkeypatch):
+    """It reaches the notebooks that declare ``meta``, as a parameter."""
+    source = tmp_path / "page.py"
+    source.write_text(HEADER)
+    key = notebook_key(source, {})
+    monkeypatch.setenv("AVMC_META", "meta.csv")
+    assert notebook_key(source, {}) == key
+
+
+def test_a_syntax_error_is_one_sentence_with_its_line(tmp_path):
+    source = tmp_path / "page.py"
+    source.write_text(HEADER + "# %%\nx = (1,\n")
+    line = len(HEADER.splitlines()) + 2
+    with pytest.raises(InputError, match=rf"page.py: found .* in line {line}: x = \(1,"):
+        notebook_key(source, {})

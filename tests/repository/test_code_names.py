@@ -26,7 +26,7 @@ SOURCES = "\n".join(
 
 
 def words(path: Path) -> str:
-    """The code that a page quotes, a piece a line; of a notebook, that in its prose."""
+    """The code that a page quotes, one piece per line; of a notebook, that in its prose."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         cells = re.split(r"^# %%", text, flags=re.MULTILINE)[1:]

@@ -50,7 +50,9 @@ def test_torch_is_pinned_alike_in_makefile_and_pyproject():
 def test_no_generated_or_large_file_is_tracked():
     assert not [name for name in TRACKED if re.search(r"\.(ipynb|pkl|pt|ckpt|mp4|wav)$", name)]
     large = {name for name in TRACKED if (ROOT / name).is_file() and (ROOT / name).stat().st_size > 1 << 20}
-    assert large <= {"avmc_core/resources/light_asd.safetensors"}  # the weights that say who speaks: 2 MB
+    exempt = {"avmc_core/resources/light_asd.safetensors"}  # the weights that say who speaks: 2 MB
+    exempt |= {"tests/golden/training/MISA.safetensors"}  # the reference fixes MISA's text at 768 features
+    assert large <= exempt
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda path: path.stem)

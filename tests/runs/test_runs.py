@@ -154,7 +154,7 @@ def test_the_full_profile_fine_tunes_the_encoder_and_ci_need_not(model, tiny_sto
 def test_without_an_encoder_a_fine_tuned_run_is_one_clear_error(tiny_store, store, monkeypatch, tmp_path):
     monkeypatch.setenv("AVMC_BERT", str(tmp_path / "nowhere"))
     real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
-    with pytest.raises(InputError, match="nowhere: found no such encoder"):
+    with pytest.raises(InputError, match="nowhere: found no such folder"):
         run_one(Run("MISA", 1, FEW), StoreData(real), store)
 
 

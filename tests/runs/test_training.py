@@ -168,6 +168,45 @@ def test_validation_over_clips_and_over_batches(tiny_store):
     assert validation_loss(model, valid, batches) == round(by_batch, 4)
 
 
+def test_validation_over_shuffled_batches(tiny_store):
+    """D17: the last, smaller batch holds other clips at each seed, and only that makes a difference."""
+    model = Line(LineSettings())
+    valid = StoreData(tiny_store)("valid", model.inputs)
+    errors = torch.cat([b.label("M") for b in valid.in_order()]).double().abs()
+    shuffled = Training(batch_size=5, validation="shuffled_batches")
+    found = [validation_loss(model, valid, shuffled, seed=seed) for seed in range(20)]
+    for seed, loss in enumerate(found):
+        order = torch.randperm(len(valid), generator=torch.Generator().manual_seed(seed))
+        assert loss == round(torch.stack([part.mean() for part in errors[order].split(5)]).mean().item(), 4)
+    assert len(set(found)) > 5
+    equal = replace(shuffled, {"batch_size": 4})  # 12 clips in batches of one size
+    assert len({validation_loss(model, valid, equal, seed=seed) for seed in range(20)}) == 1
+
+
+def test_shuffled_validation_draws_anew_each_epoch_and_repeats_after_a_stop(tiny_store, tmp_path):
+    """The network stands still, so that only the order of the validation clips can move its loss; a run that was stopped goes on
+    with the orders that it would have drawn."""
+
+    class Still(Line):
+        def optimizers(self):
+            return [adam({"params": [self.w], "lr": 0.0})]
+
+    settings = Training(batch_size=5, validation="shuffled_batches", max_epochs=6, patience=6)
+
+    def losses(folder, seed, stop=lambda progress: False):
+        folder.mkdir(exist_ok=True)
+        data = StoreData(tiny_store)
+        return [
+            row["validation"]
+            for row in train(lambda: Still(LineSettings(training=settings)), data, seed, folder, stop=stop)[1].history
+        ]
+
+    whole = losses(tmp_path / "whole", 1)
+    assert len(set(whole)) > 2 and losses(tmp_path / "other", 2) != whole
+    assert len(losses(tmp_path / "stopped", 1, lambda progress: progress.epoch == 3)) == 3
+    assert losses(tmp_path / "stopped", 1) == whole
+
+
 def test_a_loss_that_is_not_finite_fails_with_its_place(tiny_store, tmp_path):
     class Broken(Line):
         def loss(self, batch, stage):

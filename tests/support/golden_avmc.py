@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import golden_files as gf
+from golden_settings import with_sizes
 
 from avmc_core.mixup import Draw
 from avmc_core.models import avmc
@@ -30,27 +31,12 @@ AVMC_SEMI = {
 } | {r"[tav]_rec\..*": "", **HEADS}  # the reconstruction heads enter no loss (D19)
 
 
-def avmc_settings(config: dict, fusion: str) -> avmc.AVMCSettings:
-    hidden, start = config["hidden_dims"], avmc.SUPERVISED
-    return replace(
-        start,
-        text_hidden=hidden[0],
-        audio_hidden=hidden[1],
-        vision_hidden=hidden[2],
-        text_post=config["post_text_dim"],
-        audio_post=config["post_audio_dim"],
-        vision_post=config["post_video_dim"],
-        fusion_post=config[fusion],
-        weights=avmc.Weights(**config["task_weights"]),
-    )
-
-
 def avmc_draws(golden: gf.Golden) -> dict[str, Draw]:
     return {m: Draw(golden[f"input.perm_{m}"], golden[f"input.lam_{m}"]) for m in ("audio", "vision")}
 
 
 def avmc_supervised(golden: gf.Golden):
-    model = AVMCSupervised(avmc_settings(golden.config, "post_fusion_out"), Sizes(*golden.config["feature_dims"]))
+    model = AVMCSupervised(with_sizes(avmc.SUPERVISED, golden.config), Sizes(*golden.config["feature_dims"]))
     batch = gf.batch(
         golden,
         text=golden["input.text"][:, 0],
@@ -61,7 +47,7 @@ def avmc_supervised(golden: gf.Golden):
 
 
 def avmc_semi(golden: gf.Golden):
-    settings = replace(avmc_settings(golden.config, "post_fusion_dim"), semi=True)
+    settings = replace(with_sizes(avmc.SUPERVISED, golden.config), semi=True)
     model = AVMCSemi(settings, Sizes(*golden.config["feature_dims"]))
     batch = gf.batch(golden, text=golden["input.text"][:, 0])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import golden_files as gf
+from golden_settings import with_sizes
 from torch import nn
 
 from avmc_core.models import bert_mag, misa, mmim, self_mm
@@ -59,33 +60,14 @@ GATE = {
 
 
 def misa_case(golden: gf.Golden):
-    config = golden.config
-    settings = misa.MISASettings(
-        text="frozen",
-        hidden=config["hidden_size"],
-        difference_weight=config["diff_weight"],
-        similarity_weight=config["sim_weight"],
-        reconstruction_weight=config["recon_weight"],
-    )
-    model = misa.MISA(settings, Sizes(*config["feature_dims"]))
+    model = misa.MISA(with_sizes(misa.SETTINGS, golden.config), Sizes(*golden.config["feature_dims"]))
     batch = gf.batch(golden)
     return model, MISA, batch, lambda: model.loss(batch, "train")
 
 
 def mmim_case(golden: gf.Golden):
     """The loss of the second pass, as soon as the memory, one batch, is in use."""
-    config = golden.config
-    settings = mmim.MMIMSettings(
-        text="frozen",
-        audio_hidden=config["d_ah"],
-        vision_hidden=config["d_vh"],
-        audio_out=config["d_aout"],
-        vision_out=config["d_vout"],
-        fusion=config["d_prjh"],
-        contrast_weight=0.1,
-        bound_weight=0.1,
-    )
-    model = mmim.MMIM(settings, Sizes(*config["feature_dims"]))
+    model = mmim.MMIM(with_sizes(mmim.SETTINGS, golden.config), Sizes(*golden.config["feature_dims"]))
     batch = gf.batch(golden, text=golden["input.text"][:, 0])
 
     def losses():
@@ -100,19 +82,7 @@ def mmim_case(golden: gf.Golden):
 
 def self_mm_case(golden: gf.Golden):
     """The network alone, with the error of M as its loss; the label tables are not the reference's parameters."""
-    config = golden.config
-    settings = self_mm.SelfMMSettings(
-        text="frozen",
-        audio_hidden=config["a_lstm_hidden_size"],
-        vision_hidden=config["v_lstm_hidden_size"],
-        audio_out=config["audio_out"],
-        vision_out=config["video_out"],
-        fusion_post=config["post_fusion_dim"],
-        text_post=config["post_text_dim"],
-        audio_post=config["post_audio_dim"],
-        vision_post=config["post_video_dim"],
-    )
-    model = self_mm.SelfMM(settings, Sizes(*config["feature_dims"]))
+    model = self_mm.SelfMM(with_sizes(self_mm.SETTINGS, golden.config), Sizes(*golden.config["feature_dims"]))
     model.generated = None
     batch = gf.batch(golden, text=golden["input.text"][:, 0])
     return model, SELF_MM, batch, lambda: {"total": l1(model(batch)["M"], batch.label("M"))}

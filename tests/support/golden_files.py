@@ -15,13 +15,16 @@ from torch import Tensor, nn
 from avmc_core import schema
 from avmc_core.batch import Batch
 
-FOLDER = Path(os.environ.get("AVMC_GOLDEN") or Path(__file__).parents[1] / "golden")
+GOLDEN = Path(__file__).parents[1] / "golden"
+FOLDER = Path(os.environ.get("AVMC_GOLDEN") or GOLDEN)
+TRAINING = Path(os.environ.get("AVMC_GOLDEN_TRAINING") or GOLDEN / "training")
 
 
 @dataclass(frozen=True)
 class Golden:
     config: dict
     tensors: dict[str, Tensor]
+    facts: dict[str, str]  # all metadata, the configuration included
 
     def group(self, prefix: str) -> dict[str, Tensor]:
         """The tensors whose name starts with ``prefix.``, without it."""
@@ -31,10 +34,11 @@ class Golden:
         return self.tensors[name]
 
 
-def read(name: str) -> Golden:
-    with safe_open(FOLDER / f"{name}.safetensors", "pt") as file:
-        metadata = file.metadata()
-        return Golden(json.loads(metadata["config"]), {key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
+def read(name: str, folder: Path = FOLDER) -> Golden:
+    with safe_open(folder / f"{name}.safetensors", "pt") as file:
+        facts = file.metadata()
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    return Golden(json.loads(facts["config"]), tensors, facts)
 
 
 def rename(tensors: dict[str, Tensor], rules: dict[str, str]) -> dict[str, Tensor]:
@@ -50,11 +54,15 @@ def rename(tensors: dict[str, Tensor], rules: dict[str, str]) -> dict[str, Tenso
     return renamed
 
 
+def state_of(tensors: dict[str, Tensor], rules: dict[str, str]) -> dict[str, Tensor]:
+    """Reference weights and buffers under our names, without those that we have not."""
+    state = rename(tensors, {"output_(range|shift)$": "", **rules})
+    return {name: t for name, t in state.items() if not name.startswith("unused.")}
+
+
 def load(model: nn.Module, golden: Golden, rules: dict[str, str]) -> None:
     """Put the golden weights and buffers into the model, all of them and nothing else; evaluation mode."""
-    state = rename(golden.group("param") | golden.group("buffer"), {"output_(range|shift)$": "", **rules})
-    state = {name: t for name, t in state.items() if not name.startswith("unused.")}
-    model.load_state_dict(state, strict=True)
+    model.load_state_dict(state_of(golden.group("param") | golden.group("buffer"), rules), strict=True)
     model.eval()
 
 

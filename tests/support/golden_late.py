@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import golden_files as gf
+from golden_settings import with_sizes
 
 from avmc_core.models import lf_dnn, lmf, mlf_dnn, mlmf, mtfn, tfn
-from avmc_core.models.base import Sizes, Weights
+from avmc_core.models.base import Sizes
 
 ENCODERS = {
     r"text_subnet\.rnn": "text_encoder.rnn",
@@ -26,28 +27,11 @@ FACTORS = {
     r"fusion_weights": "fusion.combine.weight",
     r"fusion_bias": "fusion.combine.bias",
 }
-# theirs to ours; a model's settings take those that its config has
-FIELDS = {
-    "text_out": "text_out",
-    "rank": "rank",
-    "post_fusion_dim": "fusion_post",
-    "post_text_dim": "text_post",
-    "post_audio_dim": "audio_post",
-    "post_video_dim": "vision_post",
-}
 
 
 def case(build, settings, rules=HEADS):
     def make(golden: gf.Golden):
-        config = golden.config
-        text, audio, vision = config["hidden_dims"]
-        fields = {
-            ours: config[theirs] for theirs, ours in FIELDS.items() if theirs in config and hasattr(settings, ours)
-        }
-        if "task_weights" in config:
-            fields["weights"] = Weights(**config["task_weights"])
-        own = type(settings)(text_hidden=text, audio_hidden=audio, vision_hidden=vision, **fields)
-        model = build(own, Sizes(*config["feature_dims"]))
+        model = build(with_sizes(settings, golden.config), Sizes(*golden.config["feature_dims"]))
         model.fusion.keep_product = True  # for TFN and MTFN
         for name, tensor in golden.tensors.items():  # theirs carry axes of size one
             if name.endswith("_factor"):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import golden_files as gf
+from golden_settings import with_sizes
 
 from avmc_core.models.base import Sizes
 from avmc_core.models.mult import MulT, MulTSettings
@@ -34,11 +37,7 @@ RULES = {
 
 
 def settings(config: dict, mended: tuple[str, ...] = ()) -> MulTSettings:
-    width, heads = config["dst_feature_dim_nheads"]
-    kernels = {f"{name}_kernel": config[f"conv1d_kernel_size_{m}"] for m, name in LETTERS.items()}
-    return MulTSettings(
-        width=width, heads=heads, layers=config["nlevels"], causal=config["attn_mask"], **kernels, mended=mended
-    )
+    return replace(with_sizes(MulTSettings(), config), mended=mended)
 
 
 def mult(golden: gf.Golden):

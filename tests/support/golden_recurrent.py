@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import golden_files as gf
+from golden_settings import with_sizes
 
 from avmc_core.models.base import Sizes
-from avmc_core.models.gated_memory import Layer
 from avmc_core.models.graph_mfn import GraphMFN, GraphMFNSettings
 from avmc_core.models.mfn import MFN, MFNSettings
 
@@ -36,25 +38,11 @@ GRAPH_RULES = {
     },
     **{rf"graph_mfn\.efficacy_model\.{a}\.": f"graph.efficacies.{b}." for a, b in {"0": 0, r"1\.0": 1, "2": 2}.items()},
 }
-LAYERS = {
-    "NN1Config": "attention",
-    "NN2Config": "candidate",
-    "NNConfig": "candidate",
-    "gamma1Config": "keep",
-    "gamma2Config": "write",
-    "outConfig": "out",
-}
-
-
-def fields(config: dict) -> dict:
-    text, audio, vision = config["hidden_dims"]
-    layers = {LAYERS[name]: Layer(c["shapes"], c["drop"]) for name, c in config.items() if name in LAYERS}
-    return {"text_hidden": text, "audio_hidden": audio, "vision_hidden": vision, "memory": config["memsize"], **layers}
 
 
 def mfn(golden: gf.Golden):
     """The golden run is on pooled sequences, not on a repeated average (D21); the network is the same."""
-    model = MFN(MFNSettings(**fields(golden.config)), Sizes(*golden.config["feature_dims"]))
+    model = MFN(with_sizes(MFNSettings(), golden.config), Sizes(*golden.config["feature_dims"]))
     batch = gf.batch(golden, audio=golden["input.audio_aligned"], vision=golden["input.vision_aligned"])
     model.sequences = lambda batch: {"text": batch.text, "audio": batch.audio, "vision": batch.vision}
     return model, MFN_RULES, batch, lambda: model.loss(batch, "train")
@@ -63,7 +51,7 @@ def mfn(golden: gf.Golden):
 def graph_mfn(golden: gf.Golden, mended: tuple[str, ...] = ("D22",)):
     """The file holds gradients of all nodes, also of those that the reference never trains: compared with D22 mended."""
     config = golden.config
-    settings = GraphMFNSettings(**fields(config), node=config["inner_node_dim"], mended=mended)
+    settings = replace(with_sizes(GraphMFNSettings(), config), mended=mended)
     batch = gf.batch(golden)
     steps = [x.shape[1] for x in (batch.text, batch.audio, batch.vision)]
     model = GraphMFN(settings, Sizes(*config["feature_dims"], *steps))

@@ -26,6 +26,8 @@ def same(left, right) -> bool:
     if isinstance(left, np.ndarray):
         if not isinstance(right, np.ndarray) or left.dtype.newbyteorder("=") != right.dtype.newbyteorder("="):
             return False
+        if left.dtype == object:
+            return left.shape == right.shape and same(left.tolist(), right.tolist())
         return (
             left.shape == right.shape
             and left.astype(left.dtype.newbyteorder("=")).tobytes()

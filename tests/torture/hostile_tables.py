@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +37,7 @@ ENCODINGS = (
     "utf-7",
     "latin-1",
 )
+SEPARATORS = {"semicolons": ";", "tabs": "\t", "bars": "|"}
 FRAMES = 25
 
 
@@ -110,6 +113,24 @@ TABLES: dict[str, bytes] = {
     "old Mac line ends": text_of(ROWS, lineterminator="\r").encode(),
     "semicolons": text_of(ROWS, delimiter=";").encode(),
     "tabs": text_of(ROWS, delimiter="\t").encode(),
+    "bars": text_of(ROWS, delimiter="|").encode(),
+    "semicolons and decimal commas": text_of(
+        [tuple(cell.replace(".", ",") for cell in row) for row in ROWS], delimiter=";"
+    ).encode(),
+    "the separator in the first line": b"sep=;\r\n" + text_of(ROWS, delimiter=";").encode(),
+    "tabs in utf-16": text_of(ROWS, delimiter="\t").encode("utf-16"),
+    "semicolons in big5": text_of(ROWS, delimiter=";").encode("big5", "replace"),
+    "blank rows": text_of(ROWS).encode() + b",,,,,,,,\r\n" * 3,
+    "blank columns": text_of([(*row, "", "") for row in ROWS], (*HEADER, "", "")).encode(),
+    "blank columns in the rows alone": text_of([(*row, "", "") for row in ROWS]).encode(),
+    "a column of row numbers": text_of([(str(n), *row) for n, row in enumerate(ROWS)], ("", *HEADER)).encode(),
+    "merged cells": text_of([ROWS[0], ("", *ROWS[1][1:]), ROWS[2]]).encode(),
+    "traditional characters in gb18030": text_of([_row(text="我覺得這部電影真的很好看")]).encode("gb18030"),
+    "traditional characters in big5": text_of([_row(text="我覺得這部電影真的很好看")]).encode("big5"),
+    "half in gb18030": text_of(ROWS[:2]).encode() + text_of([ROWS[0]]).encode("gb18030"),
+    "a pointer of Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+    "a web page": b"<!DOCTYPE html><html></html>",
+    "a workbook": b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml",
     "everything quoted": text_of(ROWS, quoting=csv.QUOTE_ALL).encode(),
     "an open quote": text_of(ROWS).encode() + b'"a,b',
     "a stray quote": text_of(ROWS).encode() + b'a"b,0001,x,0,0,0,0,x,train\r\n',
@@ -165,9 +186,18 @@ def read_and_compare(folder: Path) -> str:
     """What is read must be what Python's csv module reads in the encoding that is stated."""
     table = read_meta(folder / "meta.csv")
     stated = " ".join(repair["what"] for repair in table.attrs["repairs"])
-    encoding = "gb18030" if "read as gb18030" in stated else "utf-8-sig"
-    text = (folder / "meta.csv").read_bytes().decode(encoding)
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    encoding = re.search(r"was read as (\S+)", stated)
+    text = (folder / "meta.csv").read_bytes().decode(encoding[1] if encoding else "utf-8-sig").removeprefix("\ufeff")
+    separator = next((sign for name, sign in SEPARATORS.items() if f"read with {name} between" in stated), ",")
+    reader = csv.DictReader(io.StringIO(text.removeprefix(f"sep={separator}\r\n"), newline=""), delimiter=separator)
+    known = {name.lower(): name for name in HEADER}
+    rows = [
+        {known.get(str(name).strip().lower(), name): value for name, value in row.items()}
+        for row in reader
+        if any(value and not isinstance(value, list) and value.strip() for value in row.values())
+    ]
+    for row in rows if separator != "," else []:
+        row |= {name: row[name].replace(",", ".") for name in COLUMNS}
     if len(rows) != len(table) or len({(row["video_id"], row["clip_id"]) for row in rows}) != len(rows):
         raise sandbox.Accepted(f"{len(table)} rows of {len(rows)}")
     for row, ours in zip(rows, table.to_dict("records"), strict=True):
@@ -259,7 +289,9 @@ def read_faces(folder: Path) -> str:
 
 
 def warm(folder: Path) -> None:
-    """Loads what reading good tables loads."""
+    """Loads what reading good tables loads, the codecs of every encoding that is tried included."""
+    for name in (*ENCODINGS, "cp950", "big5hkscs", "euc_jp", "euc_kr", "utf-16-be"):
+        codecs.lookup(name)
     (folder / "meta.csv").write_bytes(text_of(ROWS).encode())
     (folder / "x.csv").write_bytes(face_csv(*face_rows()))
     assert read_and_compare(folder) == read_faces(folder) == sandbox.HARMLESS

@@ -17,7 +17,7 @@ from avmc_core.clips.light_asd_network import LightASD
 from avmc_core.errors import InputError
 
 # Inputs, and what the public code makes of them with the public weights in single precision.
-GOLDEN = load_file(Path(__file__).parent / "golden" / "light_asd.safetensors")
+GOLDEN = load_file(Path(__file__).parents[1] / "golden" / "light_asd.safetensors")
 WEIGHTS = os.environ.get("AVMC_LIGHT_ASD", "")  # finetuning_TalkSet.safetensors, in single precision
 RUNS = sorted({name.split(".")[0] for name in GOLDEN})
 
@@ -71,7 +71,7 @@ def test_damaged_weights_are_one_error(tmp_path, monkeypatch):
     (tmp_path / "resources").mkdir()
     (tmp_path / "resources" / light_asd.RESOURCE).write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     monkeypatch.setattr(light_asd, "files", lambda package: tmp_path)
-    with pytest.raises(InputError, match="43 bytes with digest .*install the package again"):
+    with pytest.raises(InputError, match=r"43 bytes with digest .*install the package again"):
         light_asd.load.__wrapped__()
 
 

@@ -1,0 +1,201 @@
+"""Score anyone's predictions: all metrics with intervals, beside a constant, and against another
+model on the same clips.
+
+Intervals resample whole source videos (``statistics.bootstrap``). A comparison of two files of
+predictions has the interval of the difference from the same resamples, and a permutation test that
+swaps whole videos (``comparison``), adjusted by Holm over the metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import nan
+
+import numpy as np
+import pandas as pd
+
+from avmc_core import metrics
+from avmc_core.analysis.comparison import compare, holm, permutation_test
+from avmc_core.analysis.statistics import Interval, bootstrap, comparable
+from avmc_core.data import label_sets
+from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.scoring_tables import matched
+from avmc_core.errors import InputError
+from avmc_core.metrics import D14, METRICS
+from avmc_core.schema import TASKS
+
+CONSTANT = 0.0  # the answer that stands beside every score
+COUNTED = {"Acc2": "clips", "Acc2_weak": "weak", "Acc3": "clips", "Acc5": "clips"}  # column of the clip statistics
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The scored predictions minus the others, in one metric: ``p`` of a permutation test,
+    ``p_holm`` over all metrics."""
+
+    other: Interval
+    difference: Interval
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """Scores on one annotation, by metric. ``clips`` are scored, from ``videos`` source videos, and
+    ``left_out`` placeholders of its annotation are not; ``counted`` says of each accuracy over how
+    many clips it is taken."""
+
+    task: str
+    clips: int
+    videos: int
+    left_out: int
+    counted: Mapping[str, int]
+    scores: Mapping[str, Interval]
+    constant: Mapping[str, Interval]
+    against: Mapping[str, Contrast]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``score`` found on one split. ``data``: what the labels are of, in the words of every
+    result; ``labels``: which of the known label sets they are; ``unscored``: annotations that are
+    predicted, but not labelled."""
+
+    data: str
+    split: str
+    labels: str
+    tasks: tuple[TaskScore, ...]
+    unscored: tuple[str, ...] = ()
+
+    def frame(self) -> pd.DataFrame:
+        """One row per annotation and metric, on the scale of the paper's tables: columns task,
+        metric, value, low, high, constant, clips (that the accuracy counts) and step (what one clip
+        changes), note; with another model also other, difference, difference low, difference high,
+        p, p_holm."""
+        return pd.DataFrame([_row(task, name) for task in self.tasks for name in METRICS])
+
+
+def score(
+    predictions: pd.DataFrame,
+    labels: pd.DataFrame,
+    *,
+    split: str = "test",
+    against: pd.DataFrame | None = None,
+    where: str = "predictions",
+    where_against: str = "the other predictions",
+    draws: int = 2000,
+    seed: int = 0,
+) -> Report:
+    """Score predictions under the conventions of ``metrics.D14``.
+
+    Args:
+        predictions: video_id, clip_id, M, and if predicted T, A, V, as
+            ``scoring_tables.read_predictions`` gives them.
+        labels: video_id, clip_id, split, M, and if known T, A, V, as ``scoring_tables.read_labels``
+            gives them.
+        split: which clips are scored; all of them need a prediction.
+        against: other predictions for the same clips. Annotations that only one of the two has are
+            not compared.
+        where, where_against: what errors call the two.
+        draws, seed: of the bootstrap; the permutation test draws five times as often.
+
+    Raises InputError for clips that are missing or unknown, by name.
+    """
+    ours = matched(predictions, labels, split, where)
+    theirs = None if against is None else matched(against, labels, split, where_against)
+    predicted = [task for task in TASKS if f"predicted {task}" in ours]
+    whole = set(TASKS) <= set(labels)  # whether unimodal labels are placeholders shows in all four together
+    scored = [task for task in predicted if task == "M" or whole]
+    tasks = tuple(_score(task, ours, theirs, draws, seed) for task in scored)
+    unscored = tuple(task for task in predicted if task not in scored)
+    return Report(labels.attrs.get("mark", "labels"), split, str(label_sets.recognise(labels)), tasks, unscored)
+
+
+def conventions() -> str:
+    """The conventions of the scores, in a sentence."""
+    return (
+        f"Predictions and labels are cut to [-1, 1]; a label of 0 counts as {D14.zero}; F1 is {D14.average} by support; "
+        f"Acc2_weak counts clips with |label| <= {D14.weak:g}; classes are cut at {_cuts(D14.cuts3)} (Acc3) and "
+        f"{_cuts(D14.cuts5)} (Acc5); R2 is against the mean of the scored labels."
+    )
+
+
+def _score(task: str, ours: pd.DataFrame, theirs: pd.DataFrame | None, draws: int, seed: int) -> TaskScore:
+    keep = np.ones(len(ours), dtype=bool) if task == "M" else ~placeholder_clips(ours)
+    if not keep.any():
+        raise InputError("the labels", f"only placeholders of {task} on this split", "clips with a label of its own")
+    label, videos = ours.loc[keep, task].to_numpy(), ours.loc[keep, "video_id"].to_numpy()
+    prediction = ours.loc[keep, f"predicted {task}"].to_numpy()
+    statistics = metrics.clip_statistics(prediction, label)
+    sums = dict(zip(metrics.COLUMNS, statistics.sum(axis=0), strict=True))
+    contrasts = {}
+    if theirs is not None and f"predicted {task}" in theirs:
+        contrasts = _against(prediction, theirs.loc[keep, f"predicted {task}"].to_numpy(), label, videos, draws, seed)
+    return TaskScore(
+        task,
+        len(label),
+        len(set(videos)),
+        int((~keep).sum()),
+        {name: int(sums[column]) for name, column in COUNTED.items()},
+        _intervals(prediction, label, videos, draws, seed),
+        _intervals(np.full(len(label), CONSTANT), label, videos, draws, seed),
+        contrasts,
+    )
+
+
+def _intervals(
+    prediction: np.ndarray, label: np.ndarray, videos: np.ndarray, draws: int, seed: int
+) -> dict[str, Interval]:
+    """Each metric with its interval; one that is not defined has no number and says why."""
+    found = bootstrap(metrics.clip_statistics(prediction, label), comparable, videos, n=draws, seed=seed)
+    for name, why in metrics.reasons(prediction, label).items():
+        found[name] = Interval(nan, nan, nan, note=why)
+    return found
+
+
+def _against(
+    ours: np.ndarray, theirs: np.ndarray, label: np.ndarray, videos: np.ndarray, draws: int, seed: int
+) -> dict[str, Contrast]:
+    both = [metrics.clip_statistics(prediction, label)[None] for prediction in (ours, theirs)]
+    found = compare(*both, videos, n=draws, seed=seed)
+    p = permutation_test(ours, theirs, label, videos, n=5 * draws, seed=seed)
+    other, adjusted = _intervals(theirs, label, videos, draws, seed), holm(p)
+    return {name: Contrast(other[name], found[name].difference, p[name], adjusted[name]) for name in METRICS}
+
+
+def _row(task: TaskScore, name: str) -> dict[str, object]:
+    found, constant = _shown(name, task.scores[name]), _shown(name, task.constant[name])
+    counted = task.counted.get(name)
+    row: dict[str, object] = {
+        "task": task.task,
+        "metric": name,
+        "value": found.estimate,
+        "low": found.low,
+        "high": found.high,
+        "constant": constant.estimate,
+        "clips": counted or task.clips,
+        "step": 100 / counted if counted else nan,
+        "note": found.note,
+    }
+    if contrast := task.against.get(name):
+        difference = _shown(name, contrast.difference)
+        row |= {
+            "other": _shown(name, contrast.other).estimate,
+            "difference": difference.estimate,
+            "difference low": difference.low,
+            "difference high": difference.high,
+            "p": contrast.p,
+            "p_holm": contrast.p_holm,
+        }
+    return row
+
+
+def _shown(name: str, interval: Interval) -> Interval:
+    """On the scale of the paper's tables."""
+    scale = METRICS[name].scale
+    return replace(interval, estimate=interval.estimate * scale, low=interval.low * scale, high=interval.high * scale)
+
+
+def _cuts(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)

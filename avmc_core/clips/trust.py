@@ -1,0 +1,61 @@
+"""What the measures of a face are worth: which columns agree with OpenFace's own, from a record (``tools/face_agreement.py``).
+
+A measure is decided by the record where OpenFace's varies enough there, else by what was reported on another clip; a measure
+that neither decides is not to be trusted. The 136 landmark columns were looked at on pictures: they lie 4 % of the distance
+between the eyes from OpenFace's.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+
+from avmc_core.schema import columns
+
+TRUSTED = 0.7  # Pearson's r with OpenFace from which on a measure is trusted
+VARIES = {
+    "AU": 0.1,
+    "pose": 0.0,
+}  # standard deviation of OpenFace's measure below which r decides nothing; of 5 for a unit
+
+
+@cache
+def record() -> dict:
+    """How the record was made and its rows."""
+    path = files("avmc_core").joinpath("resources", "face_agreement.json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@cache
+def table() -> pd.DataFrame:
+    """By measure: ``r`` on the record's frames (NaN: not decidable there), ``reported`` r elsewhere, ``trusted``."""
+    rows = pd.DataFrame(record()["rows"]).set_index("measure").astype(float)
+    least = np.array([VARIES["AU" if name.startswith("AU") else "pose"] for name in rows.index])
+    rows["r"] = rows["r"].where(rows["openface_sd"] >= least)
+    rows["trusted"] = rows["r"].fillna(rows["reported"]) >= TRUSTED
+    return rows
+
+
+@cache
+def untrusted() -> np.ndarray:
+    """(177,) bool: the visual columns that are not to be trusted, intensities and presences of action units alike."""
+    good = set(table().index[table()["trusted"]])
+
+    def measured(name: str) -> bool:
+        return (name.startswith("pose") and name in good) or name[:4] in good
+
+    return np.array([name.startswith(("AU", "pose")) and not measured(name) for name in columns("vision")])
+
+
+def note() -> str:
+    """What to say wherever these columns are used."""
+    units = [name for name in table().index if name.startswith("AU")]
+    good = [name for name in units if table().loc[name, "trusted"]]
+    return (
+        f"of the {len(units)} action units {', '.join(good)} agree with OpenFace (r of {TRUSTED} and more); "
+        f"the other {len(units) - len(good)} are not to be trusted"
+    )

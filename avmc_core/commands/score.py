@@ -1,0 +1,118 @@
+"""``avmc score``: anyone's predictions, scored under the stated conventions."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from avmc_core.analysis.scoring import TaskScore
+
+
+@click.command("score")
+@click.argument("predictions", type=click.Path())
+@click.option(
+    "--labels",
+    required=True,
+    envvar="AVMC_STORE",
+    type=click.Path(),
+    help="A label table (CSV) or an imported store.",
+)
+@click.option("--against", type=click.Path(), help="Predictions of another model for the same clips.")
+@click.option("--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"]))
+@click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv", "json"]))
+def main(predictions: str, labels: str, against: str | None, split: str, form: str) -> None:
+    """Score the file PREDICTIONS: columns video_id and clip_id (or id), M, and if predicted T, A,
+    V.
+
+    All metrics with 95 % intervals over source videos, beside those of a constant, and with
+    --against the paired difference from another file. Every clip of the split needs one prediction;
+    clips that are missing, there twice or unknown are named.
+    """
+    from avmc_core.analysis.scoring import conventions, score
+    from avmc_core.data.scoring_tables import read_labels, read_predictions
+
+    report = score(
+        read_predictions(predictions),
+        read_labels(labels),
+        split=split,
+        against=read_predictions(against) if against else None,
+        where=predictions,
+        where_against=against or "",
+    )
+    frame = report.frame()
+    if form == "csv":
+        click.echo(frame.to_csv(index=False), nl=False)
+    elif form == "json":
+        rows = [
+            {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
+            for row in frame.to_dict("records")
+        ]
+        facts = {"data": report.data, "split": split, "labels": report.labels, "conventions": conventions()}
+        click.echo(json.dumps({**facts, "unscored": report.unscored, "scores": rows}, indent=1))
+    else:
+        click.echo(f"data: {report.data}; labels: {report.labels}; split {split}")
+        click.echo(conventions())
+        for part in report.tasks:
+            click.echo(f"\n{_clips(part)}")
+            click.echo(_table(frame[frame["task"] == part.task]).to_string(index=False))
+            click.echo(_digits(part))
+        for task in report.unscored:
+            click.echo(f"note: {task} is predicted, but these labels do not have all four annotations")
+
+
+def _clips(part: TaskScore) -> str:
+    """What an annotation was scored on."""
+    from avmc_core.schema import TASK_NAMES
+
+    left_out = f", without {part.left_out} whose labels are placeholders" if part.left_out else ""
+    return f"{part.task} ({TASK_NAMES[part.task]}): {part.clips} clips of {part.videos} source videos{left_out}"
+
+
+def _table(frame: pd.DataFrame) -> pd.DataFrame:
+    """One annotation's rows in words."""
+    import pandas as pd
+
+    from avmc_core.metrics import METRICS
+
+    def text(metric: str, value: float, sign: str = "") -> str:
+        return "n/a" if math.isnan(value) else f"{value:{sign}.{METRICS[metric].decimals}f}"
+
+    rows = []
+    for row in frame.to_dict("records"):
+        metric = row["metric"]
+        interval = f"[{text(metric, row['low'])}, {text(metric, row['high'])}]"
+        line = {
+            "metric": metric,
+            "score": text(metric, row["value"]),
+            "95 % interval": row["note"] if math.isnan(row["value"]) else interval,
+            "constant 0": text(metric, row["constant"]),
+        }
+        if "difference" in row and not math.isnan(row["p"]):
+            low, high = (text(metric, row[f"difference {end}"], "+") for end in ("low", "high"))
+            line |= {
+                "other": text(metric, row["other"]),
+                "difference": f"{text(metric, row['difference'], '+')} [{low}, {high}]",
+                "p": f"{row['p']:.4f}",
+                "p, Holm": f"{row['p_holm']:.4f}",
+            }
+        rows.append(line)
+    return pd.DataFrame(rows).fillna("n/a")
+
+
+def _digits(part: TaskScore) -> str:
+    """How fine the printed accuracies can be."""
+    from avmc_core.paper.granularity import chance
+
+    counted = {name: part.counted[name] for name in ("Acc2", "Acc2_weak") if part.counted[name]}
+    steps = " and ".join(f"{name} by {100 / n:.2f} points ({n} clips)" for name, n in counted.items())
+    chances = " and ".join(f"{100 * chance(n):.1f} %" for n in counted.values())
+    return (
+        f"digits: one clip changes {steps}; of all figures with two decimals {chances} can be the score of one run over "
+        "these clips"
+    )

@@ -1,0 +1,89 @@
+"""``avmc status`` and ``avmc clean``: what the run store holds, who uses it, and what nothing uses."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from avmc_core.commands.options import store_option
+
+
+def _stores(store: str) -> list:
+    """The stores at hand: the simulated corpora of this version, and an imported one if it is named."""
+    from avmc_core.data.store import open_store
+    from avmc_core.simulated.corpus import present_corpora
+
+    return [*present_corpora(), *([open_store(store)] if store else [])]
+
+
+@click.command("status")
+@click.argument("experiment", default="")
+@click.option("--model", default="", help="Only runs of this model.")
+@store_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per run, for scripts.")
+def status(experiment: str, model: str, store: str, as_json: bool) -> None:
+    """List the finished runs: what distinguishes them, and the experiments that use them.
+
+    With EXPERIMENT only runs of its rows are listed. The first column is the key that avmc export takes.
+    """
+    from avmc_core.runs.experiments import experiment as declared
+    from avmc_core.runs.grid import run_store
+    from avmc_core.runs.store.inventory import differing, uses
+
+    if experiment:
+        declared(experiment)
+    stores = _stores(store)
+    records = [record for record in run_store() if not model or record.model == model]
+    used = {record.key: uses(record, stores) for record in records}
+    if experiment:
+        records = [r for r in records if any(row.startswith(f"{experiment}: ") for row in used[r.key].rows)]
+    own = differing(records)
+    for record in records:
+        use = used[record.key]
+        data = "simulated corpus" if record.simulated else f"store {record.data['digest'][:8]}"
+        if init := record.data.get("init"):
+            data += f", from the weights of package {init[:8]}"
+        if as_json:
+            facts = {"key": record.key, "model": record.model, "seed": record.seed, "status": record.status}
+            facts |= {"epochs": record.epochs, "seconds": record.seconds, "data": data, "reason": record.reason}
+            facts |= {"settings": own[record.key], "used_by": list(use.rows), "current": use.current}
+            click.echo(json.dumps(facts, ensure_ascii=False))
+            continue
+        by = "; ".join(use.rows) or "no declared experiment"
+        age = {True: "", False: ", made by other data, code or libraries", None: ""}[use.current]
+        what = ", ".join(f"{name} {value}" for name, value in own[record.key].items())
+        click.echo(
+            f"{record.key[:12]}  {record.status:6}  {record.model:13} seed {record.seed}  {record.epochs:3} epochs  "
+            f"{record.seconds:7.1f} s  {data}  {record.reason}\n              {what or 'published settings'}\n"
+            f"              used by {by}{age}"
+        )
+    click.echo(f"{len(records)} runs in {run_store().root}", err=True)
+
+
+@click.command("clean")
+@store_option
+@click.option("--yes", is_flag=True, help="Remove them; without it they are only listed.")
+def clean(store: str, yes: bool) -> None:
+    """List what nothing uses any more, the largest first, and with --yes remove it.
+
+    That is: runs that no declared experiment would read, damaged records, interrupted work, simulated corpora of other versions.
+    Runs on an imported store are kept unless --store names it; runs that a result or a search names are kept. Nothing outside
+    $AVMC_HOME is touched.
+    """
+    from avmc_core.home import home
+    from avmc_core.runs.store.inventory import leftovers, named_runs, remove
+
+    root = home()
+    found = leftovers(root, _stores(store), named_runs(root))
+    for item in found:
+        click.echo(f"{item.size / 1e6:9.2f} MB  {item.path}  {item.why}")
+    total = sum(item.size for item in found) / 1e6
+    if not yes:
+        click.echo(f"{len(found)} that nothing uses, {total:.2f} MB; avmc clean --yes removes them")
+        return
+    busy = [item.path for item in found if not remove(item, root)]
+    click.echo(
+        f"{len(found) - len(busy)} removed of {total:.2f} MB"
+        + (f"; in use: {', '.join(map(str, busy))}" if busy else "")
+    )

@@ -1,0 +1,117 @@
+"""The one place where a table of text is opened: which encoding it is in, what separates its cells, what a spreadsheet added.
+
+Whatever had to be decided or set right is counted, so that a command can say it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from avmc_core.errors import InputError
+from avmc_core.files.encodings import decoded
+from avmc_core.files.kinds import foreign_bytes
+
+MAX_BYTES = 2**26
+SEPARATORS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A header and rows of as many cells each, with the line that each ends on."""
+
+    header: list[str]
+    rows: list[tuple[int, list[str]]]
+    separator: str
+    repairs: Counter[str]
+
+
+def read_table(path: str | Path, what: str) -> TextTable:
+    """The table in the file ``path``; ``what`` it should be is said in errors.
+
+    Read are UTF-8, UTF-16 and UTF-32, GB18030 and Big5; commas, semicolons, tabs and bars; a first line ``sep=;``. Blank rows
+    and columns and names with blanks around them are set right. Raises InputError for anything that is no table of text, for
+    bytes of which the encoding is in doubt, and for a row with too many or too few cells.
+    """
+    path = Path(path)
+    repairs: Counter[str] = Counter()
+    text, encoding = decoded(path, _bytes(path, what))
+    repairs[f"{what} was read as {encoding}"] += encoding != "utf-8-sig"
+    first, _, rest = text.partition("\n")
+    if first.strip().lower().startswith("sep=") and len(first.strip()) <= 5:
+        separator, text = first.strip()[4:] or "\t", rest
+        skipped = 1
+    else:
+        separator, skipped = _separator(first), 0
+    repairs[f"{what} was read with {_name(separator)} between its cells"] += separator != ","
+    lines = list(_lines(path, text, separator, skipped))
+    header, rows = _trimmed(path, lines, what, repairs)
+    return TextTable(header, rows, separator, repairs)
+
+
+def _bytes(path: Path, what: str) -> bytes:
+    try:
+        if not path.is_file():
+            raise InputError(path, "no file" if not path.exists() else "no regular file", f"a table, {what}")
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise InputError(path, f"{size} bytes", f"a table of up to {MAX_BYTES}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(path, str(error), "a readable table") from None
+    if data.startswith(b"\x80") and data.endswith(b"."):
+        raise InputError(path, "a pickle", f"a table, {what}; `avmc data import --supervised` reads pickles")
+    if data and (other := foreign_bytes(data[:512])) is not None:
+        raise InputError(path, *other)
+    return data
+
+
+def _separator(header: str) -> str:
+    """The separator of which a header holds the most; a comma where it holds none."""
+    return max(SEPARATORS, key=lambda separator: (header.count(separator), separator == ","))
+
+
+def _name(separator: str) -> str:
+    return {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}.get(separator, repr(separator))
+
+
+def _lines(path: Path, text: str, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+    try:
+        for cells in reader:
+            yield reader.line_num + skipped, cells
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num + skipped}", str(error), "well-formed CSV") from None
+
+
+def _trimmed(
+    path: Path, lines: list[tuple[int, list[str]]], what: str, repairs: Counter[str]
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Header and rows without the blank rows and columns that spreadsheets leave."""
+    blank = [not any(cell.strip() for cell in cells) for _, cells in lines]
+    repairs[f"blank rows of {what} left out"] += sum(
+        empty and bool(cells) for empty, (_, cells) in zip(blank, lines, strict=True)
+    )
+    lines = [line for empty, line in zip(blank, lines, strict=True) if not empty]
+    if not lines:
+        return [], []
+    (_, header), rows = lines[0], lines[1:]
+    names = [name.strip() for name in header]
+    repairs[f"column names of {what} with blanks around them"] += sum(map(str.__ne__, names, header))
+    width = len(names)
+    while width and not names[width - 1]:
+        width -= 1
+    kept = []
+    for number, cells in rows:
+        if len(cells) < width or any(cell.strip() for cell in cells[len(names) :]):
+            expected = f"{len(names)}, as in the header"
+            raise InputError(f"{path}, line {number}", f"{len(cells)} fields", expected)
+        kept.append((number, [*cells, *[""] * (len(names) - len(cells))][: len(names)]))
+    beyond = any(len(cells) > len(names) for _, cells in rows)
+    unnamed = [place for place, name in enumerate(names) if not name]
+    repairs[f"columns of {what} without a name left out"] += len(unnamed) + beyond
+    named = [place for place, name in enumerate(names) if name]
+    return [names[place] for place in named], [(n, [cells[place] for place in named]) for n, cells in kept]

@@ -1,0 +1,86 @@
+"""Names and text in bytes of any encoding: as a file system holds them and as terminals of other languages type them.
+
+Python keeps bytes that are no UTF-8 as lone surrogates, which can be opened but neither printed nor written.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import unicodedata
+from pathlib import Path
+
+from avmc_core.errors import InputError
+from avmc_core.files.encodings import decoded
+
+
+def shown(name: str) -> str:
+    """``name`` as it can be printed and written: bytes of another encoding as the characters that they stand for, or as
+    escapes where that is in doubt."""
+    if _is_text(name):
+        return name
+    raw = os.fsencode(name)
+    try:
+        return decoded(name, raw)[0]
+    except InputError:
+        return raw.decode("utf-8", "backslashreplace")
+
+
+def typed(text: str, option: str) -> str:
+    """The text that was typed for ``option`` in a terminal of any encoding. Raises InputError where it cannot be told."""
+    if _is_text(text):
+        return text
+    raw = os.fsencode(text)
+    for encoding in _stated_encodings():
+        try:
+            return raw.decode(encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    try:
+        return decoded(option, raw)[0]
+    except InputError:
+        found = f"bytes that are no UTF-8 ({raw[:20]!r})"
+        raise InputError(option, found, "text typed in UTF-8, or a locale such as zh_CN.GBK in $LANG") from None
+
+
+def entry(folder: Path, name: str) -> Path | None:
+    """What ``folder`` holds under ``name``, in whatever encoding and composition of accents its own name is written; None for
+    nothing, or more than one that fits."""
+    if (folder / name).exists():
+        return folder / name
+    try:
+        found = os.listdir(folder)
+    except OSError:
+        return None
+    wanted = unicodedata.normalize("NFC", name)
+    fitting = [other for other in found if wanted in readings(other)]
+    return folder / fitting[0] if len(fitting) == 1 else None
+
+
+def readings(name: str) -> set[str]:
+    """What a name can say: itself, or its bytes in the encodings of Chinese systems."""
+    if _is_text(name):
+        return {unicodedata.normalize("NFC", name)}
+    found = set()
+    for encoding in ("gb18030", "big5", "cp950", "utf-8"):
+        try:
+            found.add(unicodedata.normalize("NFC", os.fsencode(name).decode(encoding)))
+        except UnicodeDecodeError:
+            continue
+    return found
+
+
+def _is_text(name: str) -> bool:
+    return not any(0xD800 <= ord(character) < 0xE000 for character in name)
+
+
+def _stated_encodings() -> list[str]:
+    """Encodings that the locale names, whether or not the system knows the locale."""
+    stated = [os.environ.get(name, "").partition(".")[2].partition("@")[0] for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    found = []
+    for encoding in stated:
+        try:
+            found.append(codecs.lookup(encoding).name)
+        except LookupError:
+            continue
+    return found

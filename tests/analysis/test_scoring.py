@@ -1,0 +1,216 @@
+"""Anyone's predictions, scored: against scikit-learn and scipy on both label sets, with bad files refused by name."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from scipy import stats
+from sklearn import metrics as oracle
+
+from avmc_core.analysis.scoring import conventions, score
+from avmc_core.commands.main import main
+from avmc_core.data import label_sets
+from avmc_core.data.placeholders import placeholder_clips
+from avmc_core.data.scoring_tables import read_labels, read_predictions
+from avmc_core.errors import InputError
+from avmc_core.metrics import METRICS
+from avmc_core.schema import GRID, SPLITS
+
+FEW = {"draws": 50}
+needs_meta = pytest.mark.skipif(not os.environ.get("AVMC_META"), reason="AVMC_META names no label table")
+
+
+def table_of(key: str) -> pd.DataFrame:
+    """A label table with as many clips of each label, split and part as one of the two sets has; eight clips to a video."""
+    rows = []
+    for split in SPLITS:
+        for part in label_sets.PARTS:
+            counts = label_sets.of_set(key)[split][part]
+            for n, label in enumerate(np.repeat(GRID, counts)):
+                width = 4 if part == label_sets.ORIGINAL else 5
+                rows.append((f"{part}_{split}_{n // 8:04d}", f"{n % 8:0{width}d}", split, float(label)))
+    return pd.DataFrame(rows, columns=["video_id", "clip_id", "mode", "label"])
+
+
+@pytest.fixture(scope="module", params=[label_sets.RELABELLED, label_sets.MIXED])
+def labelled(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("labels") / f"{request.param}.csv"
+    table = table_of(request.param)
+    table.to_csv(path, index=False)
+    return request.param, path, table
+
+
+def predictions_for(table: pd.DataFrame, seed: int = 0, noise: float = 0.4) -> pd.DataFrame:
+    test = table[table["mode"] == "test"]
+    made = 0.7 * test["label"] + np.random.default_rng(seed).normal(0, noise, len(test))
+    return test[["video_id", "clip_id"]].assign(M=made.round(4))
+
+
+def saved(frame: pd.DataFrame, path):
+    frame.to_csv(path, index=False)
+    return path
+
+
+def test_every_metric_equals_scikit_learn_and_scipy(labelled, tmp_path):
+    key, labels, table = labelled
+    given = predictions_for(table)
+    report = score(read_predictions(saved(given, tmp_path / "p.csv")), read_labels(labels), **FEW)
+    y = table.loc[table["mode"] == "test", "label"].to_numpy()
+    p = np.clip(given["M"].to_numpy(), -1, 1)
+    weak = np.abs(y) <= 0.4
+    three = [np.digitize(x.round(6), [-0.1, 0.1], right=True) for x in (p, y)]
+    five = [np.digitize(x.round(6), [-0.7, -0.1, 0.1, 0.7], right=True) for x in (p, y)]
+    expected = {
+        "Acc2": oracle.accuracy_score(y > 0, p > 0),
+        "F1": oracle.f1_score(y > 0, p > 0, average="weighted"),
+        "Acc2_weak": oracle.accuracy_score(y[weak] > 0, p[weak] > 0),
+        "Acc3": oracle.accuracy_score(*three),
+        "Acc5": oracle.accuracy_score(*five),
+        "Corr": stats.pearsonr(p, y).statistic,
+        "R2": oracle.r2_score(y, p),
+        "MAE": oracle.mean_absolute_error(y, p),
+    }
+    (found,) = report.tasks
+    assert {name: found.scores[name].estimate for name in METRICS} == pytest.approx(expected, abs=1e-9)
+    assert all(found.scores[name].low <= found.scores[name].estimate <= found.scores[name].high for name in METRICS)
+    assert found.counted["Acc2_weak"] == weak.sum() == {"relabelled": 483, "mixed": 462}[key]
+    assert report.labels.startswith(label_sets.NAMES[key]), "the set is recognised and named"
+
+
+def test_a_constant_of_0_has_the_known_scores(labelled, tmp_path):
+    """And stands beside every score, so that both are the same here."""
+    key, labels, table = labelled
+    zero = predictions_for(table).assign(M=0)
+    report = score(read_predictions(saved(zero, tmp_path / "zero.csv")), read_labels(labels), **FEW)
+    frame = report.frame().set_index("metric")
+    assert f"{frame.loc['Acc2', 'value']:.2f}" == {"relabelled": "57.74", "mixed": "59.09"}[key]
+    assert frame["value"].equals(frame["constant"])
+    assert frame.loc["Corr", "note"] == "all predictions are equal" and np.isnan(frame.loc["Corr", "value"])
+    assert frame.loc["Acc2", "step"] == pytest.approx(100 / 1034)
+
+
+@needs_meta
+def test_the_real_table_is_scored_as_the_set_that_it_is(tmp_path):
+    labels = read_labels(os.environ["AVMC_META"])
+    zero = labels.loc[labels["split"] == "test", ["video_id", "clip_id"]].assign(M=0.0)
+    report = score(zero, labels, **FEW)
+    known = {"relabelled": "57.74", "mixed": "59.09"}
+    assert f"{report.frame().set_index('metric').loc['Acc2', 'value']:.2f}" == known[label_sets.recognise(labels).key]
+
+
+def test_two_models_on_the_same_clips(labelled, tmp_path):
+    _, labels, table = labelled
+    good, bad = predictions_for(table, noise=0.2), predictions_for(table, 1, noise=2.0)
+    (found,) = score(good, read_labels(labels), against=bad, **FEW).tasks
+    for name, contrast in found.against.items():
+        gap = found.scores[name].estimate - contrast.other.estimate
+        assert contrast.difference.estimate == pytest.approx(gap, abs=1e-12)
+        assert contrast.p <= contrast.p_holm <= 1
+    assert found.against["MAE"].difference.high < 0 and found.against["MAE"].p < 0.01
+    shuffled = good.sample(frac=1, random_state=0)
+    (same,) = score(good, read_labels(labels), against=shuffled, **FEW).tasks
+    assert all(c.difference.estimate == 0 and c.p == 1 for c in same.against.values()), "the order of rows is nothing"
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (
+            lambda t: t.iloc[2:],
+            r"2 clips of split test without a prediction: original_test_0000/0000, original_test_0000/0001",
+        ),
+        (lambda t: pd.concat([t, t.iloc[:1]]), r"1 clip there twice: original_test_0000/0000"),
+        (
+            lambda t: pd.concat([t, t.iloc[:1].assign(clip_id="9")]),
+            r"1 clip that the labels do not know: original_test_0000/9",
+        ),
+        (lambda t: t.assign(M=[np.inf, *t["M"][1:]]), r"1 clip whose M is no finite number: original_test_0000/0000"),
+        (lambda t: t.assign(M=["much", *t["M"][1:].astype(str)]), r"1 clip whose M is no finite number"),
+        (
+            lambda t: t.rename(columns={"M": "score"}),
+            r"no column M; expected the columns video_id and clip_id \(or id\), M",
+        ),
+        (lambda t: t.iloc[:0], r"no rows"),
+    ],
+)
+def test_files_that_do_not_fit_are_refused_by_clip(spoil, message, tmp_path):
+    table = table_of(label_sets.MIXED)
+    labels = read_labels(saved(table, tmp_path / "labels.csv"))
+    with pytest.raises(InputError, match=message):
+        score(read_predictions(saved(spoil(predictions_for(table)), tmp_path / "p.csv")), labels, **FEW)
+
+
+def test_joined_ids_and_clips_of_other_splits_are_taken(tmp_path):
+    table = table_of(label_sets.MIXED)
+    labels = read_labels(saved(table, tmp_path / "labels.csv"))
+    every = table[["video_id", "clip_id"]].assign(M=table["label"])
+    joined = pd.DataFrame({"id": every["video_id"] + "$_$" + every["clip_id"], "M": every["M"]})
+    report = score(read_predictions(saved(joined, tmp_path / "p.csv")), labels, split="valid", **FEW)
+    assert report.tasks[0].clips == 647 and report.tasks[0].scores["MAE"].estimate == 0
+    with pytest.raises(InputError, match="column id: found 'no'"):
+        read_predictions(saved(joined.assign(id="no"), tmp_path / "q.csv"))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"label": 2.0}, "with a label M beyond 1: "),
+        ({"mode": "dev"}, "of no known split: "),
+        ({"label": ""}, "whose M is no finite number: "),
+    ],
+)
+def test_label_tables_that_do_not_read_are_refused(change, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        read_labels(saved(table_of(label_sets.MIXED).assign(**change), tmp_path / "labels.csv"))
+    with pytest.raises(InputError, match="no file"):
+        read_labels(tmp_path / "nowhere.csv")
+
+
+def test_unimodal_predictions_are_scored_without_placeholders(many_videos, tmp_path):
+    """On all four annotations of a store, which carries its mark; placeholder videos count for M alone."""
+    clips = many_videos.split("test").clips
+    clips = clips.assign(T=np.where(clips["video_id"].str.startswith("test"), clips["M"], clips["T"]))
+    clips = clips.assign(
+        **{task: np.where(clips["video_id"].str.startswith("test"), clips["M"], clips[task]) for task in "AV"}
+    )
+    labels = clips[["video_id", "clip_id", "split", "M", "T", "A", "V"]]
+    given = labels[["video_id", "clip_id"]].assign(M=labels["M"], T=0.1)
+    of_m, of_t = score(given, labels, **FEW).tasks
+    keep = ~placeholder_clips(labels)
+    assert 0 < of_t.left_out == (~keep).sum() and of_t.clips == keep.sum() and of_m.left_out == 0
+    assert of_t.scores["MAE"].estimate == pytest.approx(np.abs(labels.loc[keep, "T"] - 0.1).mean())
+    only_m = score(given, labels[["video_id", "clip_id", "split", "M"]], **FEW)
+    assert only_m.unscored == ("T",) and len(only_m.tasks) == 1
+
+
+def test_the_command_prints_what_the_library_finds(labelled, tiny_store, tmp_path):
+    _, labels, table = labelled
+    files = [saved(predictions_for(table, seed), tmp_path / f"{seed}.csv") for seed in (0, 1)]
+
+    def call(*words, status=0):
+        result = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+        assert result.exit_code == status, result.output
+        return result.output
+
+    shown = call("score", files[0], "--labels", labels, "--against", files[1])
+    assert (
+        conventions() in shown
+        and "constant 0" in shown
+        and "p, Holm" in shown
+        and "one clip changes Acc2 by 0.10" in shown
+    )
+    read = json.loads(call("score", files[0], "--labels", labels, "--format", "json"))
+    frame = score(read_predictions(files[0]), read_labels(labels)).frame()
+    assert [row["value"] for row in read["scores"]] == pytest.approx(frame["value"].tolist())
+    assert (
+        call("score", files[0], "--labels", labels, "--format", "csv").splitlines()[0].startswith("task,metric,value")
+    )
+    assert "error: " in call("score", labels, "--labels", labels, status=2), "a label table has no column M"
+    test = tiny_store.split("test").clips
+    simulated = saved(test[["id"]].assign(M=0.0), tmp_path / "simulated.csv")
+    assert "simulated corpus, not CH-SIMS" in call("score", simulated, "--labels", tiny_store.path)

@@ -1,0 +1,317 @@
+"""A folder with a pretrained network is read in whole or refused in one sentence: text encoders and wav2vec 2.0 alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+from avmc_core.clips import wav2vec
+from avmc_core.errors import InputError
+from avmc_core.files.kinds import foreign_bytes
+from avmc_core.models import registry
+from avmc_core.runs import experiments, tuning
+from avmc_core.runs.grid import check
+from avmc_core.runs.store import Run
+from avmc_core.simulated.text_encoder import save_encoder
+from avmc_core.text_encoder import encode, load_encoder, words
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 411553788\n"
+PAGE = b"\n<!DOCTYPE html><html><body>Sorry, the file is too large</body></html>"
+SENTENCE = "今天天气真好"
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    return save_encoder(tmp_path_factory.mktemp("encoder") / "good")
+
+
+@pytest.fixture
+def folder(good, tmp_path):
+    return shutil.copytree(good, tmp_path / "encoder")
+
+
+@pytest.fixture(scope="module")
+def states(good):
+    return encode([SENTENCE], load_encoder(good))[0]
+
+
+def rewrite(folder, change, file="model.safetensors"):
+    """The weights of ``folder`` as ``change`` names them, in one of the two formats."""
+    weights = {name: tensor.contiguous() for name, tensor in change(load_file(folder / "model.safetensors")).items()}
+    (folder / "model.safetensors").unlink()
+    if file.endswith("safetensors"):
+        save_file(weights, folder / file, {"format": "pt"})
+    else:
+        torch.save(weights, folder / file)
+
+
+def old_norms(name):
+    return name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+@pytest.mark.parametrize("prefix", ["", "bert.", "module.", "module.bert.", "model.bert."])
+@pytest.mark.parametrize("rename", [str, old_norms])
+def test_weights_under_known_names_give_the_same_states(folder, states, file, prefix, rename):
+    """The head of another task beside them does not matter."""
+    head = {"classifier.weight": torch.ones(2, 3), "cls.predictions.bias": torch.ones(4)}
+    rewrite(folder, lambda state: {prefix + rename(name): tensor for name, tensor in state.items()} | head, file)
+    np.testing.assert_array_equal(encode([SENTENCE], load_encoder(folder))[0], states)
+
+
+def test_weights_in_shards_are_read_and_a_lost_shard_is_named(folder, states):
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    places = {name: f"model-0000{1 + number % 2}-of-00002.safetensors" for number, name in enumerate(state)}
+    for file in set(places.values()):
+        save_file({name: state[name] for name in places if places[name] == file}, folder / file, {"format": "pt"})
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    np.testing.assert_array_equal(encode([SENTENCE], load_encoder(folder))[0], states)
+    (folder / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(InputError, match=r"no model-00002-of-00002\.safetensors; expected all files that"):
+        load_encoder(folder)
+
+
+def test_half_precision_becomes_float32(folder):
+    rewrite(folder, lambda state: {name: tensor.half() for name, tensor in state.items()})
+    assert {parameter.dtype for parameter in load_encoder(folder)[1].parameters()} == {torch.float32}
+
+
+QUERY = "encoder.layer.0.attention.self.query.weight"
+WRONG_WEIGHTS = {  # what is done to the weights: what the error says
+    "one is gone": (lambda state: {k: v for k, v in state.items() if k != QUERY}, f"no weights for {QUERY}"),
+    "an unknown prefix": (
+        lambda state: {f"text_model.x.{k}": v for k, v in state.items()},
+        "begin with 'text_model.x.'",
+    ),
+    "only a head": (lambda state: {"classifier.weight": torch.ones(2, 3)}, "no weights for embeddings"),
+    "two networks": (lambda state: state | {f"bert.{k}": v + 1 for k, v in state.items()}, "twice, as"),
+    "of other widths": (lambda state: state | {QUERY: torch.ones(3, 3)}, r"of shape \(3, 3\); expected \(768, 768\)"),
+    "NaN": (lambda state: state | {QUERY: state[QUERY] * torch.nan}, "NaN or inf in encoder"),
+    "a layer more": (
+        lambda state: state | {k.replace("layer.0", "layer.1"): v.clone() for k, v in state.items()},
+        r"weights of layers that config\.json does not have \(encoder\.layer\.1",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG_WEIGHTS)
+def test_every_weight_is_accounted_for(folder, what):
+    """transformers draws what it does not find at random, and drops what it does not know."""
+    change, named = WRONG_WEIGHTS[what]
+    rewrite(folder, change)
+    with pytest.raises(InputError, match=named):
+        load_encoder(folder)
+
+
+def test_a_configuration_of_more_layers_is_refused(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    with pytest.raises(InputError, match=r"no weights for encoder\.layer\.1"):
+        load_encoder(folder)
+
+
+class Touch:
+    """Pickles as a call that makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+DAMAGED = {
+    "pointer": (POINTER, "a pointer of Git LFS; expected the file itself, which `git lfs pull` fetches"),
+    "page": (PAGE, "a web page"),
+    "empty": (b"", "an empty file"),
+    "zeros": (bytes(9000), "nothing but zeros"),
+    "archive": (b"\x1f\x8b\x08" + b"x" * 99, "a gzip archive"),
+    "rubbish": (b"hello " * 99, "weights that do not read"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin", "config.json", "tokenizer.json"])
+def test_what_is_downloaded_in_place_of_a_file_is_named(folder, file, what):
+    content, named = DAMAGED[what]
+    if file == "pytorch_model.bin":
+        (folder / "model.safetensors").unlink()
+    (folder / file).write_bytes(content)
+    expected = {"config.json": "no JSON object", "tokenizer.json": "a vocabulary that does not read"}
+    with pytest.raises(InputError, match=expected.get(file, named) if what == "rubbish" else named) as caught:
+        load_encoder(folder)
+    assert caught.value.where.endswith(file) or file == "tokenizer.json"
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_cut_weights_are_named(folder, file):
+    rewrite(folder, dict, file)
+    whole = (folder / file).read_bytes()
+    for size in (9, len(whole) // 2, len(whole) - 1):
+        (folder / file).write_bytes(whole[:size])
+        with pytest.raises(InputError, match=f"{file}: found .*; expected the whole"):
+            load_encoder(folder)
+
+
+def test_weights_that_call_something_call_nothing(folder, tmp_path):
+    (folder / "model.safetensors").unlink()
+    torch.save({"embeddings": Touch(tmp_path / "mark")}, folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match="weights that do not read"):
+        load_encoder(folder)
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_folder_without_weights_says_what_is_there_instead(folder):
+    (folder / "model.safetensors").rename(folder / "tf_model.h5")
+    (folder / "model.safetensors.part").touch()
+    with pytest.raises(
+        InputError, match=r"model\.safetensors\.part is a download .*tf_model\.h5 is of another framework"
+    ):
+        load_encoder(folder)
+
+
+def test_a_file_or_nothing_in_place_of_the_folder(folder, tmp_path):
+    with pytest.raises(InputError, match="found a file; expected the folder that it lies in"):
+        load_encoder(folder / "model.safetensors")
+    with pytest.raises(InputError, match="no such folder, and nothing of this name in the local model cache"):
+        load_encoder(str(tmp_path / "nothing"))
+
+
+def test_a_model_of_another_kind_is_named(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "roberta"}))
+    with pytest.raises(InputError, match="a model of type roberta; expected one of type bert"):
+        load_encoder(folder)
+
+
+# The vocabulary
+
+
+def vocabulary(folder):
+    found = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    return sorted(found, key=found.get)
+
+
+def test_a_plain_list_of_words_serves(folder, states):
+    (folder / "vocab.txt").write_text("\n".join(vocabulary(folder)) + "\n", encoding="utf-8")
+    np.testing.assert_array_equal(encode([SENTENCE], load_encoder(folder))[0], states)
+
+
+WRONG_WORDS = {
+    "none": (None, r"no vocabulary; expected tokenizer\.json or vocab\.txt"),
+    "a pointer": (POINTER.decode(), "a pointer of Git LFS"),
+    "of another model": ("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\ngood\n", "a vocabulary of 7 words for weights of"),
+    "without [UNK]": ("[PAD]\n[CLS]\n[SEP]\nthe\n", "vocabulary"),
+    "empty": ("", "an empty file"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG_WORDS)
+def test_a_vocabulary_that_is_absent_or_not_the_weights_own_is_refused(folder, what):
+    """transformers makes every character [UNK] without one, and says nothing."""
+    content, named = WRONG_WORDS[what]
+    vocabulary(folder)
+    if content is not None:
+        (folder / "vocab.txt").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=named):
+        load_encoder(folder)
+
+
+def test_a_sentence_of_unknown_characters_alone_is_an_error(good):
+    encoder = load_encoder(good)
+    with pytest.raises(InputError, match="'ķķ ğ', of which the encoder's vocabulary has not one character"):
+        encode([SENTENCE, "ķķ ğ"], encoder)
+    assert len(encode(["今ķ", ""], encoder)[1]) == 2  # some are known; nothing is there
+
+
+def test_words_are_counted_before_they_are_cut(good):
+    encoder = load_encoder(good)
+    lengths, unknown = words(["好" * 180, SENTENCE + "ķ", ""], encoder)
+    assert lengths.tolist() == [182, 9, 2] and unknown.tolist() == [0, 1, 0]
+    assert encode(["好" * 180], encoder)[1].tolist() == [50]
+    assert [len(column) for column in words([], encoder)] == [0, 0]
+
+
+# wav2vec 2.0
+
+
+@pytest.fixture
+def heard(tmp_path):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    config = Wav2Vec2Config(**sizes, conv_dim=(8,) * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4)
+    Wav2Vec2Model(config).save_pretrained(tmp_path / "wav2vec")
+    return tmp_path / "wav2vec"
+
+
+def old_weight_norm(name):
+    old = name.replace("parametrizations.weight.original0", "weight_g")
+    return old.replace("parametrizations.weight.original1", "weight_v")
+
+
+@pytest.mark.parametrize("rename", [str, old_weight_norm])
+@pytest.mark.parametrize("prefix", ["", "wav2vec2."])
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_wav2vec_under_known_names_gives_the_same_states(heard, tmp_path, rename, prefix, file):
+    signal = np.random.default_rng(0).normal(0, 0.2, 8000).astype(np.float32)
+    other = shutil.copytree(heard, tmp_path / "other")
+    rewrite(other, lambda state: {prefix + rename(name): tensor for name, tensor in state.items()}, file)
+    np.testing.assert_array_equal(wav2vec.hidden_states(signal, other), wav2vec.hidden_states(signal, heard))
+
+
+def test_a_wav2vec_folder_with_something_wrong_is_one_error(heard):
+    whole = (heard / "model.safetensors").read_bytes()
+    for content, named in ((POINTER, "a pointer of Git LFS"), (PAGE, "a web page"), (whole[:-5], "do not read")):
+        (heard / "model.safetensors").write_bytes(content)
+        with pytest.raises(InputError, match=rf"model\.safetensors: found .*{named}"):
+            wav2vec.load(heard)
+    (heard / "model.safetensors").write_bytes(whole)
+    rewrite(heard, lambda state: {k: v for k, v in state.items() if "layers.1.attention.k_proj" not in k})
+    with pytest.raises(InputError, match=r"no weights for encoder\.layers\.1\.attention\.k_proj"):
+        wav2vec.load(heard)
+    (heard / "config.json").write_text('{"model_type": "hubert"}')
+    with pytest.raises(InputError, match="a model of type hubert; expected one of type wav2vec2"):
+        wav2vec.load(heard)
+
+
+# Said before anything is computed
+
+
+def test_a_damaged_encoder_is_named_before_any_run_and_any_trial(folder, tiny_store, tmp_path, monkeypatch):
+    """A grid once stopped at its first run that needs it, after hours of those that do not."""
+    monkeypatch.setenv("AVMC_BERT", str(folder))
+    real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
+    frozen, tuned = Run("LF_DNN", 1), Run("Self_MM", 1, (("text", "finetune"),))
+    check([frozen, tuned], real)
+    (folder / "model.safetensors").write_bytes(POINTER)
+    with pytest.raises(InputError, match="a pointer of Git LFS"):
+        check([frozen, tuned], real)
+    check([frozen], real)
+    plan = tuning.Search("Self_MM", (("text", ("frozen", "finetune")),), trials=1, seeds=(1,))
+    assert registry.settings_of("Self_MM", {"text": "finetune"})
+    with pytest.raises(InputError, match="a pointer of Git LFS"):
+        tuning.search(plan, real, tmp_path / "tuning")
+    runs = experiments.experiment("benchmark").runs("ci", store=real)
+    with pytest.raises(InputError, match="a pointer of Git LFS"):
+        check(runs, real)
+
+
+def test_the_kinds_of_files_are_told_apart():
+    for head, named in (
+        (b"PK\x03\x04" + b"\0" * 26 + b"[Content_Types].xml", "a workbook of a spreadsheet"),
+        (b"PK\x03\x04" + b"\0" * 26 + b"ch-simsv2s.pkl", "a zip archive"),
+        (b"\xef\xbb\xbf <HTML>", "a web page"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "older spreadsheet"),
+    ):
+        assert named in foreign_bytes(head)[0]
+    assert foreign_bytes(b"video_id,clip_id") is None and foreign_bytes(b"\x80\x04}") is None
