@@ -40,7 +40,7 @@ from avmc_core.data.released import read_meta
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures
 from avmc_core.metrics import METRICS
-from avmc_core.paper import label_summary, which_labels
+from avmc_core.paper import digits, label_summary, which_labels
 from avmc_core.paper.audit import audit, deciding, label_table
 from avmc_core.publishing.tables import Table, anchor, interval_table
 from avmc_core.simulated.corpus import ensure_corpus
@@ -112,8 +112,11 @@ Markdown(
     f"{result['rows_total'].found}. Asked about it, an author of the paper answered that there "
     f"should be {answer['clips']} training clips, one fewer than in Table 1 "
     f"([issue 4 of the authors' repository]({answer['url']})); both label tables have "
-    f"{counts['rows']['train']}. Where the test row of Table 1 comes from is not known: no cut of "
-    "the levels gives it."
+    f"{counts['rows']['train']}. No cut of the levels gives the test row of Table 1, and yet it "
+    f"is no misprint: it has {digits.clips('Acc2_weak')} clips that Acc2_weak counts, and that "
+    "many the scores that the paper prints were computed over, by their digits "
+    f"([](03_benchmark.ipynb)). The labels here have {digits.weak_clips('relabelled')}: the paper "
+    "was written with a few test labels other than those that were released."
 )
 
 # %% [markdown]
@@ -151,7 +154,8 @@ Markdown(
 )
 
 # %% [markdown]
-# All of them say the same: **the paper's Table 1 and the released pickle have the relabelled set.** For you that means:
+# All of them say the same: **the paper's Table 1 and the released pickle have the relabelled set**, the paper with a few test
+# labels of its own. For you that means:
 #
 # - A `meta.csv` that you find will most likely carry other labels than your pickle. `avmc data import` takes the two together,
 #   says where they differ, and keeps the pickle's labels; `avmc data audit` names the set of any table or store.

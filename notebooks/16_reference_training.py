@@ -65,8 +65,10 @@ Markdown(
 # One row for each model of the benchmark but Bert_MAG, of which no training was recorded. Each training runs for a few epochs
 # on two dozen clips, with settings that differ between all groups of weights, without dropout, and with the text encoder
 # replaced by fixed hidden states; what is not covered is dropout and the tuning of the encoder. Where a training in single
-# precision would be no test, because rounding alone changes it too much, both trained in double precision. The last column
-# says how many times larger a tiny change of the start weights had become in the predictions, in the public code itself.
+# precision would be no test, because rounding alone can change it too much, both trained in double precision; the public
+# code's MulT computes its softmax in single precision even then. The last column says how many times larger a tiny change of
+# the start weights had become in the predictions, in the public code itself: for the recording, start weights were looked for
+# with which it stays small.
 
 # %% tags=["hide-input"]
 trainings = lockstep["data"]["trainings"]
@@ -86,10 +88,13 @@ shown = pd.DataFrame(
 )
 small = dict.fromkeys(["predictions", "losses", "end weights", "allowed"], ".0e")
 display(Table(shown, "lockstep", decimals={**small, "grows by": ".0f"}))
+versions = ", ".join(
+    sorted({f"{row['reference']} at {row['commit'][:7]}" for row in trainings})
+)
 display(
     Markdown(
         '<small class="avmc-caption">Largest absolute differences between our training and the '
-        f"public code's. {artefacts.statement(lockstep['provenance'])}</small>"
+        f"public code's ({versions}). {artefacts.statement(lockstep['provenance'])}</small>"
     )
 )
 furthest = shown.groupby("precision")["predictions"].max()
@@ -116,8 +121,8 @@ Markdown(
 # Lockstep needs the same numbers at the start. Two processors, or two versions of a library, add in another order and differ by
 # a rounding error in the first step. Here a training is repeated with start weights that differ by about that much, and with
 # everything else equal. A training that damps such a change can be repeated elsewhere to a few digits; one that amplifies it
-# cannot, whatever its code does right: Adam divides by the size of a gradient, so that a gradient which is nearly zero
-# turns rounding into steps of full length.
+# cannot, whatever its code does right. One way in which that comes about is Adam, which divides by the size of a gradient: where
+# a gradient is zero but for rounding, its steps are of full length in a random direction.
 
 # %% tags=["hide-input"]
 followed = {}
@@ -166,14 +171,14 @@ display(
     Table(means, "kept", decimals={"epochs": 1, "epoch kept": 1, "lowest validation loss": 3})
 )
 validation_command = f"avmc run validation --profile {profile}"
-figures.caption(data, validation_command, "D11 and D17", records=records)
+figures.caption(data, validation_command, "not in the paper (D11, D17)", records=records)
 
 # %% tags=["hide-input"]
 clips, _, as_run = VALIDATIONS
 pairs = [(f"{model}, {clips}", f"{model}, {as_run}") for model in VALIDATED]
 family = contrasts(records, data, pairs, ["Acc2", "Acc2_weak", "Corr", "MAE"])
 display(contrast_table(family, "validation"))
-figures.caption(data, validation_command, "D11 and D17", records=records)
+figures.caption(data, validation_command, "not in the paper (D11, D17)", records=records)
 
 # %% tags=["hide-input"]
 lowest = means.set_index("row")["lowest validation loss"]

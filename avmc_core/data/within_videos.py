@@ -12,10 +12,12 @@ from avmc_core.schema import TASKS
 
 
 def alike_within_videos(clips: pd.DataFrame, tasks: Sequence[str] = TASKS) -> dict[str, float]:
-    """Intraclass correlation ICC(1) of each annotation by source video: the share of its variance that lies between videos; 0
-    where labels do not depend on the video, and a little below by chance; NaN for an annotation that never varies.
+    """Intraclass correlation ICC(1) of each annotation by source video: the share of its variance
+    that lies between videos; 0 where labels do not depend on the video, and a little below by
+    chance; NaN for an annotation that never varies.
 
-    ``clips`` needs the columns video_id and ``tasks``, and at least two videos, one of them with two clips or more.
+    ``clips`` needs the columns video_id and ``tasks``, and at least two videos, one of them with
+    two clips or more.
     """
     found = {}
     for task in tasks:

@@ -21,6 +21,7 @@ _NEIGHBOURS = (  # encodings whose bytes both families admit: first and last of 
     ("euc_jp", "\u3041", "\u30ff", 0.3),
     ("euc_kr", "\uac00", "\ud7a3", 0.95),
 )
+_TELLING = 8  # characters: of fewer, any encoding gives some text of the other languages
 _SAVE = "text in UTF-8"
 
 
@@ -46,7 +47,7 @@ def _chinese(where: object, data: bytes) -> tuple[str, str]:
             others = [character for character in data.decode(encoding) if ord(character) > 127]
         except UnicodeDecodeError:
             continue
-        if sum(first <= character <= last for character in others) >= share * len(others):
+        if len(others) >= _TELLING and sum(first <= one <= last for one in others) >= share * len(others):
             raise InputError(where, f"text in {encoding.upper()}", _SAVE)
     found = []
     for family in (_CHINESE[:1], _CHINESE[1]):
@@ -68,11 +69,12 @@ def _chinese(where: object, data: bytes) -> tuple[str, str]:
 
 
 def usual(text: str) -> float:
-    """Share of usual Chinese characters and signs among those beyond ASCII; 0 where the text holds characters that no
+    """Share of usual Chinese characters and signs among those beyond ASCII, emoji apart; 0 where the text holds characters that no
     standard defines."""
     counts = {character: count for character, count in Counter(text).items() if ord(character) > 127}
     if any(unicodedata.category(character) in ("Co", "Cn", "Cc") for character in counts):
         return 0.0
+    counts = {one: count for one, count in counts.items() if unicodedata.category(one) != "So"}  # emoji
     common = sum(count for character, count in counts.items() if character in _usual())
     return common / max(1, sum(counts.values()))
 

@@ -7,8 +7,6 @@ or reported elsewhere with what each set gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 
@@ -21,6 +19,7 @@ from avmc_core.data.label_sets import (
     recorded,
     total,
 )
+from avmc_core.paper import digits, seeds
 from avmc_core.paper.granularity import fits
 from avmc_core.paper.label_summary import (
     TABLE_1,
@@ -30,7 +29,7 @@ from avmc_core.paper.label_summary import (
     signs,
 )
 from avmc_core.published import text_figure
-from avmc_core.schema import GRID, SPLITS
+from avmc_core.schema import SPLITS
 
 SETS = (RELABELLED, MIXED)
 
@@ -38,12 +37,6 @@ SETS = (RELABELLED, MIXED)
 def of_splits(key: str) -> dict[str, np.ndarray]:
     """{split: 11 counts of M} of one of the two sets: what ``class_counts`` takes."""
     return {split: total(of_set(key), split=split) for split in SPLITS}
-
-
-def weak_clips(key: str, split: str = "test") -> int:
-    """Clips that Acc2_weak counts in a split."""
-    low, high = text_figure("weak_band")[0]
-    return int(of_splits(key)[split][(low <= GRID) & (high >= GRID)].sum())
 
 
 def evidence() -> pd.DataFrame:
@@ -98,15 +91,13 @@ def _table_1() -> dict[str, str]:
 
 def _weak_accuracies() -> dict[str, str]:
     """Of single runs: each is k/N for the N weak clips of the test split on which it was computed."""
-    report = recorded()["reports"]["weak_accuracies"]
-    figures = report["values"]
-    said = {key: f"{int(fits(figures, n).sum())} with N = {n}" for key in SETS for n in [weak_clips(key)]}
+    figures = sorted(set(seeds.runs()["Acc2_weak"]))
+    said = {key: f"{int(fits(figures, n).sum())} with N = {n}" for key in SETS for n in [digits.weak_clips(key)]}
     most = int(of_splits(RELABELLED)["test"].sum())
-    said[RELABELLED] += (
-        f"; of all N up to {most} only {_listed(n for n in range(1, most + 1) if fits(figures, n).all())} fit all"
-    )
+    numbers = [str(n) for n in range(1, most + 1) if fits(figures, n).all()]
+    said[RELABELLED] += f"; of all N up to {most} only {' and '.join(numbers)} fit all"
     what = "Different values of Acc2_weak on test that are k/N"
-    return _piece(what, f"{len(figures)} values", said, report["source"])
+    return _piece(what, f"{len(figures)} values", said, f"released pickle, seed by seed: {seeds.SOURCE}")
 
 
 def _original_ratio() -> dict[str, str]:
@@ -156,10 +147,6 @@ def _piece(what: str, known: str, said: dict[str, str], source: str) -> dict[str
 def _percent(levels: np.ndarray) -> str:
     n = signs(levels)
     return f"{positive_percent(n['negative'], n['positive']):.2f} ({n['positive']} to {n['negative']})"
-
-
-def _listed(numbers: Iterable[int]) -> str:
-    return " and ".join(map(str, numbers)) or "none"
 
 
 def _by_split(counts: dict[str, int]) -> str:

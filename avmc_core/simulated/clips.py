@@ -1,8 +1,10 @@
-"""What is behind the features of the embedded corpus: labels, words, lengths and source video of every clip.
+"""What is behind the features of the embedded corpus: labels, words, lengths and source video of
+every clip.
 
-The labels of a split are drawn together from the distribution fitted to the real counts (``label_model``). Each clip then gets
-a source video; videos lean to one side of the label scale as far as the real ones do. A share of the test clips are
-placeholders, as in the real table: their labels T, A and V repeat M, whatever their words, voices and faces express.
+The labels of a split are drawn together from the distribution fitted to the real counts
+(``label_model``). Each clip then gets a source video; videos lean to one side of the label scale as
+far as the real ones do. A share of the test clips are placeholders, as in the real table: their
+labels T, A and V repeat M, whatever their words, voices and faces express.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ CLIPS_A_VIDEO = 4213 / 130  # of the real table, placeholders left out
 PLACEHOLDER_SHARE = 190 / 1034  # of the test clips: those of the videos test1 to test15
 CLIPS_A_PLACEHOLDER_VIDEO = 190 / 15
 LEANING = 0.3  # how far a video leans, in standard deviations of M: gives the real intraclass correlation of M
-SECONDS = (3.5, 0.55)  # median and log-standard deviation of a labelled clip's duration; the caps cut at 9.3 s
+SECONDS = (
+    3.5,
+    0.55,
+)  # median and log-standard deviation of a labelled clip's duration; the caps cut at 9.3 s
 WILDER = 1.5  # unlabelled clips: more varied durations, recordings and wording
 MISHEARD = 0.08  # rate of wrong characters in their transcripts, which nobody corrected
 
@@ -27,21 +32,26 @@ MISHEARD = 0.08  # rate of wrong characters in their transcripts, which nobody c
 def simulate(settings: CorpusSettings) -> dict[str, pd.DataFrame]:
     """What is behind the features, one row a clip, by split.
 
-    Columns: id, video; the annotations M, T, A, V; the latents latent_T, latent_A, latent_V, which differ where the annotations
-    are copied, as in placeholder clips (copied); text, gloss, degree (what the words express, -5..5); audio_length and
-    vision_length in frames.
+    Columns: id, video; the annotations M, T, A, V; the latents latent_T, latent_A, latent_V, which
+    differ where the annotations are copied, as in placeholder clips (copied); text, gloss, degree
+    (what the words express, -5..5); audio_length and vision_length in frames.
     """
     videos = source_videos(settings)
     tables = {split: _simulate_split(settings, split, n, videos) for split, n in settings.numbers.clips.items()}
     for split, table in tables.items():
         first = 1 + 10**5 * [*tables].index(split)  # an id names one clip, whatever its split and the others' sizes
-        table.insert(0, "id", [f"{video}$_${number:06d}" for number, video in enumerate(table["video"], first)])
+        table.insert(
+            0,
+            "id",
+            [f"{video}$_${number:06d}" for number, video in enumerate(table["video"], first)],
+        )
     return tables
 
 
 def source_videos(settings: CorpusSettings) -> pd.DataFrame:
-    """The source videos of labelled clips: name, popularity (a share of the clips), and to which side each leans: evenly
-    spaced, with a mean of 0 and a variance of 1."""
+    """The source videos of labelled clips: name, popularity (a share of the clips), and to which
+    side each leans: evenly spaced, with a mean of 0 and a variance of 1.
+    """
     size, draw = SIZES[settings.size], rng(settings, "videos")
     others = size.train + size.valid + size.test * (1 - PLACEHOLDER_SHARE)
     n = max(2, round(others / CLIPS_A_VIDEO))
@@ -53,7 +63,9 @@ def source_videos(settings: CorpusSettings) -> pd.DataFrame:
 
 
 def rng(settings: CorpusSettings, *purpose: str) -> np.random.Generator:
-    """An independent generator for each purpose, so that a change of one part leaves the others as they were."""
+    """An independent generator for each purpose, so that a change of one part leaves the others
+    as they were.
+    """
     words = [*"/".join((settings.size, *purpose)).encode()]
     return np.random.default_rng([settings.seed, *words])
 
@@ -100,8 +112,9 @@ def _simulate_split(settings: CorpusSettings, split: str, n: int, videos: pd.Dat
 def _video_of_each(multimodal: np.ndarray, videos: pd.DataFrame, draw: np.random.Generator) -> np.ndarray:
     """A source video for each clip (N,), by its M.
 
-    A video's odds rise or fall by ``LEANING`` for each standard deviation of M, times its own leaning. So the labels of a split
-    stay as they were drawn, and those of a video are alike. Drawn by the largest of perturbed log-odds (Gumbel).
+    A video's odds rise or fall by ``LEANING`` for each standard deviation of M, times its own
+    leaning. So the labels of a split stay as they were drawn, and those of a video are alike. Drawn
+    by the largest of perturbed log-odds (Gumbel).
     """
     tilt = LEANING * (multimodal / spread("M"))[:, None] * videos["leaning"].to_numpy()
     odds = np.log(videos["popularity"].to_numpy()) + tilt  # (N, videos)

@@ -1,9 +1,10 @@
 """The embedded corpus: simulated clips with the released schema and the real label statistics.
 
-Every clip has three latent sentiments T, A, V and a multimodal one M (``clips``). Its sentence, its voice and its face express
-the latents, each with noise of its own, so that each modality can be read about as well as the paper's Table 3 says. It is a
-feature store like any other, and written out as the released pickles and imported again it is the same; the manifest says
-that it is simulated, and everything made from it carries that mark.
+Every clip has three latent sentiments T, A, V and a multimodal one M (``clips``). Its sentence, its
+voice and its face express the latents, each with noise of its own, so that each modality can be
+read about as well as the paper's Table 3 says. It is a feature store like any other, and written
+out as the released pickles and imported again it is the same; the manifest says that it is
+simulated, and everything made from it carries that mark.
 """
 
 from __future__ import annotations
@@ -32,17 +33,23 @@ from avmc_core.simulated.signals import acoustic
 from avmc_core.simulated.text_encoder import build_encoder
 from avmc_core.text_encoder import encode
 
-TABLES = ("label_counts.json", "lexicon.tsv", "egemaps_stats.json", "audio_columns.txt", "vision_columns.txt")
+TABLES = (
+    "label_counts.json",
+    "lexicon.tsv",
+    "egemaps_stats.json",
+    "audio_columns.txt",
+    "vision_columns.txt",
+)
 HEARD = 0.5  # correlation of what a voice expresses with its latent A: keeps acoustic regressors at Table 3's level
 SEEN = 0.65  # the same for a face and V
 
 
 def ensure_corpus(settings: str | CorpusSettings = "ci", root: str | Path | None = None) -> Store:
-    """The corpus of these settings, or of the size of this name, built once under ``root`` (default: the home of runs and
-    results) and opened afterwards.
+    """The corpus of these settings, or of the size of this name, built once under ``root``
+    (default: the home of runs and results) and opened afterwards.
 
-    A change of the code that generates it or of the tables that this reads makes a new one. Raises InputError for an unknown
-    size.
+    A change of the code that generates it or of the tables that this reads makes a new one. Raises
+    InputError for an unknown size.
     """
     settings = CorpusSettings(size=settings) if isinstance(settings, str) else settings
     root = Path(root or home())
@@ -65,10 +72,11 @@ def _version() -> str:
 
 
 def build_corpus(store_path: str | Path, settings: CorpusSettings | None = None, progress: bool = True) -> Store:
-    """Generate the corpus into a new store at ``store_path``; without ``settings`` the one of the book's small pages. Equal
-    settings, equal digest.
+    """Generate the corpus into a new store at ``store_path``; without ``settings`` the one of the
+    book's small pages. Equal settings, equal digest.
 
-    Raises InputError if something is at ``store_path`` already; after any error, as after a kill, no store is left.
+    Raises InputError if something is at ``store_path`` already; after any error, as after a kill,
+    no store is left.
     """
     settings = settings or CorpusSettings()
     clips, encoder = simulate(settings), build_encoder()
@@ -81,12 +89,22 @@ def build_corpus(store_path: str | Path, settings: CorpusSettings | None = None,
                 entries |= write_split(folder, split, tables[split], values, tokens)
                 bar.update(len(behind))
         steps = {"text": schema.STEPS["text"], **settings.numbers.steps}
-        write_index(folder, tables, entries, steps=steps, source={}, repairs={}, generator=settings.as_mark())
+        write_index(
+            folder,
+            tables,
+            entries,
+            steps=steps,
+            source={},
+            repairs={},
+            generator=settings.as_mark(),
+        )
     return open_store(store_path)
 
 
 def _features(settings: CorpusSettings, split: str, behind: pd.DataFrame, traits: pd.DataFrame, encoder):
-    """The clips of one split as a store has them: their table (CLIP_COLUMNS), blocks of values by modality, tokens."""
+    """The clips of one split as a store has them: their table (CLIP_COLUMNS), blocks of values
+    by modality, tokens.
+    """
     draw, unlabelled = rng(settings, split, "features"), split == schema.UNLABELLED
     speaker = traits.loc[behind["video"]].to_numpy()  # (N, 25 + TRAITS)
     voice, face = (
@@ -104,17 +122,24 @@ def _features(settings: CorpusSettings, split: str, behind: pd.DataFrame, traits
         table[list(schema.TASKS)] = np.nan
     else:
         table["annotation"] = np.array(["Negative", "Neutral", "Positive"])[np.sign(behind["M"]).astype(int) + 1]
-    return table[list(CLIP_COLUMNS)], {"text": [states], "audio": [audio], "vision": [vision]}, tokens
+    return (
+        table[list(CLIP_COLUMNS)],
+        {"text": [states], "audio": [audio], "vision": [vision]},
+        tokens,
+    )
 
 
 def _expressed(draw: np.random.Generator, latent: np.ndarray, share: float) -> np.ndarray:
-    """What a voice or a face expresses: the standardised latent, correlated by ``share``, and noise."""
+    """What a voice or a face expresses: the standardised latent, correlated by ``share``, and
+    noise.
+    """
     return share * latent + np.sqrt(1 - share**2) * draw.standard_normal(len(latent))
 
 
 def _traits(settings: CorpusSettings, clips: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Voice and face of each source video's speaker: standard normal numbers, one row a video. Which other videos have
-    clips makes no difference."""
+    """Voice and face of each source video's speaker: standard normal numbers, one row a video.
+    Which other videos have clips makes no difference.
+    """
     groups = {
         "speakers": source_videos(settings)["name"],
         "speakers of placeholders": clips["test"].loc[clips["test"]["copied"], "video"].sort_values().unique(),

@@ -18,10 +18,11 @@ WEAK = np.abs(GRID) <= 0.4  # the cut of Acc2_weak
 
 
 def fit(settings: CorpusSettings | None = None) -> pd.DataFrame:
-    """One row for each property: what it is, on the real labels (NaN where counts cannot tell), and on those generated with
-    ``settings`` (default: as many labelled clips as the real data has).
+    """One row for each property: what it is, on the real labels (NaN where counts cannot tell), and
+    on those generated with ``settings`` (default: as many labelled clips as the real data has).
 
-    Real values of M alone rest on the relabelled set, those that involve T, A or V on the new clips (``label_counts``).
+    Real values of M alone rest on the relabelled set, those that involve T, A or V on the new clips
+    (``label_counts``).
     """
     tables = simulate(settings or CorpusSettings("large"))
     clips = pd.concat([tables[split] for split in SPLITS]).rename(columns={"video": "video_id"})

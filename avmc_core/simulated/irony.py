@@ -1,8 +1,8 @@
 """Irony in the labels: what is said against how it is said.
 
-A clip counts as ironic when its words stand on one side of zero and its voice *and* its face on the other. How much such words
-still count is one coefficient, of ``T`` times "ironic", in a regression of M on T, A and V: 0 if they count as elsewhere,
-minus the slope of T if they count for nothing.
+A clip counts as ironic when its words stand on one side of zero and its voice *and* its face on the
+other. How much such words still count is one coefficient, of ``T`` times "ironic", in a regression
+of M on T, A and V: 0 if they count as elsewhere, minus the slope of T if they count for nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from avmc_core.errors import InputError
 
 
 def ironic(labels: np.ndarray) -> np.ndarray:
-    """(N,) bool, from labels (N, 4) in the order M, T, A, V: T is on one side of zero, A and V are on the other."""
+    """(N,) bool, from labels (N, 4) in the order M, T, A, V: T is on one side of zero, A and V
+    are on the other.
+    """
     text, voice, face = np.sign(labels[:, 1:]).T
     return (text * voice < 0) & (text * face < 0)
 
@@ -21,8 +23,9 @@ def ironic(labels: np.ndarray) -> np.ndarray:
 def weight_of_words(labels: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
     """What the words count for in M: the slope of T elsewhere, and what irony changes in it.
 
-    Least squares of M on T, A, V and T times ``ironic``; ``labels`` (N, 4) M, T, A, V; ``weights`` (N,), of which a probability
-    distribution over all combinations of labels is one case, default equal. Raises InputError without an ironic clip.
+    Least squares of M on T, A, V and T times ``ironic``; ``labels`` (N, 4) M, T, A, V; ``weights``
+    (N,), of which a probability distribution over all combinations of labels is one case, default
+    equal. Raises InputError without an ironic clip.
     """
     w = np.ones(len(labels)) if weights is None else weights
     odd = ironic(labels)
@@ -36,7 +39,9 @@ def weight_of_words(labels: np.ndarray, weights: np.ndarray | None = None) -> tu
 
 
 def interval_of_irony(labels: np.ndarray, videos: np.ndarray, draws: int = 1000, seed: int = 0) -> list[float]:
-    """95 % percentile interval of what irony changes, [low, high], from resampling source videos (N,)."""
+    """95 % percentile interval of what irony changes, [low, high], from resampling source videos
+    (N,).
+    """
     names, of_clip = np.unique(videos, return_inverse=True)
     rng, odd = np.random.default_rng(seed), ironic(labels)
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)[:, of_clip]

@@ -1,24 +1,30 @@
-"""Counts of a label table, and those of the real one that the package carries: no row, no id, no transcript.
+"""Counts of a label table, and those of the real one that the package carries: no row, no id, no
+transcript.
 
-The multimodal label M of all clips is known in two sets (``avmc_core.data.label_sets``); T, A and V of the clips that were
-labelled anew are not public. So a table's counts rest on two groups of clips, each named in ``basis``: M on all labelled
-clips, and everything that sets T, A, V and M beside one another on clips whose four labels are of one set.
+The multimodal label M of all clips is known in two sets (``avmc_core.data.label_sets``); T, A and V
+of the clips that were labelled anew are not public. So a table's counts rest on two groups of
+clips, each named in ``basis``: M on all labelled clips, and everything that sets T, A, V and M
+beside one another on clips whose four labels are of one set.
 
-Layout of ``resources/label_counts.json`` and of what ``label_counts`` returns (a list of 11 runs over ``schema.GRID``, -1 to
-1; a label off the grid counts at its nearest level):
+Layout of ``resources/label_counts.json`` and of what ``label_counts`` returns (a list of 11 runs
+over ``schema.GRID``, -1 to 1; a label off the grid counts at its nearest level):
 
 - ``basis``: {"M" | "four": which clips, which set of labels, from where, in words};
 - ``rows``: {split: labelled clips}; ``added``: clips that the original CH-SIMS did not have;
-- ``M``: {split: 11 counts}; ``neutral``: {split: clips with M = 0 exactly}; ``off_grid``: {"M": labels no multiple of 0.2};
+- ``M``: {split: 11 counts}; ``neutral``: {split: clips with M = 0 exactly}; ``off_grid``: {"M":
+  labels no multiple of 0.2};
 - ``within_videos``: ICC(1) of M by source video, over all labelled clips;
-- ``four``: of the clips of the second basis, ``rows`` {split: clips}, ``marginals`` {split: {task: 11 counts}}, ``pairs``
-  {"MT" | "MA" | "MV" | "TA" | "TV" | "AV": 11 x 11 counts, rows over the pair's first task}, ``signs`` (3 x 3 x 3 x 3 counts of
-  negative, zero, positive M, T, A, V), ``within_videos`` {task: ICC(1)}, and ``irony`` (``avmc_core.simulated.irony``):
-  ``clips``, the slope of ``words``, its ``change`` where a clip is ironic and that change's ``interval`` of 95 %; None without
-  such clips;
-- ``placeholders``: clips of videos whose four labels are all equal: ``videos``, ``clips``, and their ``M`` (11 counts);
+- ``four``: of the clips of the second basis, ``rows`` {split: clips}, ``marginals`` {split: {task:
+  11 counts}}, ``pairs`` {"MT" | "MA" | "MV" | "TA" | "TV" | "AV": 11 x 11 counts, rows over the
+  pair's first task}, ``signs`` (3 x 3 x 3 x 3 counts of negative, zero, positive M, T, A, V),
+  ``within_videos`` {task: ICC(1)}, and ``irony`` (``avmc_core.simulated.irony``): ``clips``, the
+  slope of ``words``, its ``change`` where a clip is ironic and that change's ``interval`` of 95 %;
+  None without such clips;
+- ``placeholders``: clips of videos whose four labels are all equal: ``videos``, ``clips``, and
+  their ``M`` (11 counts);
 - ``four_equal_labels``: {"placeholders" | "others": clips with M = T = A = V};
-- ``videos``: {"total", "in_several_splits", "in_all_splits"}; ``sharing_a_video_with_train``: {"valid" | "test": clips}.
+- ``videos``: {"total", "in_several_splits", "in_all_splits"}; ``sharing_a_video_with_train``:
+  {"valid" | "test": clips}.
 """
 
 from __future__ import annotations
@@ -45,12 +51,14 @@ PAIRS = tuple("".join(pair) for pair in combinations(TASKS, 2))  # MT, MA, MV, T
 
 
 def label_counts(table: pd.DataFrame, relabelled: pd.DataFrame | None = None) -> dict[str, Any]:
-    """The counts described at the top of this module, from a label table (columns as in ``released.read_meta``).
+    """The counts described at the top of this module, from a label table (columns as in
+    ``released.read_meta``).
 
-    ``relabelled`` (columns video_id, clip_id, M): another set of M for the same clips, which then is the one that is counted
-    wherever M stands alone. Rows without all four labels (unlabelled clips) are left out. In the mixed table ``four`` rests on
-    the new clips alone, in any other on all, in both without placeholders. Raises InputError if no labelled row is left, or
-    if ``relabelled`` lacks one of the clips.
+    ``relabelled`` (columns video_id, clip_id, M): another set of M for the same clips, which then
+    is the one that is counted wherever M stands alone. Rows without all four labels (unlabelled
+    clips) are left out. In the mixed table ``four`` rests on the new clips alone, in any other on
+    all, in both without placeholders. Raises InputError if no labelled row is left, or if
+    ``relabelled`` lacks one of the clips.
     """
     table = table[table["split"].isin(SPLITS) & table[list(TASKS)].notna().all(axis=1)]
     if table.empty:
@@ -94,7 +102,9 @@ def label_counts(table: pd.DataFrame, relabelled: pd.DataFrame | None = None) ->
 
 @cache
 def shipped_counts() -> dict[str, Any]:
-    """The counts of the real label table that the package carries: M relabelled, the four labels of the new clips."""
+    """The counts of the real label table that the package carries: M relabelled, the four labels
+    of the new clips.
+    """
     return json.loads(files("avmc_core").joinpath("resources", "label_counts.json").read_text(encoding="utf-8"))
 
 
@@ -106,7 +116,11 @@ def _four(table: pd.DataFrame, of_split: dict[str, np.ndarray]) -> dict[str, Any
     if odd:
         words, change = weight_of_words(labels)
         ends = interval_of_irony(labels, table["video_id"].to_numpy(str))
-        irony |= {"words": round(words, 3), "change": round(change, 3), "interval": [round(x, 3) for x in ends]}
+        irony |= {
+            "words": round(words, 3),
+            "change": round(change, 3),
+            "interval": [round(x, 3) for x in ends],
+        }
     signs = np.bincount(np.ravel_multi_index(np.sign(levels - LEVELS // 2).T + 1, (3,) * 4), minlength=81)
     return {
         "rows": {split: int(rows.sum()) for split, rows in of_split.items()},
@@ -147,7 +161,11 @@ def _of_clips(table: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     found = table[keys].merge(other[[*keys, "M"]], on=keys, how="left", validate="one_to_one")["M"]
     if found.isna().any():
         clip = "/".join(table[keys].iloc[int(found.isna().argmax())])
-        raise InputError("relabelled table", f"no M of clip {clip}", "M of every labelled clip of the label table")
+        raise InputError(
+            "relabelled table",
+            f"no M of clip {clip}",
+            "M of every labelled clip of the label table",
+        )
     return found.to_numpy(np.float64)
 
 

@@ -1,9 +1,10 @@
 """The joint distribution of the four annotations, from counts alone.
 
-From the counts that the package carries (``label_counts``) comes the distribution that the embedded corpus draws its labels
-from: among all joint distributions of (M, T, A, V) with the six real pairwise tables and the real table of the four signs
-(which holds how words count that stand against voice and face), the one of maximum entropy, found by iterative
-proportional fitting. For a split it is raked to that split's M; T, A and V follow M as they do elsewhere.
+From the counts that the package carries (``label_counts``) comes the distribution that the embedded
+corpus draws its labels from: among all joint distributions of (M, T, A, V) with the six real
+pairwise tables and the real table of the four signs (which holds how words count that stand against
+voice and face), the one of maximum entropy, found by iterative proportional fitting. For a split it
+is raked to that split's M; T, A and V follow M as they do elsewhere.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ Margin = tuple[
 def joint(group: str | None = None) -> np.ndarray:
     """P(M, T, A, V), (11, 11, 11, 11), axes in the order of ``schema.TASKS``; read-only.
 
-    Without ``group``: fitted to the real clips whose four labels are of one set. With it: the same, raked to M of a split's
-    clips without placeholders, or to M of the ``PLACEHOLDERS``; how T, A and V depend on M stays. Raises InputError for an
-    unknown group.
+    Without ``group``: fitted to the real clips whose four labels are of one set. With it: the same,
+    raked to M of a split's clips without placeholders, or to M of the ``PLACEHOLDERS``; how T, A
+    and V depend on M stays. Raises InputError for an unknown group.
     """
     counts = shipped_counts()
     if group is None:
@@ -50,9 +51,11 @@ def joint(group: str | None = None) -> np.ndarray:
 
 
 def proportional_fit(start: np.ndarray, margins: Sequence[Margin], tolerance: float = 1e-7) -> np.ndarray:
-    """Iterative proportional fitting: the distribution nearest to ``start`` (in relative entropy) with the given margins.
+    """Iterative proportional fitting: the distribution nearest to ``start`` (in relative entropy)
+    with the given margins.
 
-    Ends when no margin is off by more than ``tolerance`` in any group. Raises InputError if they cannot be met together.
+    Ends when no margin is off by more than ``tolerance`` in any group. Raises InputError if they
+    cannot be met together.
     """
     p = (start / start.sum()).ravel()
     for _ in range(2000):
@@ -63,14 +66,20 @@ def proportional_fit(start: np.ndarray, margins: Sequence[Margin], tolerance: fl
             p = p * np.divide(wanted, found, out=np.zeros_like(found), where=found > 0)[groups.ravel()]
         if worst < tolerance:
             return p.reshape(start.shape)
-    raise InputError("proportional_fit", f"margins off by {worst:.2g}", f"margins that agree within {tolerance:.2g}")
+    raise InputError(
+        "proportional_fit",
+        f"margins off by {worst:.2g}",
+        f"margins that agree within {tolerance:.2g}",
+    )
 
 
 def sample(rng: np.random.Generator, p: np.ndarray, n: int) -> np.ndarray:
-    """``n`` joint draws from ``p`` (the joint of all four tasks), as labels on the grid, (n, 4), in random order.
+    """``n`` joint draws from ``p`` (the joint of all four tasks), as labels on the grid, (n, 4), in
+    random order.
 
-    A systematic draw (one random offset, equal steps through the cells, M outermost): each single draw follows ``p``, and
-    the class counts of M, hence of a small corpus, stay as near to their expectation as whole numbers can.
+    A systematic draw (one random offset, equal steps through the cells, M outermost): each single
+    draw follows ``p``, and the class counts of M, hence of a small corpus, stay as near to their
+    expectation as whole numbers can.
     """
     points = (np.arange(n) + rng.random()) / n
     cells = np.minimum(np.searchsorted(np.cumsum(p.ravel()), points, side="right"), p.size - 1)
@@ -78,10 +87,11 @@ def sample(rng: np.random.Generator, p: np.ndarray, n: int) -> np.ndarray:
 
 
 def expected_multimodal(labels: np.ndarray, group: str | None = None) -> np.ndarray:
-    """E[M | T, A, V] under ``joint(group)``: the generating rule as a regression. ``labels`` (N, 3) T, A, V; result (N,).
+    """E[M | T, A, V] under ``joint(group)``: the generating rule as a regression. ``labels`` (N, 3)
+    T, A, V; result (N,).
 
-    Where an annotation is NaN the expectation is over it as well. No predictor of M from the three latent labels has a
-    smaller mean squared error on an embedded corpus.
+    Where an annotation is NaN the expectation is over it as well. No predictor of M from the three
+    latent labels has a smaller mean squared error on an embedded corpus.
     """
     p, known = joint(group), ~np.isnan(labels)
     expected = np.empty(len(labels))
@@ -108,12 +118,16 @@ def _table(tasks: str, table: Sequence) -> Margin:
 def _signs(table: Sequence) -> Margin:
     """The margin over the signs of all tasks, from counts."""
     return _margin(
-        [np.sign(np.arange(LEVELS) - LEVELS // 2) + 1] * len(TASKS), range(len(TASKS)), np.asarray(table, float)
+        [np.sign(np.arange(LEVELS) - LEVELS // 2) + 1] * len(TASKS),
+        range(len(TASKS)),
+        np.asarray(table, float),
     )
 
 
 def _margin(codes: Sequence[np.ndarray], axes: Sequence[int], counts: np.ndarray) -> Margin:
-    """``codes``: on each of ``axes``, what a level counts as; ``counts`` by code, one dimension an axis."""
+    """``codes``: on each of ``axes``, what a level counts as; ``counts`` by code, one dimension
+    an axis.
+    """
     places = np.indices(SHAPE)
     groups = np.ravel_multi_index([code[places[axis]] for code, axis in zip(codes, axes, strict=True)], counts.shape)
     uniform = np.bincount(groups.ravel(), minlength=counts.size) / groups.size

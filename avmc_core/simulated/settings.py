@@ -45,8 +45,9 @@ SIZES = {
 class CorpusSettings:
     """A size by its name, and what to change in it.
 
-    Another number of training or of unlabelled clips leaves the clips of the other splits as they are, so that models trained
-    on less or more are tested on the same clips; ``shorter`` leaves labels and words as they are.
+    Another number of training or of unlabelled clips leaves the clips of the other splits as they
+    are, so that models trained on less or more are tested on the same clips; ``shorter`` leaves
+    labels and words as they are.
     """
 
     size: str = "ci"  # one of SIZES
@@ -76,12 +77,16 @@ class CorpusSettings:
         return "-".join([self.size, *(f"{k}{v}" for k, v in dataclasses.asdict(self).items() if v != usual[k])])
 
     def as_mark(self) -> dict[str, Any]:
-        """What a store's manifest says of its generator: the settings, without those left at the size's own."""
+        """What a store's manifest says of its generator: the settings, without those left at the
+        size's own.
+        """
         return {name: value for name, value in as_dict(self).items() if value is not None}
 
 
 def generator_of(manifest: Mapping[str, Any]) -> CorpusSettings | None:
-    """The settings of the generator that made a store, by its manifest; None where another program made it, or nobody says."""
+    """The settings of the generator that made a store, by its manifest; None where another
+    program made it, or nobody says.
+    """
     said = manifest.get("generator", {})
     known = {field.name for field in dataclasses.fields(CorpusSettings)}
     return CorpusSettings(**said) if said.get("size") in SIZES and set(said) <= known else None

@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import released_factory as factory
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avmc_core import schema
+from avmc_core.commands.main import main
 from avmc_core.data import importing, label_sets, store_writer
 from avmc_core.data.importing import import_released
 from avmc_core.data.store import verify_store
@@ -257,6 +259,20 @@ def test_a_table_of_other_clips_or_splits_is_refused(tmp_path, column, values, n
     with pytest.raises(InputError, match=rf"meta\.csv: found {named}"):
         with_meta(tmp_path, table)
     assert left(tmp_path) == []
+
+
+def test_the_command_names_the_labels_and_what_differs(tmp_path):
+    content = factory.supervised()
+    table = meta_of(content)
+    table.loc[0, "label"] = -0.1
+    table.to_csv(tmp_path / "meta.csv", index=False)
+    path = factory.write(tmp_path / "s.pkl", content)
+    call = ["data", "import", "--supervised", str(path), "--meta", str(tmp_path / "meta.csv")]
+    said = CliRunner().invoke(main, [*call, str(tmp_path / "store")]).output
+    assert "labels: another set of labels" in said
+    assert "repaired: M differs in meta.csv in 1 of 12 clips" in said
+    audited = CliRunner().invoke(main, ["data", "audit", str(tmp_path / "store")]).output
+    assert "labels: another set of labels" in audited.splitlines()
 
 
 def of_counts(key: str) -> pd.DataFrame:

@@ -14,12 +14,13 @@ from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.drawing.benchmark_figures import published_tables, unimodal
 from avmc_core.models import registry
 from avmc_core.paper import benchmark
-from avmc_core.paper.difference_effects import effects, mended_changes
+from avmc_core.paper.difference_effects import VALIDATION_CHANGES, effects, mended_changes
 from avmc_core.published import published
 from avmc_core.publishing.tables import result_table
-from avmc_core.runs.experiments import CI_LIMITS, EXPERIMENTS, MENDABLE, UNIMODAL, Experiment, Row
+from avmc_core.runs.experiments import CI_LIMITS, EXPERIMENTS, MENDABLE, UNIMODAL, VALIDATED, Experiment, Row
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
+from avmc_core.settings import as_dict
 
 
 def test_every_model_and_every_row_of_table_2_is_in_the_benchmark():
@@ -189,3 +190,17 @@ def test_the_constant_is_held_against_the_other_rows():
 
 def test_the_figure_of_published_tables_takes_models_that_one_table_lacks():
     published_tables(benchmark.sources(), ["MulT", "AV-MC"], ["Acc2", "MAE"], {})
+
+
+def test_the_experiment_on_validation_changes_nothing_else():
+    """D11 and D17: one setting differs from the benchmark's runs, in each of the three ways, and each effect names two rows."""
+    plan = EXPERIMENTS["validation"]
+    trained = {run.model: run for run in EXPERIMENTS["benchmark"].runs("ci", (1,)) if run.name != "AV-MC (paper)"}
+    ways = {}
+    for run in plan.runs("ci", (1,)):
+        own, published = (as_dict(registry.settings_of(r.model, dict(r.changes))) for r in (run, trained[run.model]))
+        ways.setdefault(run.model, []).append(own["training"].pop("validation"))
+        assert published["training"].pop("validation") == "clips" and own == published
+    assert ways == {model: ["clips", "batches", "shuffled_batches"] for model in VALIDATED}
+    assert {name for change in VALIDATION_CHANGES for name in change[2:]} == {row.name for row in plan.rows}
+    assert {change[0] for change in VALIDATION_CHANGES} == {("D11",), ("D17",)}

@@ -14,6 +14,7 @@ from processes import appeared, gone
 from avmc_core import codehash
 from avmc_core.errors import InputError
 from avmc_core.publishing import notebook_source
+from avmc_core.publishing import notebooks as built
 from avmc_core.publishing.notebook_source import declared_parameters, notebook_key, reached_modules, read_notebook
 from avmc_core.publishing.notebooks import NotebookError, build_notebooks, execute, why
 
@@ -194,6 +195,18 @@ def test_code_is_no_wider_than_its_cell_in_the_book():
     for source in notebooks.glob("*.py"):
         cells = [cell.source for cell in read_notebook(source).cells if cell.cell_type == "code"]
         assert not [line for cell in cells for line in cell.splitlines() if len(line) > width], source
+
+
+def test_a_long_folder_for_temporary_files_does_not_stop_a_kernel(tmp_path, monkeypatch):
+    """The path of a socket has 107 bytes: of $TMPDIR with over 80 a page once ended in "File name too long"."""
+    monkeypatch.setattr(built.tempfile, "gettempdir", lambda: "/short")
+    monkeypatch.setattr(built.os, "access", lambda path, mode: path in ("/short", "/tmp") or len(path) > 80)
+    assert built._short() is None
+    monkeypatch.setattr(built.tempfile, "gettempdir", lambda: "/" + "x" * 100)
+    assert built._short() == "/tmp"
+    monkeypatch.setattr(built.os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match=r"\$TMPDIR: found .*, too long for a socket"):
+        built._short()
 
 
 def test_why_names_what_changed(tmp_path):

@@ -1,4 +1,6 @@
-"""The embedded corpus: calibrated to the paper's Table 3, honest about being simulated, the same at every call."""
+"""The embedded corpus: calibrated to the paper's Table 3, honest about being simulated, the same
+at every call.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def test_written_out_as_released_and_imported_again_it_is_the_same(tmp_path):
 
 
 def test_another_number_of_training_clips_leaves_the_others_as_they_are(tmp_path):
-    """So that models trained on less and on more are tested on the same clips, word for word and frame for frame."""
+    """So that models trained on less and on more are tested on the same clips, word for word and
+    frame for frame.
+    """
     changed = CorpusSettings("tiny", train=40, unlabelled=7)
     few, more = (build_corpus(tmp_path / s.name, s, progress=False) for s in (CorpusSettings("tiny"), changed))
     assert more.manifest["splits"] == {"train": 40, "valid": 12, "test": 16, "unlabelled": 7}
@@ -105,7 +109,9 @@ def test_settings_that_nobody_can_mean_are_errors(change):
 
 @pytest.mark.parametrize("size", ["ci", "large"])
 def test_multimodal_labels_have_the_real_counts(size, large):
-    """In each split the share of every level of M is the real one to a clip or two; so is the share of weak test clips."""
+    """In each split the share of every level of M is the real one to a clip or two; so is the
+    share of weak test clips.
+    """
     tables, counts = large if size == "large" else simulate(CorpusSettings(size)), shipped_counts()
     for split in schema.SPLITS:
         found = np.bincount(schema.level(tables[split]["M"]), minlength=11)
@@ -116,7 +122,9 @@ def test_multimodal_labels_have_the_real_counts(size, large):
 
 
 def test_other_labels_stand_to_m_as_in_the_real_table(large):
-    """Mean T, A and V of the clips at each level of M, within three standard errors and a hundredth."""
+    """Mean T, A and V of the clips at each level of M, within three standard errors and a
+    hundredth.
+    """
     clips, pairs = labelled(large), shipped_counts()["four"]["pairs"]
     clips, m = clips[~clips["copied"]], schema.level(clips["M"][~clips["copied"]])
     for task in "TAV":
@@ -124,7 +132,10 @@ def test_other_labels_stand_to_m_as_in_the_real_table(large):
         for level in range(11):
             found = clips[f"latent_{task}"][m == level]
             real = table[level] @ schema.GRID / table[level].sum()
-            assert abs(found.mean() - real) < 3 * found.std() / np.sqrt(len(found)) + 0.01, (task, level)
+            assert abs(found.mean() - real) < 3 * found.std() / np.sqrt(len(found)) + 0.01, (
+                task,
+                level,
+            )
 
 
 def test_irony_is_there_and_words_count_for_little_then(large):
@@ -140,7 +151,9 @@ def test_irony_is_there_and_words_count_for_little_then(large):
 
 
 def test_labels_of_a_video_are_alike_as_in_the_real_table(large, monkeypatch):
-    """ICC(1) of M about .08, and less of T, A and V than of M; none where no video leans to a side."""
+    """ICC(1) of M about .08, and less of T, A and V than of M; none where no video leans to a
+    side.
+    """
     clips, counts = labelled(large), shipped_counts()
     found = alike_within_videos(clips)
     assert found["M"] == pytest.approx(counts["within_videos"], abs=0.015)
@@ -153,16 +166,21 @@ def test_labels_of_a_video_are_alike_as_in_the_real_table(large, monkeypatch):
 
 @pytest.mark.parametrize("size", ["ci", "large"])
 def test_placeholders_are_as_many_and_as_weak_as_the_real_ones(size, large):
-    test, counts = (large if size == "large" else simulate(CorpusSettings(size)))["test"], shipped_counts()
+    test, counts = (
+        (large if size == "large" else simulate(CorpusSettings(size)))["test"],
+        shipped_counts(),
+    )
     copied, real = test["copied"], np.array(counts["placeholders"]["M"])
     assert copied.mean() == pytest.approx(190 / 1034, abs=0.01)
     assert test.loc[copied, "M"].abs().mean() == pytest.approx(real @ np.abs(schema.GRID) / real.sum(), abs=0.015)
     assert (test.loc[copied, ["T", "A", "V"]].eq(test.loc[copied, "M"], axis=0)).all(axis=None)
-    assert 0.1 < copied.iloc[: len(test) // 2].mean() / copied.mean() / 2 + 0.1 < 0.9  # all over the split
+    assert 0.35 < copied.iloc[: len(test) // 2].sum() / copied.sum() < 0.65  # not all in one place
 
 
 def test_words_never_contradict_their_own_label(large):
-    """Not a clip, labelled or not, whose T is on one side of zero and what its words express on the other."""
+    """Not a clip, labelled or not, whose T is on one side of zero and what its words express on
+    the other.
+    """
     for tables in (large, simulate(CorpusSettings("ci"))):
         for split, clips in tables.items():
             assert (clips["degree"] * clips["latent_T"] >= 0).all(), split
@@ -179,8 +197,9 @@ def test_clips_whose_text_misleads_exist():
 
 @pytest.mark.parametrize("task, low, high", [("T", 0.65, 0.85), ("A", 0.13, 0.37), ("V", 0.48, 0.68)])
 def test_unimodal_regressors_reach_table_3(ci, task, low, high):
-    """Ridge on [CLS], or on means and deviations over frames, reaches the paper's Corr on its own label within 0.1
-    (acoustic: between the two feature sets of Table 3)."""
+    """Ridge on [CLS], or on means and deviations over frames, reaches the paper's Corr on its
+    own label within 0.1 (acoustic: between the two feature sets of Table 3).
+    """
     train, test = ci.split("train"), ci.split("test")
     keep, column = ~placeholder_clips(test.clips), schema.TASKS.index(task)
 
@@ -205,7 +224,9 @@ def test_sizes_and_schema(ci):
 
 
 def test_video_structure_is_that_of_the_real_table(ci):
-    """Videos cross the splits; one group of test videos, in the real share, carries placeholder labels."""
+    """Videos cross the splits; one group of test videos, in the real share, carries placeholder
+    labels.
+    """
     test, train = ci.split("test").clips, ci.split("train").clips
     placeholder = placeholder_clips(test)
     assert placeholder.mean() == pytest.approx(190 / 1034, abs=0.02)
@@ -242,7 +263,9 @@ def test_faces_smile_where_the_label_says_so(ci):
 
 
 def test_the_oracle_beats_every_single_modality(large):
-    """On the clips of a label distribution of their own, by a tenth and more of the best single annotation's squared error."""
+    """On clips with labels of their own, by a quarter of the best single annotation's squared error
+    and more.
+    """
     clips = large["test"][~large["test"]["copied"]]
     latent = clips[LATENT].to_numpy()
     oracle = np.square(expected_multimodal(latent, "test") - clips["M"]).mean()

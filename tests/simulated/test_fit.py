@@ -1,4 +1,6 @@
-"""The table that sets the simulated labels beside the real ones: right arithmetic, and near where it should be."""
+"""The table that sets the simulated labels beside the real ones: right arithmetic, and near
+where it should be.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,11 @@ def test_every_property_is_near_the_real_one():
 
 
 def test_real_figures_are_those_of_the_counts_and_simulated_ones_those_of_the_clips():
-    table, counts, test = fit(CorpusSettings("ci")), shipped_counts(), simulate(CorpusSettings("ci"))["test"]
+    table, counts, test = (
+        fit(CorpusSettings("ci")),
+        shipped_counts(),
+        simulate(CorpusSettings("ci"))["test"],
+    )
     assert table.loc["within_M", "real labels"] == counts["within_videos"]
     assert table.loc["within_T", "real labels"] == counts["four"]["within_videos"]["T"]
     assert table.loc["weak", "real labels"] == 483 / 1034  # the clips that the Acc2_weak of public results counts

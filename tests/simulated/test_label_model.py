@@ -45,7 +45,14 @@ def test_shipped_counts_are_those_of_the_real_table():
     if label_sets.recognise(table).key != label_sets.MIXED:
         pytest.skip("the counts were made from the mixed table")
     found, shipped = label_counts(table), shipped_counts()
-    for key in ("rows", "added", "four", "four_equal_labels", "videos", "sharing_a_video_with_train"):
+    for key in (
+        "rows",
+        "added",
+        "four",
+        "four_equal_labels",
+        "videos",
+        "sharing_a_video_with_train",
+    ):
         assert found[key] == shipped[key], key
     assert found["basis"]["four"].startswith("The four labels of the 1932 new clips")
 
@@ -105,7 +112,9 @@ def test_counts_of_a_small_table_by_hand():
 
 
 def test_the_weight_of_words_is_what_was_put_in():
-    """M = .3 T + .5 A + .4 V, but -.1 T where words stand against voice and face; without that, no change."""
+    """M = .3 T + .5 A + .4 V, but -.1 T where words stand against voice and face; without that,
+    no change.
+    """
     labels = np.random.default_rng(0).choice(schema.GRID, (500, 4))
     odd = ironic(labels)
     assert 0 < odd.sum() < 250 and not ironic(np.abs(labels)).any()
@@ -140,7 +149,9 @@ def test_pairwise_tables_and_signs_are_reproduced():
 
 
 def test_multimodal_label_depends_on_the_others_as_in_the_real_table():
-    """M ~ .28 T + .48 A + .42 V with a residual of .198, as least squares gives on the real new clips without placeholders."""
+    """M ~ .28 T + .48 A + .42 V with a residual of .198, as least squares gives on the real new
+    clips without placeholders.
+    """
     slopes, residual = moments(label_model.joint())
     np.testing.assert_allclose(slopes, [0.278, 0.480, 0.420], atol=0.005)
     assert residual == pytest.approx(0.198, abs=0.003)
@@ -159,7 +170,9 @@ def test_words_against_voice_and_face_count_as_little_as_in_the_real_table(group
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_groups_have_their_own_m_and_the_rest_follows_it(group):
-    """Multimodal labels as counted; T, A and V as often at each M as in the real pairwise tables."""
+    """Multimodal labels as counted; T, A and V as often at each M as in the real pairwise
+    tables.
+    """
     p, counts = label_model.joint(group), shipped_counts()
     placeholders = np.array(counts["placeholders"]["M"])
     own = placeholders if group == label_model.PLACEHOLDERS else counts["M"][group] - placeholders * (group == "test")
@@ -182,7 +195,15 @@ def test_sampling_follows_the_distribution():
 
 def test_expected_multimodal_is_the_conditional_mean_over_what_is_known():
     p = label_model.joint()
-    labels = np.array([[0.0, 1.0, 1.0], [-1.0, -1.0, -1.0], [0.2, -0.4, 0.6], [np.nan, -0.4, np.nan], [np.nan] * 3])
+    labels = np.array(
+        [
+            [0.0, 1.0, 1.0],
+            [-1.0, -1.0, -1.0],
+            [0.2, -0.4, 0.6],
+            [np.nan, -0.4, np.nan],
+            [np.nan] * 3,
+        ]
+    )
     for row, value in zip(labels, label_model.expected_multimodal(labels), strict=True):
         cells = tuple(slice(None) if np.isnan(label) else int(schema.level(label)) for label in row)
         conditional = p[:, *cells].reshape(len(schema.GRID), -1).sum(axis=1)

@@ -18,6 +18,8 @@ import released_factory as factory
 
 from avmc_core import schema
 from avmc_core.data.importing import import_released
+from avmc_core.data.layouts import UNUSED
+from avmc_core.data.released_writer import KEYS
 from avmc_core.data.store import Store, verify_store
 from torture import sandbox
 from torture.case import Case, damaged
@@ -84,6 +86,32 @@ def _structures() -> dict[str, tuple]:
             lambda s, u: (s.update(simulated='{"a": "' + "x" * 2**21 + '"}'), u.update(simulated="{}"))
         ),
         "simulated, deep": with_(lambda s, u: (s.update(simulated="[" * 100_000), u.update(simulated="{}"))),
+        "as the toolkit writes it": with_(lambda s, u: (s.update(config=CONFIG), u.update(config=CONFIG))),
+        "settings of rubbish": with_(lambda s, u: s.update(config=[None, {"a": np.zeros(3)}, 2.5])),
+        "settings of a megabyte": with_(lambda s, u: s.update(config={"a": "x" * 2**21})),
+        "another name for valid": with_(lambda s, u: s.update(dev=s.pop("valid"))),
+        "classes beside the labels": with_(lambda s, u: s["test"].update(classification_labels=np.zeros(4))),
+        "-inf inside, and after the end": with_(
+            lambda s, u: (
+                s["train"]["audio"].__setitem__((1, 0, 3), -np.inf),
+                u["vision"].__setitem__((0, -1), -np.inf),
+            )
+        ),
+        "padded at the start": with_(lambda s, u: [_turned(part) for part in (*s.values(), u)]),
+        "padded at the start, in one split": with_(lambda s, u: _turned(s["train"])),
+        "padded at the start, in one row": with_(lambda s, u: _turned(s["train"], [1])),
+        "labels to 3": with_(lambda s, u: s["train"].update(regression_labels=3 * s["train"]["regression_labels"])),
+        "CH-SIMS v1": with_(lambda s, u: [part.update(_widths(part, 33, 709)) for part in s.values()]),
+        "MOSI": with_(lambda s, u: [part.update(_widths(part, 5, 20)) for part in s.values()]),
+        "without lengths": with_(
+            lambda s, u: [part.pop(f"{m}_lengths") for part in s.values() for m in ("audio", "vision")]
+        ),
+        "one video": ({m: factory.columns("train")[m][0] for m in schema.MODALITIES}, factory.unsupervised()),
+        "protocol 5": tuple(pickle.dumps(content, 5) for content in with_(lambda s, u: None)),
+        "protocol 5, buffers apart": (
+            pickle.dumps(factory.supervised(), 5, buffer_callback=[].append),
+            factory.unsupervised(),
+        ),
         "a key more": with_(lambda s, u: s["train"].update(extra=1)),
         "a path as a key": with_(lambda s, u: s["train"].update({"../../x": 1})),
         "an id twice": with_(lambda s, u: ids(s, u, [("train", 0, "a$_$1"), ("train", 1, "a$_$1")])),
@@ -102,6 +130,24 @@ def _structures() -> dict[str, tuple]:
             lambda s, u: s["test"].update(audio=np.pad(s["test"]["audio"], ((0, 0), (0, 3), (0, 0))))
         ),
         "ten thousand steps": with_(lambda s, u: s["train"].update(audio=np.zeros((5, 10_000, 25)))),
+    }
+
+
+CONFIG = {"audio": {"tool": "opensmile", "args": {"start": None}}, "video": {"fps": 25}}
+
+
+def _turned(columns: dict, rows: list[int] | None = None) -> None:
+    """Clips moved to the end of their rows, behind zeros."""
+    for name in ("audio", "vision"):
+        for row, length in enumerate(columns[f"{name}_lengths"]):
+            if rows is None or row in rows:
+                columns[name][row] = np.roll(columns[name][row], columns[name].shape[1] - length, axis=0)
+
+
+def _widths(columns: dict, *widths: int) -> dict:
+    return {
+        name: np.resize(columns[name], (*columns[name].shape[:2], width))
+        for name, width in zip(("audio", "vision"), widths, strict=True)
     }
 
 
@@ -153,6 +199,9 @@ def import_and_compare(folder: Path) -> str:
     with sandbox.trusted():
         supervised, unsupervised = (pickle.loads((folder / file).read_bytes()) for file in FILES)
     expected: Counter[str] = Counter()
+    if "valid" not in supervised and "dev" in supervised:
+        supervised["valid"] = supervised.pop("dev")
+        expected["split 'dev' read as valid"] += 1
     for name, split in {**{name: supervised[name] for name in schema.SPLITS}, schema.UNLABELLED: unsupervised}.items():
         expected += compare(store, name, split)
     labelled = {str(value) for name in schema.SPLITS for value in supervised[name]["id"]}
@@ -168,6 +217,9 @@ def import_and_compare(folder: Path) -> str:
 def compare(store: Store, name: str, columns: dict) -> Counter[str]:
     """Every value of a split of the store with the file's own; what had to be repaired in it, counted by loops."""
     split, repairs = store.split(name), Counter()
+    columns = {key: _flat(column, repairs if key in KEYS else Counter()) for key, column in columns.items()}
+    for key in UNUSED:
+        repairs[f"key {key} left out"] += key in columns
     texts = {"id": "id", "raw_text": "text"} | ({} if name == schema.UNLABELLED else {"annotations": "annotation"})
     for key, column in texts.items():
         _equal([str(value) for value in columns[key]], split.clips[column].tolist(), f"{name} {key}")
@@ -180,11 +232,21 @@ def compare(store: Store, name: str, columns: dict) -> Counter[str]:
     }
     for modality in schema.MODALITIES:
         array, ragged = np.asarray(columns[modality]), getattr(split, modality)
+        short = [row for row, length in enumerate(lengths[modality]) if length < array.shape[1]]
+        heads = [array[row][: array.shape[1] - lengths[modality][row]] for row in short]
+        at_start = not any(head.any() for head in heads) and any(array[row][-1].any() for row in short)
         for row, length in enumerate(lengths[modality]):
-            inside, after = array[row][:length].astype(np.float32), array[row][length:]
+            start = array.shape[1] - length if at_start else 0
+            inside, after = array[row][start:][:length], array[row][start + length :]
+            if modality != "text":
+                repairs[f"values of -inf in {modality} set to 0"] += int((inside == -np.inf).sum())
+                inside = np.where(inside == -np.inf, 0, inside)
+            inside = inside.astype(np.float32)
             if not np.isfinite(inside).all() or inside.tobytes() != ragged[row].tobytes():
                 raise sandbox.Accepted(f"other {modality} in row {row} of {name}")
             repairs[f"clips with {modality} values after their end, dropped"] += bool(after.any())
+            if row in short:
+                repairs[f"clips with {modality} padded at the start, read from their end"] += at_start
     if name != schema.UNLABELLED:
         for task, key in schema.LABEL_KEYS.items():
             labels = [float(value) for value in columns[key]]
@@ -195,6 +257,17 @@ def compare(store: Store, name: str, columns: dict) -> Counter[str]:
     if len(set(split.clips["id"])) < len(split):
         raise sandbox.Accepted(f"an id twice in {name}")
     return repairs
+
+
+def _flat(column, repairs: Counter[str]):
+    """A column of bytes as text, and one of shape (rows, 1) as (rows,), each counted."""
+    if isinstance(column, np.ndarray) and column.dtype.kind == "S":
+        repairs["columns of bytes read as UTF-8"] += 1
+        column = np.array([value.decode() for value in column.ravel()]).reshape(column.shape)
+    if isinstance(column, np.ndarray) and column.ndim == 2 and column.shape[1] == 1:
+        repairs["columns of shape (rows, 1) read as (rows,)"] += 1
+        column = column.ravel()
+    return column
 
 
 def warm(folder: Path) -> None:
