@@ -13,6 +13,7 @@ from avmc_core.clips.clip_list import ENDINGS, clip_table, one_clip
 from avmc_core.clips.media import shown
 from avmc_core.errors import InputError
 
+SENTENCE = "我觉得这部电影真的很好看"
 HEADER = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode"
 
 
@@ -73,11 +74,11 @@ def test_the_table_itself_can_be_named(tmp_path):
 def test_a_list_of_clips_with_their_transcripts(tmp_path):
     folder(tmp_path, [], [b"a/1.mp4", b"b/1.MP4", "c/片段.mp4".encode("gbk"), b"here.wav"])
     lines = [b"a/1.mp4\t\xe4\xbd\xa0\xe5\xa5\xbd", b"", os.fsencode(tmp_path) + b"/b/1.mp4\tx"]
-    lines += ["c/片段.mp4\t你好".encode("gbk"), b"here.wav\tyes\r"]
+    lines += [f"c/片段.mp4\t{SENTENCE}".encode("gbk"), b"here.wav\tyes\r"]
     (tmp_path / "clips.txt").write_bytes(b"\n".join(lines))
     table = clip_table(tmp_path / "clips.txt")
     assert table["id"].tolist() == ["a$_$1", "b$_$1", "c$_$片段", "clips$_$here"]
-    assert table["text"].tolist() == ["你好", "x", "你好", "yes"] and set(table["split"]) == {schema.UNLABELLED}
+    assert table["text"].tolist() == ["你好", "x", SENTENCE, "yes"] and set(table["split"]) == {schema.UNLABELLED}
     assert table["absent"].tolist() == ["", "no such file 1.mp4; the nearest name is 1.MP4", "", ""]
     (tmp_path / "twice.txt").write_text("a/1.mp4\tx\na/1.mp4\ty\n")
     with pytest.raises(InputError, match=r"a\$_\$1 twice"):

@@ -106,7 +106,7 @@ TWINS = {
     "of long pixels": Kind(aspect=Fraction(4, 3)),
     "in Matroska": Kind("mkv"),
     "as a transport stream": Kind("ts"),
-    "in AVI": Kind("avi", codec="mpeg4", sound="mp3", rate=16000, options={}),
+    "in AVI": Kind("avi", codec="mpeg4", sound="pcm_s16le", options={}),
     "in Flash": Kind("flv", rate=44100),
     "with stereo sound of 48 kHz": Kind(rate=48000, layout="stereo"),
     "with sound that begins later": Kind("mkv", late=0.2),
