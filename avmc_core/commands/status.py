@@ -29,7 +29,7 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
     """
     from avmc_core.runs.experiments import experiment as declared
     from avmc_core.runs.grid import run_store
-    from avmc_core.runs.store.inventory import differing, uses
+    from avmc_core.runs.inventory import differing, uses
 
     if experiment:
         declared(experiment)
@@ -72,7 +72,7 @@ def clean(store: str, yes: bool) -> None:
     $AVMC_HOME is touched.
     """
     from avmc_core.home import home
-    from avmc_core.runs.store.inventory import leftovers, named_runs, remove
+    from avmc_core.runs.inventory import leftovers, named_runs, remove
 
     root = home()
     found = leftovers(root, _stores(store), named_runs(root))

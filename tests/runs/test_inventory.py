@@ -13,10 +13,11 @@ from click.testing import CliRunner
 
 from avmc_core.commands.main import main
 from avmc_core.errors import InputError
+from avmc_core.runs import inventory
 from avmc_core.runs.experiments import EXPERIMENTS
 from avmc_core.runs.grid import run_all
-from avmc_core.runs.store import RECORD, Run, RunStore, inventory
-from avmc_core.runs.store.inventory import Leftover, differing, leftovers, remove, uses
+from avmc_core.runs.inventory import Leftover, differing, leftovers, remove, uses
+from avmc_core.runs.store import RECORD, Run, RunStore
 
 USED = [run for run in EXPERIMENTS["avmc"].runs("ci", (5,)) if run.model in ("Constant", "Text-only ridge")]
 UNUSED = Run("LF_DNN", 1, (("training.max_epochs", 1), ("rate", 0.123)))
