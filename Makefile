@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 export AVMC_HOME AVMC_STORE AVMC_META AVMC_PROFILE AVMC_BERT
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test test-fast torture check lint test-media test-cluster lock clean
+.PHONY: help book pdf test test-fast portability torture check lint test-media test-cluster lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ test: .venv/ready ## Set up, run the tests
 
 test-fast: .venv/ready ## The quick tests, under a minute: what to run while editing
 	$(BIN)/pytest tests/core tests/kernels tests/models/test_golden.py tests/models/test_avmc.py tests/data/test_batches.py tests/analysis/test_statistics.py
+
+portability: .venv/ready ## The tests as other processors would run them, with counts; goes on where it was stopped (hours)
+	$(BIN)/python tools/portability.py
 
 torture: .venv/checks ## Hostile files, kills and faults at length, with counts; goes on where it was stopped (under 75 minutes)
 	PYTHONPATH=tests:tests/support $(BIN)/python -m torture

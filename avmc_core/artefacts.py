@@ -49,7 +49,8 @@ def data_mark(source: Store | pd.DataFrame | str | None) -> str:
     if extracted is None:
         return f"real store {source.digest[:8]}"
     visual = ", visual features approximate" if extracted["approximation"] else ""
-    return f"own clips, store {source.digest[:8]}{visual}"
+    lost = "".join(f", no {name} features" for name in source.lacks)
+    return f"own clips, store {source.digest[:8]}{visual}{lost}"
 
 
 def provenance(

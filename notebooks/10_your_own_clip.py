@@ -25,7 +25,7 @@
 #
 # ```sh
 # .venv/bin/pip install "avmc-companion[extract]"
-# # a folder with meta.csv and VIDEO_ID/CLIP_ID.mp4, or one clip with --text
+# # a folder with meta.csv and VIDEO_ID/CLIP_ID.mp4, a .txt list (path, tab, transcript), or one clip with --text
 # avmc extract clips my-store
 # AVMC_STORE=my-store avmc run avmc          # train on it
 # avmc status                                # the keys of the runs
@@ -37,8 +37,14 @@
 #
 # `meta.csv` has the released columns; clips whose `mode` and labels are empty become the unlabelled split. Text features want
 # bert-base-chinese in a local folder (`--bert FOLDER` or `AVMC_BERT`); nothing is downloaded by these commands. An
-# extraction that was killed goes on where it was. It ends with a table that says of each clip what was kept, cut or left
-# out, and why.
+# extraction that was stopped (with Ctrl-C, at once) or killed goes on where it was. It ends with a table that says of each clip
+# what was kept, cut or left out, and why, and with a page, `my-store.report/index.html`, that shows a frame of each clip with the
+# landmarks that were found on it. Look at that page before you train.
+#
+# Clips may have any usual ending, in any case: `.mp4 .mov .mkv .avi .webm .ts .flv .wmv .wav` and more. They are read as a player
+# shows them: turned as a phone's file says, with square pixels, the moving picture and not the cover, picture and sound each from
+# its own start time. Where not one clip has a picture (or not one has sound), the features of the other are extracted, the
+# store says so, and models that need what is not there are left out.
 #
 # ## What is extracted
 #
@@ -53,7 +59,8 @@
 # and the rows of wav2vec 2.0 in [Table 3](04_unimodal) learn a weight for each layer together with the network.
 #
 # The visual columns come from OpenFace 2.2 when you have it (`--visual openface --openface PROGRAM`, or a folder with its
-# CSV files; tested with files and a program of its form, never with OpenFace itself). Without it they are an
+# CSV files, of videos or of folders of pictures; tested with one table that OpenFace wrote and with files and a program of its
+# form, never with the program itself). Without it they are an
 # **approximation**, and the store says so: landmarks from dlib, the pose of a generic head fitted to them, action units from
 # how far the landmarks are from the person's own neutral face. That is the median over the clip, and for the mouth the frames
 # in which the lips touch. An expression that is held throughout a clip is not seen by it, nor is anything that shows in wrinkles

@@ -112,6 +112,19 @@ best_of = pd.DataFrame(
         for luck, gain in curves.items()
     ]
 )
+artefacts.save(
+    "seeds",
+    {
+        "runs": len(seeds.runs()),
+        "spread": spreads.set_index("metric").to_dict("index"),
+        "printed": reported,
+        "rank": rank,
+        "batches": len(same),
+        "mean_of_batches": float(same["Acc2"].mean()),
+        "best_of": best_of.to_dict("records"),
+    },
+    artefacts.provenance(source, made),
+)
 display(Table(best_of, "best-of"))
 figures.caption(source, made, "Table 2")
 
@@ -161,19 +174,6 @@ figures.caption(data, command, "it does not describe its tuning (D12)", records=
 # %% tags=["hide-input"]
 shown = ["Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE"]
 gain = {name: float(table.loc[name, "difference"]) * METRICS[name].scale for name in shown}
-artefacts.save(
-    "seeds",
-    {
-        "runs": len(seeds.runs()),
-        "spread": spreads.set_index("metric").to_dict("index"),
-        "printed": reported,
-        "rank": rank,
-        "batches": len(same),
-        "mean_of_batches": float(same["Acc2"].mean()),
-        "best_of": best_of.to_dict("records"),
-    },
-    artefacts.provenance(source, made),
-)
 artefacts.save(
     "tuning",
     {"trials": len(selection.trials), "seeds": len(selection.seeds), "gain": gain},

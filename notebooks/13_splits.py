@@ -79,6 +79,14 @@ nearness = fit()
 columns = ["real labels", "simulated corpus"]
 display(Table(nearness.reset_index(drop=True), "fit", decimals=dict.fromkeys(columns, 3)))
 made_of = f"{artefacts.data_mark(None)}, and the simulated corpus, not CH-SIMS"
+artefacts.save(
+    "corpus_fit",
+    {
+        key: {"real": row["real labels"], "simulated": row["simulated corpus"]}
+        for key, row in nearness.iterrows()
+    },
+    artefacts.provenance(made_of, command),
+)
 figures.caption(made_of, command, "silent on all of this")
 
 # %% [markdown]
@@ -182,14 +190,6 @@ artefacts.save(
         "clips": clips,
     },
     artefacts.provenance(data, command, every),
-)
-artefacts.save(
-    "corpus_fit",
-    {
-        key: {"real": row["real labels"], "simulated": row["simulated corpus"]}
-        for key, row in nearness.iterrows()
-    },
-    artefacts.provenance(made_of, command),
 )
 Markdown(
     "The split as the paper prints it, and what its labels are, is on "

@@ -10,12 +10,16 @@ import numpy as np
 
 from avmc_core.clips import acoustic, light_asd, talknet, wav2vec, who_speaks
 from avmc_core.clips.landmarks import Landmarks
-from avmc_core.clips.media import extra, read_clip
+from avmc_core.clips.media import BOTH, PICTURE, RATE, SOUND, extra, read_clip, shown
 from avmc_core.clips.openface import OpenFace
+from avmc_core.clips.sound import silent
 from avmc_core.errors import InputError
-from avmc_core.schema import STEPS, columns
+from avmc_core.schema import DIMS, STEPS, columns
 
 MISSING = 0.25  # share of frames without the speaker's face above which the paper discards a clip (Section 3.1)
+NO_FACE = "no face found"  # the reason of a clip in which there is none
+SILENCE = "the sound track is silent"
+LEAST_SOUND = 0.1  # seconds: one window of the acoustic features
 LEAST_FRAMES = 3  # the shortest released clip
 SCALING = "landmarks in half picture sizes from the centre, head position in metres, rotation in radians, AU_r / 5"
 
@@ -35,8 +39,13 @@ class ExtractionSettings:
     talknet: str = ""  # a file with TalkNet's weights, which then choose instead
     wav2vec: str = ""  # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
     wav2vec_layers: bool = False  # the states of every layer, not their mean
+    media: str = BOTH  # what is read of a clip; or "sound" or "picture" alone
 
     def __post_init__(self):
+        if self.media not in (BOTH, SOUND, PICTURE):
+            raise InputError("media", repr(self.media), f"{BOTH}, {SOUND} or {PICTURE}")
+        if self.media == PICTURE and (self.wav2vec or self.talknet):
+            raise InputError("media", "the picture alone", "sound, for wav2vec 2.0 and TalkNet to hear")
         if (self.visual == "openface") != bool(self.openface):
             found = f"{self.openface!r} with visual {self.visual!r}"
             raise InputError(
@@ -63,6 +72,7 @@ class Report:
     vision_steps: int = 0
     speaker: str = ""  # how the speaker was chosen
     chosen: str = ""  # which face it is
+    notes: str = ""  # how the file was read, and what was assumed
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,21 @@ class Visual(Protocol):
         """The faces of the clip, (F, 177) each, in OpenFace's units and NaN where not found, from what ``look`` returned."""
 
 
+class Unseen:
+    """The backend of clips without pictures."""
+
+    name, approximation = "none: the clips have no picture", ""
+
+    def identity(self, clip: Path) -> str:
+        return ""
+
+    def look(self, image: np.ndarray) -> None:
+        return None
+
+    def tracks(self, clip: Path, seen: list[Any], size: tuple[int, int]) -> list[np.ndarray]:
+        return []
+
+
 def backend(settings: ExtractionSettings) -> Visual:
     """The visual backend. Raises InputError for an unknown name, a missing program, weights or package."""
     for package in ("av", "opensmile"):
@@ -101,6 +126,8 @@ def backend(settings: ExtractionSettings) -> Visual:
     who_speaks.check(settings.speaker, settings.talknet)
     if settings.wav2vec:
         wav2vec.load(settings.wav2vec)
+    if settings.media == SOUND:
+        return Unseen()
     if settings.visual == "openface":
         return OpenFace(settings.openface)
     if settings.visual != "landmarks":
@@ -112,35 +139,46 @@ def extract_clip(
     path: Path, visual: Visual, settings: ExtractionSettings = DEFAULT
 ) -> tuple[ClipFeatures | None, Report]:
     """The features of a clip, None when the 25 % rule discards it; ``visual`` is the settings' backend. Raises InputError for a
-    clip that cannot be used."""
-    media = read_clip(path, visual.look)
-    frames = len(media.seen)
-    if frames < LEAST_FRAMES:
-        raise InputError(path, f"{frames} frames ({media.seconds:.2f} s)", f"at least {LEAST_FRAMES}")
-    audio = acoustic.descriptors(media.signal)
-    tracks = visual.tracks(path, media.seen, (media.width, media.height))
-    tracks = [track for track in tracks if np.isfinite(track).any()]
-    if not tracks:
-        return None, Report("discarded", "no face found", media.seconds, frames)
-    choice = who_speaks.choose(path, tracks, media.signal, settings.speaker, settings.talknet)
-    faces = choice.faces
-    spoken = np.stack(tracks)[faces, np.arange(frames)]  # (F, 177)
-    kept = np.flatnonzero((faces >= 0) & np.isfinite(spoken).all(axis=1))
-    missing = 1 - len(kept) / frames
-    facts = {"seconds": media.seconds, "frames": frames, "faces": len(tracks), "missing": missing}
-    facts |= {"speaker": choice.how, "chosen": choice.chosen}
-    if missing > MISSING:
-        reason = f"{missing:.0%} of the frames without the speaker's face, more than {MISSING:.0%}"
-        if (faces < 0).all():
-            reason += f": none of the {len(tracks)} faces speaks (speaker 'rule' takes one all the same)"
-        return None, Report("discarded", reason, **facts)
-    what = "a speaker" if choice.how in (talknet.NAME, light_asd.NAME) else "a face"
-    notes = [f"{frames - len(kept)} frames without {what} left out"] if missing else []
-    notes += [choice.doubt] if choice.doubt else []
-    vision = scaled(spoken[kept], media.width, media.height)
+    clip that cannot be used.
+
+    With sound or picture alone, the features of what is not there are one step of zeros.
+    """
+    media = read_clip(path, visual.look, settings.media)
+    frames, notes, cuts = len(media.seen), list(media.notes), []
+    facts: dict[str, Any] = {"seconds": media.seconds, "frames": frames}
+    audio, vision = (np.zeros((1, DIMS[name]), np.float32) for name in ("audio", "vision"))
+    kept = np.zeros(1, np.int64)
+    if settings.media != SOUND and frames < LEAST_FRAMES:
+        raise InputError(shown(path), f"{frames} frames ({media.seconds:.2f} s)", f"at least {LEAST_FRAMES}")
+    if settings.media != PICTURE:
+        if len(media.signal) < LEAST_SOUND * RATE:
+            raise InputError(shown(path), f"{len(media.signal) / RATE:.2f} s of sound", f"at least {LEAST_SOUND} s")
+        audio = acoustic.descriptors(media.signal)
+        notes += [SILENCE] if silent(media.signal) else []
+    if settings.media != SOUND:
+        tracks = visual.tracks(path, media.seen, (media.width, media.height))
+        notes += getattr(visual, "notes", ())
+        tracks = [track for track in tracks if np.isfinite(track).any()]
+        if not tracks:
+            return None, Report("discarded", NO_FACE, **facts, notes="; ".join(notes))
+        choice = _choice(path, tracks, media.signal, settings)
+        faces = choice.faces
+        spoken = np.stack(tracks)[faces, np.arange(frames)]  # (F, 177)
+        kept = np.flatnonzero((faces >= 0) & np.isfinite(spoken).all(axis=1))
+        missing = 1 - len(kept) / frames
+        facts |= {"faces": len(tracks), "missing": missing, "speaker": choice.how, "chosen": choice.chosen}
+        if missing > MISSING:
+            reason = f"{missing:.0%} of the frames without the speaker's face, more than {MISSING:.0%}"
+            if (faces < 0).all():
+                reason += f": none of the {len(tracks)} faces speaks (speaker 'rule' takes one all the same)"
+            return None, Report("discarded", reason, **facts, notes="; ".join(notes))
+        what = "a speaker" if choice.how in (talknet.NAME, light_asd.NAME) else "a face"
+        cuts += [f"{counted(frames - len(kept), 'frame')} without {what} left out"] if missing else []
+        cuts += [choice.doubt] if choice.doubt else []
+        vision = scaled(spoken[kept], media.width, media.height)
     for name, steps in (("audio", audio), ("vision", vision)):
         if len(steps) > STEPS[name]:
-            notes.append(f"{name} cut from {len(steps)} to {STEPS[name]} steps")
+            cuts.append(f"{name} cut from {len(steps)} to {STEPS[name]} steps")
     features = ClipFeatures(
         audio[: STEPS["audio"]],
         vision[: STEPS["vision"]],
@@ -148,8 +186,30 @@ def extract_clip(
         media.signal,
         wav2vec.hidden_states(media.signal, settings.wav2vec, settings.wav2vec_layers) if settings.wav2vec else None,
     )
-    steps = {"audio_steps": len(features.audio), "vision_steps": len(features.vision)}
-    return features, Report("kept", "; ".join(notes), **facts, **steps)
+    there = {"audio": settings.media != PICTURE, "vision": settings.media != SOUND}
+    facts |= {f"{name}_steps": len(getattr(features, name)) if here else 0 for name, here in there.items()}
+    return features, Report("kept", "; ".join(cuts), **facts, notes="; ".join(notes))
+
+
+def _choice(
+    path: Path, tracks: list[np.ndarray], signal: np.ndarray, settings: ExtractionSettings
+) -> who_speaks.Choice:
+    """The speaker among the faces; without sound the face that was seen most often."""
+    if settings.media == PICTURE and len(tracks) > 1:
+        seen = [int(np.isfinite(track).all(axis=1).sum()) for track in tracks]
+        face = np.full(len(tracks[0]), int(np.argmax(seen)))
+        return who_speaks.Choice(face, "no sound: the face seen most often", f"one of {len(tracks)}")
+    return who_speaks.choose(path, tracks, signal, settings.speaker, settings.talknet)
+
+
+def cut_text(tokens: int) -> str:
+    """What the encoder does not read of a transcript of so many tokens; "" where it reads all."""
+    return f"text cut from {tokens} to {STEPS['text']} tokens" if tokens > STEPS["text"] else ""
+
+
+def counted(number: int, what: str) -> str:
+    """``1 seed``, ``2 seeds``."""
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def scaled(values: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -1,47 +1,43 @@
 """From a folder of clips to a feature store: in parallel, clip by clip, each of them once.
 
-Finished clips wait, sealed, in a hidden folder beside the store until it is written, so that a killed extraction goes on where
-it was. One clip that cannot be read costs that clip only.
+Finished clips wait, sealed, in a hidden folder beside the store until it is written, so that an extraction that was stopped or
+killed goes on where it was. One clip that cannot be read costs that clip only.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from avmc_core import schema
-from avmc_core.clips import acoustic, clip_features, wav2vec, who_speaks
-from avmc_core.clips.clip_features import DEFAULT, ExtractionSettings, Report
-from avmc_core.clips.media import VIDEO_SUFFIXES
+from avmc_core.clips import acoustic, clip_features, extraction_page, wav2vec, who_speaks
+from avmc_core.clips.clip_features import DEFAULT, SILENCE, ExtractionSettings, counted
+from avmc_core.clips.clip_list import clip_table
+from avmc_core.clips.clip_work import entry_name, load, picture_of, reports_of
+from avmc_core.clips.extraction_page import REPORT
+from avmc_core.clips.media import BOTH, PICTURE, SOUND, contents, shown
+from avmc_core.clips.stopping import stoppable
 from avmc_core.codehash import code_hash
-from avmc_core.data.label_table import read_meta, with_zeros
-from avmc_core.data.released import ID_SEPARATOR
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_extra, write_index, write_split
 from avmc_core.errors import InputError
-from avmc_core.files import names
-from avmc_core.files.atomic import new_file, new_folder
-from avmc_core.files.sealed import read_sealed, write_sealed
+from avmc_core.files.atomic import new_folder
 from avmc_core.settings import as_dict, digest
 from avmc_core.text_encoder import encode, load_encoder
 from avmc_core.text_encoder import words as count_words
 
-REPORT = "extraction.csv"  # in the store's folder: what became of every clip
 PATHS = ("openface", "talknet", "wav2vec")  # settings of which a store says the name alone, not where it lay
 MARKER = (
     "finished-clips-of-avmc-extract"  # a file by which a folder is known as one that an extraction made, and may remove
 )
+LACKS = {SOUND: "vision", PICTURE: "audio"}  # what a store of such clips does not have
 
 
 @dataclass(frozen=True)
@@ -51,6 +47,7 @@ class Extraction:
     store: Store
     table: pd.DataFrame
     work: Path  # where finished clips were kept, when some failed
+    summary: tuple[str, ...] = ()  # in sum: what was cut, what was not there, how long it took
 
 
 def extract(
@@ -62,67 +59,161 @@ def extract(
     bert: str = "bert-base-chinese",
     jobs: int | None = None,
     progress: bool = True,
+    report: str | Path = "",
 ) -> Extraction:
     """Extracts ``clips`` into a new store at ``store``.
 
-    ``clips``: a folder with a meta.csv of the released columns and files ``<video_id>/<clip_id>.mp4``, or one clip, whose
-    transcript is ``text``. ``bert``: a local folder or a name in the local cache; the network is never asked.
+    ``clips``: a folder with a meta.csv of the released columns and files ``<video_id>/<clip_id>.mp4``, or what else
+    ``clip_list.clip_table`` takes. ``text``: the transcript, of one clip. ``bert``: a local folder or a name in the local cache;
+    the network is never asked. ``report``: a folder for a page that shows what was found on a frame of each clip; "" for none.
+    Where not one clip has a picture, or not one has sound, the others' features alone are made, and the store says so.
+
     Raises InputError, before any work, for what no clip can do without; and when not one clip is kept. After failures the
     finished clips stay in ``work``, so that a second attempt repeats only the others. The folder ``work`` is the extraction's
     own: one that it did not make is refused, as is a place for the store in ``clips``, and neither is touched.
+    Raises Stopped at Ctrl-C and at SIGTERM, when no process is left and the finished clips are kept.
     """
     clips, store = Path(clips), Path(store)
     if os.path.lexists(store):
         raise InputError(store, "something already there", "a path that does not exist yet")
-    work = store.with_name(f".{store.name}.extracting")
-    for place in (store, work):
+    work = work_of(store)
+    for place in (store, work, *([Path(report)] if report else [])):
         if _within(place, clips) or _within(clips, place):
             raise InputError(
-                place, f"a place in {clips}, or around it", "one apart from the clips, which are only read"
+                place, f"a place in {shown(clips)}, or around it", "one apart from the clips, which are only read"
             )
+    if report:
+        extraction_page.check(Path(report))
     table = clip_table(clips, text)
+    with stoppable():
+        return _extract(clips, store, work, table, settings, bert, jobs, progress, str(report))
+
+
+def work_of(store: str | Path) -> Path:
+    """The folder in which an extraction into ``store`` keeps what is finished."""
+    return Path(store).with_name(f".{Path(store).name}.extracting")
+
+
+def _extract(
+    clips: Path,
+    store: Path,
+    work: Path,
+    table: pd.DataFrame,
+    settings: ExtractionSettings,
+    bert: str,
+    jobs: int | None,
+    progress: bool,
+    report: str,
+) -> Extraction:
     decided = table.attrs.get("repairs", [])  # about the table, to be said in the manifest
+    settings = _possible(table, settings)
     visual, encoder = clip_features.backend(settings), load_encoder(bert)
     if (width := encoder[1].config.hidden_size) != schema.DIMS["text"]:
         raise InputError(bert, f"states of {width} columns", f"{schema.DIMS['text']}, as bert-base-chinese has")
     tokens, unknown = count_words(list(table["text"]), encoder)
     table["unread"] = (unknown > 0) & (unknown == tokens - 2)
-    cut = tokens > (cap := schema.STEPS["text"])
-    decided = [*decided, {"what": f"transcripts cut at {cap} tokens", "count": int(cut.sum())}]
+    table["tokens"] = tokens
+    _one_table_each(table, visual)
     _claim(work)
     detector = who_speaks.version(settings.speaker, settings.talknet)
     hearing = {wav2vec.NAME: wav2vec.version(settings.wav2vec, settings.wav2vec_layers)} if settings.wav2vec else {}
     if settings.wav2vec_layers:
         hearing["wav2vec_layers"] = wav2vec.layers(settings.wav2vec)
-    code = code_hash(["avmc_core.clips.clip_features"])
+    code = code_hash(["avmc_core.clips.clip_features", "avmc_core.clips.watching"])
     key = digest({"settings": as_dict(settings), "weights": [detector, hearing], "code": code})
-    table["entry"] = [work / f"{_entry(key, row, visual)}.safetensors" for row in table.itertuples()]
-    reports = _reports(table, settings, jobs, progress)
-    table = pd.concat([table, pd.DataFrame([asdict(report) for report in reports])], axis=1)
-    for row in np.flatnonzero(cut & (table["outcome"] == "kept")):
-        note = f"text cut from {tokens[row]} to {cap} tokens"
-        table.loc[row, "reason"] = "; ".join(filter(None, (table.loc[row, "reason"], note)))
+    table["entry"] = [work / f"{entry_name(key, row, visual)}.safetensors" for row in table.itertuples()]
+    start = time.monotonic()
+    reports, made = reports_of(table, settings, jobs, progress)
+    minutes = (time.monotonic() - start) / 60
+    table = pd.concat([table, pd.DataFrame([asdict(one) for one in reports])], axis=1)
+    _say_cut_texts(table)
     kept = table[table["outcome"] == "kept"]
     if kept.empty:
         first = table.iloc[0]
-        raise InputError(clips, f"no clip to keep ({first['id']}: {first['reason']})", "at least one")
+        raise InputError(shown(clips), f"no clip to keep ({first['id']}: {first['reason']})", "at least one")
+    summary = _summary(table, settings)
+    summary += [f"{counted(made, 'clip')} in {minutes:.1f} minutes: {made / minutes:.0f} per minute"] if made else []
+    columns = ["id", *asdict(reports[0])]
     with new_folder(store) as folder:
         source = {
             "clips": len(table),
             "outcomes": {str(name): int(count) for name, count in table["outcome"].value_counts().items()},
-            "text": f"last hidden states of {names.shown(Path(bert).name)}",
-            "audio": acoustic.version(),
-            "vision": f"{visual.name}; {clip_features.SCALING}",
-            "speaker": detector if (kept["faces"] > 1).any() else "one face in every clip",
+            "text": f"last hidden states of {shown(Path(bert).name)}",
+            "audio": acoustic.version() if settings.media != PICTURE else "none: the clips have no sound",
+            "vision": f"{visual.name}; {clip_features.SCALING}" if settings.media != SOUND else visual.name,
+            "speaker": _speaker(kept, detector, settings),
             "approximation": visual.approximation,
-            "settings": as_dict(settings) | {name: names.shown(Path(getattr(settings, name)).name) for name in PATHS},
+            "settings": as_dict(settings) | {name: shown(Path(getattr(settings, name)).name) for name in PATHS},
+            **({"lacks": [LACKS[settings.media]]} if settings.media in LACKS else {}),
             **hearing,
         }
         _write(folder, kept, encoder, settings, source, decided)
-        table[["id", *asdict(reports[0])]].to_csv(folder / REPORT, index=False, float_format="%.3f")
+        table[columns].to_csv(folder / REPORT, index=False, float_format="%.3f")
+    if report:
+        title = f"Extraction of {shown(clips.name)}"
+        extraction_page.write(
+            Path(report), title, table[columns], summary, lambda row: picture_of(table.loc[row, "entry"])
+        )
     if (table["outcome"] != "failed").all():
         _remove(work)
-    return Extraction(open_store(store), table[["id", *asdict(reports[0])]].set_index("id"), work)
+    return Extraction(open_store(store), table[columns].set_index("id"), work, tuple(summary))
+
+
+def _speaker(kept: pd.DataFrame, detector: str, settings: ExtractionSettings) -> str:
+    """What chose the speakers of the clips that were kept."""
+    if settings.media == SOUND:
+        return "none: the clips have no picture"
+    return detector if (kept["faces"] > 1).any() else "one face in every clip"
+
+
+def _possible(table: pd.DataFrame, settings: ExtractionSettings) -> ExtractionSettings:
+    """The settings, with sound or picture alone where not one clip has the other."""
+    if settings.media != BOTH:
+        return settings
+    found = set()
+    for path in table["path"][table["absent"] == ""]:
+        with suppress(InputError):  # of a missing package the backend speaks
+            found.add(contents(path))
+        if BOTH in found:
+            return settings
+    known = found - {""}
+    return replace(settings, media=known.pop()) if len(known) == 1 else settings
+
+
+def _one_table_each(table: pd.DataFrame, visual: clip_features.Visual) -> None:
+    """Raises InputError where one of OpenFace's files would be taken for several clips: names alone, without their video's."""
+    if not hasattr(visual, "table"):
+        return
+    own: dict[Path, str] = {}
+    for row in table.itertuples():
+        place = visual.table(row.path)
+        if place and place.is_file() and own.setdefault(place.resolve(), row.id) != row.id:
+            found = f"the only table for {own[place.resolve()]} and {row.id}"
+            raise InputError(place, found, "a table for each clip: VIDEO_ID/CLIP_ID.csv")
+
+
+def _say_cut_texts(table: pd.DataFrame) -> None:
+    """Adds to the reasons of kept clips what the encoder will not read of their transcripts."""
+    for index in table.index[(table["outcome"] == "kept") & (table["tokens"] > schema.STEPS["text"])]:
+        note = clip_features.cut_text(table.loc[index, "tokens"])
+        table.loc[index, "reason"] = "; ".join(part for part in (table.loc[index, "reason"], note) if part)
+
+
+def _summary(table: pd.DataFrame, settings: ExtractionSettings) -> list[str]:
+    """What a reader of many rows should hear in a few sentences."""
+    kept = table[table["outcome"] == "kept"]
+    cut = {name: int(kept["reason"].str.contains(f"{name} cut from").sum()) for name in schema.MODALITIES}
+    said = ", ".join(f"{name} of {counted(count, 'clip')}" for name, count in cut.items() if count)
+    silent = int(kept["notes"].str.contains(SILENCE).sum())
+    return [
+        *([f"cut at the released lengths: {said}"] if said else []),
+        *([f"{counted(silent, 'clip')} with a silent sound track"] if silent else []),
+        *(
+            [f"no {LACKS[settings.media]} features: models that need them are left out"]
+            if settings.media in LACKS
+            else []
+        ),
+    ]
 
 
 def _within(a: Path, b: Path) -> bool:
@@ -147,112 +238,6 @@ def _remove(work: Path) -> None:
     work.rmdir()
 
 
-def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
-    """One row a clip: video_id, clip_id, text, M, T, A, V, annotation, split, id, path. Raises InputError."""
-    if clips.is_dir():
-        there = [(names.shown(path.parent.name), path.stem) for path in clips.glob("*/*")]
-        table = with_zeros(read_meta(clips / "meta.csv"), there)
-        folders = [names.entry(clips, row.video_id) or clips / row.video_id for row in table.itertuples()]
-        table["path"] = [_find(folder, name) for folder, name in zip(folders, table["clip_id"], strict=True)]
-    elif clips.is_file():
-        row = {
-            "video_id": names.shown(clips.stem),
-            "clip_id": "0001",
-            "text": text,
-            "annotation": "",
-            "split": schema.UNLABELLED,
-        }
-        table = pd.DataFrame([row | dict.fromkeys(schema.TASKS, np.nan) | {"path": clips}])
-    else:
-        raise InputError(clips, "nothing there", "a clip, or a folder with meta.csv and <video_id>/<clip_id>.mp4")
-    table["id"] = table["video_id"] + ID_SEPARATOR + table["clip_id"]
-    return table
-
-
-def _find(folder: Path, clip_id: str) -> Path:
-    candidates = [folder / f"{clip_id}{suffix}" for suffix in VIDEO_SUFFIXES]
-    return next((path for path in candidates if path.is_file()), candidates[0])
-
-
-def _entry(key: str, row, visual: clip_features.Visual) -> str:
-    """Changes with the clip's file and with whatever the features depend on."""
-    stat = row.path.stat() if row.path.is_file() else None
-    file = (stat.st_size, stat.st_mtime_ns) if stat else ()
-    return digest([key, row.id, str(row.path.resolve()), visual.identity(row.path), *file])[:32]
-
-
-def _reports(table: pd.DataFrame, settings: ExtractionSettings, jobs: int | None, progress: bool) -> list[Report]:
-    """Extracts what is missing; the reports of all clips, in order."""
-    reports: dict[int, Report] = {}
-    for row in table.itertuples():
-        if row.unread:
-            found = f"{row.id}: the text encoder's vocabulary has not one character of the transcript"
-            reports[row.Index] = Report("failed", found)
-        elif not row.text.strip():
-            reports[row.Index] = Report("failed", f"{row.id}: no transcript; expected one in meta.csv or with --text")
-        else:
-            with suppress(InputError):  # not there yet, or not as it was written: it is made again
-                reports[row.Index] = _load(row.entry)[1]
-    missing = [row for row in table.itertuples() if row.Index not in reports]
-    jobs = min(jobs or os.cpu_count() or 1, len(missing))
-    with tqdm(total=len(table), initial=len(reports), unit="clip", desc="extract", disable=not progress) as bar:
-        for index, report in _in_parallel(missing, settings, jobs) if jobs > 1 else _in_turn(missing, settings):
-            reports[index] = report
-            bar.update()
-    return [reports[index] for index in table.index]
-
-
-def _in_turn(rows: list, settings: ExtractionSettings) -> Iterator[tuple[int, Report]]:
-    return ((row.Index, _work(row.path, row.entry, settings)) for row in rows)
-
-
-def _in_parallel(rows: list, settings: ExtractionSettings, jobs: int) -> Iterator[tuple[int, Report]]:
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_one_thread) as pool:
-        futures = {pool.submit(_work, row.path, row.entry, settings): row for row in rows}
-        try:
-            for future in as_completed(futures):
-                yield futures[future].Index, future.result()
-        except BrokenProcessPool:
-            left = next(row for future, row in futures.items() if not future.done() or future.exception())
-            found = "a process that was ended while it worked on this clip or on one near it"
-            raise InputError(
-                left.path, found, "clips that do not crash their decoder: run again with --jobs 1"
-            ) from None
-
-
-def _one_thread() -> None:
-    """The processes take the cores; networks that took them all in each would be in each other's way."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
-@lru_cache(maxsize=1)
-def _visual(settings: ExtractionSettings) -> clip_features.Visual:
-    """A worker makes its backend once."""
-    return clip_features.backend(settings)
-
-
-def _work(path: Path, entry: Path, settings: ExtractionSettings) -> Report:
-    try:
-        features, report = clip_features.extract_clip(path, _visual(settings), settings)
-    except InputError as error:
-        return Report("failed", str(error))
-    except Exception as error:  # whatever a file made a library do, the other clips go on
-        return Report("failed", f"{path}: {type(error).__name__}: {error}")
-    arrays = {} if features is None else {"audio": features.audio, "vision": features.vision}
-    if features is not None and features.wav2vec is not None:
-        arrays[wav2vec.NAME] = features.wav2vec
-    with new_file(entry) as temporary:
-        write_sealed(temporary, arrays, {"report": asdict(report)})
-    return report
-
-
-def _load(entry: Path) -> tuple[dict[str, np.ndarray], Report]:
-    arrays, facts = read_sealed(entry, "an extracted clip as it was written")
-    return arrays, Report(**facts["report"])
-
-
 def _write(
     folder: Path, kept: pd.DataFrame, encoder, settings: ExtractionSettings, source: dict, decided: list
 ) -> None:
@@ -270,17 +255,22 @@ def _write(
             states = np.zeros((0, schema.DIMS["text"]), np.float32)
             lengths, tokens = np.zeros(0, np.int64), np.zeros((0, 3, schema.STEPS["text"]), np.int64)
         table["text_length"] = lengths
-        table["audio_length"], table["vision_length"] = table["audio_steps"], table["vision_steps"]
+        for modality in ("audio", "vision"):  # what the clips do not have is one step of zeros
+            table[f"{modality}_length"] = table[f"{modality}_steps"].clip(lower=1)
         values = {"text": [states], "audio": _steps(table, "audio"), "vision": _steps(table, "vision")}
         clips[name] = table[list(CLIP_COLUMNS)]
         files |= write_split(folder, name, clips[name], values, tokens)
         for extra, dim in extras.items():
             files |= write_extra(folder, name, extra, _steps(table, extra), [len(s) for s in _steps(table, extra)], dim)
-    words = {"left out": "clips with frames without a speaker's face", "cut from": "clips cut at the released length"}
+    words = {
+        "left out": "clips with frames without a speaker's face",
+        "(?:audio|vision) cut from": "clips cut at the released length",
+        "text cut from": f"transcripts cut at {schema.STEPS['text']} tokens",
+    }
     repairs = {what: int(kept["reason"].str.contains(word).sum()) for word, what in words.items()}
     repairs |= {repair["what"]: repair["count"] for repair in decided}
     write_index(folder, clips, files, steps=caps, source={"extraction": source}, repairs=repairs, extras=extras)
 
 
 def _steps(table: pd.DataFrame, modality: str) -> Iterator[np.ndarray]:
-    return (_load(entry)[0][modality] for entry in table["entry"])
+    return (load(entry)[0][modality] for entry in table["entry"])

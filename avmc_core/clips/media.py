@@ -1,10 +1,13 @@
-"""Reads a clip: one pass over the file gives its frames at 25 per second and its sound at 16 kHz.
+"""Reads a clip: one pass over the file gives its frames at 25 per second and its sound at 16 kHz, both from one time zero.
 
-Frames are handed on one by one and never kept, so that memory does not grow with a clip's length or its picture size.
+Frames are handed on one by one and never kept, so that memory does not grow with a clip's length or its picture size. How a
+picture leaves the decoder is in ``pictures``, how sound does in ``sound``; here is which streams are read, and when.
 """
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,13 +17,31 @@ from typing import Any
 
 import numpy as np
 
+from avmc_core.clips.pictures import MAX_PIXELS, Pictures
+from avmc_core.clips.sound import MAX_SECONDS, RATE, Track, placed, silent
 from avmc_core.errors import InputError
+from avmc_core.files import names
 from avmc_core.schema import HOP_SECONDS
 
-RATE = 16000  # samples per second
 FPS = round(1 / HOP_SECONDS["vision"])
-MAX_PIXELS, MAX_SECONDS = 2**24, 900  # of a picture and of a clip; a small file can claim any
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm")
+RUN_IN = 0.1  # seconds that sound may begin before the picture: what a codec needs to start, cut off
+BACK = 0.5  # seconds by which the times of pictures may run backwards
+MAX_TRACKS = 8  # sound tracks that are listened to
+SOUND, PICTURE, BOTH = "sound", "picture", "both"  # what is read of a clip
+
+__all__ = [
+    "BOTH",
+    "FPS",
+    "MAX_PIXELS",
+    "MAX_SECONDS",
+    "PICTURE",
+    "RATE",
+    "SOUND",
+    "Media",
+    "contents",
+    "extra",
+    "read_clip",
+]
 
 
 @dataclass(frozen=True)
@@ -29,8 +50,9 @@ class Media:
 
     seen: list[Any]  # (F,), what ``look`` returned for each frame
     signal: np.ndarray  # (S,) float32 in [-1, 1], mono, 16 kHz
-    width: int  # of the picture, in pixels
+    width: int  # of the picture as shown, in pixels
     height: int
+    notes: tuple[str, ...] = ()  # what was chosen, turned, filled or assumed in reading it
 
     @property
     def seconds(self) -> float:
@@ -48,48 +70,185 @@ def extra(name: str) -> ModuleType:
         ) from error
 
 
-def read_clip(path: str | Path, look: Callable[[np.ndarray], Any]) -> Media:
-    """Decodes a clip once. ``look`` is called with every frame, (H, W, 3) uint8 RGB, at 25 frames per second: frames of
-    other rates are repeated or left out, none is blended.
+def contents(path: str | Path) -> str:
+    """What a clip has: ``BOTH``, ``SOUND``, ``PICTURE``, or "" for neither or a file that cannot be opened."""
+    av = extra("av")
+    try:
+        with av.open(_name(path)) as container:
+            picture, sound = bool(_moving(container)), bool(container.streams.audio)
+    except (av.FFmpegError, OSError, ValueError):
+        return ""
+    return BOTH if picture and sound else PICTURE if picture else SOUND if sound else ""
 
-    Raises InputError for a file that cannot be decoded to its end, for one without sound or without pictures, and for more
-    than ``MAX_PIXELS`` or ``MAX_SECONDS``.
+
+def read_clip(path: str | Path, look: Callable[[np.ndarray], Any], parts: str = BOTH) -> Media:
+    """Decodes a clip once. ``look`` is called with every frame, (H, W, 3) uint8 RGB, C-contiguous, upright and with square
+    pixels, at 25 frames per second: frames of other rates are repeated or left out, none is blended.
+
+    The clip begins with its picture. Sound that begins later has silence before it; where sound begins much earlier, the first
+    picture is held. Of several video streams the moving one is read (a cover is none), of several sound tracks the file's
+    default, or the next where that is silent. ``parts``: ``BOTH``, or ``SOUND`` or ``PICTURE`` alone.
+
+    Raises InputError for a file that cannot be decoded to its end, for one without what is asked of it, for times that jump
+    back, for pictures that change their shape, and for more than ``MAX_PIXELS`` or ``MAX_SECONDS``.
     """
     av = extra("av")
-    seen, sound, heard, size = [], [], 0.0, (0, 0)
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(path, "no video track", "a clip with picture and sound")
-            if not container.streams.audio:
-                raise InputError(path, "no audio track", "a clip with picture and sound")
-            streams = container.streams.video[0], container.streams.audio[0]
-            if streams[0].width * streams[0].height > MAX_PIXELS:
-                raise ValueError(f"pictures of {streams[0].width} by {streams[0].height} pixels")
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-            clock = _Clock()
+        video, tracks, notes = _Video(), [], []
+        with av.open(_name(path)) as container:
+            streams = _chosen(path, container, parts, notes)
+            tracks = {stream.index: Track(av) for stream in streams if stream.type == "audio"}
+            starts = [
+                float(s.start_time * s.time_base) for s in streams if s.type == "audio" and s.start_time is not None
+            ]
+            video.sound_starts = min(starts[:1], default=None)
             for packet in container.demux(*streams):
                 for frame in packet.decode():
-                    if packet.stream is streams[1]:
-                        sound += [part.to_ndarray()[0] for part in resampler.resample(frame)]
-                        heard += frame.samples / frame.sample_rate
-                        if heard > MAX_SECONDS:
-                            raise ValueError(f"more than {MAX_SECONDS} seconds of sound")
-                        continue
-                    image = frame.to_ndarray(format="rgb24")
-                    size = image.shape[1], image.shape[0]
-                    seen += [look(previous) for previous in clock.until(frame.time, image)]
-            sound += [part.to_ndarray()[0] for part in resampler.resample(None)]
-            seen += [look(image) for image in clock.rest(streams[0].average_rate)]
+                    if packet.stream.type == "audio":
+                        tracks[packet.stream.index].add(frame)
+                    else:
+                        video.add(frame, packet.stream, look)
+            video.finish(look)
+        zero = video.clock.start if video.seen else None
+        signal = _heard(tracks, zero, notes)
     except (av.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(path, f"{type(error).__name__}: {error}", "a video file that can be decoded") from None
-    if not seen:
-        raise InputError(path, "no frame in the video track", "a video file that can be decoded")
-    if not sound:
-        raise InputError(path, "no sample in the audio track", "a video file that can be decoded")
-    return Media(seen, np.concatenate(sound), *size)
+        raise InputError(shown(path), _said(error), "a video file that can be decoded") from None
+    if parts != SOUND and not video.seen:
+        raise InputError(shown(path), "no frame in the video track", "a video file that can be decoded")
+    if parts != PICTURE and not len(signal):
+        raise InputError(shown(path), "no sample in the audio track", "a video file that can be decoded")
+    return Media(video.seen, signal, *video.size, (*notes, *video.notes))
+
+
+def picture_times(path: str | Path) -> np.ndarray:
+    """(N,) seconds, from the clip's time zero, at which each of the N pictures in its file comes on; empty where the file
+    cannot be opened or does not say. Nothing is decoded."""
+    try:
+        av = extra("av")
+    except InputError:  # tables alone can be read without it
+        return np.zeros(0)
+    try:
+        with av.open(_name(path)) as container:
+            streams = _chosen(path, container, BOTH if container.streams.audio else PICTURE, [])
+            (video, *sounds) = streams
+            found = [p.pts for p in container.demux(video) if p.size and p.pts is not None and not p.is_discard]
+            times = np.sort(np.array(found, dtype=np.float64)) * float(video.time_base)
+            starts = [float(s.start_time * s.time_base) for s in sounds[:1] if s.start_time is not None]
+    except (av.FFmpegError, OSError, ValueError):
+        return np.zeros(0)
+    if not len(times):
+        return times
+    held = starts and times[0] - starts[0] > RUN_IN
+    return times - (starts[0] if held else times[0])
+
+
+def shown(path: str | Path) -> str:
+    """A path as text that can be printed and written, whatever the bytes of the names in it."""
+    return "/".join(map(names.shown, os.fspath(path).split("/")))
+
+
+def _name(path: str | Path) -> str:
+    """The file under this very name: without the prefix ``a:b.mp4`` would be asked of a protocol ``a``."""
+    return f"file:{os.path.abspath(path)}"
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    text = str(error).split(": 'file:")[0].encode("utf-8", "backslashreplace").decode()
+    return text if type(error) is ValueError else f"{type(error).__name__}: {text}"
+
+
+def _moving(container: Any) -> list[Any]:
+    """The video streams that hold moving pictures, the best first: no cover, no thumbnails; where several are left, no
+    stream of a single picture; then the file's default, then the largest."""
+    found = [stream for stream in container.streams.video if not _still(stream)]
+    if len(found) > 1:
+        counts = Counter(packet.stream.index for packet in container.demux(*found) if packet.size)
+        container.seek(0)
+        found = [stream for stream in found if counts[stream.index] > 1] or found
+    return sorted(found, key=lambda stream: (not stream.disposition & 1, -(stream.width or 0) * (stream.height or 0)))
+
+
+def _still(stream: Any) -> bool:
+    return bool(stream.disposition & (1024 | 2048 | 1048576))  # attached picture, timed thumbnails, still image
+
+
+def _audible(container: Any) -> list[Any]:
+    """The sound tracks, the file's default first; commentaries and descriptions for those who do not see or hear, last."""
+    aside = 8 | 128 | 256 | 131072
+    order = sorted(container.streams.audio, key=lambda s: (bool(s.disposition & aside), not s.disposition & 1))
+    return order[:MAX_TRACKS]
+
+
+def _chosen(path: str | Path, container: Any, parts: str, notes: list[str]) -> list[Any]:
+    """The video stream and the sound tracks to decode. Raises InputError where something asked for is not there."""
+    moving, audible = _moving(container), _audible(container)
+    if parts != SOUND and not moving:
+        found = "no video track" + (", only a still picture such as a cover" if container.streams.video else "")
+        raise InputError(shown(path), found, "a clip with picture and sound")
+    if parts != PICTURE and not audible:
+        raise InputError(shown(path), "no audio track", "a clip with picture and sound")
+    if parts != SOUND and len(container.streams.video) > 1:
+        one = moving[0]
+        notes.append(f"video stream {one.index}, {one.width} by {one.height}, read of {len(container.streams.video)}")
+    return [*(moving[:1] if parts != SOUND else []), *(audible if parts != PICTURE else [])]
+
+
+def _heard(tracks: dict[int, Track], zero: float | None, notes: list[str]) -> np.ndarray:
+    """The sound (S,) from the clip's time ``zero`` on: of the first track that is not silent."""
+    signals = [track.signal() for track in tracks.values()]
+    if not signals:
+        return np.zeros(0, np.float32)
+    loud = [number for number, signal in enumerate(signals) if not silent(signal)]
+    number = loud[0] if loud else 0
+    track, signal = list(tracks.values())[number], signals[number]
+    if len(signals) > 1:
+        notes.append(
+            f"sound track {number + 1} of {len(signals)} heard" + (": those before it are silent" if number else "")
+        )
+    if track.gaps:
+        notes.append(f"gaps of {track.gaps:.2f} s in the sound filled with silence")
+    late = track.start - zero if len(signal) and zero is not None else 0.0
+    if late > 1 / FPS:
+        notes.append(f"the sound begins {late:.2f} s after the picture: silence before it")
+    if len(signal) and late > MAX_SECONDS:
+        raise ValueError(f"sound that begins {late:.0f} seconds after the picture")
+    return placed(signal, late)
+
+
+class _Video:
+    """The pictures of a clip on their way to whoever looks at them."""
+
+    def __init__(self):
+        self.seen: list[Any] = []
+        self.size, self.clock = (0, 0), _Clock()
+        self.sound_starts: float | None = None
+        self._pictures: Pictures | None = None
+        self._rate: Any = None
+        self._notes: list[str] = []
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (*self._notes, *(self._pictures.notes if self._pictures else ()))
+
+    def add(self, frame: Any, stream: Any, look: Callable[[np.ndarray], Any]) -> None:
+        if self._pictures is None:
+            self._pictures, self._rate = Pictures(stream.sample_aspect_ratio), stream.average_rate
+        image = self._pictures(frame)
+        if not self.seen and self.clock.image is None:
+            self.size = image.shape[1], image.shape[0]
+            time = float(frame.time or 0.0)
+            if self.sound_starts is not None and time - self.sound_starts > RUN_IN:
+                self.clock.hold(image, self.sound_starts)
+                early = time - self.sound_starts
+                self._notes.append(f"the picture begins {early:.2f} s after the sound: its first frame is held")
+        self.seen += [look(previous) for previous in self.clock.until(frame.time, image)]
+
+    def finish(self, look: Callable[[np.ndarray], Any]) -> None:
+        self.seen += [look(image) for image in self.clock.rest(self._rate)]
 
 
 class _Clock:
@@ -98,13 +257,19 @@ class _Clock:
     def __init__(self):
         self.image, self.start, self.time, self.count = None, 0.0, 0.0, 0
 
+    def hold(self, image: np.ndarray, start: float) -> None:
+        """The clip begins at ``start``, with this picture."""
+        self.image, self.start, self.time = image, start, start
+
     def until(self, time: float | None, image: np.ndarray) -> Iterator[np.ndarray]:
         """A frame comes on at ``time`` (seconds; None: unknown); yields the one before for each grid time it was on."""
         time = self.time if time is None else float(time)
         if self.image is None:
-            self.start = time
+            self.start = self.time = time
         if time - self.start > MAX_SECONDS:
             raise ValueError(f"a picture {time - self.start:.0f} seconds after the first")
+        if time < self.time - BACK:
+            raise ValueError(f"pictures whose times jump back by {self.time - time:.1f} s: write the clip anew")
         yield from self._shown(time)
         self.image, self.time = image, time
 

@@ -12,13 +12,14 @@ import pandas as pd
 import torch
 
 from avmc_core import schema
-from avmc_core.clips.clip_features import ExtractionSettings, backend, extract_clip
+from avmc_core.clips.clip_features import ExtractionSettings, Report, backend, counted, cut_text, extract_clip
+from avmc_core.clips.media import shown
 from avmc_core.data.batches import SplitData
 from avmc_core.data.ragged import Ragged
 from avmc_core.data.store import Split
 from avmc_core.errors import InputError
 from avmc_core.runs.packages import Package
-from avmc_core.text_encoder import encode
+from avmc_core.text_encoder import encode, words
 
 STRANGE = 4.0  # standard deviations from the training clips' mean at which a feature counts as unlike them
 
@@ -35,6 +36,7 @@ class Clip:
     tokens: np.ndarray  # (3, 50) int64
     frames: np.ndarray  # (T,) which frame of the clip each visual step is
     signal: np.ndarray | None = None  # (S,) float32 at 16 kHz, where the sound is at hand
+    notes: tuple[str, ...] = ()  # faces and speaker, what was cut, silent or assumed
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,33 @@ def read_clip(path: str | Path, sentence: str, encoder, extraction: ExtractionSe
 
     Needs the extra "extract". Raises InputError when the clip cannot be used or the 25 % rule discards it.
     """
+    path = Path(path)
     if not sentence.strip():
-        raise InputError(path, "no transcript", "the words that are spoken, in Chinese")
-    features, report = extract_clip(Path(path), backend(extraction), extraction)
+        raise InputError(shown(path), "no transcript", "the words that are spoken, in Chinese")
+    features, report = extract_clip(path, backend(extraction), extraction)
     if features is None:
-        raise InputError(path, report.reason, "a clip whose speaker is seen in three quarters of the frames")
+        found = f"{report.reason.removesuffix(' found')}{f' ({report.notes})' if report.notes else ''}"
+        raise InputError(shown(path), found, "a clip whose speaker is seen in three quarters of the frames")
     states, _, tokens = encode([sentence], encoder)
-    signal, frames = features.signal, features.frames
-    return Clip(Path(path).name, sentence, states, features.audio, features.vision, tokens[0], frames, signal)
+    return Clip(
+        shown(path.name),
+        sentence,
+        states,
+        features.audio,
+        features.vision,
+        tokens[0],
+        features.frames,
+        features.signal,
+        notes=(*_said(report), *filter(None, [cut_text(int(words([sentence], encoder)[0][0]))])),
+    )
+
+
+def _said(report: Report) -> tuple[str, ...]:
+    """What ``avmc extract`` says of a clip, sentence by sentence."""
+    faces = counted(report.faces, "face") + " found" if report.vision_steps and report.faces else ""
+    if report.faces > 1:
+        faces += f"; taken for the speaker's: {report.chosen}, by {report.speaker}"
+    return tuple(part for part in (faces, *report.reason.split("; "), *report.notes.split("; ")) if part)
 
 
 def explain(package: Package, clip: Clip) -> Account:

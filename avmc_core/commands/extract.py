@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
 from avmc_core.clips.clip_features import ExtractionSettings
+from avmc_core.clips.stopping import Stopped, leave, stoppable
 
 
 def clip_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -39,28 +42,73 @@ def clip_options(command: Callable[..., None]) -> Callable[..., None]:
 @clip_options
 @click.option("--wav2vec", default="", help="Local folder of a wav2vec 2.0 model: its features besides, for Table 3.")
 @click.option("--wav2vec-layers", is_flag=True, help="Keep each of its layers, so that their weights can be learned.")
+@click.option(
+    "--media",
+    default="both",
+    show_default=True,
+    type=click.Choice(["both", "sound", "picture"]),
+    help="What is read of each clip. Where not one clip has a picture, or not one has sound, it is the other alone.",
+)
+@click.option(
+    "--report", default=None, help="Folder for a page that shows each clip with its landmarks; default: STORE.report."
+)
+@click.option("--no-report", is_flag=True, help="Make no such page.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes; default: the number of cores.")
-def main(clips: str, store: str, text: str, bert: str, jobs: int | None, **settings) -> None:
+def main(
+    clips: str,
+    store: str,
+    text: str,
+    bert: str,
+    report: str | None,
+    no_report: bool,
+    jobs: int | None,
+    **settings: str | float | bool,
+) -> None:
     """Extract text, acoustic and visual features of CLIPS into the feature store STORE.
 
-    CLIPS is a folder with a meta.csv in the released columns and files VIDEO_ID/CLIP_ID.mp4, or one clip with --text.
-    The exit status is 1 when a clip failed; the others are in the store all the same.
+    CLIPS is a folder with a meta.csv in the released columns and files VIDEO_ID/CLIP_ID.mp4 (or another usual ending, in any
+    case), such a table, a .txt file with a path, a tab and a transcript on each line, or one clip with --text.
+    The exit status is 1 when a clip failed; the others are in the store all the same. Ctrl-C stops it at once; the same command
+    goes on where it was.
     """
-    from avmc_core.clips.extraction import extract
-    from avmc_core.files.names import typed
+    try:
+        with stoppable():
+            from avmc_core.clips.extraction import extract
+            from avmc_core.files.names import typed
 
-    made = extract(clips, store, ExtractionSettings(**settings), text=typed(text, "--text"), bert=bert, jobs=jobs)
+            page = "" if no_report else report or f"{store.rstrip('/')}.report"
+            said = typed(text, "--text")
+            made = extract(clips, store, ExtractionSettings(**settings), text=said, bert=bert, jobs=jobs, report=page)
+    except Stopped as error:
+        click.echo(f"stopped: {_how_to_go_on(store, error)}", err=True)
+        leave(error.status)
     for repair in made.store.manifest["repairs"]:
         click.echo(f"repaired: {repair['what']} ({repair['count']})")
     for row in made.table.itertuples():
         steps = f"{row.seconds:6.2f} s  audio {row.audio_steps:3}  vision {row.vision_steps:3}  faces {row.faces}"
-        click.echo(f"{row.outcome:9}  {row.Index}  {steps}  {row.reason}")
+        said = "; ".join(part for part in (row.reason, row.notes) if part)
+        click.echo(f"{row.outcome:9}  {row.Index}  {steps}  {said}".rstrip())
     counts = ", ".join(f"{count} {name}" for name, count in made.table["outcome"].value_counts().items())
     click.echo(f"{made.store.path}: {counts}; digest {made.store.digest[:12]}")
+    for sentence in made.summary:
+        click.echo(sentence)
     source = made.store.manifest["source"]["extraction"]
     click.echo(f"speaker: {source['speaker']}")
     if source["approximation"]:
         click.echo(f"note: {source['approximation']}")
+    if page:
+        click.echo(f"a page with a frame of each clip and its landmarks: {page}/index.html")
     if (made.table["outcome"] == "failed").any():
         click.echo(f"finished clips stay in {made.work}: remove {made.store.path} and run again to add the failed ones")
         sys.exit(1)
+
+
+def _how_to_go_on(store: str, error: Stopped) -> str:
+    """One sentence or two for somebody who stopped an extraction."""
+    work = Path(store).with_name(f".{Path(store).name}.extracting")
+    if os.path.lexists(store):
+        return f"{store} was written"
+    if not work.is_dir():
+        return "nothing was extracted yet, and nothing is left behind"
+    done = error.done or "no more clips than before were finished"
+    return f"{done}; they are kept in {work}. The same command goes on with the others"

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from avmc_core.clips.media import shown
 from avmc_core.commands.extract import clip_options
 from avmc_core.errors import InputError
 
+if TYPE_CHECKING:
+    from avmc_core.clips.clip_features import ExtractionSettings
+    from avmc_core.runs.packages import Package
+
 PICTURES = (".png", ".svg", ".pdf")
+LACKED = {"sound": "vision", "picture": "audio"}  # the modality that a clip of this alone does not have
 
 
 @click.command("predict")
@@ -31,7 +39,8 @@ def main(
 
     CLIP is a video, or a .pkl file with the features of one, as MMSA-FET's commands write it.
     """
-    from avmc_core.clips.clip_features import ExtractionSettings, backend
+    from avmc_core.clips.clip_features import ExtractionSettings, backend, counted
+    from avmc_core.clips.clip_list import one_clip
     from avmc_core.clips.feature_file import is_feature_file, read_feature_file
     from avmc_core.clips.prediction import explain, read_clip
     from avmc_core.files.names import typed
@@ -47,8 +56,10 @@ def main(
     if is_feature_file(clip):
         read, notes = read_feature_file(clip, text)
     else:
-        read = read_clip(clip, text, build_encoder() if package.simulated else load_encoder(bert), settings)
-        notes = [backend(settings).approximation]
+        path = one_clip(clip)
+        settings = _of_what_there_is(path, package, settings)
+        read = read_clip(path, text, build_encoder() if package.simulated else load_encoder(bert), settings)
+        notes = [*read.notes, backend(settings).approximation]
     said = explain(package, read)
     notes = list(dict.fromkeys(note for note in (*notes, package.facts["data"]["approximation"]) if note))
     if package.simulated:
@@ -59,12 +70,28 @@ def main(
     if form == "json":
         click.echo(json.dumps({"clip": read.name, "said": said.table().to_dict("index"), "notes": notes}, indent=1))
     else:
-        click.echo(f"{read.name}: {package.facts['model']}, {len(package.facts['seeds'])} seeds")
+        click.echo(f"{read.name}: {package.facts['model']}, {counted(len(package.facts['seeds']), 'seed')}")
         click.echo(said.table().to_string(float_format="{:+.3f}".format))
         for note in notes:
             click.echo(f"note: {note}")
     if picture:
         _draw(read, said, Path(picture), notes)
+
+
+def _of_what_there_is(path: Path, package: Package, settings: ExtractionSettings) -> ExtractionSettings:
+    """The settings, for sound or picture alone where a clip has no more and the model needs no more. Raises InputError where it
+    does."""
+    from avmc_core.clips.media import contents
+    from avmc_core.models.registry import needs, settings_of
+
+    parts = contents(path)
+    if parts not in LACKED:
+        return settings
+    model = package.facts["model"]
+    if LACKED[parts] in needs(model, settings_of(model, package.facts["settings"])):
+        what = {"audio": "no audio track", "vision": "no video track"}[LACKED[parts]]
+        raise InputError(shown(path), what, f"a clip with picture and sound, which {model} needs")
+    return replace(settings, media=parts)
 
 
 def ensemble(model: str, store: str):

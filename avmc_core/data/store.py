@@ -76,6 +76,11 @@ class Store:
         """Which of ``schema.EXTRAS`` every split of this store has."""
         return _extras(self.manifest)
 
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """The modalities that the clips did not have: their features are one step of zeros, which no model may learn from."""
+        return tuple(self.manifest["source"].get("extraction", {}).get("lacks", ()))
+
     def split(self, name: str) -> Split:
         """A split by name; ``train_mix`` is a view of train (mask True) followed by unlabelled (mask False),
         all of both (the reference's loader can lose a row: D15).

@@ -87,7 +87,9 @@ def _usual() -> frozenset[str]:
     traditional = (bytes([high, low]) for high in range(0xA4, 0xC7) for low in (*range(0x40, 0x7F), *range(0xA1, 0xFF)))
     characters = {pair.decode("gb2312", "ignore") for pair in simplified}
     characters |= {pair.decode("big5", "ignore") for pair in traditional}
-    signs = "，。、；：？！…—～·「」『』《》〈〉“”‘’（）【】〔〕％＋－＝／　○"
+    signs = "，。、；：？！…—·《》“”‘’（）【】　○"
+    # swung dash, corner and angle brackets, wide signs: escaped, since no page shows them
+    signs += "\uff5e\u300c\u300d\u300e\u300f\u3008\u3009\u3014\u3015\uff05\uff0b\uff0d\uff1d\uff0f"
     characters = {character for character in characters if character >= "\u4e00"}  # neither kana nor nothing
     return frozenset(characters) | set(signs) | {chr(code) for code in range(0xFF10, 0xFF5B)}
 

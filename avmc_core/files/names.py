@@ -53,21 +53,21 @@ def entry(folder: Path, name: str) -> Path | None:
     except OSError:
         return None
     wanted = unicodedata.normalize("NFC", name)
-    fitting = [other for other in found if wanted in _readings(other)]
+    fitting = [other for other in found if wanted in readings(other)]
     return folder / fitting[0] if len(fitting) == 1 else None
 
 
-def _readings(name: str) -> set[str]:
+def readings(name: str) -> set[str]:
     """What a name can say: itself, or its bytes in the encodings of Chinese systems."""
     if _is_text(name):
         return {unicodedata.normalize("NFC", name)}
-    readings = set()
+    found = set()
     for encoding in ("gb18030", "big5", "cp950", "utf-8"):
         try:
-            readings.add(unicodedata.normalize("NFC", os.fsencode(name).decode(encoding)))
+            found.add(unicodedata.normalize("NFC", os.fsencode(name).decode(encoding)))
         except UnicodeDecodeError:
             continue
-    return readings
+    return found
 
 
 def _is_text(name: str) -> bool:

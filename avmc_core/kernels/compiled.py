@@ -1,6 +1,7 @@
 """The optional compiled kernels, ``resources/*.c``: built once where a C compiler is found, never required.
 
-The build is kept in ``$AVMC_HOME/compiled``. AVMC_COMPILE=0 switches it off, CC names the compiler.
+The build is kept in ``$AVMC_HOME/compiled``. AVMC_COMPILE=0 switches it off, CC names the compiler,
+AVMC_CFLAGS replaces ``-O3 -march=native`` (for example by ``-O3 -march=x86-64``); another value is another build.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from avmc_core.home import home
 
 RESOURCES = Path(__file__).parents[1] / "resources"
 SOURCES = [RESOURCES / name for name in ("lstm.c", "attention.c", "dense.c")]
-FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
+OPTIMISE = "-O3 -march=native"
+SHARED = ("-fno-math-errno", "-shared", "-fPIC")
 # PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight for the cores.
 OPENMP = ("-fopenmp", "-nostdlib")
 
@@ -30,7 +32,8 @@ def kernels() -> ctypes.CDLL | None:
     compiler = os.environ.get("CC") or shutil.which("cc")
     if os.environ.get("AVMC_COMPILE") == "0" or not compiler:
         return None
-    for flags in ((*FLAGS, *OPENMP), FLAGS):
+    single = (*_optimise(), *SHARED)
+    for flags in ((*single, *OPENMP), single):
         try:
             return ctypes.CDLL(str(_build(compiler, flags)))
         except (OSError, subprocess.CalledProcessError):
@@ -40,7 +43,12 @@ def kernels() -> ctypes.CDLL | None:
 
 def identity() -> str:
     """What computes on CPU here beside PyTorch; part of a run's key, because the last bits depend on it."""
-    return hashlib.sha256(_source()).hexdigest()[:16] if kernels() else "torch"
+    own = "" if _optimise() == OPTIMISE.split() else " ".join(_optimise())
+    return hashlib.sha256(_source() + own.encode()).hexdigest()[:16] if kernels() else "torch"
+
+
+def _optimise() -> list[str]:
+    return (os.environ.get("AVMC_CFLAGS") or OPTIMISE).split()
 
 
 def _source() -> bytes:

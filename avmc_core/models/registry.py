@@ -12,6 +12,7 @@ from typing import Any
 
 from avmc_core import settings as settings_module
 from avmc_core.errors import InputError
+from avmc_core.schema import MODALITIES
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,12 @@ class Entry:
     module: str
     settings: str = "SETTINGS"
     build: str = "build"
+    needs: tuple[str, ...] = MODALITIES  # what it reads, unless its settings name one ``modality``
 
 
 MODELS: dict[str, Entry] = {
-    "Constant": Entry("avmc_core.models.trivial", "CONSTANT", "Constant"),
-    "Text-only ridge": Entry("avmc_core.models.trivial", "TEXT_RIDGE", "TextRidge"),
+    "Constant": Entry("avmc_core.models.trivial", "CONSTANT", "Constant", ()),
+    "Text-only ridge": Entry("avmc_core.models.trivial", "TEXT_RIDGE", "TextRidge", ("text",)),
     "Late mean": Entry("avmc_core.models.trivial", "LATE_MEAN", "LateMean"),
     "LF_DNN": Entry("avmc_core.models.lf_dnn", build="LFDNN"),
     "TFN": Entry("avmc_core.models.tfn", build="TFN"),
@@ -64,3 +66,9 @@ def builder(model: str):
     """``build(settings, sizes)`` of a model."""
     found = entry(model)
     return getattr(import_module(found.module), found.build)
+
+
+def needs(model: str, settings: Any) -> tuple[str, ...]:
+    """The modalities that a model with these settings reads."""
+    one = getattr(settings, "modality", "")
+    return (one,) if one else entry(model).needs

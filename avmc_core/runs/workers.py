@@ -7,20 +7,24 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 
-def side_by_side(function: Callable[..., Any], calls: Sequence[tuple], jobs: int) -> Iterator[Any]:
+def side_by_side(
+    function: Callable[..., Any], calls: Sequence[tuple], jobs: int, patience: float | None = None
+) -> Iterator[Any]:
     """Yields ``function(*call)`` of each call as it ends; ``jobs`` run at a time, with this process's folder and environment.
 
     The first exception is raised here, ChildProcessError when a process died. What still runs then, at Ctrl-C, or when nobody
-    wants the rest, gets SystemExit and is waited for. What goes in and out is pickled.
+    wants the rest, gets SystemExit and is waited for; after ``patience`` seconds, if given, it is killed. What goes in and out
+    is pickled.
     """
     context, waiting = multiprocessing.get_context("spawn"), deque(calls)
     processes: dict[Connection, BaseProcess] = {}
@@ -29,7 +33,8 @@ def side_by_side(function: Callable[..., Any], calls: Sequence[tuple], jobs: int
         for _ in range(min(jobs, len(waiting))):
             here, there = context.Pipe()
             processes[here] = context.Process(target=_serve, args=(there, function, os.getcwd()), daemon=True)
-            processes[here].start()
+            with _deaf():  # Ctrl-C reaches all: the one that asked ends the others, also while they still begin
+                processes[here].start()
             there.close()
             _hand_on(waiting, here, running)
         while running:
@@ -41,8 +46,22 @@ def side_by_side(function: Callable[..., Any], calls: Sequence[tuple], jobs: int
     finally:
         for process in processes.values():
             process.terminate()
+        deadline = None if patience is None else time.monotonic() + patience
         for process in processes.values():
-            process.join()
+            process.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """What is started in here never hears of Ctrl-C; this process hears of it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _hand_on(waiting: deque[tuple], pipe: Connection, running: dict[Connection, tuple]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from avmc_core import schema
 from avmc_core.artefacts import data_mark
-from avmc_core.clips import extraction
+from avmc_core.clips import clip_work, extraction
 from avmc_core.clips.clip_features import ClipFeatures, ExtractionSettings, Report
 from avmc_core.clips.extraction import MARKER, extract
 from avmc_core.clips.openface import OpenFace
@@ -52,7 +52,7 @@ def clips(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(extraction.clip_features, "extract_clip", read)
     monkeypatch.setattr(extraction.acoustic, "version", lambda: "fake")
     monkeypatch.setattr(extraction, "load_encoder", lambda name: encoder)
-    extraction._visual.cache_clear()
+    clip_work.visual_of.cache_clear()
     folder = tmp_path / "clips"
     (folder / "v").mkdir(parents=True)
     rows = []
@@ -142,7 +142,7 @@ def test_other_results_of_openface_make_other_clips(tmp_path):
     for place in (tmp_path / "faces" / "a.csv", tmp_path / "FeatureExtraction"):
         _file(place, "one")
         visual = OpenFace(place.parent if place.suffix else place)
-        entries = [extraction._entry("key", row, visual) for text in ("one", "two", "one") if _file(place, text)]
+        entries = [clip_work.entry_name("key", row, visual) for text in ("one", "two", "one") if _file(place, text)]
         assert entries[0] == entries[2] != entries[1]
 
 

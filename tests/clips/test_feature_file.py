@@ -71,8 +71,7 @@ def test_the_command_reads_it(package, tiny_store, tmp_path):
     result = CliRunner().invoke(main, ["predict", str(path), "--model", str(model)])
     assert result.exit_code == 0, result.output
     assert (
-        result.output.startswith("x.pkl: AV-MC, 1 seeds")
-        and "note: features as they stand in the file" in result.output
+        result.output.startswith("x.pkl: AV-MC, 1 seed") and "note: features as they stand in the file" in result.output
     )
 
 

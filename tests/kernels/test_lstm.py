@@ -90,16 +90,39 @@ def test_extreme_inputs_stay_exact(kernel):
             torch.testing.assert_close(ours, theirs, rtol=2e-6, atol=1e-7 if scale < 1 else 2e-6)
 
 
-def test_threads_do_not_change_the_recurrence(kernel):
-    """Same bytes whatever shares the machine: clips are independent of each other."""
+def test_threads_do_not_change_the_compiled_recurrence():
+    """Same bytes for any number of threads: clips are independent of each other. That holds from the gates on; the matrix
+    product before them is PyTorch's, whose last bits depend on threads on some processors."""
+    if compiled.kernels() is None:
+        pytest.skip("no C compiler here")
+    torch.manual_seed(2)
+    lstm, lengths = LSTM(4, 16, bidirectional=True), torch.randint(1, 30, (40,))
+    with torch.no_grad():
+        gates = lstm.gates(torch.randn(int(lengths.sum()), 4))
+    results = []
+    for threads in (1, 2, 3, 1):
+        torch.set_num_threads(threads)
+        ours = gates.clone().requires_grad_()
+        outputs, cells = lstm.states(ours.clone(), lengths)
+        (outputs.sin().sum(1).sum() + cells.cos().sum(1).sum()).backward()
+        results.append((outputs, cells, ours.grad))
+    torch.set_num_threads(1)
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+def test_threads_change_no_more_than_rounding(kernel):
+    """The whole layer, its matrix products included. Sums of five products and of sixteen are off by a few units in the last
+    place of numbers below 4 in size; contractions through the gates do not enlarge that over 30 steps."""
     torch.manual_seed(2)
     lstm, lengths = LSTM(4, 16, bidirectional=True), torch.randint(1, 30, (40,))
     x = torch.randn(40, 30, 4)
     results = []
-    for threads in (1, 2, 1):
+    for threads in (1, 2):
         torch.set_num_threads(threads)
         results.append(lstm(x, lengths)[0])
-    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+    torch.set_num_threads(1)
+    torch.testing.assert_close(*results, rtol=0, atol=2e-5)
 
 
 def test_only_the_asked_gradients_and_only_once():

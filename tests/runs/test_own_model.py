@@ -32,7 +32,7 @@ def test_the_pages_model_is_in_the_benchmark(tiny_store, tmp_path):
     package = tmp_path / "avmc_core"
     shutil.copytree(ROOT / "avmc_core", package, ignore=shutil.ignore_patterns("__pycache__"))
     (package / "models" / "wordless.py").write_text(file, encoding="utf-8")
-    registry = package / "registry.py"
+    registry = package / "models" / "registry.py"
     start = "MODELS: dict[str, Entry] = {\n"
     registry.write_text(registry.read_text(encoding="utf-8").replace(start, start + line), encoding="utf-8")
     done = subprocess.run(

@@ -17,7 +17,7 @@ def held(folder: str, k: int) -> None:
         Path(folder, f"{k}.closed").touch()
 
 
-def appeared(path: Path, seconds: float = 30) -> str:
+def appeared(path: Path, seconds: float = 180) -> str:
     end = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < end, f"no {path.name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ def warm(folder: Path) -> None:
     global PLACE
     PLACE = folder
     sys.path.insert(0, MEDIA)
+    import kinds  # noqa: F401
     from made_clips import make_clip
 
     sound = 0.1 * np.random.default_rng(0).standard_normal(8000).astype(np.float32)
@@ -93,8 +95,26 @@ def _liar(path: Path, size: int, jump: int) -> None:
         container.mux(audio.encode(None))
 
 
+def _named(path: Path, ending: str) -> None:
+    path.with_suffix(ending).rename(path)
+
+
+def _kind(path: Path, **kind) -> None:
+    """A clip as another device writes it, half a second long, and the tail of it cut off."""
+    from kinds import Kind, write
+
+    write(path, Kind(size=(222, 120), **kind), seconds=0.8)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 7 // 8] if kind.get("container") in ("mkv", "ts") else data)
+
+
 LIARS = {
     "clip: a picture after a day": lambda path: _liar(path, 64, 86_400),
     "clip: pictures of 64 million pixels": lambda path: _liar(path, 8000, 1),
+    "clip: turned by a quarter": lambda path: _kind(path, rotation=90),
+    "clip: pixels a hundred times as long as high": lambda path: _kind(path, aspect=Fraction(100)),
+    "clip: sound that begins late": lambda path: _kind(path, late=0.3),
+    "clip: Matroska, cut": lambda path: _kind(path.with_suffix(".mkv"), container="mkv") or _named(path, ".mkv"),
+    "clip: a transport stream, cut": lambda path: _kind(path.with_suffix(".ts"), container="ts") or _named(path, ".ts"),
 }
 FAMILIES = {"media": clips}

@@ -1,0 +1,183 @@
+"""Which clips an extraction is about: a folder with a label table, a list, or one file; each found under the name that it has.
+
+Names differ in ways that people do not see: the case of an ending, an accent in one code point or two, the bytes of a Chinese
+name that was written under another encoding. All of these are one name here. A name that fits no file is told the nearest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from avmc_core import schema
+from avmc_core.clips.media import shown
+from avmc_core.data.label_table import read_meta, with_zeros
+from avmc_core.data.released import ID_SEPARATOR
+from avmc_core.errors import InputError
+from avmc_core.files import names
+
+VIDEO = (
+    *(".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".mpg", ".mpeg"),
+    ".3gp",
+)
+SOUND = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma")
+ENDINGS = (*VIDEO, *SOUND)  # in any case; where several files fit, the first of these is taken
+TABLES, LISTS = (".csv",), (".txt", ".lst")
+META = "meta.csv"
+
+_IDS_SHUN = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|\$_\$")
+
+
+def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
+    """One row a clip: video_id, clip_id, text, M, T, A, V, annotation, split, id, path (a file or the place where one was
+    looked for), absent (why there is none; "" where there is).
+
+    ``clips``: a folder with meta.csv and files ``<video_id>/<clip_id>`` with any of ``ENDINGS``; such a table itself; a text
+    file with a clip on each line, its path, a tab, and its transcript; or one clip, whose transcript is ``text``.
+    Raises InputError.
+    """
+    clips = Path(clips)
+    if clips.is_dir():
+        table = _labelled(clips / META, clips)
+    elif clips.is_file() and clips.suffix.lower() in TABLES:
+        table = _labelled(clips, clips.parent)
+    elif clips.is_file() and clips.suffix.lower() in LISTS:
+        table = _listed(clips)
+    elif clips.is_file():
+        table = _unlabelled([(_id(clips.stem), "0001", text, clips)])
+    else:
+        near = _nearest(clips.name, clips.parent)
+        found = "nothing there" + (f"; the nearest name is {shown(clips.parent / near)}" if near else "")
+        expected = f"a clip, a list of clips, or a folder with {META} and <video_id>/<clip_id>.mp4"
+        raise InputError(shown(clips), found, expected)
+    table["id"] = table["video_id"] + ID_SEPARATOR + table["clip_id"]
+    if (twice := table["id"].duplicated()).any():
+        raise InputError(shown(clips), f"clip {table['id'][twice].iloc[0]} twice", "each clip once")
+    return table
+
+
+def one_clip(path: str | Path) -> Path:
+    """The file under a name, whatever its Unicode form. Raises InputError, with the nearest name, where there is none."""
+    path = Path(path)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise InputError(shown(path), "a folder", "one clip")
+    if other := _Names(path.parent).exactly(path.name):
+        return other
+    near = _nearest(path.name, path.parent)
+    found = "nothing there" + (f"; the nearest name is {shown(path.parent / near)}" if near else "")
+    raise InputError(shown(path), found, "a clip")
+
+
+def _labelled(meta: Path, root: Path) -> pd.DataFrame:
+    there = [(shown(path.parent.name), shown(path.stem)) for path in root.glob("*/*")]
+    table = with_zeros(read_meta(meta), there)
+    folders = _Names(root)
+    inside: dict[Path, _Names] = {}
+    paths, absent = [], []
+    for video, clip in zip(table["video_id"], table["clip_id"], strict=True):
+        folder = folders.exactly(video) or root / video
+        if folder not in inside:
+            inside[folder] = _Names(folder)
+        held = inside[folder]
+        path = held.clip(clip)
+        paths.append(path or folder / f"{clip}.mp4")
+        absent.append("" if path else _why_absent(folders, video, held, clip))
+    return table.assign(path=paths, absent=absent)
+
+
+def _listed(path: Path) -> pd.DataFrame:
+    """The clips of a list, which holds paths as bytes and transcripts as text."""
+    try:
+        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
+    except OSError as error:
+        raise InputError(shown(path), str(error), "a readable list of clips") from None
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        name, _, sentence = line.partition(b"\t")
+        text = names.typed(os.fsdecode(sentence), f"{shown(path)}, line {number}")
+        place = path.parent / os.fsdecode(name.strip(b"\r "))
+        video = path.stem if place.parent == path.parent else place.parent.name
+        rows.append((_id(video), _id(place.stem), text.strip(), place))
+    if not rows:
+        raise InputError(shown(path), "no line", "a clip on each line: its path, a tab, its transcript")
+    return _unlabelled(rows)
+
+
+def _unlabelled(rows: list[tuple[str, str, str, Path]]) -> pd.DataFrame:
+    made = []
+    for video, clip, text, path in rows:
+        found = path if path.is_file() else _Names(path.parent).exactly(path.name)
+        absent = "" if found else _why_absent(None, "", _Names(path.parent), path.name)
+        row = {"video_id": video, "clip_id": clip, "text": text, "annotation": "", "split": schema.UNLABELLED}
+        made.append(row | dict.fromkeys(schema.TASKS, np.nan) | {"path": found or path, "absent": absent})
+    return pd.DataFrame(made)
+
+
+def _id(name: str) -> str:
+    """A file's name as an id."""
+    return _IDS_SHUN.sub("_", shown(name)).strip(" .")[:200] or "clip"
+
+
+class _Names:
+    """The names in a folder, which is read once: each under all that its bytes can say."""
+
+    def __init__(self, folder: Path):
+        try:
+            self.paths = sorted(folder.iterdir())
+        except OSError:
+            self.paths = []
+        self._whole: dict[str, list[Path]] = {}
+        self._clips: dict[str, list[Path]] = {}
+        for path in self.paths:
+            for reading in names.readings(path.name):
+                self._whole.setdefault(reading, []).append(path)
+            if path.suffix.lower() in ENDINGS:
+                for reading in names.readings(path.stem):
+                    self._clips.setdefault(reading, []).append(path)
+
+    def exactly(self, name: str) -> Path | None:
+        """What the folder holds under a name; None for nothing, or for more than one that fits."""
+        fitting = self._whole.get(_nfc(name), [])
+        return fitting[0] if len(fitting) == 1 else next((path for path in fitting if path.name == name), None)
+
+    def clip(self, name: str) -> Path | None:
+        """The clip of that name, whatever its ending."""
+        files = [path for path in self._clips.get(_nfc(name), []) if path.is_file()]
+        return min(files, key=lambda path: ENDINGS.index(path.suffix.lower()), default=None)
+
+
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _why_absent(folders: _Names | None, video: str, held: _Names, clip: str) -> str:
+    if folders and not held.paths and not folders.exactly(video):
+        near = get_close_matches(video, [shown(path.name) for path in folders.paths if path.is_dir()], 1, 0.5)
+        return f"no folder {video}" + (f"; the nearest name is {near[0]}" if near else "")
+    near = _nearest_of(clip, [path.name for path in held.paths])
+    return f"no such file {clip}" + (f"; the nearest name is {near}" if near else "")
+
+
+def _nearest(name: str, folder: Path) -> str:
+    return _nearest_of(name, [path.name for path in _Names(folder).paths])
+
+
+def _nearest_of(name: str, others: list[str]) -> str:
+    """The name of ``others`` that is most like ``name``, with or without its ending; "" for none that is like it."""
+    keys = {shown(other).lower(): shown(other) for other in others if not other.startswith(".")}
+    bare = {shown(Path(other).stem).lower(): shown(other) for other in others if not other.startswith(".")}
+    for wanted, known in ((name, keys), (Path(name).stem, bare), (name, bare)):
+        if near := get_close_matches(shown(wanted).lower(), list(known), 1, 0.6):
+            return known[near[0]]
+    numbers = {key.lstrip("0"): value for key, value in bare.items()}
+    return numbers.get(shown(Path(name).stem).lower().lstrip("0"), "")

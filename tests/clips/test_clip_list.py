@@ -1,0 +1,106 @@
+"""Clips are found under the names that people gave them, and a name that fits none is told the nearest."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from avmc_core import schema
+from avmc_core.clips.clip_list import ENDINGS, clip_table, one_clip
+from avmc_core.clips.media import shown
+from avmc_core.errors import InputError
+
+SENTENCE = "我觉得这部电影真的很好看"
+HEADER = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode"
+
+
+def folder(place: Path, rows: list[tuple[str, str]], files: list[bytes]) -> Path:
+    """A folder with a label table of (video, clip) and empty files."""
+    for name in files:
+        path = os.path.join(os.fsencode(place), name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        Path(os.fsdecode(path)).touch()
+    lines = [f"{video},{clip},你好,0.2,0.2,0.2,0.2,Positive,train" for video, clip in rows]
+    (place / "meta.csv").write_text("\n".join([HEADER, *lines, ""]), encoding="utf-8")
+    return place
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, ".MP4", ".MOV", ".Mkv", ".WAV"])
+def test_any_usual_ending_in_any_case(tmp_path, ending):
+    clips = folder(tmp_path, [("v", "0001")], [f"v/0001{ending}".encode(), b"v/0001.txt", b"v/00012.mp4"])
+    (row,) = clip_table(clips).itertuples()
+    assert row.path == tmp_path / "v" / f"0001{ending}" and row.absent == ""
+
+
+def test_of_several_files_of_one_name_the_video_is_taken(tmp_path):
+    clips = folder(tmp_path, [("v", "1")], [b"v/1.wav", b"v/1.MOV"])
+    assert clip_table(clips)["path"][0].name == "1.MOV"
+
+
+@pytest.mark.parametrize(
+    "name", ["视频".encode("gbk"), "视频".encode(), unicodedata.normalize("NFD", "é视频").encode()]
+)
+def test_names_in_other_bytes_and_other_forms(tmp_path, name):
+    video = "é视频" if b"e\xcc\x81" in name else "视频"
+    clips = folder(tmp_path, [(video, "片段")], [name + b"/" + "片段".encode("gb18030") + b".mp4"])
+    (row,) = clip_table(clips).itertuples()
+    assert row.path.is_file() and row.id == f"{video}$_$片段" and shown(row.path).encode()
+
+
+@pytest.mark.parametrize(
+    ("clip", "files", "nearest"),
+    [
+        ("0002", [b"v/00021.mp4"], "00021.mp4"),
+        ("clip_01", [b"v/clip-01.MP4"], "clip-01.MP4"),
+        ("x", [b"v/abcdefg.mp4"], ""),
+    ],
+)
+def test_a_name_that_fits_no_file_is_told_the_nearest(tmp_path, clip, files, nearest):
+    (row,) = clip_table(folder(tmp_path, [("v", clip)], files)).itertuples()
+    assert row.absent.startswith(f"no such file {clip}") and row.absent.endswith(nearest or clip)
+    assert ("nearest" in row.absent) == bool(nearest)
+
+
+def test_zeros_that_a_spreadsheet_took_from_an_id_are_restored(tmp_path):
+    """Where one file alone can be meant; the table says so among its repairs."""
+    table = clip_table(folder(tmp_path, [("v", "1")], [b"v/0001.mp4"]))
+    assert table["path"][0].name == "0001.mp4" and table["id"][0] == "v$_$0001"
+    assert "leading zeros" in table.attrs["repairs"][0]["what"]
+
+
+def test_a_folder_that_is_not_there_is_told_the_nearest(tmp_path):
+    (row,) = clip_table(folder(tmp_path, [("vidoe_1", "1")], [b"video_1/1.mp4"])).itertuples()
+    assert row.absent == "no folder vidoe_1; the nearest name is video_1"
+
+
+def test_the_table_itself_can_be_named(tmp_path):
+    clips = folder(tmp_path, [("v", "1")], [b"v/1.mp4"])
+    table = (clips / "meta.csv").rename(clips / "mine.csv")
+    assert clip_table(table)["id"].tolist() == ["v$_$1"]
+
+
+def test_a_list_of_clips_with_their_transcripts(tmp_path):
+    folder(tmp_path, [], [b"a/1.mp4", b"b/1.MP4", "c/片段.mp4".encode("gbk"), b"here.wav"])
+    lines = [b"a/1.mp4\t\xe4\xbd\xa0\xe5\xa5\xbd", b"", os.fsencode(tmp_path) + b"/b/1.mp4\tx"]
+    lines += [f"c/片段.mp4\t{SENTENCE}".encode("gbk"), b"here.wav\tyes\r"]
+    (tmp_path / "clips.txt").write_bytes(b"\n".join(lines))
+    table = clip_table(tmp_path / "clips.txt")
+    assert table["id"].tolist() == ["a$_$1", "b$_$1", "c$_$片段", "clips$_$here"]
+    assert table["text"].tolist() == ["你好", "x", SENTENCE, "yes"] and set(table["split"]) == {schema.UNLABELLED}
+    assert table["absent"].tolist() == ["", "no such file 1.mp4; the nearest name is 1.MP4", "", ""]
+    (tmp_path / "twice.txt").write_text("a/1.mp4\tx\na/1.mp4\ty\n")
+    with pytest.raises(InputError, match=r"a\$_\$1 twice"):
+        clip_table(tmp_path / "twice.txt")
+
+
+def test_one_clip_and_what_is_not_there(tmp_path):
+    (tmp_path / "clip.MP4").touch()
+    assert one_clip(tmp_path / "clip.MP4").name == "clip.MP4"
+    for ask in (one_clip, clip_table):
+        with pytest.raises(InputError, match=r"found nothing there; the nearest name is .*clip\.MP4"):
+            ask(tmp_path / "clip.mp4")
+    with pytest.raises(InputError, match="a folder"):
+        one_clip(tmp_path)

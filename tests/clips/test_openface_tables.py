@@ -1,0 +1,168 @@
+"""OpenFace's tables as people have them: of videos and of folders of pictures, with failed rows, without some columns."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avmc_core import schema
+from avmc_core.clips import openface
+from avmc_core.clips.openface import OpenFace
+from avmc_core.clips.openface_table import read_csv, read_table
+from avmc_core.errors import InputError
+
+COLUMNS = schema.columns("vision")
+REAL = Path(os.environ.get("AVMC_OPENFACE_TABLE", ""))  # a table that OpenFace wrote, of one face in every row
+
+
+def table(path: Path, times, numbers=None, faces: int = 1, **changes) -> np.ndarray:
+    """A table with one row per time and face; its values tell the row. Returns them (faces, N, 177)."""
+    count = len(times)
+    numbers = range(1, count + 1) if numbers is None else numbers
+    values = np.add.outer(np.arange(faces) * 1000.0, np.add.outer(np.arange(count) / 1.0, np.arange(177) / 1000))
+    rows = [
+        {"frame": number, "face_id": face, "timestamp": time, "confidence": 0.98, "success": 1}
+        | dict(zip(COLUMNS, values[face, row], strict=True))
+        for row, (number, time) in enumerate(zip(numbers, times, strict=True))
+        for face in range(faces)
+    ]
+    made = pd.DataFrame(rows).assign(**changes)
+    made = made.drop(columns=[name for name, value in changes.items() if value is None])
+    path.write_text(made.to_csv(index=False).replace(",", ", "), encoding="utf-8")
+    return values
+
+
+def shown(track: np.ndarray) -> np.ndarray:
+    """Which row of ``table`` each grid time shows; -1 where there is no face."""
+    return np.where(np.isnan(track[:, 0]), -1, track[:, 0]).round().astype(int)
+
+
+@pytest.mark.parametrize("stamp", [0.0, 3.5])
+def test_a_folder_of_pictures_has_no_times_and_the_frame_numbers_decide(tmp_path, stamp):
+    table(tmp_path / "t.csv", [stamp] * 40)
+    (track,), notes = read_table(tmp_path / "t.csv", 40)
+    assert shown(track).tolist() == list(range(40))
+    assert notes == ("OpenFace's table has no times: its 40 rows are spread over the clip, 25.00 per second",)
+
+
+def test_pictures_taken_at_another_rate_are_spread_over_the_clip(tmp_path):
+    table(tmp_path / "t.csv", [0.0] * 60)
+    (track,), notes = read_table(tmp_path / "t.csv", 50)  # two seconds
+    assert np.abs(shown(track) - np.arange(50) * 30 / 25).max() <= 0.5 and "30.00 per second" in notes[0]
+
+
+def test_stamps_of_a_thousandth_are_no_times_either(tmp_path):
+    """As in a real table: the rate that a WebM file names is that of its clock."""
+    table(tmp_path / "t.csv", [k / 1000 for k in range(100)])
+    (track,), _ = read_table(tmp_path / "t.csv", 100)
+    assert shown(track).tolist() == list(range(100))
+
+
+@pytest.mark.parametrize("nominal", [30.0, 20.0, 25.0])
+def test_a_nominal_rate_gives_way_to_the_times_of_the_clips_own_pictures(tmp_path, nominal):
+    """A row for each picture of the file: each is on when that picture is, whatever OpenFace took for the rate."""
+    table(tmp_path / "t.csv", [k / nominal for k in range(48)])
+    pictures = np.cumsum(np.r_[0.0, np.tile([0.02, 0.06], 24)])[:48]  # uneven, as phones record
+    (track,), notes = read_table(tmp_path / "t.csv", 48, pictures)
+    expected = [int(np.abs(pictures - k / 25).argmin()) for k in range(48)]
+    assert np.abs(pictures[shown(track)] - pictures[expected]).max() < 0.021
+    assert ("frame numbers are used" in " ".join(notes)) == (nominal != 25.0)
+
+
+def test_a_table_of_another_clip_is_refused(tmp_path):
+    table(tmp_path / "t.csv", [k / 25 for k in range(90)])
+    with pytest.raises(InputError, match=r"a table of 3\.60 s for a clip of 2\.00 s"):
+        read_table(tmp_path / "t.csv", 50, np.arange(50) / 25)
+
+
+def test_a_table_that_ends_early_is_said_to(tmp_path):
+    table(tmp_path / "t.csv", [k / 25 for k in range(40)])
+    (track,), notes = read_table(tmp_path / "t.csv", 50, np.arange(50) / 25)
+    assert shown(track).tolist() == [*range(40), 40 - 1, *[-1] * 9] or shown(track).tolist() == [*range(40), *[-1] * 10]
+    assert notes == ("OpenFace's table ends at 1.60 s of 2.00 s",)
+
+
+@pytest.mark.parametrize("word", ["-nan(ind)", "nan", "", "1e99", "-1.#IND"])
+def test_a_failed_row_is_a_frame_without_a_face(tmp_path, word):
+    table(tmp_path / "t.csv", [k / 25 for k in range(20)])
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    lines[6] = ", ".join(["6", "0", "0.2", "0.0", "0", *[word] * 177])
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    (track,) = read_csv(tmp_path / "t.csv", 20)
+    assert shown(track).tolist() == [0, 1, 2, 3, 4, -1, *range(6, 20)]
+    lines[6] = lines[6].replace("0.0, 0,", "0.9, 1,", 1)
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError):  # a face whose values are none
+        read_csv(tmp_path / "t.csv", 20)
+
+
+def test_without_the_column_success_the_confidence_decides(tmp_path):
+    confidence = np.where(np.arange(20) < 5, 0.3, 0.9)
+    table(tmp_path / "t.csv", [k / 25 for k in range(20)], success=None, confidence=confidence)
+    (track,), notes = read_table(tmp_path / "t.csv", 20)
+    assert shown(track).tolist() == [*[-1] * 5, *range(5, 20)] and "confidence of 0.75" in notes[0]
+
+
+@pytest.mark.parametrize("lost", ["face_id", "timestamp", "frame"])
+def test_columns_that_a_version_does_not_write(tmp_path, lost):
+    table(tmp_path / "t.csv", [k / 25 for k in range(20)], **{lost: None})
+    (track,) = read_csv(tmp_path / "t.csv", 20)
+    assert shown(track).tolist() == list(range(20))
+
+
+def test_more_columns_than_ours_and_none_of_the_needed(tmp_path):
+    table(tmp_path / "t.csv", [k / 25 for k in range(20)], X_0=1.0, p_scale=2.0, gaze_0_x="-nan(ind)")
+    assert len(read_csv(tmp_path / "t.csv", 20)) == 1
+    table(tmp_path / "u.csv", [0.0], success=None, confidence=None)
+    with pytest.raises(InputError, match="columns missing: success"):
+        read_csv(tmp_path / "u.csv", 1)
+
+
+def test_several_faces_of_a_folder_of_pictures(tmp_path):
+    table(tmp_path / "t.csv", [0.0] * 25, faces=2)
+    tracks = read_csv(tmp_path / "t.csv", 25)
+    assert [shown(track)[0] for track in tracks] == [0, 1000] and len(shown(tracks[1])) == 25
+
+
+def inside(path: Path, **changes) -> None:
+    """A table whose landmarks lie in a picture of 320 by 240."""
+    xs = {f"x_{n}": 100.0 + n for n in range(68)} | {f"y_{n}": 80.0 + n for n in range(68)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table(path, [k / 25 for k in range(20)], **{**xs, **changes})
+
+
+@pytest.mark.parametrize("name", ["v/0001.csv", "v$_$0001.csv", "v_0001.csv", "0001.csv", "0001.CSV"])
+def test_tables_are_found_in_a_folder(tmp_path, name):
+    inside(tmp_path / "faces" / name)
+    visual = OpenFace(tmp_path / "faces")
+    (track,) = visual.tracks(tmp_path / "v" / "0001.mp4", [None] * 20, (320, 240))
+    assert np.isfinite(track).all() and visual.identity(tmp_path / "v" / "0001.mp4")
+
+
+def test_a_single_table_is_taken_for_a_single_clip(tmp_path):
+    inside(tmp_path / "any.csv")
+    (track,) = OpenFace(tmp_path / "any.csv").tracks(tmp_path / "mine.mp4", [None] * 20, (320, 240))
+    assert np.isfinite(track).all() and "CSV files" in OpenFace(tmp_path / "any.csv").name
+
+
+def test_landmarks_outside_the_picture_are_of_another_picture(tmp_path):
+    """OpenFace may have read a phone's clip lying on its side."""
+    inside(tmp_path / "0001.csv", **{f"x_{n}": 280.0 + n / 10 for n in range(68)})
+    with pytest.raises(InputError, match=r"faces outside the picture of 240 by 320 pixels.*turned upright"):
+        OpenFace(tmp_path).tracks(tmp_path / "0001.mp4", [None] * 20, (240, 320))
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason="AVMC_OPENFACE_TABLE names no table that OpenFace wrote")
+def test_a_real_table():
+    """100 rows of one face, stamped a thousandth of a second apart."""
+    for frames in (83, 100, 120):
+        (track,), notes = read_table(REAL, frames)
+        assert np.isfinite(track).all() and "no times" in notes[0]
+
+
+def test_the_interface_of_before_still_stands():
+    assert openface.read_csv is read_csv and openface.FLAGS == ("-pose", "-2Dfp", "-aus")

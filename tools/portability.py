@@ -1,0 +1,97 @@
+"""The tests as other processors would run them: python tools/portability.py [--only MEMBER] [-- PYTEST ARGUMENTS].
+
+Each member limits what the libraries and the compiled kernels may use of this processor. Its counts are kept in
+``_build/portability/<member>.json``, so an interrupted matrix goes on with the members that are missing; ``--again`` forgets them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+SSE4 = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
+PLAIN = {"AVMC_COMPILE": "0"}
+MEMBERS: dict[str, dict[str, str]] = {
+    "native": {},
+    "native-plain": PLAIN,
+    "avx2": AVX2 | {"AVMC_CFLAGS": "-O3 -march=x86-64-v3"},
+    "avx2-plain": AVX2 | PLAIN,
+    "sse4": SSE4 | {"AVMC_CFLAGS": "-O3 -march=x86-64-v2"},
+    "sse4-plain": SSE4 | PLAIN,
+    "baseline-kernels": {"AVMC_CFLAGS": "-O3 -march=x86-64"},
+    "one-core": {},
+    "long-tmpdir": {},
+}
+COUNT = re.compile(r"(\d+) (passed|failed|skipped|error)")
+
+
+def command(member: str, words: list[str]) -> list[str]:
+    """pytest with its arguments; on the first core alone for the member of that name."""
+    before = ["taskset", "-c", "0"] if member == "one-core" else []
+    return [*before, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
+
+
+def run(member: str, words: list[str], folder: Path) -> dict[str, object]:
+    """Counts of one member: exit status, seconds, what pytest counted, names of what failed."""
+    environment = os.environ | MEMBERS[member]
+    if member == "long-tmpdir":
+        place = folder / ("x" * max(1, 149 - len(str(folder))))  # 150 characters in all
+        place.mkdir(parents=True, exist_ok=True)
+        environment["TMPDIR"] = str(place)
+    start = time.monotonic()
+    done = subprocess.run(
+        command(member, words), cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    (folder / f"{member}.log").write_text(done.stdout, encoding="utf-8")
+    counts = {name: int(number) for number, name in COUNT.findall(done.stdout.strip().rpartition("\n")[2])}
+    failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    seconds = round(time.monotonic() - start)
+    return {"status": done.returncode, "seconds": seconds, "arguments": words, "failed_tests": failed, **counts}
+
+
+def possible(member: str) -> bool:
+    """Whether this machine can run a member: the limits are those of x86-64."""
+    if member == "one-core":
+        return shutil.which("taskset") is not None
+    return member in ("native", "native-plain", "long-tmpdir") or platform.machine() in ("x86_64", "AMD64")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", action="append", choices=MEMBERS, help="A member; may be given several times.")
+    parser.add_argument("--again", action="store_true", help="Forget the counts of earlier calls.")
+    parser.add_argument("tests", nargs="*", help="Arguments for pytest; without any, the whole suite.")
+    options = parser.parse_args()
+    folder = ROOT / "_build" / "portability"
+    folder.mkdir(parents=True, exist_ok=True)
+    worst = 0
+    print(f"{'member':<18}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
+    for member in options.only or MEMBERS:
+        if not possible(member):
+            print(f"{member:<18}not possible on this machine")
+            continue
+        path = folder / f"{member}.json"
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() and not options.again else None
+        if kept is None or kept["arguments"] != options.tests or kept["status"] != 0:
+            kept = run(member, options.tests, folder)
+            path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        counts = [kept.get(name, 0) for name in ("passed", "failed", "skipped", "seconds")]
+        print(
+            f"{member:<18}{counts[0]:>8}{counts[1]:>8}{counts[2]:>8}{counts[3]:>9}", *kept["failed_tests"], flush=True
+        )
+        worst = max(worst, kept["status"])
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main())
