@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
 )
-CODE = re.compile(
-    r"^(?:# )?```(?:sh|console|python)?\n(.*?)^(?:# )?```|(?<!`)`([^`\n]+)`(?!`)", re.DOTALL | re.MULTILINE
-)
+# A fence from its opening line, which says what is in it, to its end; or code within a line.
+CODE = re.compile(r"^(?:# )?```([^\n`]*)\n(.*?)^(?:# )?```[ \t]*$|(?<!`)`([^`\n]+)`(?!`)", re.DOTALL | re.MULTILINE)
+QUOTED = ("", "sh", "console", "python")  # fences of these kinds are code; the others are directives of the book
 FILE = re.compile(r"(?<![\w/.-])(?:avmc_core|tests|tools|book|notebooks)/[\w./-]*\w")
 COMMAND = re.compile(r"(?<![\w.])(avmc [a-z][^\n|;#]*)")
 SOURCES = "\n".join(
@@ -34,7 +34,7 @@ def words(path: Path) -> str:
         cells = re.split(r"^# %%", text, flags=re.MULTILINE)[1:]
         text = "\n".join(cell for cell in cells if cell.startswith(" [markdown]"))
         text = re.sub(r"^# ?", "", text, flags=re.MULTILINE)
-    return "\n".join(block or inline for block, inline in CODE.findall(text))
+    return "\n".join(inline or block for kind, block, inline in CODE.findall(text) if inline or kind.strip() in QUOTED)
 
 
 def called(line: str) -> click.Command | None:
