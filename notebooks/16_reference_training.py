@@ -91,11 +91,11 @@ display(Table(shown, "lockstep", decimals={**small, "grows by": ".0f"}))
 versions = ", ".join(
     sorted({f"{row['reference']} at {row['commit'][:7]}" for row in trainings})
 )
+caption = artefacts.statement(lockstep["provenance"])
 display(
     Markdown(
-        '<small class="avmc-caption">Largest absolute differences between our training and '
-        "the "
-        f"public code's ({versions}). {artefacts.statement(lockstep['provenance'])}</small>"
+        f'<small class="avmc-caption">{caption}</small>\n\nLargest absolute differences '
+        f"between our training and the public code's ({versions})."
     )
 )
 furthest = shown.groupby("precision")["predictions"].max()
