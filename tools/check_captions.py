@@ -25,7 +25,8 @@ NO_CLIPS = (
 )
 RECORDED = ", recorded"
 PUBLISHED = "table-table"  # ids of the paper's own tables, which no command makes
-CALL = r"(?:(AVMC_STORE=STORE )?(avmc|make) [a-z]|python tools/[a-z_]+\.py)[^&]*"  # a tool where the package carries what it recorded
+# A tool where the package carries what it recorded.
+CALL = r"(?:(AVMC_STORE=STORE )?(avmc|make) [a-z]|python tools/[a-z_]+\.py)[^&]*"
 COMMAND = re.compile(rf"command: {CALL}(&& {CALL})*$")
 VOID = {"br", "circle", "hr", "img", "input", "link", "meta", "path", "source"}
 TOLERANCE = 1e-6  # of a figure on its display scale: both come from the same predictions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -91,6 +92,9 @@ def _extracted(rows: list, settings: ExtractionSettings, jobs: int) -> Iterator[
 def _numbered(path: Path, entry: Path, settings: ExtractionSettings, index: int) -> tuple[int, Report]:
     if multiprocessing.parent_process():
         _one_thread()
+        if not settings.openface:  # a program of OpenFace's has to be ended in order
+            # At once: an exception raised inside openSMILE's callbacks would be swallowed, with a traceback.
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
     return index, _work(path, entry, settings)
 
 
