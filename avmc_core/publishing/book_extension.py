@@ -27,6 +27,7 @@ TABLES = "avmc_core.publishing.result_tables"
 FIGURES = "avmc_core.publishing.book_figures"
 ROWS = {("claims", "rulings"): "claim", ("dataset", "findings"): "finding"}  # result and part: what its rows are called
 RECORDED = ("torture", "cues")  # results that take too long for a build: the package carries them
+SHOWN_ON = {"cues": "notebooks/01_dataset_statistics"}  # the page that shows a recorded result whole
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -101,7 +102,8 @@ class Num(SphinxRole):
                 row = f"#{anchor(ROWS[name, part], rest.rpartition('.')[0])}" if (name, part) in ROWS else ""
                 own = page == self.env.docname
                 return "" if own else self.env.app.builder.get_relative_uri(self.env.docname, page) + row
-        return ""
+        page = SHOWN_ON.get(name, "")
+        return self.env.app.builder.get_relative_uri(self.env.docname, page) if page else ""
 
 
 class DataMark(SphinxDirective):
