@@ -227,7 +227,7 @@ figures.caption("printed figures only", "avmc notebooks 03_benchmark", "Table 2"
 
 # %% tags=["hide-input"]
 display(Table(digits.simulated_check(), "digits-simulated"))
-display(figures.caption("simulated accuracies", "avmc notebooks 03_benchmark"))
+display(figures.caption("made-up accuracies", "avmc notebooks 03_benchmark"))
 display(Table(digits.own_check(table, len(data.split("test"))), "digits-own"))
 figures.caption(data, f"avmc run benchmark --profile {profile}", records=records)
 

@@ -22,6 +22,7 @@ NO_CLIPS = (
     "printed figures only",
     "real label",
     "made-up clips",
+    "made-up accuracies",
 )
 RECORDED = ", recorded"
 PUBLISHED = "table-table"  # ids of the paper's own tables, which no command makes
