@@ -139,6 +139,7 @@ figures.caption(
 )
 
 # %% [markdown]
+# (what-the-measures-of-a-face-are-worth)=
 # ## What the measures of a face are worth
 #
 # OpenFace's own landmarks of one person were given to the measures that are used here without OpenFace, and what came out was
