@@ -19,7 +19,7 @@ NO_PROSE = re.compile(
 # What is no result: sections, versions and identifiers; the level of an interval.
 NO_RESULT = re.compile(
     r"(?:Sections?|§) \d[\d.]*(?:(?:,| and| to) \d[\d.]*)*|\bv\d+(?:\.\d+)+|\b95 % intervals?"
-    r"|\b(?:Python|OpenFace|wav2vec|arXiv|doi|version|CC BY(?:-SA)?)[ :]*\d[\d./]*"
+    r"|\b(?:Python|OpenFace|wav2vec|arXiv|doi|version|CC BY(?:-SA)?)[ :]*\d[\d./]*(?:(?:,| and| or| to) 3\.\d+)*"
 )
 TYPED = re.compile(r"(?<![\w.])[-−+]?\d+\.\d+|\b\d+ ?(?:%|percent\b|per cent\b)|\b\d+ points?\b")
 
