@@ -21,6 +21,7 @@ NO_FACE = "no face found"  # the reason of a clip in which there is none
 SILENCE = "the sound track is silent"
 LEAST_SOUND = 0.1  # seconds: one window of the acoustic features
 LEAST_FRAMES = 3  # the shortest released clip
+VISUAL = ("landmarks", "openface")  # the approximation, or the program
 SCALING = "landmarks in half picture sizes from the centre, head position in metres, rotation in radians, AU_r / 5"
 
 _NAMES = np.array(columns("vision"))
@@ -121,6 +122,8 @@ class Unseen:
 
 def backend(settings: ExtractionSettings) -> Visual:
     """The visual backend. Raises InputError for an unknown name, a missing program, weights or package."""
+    if settings.visual not in VISUAL:
+        raise InputError("visual", repr(settings.visual), " or ".join(VISUAL))
     for package in ("av", "opensmile"):
         extra(package)
     who_speaks.check(settings.speaker, settings.talknet)
@@ -130,8 +133,6 @@ def backend(settings: ExtractionSettings) -> Visual:
         return Unseen()
     if settings.visual == "openface":
         return OpenFace(settings.openface)
-    if settings.visual != "landmarks":
-        raise InputError("visual", repr(settings.visual), "landmarks or openface")
     return Landmarks(settings.threshold)
 
 

@@ -42,24 +42,25 @@ def test_each_row_is_one_step_from_avmc():
 
 
 def test_killed_halfway_and_restarted_it_computes_only_what_is_missing(runs, tiny_store, tmp_path, monkeypatch):
-    store, computed, real = RunStore(tmp_path), [], grid.execute
+    """Killed in the middle of a company of seeds that train side by side: its finished seeds are kept."""
+    store, computed, real = RunStore(tmp_path), [], RunStore.publish
 
-    def killed(build, settings, data, seed, folder, **options):
-        if len(computed) == 4:
+    def killed(self, folder, record):
+        if len(computed) == 3:
             raise KeyboardInterrupt
-        computed.append((as_dict(settings), seed))
-        return real(build, settings, data, seed, folder, **options)
+        computed.append(record.key)
+        return real(self, folder, record)
 
-    monkeypatch.setattr(grid, "execute", killed)
+    monkeypatch.setattr(RunStore, "publish", killed)
     with pytest.raises(KeyboardInterrupt):
         grid.run_all(runs, tiny_store, store, jobs=1, progress_bar=False)
-    assert len(list(store)) == 4
+    assert len(computed) == len(list(store)) == 3
     kept = {record.key: (record.folder / "predictions.safetensors").stat().st_mtime_ns for record in store}
-    assert "10 runs, 6 to compute" in results.estimate(runs, tiny_store, store)
+    assert "10 runs, 7 to compute" in results.estimate(runs, tiny_store, store)
 
-    monkeypatch.setattr(grid, "execute", lambda *words, **options: computed.append(words[3]) or real(*words, **options))
+    monkeypatch.setattr(RunStore, "publish", lambda *words: (computed.append(words[2].key), real(*words))[1])
     records = grid.run_all(runs, tiny_store, store, jobs=1, progress_bar=False)
-    assert len(computed) == len(runs) == len(records) == 10
+    assert len(computed) == len(set(computed)) == len(runs) == len(records) == 10
     for key, changed in kept.items():
         assert (store.get(key).folder / "predictions.safetensors").stat().st_mtime_ns == changed
     for run, record in records.items():  # a head that was never trained is neither kept nor scored
