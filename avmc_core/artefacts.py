@@ -1,4 +1,5 @@
-"""Where figures, tables and results come from, and the key figures that a notebook leaves behind for the book's pages."""
+"""Where figures, tables and results come from, and the key figures that a notebook leaves behind
+for the book's pages."""
 
 from __future__ import annotations
 
@@ -54,16 +55,21 @@ def data_mark(source: Store | pd.DataFrame | str | None) -> str:
 
 
 def provenance(
-    source: Store | pd.DataFrame | str | None, command: str, records: Mapping[Run, Record] | None = None
+    source: Store | pd.DataFrame | str | None,
+    command: str,
+    records: Mapping[Run, Record] | None = None,
 ) -> dict[str, Any]:
-    """What a result, a figure or a table stands on: its data, the command that makes it with the profile named there (several
-    are joined by ``&&``), and of the runs behind it the keys with their status, the seeds, how many there are and how many
-    failed, and the code that computed them. A run that several experiments name is one."""
+    """What a result, a figure or a table stands on: its data, the command that makes it with the
+    profile named there (several are joined by ``&&``), and of the runs behind it the keys with
+    their status, the seeds, how many there are and how many failed, and the code that computed
+    them. A run that several experiments name is one."""
     store = source if hasattr(source, "digest") else None
     made = {"data": data_mark(source)}
     if store:
         made["digest"] = store.digest[:12]
-        command = command if store.simulated else re.sub(r"(^|&& )", r"\1AVMC_STORE=STORE ", command)
+        command = (
+            command if store.simulated else re.sub(r"(^|&& )", r"\1AVMC_STORE=STORE ", command)
+        )
     if profile := re.search(r"--profile (\w+)", command):
         made["profile"] = profile[1]
     if records:
@@ -79,14 +85,20 @@ def provenance(
 
 
 def statement(made: Mapping[str, Any], against: str = "", status: str = "") -> str:
-    """A provenance in one line of Markdown: data, profile, seeds, failed runs, code, command, and how the paper stands to it.
+    """A provenance in one line of Markdown: data, profile, seeds, failed runs, code, command, and
+    how the paper stands to it.
 
-    ``against`` is the place in the paper; on simulated data the line says that the paper's figures are about others.
+    ``against`` is the place in the paper; on simulated data the line says that the paper's figures
+    are about others.
     """
     parts = [f"Data: {made['data']}", *facts(made)]
     if against:
-        other = made["data"].startswith("simulated") and re.search(r"\b(Table|Figure|Section)", against)
-        place = against if against.startswith("not in the paper") else f"against the paper: {against}"
+        other = made["data"].startswith("simulated") and re.search(
+            r"\b(Table|Figure|Section)", against
+        )
+        place = (
+            against if against.startswith("not in the paper") else f"against the paper: {against}"
+        )
         parts.append(place + (", which is about other data" if other else ""))
     return " · ".join([*parts, *([status] if status else []), f"command: `{made['command']}`"])
 
@@ -96,23 +108,39 @@ def facts(made: Mapping[str, Any]) -> list[str]:
     known = {
         "profile": lambda value: f"profile {value}",
         "seeds": lambda value: f"seed{'s' if len(value) > 1 else ''} {_span(value)}",
-        "runs": lambda value: f"{value} run{'s' if value != 1 else ''}, {made.get('failed', 0) or 'none'} failed",
+        "runs": lambda value: (
+            f"{value} run{'s' if value != 1 else ''}, {made.get('failed', 0) or 'none'} failed"
+        ),
         "code": lambda value: f"code {value}",
     }
     others = {key: value for key, value in made.items() if key not in (*known, *NOT_SAID)}
     said = [say(made[key]) for key, say in known.items() if made.get(key) not in (None, "", [])]
-    plain = {key: f"{value:.3g}" if isinstance(value, float) else value for key, value in others.items()}
-    return [*said, *(f"{key}: {value}" for key, value in plain.items() if value not in (None, "", []))]
+    plain = {
+        key: f"{value:.3g}" if isinstance(value, float) else value for key, value in others.items()
+    }
+    return [
+        *said,
+        *(f"{key}: {value}" for key, value in plain.items() if value not in (None, "", [])),
+    ]
 
 
 def merged(many: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What several provenances say together: all their seeds and runs, each run once, and else what they agree on."""
+    """What several provenances say together: all their seeds and runs, each run once, and else what
+    they agree on."""
     first, *others = many
-    same = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+    same = {
+        key: value
+        for key, value in first.items()
+        if all(other.get(key) == value for other in others)
+    }
     if not others or not all("keys" in made for made in many):
         return same
     seeds = sorted({seed for made in many for seed in made["seeds"]})
-    return same | _counted({key: status for made in many for key, status in made["keys"].items()}) | {"seeds": seeds}
+    return (
+        same
+        | _counted({key: status for made in many for key, status in made["keys"].items()})
+        | {"seeds": seeds}
+    )
 
 
 def _counted(keys: Mapping[str, str]) -> dict[str, Any]:
@@ -131,13 +159,17 @@ def _span(seeds: list[int]) -> str:
 
 
 def save(name: str, data: dict[str, Any], provenance: dict[str, Any]) -> Path:
-    """Writes ``data`` and its provenance (data mark, command, profile, seeds ...) as ``results/<name>.json``, atomically.
+    """Writes ``data`` and its provenance (data mark, command, profile, seeds ...) as
+    ``results/<name>.json``, atomically.
 
     Numpy values become plain ones and NaN becomes null: the file is JSON that any reader takes.
     """
     path = home() / "results" / f"{name}.json"
     text = json.dumps(
-        {"provenance": _plain(provenance), "data": _plain(data)}, indent=1, ensure_ascii=False, allow_nan=False
+        {"provenance": _plain(provenance), "data": _plain(data)},
+        indent=1,
+        ensure_ascii=False,
+        allow_nan=False,
     )
     with new_file(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

@@ -17,9 +17,9 @@ VIEWS = ("cls", "mean", "padded_mean", "states", "frames", "padded")
 class Inputs:
     """The view of each modality that a model reads.
 
-    ``cls``: first step (B, D). ``states`` or ``frames``: (B, T, D), zero-padded to the longest of the batch. ``padded``:
-    (B, T, D) with T the released cap. ``mean``: (B, D) over the valid steps. ``padded_mean``: (B, D), the sum divided by the
-    cap, as the reference's baselines average (D20).
+    ``cls``: first step (B, D). ``states`` or ``frames``: (B, T, D), zero-padded to the longest of
+    the batch. ``padded``: (B, T, D) with T the released cap. ``mean``: (B, D) over the valid steps.
+    ``padded_mean``: (B, D), the sum divided by the cap, as the reference's baselines average (D20).
     """
 
     text: str = "cls"
@@ -50,20 +50,31 @@ class Batch:
 
     @classmethod
     def of(cls, text: Tensor, audio: Tensor, vision: Tensor, labels: Tensor) -> Batch:
-        """A batch from features alone, every clip as long as its array: text (B, D) or (B, T, D), audio and vision (B, T, D),
-        labels (B, 4) in the order of ``schema.TASKS``, NaN where there is none. It has no token ids. Raises InputError where
-        the numbers of clips differ."""
+        """A batch from features alone, every clip as long as its array: text (B, D) or (B, T, D),
+        audio and vision (B, T, D), labels (B, 4) in the order of ``schema.TASKS``, NaN where there
+        is none. It has no token ids. Raises InputError where the numbers of clips differ."""
         clips = len(labels)
         for name, x in {"text": text, "audio": audio, "vision": vision}.items():
             if len(x) != clips:
-                raise InputError(f"Batch.{name}", f"{len(x)} clips", f"{clips}, one for each row of labels")
+                raise InputError(
+                    f"Batch.{name}", f"{len(x)} clips", f"{clips}, one for each row of labels"
+                )
         full = {
             f"{name}_lengths": torch.full((clips,), x.shape[1] if x.dim() == 3 else 1)
             for name, x in {"text": text, "audio": audio, "vision": vision}.items()
         }
         mask = ~labels.isnan().any(1)
         tokens = torch.zeros(clips, 3, schema.STEPS["text"], dtype=torch.int64)
-        return cls(text, audio, vision, **full, labels=labels, mask=mask, index=torch.arange(clips), tokens=tokens)
+        return cls(
+            text,
+            audio,
+            vision,
+            **full,
+            labels=labels,
+            mask=mask,
+            index=torch.arange(clips),
+            tokens=tokens,
+        )
 
     def __len__(self) -> int:
         return len(self.mask)

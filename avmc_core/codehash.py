@@ -1,7 +1,9 @@
-"""Which of our own source files a piece of code runs, found without running it: the code part of every cache key.
+"""Which of our own source files a piece of code runs, found without running it: the code part of
+every cache key.
 
-A result depends on the code that made it, but not on all of ours: a run of one model must stay valid when another
-model changes. So the imports are followed statically from the modules named, through function-level ones too.
+A result depends on the code that made it, but not on all of ours: a run of one model must stay
+valid when another model changes. So the imports are followed statically from the modules named,
+through function-level ones too.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]  # the folder that holds the package
 
 
 def closure(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
-    """SHA-256 of the source of every module of ours that importing ``modules`` may run, by module name, sorted.
+    """SHA-256 of the source of every module of ours that importing ``modules`` may run, by module
+    name, sorted.
 
-    ``modules`` are dotted names such as ``avmc_core.models.avmc``; their packages' ``__init__`` count as well. An
-    import anywhere in a file counts; a module named only in a string does not (name it in ``modules`` if it is used).
-    Raises InputError for a name that is no module of the package.
+    ``modules`` are dotted names such as ``avmc_core.models.avmc``; their packages' ``__init__``
+    count as well. An import anywhere in a file counts; a module named only in a string does not
+    (name it in ``modules`` if it is used). Raises InputError for a name that is no module of the
+    package.
     """
     waiting, found = list(modules), {}
     for name in waiting:
@@ -46,12 +50,14 @@ def code_hash(modules: Iterable[str], root: Path = ROOT) -> str:
 
 
 def modules_of(source: str, root: Path = ROOT) -> list[str]:
-    """The modules of ours that a script or notebook with this Python ``source`` imports itself, sorted."""
+    """The modules of ours that a script or notebook with this Python ``source`` imports itself,
+    sorted."""
     return [name for name in imports_of(source) if _file(name, root)]
 
 
 def imports_of(source: str, name: str = "", is_package: bool = False) -> list[str]:
-    """Dotted names under ``PACKAGE`` that Python ``source`` may import, sorted; some may turn out to be no modules.
+    """Dotted names under ``PACKAGE`` that Python ``source`` may import, sorted; some may turn out
+    to be no modules.
 
     ``name`` is the module that ``source`` belongs to, needed to resolve relative imports.
     """
@@ -70,7 +76,9 @@ def imports_of(source: str, name: str = "", is_package: bool = False) -> list[st
 @lru_cache(maxsize=1024)
 def _read(path: Path, name: str, changed_ns: int) -> tuple[str, list[str]]:
     source = path.read_bytes()
-    return hashlib.sha256(source).hexdigest(), imports_of(source.decode(), name, path.name == "__init__.py")
+    return hashlib.sha256(source).hexdigest(), imports_of(
+        source.decode(), name, path.name == "__init__.py"
+    )
 
 
 def _file(name: str, root: Path) -> Path | None:

@@ -1,4 +1,5 @@
-"""Random numbers of a training step: from PyTorch's global generator, or, for seeds side by side, from one generator a seed.
+"""Random numbers of a training step: from PyTorch's global generator, or, for seeds side by side,
+from one generator a seed.
 
 A seed then draws the same numbers as alone, where the global generator is its own.
 """
@@ -16,7 +17,8 @@ _streams: tuple[torch.Generator, ...] = ()
 
 @contextmanager
 def streams(generators: Sequence[torch.Generator]) -> Iterator[None]:
-    """Within, whatever is drawn has a leading axis of seeds, each entry of which comes from that seed's generator."""
+    """Within, whatever is drawn has a leading axis of seeds, each entry of which comes from that
+    seed's generator."""
     global _streams
     before, _streams = _streams, tuple(generators)
     try:
@@ -26,13 +28,15 @@ def streams(generators: Sequence[torch.Generator]) -> Iterator[None]:
 
 
 def bits(shape: Sequence[int], rows: Sequence[int] | None = None) -> Tensor:
-    """16 random bits an element, int16. Seeds side by side have a leading axis of ``shape``, or so many ``rows`` each of the
-    first axis."""
+    """16 random bits an element, int16. Seeds side by side have a leading axis of ``shape``, or so
+    many ``rows`` each of the first axis."""
     if not _streams:
         return _words(torch.Size(shape).numel(), None).view(shape)
     if rows is not None:
         row = torch.Size(shape[1:]).numel()
-        return torch.cat([_words(n * row, g) for n, g in zip(rows, _streams, strict=True)]).view(shape)
+        return torch.cat([_words(n * row, g) for n, g in zip(rows, _streams, strict=True)]).view(
+            shape
+        )
     each = torch.Size(shape[1:]).numel()
     words = torch.empty(len(_streams), -(-each // 4), dtype=torch.int64)
     for row, generator in zip(words, _streams, strict=True):
@@ -41,7 +45,9 @@ def bits(shape: Sequence[int], rows: Sequence[int] | None = None) -> Tensor:
 
 
 def _words(count: int, generator: torch.Generator | None) -> Tensor:
-    words = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    words = torch.empty(-(-count // 4), dtype=torch.int64).random_(
+        -(2**63), None, generator=generator
+    )
     return words.view(torch.int16)[:count]
 
 

@@ -18,7 +18,8 @@ class InputError(ValueError):
 
 
 class RunsLost(RuntimeError):
-    """Some runs ended without a record; what they had computed is continued when they are asked for again.
+    """Some runs ended without a record; what they had computed is continued when they are asked for
+    again.
 
     The command line prints it without a traceback and exits with 1.
     """

@@ -1,8 +1,9 @@
 """The eight metrics of Section 5.1, from statistics of single clips.
 
-``clip_statistics`` turns N clips into an (N, K) table whose rows add up; every metric follows from the sums
-(``aggregate``). A bootstrap is therefore one matrix product, of resampling counts (R, N) with the table. The conventions
-are those of the released evaluator (D14), the alternatives are fields of ``Conventions``.
+``clip_statistics`` turns N clips into an (N, K) table whose rows add up; every metric follows from
+the sums (``aggregate``). A bootstrap is therefore one matrix product, of resampling counts (R, N)
+with the table. The conventions are those of the released evaluator (D14), the alternatives are
+fields of ``Conventions``.
 """
 
 from __future__ import annotations
@@ -24,16 +25,15 @@ AVERAGES = ("weighted", "macro", "binary")
 class Conventions:
     """What the names of the metrics leave open. The defaults are D14.
 
-    A cut belongs to the class below it, and the outermost classes are open. ``cuts3`` and ``cuts5`` are the inner
-    boundaries of the laboratory's evaluators (the released one and MMSA's for SIMS: -1.01, -0.7, -0.1, 0.1, 0.7, 1.01);
-    on the label grid, ``cuts5`` gives the five classes of Section 3.2.
+    A cut belongs to the class below it, and the outermost classes are open. ``cuts3`` and ``cuts5``
+    are the inner boundaries of the laboratory's evaluators (the released one and MMSA's for SIMS:
+    -1.01, -0.7, -0.1, 0.1, 0.7, 1.01); on the label grid, ``cuts5`` gives the five classes of
+    Section 3.2.
     """
 
     clip: bool = True  # predictions and labels are cut to [-1, 1] before every metric
     zero: str = "negative"  # a label of 0: "negative" (Has0) or "excluded" from Acc2, F1 and Acc2_weak (Non0)
-    average: str = (
-        "weighted"  # F1 of both polarities by support, their plain mean ("macro"), or of the positive ("binary")
-    )
+    average: str = "weighted"  # F1 of both polarities by support, their plain mean ("macro"), or of the positive ("binary")
     weak: float = 0.4  # |label| up to which a clip is weak; a comment in the released code says 0.6
     cuts3: tuple[float, ...] = (-0.1, 0.1)
     cuts5: tuple[float, ...] = (-0.7, -0.1, 0.1, 0.7)
@@ -41,7 +41,9 @@ class Conventions:
     def __post_init__(self):
         for name, allowed in (("zero", ZERO), ("average", AVERAGES)):
             if getattr(self, name) not in allowed:
-                raise InputError(f"Conventions.{name}", repr(getattr(self, name)), f"one of {', '.join(allowed)}")
+                raise InputError(
+                    f"Conventions.{name}", repr(getattr(self, name)), f"one of {', '.join(allowed)}"
+                )
         if not self.weak >= 0:
             raise InputError("Conventions.weak", repr(self.weak), "a number not below 0")
         for name, inner in (("cuts3", 2), ("cuts5", 4)):
@@ -86,7 +88,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric
 
 
 def format_metric(name: str, value: float) -> str:
-    """Print one value as the paper's tables do: percentages with two decimals and no sign, MAE with three.
+    """Print one value as the paper's tables do: percentages with two decimals and no sign, MAE with
+    three.
 
     >>> format_metric("Acc2", 0.825), format_metric("MAE", 0.297), format_metric("Corr", float("nan"))
     ('82.50', '0.297', 'n/a')
@@ -97,22 +100,27 @@ def format_metric(name: str, value: float) -> str:
     return "n/a" if np.isnan(value) else f"{value * metric.scale:z.{metric.decimals}f}"
 
 
-# Columns of the statistics. tp .. tn count the clips of Acc2 and F1; p and y are taken about their means over the clips.
+# Columns of the statistics. tp .. tn count the clips of Acc2 and F1; p and y are taken about their
+# means over the clips.
 COLUMNS = (
     *("clips", "tp", "fp", "fn", "tn", "weak", "weak_correct", "correct3", "correct5"),
     *("absolute", "squared", "p", "y", "pp", "yy", "py"),
 )
-# A spread below this share of the mean square is rounding: the clips of the (re)sample all have one value.
+# A spread below this share of the mean square is rounding: the clips of the (re)sample all have one
+# value.
 ROUNDING = 1e-12
 
 
-def clip_statistics(prediction: ArrayLike, label: ArrayLike, conventions: Conventions = D14) -> np.ndarray:
+def clip_statistics(
+    prediction: ArrayLike, label: ArrayLike, conventions: Conventions = D14
+) -> np.ndarray:
     """What each clip contributes to the metrics.
 
-    Classes are decided in float32, the precision of labels and predictions in every store, so that a 0.4 read from a
-    table and one read from a float32 array fall on the same side of the weak band; sums are float64. Corr and R2 are
-    sums about the mean of the clips given here, because raw sums of squares cancel. Rows may thus be repeated, dropped,
-    or added up (over the clips of one video, say), but not mixed with those of another call.
+    Classes are decided in float32, the precision of labels and predictions in every store, so that
+    a 0.4 read from a table and one read from a float32 array fall on the same side of the weak
+    band; sums are float64. Corr and R2 are sums about the mean of the clips given here, because raw
+    sums of squares cancel. Rows may thus be repeated, dropped, or added up (over the clips of one
+    video, say), but not mixed with those of another call.
 
     Args:
         prediction: (N,) in label units.
@@ -157,24 +165,28 @@ def clip_statistics(prediction: ArrayLike, label: ArrayLike, conventions: Conven
 def aggregate(
     statistics: np.ndarray, weights: ArrayLike | None = None, conventions: Conventions = D14
 ) -> dict[str, np.ndarray]:
-    """Metrics from clip statistics, for the clips as they are or for many resamples of them at once.
+    """Metrics from clip statistics, for the clips as they are or for many resamples of them at
+    once.
 
     With w_i the weight of clip i, sums over i, and means denoted by a bar:
 
-    - Acc2 = (TP + TN) / (TP + FP + FN + TN); Acc2_weak the same over weak clips; Acc3, Acc5 = share of equal classes;
-    - F1 = the average of 2 TP / (2 TP + FP + FN) over the polarities that occur in labels or predictions;
+    - Acc2 = (TP + TN) / (TP + FP + FN + TN); Acc2_weak the same over weak clips; Acc3, Acc5 = share
+      of equal classes;
+    - F1 = the average of 2 TP / (2 TP + FP + FN) over the polarities that occur in labels or
+      predictions;
     - MAE = sum w |p - y| / sum w;
-    - R2 = 1 - sum w (p - y)^2 / sum w (y - ybar)^2: against predicting the average of these very clips (Section 5.1);
+    - R2 = 1 - sum w (p - y)^2 / sum w (y - ybar)^2: against predicting the average of these very
+      clips (Section 5.1);
     - Corr = sum w (p - pbar)(y - ybar) / sqrt(sum w (p - pbar)^2 sum w (y - ybar)^2).
 
     Args:
-        statistics: (..., N, K) as from ``clip_statistics`` with the same conventions; leading axes are free (runs).
-        weights: (..., R, N), how often each clip counts in each resample; None counts every clip once.
-        conventions: only ``average`` is used here.
+        statistics: (..., N, K) as from ``clip_statistics`` with the same conventions; leading axes
+        are free (runs). weights: (..., R, N), how often each clip counts in each resample; None
+        counts every clip once. conventions: only ``average`` is used here.
 
     Returns:
-        Each name of ``METRICS`` with an array (..., R), or (...,) without weights. NaN where a metric is not defined;
-        ``reasons`` says why.
+        Each name of ``METRICS`` with an array (..., R), or (...,) without weights. NaN where a
+        metric is not defined; ``reasons`` says why.
 
     Raises:
         InputError: weights that are negative, not finite, or not one for each clip.
@@ -199,8 +211,11 @@ def aggregate(
     }
 
 
-def evaluate(prediction: ArrayLike, label: ArrayLike, conventions: Conventions = D14) -> dict[str, float]:
-    """Score N predictions: fractions (Acc2 ... R2) and label units (MAE), NaN where a metric is not defined.
+def evaluate(
+    prediction: ArrayLike, label: ArrayLike, conventions: Conventions = D14
+) -> dict[str, float]:
+    """Score N predictions: fractions (Acc2 ... R2) and label units (MAE), NaN where a metric is not
+    defined.
 
     Arguments and errors as in ``clip_statistics``, formulas as in ``aggregate``.
 
@@ -213,8 +228,11 @@ def evaluate(prediction: ArrayLike, label: ArrayLike, conventions: Conventions =
     return {name: float(value) for name, value in values.items()}
 
 
-def reasons(prediction: ArrayLike, label: ArrayLike, conventions: Conventions = D14) -> dict[str, str]:
-    """Why ``evaluate`` gives NaN: a sentence for each metric that is not defined on these clips, and only for those.
+def reasons(
+    prediction: ArrayLike, label: ArrayLike, conventions: Conventions = D14
+) -> dict[str, str]:
+    """Why ``evaluate`` gives NaN: a sentence for each metric that is not defined on these clips,
+    and only for those.
 
     >>> reasons([0.3, 0.3], [-0.8, 1.0])
     {'Acc2_weak': 'no clip with |label| <= 0.4', 'Corr': 'all predictions are equal'}
@@ -228,7 +246,9 @@ def reasons(prediction: ArrayLike, label: ArrayLike, conventions: Conventions = 
     only_zeros = "every label is 0, and zeros are excluded"
     why = {
         "Acc2": only_zeros,
-        "F1": only_zeros if np.isnan(scores["Acc2"]) else "no positive label and no positive prediction",
+        "F1": only_zeros
+        if np.isnan(scores["Acc2"])
+        else "no positive label and no positive prediction",
         "Acc2_weak": f"no clip with {'0 < ' if conventions.zero == 'excluded' else ''}|label| <= {conventions.weak:g}",
         "Corr": "; ".join(reason for reason, holds in constant.items() if holds),
         "R2": "all labels are equal",
@@ -261,7 +281,9 @@ def _sums(statistics: np.ndarray, weights: ArrayLike | None) -> dict[str, np.nda
     else:
         w = np.asarray(weights, dtype=np.float64)
         if w.ndim < 2 or w.shape[-1] != statistics.shape[-2]:
-            raise InputError("weights", f"shape {w.shape}", f"shape (..., R, {statistics.shape[-2]})")
+            raise InputError(
+                "weights", f"shape {w.shape}", f"shape (..., R, {statistics.shape[-2]})"
+            )
         if not (np.isfinite(w).all() and (w >= 0).all()):
             raise InputError("weights", "negative, NaN or infinite weights", "counts")
         sums = w @ statistics  # (..., R, K)

@@ -15,8 +15,8 @@ LEVELS = ("input", "representation", "hidden")
 
 @dataclass(frozen=True)
 class MixupSettings:
-    """How partners and weights are drawn. The paper names no parameters; the released code draws one lambda from Beta(1, 1)
-    for each batch and modality (D07)."""
+    """How partners and weights are drawn. The paper names no parameters; the released code draws
+    one lambda from Beta(1, 1) for each batch and modality (D07)."""
 
     alpha: float = 1.0  # lambda ~ Beta(alpha, beta)
     beta: float = 1.0
@@ -30,15 +30,18 @@ class MixupSettings:
 
 @dataclass(frozen=True)
 class Draw:
-    """One shuffle (Equation 1) and its weights. Seeds side by side have a leading axis each, as what they mix."""
+    """One shuffle (Equation 1) and its weights. Seeds side by side have a leading axis each, as
+    what they mix."""
 
     partner: Tensor  # (B,) int64: row i is mixed with row partner[i]
     weight: Tensor  # (1,) or (B,): lambda
 
     def mix(self, x: Tensor) -> Tensor:
-        """lambda x_i + (1 - lambda) x_partner(i) along the first axis, for inputs, representations, labels, predictions
-        (Equations 2 and 3)."""
-        weight = self.weight.to(x.dtype).view(*self.weight.shape, *[1] * (x.dim() - self.weight.dim()))
+        """lambda x_i + (1 - lambda) x_partner(i) along the first axis, for inputs, representations,
+        labels, predictions (Equations 2 and 3)."""
+        weight = self.weight.to(x.dtype).view(
+            *self.weight.shape, *[1] * (x.dim() - self.weight.dim())
+        )
         return weight * x + (1 - weight) * self.partners(x)
 
     def partners(self, x: Tensor) -> Tensor:
@@ -49,6 +52,10 @@ class Draw:
 
 
 def draw(clips: int, settings: MixupSettings, device: torch.device | str = "cpu") -> Draw:
-    """A random partner for each of ``clips`` clips, and lambda, from where ``draws`` takes its numbers."""
+    """A random partner for each of ``clips`` clips, and lambda, from where ``draws`` takes its
+    numbers."""
     partner = draws.permutation(clips, device)
-    return Draw(partner, draws.beta(settings.alpha, settings.beta, clips if settings.per_clip else 1).to(device))
+    return Draw(
+        partner,
+        draws.beta(settings.alpha, settings.beta, clips if settings.per_clip else 1).to(device),
+    )

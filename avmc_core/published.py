@@ -17,12 +17,15 @@ PARTIES = {
 
 @cache
 def published() -> dict[str, Any]:
-    """Tables 1 to 4, figures printed in the text (``text_figures``: value, place, what it says), and the later tables of
-    others (``later_tables``)."""
-    return json.loads(files("avmc_core").joinpath("resources", "published.json").read_text(encoding="utf-8"))
+    """Tables 1 to 4, figures printed in the text (``text_figures``: value, place, what it says),
+    and the later tables of others (``later_tables``)."""
+    return json.loads(
+        files("avmc_core").joinpath("resources", "published.json").read_text(encoding="utf-8")
+    )
 
 
 def text_figure(name: str) -> tuple[Any, str]:
-    """Value and place in the paper of a figure printed in its text. Raises KeyError for an unknown name."""
+    """Value and place in the paper of a figure printed in its text. Raises KeyError for an unknown
+    name."""
     figure = published()["text_figures"][name]
     return figure["value"], figure["place"]

@@ -1,6 +1,7 @@
 """Names, sizes and label conventions of CH-SIMS v2.0, in one place.
 
-Axes used throughout the package: ``B`` clips of a batch, ``N`` clips of a split, ``T`` steps, ``D`` features.
+Axes used throughout the package: ``B`` clips of a batch, ``N`` clips of a split, ``T`` steps, ``D``
+features.
 """
 
 from __future__ import annotations
@@ -12,8 +13,14 @@ import numpy as np
 
 MODALITIES = ("text", "audio", "vision")
 DIMS = {"text": 768, "audio": 25, "vision": 177}  # D of each modality
-STEPS = {"text": 50, "audio": 925, "vision": 232}  # T at which the released arrays are cut and padded
-EXTRAS = {"audio_wav2vec": "audio"}  # features that a store may hold besides, and the modality they can stand in for
+STEPS = {
+    "text": 50,
+    "audio": 925,
+    "vision": 232,
+}  # T at which the released arrays are cut and padded
+EXTRAS = {
+    "audio_wav2vec": "audio"
+}  # features that a store may hold besides, and the modality they can stand in for
 HOP_SECONDS = {"audio": 0.01, "vision": 0.04}  # openSMILE's 10 ms hop; 25 frames per second
 
 SPLITS = ("train", "valid", "test")
@@ -31,23 +38,35 @@ LABEL_KEYS = {
 }
 
 GRID = np.round(np.linspace(-1.0, 1.0, 11), 1)  # the 11 label levels, in steps of 0.2
-CLASSES = ("NEG", "WNEG", "NEU", "WPOS", "POS")  # Section 3.2: {-1,-.8} {-.6,-.4,-.2} {0} {.2,.4,.6} {.8,1}
+CLASSES = (
+    "NEG",
+    "WNEG",
+    "NEU",
+    "WPOS",
+    "POS",
+)  # Section 3.2: {-1,-.8} {-.6,-.4,-.2} {0} {.2,.4,.6} {.8,1}
 
 
 def level(labels) -> np.ndarray:
-    """Index 0..10 of each label on ``GRID``. A label off the grid (meta.csv holds one -0.1) goes to the nearest level,
-    ties away from zero, so that its sign stays."""
+    """Index 0..10 of each label on ``GRID``. A label off the grid (meta.csv holds one -0.1) goes to
+    the nearest level, ties away from zero, so that its sign stays."""
     y = np.asarray(labels, dtype=np.float64)
     return (np.sign(y) * np.floor(np.abs(y) * 5.0 + 0.5 + 1e-6) + 5).astype(np.int64)
 
 
 def sentiment_class(labels) -> np.ndarray:
-    """Index into ``CLASSES`` of each label (Section 3.2). Labels off the grid keep their sign: -0.1 is weak negative."""
+    """Index into ``CLASSES`` of each label (Section 3.2). Labels off the grid keep their sign: -0.1
+    is weak negative."""
     return np.array([0, 0, 1, 1, 1, 2, 3, 3, 3, 4, 4])[level(labels)]
 
 
 @cache
 def columns(modality: str) -> tuple[str, ...]:
-    """Column names of ``audio`` (eGeMAPSv02 low-level descriptors) or ``vision`` (OpenFace), in the released order."""
-    text = files("avmc_core").joinpath("resources", f"{modality}_columns.txt").read_text(encoding="utf-8")
+    """Column names of ``audio`` (eGeMAPSv02 low-level descriptors) or ``vision`` (OpenFace), in the
+    released order."""
+    text = (
+        files("avmc_core")
+        .joinpath("resources", f"{modality}_columns.txt")
+        .read_text(encoding="utf-8")
+    )
     return tuple(text.split())

@@ -1,4 +1,5 @@
-"""Frozen settings: from and to plain data, where an unknown key and a value outside the valid range are errors."""
+"""Frozen settings: from and to plain data, where an unknown key and a value outside the valid range
+are errors."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ S = TypeVar("S")
 def replace(settings: S, changes: Mapping[str, Any]) -> S:
     """A copy of a frozen settings dataclass with some fields changed.
 
-    ``a.b`` reaches into nested settings, lists become tuples. Raises InputError for an unknown field or a value whose
-    type does not fit the field's present value.
+    ``a.b`` reaches into nested settings, lists become tuples. Raises InputError for an unknown
+    field or a value whose type does not fit the field's present value.
     """
     for key, value in changes.items():
         head, _, rest = key.partition(".")
@@ -30,7 +31,11 @@ def replace(settings: S, changes: Mapping[str, Any]) -> S:
             raise InputError(where, f"unknown setting {head!r}", f"one of {', '.join(names)}")
         old = getattr(settings, head)
         if rest and not dataclasses.is_dataclass(old):
-            raise InputError(f"{where}.{head}", f"a setting {rest!r} of it", f"a {type(old).__name__} like {old!r}")
+            raise InputError(
+                f"{where}.{head}",
+                f"a setting {rest!r} of it",
+                f"a {type(old).__name__} like {old!r}",
+            )
         if rest or (dataclasses.is_dataclass(old) and isinstance(value, Mapping)):
             value = replace(old, {rest: value} if rest else value)
         else:
@@ -45,16 +50,19 @@ def _fit(where: str, value: Any, old: Any) -> Any:
     if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if old is not None and type(value) is not type(old):
-        raise InputError(where, f"{value!r} ({type(value).__name__})", f"a {type(old).__name__} like {old!r}")
+        raise InputError(
+            where, f"{value!r} ({type(value).__name__})", f"a {type(old).__name__} like {old!r}"
+        )
     return value
 
 
 def check(settings: Any, **choices: Sequence[str]) -> None:
     """For ``__post_init__``: raises InputError for a value outside the valid range.
 
-    Whole numbers are at least 1, or 0 where that is the default. Others are finite and not negative; a learning rate and what
-    shapes a distribution are above 0, a dropout is below 1. NaN is allowed where it is the default. ``choices``: what a field
-    of words may hold. Nested settings check themselves.
+    Whole numbers are at least 1, or 0 where that is the default. Others are finite and not
+    negative; a learning rate and what shapes a distribution are above 0, a dropout is below 1. NaN
+    is allowed where it is the default. ``choices``: what a field of words may hold. Nested settings
+    check themselves.
     """
     for field in dataclasses.fields(settings):
         value, default, name = getattr(settings, field.name), field.default, field.name
@@ -84,11 +92,14 @@ def as_dict(settings: Any) -> dict[str, Any]:
 
 def digest(data: Any) -> str:
     """SHA-256 (hex) of JSON-ready data in canonical form: equal data, equal digest."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(data, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 (hex) of a file, read again only when its size or time of change is another. Raises OSError without one."""
+    """SHA-256 (hex) of a file, read again only when its size or time of change is another. Raises
+    OSError without one."""
     found = path.stat()
     return _file_digest(path.resolve(), found.st_size, found.st_mtime_ns)
 

@@ -28,12 +28,12 @@ _SPARE = 128  # rows of the embedding without a word: some are rounded up to a m
 
 
 def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertModel]:
-    """A BERT and its tokenizer, in evaluation mode and float32: from the local folder ``name`` if there is one, else from the
-    local model cache under that name ("bert-base-chinese"). Never asks the network. With ``pooling`` its pretrained pooler too,
-    if it has one; else the pooler is None.
+    """A BERT and its tokenizer, in evaluation mode and float32: from the local folder ``name`` if
+    there is one, else from the local model cache under that name ("bert-base-chinese"). Never asks
+    the network. With ``pooling`` its pretrained pooler too, if it has one; else the pooler is None.
 
-    Raises InputError if neither place has it, or for a folder in which any weight or the vocabulary is absent, damaged or of
-    another model (``files.pretrained``).
+    Raises InputError if neither place has it, or for a folder in which any weight or the vocabulary
+    is absent, damaged or of another model (``files.pretrained``).
     """
     from transformers import BertConfig, BertModel
 
@@ -47,7 +47,9 @@ def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertMo
     except (ValueError, TypeError, AttributeError, RuntimeError) as error:
         found = f"{type(error).__name__}: {str(error)[:120]}"
         raise InputError(folder / pretrained.CONFIG, found, "the configuration of a BERT") from None
-    if pretrained.fill(model, folder, "bert.", optional=[r"pooler\.", r"embeddings\.position_ids$"]):
+    if pretrained.fill(
+        model, folder, "bert.", optional=[r"pooler\.", r"embeddings\.position_ids$"]
+    ):
         model.pooler = None
     unused = config.vocab_size - len(tokenizer)
     if unused < 0 or unused > max(_SPARE, config.vocab_size // 10):
@@ -57,7 +59,8 @@ def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertMo
 
 
 def _tokenizer(folder: Path) -> BertTokenizerFast:
-    """The tokenizer of a folder. Without a vocabulary transformers would make every character [UNK]."""
+    """The tokenizer of a folder. Without a vocabulary transformers would make every character
+    [UNK]."""
     from transformers import BertTokenizerFast
 
     found = [folder / file for file in VOCABULARIES if (folder / file).is_file()]
@@ -71,38 +74,54 @@ def _tokenizer(folder: Path) -> BertTokenizerFast:
             tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
         words = tokenizer.get_vocab()
     except Exception as error:  # the tokenizers library raises bare ones
-        raise InputError(folder, f"a vocabulary that does not read ({str(error)[:120]})", "an intact one") from None
+        raise InputError(
+            folder, f"a vocabulary that does not read ({str(error)[:120]})", "an intact one"
+        ) from None
     if lost := [word for word in SPECIAL if word not in words]:
-        raise InputError(found[0], f"no {', '.join(lost)} in the vocabulary", "a vocabulary of BERT")
+        raise InputError(
+            found[0], f"no {', '.join(lost)} in the vocabulary", "a vocabulary of BERT"
+        )
     return tokenizer
 
 
 def encoder_name() -> str:
-    """Where the encoder of real text features is: the local folder $AVMC_BERT, or under this name in the local model cache."""
+    """Where the encoder of real text features is: the local folder $AVMC_BERT, or under this name
+    in the local model cache."""
     return os.environ.get("AVMC_BERT") or BERT
 
 
 def locate(name: str) -> Path | None:
-    """The folder that ``load_encoder(name)`` reads: a local one, or that of the local model cache; None where neither is there."""
+    """The folder that ``load_encoder(name)`` reads: a local one, or that of the local model cache;
+    None where neither is there."""
     return Path(name) if Path(name).is_dir() else pretrained.cached(name)
 
 
 def identity(name: str) -> str:
-    """SHA-256 (hex) of the configuration and the weights that ``load_encoder(name)`` reads; "" where there are none."""
+    """SHA-256 (hex) of the configuration and the weights that ``load_encoder(name)`` reads; ""
+    where there are none."""
     folder = locate(name)
     if folder is None:
         return ""
     files = [folder / pretrained.CONFIG, *folder.glob("*.safetensors"), *folder.glob("*.bin")]
-    return digest({path.name: file_digest(path) for path in files if path.is_file()}) if files[1:] else ""
+    return (
+        digest({path.name: file_digest(path) for path in files if path.is_file()})
+        if files[1:]
+        else ""
+    )
 
 
 def words(sentences: Sequence[str], encoder) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens of each sentence before any cut, (N,) int64, [CLS] and [SEP] included, and how many of them are [UNK], (N,).
+    """Tokens of each sentence before any cut, (N,) int64, [CLS] and [SEP] included, and how many of
+    them are [UNK], (N,).
 
     ``encode`` keeps the first 50 tokens; what is beyond is ``max(0, tokens - 50)``.
     """
     tokenizer = encoder[0]
-    ids = tokenizer(list(sentences), truncation=False, verbose=False)["input_ids"] if len(sentences) else []
+    ids = (
+        tokenizer(list(sentences), truncation=False, verbose=False)["input_ids"]
+        if len(sentences)
+        else []
+    )
     unknown = [sum(token == tokenizer.unk_token_id for token in row) for row in ids]
     return np.array([len(row) for row in ids], dtype=np.int64), np.array(unknown, dtype=np.int64)
 
@@ -113,15 +132,22 @@ def encode(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Last hidden states of ``sentences`` and their tokens, from ``encoder`` (tokenizer, model).
 
-    Returns states (sum of lengths, 768) float32, [CLS] first and [SEP] last in each sentence; lengths (N,) int64, at most
-    50; tokens (N, 3, 50) int64: ids, mask (1 is a token), segments, as in the released ``text_bert``.
-    Raises InputError for a sentence of which the vocabulary has not one character: its states would say nothing.
+    Returns states (sum of lengths, 768) float32, [CLS] first and [SEP] last in each sentence;
+    lengths (N,) int64, at most 50; tokens (N, 3, 50) int64: ids, mask (1 is a token), segments, as
+    in the released ``text_bert``. Raises InputError for a sentence of which the vocabulary has not
+    one character: its states would say nothing.
     """
     tokenizer, model = encoder
     out = tokenizer(
-        list(sentences), padding="max_length", truncation=True, max_length=STEPS["text"], return_tensors="pt"
+        list(sentences),
+        padding="max_length",
+        truncation=True,
+        max_length=STEPS["text"],
+        return_tensors="pt",
     )
-    tokens = torch.stack([out["input_ids"], out["attention_mask"], out["token_type_ids"]], dim=1)  # (N, 3, 50)
+    tokens = torch.stack(
+        [out["input_ids"], out["attention_mask"], out["token_type_ids"]], dim=1
+    )  # (N, 3, 50)
     lengths = tokens[:, 1].sum(dim=1)
     unknown = (tokens[:, 0] == tokenizer.unk_token_id).sum(dim=1)
     for row in torch.nonzero((unknown > 0) & (unknown == lengths - 2)).flatten().tolist()[:1]:
@@ -129,9 +155,13 @@ def encode(
         raise InputError("transcript", found, "a sentence in the language of the encoder")
     ends = lengths.cumsum(0)
     states = np.empty((int(ends[-1]), model.config.hidden_size), dtype=np.float32)
-    for rows in torch.argsort(lengths, stable=True).split(BATCH):  # like lengths together: little padding is computed
+    for rows in torch.argsort(lengths, stable=True).split(
+        BATCH
+    ):  # like lengths together: little padding is computed
         ids, mask, segments = tokens[rows, :, : int(lengths[rows].max())].unbind(dim=1)
-        hidden = model(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state  # (B, T, D)
+        hidden = model(
+            input_ids=ids, attention_mask=mask, token_type_ids=segments
+        ).last_hidden_state  # (B, T, D)
         for row, state in zip(rows.tolist(), hidden.numpy(), strict=True):
             states[ends[row] - lengths[row] : ends[row]] = state[: lengths[row]]
     return states, lengths.numpy(), tokens.numpy()
@@ -139,7 +169,8 @@ def encode(
 
 @contextmanager
 def quiet():
-    """Without transformers' progress bars, which know nothing of ours, and its reports on weights that nobody asked for."""
+    """Without transformers' progress bars, which know nothing of ours, and its reports on weights
+    that nobody asked for."""
     from transformers.utils import logging
 
     was_on, level = logging.is_progress_bar_enabled(), logging.get_verbosity()

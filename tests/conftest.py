@@ -18,28 +18,40 @@ ROWS = {"train": 24, "valid": 12, "test": 16, "unlabelled": 24}
 
 @pytest.fixture(scope="session")
 def tiny_store(tmp_path_factory) -> Store:
-    """Random features and labels in the released schema: ``ROWS`` clips, sequences of at most 9 steps."""
+    """Random features and labels in the released schema: ``ROWS`` clips, sequences of at most 9
+    steps."""
     folder = tmp_path_factory.mktemp("tiny")
     supervised = {split: factory.columns(split, rows=ROWS[split]) for split in schema.SPLITS}
     unsupervised = factory.columns("unlabelled", rows=ROWS["unlabelled"])
     for columns in (*supervised.values(), unsupervised):
         columns["text_bert"][:, 0] %= 50  # words that the corpus's small encoder has
-    unsupervised = {k: v for k, v in unsupervised.items() if "labels" not in k and k != "annotations"}
-    files = factory.write(folder / "s.pkl", supervised), factory.write(folder / "u.pkl", unsupervised)
+    unsupervised = {
+        k: v for k, v in unsupervised.items() if "labels" not in k and k != "annotations"
+    }
+    files = (
+        factory.write(folder / "s.pkl", supervised),
+        factory.write(folder / "u.pkl", unsupervised),
+    )
     return import_released(folder / "store", *files, simulated={"made by": "tests"}, progress=False)
 
 
 @pytest.fixture(scope="session")
 def ci_store(tmp_path_factory) -> Store:
     """The simulated corpus at the size of the book."""
-    from avmc_core.simulated.corpus import CorpusSettings, build_corpus  # imports transformers, which takes seconds
+    from avmc_core.simulated.corpus import (
+        CorpusSettings,
+        build_corpus,
+    )  # imports transformers, which takes seconds
 
-    return build_corpus(tmp_path_factory.mktemp("ci") / "store", CorpusSettings("ci"), progress=False)
+    return build_corpus(
+        tmp_path_factory.mktemp("ci") / "store", CorpusSettings("ci"), progress=False
+    )
 
 
 @pytest.fixture
 def many_videos(tiny_store) -> Store:
-    """The tiny store with twelve source videos, each in several splits, and two of placeholders in test."""
+    """The tiny store with twelve source videos, each in several splits, and two of placeholders in
+    test."""
     splits = {}
     for name, split in tiny_store.splits.items():
         videos = [f"video_{row % 12:04d}" for row in range(len(split))]

@@ -1,4 +1,5 @@
-"""Prints the entries of one lock file that another does not hold: python tools/added_packages.py WHOLE ALREADY_LOCKED."""
+"""Prints the entries of one lock file that another does not hold: python tools/added_packages.py
+WHOLE ALREADY_LOCKED."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from pathlib import Path
 
 def entries(path: str) -> list[str]:
     """Each package with its hashes, as it stands in the file."""
-    return re.split(r"^(?=[a-z0-9-]+==)", Path(path).read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    return re.split(
+        r"^(?=[a-z0-9-]+==)", Path(path).read_text(encoding="utf-8"), flags=re.MULTILINE
+    )[1:]
 
 
 def pinned(entry: str) -> str:

@@ -1,5 +1,6 @@
-"""Checks a built book: every internal link and anchor exists, nothing is loaded from elsewhere, pages are marked and light,
-captions say data and command, and the command under the benchmark's table prints what the table shows."""
+"""Checks a built book: every internal link and anchor exists, nothing is loaded from elsewhere,
+pages are marked and light, captions say data and command, and the command under the benchmark's
+table prints what the table shows."""
 
 from __future__ import annotations
 
@@ -11,8 +12,18 @@ from urllib.parse import unquote, urlsplit
 
 import check_captions
 
-SAMPLE = ("notebooks/03_benchmark.html", "benchmark")  # a page and the table on it whose command is run
-LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}
+SAMPLE = (
+    "notebooks/03_benchmark.html",
+    "benchmark",
+)  # a page and the table on it whose command is run
+LOADS = {
+    "script": "src",
+    "img": "src",
+    "link": "href",
+    "iframe": "src",
+    "source": "src",
+    "video": "src",
+}
 LANDING_BYTES, SITE_BYTES = 1_000_000, 40_000_000
 
 
@@ -32,7 +43,11 @@ class Page(HTMLParser):
         if tag == "a" and found.get("href"):
             self.links.append(found["href"])
         relation = found.get("rel", "")
-        if tag in LOADS and found.get(LOADS[tag]) and relation not in ("canonical", "search", "next", "prev", "index"):
+        if (
+            tag in LOADS
+            and found.get(LOADS[tag])
+            and relation not in ("canonical", "search", "next", "prev", "index")
+        ):
             self.loads.append(found[LOADS[tag]])
 
 
@@ -57,13 +72,19 @@ def problems(root: Path) -> list[str]:
             goal = target(path, link) if parts.path else path
             if not goal.is_file():
                 found.append(f"{where}: link to {link}, which does not exist")
-            elif parts.fragment and goal in pages and unquote(parts.fragment) not in pages[goal].anchors:
+            elif (
+                parts.fragment
+                and goal in pages
+                and unquote(parts.fragment) not in pages[goal].anchors
+            ):
                 found.append(f"{where}: link to {link}, which has no such anchor")
         found += [f"{where}: {problem}" for problem in check_captions.problems(path)]
         if "notebooks" in where.parts and "avmc-mark" not in path.read_text(encoding="utf-8"):
             found.append(f"{where}: shows results without saying on which data")
     for style in root.rglob("*.css"):
-        for address in re.findall(r"url\(['\"]?(https?:[^)'\"]+)", style.read_text(encoding="utf-8", errors="replace")):
+        for address in re.findall(
+            r"url\(['\"]?(https?:[^)'\"]+)", style.read_text(encoding="utf-8", errors="replace")
+        ):
             found.append(f"{style.relative_to(root)}: loads {address}")
     landing = {
         root.resolve() / "index.html",
@@ -90,6 +111,9 @@ def target(page: Path, link: str) -> Path:
 if __name__ == "__main__":
     book = Path(sys.argv[1])
     wrong = problems(book)
-    wrong += [f"{SAMPLE[0]}: {problem}" for problem in check_captions.reproduced(book / SAMPLE[0], SAMPLE[1])]
+    wrong += [
+        f"{SAMPLE[0]}: {problem}"
+        for problem in check_captions.reproduced(book / SAMPLE[0], SAMPLE[1])
+    ]
     print("\n".join(wrong) or "nothing wrong")
     sys.exit(bool(wrong))

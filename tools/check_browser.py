@@ -1,9 +1,11 @@
-"""Opens every page of a built book in Chromium, in both themes and two widths, from the file system.
+"""Opens every page of a built book in Chromium, in both themes and two widths, from the file
+system.
 
-Fails on a JavaScript error, a request that leaves the page, mathematics that stays unrendered, a page that scrolls sideways, a
-link to the page before or after that is cut, a picture whose words are a file's name or none, a table that does not sort, a
-search without hits, a landing page that weighs too much, and a serious accessibility finding.
-``--shots FOLDER`` keeps a picture of each page, ``--report FILE`` the list of pages with what was found on each.
+Fails on a JavaScript error, a request that leaves the page, mathematics that stays unrendered, a
+page that scrolls sideways, a link to the page before or after that is cut, a picture whose words
+are a file's name or none, a table that does not sort, a search without hits, a landing page that
+weighs too much, and a serious accessibility finding. ``--shots FOLDER`` keeps a picture of each
+page, ``--report FILE`` the list of pages with what was found on each.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ SEARCH = "mixup"
 LANDING_BYTES = 1_000_000
 OUTSIDE = re.compile("^(http|ws)")
 SETTLE_MS = 300  # for scripts that run once the page is loaded
-UNRENDERED = "[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container')).length"
+UNRENDERED = (
+    "[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container')).length"
+)
 SIDEWAYS = "document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
 CUT = """() => [...document.querySelectorAll(".prev-next-area a, .prev-next-area a *")].some(e => {
   const box = e.getBoundingClientRect();
@@ -34,7 +38,8 @@ CUT = """() => [...document.querySelectorAll(".prev-next-area a, .prev-next-area
 })"""
 UNTOLD = r"""() => [...document.querySelectorAll("main img")].map(e => e.getAttribute("alt") || "")
   .filter(alt => !alt.trim() || /\.(svg|png|jpe?g|gif|webp)$/i.test(alt))"""
-# Clicks the second heading of each table that sorts, twice; both times its column must be in order, words or numbers.
+# Clicks the second heading of each table that sorts, twice; both times its column must be in order,
+# words or numbers.
 SORTS = """() => [...document.querySelectorAll("table")].filter(t => t.querySelectorAll("th button").length > 1).map(table => {
   const column = 1, button = table.querySelectorAll("th button")[column];
   const keys = () => [...table.tBodies[0].rows].map(r => r.cells[column])
@@ -49,10 +54,16 @@ SORTS = """() => [...document.querySelectorAll("table")].filter(t => t.querySele
 
 
 def open_page(context, path: Path, query: str = "") -> tuple[object, list[str], list[str]]:
-    """The loaded page, one sentence for each error and outside request while it loaded, and the addresses requested."""
+    """The loaded page, one sentence for each error and outside request while it loaded, and the
+    addresses requested."""
     page, found, requested = context.new_page(), [], []
     page.on("pageerror", lambda error: found.append(f"JavaScript error: {error}"))
-    page.on("console", lambda message: found.append(f"console: {message.text}") if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: (
+            found.append(f"console: {message.text}") if message.type == "error" else None
+        ),
+    )
     page.on("request", lambda r: requested.append(r.url))
     page.route(OUTSIDE, lambda route: route.abort())
     page.goto(path.resolve().as_uri() + query)
@@ -85,7 +96,11 @@ def problems(context, path: Path, shot: Path | None) -> list[str]:
 
 def bytes_of(addresses: list[str]) -> int:
     """The size of the files behind ``file:`` addresses, each counted once."""
-    paths = {Path(unquote(urlsplit(address).path)) for address in addresses if address.startswith("file:")}
+    paths = {
+        Path(unquote(urlsplit(address).path))
+        for address in addresses
+        if address.startswith("file:")
+    }
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
@@ -94,7 +109,11 @@ def accessibility(page) -> list[str]:
     from axe_playwright_python.sync_playwright import Axe
 
     # without preload: it would fetch the style sheets, which a browser refuses on the file system
-    violations = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]}).response["violations"]
+    violations = (
+        Axe()
+        .run(page, options={"preload": False, "resultTypes": ["violations"]})
+        .response["violations"]
+    )
     return [
         f"axe {v['id']} ({len(v['nodes'])}): {v['nodes'][0]['html'][:120]}"
         for v in violations
@@ -114,11 +133,14 @@ def searches(context, root: Path) -> list[str]:
 
 
 def check(root: Path, theme: str, shots: Path | None) -> dict[str, list[str]]:
-    """Page, theme and width to what is wrong there, for all pages in one theme, in a browser of its own."""
+    """Page, theme and width to what is wrong there, for all pages in one theme, in a browser of its
+    own."""
     found = {}
     with launch() as browser:
         for width in WIDTHS:
-            context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 900})
+            context = browser.new_context(
+                color_scheme=theme, viewport={"width": width, "height": 900}
+            )
             for path in pages_of(root):
                 name = path.relative_to(root).with_suffix("").as_posix()
                 shot = shots and shots / f"{name.replace('/', '-')}-{theme}-{width}.png"
@@ -144,12 +166,19 @@ def main() -> int:
     if options.shots:
         options.shots.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(len(THEMES)) as pool:
-        parts = pool.map(check, itertools.repeat(options.root), THEMES, itertools.repeat(options.shots))
+        parts = pool.map(
+            check, itertools.repeat(options.root), THEMES, itertools.repeat(options.shots)
+        )
         found = {where: problems for part in parts for where, problems in part.items()}
     if options.report:
         options.report.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    wrong = Counter(f"{where}: {problem}" for where, problems in found.items() for problem in problems)
-    print("\n".join(f"{problem} (x{count})" for problem, count in sorted(wrong.items())) or "nothing wrong")
+    wrong = Counter(
+        f"{where}: {problem}" for where, problems in found.items() for problem in problems
+    )
+    print(
+        "\n".join(f"{problem} (x{count})" for problem, count in sorted(wrong.items()))
+        or "nothing wrong"
+    )
     print(
         f"{len(pages_of(options.root))} pages in {len(THEMES)} themes and {len(WIDTHS)} widths: {len(wrong)} problems"
     )

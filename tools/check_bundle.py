@@ -1,4 +1,5 @@
-"""Checks the bundle of results with the RO-Crate library: python tools/check_bundle.py _build/html/results."""
+"""Checks the bundle of results with the RO-Crate library: python tools/check_bundle.py
+_build/html/results."""
 
 from __future__ import annotations
 
@@ -10,7 +11,12 @@ from rocrate.rocrate import ROCrate
 
 from avmc_core.publishing.crate import METADATA
 
-REQUIRED = ("name", "description", "datePublished", "license")  # of the root data set, by RO-Crate 1.1
+REQUIRED = (
+    "name",
+    "description",
+    "datePublished",
+    "license",
+)  # of the root data set, by RO-Crate 1.1
 LARGEST = 10_000_000  # bytes
 
 
@@ -19,9 +25,13 @@ def problems(folder: Path) -> list[str]:
     crate = ROCrate(folder)
     found = [f"no {name}" for name in REQUIRED if not crate.root_dataset.get(name)]
     described = {entity.id: entity for entity in crate.data_entities}
-    present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    present = {
+        path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()
+    }
     present.pop(METADATA)
-    found += [f"{name} is described and not there" for name in sorted(described.keys() - present.keys())]
+    found += [
+        f"{name} is described and not there" for name in sorted(described.keys() - present.keys())
+    ]
     found += [f"{name} is not described" for name in sorted(present.keys() - described.keys())]
     for name in sorted(present.keys() & described.keys()):
         content = present[name].read_bytes()
@@ -29,7 +39,9 @@ def problems(folder: Path) -> list[str]:
             found.append(f"{name} is not the file that was described")
     if (size := sum(path.stat().st_size for path in present.values())) > LARGEST:
         found.append(f"{size} bytes, more than {LARGEST}")
-    print(f"{folder}: {len(present)} files, {size / 1e6:.2f} MB, {len(crate.contextual_entities)} entities beside them")
+    print(
+        f"{folder}: {len(present)} files, {size / 1e6:.2f} MB, {len(crate.contextual_entities)} entities beside them"
+    )
     return found
 
 

@@ -1,5 +1,6 @@
-"""Checks the captions of a built book: under every figure and table of results stand its data and its command, no figure from
-simulated data lacks the word, and the command of a table of results prints the figures that the table shows."""
+"""Checks the captions of a built book: under every figure and table of results stand its data and
+its command, no figure from simulated data lacks the word, and the command of a table of results
+prints the figures that the table shows."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from collections import defaultdict
 from html.parser import HTMLParser
 from pathlib import Path
 
-# What a caption may say instead of the data of its page's mark: there is no data of clips behind it, or only counts, or something
-# that the package carries because it was measured once, elsewhere.
+# What a caption may say instead of the data of its page's mark: there is no data of clips behind
+# it, or only counts, or something that the package carries because it was measured once, elsewhere.
 NO_CLIPS = (
     "none",
     "published tables only",
@@ -34,8 +35,9 @@ TOLERANCE = 1e-6  # of a figure on its display scale: both come from the same pr
 
 
 class Captions(HTMLParser):
-    """Walks a page: ``unsaid`` are figures and tables without a caption before the next cell or section, ``said`` pairs of a
-    caption with the files of the figures above it, ``marks`` the data that the page names at its top."""
+    """Walks a page: ``unsaid`` are figures and tables without a caption before the next cell or
+    section, ``said`` pairs of a caption with the files of the figures above it, ``marks`` the data
+    that the page names at its top."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -61,7 +63,9 @@ class Captions(HTMLParser):
             tag == "table" and self._within("cell_output") and not self._within("avmc-t")
         ):
             self.pending.append(name or "a table")
-        self.results |= "avmc-num" in classes or ("avmc-t" in classes.split() and not name.startswith(PUBLISHED))
+        self.results |= "avmc-num" in classes or (
+            "avmc-t" in classes.split() and not name.startswith(PUBLISHED)
+        )
         if "avmc-caption" in classes:
             self.said.append(("", self.pending))
             self.pending = []
@@ -95,14 +99,22 @@ def problems(path: Path) -> list[str]:
         data = re.match(r"Data: (.+?) ·", line)
         if not data or not COMMAND.search(line):
             found.append(f"a caption without data or command: {line[:80]!r}")
-        elif data[1] not in page.marks and not data[1].startswith(NO_CLIPS) and not data[1].endswith(RECORDED):
-            found.append(f"a caption about {data[1]!r} on a page about {' and '.join(sorted(page.marks))}")
+        elif (
+            data[1] not in page.marks
+            and not data[1].startswith(NO_CLIPS)
+            and not data[1].endswith(RECORDED)
+        ):
+            found.append(
+                f"a caption about {data[1]!r} on a page about {' and '.join(sorted(page.marks))}"
+            )
         elif "published figures lie within" in line and not data[1].startswith("real store"):
             found.append(f"a caption about {data[1]!r} that counts published figures as met")
         elif data[1].startswith("simulated"):
             figures = [path.parent / name for name in shown if name.endswith(".svg")]
             found += [
-                f"{f.name} does not say simulated" for f in figures if "<!-- data: simulated" not in f.read_text()
+                f"{f.name} does not say simulated"
+                for f in figures
+                if "<!-- data: simulated" not in f.read_text()
             ]
     return found
 
@@ -120,7 +132,8 @@ def shown_figures(html: str, name: str) -> dict[tuple[str, str], float]:
 
 
 def printed_figures(text: str) -> dict[tuple[str, str], float]:
-    """The same from what ``avmc results ... --format csv`` prints: means over the seeds, on the metric's own scale."""
+    """The same from what ``avmc results ... --format csv`` prints: means over the seeds, on the
+    metric's own scale."""
     values = defaultdict(list)
     for row in csv.DictReader(io.StringIO(text)):
         for metric, value in row.items():
@@ -143,7 +156,9 @@ def reproduced(path: Path, name: str) -> list[str]:
     """Runs the command in the caption of the table ``name`` of a page; what differs."""
     html = path.read_text(encoding="utf-8")
     command = next(
-        re.search(r"command: (?:\S+=STORE )?avmc (results .+)", " ".join(caption.split()))[1].split()
+        re.search(r"command: (?:\S+=STORE )?avmc (results .+)", " ".join(caption.split()))[
+            1
+        ].split()
         for caption, shown in Captions(html).said
         if f"table-{name}" in shown
     )

@@ -1,7 +1,7 @@
 """Checks the book's PDF: python tools/check_pdf.py book.pdf _toc.yml.
 
-Every chapter has its bookmark and page; no page is empty; no text leaves the page; every font is inside the file; no character is
-drawn as the box that stands for a missing glyph.
+Every chapter has its bookmark and page; no page is empty; no text leaves the page; every font is
+inside the file; no character is drawn as the box that stands for a missing glyph.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def placed(page: pypdfium2.PdfPage) -> Iterator[str]:
             continue
         left, bottom, right, top = text.get_charbox(i)
         above += bottom > FOOT
-        stretched = top - bottom > height  # a bracket that grows with its formula: its box is its font's, not its own
+        stretched = (
+            top - bottom > height
+        )  # a bracket that grows with its formula: its box is its font's, not its own
         beside = left < MARGIN or right > width - MARGIN
         if right > left and (beside or (not stretched and (bottom < 0 or top > height - MARGIN))):
             outside.append(chr(code))
@@ -96,7 +98,11 @@ def embedded(font: DictionaryObject) -> bool:
 
 def by_glyph(font: DictionaryObject) -> bool:
     """Whether the codes in the text are the numbers of glyphs, as in what Chromium prints."""
-    inner = font["/DescendantFonts"][0].get_object() if font.get("/Encoding") == "/Identity-H" else {"/CIDToGIDMap": ""}
+    inner = (
+        font["/DescendantFonts"][0].get_object()
+        if font.get("/Encoding") == "/Identity-H"
+        else {"/CIDToGIDMap": ""}
+    )
     return inner.get("/CIDToGIDMap", "/Identity") == "/Identity"
 
 

@@ -1,8 +1,9 @@
 """Makes avmc_core/resources/face_sizes.json anew: python tools/face_sizes.py CLIP [CLIP ...]
 
-How small a face may be and still be found. The first face of each clip (videos of people, which are not in the repository) is cut
-out of ten of its frames, made smaller and put into a picture of smooth noise, at four places; then it is looked for as in an
-extraction, and as before: at 480 pixels on the longer side alone.
+How small a face may be and still be found. The first face of each clip (videos of people, which are
+not in the repository) is cut out of ten of its frames, made smaller and put into a picture of
+smooth noise, at four places; then it is looked for as in an extraction, and as before: at 480
+pixels on the longer side alone.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ FRAMES, PLACES = 10, ((0.2, 0.3), (0.75, 0.3), (0.3, 0.7), (0.8, 0.75))
 
 
 def cut_outs(clip: str) -> list[tuple[np.ndarray, float, tuple[float, float]]]:
-    """Ten neighbouring frames' surroundings of the face, its width in pixels and its middle in them."""
+    """Ten neighbouring frames' surroundings of the face, its width in pixels and its middle in
+    them."""
     visual, kept = Landmarks(), []
     look = visual.look
 
@@ -47,7 +49,9 @@ def cut_outs(clip: str) -> list[tuple[np.ndarray, float, tuple[float, float]]]:
 def pictures(parts: list, size: tuple[int, int], width: int, place: tuple[float, float]) -> list:
     """Each part in a picture of its own, with the face's box there."""
     rng = np.random.default_rng(0)
-    noise = cv2.GaussianBlur(rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8), (0, 0), 12)
+    noise = cv2.GaussianBlur(
+        rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8), (0, 0), 12
+    )
     made = []
     for part, own, middle in parts:
         scale = width / own
@@ -56,7 +60,10 @@ def pictures(parts: list, size: tuple[int, int], width: int, place: tuple[float,
         x, y = max(-left, 0), max(-top, 0)
         inside = small[y : size[1] - top, x : size[0] - left]
         image = noise.copy()
-        rows, across = slice(top + y, top + y + inside.shape[0]), slice(left + x, left + x + inside.shape[1])
+        rows, across = (
+            slice(top + y, top + y + inside.shape[0]),
+            slice(left + x, left + x + inside.shape[1]),
+        )
         image[rows, across] = inside
         centre = left + middle[0] * scale, top + middle[1] * scale - 0.2 * width
         made.append((image, (*(c - width / 2 for c in centre), *(c + width / 2 for c in centre))))
@@ -83,10 +90,15 @@ if __name__ == "__main__":
         for width in WIDTHS:
             if width < size[1] / 2:
                 each = [shares(parts, size, width) for parts in people]
-                mean = {name: float(np.mean([one[name] for one in each])) for name in ("before", "after")}
+                mean = {
+                    name: float(np.mean([one[name] for one in each]))
+                    for name in ("before", "after")
+                }
                 rows.append({"picture": f"{size[0]} x {size[1]}", "face": width, **mean})
                 print(rows[-1], flush=True)
     facts = {"people": len(people), "pictures": len(PLACES) * sum(map(len, people)), "rows": rows}
-    facts["command"] = "python tools/face_sizes.py " + " ".join(Path(clip).name for clip in sys.argv[1:])
+    facts["command"] = "python tools/face_sizes.py " + " ".join(
+        Path(clip).name for clip in sys.argv[1:]
+    )
     with new_file(MADE) as path:
         path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -1,6 +1,8 @@
-"""Makes avmc_core/resources/light_asd.safetensors anew: python tools/half_weights.py finetuning_TalkSet.safetensors.
+"""Makes avmc_core/resources/light_asd.safetensors anew: python tools/half_weights.py
+finetuning_TalkSet.safetensors.
 
-The file holds the public weights of that name under their public names, in single precision; what is shipped is half of it.
+The file holds the public weights of that name under their public names, in single precision; what
+is shipped is half of it.
 """
 
 from __future__ import annotations

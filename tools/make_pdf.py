@@ -1,7 +1,9 @@
-"""Prints a built book as one PDF, book.pdf beside its index.html, and links to it from the pages that offer it.
+"""Prints a built book as one PDF, book.pdf beside its index.html, and links to it from the pages
+that offer it.
 
-All pages become one HTML document, which Chromium prints: once to learn on which page each chapter begins, once more with the
-table of contents filled in. What does not fit into the page's width is set smaller; what still does not fit is an error.
+All pages become one HTML document, which Chromium prints: once to learn on which page each chapter
+begins, once more with the table of contents filled in. What does not fit into the page's width is
+set smaller; what still does not fit is an error.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ SOURCE = "book-print.html"
 WIDTH = 657  # CSS pixels between the margins of A4: 174 mm
 SMALLEST = 4.5  # points: a wide table's digits, still readable on paper
 
-# Sets each table that is wider than the page smaller, step by step; returns what is too wide in the end.
+# Sets each table that is wider than the page smaller, step by step; returns what is too wide in the
+# end.
 FIT = """([width, smallest]) => {
   const points = 0.75, wide = [];
   for (const table of document.querySelectorAll("table")) {
@@ -52,19 +55,25 @@ FIT = """([width, smallest]) => {
 def facts() -> list[str]:
     """What the title page says of the book's making."""
     cited = citation()
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((home() / "results").glob("*.json"))]
+    results = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted((home() / "results").glob("*.json"))
+    ]
     marks = sorted({str(result["provenance"]["data"]) for result in results})
     lines = [
         cited["authors"][0]["name"],
         f"Data: {'; '.join(marks)}",
         f"Code: version {cited['version']}, {commit() or 'no commit'}",
-        "Companion to: " + cited["references"][0]["title"] + f", doi {cited['references'][0]['doi']}",
+        "Companion to: "
+        + cited["references"][0]["title"]
+        + f", doi {cited['references'][0]['doi']}",
     ]
     return [f"<p>{escape(line)}</p>" for line in lines]
 
 
 def print_book(site: Path, toc: Path) -> int:
-    """Writes ``site``/book.pdf; returns its number of pages. Raises RuntimeError for what does not fit on a page."""
+    """Writes ``site``/book.pdf; returns its number of pages. Raises RuntimeError for what does not
+    fit on a page."""
     book = chapters(site, toc)
     css = Path(__file__).with_name("print.css").read_text(encoding="utf-8")
     title, told = citation()["title"], facts()
@@ -83,8 +92,12 @@ def print_book(site: Path, toc: Path) -> int:
             for _ in range(2):
                 source.write_text(document(book, site, css, title, told, starts), encoding="utf-8")
                 page.goto(source.resolve().as_uri())
-                page.wait_for_function("window.MathJax && MathJax.startup && MathJax.startup.promise", timeout=60_000)
-                page.evaluate("MathJax.startup.promise.then(() => document.fonts.ready).then(() => true)")
+                page.wait_for_function(
+                    "window.MathJax && MathJax.startup && MathJax.startup.promise", timeout=60_000
+                )
+                page.evaluate(
+                    "MathJax.startup.promise.then(() => document.fonts.ready).then(() => true)"
+                )
                 if wide := page.evaluate(FIT, [WIDTH, SMALLEST]):
                     raise RuntimeError("wider than the page: " + "; ".join(wide[:8]))
                 page.pdf(
@@ -129,4 +142,6 @@ if __name__ == "__main__":
     count = print_book(folder, Path("_toc.yml"))
     places = fill_pdf_links(folder, f"{count} pages as PDF", link=True)
     (folder / PDF).touch()  # younger than the pages that now link to it
-    print(f"{folder / PDF}: {count} pages, {(folder / PDF).stat().st_size / 1e6:.1f} MB, linked from {places} places")
+    print(
+        f"{folder / PDF}: {count} pages, {(folder / PDF).stat().st_size / 1e6:.1f} MB, linked from {places} places"
+    )

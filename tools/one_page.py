@@ -1,4 +1,5 @@
-"""All pages of a built book as one HTML document, in the order of its table of contents: what make_pdf.py prints."""
+"""All pages of a built book as one HTML document, in the order of its table of contents: what
+make_pdf.py prints."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ STYLES = ("_static/pygments.css", "_static/avmc.css", "_static/han.css")
 
 @dataclass(frozen=True)
 class Chapter:
-    """One page: where it is (relative to the site, no suffix), the part that it opens or "", and its body."""
+    """One page: where it is (relative to the site, no suffix), the part that it opens or "", and
+    its body."""
 
     name: str
     part: str
@@ -28,7 +30,8 @@ class Chapter:
 
 
 def listed(toc: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Page and the caption of the part that it opens ("" for the others), in the order of ``_toc.yml``."""
+    """Page and the caption of the part that it opens ("" for the others), in the order of
+    ``_toc.yml``."""
     yield toc["root"], ""
     for part in toc["parts"]:
         for i, chapter in enumerate(part["chapters"]):
@@ -41,9 +44,9 @@ def chapters(site: Path, toc: Path) -> list[Chapter]:
     names = {name: i for i, (name, _) in enumerate(pages)}
     found = []
     for name, part in pages:
-        article = BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser").select_one(
-            "article.bd-article"
-        )
+        article = BeautifulSoup(
+            (site / f"{name}.html").read_text(encoding="utf-8"), "html.parser"
+        ).select_one("article.bd-article")
         for selector in DROPPED:
             for tag in article.select(selector):
                 tag.decompose()
@@ -57,7 +60,8 @@ def chapters(site: Path, toc: Path) -> list[Chapter]:
 
 
 def _move(article: Tag, name: str, names: dict[str, int], site: Path) -> None:
-    """Makes the anchors of a page unique in the whole document, and its links and pictures hold from the site's root."""
+    """Makes the anchors of a page unique in the whole document, and its links and pictures hold
+    from the site's root."""
     base = (site / name).parent
     own = {tag["id"] for tag in article.find_all(id=True)}
     for tag in article.find_all(id=True):
@@ -68,7 +72,9 @@ def _move(article: Tag, name: str, names: dict[str, int], site: Path) -> None:
             lambda match: f"#{anchor(names[name], match[1])}" if match[1] in own else match[0],
             style.string or "",
         )
-    for tag, attribute in ((tag, "src" if tag.name == "img" else "href") for tag in article.find_all(["img", "a"])):
+    for tag, attribute in (
+        (tag, "src" if tag.name == "img" else "href") for tag in article.find_all(["img", "a"])
+    ):
         parts = urlsplit(tag.get(attribute, ""))
         if parts.scheme or parts.netloc:
             continue
@@ -89,9 +95,14 @@ def anchor(chapter: int, identifier: str = "") -> str:
     return f"c{chapter}-{identifier}" if identifier else f"c{chapter}"
 
 
-def document(book: list[Chapter], site: Path, css: str, title: str, facts: list[str], pages: dict[str, int]) -> str:
-    """The whole book as HTML; ``facts`` stand on the title page, ``pages`` gives the page of each chapter's anchor."""
-    styles = "".join(f'<link rel="stylesheet" href="{name}">' for name in STYLES if (site / name).is_file())
+def document(
+    book: list[Chapter], site: Path, css: str, title: str, facts: list[str], pages: dict[str, int]
+) -> str:
+    """The whole book as HTML; ``facts`` stand on the title page, ``pages`` gives the page of each
+    chapter's anchor."""
+    styles = "".join(
+        f'<link rel="stylesheet" href="{name}">' for name in STYLES if (site / name).is_file()
+    )
     entries = "".join(
         (f'<p class="part">{escape(chapter.part)}</p>' if chapter.part else "")
         + f'<li><a href="#{anchor(i)}">{escape(chapter.title)}</a><span class="page">{pages.get(anchor(i), "")}</span></li>'

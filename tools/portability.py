@@ -1,7 +1,9 @@
-"""The tests as other processors would run them: python tools/portability.py [--only MEMBER] [-- PYTEST ARGUMENTS].
+"""The tests as other processors would run them: python tools/portability.py [--only MEMBER] [--
+PYTEST ARGUMENTS].
 
-Each member limits what the libraries and the compiled kernels may use of this processor. Its counts are kept in
-``_build/portability/<member>.json``, so an interrupted matrix goes on with the members that are missing; ``--again`` forgets them.
+Each member limits what the libraries and the compiled kernels may use of this processor. Its counts
+are kept in ``_build/portability/<member>.json``, so an interrupted matrix goes on with the members
+that are missing; ``--again`` forgets them.
 """
 
 from __future__ import annotations
@@ -18,8 +20,16 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
-SSE4 = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
+AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+}
+SSE4 = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+}
 PLAIN = {"AVMC_COMPILE": "0"}
 MEMBERS: dict[str, dict[str, str]] = {
     "native": {},
@@ -50,27 +60,47 @@ def run(member: str, words: list[str], folder: Path) -> dict[str, object]:
         environment["TMPDIR"] = str(place)
     start = time.monotonic()
     done = subprocess.run(
-        command(member, words), cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command(member, words),
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     (folder / f"{member}.log").write_text(done.stdout, encoding="utf-8")
-    counts = {name: int(number) for number, name in COUNT.findall(done.stdout.strip().rpartition("\n")[2])}
+    counts = {
+        name: int(number) for number, name in COUNT.findall(done.stdout.strip().rpartition("\n")[2])
+    }
     failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
     seconds = round(time.monotonic() - start)
-    return {"status": done.returncode, "seconds": seconds, "arguments": words, "failed_tests": failed, **counts}
+    return {
+        "status": done.returncode,
+        "seconds": seconds,
+        "arguments": words,
+        "failed_tests": failed,
+        **counts,
+    }
 
 
 def possible(member: str) -> bool:
     """Whether this machine can run a member: the limits are those of x86-64."""
     if member == "one-core":
         return shutil.which("taskset") is not None
-    return member in ("native", "native-plain", "long-tmpdir") or platform.machine() in ("x86_64", "AMD64")
+    return member in ("native", "native-plain", "long-tmpdir") or platform.machine() in (
+        "x86_64",
+        "AMD64",
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", action="append", choices=MEMBERS, help="A member; may be given several times.")
+    parser.add_argument(
+        "--only", action="append", choices=MEMBERS, help="A member; may be given several times."
+    )
     parser.add_argument("--again", action="store_true", help="Forget the counts of earlier calls.")
-    parser.add_argument("tests", nargs="*", help="Arguments for pytest; without any, the whole suite.")
+    parser.add_argument(
+        "tests", nargs="*", help="Arguments for pytest; without any, the whole suite."
+    )
     options = parser.parse_args()
     folder = ROOT / "_build" / "portability"
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,13 +111,19 @@ def main() -> int:
             print(f"{member:<18}not possible on this machine")
             continue
         path = folder / f"{member}.json"
-        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() and not options.again else None
+        kept = (
+            json.loads(path.read_text(encoding="utf-8"))
+            if path.exists() and not options.again
+            else None
+        )
         if kept is None or kept["arguments"] != options.tests or kept["status"] != 0:
             kept = run(member, options.tests, folder)
             path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         counts = [kept.get(name, 0) for name in ("passed", "failed", "skipped", "seconds")]
         print(
-            f"{member:<18}{counts[0]:>8}{counts[1]:>8}{counts[2]:>8}{counts[3]:>9}", *kept["failed_tests"], flush=True
+            f"{member:<18}{counts[0]:>8}{counts[1]:>8}{counts[2]:>8}{counts[3]:>9}",
+            *kept["failed_tests"],
+            flush=True,
         )
         worst = max(worst, kept["status"])
     return worst

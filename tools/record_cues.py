@@ -1,4 +1,5 @@
-"""Records what each annotation explains of M: python tools/record_cues.py META.CSV, the public label table of CH-SIMS v2.0.
+"""Records what each annotation explains of M: python tools/record_cues.py META.CSV, the public
+label table of CH-SIMS v2.0.
 
 The package carries the figures and no row, id or transcript (``avmc_core/resources/cues.json``).
 """
@@ -23,5 +24,11 @@ if __name__ == "__main__":
     parts = parts_of(read_meta(sys.argv[1]))
     data = by_part(parts)
     basis = BASIS.format(**{name: len(table) for name, table in parts.items()})
-    provenance = {"data": "real label table", "basis": basis, "command": "python tools/record_cues.py meta.csv"}
-    TARGET.write_text(json.dumps({"provenance": provenance, "data": data}, indent=1) + "\n", encoding="utf-8")
+    provenance = {
+        "data": "real label table",
+        "basis": basis,
+        "command": "python tools/record_cues.py meta.csv",
+    }
+    TARGET.write_text(
+        json.dumps({"provenance": provenance, "data": data}, indent=1) + "\n", encoding="utf-8"
+    )

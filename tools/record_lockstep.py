@@ -1,5 +1,6 @@
-"""Replay the reference's whole trainings (tests/golden/training) and record, for the book, how far ours end from theirs, and
-how far one wrong setting moves both. Run it in the root of the repository: ``python tools/record_lockstep.py`` (minutes)."""
+"""Replay the reference's whole trainings (tests/golden/training) and record, for the book, how far
+ours end from theirs, and how far one wrong setting moves both. Run it in the root of the
+repository: ``python tools/record_lockstep.py`` (minutes)."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ FOLDER = gf.GOLDEN / "training"
 
 
 def row(path: Path) -> dict[str, Any]:
-    """One training: what it is, how far our replay ends from it, how far rounding and wrong settings move it."""
+    """One training: what it is, how far our replay ends from it, how far rounding and wrong
+    settings move it."""
     golden = gf.read(path.stem, FOLDER)
     allowed, stability, wrong = (
         json.loads(golden.facts[name]) for name in ("tolerance", "stability", "wrong_settings")
@@ -39,7 +41,12 @@ def row(path: Path) -> dict[str, Any]:
     theirs, ours = recorded(golden), replay(golden)
     moved = {setting: replay(with_wrong(golden, setting)).differences(theirs) for setting in wrong}
     alike = [
-        math.isclose(moved[setting]["predictions"], both["predictions"], rel_tol=0.1, abs_tol=allowed["predictions"])
+        math.isclose(
+            moved[setting]["predictions"],
+            both["predictions"],
+            rel_tol=0.1,
+            abs_tol=allowed["predictions"],
+        )
         for setting, both in wrong.items()
     ]
     used = [both["predictions"] for both in wrong.values() if both["predictions"] > 0]
@@ -72,7 +79,9 @@ def main() -> None:
         "commit": commit(),
     }
     with new_file(RESOURCE) as temporary:
-        text = json.dumps({"provenance": provenance, "data": {"trainings": rows}}, indent=1, allow_nan=False)
+        text = json.dumps(
+            {"provenance": provenance, "data": {"trainings": rows}}, indent=1, allow_nan=False
+        )
         temporary.write_text(text + "\n", encoding="utf-8")
 
 

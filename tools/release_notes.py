@@ -1,4 +1,5 @@
-"""Prints what CHANGELOG.md says of one version: python tools/release_notes.py 0.1.0. A version without a section is an error."""
+"""Prints what CHANGELOG.md says of one version: python tools/release_notes.py 0.1.0. A version
+without a section is an error."""
 
 from __future__ import annotations
 

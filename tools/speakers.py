@@ -1,8 +1,9 @@
 """Makes avmc_core/resources/speakers.json anew: python tools/speakers.py CLIP CLIP [CLIP ...]
 
-How often the speaking face is chosen, by the rule without weights and by Light-ASD, and what that costs. Drawn faces are those of
-the tests. The clips show one person each, who does not speak (they are not in the repository): two seconds of two of them stand
-side by side under a voice that is neither's, and nobody is to be chosen.
+How often the speaking face is chosen, by the rule without weights and by Light-ASD, and what that
+costs. Drawn faces are those of the tests. The clips show one person each, who does not speak (they
+are not in the repository): two seconds of two of them stand side by side under a voice that is
+neither's, and nobody is to be chosen.
 """
 
 from __future__ import annotations
@@ -34,12 +35,21 @@ from avmc_core.files.atomic import new_file  # noqa: E402
 MADE = ROOT / "avmc_core" / "resources" / "speakers.json"
 NUMBER = 5  # clips of a kind
 SIDE = 480  # pixels: width of each of two real pictures
-KINDS = ("one of two drawn faces speaks", "both drawn faces speak, one is heard", "neither drawn face speaks")
+KINDS = (
+    "one of two drawn faces speaks",
+    "both drawn faces speak, one is heard",
+    "neither drawn face speaks",
+)
 REAL = "neither of two people speaks"
 # Measured by others on crops as they are made here, of clips of people that cannot be handed on.
 REPORTED = [
     {"clips": "reported: one of two people speaks", "number": 33, "rule": 21, "light-asd": 33},
-    {"clips": "reported: both people speak, one is heard", "number": 33, "rule": None, "light-asd": 16},
+    {
+        "clips": "reported: both people speak, one is heard",
+        "number": 33,
+        "rule": None,
+        "light-asd": 16,
+    },
 ]
 
 
@@ -61,16 +71,26 @@ def pieces(clip: str) -> list[list[np.ndarray]]:
 
     def keep(image: np.ndarray) -> None:
         height = round(image.shape[0] * SIDE / image.shape[1]) // 2 * 2
-        frames.append(cv2.resize(np.ascontiguousarray(image), (SIDE, height), interpolation=cv2.INTER_AREA))
+        frames.append(
+            cv2.resize(np.ascontiguousarray(image), (SIDE, height), interpolation=cv2.INTER_AREA)
+        )
 
     read_clip(clip, keep)
-    return [frames[start : start + 2 * FPS] for start in range(0, len(frames) - 2 * FPS + 1, 2 * FPS)]
+    return [
+        frames[start : start + 2 * FPS] for start in range(0, len(frames) - 2 * FPS + 1, 2 * FPS)
+    ]
 
 
 def side_by_side(folder: Path, clips: list[str], number: int) -> list[tuple[Path, int]]:
     """Up to ``number`` clips of two people, under made voices."""
     people = [pieces(clip) for clip in clips]
-    pairs = [(a, b) for k, first in enumerate(people) for second in people[k + 1 :] for a in first for b in second]
+    pairs = [
+        (a, b)
+        for k, first in enumerate(people)
+        for second in people[k + 1 :]
+        for a in first
+        for b in second
+    ]
     made = []
     for count, (a, b) in enumerate(pairs[:number]):
         pictures = [np.hstack(pair) for pair in zip(a, b, strict=True)]
@@ -80,14 +100,16 @@ def side_by_side(folder: Path, clips: list[str], number: int) -> list[tuple[Path
 
 
 def answer(choice: who_speaks.Choice) -> int:
-    """The chosen face from the left; 0: none, or so seldom that the clip would be discarded; -1: now one, now another."""
+    """The chosen face from the left; 0: none, or so seldom that the clip would be discarded; -1:
+    now one, now another."""
     if (choice.faces < 0).mean() > MISSING:
         return 0
     return -1 if " and " in choice.chosen else int(choice.chosen[0])
 
 
 def asked(path: Path) -> dict[str, float]:
-    """Each way's answer, and seconds of one processor's time per second of the clip: for its faces, and for each way."""
+    """Each way's answer, and seconds of one processor's time per second of the clip: for its faces,
+    and for each way."""
     visual, costs, start = Landmarks(), {}, time.process_time()
     media = read_clip(path, visual.look)
     tracks = visual.tracks(path, media.seen, (media.width, media.height))
@@ -104,12 +126,17 @@ if __name__ == "__main__":
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        cases = {kind: [drawn(folder / str(k), kind, n) for n in range(NUMBER)] for k, kind in enumerate(KINDS)}
+        cases = {
+            kind: [drawn(folder / str(k), kind, n) for n in range(NUMBER)]
+            for k, kind in enumerate(KINDS)
+        }
         cases[REAL] = side_by_side(folder, sys.argv[1:], NUMBER)
         for kind, clips in cases.items():
             found = [(asked(path), heard) for path, heard in clips]
             row = {"clips": kind, "number": len(clips)}
-            row |= {way: sum(costs[way] == heard for costs, heard in found) for way in who_speaks.WAYS}
+            row |= {
+                way: sum(costs[way] == heard for costs, heard in found) for way in who_speaks.WAYS
+            }
             for name in ("faces_seconds", *(f"{way}_seconds" for way in who_speaks.WAYS)):
                 row[name] = round(float(np.median([costs[name] for costs, _ in found])), 2)
             rows.append(row)
@@ -118,6 +145,7 @@ if __name__ == "__main__":
     command = "python tools/speakers.py " + " ".join(Path(clip).name for clip in sys.argv[1:])
     with new_file(MADE) as path:
         path.write_text(
-            json.dumps({"voices": voices, "command": command, "rows": rows + REPORTED}, indent=1) + "\n",
+            json.dumps({"voices": voices, "command": command, "rows": rows + REPORTED}, indent=1)
+            + "\n",
             encoding="utf-8",
         )

@@ -1,4 +1,5 @@
-"""Makes avmc_core/resources/han.otf anew: python tools/subset_font.py NotoSansCJK-Regular.ttc (Debian: fonts-noto-cjk).
+"""Makes avmc_core/resources/han.otf anew: python tools/subset_font.py NotoSansCJK-Regular.ttc
+(Debian: fonts-noto-cjk).
 
 Run it when tests/drawing/test_fonts.py names a character that the font lacks.
 """
@@ -26,15 +27,26 @@ def written() -> set[str]:
     names = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split("\0")
-    paths = [ROOT / name for name in names if name.endswith(SOURCES) and not name.startswith("tests/")]
-    return {char for path in paths if path.is_file() for char in path.read_text(encoding="utf-8") if is_han(char)}
+    paths = [
+        ROOT / name for name in names if name.endswith(SOURCES) and not name.startswith("tests/")
+    ]
+    return {
+        char
+        for path in paths
+        if path.is_file()
+        for char in path.read_text(encoding="utf-8")
+        if is_han(char)
+    }
 
 
 def subsetted(source: Path, chars: set[str]) -> TTFont:
     """The Simplified Chinese face of the collection with only ``chars``, under a name of its own."""
     font = next(f for f in TTCollection(source).fonts if f["name"].getDebugName(4) == WANTED)
     options = subset.Options(
-        layout_features=["kern", "palt"], hinting=False, desubroutinize=True, name_IDs=[0, 1, 2, 4, 6, 13, 14]
+        layout_features=["kern", "palt"],
+        hinting=False,
+        desubroutinize=True,
+        name_IDs=[0, 1, 2, 4, 6, 13, 14],
     )
     options.drop_tables += ["vhea", "vmtx", "VORG", "BASE"]
     subsetter = subset.Subsetter(options)
@@ -53,4 +65,6 @@ def subsetted(source: Path, chars: set[str]) -> TTFont:
 if __name__ == "__main__":
     made = subsetted(Path(sys.argv[1]), set(characters()) | set(PUNCTUATION) | written())
     made.save(han_font(), reorderTables=True)
-    print(f"{han_font().name}: {len(made.getBestCmap())} characters, {han_font().stat().st_size} bytes")
+    print(
+        f"{han_font().name}: {len(made.getBestCmap())} characters, {han_font().stat().st_size} bytes"
+    )

@@ -1,1 +1,2 @@
-"""What trained models do, and how surely: intervals, comparisons, scenarios, cases, reliance, representations."""
+"""What trained models do, and how surely: intervals, comparisons, scenarios, cases, reliance,
+representations."""

@@ -1,4 +1,5 @@
-"""Whether predictions mean what they say: labels regressed on predictions, and means of both over bins of the prediction."""
+"""Whether predictions mean what they say: labels regressed on predictions, and means of both over
+bins of the prediction."""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ from avmc_core.errors import InputError
 
 @dataclass(frozen=True)
 class Calibration:
-    """``slope`` 1 and ``intercept`` 0 are perfect: label = intercept + slope * prediction, by least squares. A slope below 1 says
-    that predictions are more extreme than labels turn out to be. ``error``: mean over clips of |mean label - mean prediction|
-    of their bin, in label units."""
+    """``slope`` 1 and ``intercept`` 0 are perfect: label = intercept + slope * prediction, by least
+    squares. A slope below 1 says that predictions are more extreme than labels turn out to be.
+    ``error``: mean over clips of |mean label - mean prediction| of their bin, in label units."""
 
     slope: Interval
     intercept: Interval
@@ -26,22 +27,33 @@ class Calibration:
     labelled: tuple[Interval, ...]  # mean label of each bin
 
 
-def calibration(said: np.ndarray, label: np.ndarray, groups: np.ndarray, bins: int = 5, n: int = 1000) -> Calibration:
+def calibration(
+    said: np.ndarray, label: np.ndarray, groups: np.ndarray, bins: int = 5, n: int = 1000
+) -> Calibration:
     """Of predictions (R, N) of R runs against labels (N,); ``groups`` (N,) are the source videos.
 
-    Bins hold equally many predictions, all runs together. Intervals: runs and videos drawn together. Predictions that are
-    all equal have no slope (NaN). Raises InputError for sizes that do not fit.
+    Bins hold equally many predictions, all runs together. Intervals: runs and videos drawn
+    together. Predictions that are all equal have no slope (NaN). Raises InputError for sizes that
+    do not fit.
     """
     said, label = np.asarray(said, dtype=np.float64), np.asarray(label, dtype=np.float64)
     if said.ndim != 2 or label.shape != said.shape[1:] or not label.size:
-        raise InputError("calibration", f"predictions {said.shape}, labels {label.shape}", "(R, N) and (N,), N > 0")
+        raise InputError(
+            "calibration",
+            f"predictions {said.shape}, labels {label.shape}",
+            "(R, N) and (N,), N > 0",
+        )
     edges = np.unique(np.quantile(said, np.arange(1, bins) / bins))
     edges = edges[edges < said.max()]  # where many predictions are equal there are fewer bins
     place = np.searchsorted(edges, said, side="left")  # (R, N)
     inside = np.eye(len(edges) + 1)[place]  # (R, N, bins)
     labels = np.broadcast_to(label, said.shape)
-    moments = np.stack([np.ones_like(said), said, labels, said**2, said * labels], axis=-1)  # (R, N, 5)
-    statistics = np.concatenate([moments, inside, inside * said[..., None], inside * labels[..., None]], axis=-1)
+    moments = np.stack(
+        [np.ones_like(said), said, labels, said**2, said * labels], axis=-1
+    )  # (R, N, 5)
+    statistics = np.concatenate(
+        [moments, inside, inside * said[..., None], inside * labels[..., None]], axis=-1
+    )
 
     def aggregate(table: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
         sums = table.sum(axis=-2) if weights is None else weights @ table  # (R, [n,] K)
@@ -58,16 +70,24 @@ def calibration(said: np.ndarray, label: np.ndarray, groups: np.ndarray, bins: i
         return found
 
     found = bootstrap(statistics, aggregate, groups, n=n)
-    curves = (tuple(found[f"{name} {k}"] for k in range(len(edges) + 1)) for name in ("predicted", "labelled"))
+    curves = (
+        tuple(found[f"{name} {k}"] for k in range(len(edges) + 1))
+        for name in ("predicted", "labelled")
+    )
     return Calibration(found["slope"], found["intercept"], found["error"], *curves)
 
 
-def calibrations(said: dict[str, np.ndarray], split: Split, n: int = 1000) -> dict[str, Calibration]:
-    """Task to calibration, of predictions (R, N) by task; T, A and V without the clips whose labels of them are placeholders."""
+def calibrations(
+    said: dict[str, np.ndarray], split: Split, n: int = 1000
+) -> dict[str, Calibration]:
+    """Task to calibration, of predictions (R, N) by task; T, A and V without the clips whose labels
+    of them are placeholders."""
     own = ~placeholder_clips(split.clips)
     found = {}
     for task in (task for task in schema.TASKS if task in said):
         rows = np.flatnonzero(own) if task != "M" else np.arange(len(split))
         label = split.labels[rows, schema.TASKS.index(task)]
-        found[task] = calibration(said[task][:, rows], label, split.clips["video_id"].to_numpy()[rows], n=n)
+        found[task] = calibration(
+            said[task][:, rows], label, split.clips["video_id"].to_numpy()[rows], n=n
+        )
     return found

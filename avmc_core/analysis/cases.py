@@ -1,4 +1,5 @@
-"""Single clips after Figure 5, chosen by rule: what their labels must be like is stated, and a seed draws one of those."""
+"""Single clips after Figure 5, chosen by rule: what their labels must be like is stated, and a seed
+draws one of those."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from avmc_core.simulated.settings import generator_of
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of case: where T, A and V stand to M, each 1 (on its side of zero), 0 (neutral) or -1 (on the other side)."""
+    """A kind of case: where T, A and V stand to M, each 1 (on its side of zero), 0 (neutral) or -1
+    (on the other side)."""
 
     name: str
     says: str
@@ -39,8 +41,18 @@ KINDS = (
     Kind("words against", "T on the other side, voice and face on that of M", (-1, 1, 1)),
     Kind("voice against", "A on the other side, words and face on that of M", (1, -1, 1)),
     Kind("face against", "V on the other side, words and voice on that of M", (1, 1, -1)),
-    Kind("smile alone", "M and V positive, words and voice negative: the paper's failure", (-1, -1, 1), only=1),
-    Kind("smile overruled", "V positive, but M, words and voice negative: nearest to it", (1, 1, -1), only=-1),
+    Kind(
+        "smile alone",
+        "M and V positive, words and voice negative: the paper's failure",
+        (-1, -1, 1),
+        only=1,
+    ),
+    Kind(
+        "smile overruled",
+        "V positive, but M, words and voice negative: nearest to it",
+        (1, 1, -1),
+        only=-1,
+    ),
 )
 
 
@@ -54,12 +66,15 @@ class Case:
 
 
 def choose(split: Split, seed: int = 0, kinds: tuple[Kind, ...] = KINDS) -> list[Case]:
-    """One clip of each kind, drawn with ``seed`` among all that fit; never one whose unimodal labels are placeholders.
+    """One clip of each kind, drawn with ``seed`` among all that fit; never one whose unimodal
+    labels are placeholders.
 
     Raises InputError for the training split, which a model has seen.
     """
     if split.name == "train":
-        raise InputError("cases", "clips of train", "clips that no model has been trained on: test or valid")
+        raise InputError(
+            "cases", "clips of train", "clips that no model has been trained on: test or valid"
+        )
     usable = ~placeholder_clips(split.clips) & np.isfinite(split.labels).all(axis=1)
     signs = np.sign(np.nan_to_num(split.labels)).astype(int).T  # (4, N)
     cases = []
@@ -71,7 +86,8 @@ def choose(split: Split, seed: int = 0, kinds: tuple[Kind, ...] = KINDS) -> list
 
 
 def glosses(store: Store) -> dict[str, str]:
-    """English glosses of the sentences by clip id: those of the generator for a simulated corpus, none for other stores."""
+    """English glosses of the sentences by clip id: those of the generator for a simulated corpus,
+    none for other stores."""
     made = generator_of(store.manifest)
     if made is None:
         return {}
@@ -79,37 +95,48 @@ def glosses(store: Store) -> dict[str, str]:
     return {row.id: row.gloss for table in tables.values() for row in table.itertuples()}
 
 
-def table(cases: list[Case], split: Split, said: Mapping[str, np.ndarray], gloss: Mapping[str, str]) -> pd.DataFrame:
-    """One row per case: what it is, the sentence, labels, predictions (R, N) by task as "mean [lowest, highest]" over seeds, and
-    the error of M."""
+def table(
+    cases: list[Case], split: Split, said: Mapping[str, np.ndarray], gloss: Mapping[str, str]
+) -> pd.DataFrame:
+    """One row per case: what it is, the sentence, labels, predictions (R, N) by task as "mean
+    [lowest, highest]" over seeds, and the error of M."""
     rows = []
     for case in cases:
         row = {"case": case.kind.name, "clips of this kind": len(case.clips)}
         if case.row is not None:
             facts, label = split.clips.iloc[case.row], split.labels[case.row]
-            row |= {"id": facts["id"], "sentence": facts["text"], "gloss": gloss.get(facts["id"], "")}
+            row |= {
+                "id": facts["id"],
+                "sentence": facts["text"],
+                "gloss": gloss.get(facts["id"], ""),
+            }
             for task, value in zip(schema.TASKS, label, strict=True):
                 row[task] = f"{value:+.1f}"
             for task, runs in said.items():
                 values = runs[:, case.row]
-                row[f"predicted {task}"] = f"{values.mean():+.2f} [{values.min():+.2f}, {values.max():+.2f}]"
+                row[f"predicted {task}"] = (
+                    f"{values.mean():+.2f} [{values.min():+.2f}, {values.max():+.2f}]"
+                )
             row["error of M"] = f"{np.abs(said['M'][:, case.row] - label[0]).mean():.2f}"
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
 
-def errors(cases: list[Case], split: Split, said: Mapping[str, np.ndarray]) -> dict[str, dict[str, Interval]]:
-    """Kind to name to the mean absolute error of M over all clips of the kind, from predictions (R, N) by name; intervals from
-    resampling seeds and source videos. Kinds without clips are left out."""
+def errors(
+    cases: list[Case], split: Split, said: Mapping[str, np.ndarray]
+) -> dict[str, dict[str, Interval]]:
+    """Kind to name to the mean absolute error of M over all clips of the kind, from predictions (R,
+    N) by name; intervals from resampling seeds and source videos. Kinds without clips are left out.
+    """
     groups = split.clips["video_id"].to_numpy()
     found: dict[str, dict[str, Interval]] = {}
     for case in (case for case in cases if len(case.clips)):
         for name, runs in said.items():
             error = np.abs(np.clip(runs[:, case.clips], -1, 1) - split.labels[case.clips, 0])
             statistics = np.stack([error, np.ones_like(error)], axis=-1)  # (R, n, 2)
-            found.setdefault(case.kind.name, {})[name] = bootstrap(statistics, _mean, groups[case.clips], n=1000)[
-                "mean"
-            ]
+            found.setdefault(case.kind.name, {})[name] = bootstrap(
+                statistics, _mean, groups[case.clips], n=1000
+            )["mean"]
     return found
 
 

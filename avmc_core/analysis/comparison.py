@@ -1,7 +1,8 @@
 """Two models on the same clips: how far apart, how surely, and what remains after many comparisons.
 
-Differences come from one bootstrap that draws source videos for both models together (their clips are the same) and runs
-for each on its own (their seeds are not). For two fixed models there is a permutation test that swaps whole videos.
+Differences come from one bootstrap that draws source videos for both models together (their clips
+are the same) and runs for each on its own (their seeds are not). For two fixed models there is a
+permutation test that swaps whole videos.
 """
 
 from __future__ import annotations
@@ -12,7 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from avmc_core import metrics
-from avmc_core.analysis.statistics import Interval, comparable, group_sums, multiplicities, percentile
+from avmc_core.analysis.statistics import (
+    Interval,
+    comparable,
+    group_sums,
+    multiplicities,
+    percentile,
+)
 from avmc_core.errors import InputError
 
 Aggregate = Callable[[np.ndarray, np.ndarray | None], Mapping[str, np.ndarray]]
@@ -28,7 +35,8 @@ class Difference:
 
     @property
     def better(self) -> bool | None:
-        """Whether the first is better; None where the interval of the probability of improvement says neither, or is none."""
+        """Whether the first is better; None where the interval of the probability of improvement
+        says neither, or is none."""
         if self.improvement.low > 0.5:
             return True
         return False if self.improvement.high < 0.5 else None
@@ -45,15 +53,20 @@ def compare(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Difference]:
-    """Paired bootstrap of two models. ``first`` (R1, N, K) and ``second`` (R2, N, K) are clip statistics of their runs on
-    the same N clips, ``groups`` (N,) the clips' source videos; ``aggregate`` as in ``statistics.bootstrap``.
+    """Paired bootstrap of two models. ``first`` (R1, N, K) and ``second`` (R2, N, K) are clip
+    statistics of their runs on the same N clips, ``groups`` (N,) the clips' source videos;
+    ``aggregate`` as in ``statistics.bootstrap``.
 
-    The p value is twice the smaller share of draws on either side of zero, with one draw added to each side.
-    Raises InputError when the clips are not the same in number.
+    The p value is twice the smaller share of draws on either side of zero, with one draw added to
+    each side. Raises InputError when the clips are not the same in number.
     """
-    a, b = (group_sums(np.asarray(s, dtype=np.float64), groups) for s in (first, second))  # (R, G, K)
+    a, b = (
+        group_sums(np.asarray(s, dtype=np.float64), groups) for s in (first, second)
+    )  # (R, G, K)
     if a.shape[1:] != b.shape[1:] or a.ndim != 3 or 0 in (a.shape[0], b.shape[0], a.shape[1]):
-        raise InputError("compare", f"shapes {np.shape(first)}, {np.shape(second)}", "(R, N, K), the same clips")
+        raise InputError(
+            "compare", f"shapes {np.shape(first)}, {np.shape(second)}", "(R, N, K), the same clips"
+        )
     rng = np.random.default_rng(seed)
     videos = multiplicities(a.shape[1], n, rng)  # (n, G): the same for both models
     runs_a, runs_b = (multiplicities(len(s), n, rng) / len(s) for s in (a, b))  # (n, R)
@@ -62,7 +75,9 @@ def compare(
     found = {}
     for name in whole_a:
         sign = -1.0 if name in lower_is_better else 1.0
-        apart = np.einsum("nr,rn->n", runs_a, drawn_a[name]) - np.einsum("nr,rn->n", runs_b, drawn_b[name])
+        apart = np.einsum("nr,rn->n", runs_a, drawn_a[name]) - np.einsum(
+            "nr,rn->n", runs_b, drawn_b[name]
+        )
         wins = _wins(sign * drawn_a[name], sign * drawn_b[name])  # (R1, R2, n)
         improved = np.einsum("nr,rsn,ns->n", runs_a, wins, runs_b)
         estimate = float(np.mean(whole_a[name]) - np.mean(whole_b[name]))
@@ -76,8 +91,8 @@ def compare(
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
-    """Holm's step-down adjustment of a declared family of p values: none below the adjusted level is a false alarm more
-    often than that level, over the whole family. NaN counts as 1."""
+    """Holm's step-down adjustment of a declared family of p values: none below the adjusted level
+    is a false alarm more often than that level, over the whole family. NaN counts as 1."""
     ordered = sorted(p, key=lambda name: (np.nan_to_num(p[name], nan=1.0), name))
     adjusted, largest = {}, 0.0
     for rank, name in enumerate(ordered):
@@ -97,13 +112,18 @@ def permutation_test(
 ) -> dict[str, float]:
     """Two-sided p values of "these two sets of predictions are interchangeable", for each metric.
 
-    ``first`` and ``second`` (N,) are predictions of two fixed models for the same clips. Each permutation swaps the two
-    predictions of randomly chosen videos (of clips, without ``groups``); the p value is the share of permutations, the
-    identity among them, that leave the metrics at least as far apart. Raises InputError as ``metrics.clip_statistics`` does.
+    ``first`` and ``second`` (N,) are predictions of two fixed models for the same clips. Each
+    permutation swaps the two predictions of randomly chosen videos (of clips, without ``groups``);
+    the p value is the share of permutations, the identity among them, that leave the metrics at
+    least as far apart. Raises InputError as ``metrics.clip_statistics`` does.
     """
     clips = len(label)
-    statistics = metrics.clip_statistics(np.concatenate([first, second]), np.concatenate([label, label]))
-    a, b = (group_sums(part[None], groups)[0] for part in (statistics[:clips], statistics[clips:]))  # (G, K)
+    statistics = metrics.clip_statistics(
+        np.concatenate([first, second]), np.concatenate([label, label])
+    )
+    a, b = (
+        group_sums(part[None], groups)[0] for part in (statistics[:clips], statistics[clips:])
+    )  # (G, K)
     kept = np.random.default_rng(seed).integers(0, 2, size=(n, len(a))).astype(np.float64)
     kept = np.concatenate([np.ones((1, len(a))), kept])  # (n + 1, G)
     both = np.concatenate([a, b])
@@ -112,7 +132,11 @@ def permutation_test(
     found = {}
     for name in one:
         apart = np.abs(one[name] - other[name])
-        found[name] = float(np.mean(apart >= apart[0] * (1 - 1e-9) - 1e-12)) if np.isfinite(apart[0]) else float("nan")
+        found[name] = (
+            float(np.mean(apart >= apart[0] * (1 - 1e-9) - 1e-12))
+            if np.isfinite(apart[0])
+            else float("nan")
+        )
     return found
 
 

@@ -22,8 +22,9 @@ def contrasts(
     names: Sequence[str],
     split: str = "test",
 ) -> pd.DataFrame:
-    """One row a pair and metric: columns first, second, metric, difference (Interval, first minus second, on the metric's
-    display scale), improvement (Interval), p, and p_holm, adjusted over all rows of this table.
+    """One row a pair and metric: columns first, second, metric, difference (Interval, first minus
+    second, on the metric's display scale), improvement (Interval), p, and p_holm, adjusted over all
+    rows of this table.
 
     Pairs with a row that has no finished run are left out.
     """
@@ -31,7 +32,10 @@ def contrasts(
 
 
 def family(
-    statistics: Mapping[str, np.ndarray], groups: np.ndarray, pairs: Sequence[tuple[str, str]], names: Sequence[str]
+    statistics: Mapping[str, np.ndarray],
+    groups: np.ndarray,
+    pairs: Sequence[tuple[str, str]],
+    names: Sequence[str],
 ) -> pd.DataFrame:
     """The same from clip statistics (R, N, K) by row and the source video (N,) of each clip."""
     rows = []
@@ -41,17 +45,26 @@ def family(
         found = compare(statistics[first], statistics[second], groups)
         for name in names:
             d, scale = found[name], METRICS[name].scale
-            shown = Interval(d.difference.estimate * scale, d.difference.low * scale, d.difference.high * scale)
+            shown = Interval(
+                d.difference.estimate * scale, d.difference.low * scale, d.difference.high * scale
+            )
             rows.append((first, second, name, shown, d.improvement, d.p))
-    table = pd.DataFrame(rows, columns=["first", "second", "metric", "difference", "improvement", "p"])
+    table = pd.DataFrame(
+        rows, columns=["first", "second", "metric", "difference", "improvement", "p"]
+    )
     adjusted = holm(dict(table["p"].items()))
     return table.assign(p_holm=[adjusted[row] for row in table.index])
 
 
 def fixed_models(
-    records: dict[Run, Record], store: Store, pairs: Sequence[tuple[str, str]], names: Sequence[str], seed: int
+    records: dict[Run, Record],
+    store: Store,
+    pairs: Sequence[tuple[str, str]],
+    names: Sequence[str],
+    seed: int,
 ) -> pd.DataFrame:
-    """Permutation tests on the test split of the runs with one seed: p values, one row per pair, one column per metric."""
+    """Permutation tests on the test split of the runs with one seed: p values, one row per pair,
+    one column per metric."""
     test = store.split("test")
     label, groups = test.labels[:, 0], test.clips["video_id"].to_numpy()
     found = {run.name: r for run, r in records.items() if run.seed == seed and r.status == "done"}

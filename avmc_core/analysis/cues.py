@@ -1,7 +1,9 @@
-"""How much of the multimodal label each unimodal annotation explains: the paper's question, asked of the labels, without a model.
+"""How much of the multimodal label each unimodal annotation explains: the paper's question, asked
+of the labels, without a model.
 
-M is regressed on the annotations of a subset of the modalities by least squares. R2 is the share of the variance of M that the
-subset explains; what a modality adds is the R2 of all three less that of the other two. Intervals resample source videos.
+M is regressed on the annotations of a subset of the modalities by least squares. R2 is the share of
+the variance of M that the subset explains; what a modality adds is the R2 of all three less that of
+the other two. Intervals resample source videos.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ from avmc_core.schema import SPLITS, TASKS
 
 MODALITIES = TASKS[1:]  # T, A, V
 SUBSETS = tuple("".join(c) for size in (1, 2, 3) for c in combinations(MODALITIES, size))
-PARTS = {"new": "clips that CH-SIMS v2.0 added", "original": "clips of the original CH-SIMS, with its labels"}
+PARTS = {
+    "new": "clips that CH-SIMS v2.0 added",
+    "original": "clips of the original CH-SIMS, with its labels",
+}
 BANDS = {
     "all": (2.0, "all clips"),
     "weak_table1": (0.5, "weak clips as Table 1 counts them, |M| up to 0.4"),
@@ -31,15 +36,21 @@ BANDS = {
 }  # the largest |M|, between two levels so that rounding does not matter
 
 
-def explained(labels: np.ndarray, groups: np.ndarray, n: int = 2000, seed: int = 0) -> dict[str, Interval]:
-    """R2 of M on every subset ("T" ... "TAV"), and what each modality adds to the other two ("+T", "+A", "+V").
+def explained(
+    labels: np.ndarray, groups: np.ndarray, n: int = 2000, seed: int = 0
+) -> dict[str, Interval]:
+    """R2 of M on every subset ("T" ... "TAV"), and what each modality adds to the other two ("+T",
+    "+A", "+V").
 
-    ``labels`` (N, 4) in the order of ``schema.TASKS``, without NaN; ``groups`` (N,) the source videos. 95 % intervals from
-    ``n`` resamples of whole videos. Raises InputError for fewer than ten clips, or two videos.
+    ``labels`` (N, 4) in the order of ``schema.TASKS``, without NaN; ``groups`` (N,) the source
+    videos. 95 % intervals from ``n`` resamples of whole videos. Raises InputError for fewer than
+    ten clips, or two videos.
     """
     if len(labels) < 10 or len(np.unique(groups)) < 2:
         raise InputError(
-            "explained", f"{len(labels)} clips of {len(np.unique(groups))} videos", "ten clips of two videos"
+            "explained",
+            f"{len(labels)} clips of {len(np.unique(groups))} videos",
+            "ten clips of two videos",
         )
     x = np.column_stack([np.ones(len(labels)), labels])  # (N, 5): 1, M, T, A, V
     products = np.einsum("ni,nj->nij", x, x).reshape(1, len(x), -1)
@@ -50,15 +61,20 @@ def explained(labels: np.ndarray, groups: np.ndarray, n: int = 2000, seed: int =
 
 
 def parts_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The parts of a label table in which the four labels are of one set: the new clips outside placeholder videos, and the
-    original clips, told by their ids of four digits. Only the labelled splits."""
+    """The parts of a label table in which the four labels are of one set: the new clips outside
+    placeholder videos, and the original clips, told by their ids of four digits. Only the labelled
+    splits."""
     labelled = table[table["split"].isin(SPLITS) & table[list(TASKS)].notna().all(axis=1)]
     original = labelled["clip_id"].str.len() <= 4
-    return {"new": labelled[~original & ~placeholder_clips(labelled)], "original": labelled[original]}
+    return {
+        "new": labelled[~original & ~placeholder_clips(labelled)],
+        "original": labelled[original],
+    }
 
 
 def by_part(parts: Mapping[str, pd.DataFrame], n: int = 2000) -> dict[str, Any]:
-    """``explained`` for each part and band: part to band to {"clips", "videos", "r2": subset to [estimate, low, high]}.
+    """``explained`` for each part and band: part to band to {"clips", "videos", "r2": subset to
+    [estimate, low, high]}.
 
     ``parts``: name in ``PARTS`` to a label table with the columns video_id, M, T, A, V.
     """
@@ -70,14 +86,18 @@ def by_part(parts: Mapping[str, pd.DataFrame], n: int = 2000) -> dict[str, Any]:
             found.setdefault(part, {})[band] = {
                 "clips": len(kept),
                 "videos": int(kept["video_id"].nunique()),
-                "r2": {name: [round(v, 4) for v in (i.estimate, i.low, i.high)] for name, i in r2.items()},
+                "r2": {
+                    name: [round(v, 4) for v in (i.estimate, i.low, i.high)]
+                    for name, i in r2.items()
+                },
             }
     return found
 
 
 @cache
 def recorded() -> dict[str, Any]:
-    """``by_part`` of the public label table, as the package carries it: part to band to figures. Read-only."""
+    """``by_part`` of the public label table, as the package carries it: part to band to figures.
+    Read-only."""
     text = files("avmc_core").joinpath("resources", "cues.json").read_text(encoding="utf-8")
     return json.loads(text)["data"]
 
@@ -86,7 +106,9 @@ def _all(moments: np.ndarray) -> dict[str, np.ndarray]:
     """The figures of ``explained`` from sums of products (R, 5, 5) of (1, M, T, A, V)."""
     means = moments[:, 0, 1:] / moments[:, :1, 0]  # (R, 4)
     cov = moments[:, 1:, 1:] / moments[:, :1, :1] - means[:, :, None] * means[:, None]  # (R, 4, 4)
-    found = {subset: _r2(cov, [1 + MODALITIES.index(task) for task in subset]) for subset in SUBSETS}
+    found = {
+        subset: _r2(cov, [1 + MODALITIES.index(task) for task in subset]) for subset in SUBSETS
+    }
     for task in MODALITIES:
         others = "".join(other for other in MODALITIES if other != task)
         found[f"+{task}"] = found["".join(MODALITIES)] - found[others]

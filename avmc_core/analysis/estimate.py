@@ -1,4 +1,5 @@
-"""A figure with its interval and the published one beside it, and the small picture of the three that a table's cell holds."""
+"""A figure with its interval and the published one beside it, and the small picture of the three
+that a table's cell holds."""
 
 from __future__ import annotations
 
@@ -10,14 +11,20 @@ from html import escape
 from avmc_core.analysis.statistics import Interval
 from avmc_core.metrics import METRICS
 
-WIDTH, HEIGHT, MARGIN = 86, 13, 5  # pixels; the margin keeps a diamond at the end of the scale whole
+WIDTH, HEIGHT, MARGIN = (
+    86,
+    13,
+    5,
+)  # pixels; the margin keeps a diamond at the end of the scale whole
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """``value`` with ``low`` and ``high`` and the ``published`` figure, all on the display scale; None where there is none.
+    """``value`` with ``low`` and ``high`` and the ``published`` figure, all on the display scale;
+    None where there is none.
 
-    ``note`` says why there is no value, or what went into it; ``signed`` shows the sign of a difference.
+    ``note`` says why there is no value, or what went into it; ``signed`` shows the sign of a
+    difference.
     """
 
     value: float | None
@@ -44,7 +51,11 @@ class Estimate:
 
     @property
     def interval(self) -> str:
-        return "" if self.low is None or self.high is None else f"[{self.text(self.low)}, {self.text(self.high)}]"
+        return (
+            ""
+            if self.low is None or self.high is None
+            else f"[{self.text(self.low)}, {self.text(self.high)}]"
+        )
 
     def __str__(self) -> str:
         """One line: ours, its interval, and after a stroke the published figure."""
@@ -56,7 +67,9 @@ class Estimate:
 
     def words(self) -> str:
         """The same as a sentence, for those who hear the page or point at the picture."""
-        parts = [f"ours {self.text(self.value)}" if self.published is not None else self.text(self.value)]
+        parts = [
+            f"ours {self.text(self.value)}" if self.published is not None else self.text(self.value)
+        ]
         if self.interval:
             parts.append(f"95 % interval {self.text(self.low)} to {self.text(self.high)}")
         if self.published is not None:
@@ -69,19 +82,22 @@ class Estimate:
 
 
 def places(*numbers: float, least: int = 3) -> int:
-    """Decimals that show two significant digits of the largest of some numbers, and never fewer than ``least``."""
+    """Decimals that show two significant digits of the largest of some numbers, and never fewer
+    than ``least``."""
     largest = max((abs(number) for number in numbers if math.isfinite(number)), default=0.0)
     return max(least, 1 - math.floor(math.log10(largest))) if largest else least
 
 
 def scale(column: Iterable[Estimate]) -> tuple[float, float] | None:
-    """The smallest and the largest number of a column: what its pictures share. None for a column without numbers."""
+    """The smallest and the largest number of a column: what its pictures share. None for a column
+    without numbers."""
     found = [n for e in column for n in (e.value, e.low, e.high, e.published) if n is not None]
     return (min(found), max(found)) if found else None
 
 
 def picture(estimate: Estimate, ends: tuple[float, float]) -> str:
-    """An SVG: the interval as a line, ours as a dot on it, the published figure as a hollow diamond, zero as a tick."""
+    """An SVG: the interval as a line, ours as a dot on it, the published figure as a hollow
+    diamond, zero as a tick."""
     low, high = ends
 
     def at(number: float) -> str:
@@ -97,7 +113,9 @@ def picture(estimate: Estimate, ends: tuple[float, float]) -> str:
     if estimate.value is not None:
         parts.append(f'<circle cx="{at(estimate.value)}" cy="{middle}" r="2.6"/>')
     if estimate.published is not None:
-        parts.append(f'<path class="paper" d="M{at(estimate.published)} {middle - 4.5}l4.5 4.5-4.5 4.5-4.5-4.5z"/>')
+        parts.append(
+            f'<path class="paper" d="M{at(estimate.published)} {middle - 4.5}l4.5 4.5-4.5 4.5-4.5-4.5z"/>'
+        )
     words = escape(estimate.words())
     return (
         f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}">'
@@ -106,7 +124,8 @@ def picture(estimate: Estimate, ends: tuple[float, float]) -> str:
 
 
 def of_interval(metric: str, interval: Interval | None, published: float | None = None) -> Estimate:
-    """An interval on the metric's own scale as an estimate on its display scale, which ``published`` is on already."""
+    """An interval on the metric's own scale as an estimate on its display scale, which
+    ``published`` is on already."""
     shown = METRICS[metric]
     if interval is None:
         return Estimate(None, published=published, decimals=shown.decimals)

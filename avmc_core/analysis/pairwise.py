@@ -18,14 +18,20 @@ CLEAR = 0.05  # Holm's adjusted p below which a difference is called clear
 
 
 def compare_rows(
-    records: Mapping[Run, Record], store: Store, first: str, second: str, names: Sequence[str], split: str = "test"
+    records: Mapping[Run, Record],
+    store: Store,
+    first: str,
+    second: str,
+    names: Sequence[str],
+    split: str = "test",
 ) -> pd.DataFrame:
-    """One row per metric, on its display scale: metric, first, second (means over runs), difference (first minus second) with
-    low and high (95 %, resampling source videos for both rows together and runs for each), improvement (the probability that a
-    run of the first is better than one of the second, ties counting half) with its ends, p, p_holm (over ``names``) and test.
+    """One row per metric, on its display scale: metric, first, second (means over runs), difference
+    (first minus second) with low and high (95 %, resampling source videos for both rows together
+    and runs for each), improvement (the probability that a run of the first is better than one of
+    the second, ties counting half) with its ends, p, p_holm (over ``names``) and test.
 
-    With several runs p comes from the same bootstrap; with one run each from a permutation test that swaps whole videos
-    ("test" says which). Raises InputError for a row without a finished run.
+    With several runs p comes from the same bootstrap; with one run each from a permutation test
+    that swaps whole videos ("test" says which). Raises InputError for a row without a finished run.
     """
     statistics, groups = stacked(dict(records), store, split)
     for name in (first, second):

@@ -1,4 +1,5 @@
-"""Test clips with one modality taken away, exchanged or disturbed: what a trained model then says shows what it reads."""
+"""Test clips with one modality taken away, exchanged or disturbed: what a trained model then says
+shows what it reads."""
 
 from __future__ import annotations
 
@@ -20,8 +21,9 @@ TASK_OF_MODALITY = {modality: task for task, modality in schema.MODALITY_OF_TASK
 
 @dataclass(frozen=True)
 class Usual:
-    """Features of the training clips: mean and standard deviation of the clips' means, each (D,) float32, by modality;
-    ``first`` are those of the first text state, [CLS]. ``mask``: the token [MASK]."""
+    """Features of the training clips: mean and standard deviation of the clips' means, each (D,)
+    float32, by modality; ``first`` are those of the first text state, [CLS]. ``mask``: the token
+    [MASK]."""
 
     mean: dict[str, np.ndarray]
     spread: dict[str, np.ndarray]
@@ -31,18 +33,28 @@ class Usual:
 def usual(store: Store) -> Usual:
     """What the training clips of a store are like."""
     train = store.split("train")
-    features = {name: getattr(train, name).mean() for name in schema.MODALITIES} | {"first": train.text.first()}
+    features = {name: getattr(train, name).mean() for name in schema.MODALITIES} | {
+        "first": train.text.first()
+    }
     return Usual(
-        {name: values.mean(axis=0, dtype=np.float64).astype(np.float32) for name, values in features.items()},
-        {name: values.std(axis=0, dtype=np.float64).astype(np.float32) for name, values in features.items()},
+        {
+            name: values.mean(axis=0, dtype=np.float64).astype(np.float32)
+            for name, values in features.items()
+        },
+        {
+            name: values.std(axis=0, dtype=np.float64).astype(np.float32)
+            for name, values in features.items()
+        },
         SPECIAL.index("[MASK]") if store.simulated else REAL_MASK,
     )
 
 
 def removed(split: Split, names: Collection[str], average: Usual) -> Split:
-    """``split`` without some modalities: each of their steps holds the mean of the training clips, for as many steps.
+    """``split`` without some modalities: each of their steps holds the mean of the training clips,
+    for as many steps.
 
-    For models that read tokens every word becomes [MASK]. The annotation of a modality that is gone is NaN.
+    For models that read tokens every word becomes [MASK]. The annotation of a modality that is gone
+    is NaN.
     """
     changes: dict[str, object] = {}
     labels = split.labels.copy()
@@ -58,8 +70,9 @@ def removed(split: Split, names: Collection[str], average: Usual) -> Split:
 
 
 def permuted(split: Split, name: str, rng: np.random.Generator) -> Split:
-    """``split`` with one modality of each clip taken from another clip of it, at random; no clip keeps its own, each gives its
-    own once. T, A and V go with their modalities. Raises InputError for fewer than two clips."""
+    """``split`` with one modality of each clip taken from another clip of it, at random; no clip
+    keeps its own, each gives its own once. T, A and V go with their modalities. Raises InputError
+    for fewer than two clips."""
     _modality(split, name)
     if len(split) < 2:
         raise InputError(f"permutation of {name}", f"{len(split)} clips", "two or more")
@@ -70,11 +83,15 @@ def permuted(split: Split, name: str, rng: np.random.Generator) -> Split:
     return crossed(*(item for modality in schema.MODALITIES for item in (split, rows[modality])))
 
 
-def noised(split: Split, name: str, scale: float, average: Usual, rng: np.random.Generator) -> Split:
-    """``split`` with every feature of one modality shifted, by one normal number a clip and feature: ``scale`` standard
-    deviations of the training clips' means. [CLS] is shifted by the same numbers times its own standard deviations.
+def noised(
+    split: Split, name: str, scale: float, average: Usual, rng: np.random.Generator
+) -> Split:
+    """``split`` with every feature of one modality shifted, by one normal number a clip and
+    feature: ``scale`` standard deviations of the training clips' means. [CLS] is shifted by the
+    same numbers times its own standard deviations.
 
-    Noise that is new at each step would vanish in models that average over steps; this one does not.
+    Noise that is new at each step would vanish in models that average over steps; this one does
+    not.
     """
     ragged = _modality(split, name)
     normal = rng.standard_normal((len(split), len(average.mean[name])), dtype=np.float32)  # (N, D)

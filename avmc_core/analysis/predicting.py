@@ -21,10 +21,11 @@ from avmc_core.runs.training import predict
 def answers(
     records: Mapping[Run, Record], store: Store, clips: Split, device: str | None = None
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Name to task to predictions (R, N) of its R finished runs for the N ``clips``; ``store`` is what they were trained on.
+    """Name to task to predictions (R, N) of its R finished runs for the N ``clips``; ``store`` is
+    what they were trained on.
 
-    Networks are loaded; models that are fitted are fitted again, which takes no time. Raises InputError for clips whose
-    features do not fit the store's.
+    Networks are loaded; models that are fitted are fitted again, which takes no time. Raises
+    InputError for clips whose features do not fit the store's.
     """
     _check(store, clips)
     device = device or default_device()
@@ -36,7 +37,11 @@ def answers(
         build = registry.builder(run.model)
         with deterministic(threads=1):
             if hasattr(build, "fit_predict"):
-                splits = {"train": store.split("train"), "valid": store.split("valid"), "asked": clips}
+                splits = {
+                    "train": store.split("train"),
+                    "valid": store.split("valid"),
+                    "asked": clips,
+                }
                 said = build(run.settings, sizes_of(store)).fit_predict(splits)["asked"]
             else:
                 model = trained(run, record, store).to(device)
@@ -45,7 +50,9 @@ def answers(
                 said = predict(model, views[model.inputs], device)
         for task, values in said.items():
             found.setdefault(run.name, {}).setdefault(task, []).append(values)
-    return {name: {task: np.stack(runs) for task, runs in said.items()} for name, said in found.items()}
+    return {
+        name: {task: np.stack(runs) for task, runs in said.items()} for name, said in found.items()
+    }
 
 
 def _check(store: Store, clips: Split) -> None:
@@ -54,5 +61,11 @@ def _check(store: Store, clips: Split) -> None:
         ours, theirs = (getattr(split, name) for split in (clips, store.split("train")))
         sizes = [(ragged.steps, ragged.parts[0][0].shape[1]) for ragged in (ours, theirs)]
         if sizes[0] != sizes[1]:
-            found, expected = (f"at most {steps} steps of {width} features" for steps, width in sizes)
-            raise InputError(f"{name} of {clips.name}", found, f"{expected}, those of the store that was trained on")
+            found, expected = (
+                f"at most {steps} steps of {width} features" for steps, width in sizes
+            )
+            raise InputError(
+                f"{name} of {clips.name}",
+                found,
+                f"{expected}, those of the store that was trained on",
+            )

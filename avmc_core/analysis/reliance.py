@@ -1,8 +1,8 @@
 """How much trained models rely on each modality, measured on the test clips.
 
-A condition is a changed test split. ``measure`` scores every run under every condition, clip by clip; whatever is read from
-that, a loss or a Shapley value, gets its interval from one bootstrap over seeds and source videos that draws the same ones
-for all conditions.
+A condition is a changed test split. ``measure`` scores every run under every condition, clip by
+clip; whatever is read from that, a loss or a Shapley value, gets its interval from one bootstrap
+over seeds and source videos that draws the same ones for all conditions.
 """
 
 from __future__ import annotations
@@ -30,16 +30,18 @@ from avmc_core.data.store import Split, Store, open_store
 from avmc_core.runs.store import Record, Run
 from avmc_core.simulated.label_model import expected_multimodal
 
-COALITIONS = tuple(product((False, True), repeat=len(schema.MODALITIES)))  # text, audio, vision present
+COALITIONS = tuple(
+    product((False, True), repeat=len(schema.MODALITIES))
+)  # text, audio, vision present
 NONE, ALL = COALITIONS[0], COALITIONS[-1]
 WAYS = ("permuted", "removed", "noised")
 SAME = 1e-5  # predictions that differ by less differ by rounding: they count as one
 
-Condition = (
-    tuple  # ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), ("heard", kind, rate)
-)
+Condition = tuple  # ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), ("heard", kind, rate)
 Answer = Callable[[Split], Mapping[str, np.ndarray]]  # clips to name to predictions of M (R, N)
-Scores = Mapping[Condition, Mapping[str, np.ndarray]]  # condition to metric to (R,), or (R, n) for n resamples
+Scores = Mapping[
+    Condition, Mapping[str, np.ndarray]
+]  # condition to metric to (R,), or (R, n) for n resamples
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,16 @@ class Plan:
 
     permutations: int = 2  # of each modality
     scale: float = 1.0  # of the noise, as in perturbations.noised
-    rates: tuple[float, ...] = (0.05, 0.2, 0.4)  # of recognition errors of each kind; none: no errors are made
+    rates: tuple[float, ...] = (
+        0.05,
+        0.2,
+        0.4,
+    )  # of recognition errors of each kind; none: no errors are made
     seed: int = 0
 
     def conditions(self, store: Store) -> Iterator[tuple[Condition, Split]]:
-        """One changed test split at a time. Raises InputError where there are rates and no text encoder for the store."""
+        """One changed test split at a time. Raises InputError where there are rates and no text
+        encoder for the store."""
         test, average = store.split("test"), usual(store)
         yield from coalitions(test, average)
         yield from disturbances(test, average, self.permutations, self.scale, self.seed)
@@ -67,16 +74,24 @@ class Measured:
     statistics: dict[Condition, np.ndarray]
     groups: np.ndarray
 
-    def figures(self, read: Callable[[Scores], Mapping[str, np.ndarray]], draws: int = 1000) -> dict[str, Interval]:
-        """What ``read`` makes of the metrics under all conditions (as ``statistics.comparable``), each with its interval."""
+    def figures(
+        self, read: Callable[[Scores], Mapping[str, np.ndarray]], draws: int = 1000
+    ) -> dict[str, Interval]:
+        """What ``read`` makes of the metrics under all conditions (as ``statistics.comparable``),
+        each with its interval."""
         table = np.stack(list(self.statistics.values()), axis=-2)  # (R, N, C, K)
         shape = table.shape[-2:]
 
         def aggregate(flat: np.ndarray, weights: np.ndarray | None) -> Mapping[str, np.ndarray]:
-            by_condition = np.moveaxis(flat.reshape(*flat.shape[:-1], *shape), -2, 0)  # (C, R, G, K)
+            by_condition = np.moveaxis(
+                flat.reshape(*flat.shape[:-1], *shape), -2, 0
+            )  # (C, R, G, K)
             scores = comparable(by_condition, weights)
             return read(
-                {c: {name: values[i] for name, values in scores.items()} for i, c in enumerate(self.statistics)}
+                {
+                    c: {name: values[i] for name, values in scores.items()}
+                    for i, c in enumerate(self.statistics)
+                }
             )
 
         return bootstrap(table.reshape(*table.shape[:2], -1), aggregate, self.groups, n=draws)
@@ -95,13 +110,19 @@ def disturbances(
     """Each modality permuted some times, and noised once; ``scale`` as in ``perturbations.noised``."""
     for place, name in enumerate(schema.MODALITIES):
         for draw in range(permutations):
-            yield ("permuted", name, draw), permuted(split, name, np.random.default_rng([seed, place, draw]))
+            yield (
+                ("permuted", name, draw),
+                permuted(split, name, np.random.default_rng([seed, place, draw])),
+            )
         noise = np.random.default_rng([seed, place, permutations])
         yield ("noised", name, scale), noised(split, name, scale, average, noise)
 
 
-def misheard(split: Split, store: Store, rates: Iterable[float], seed: int = 0) -> Iterator[tuple[Condition, Split]]:
-    """Recognition errors of each kind at each rate, and none, which is the sentences encoded once more."""
+def misheard(
+    split: Split, store: Store, rates: Iterable[float], seed: int = 0
+) -> Iterator[tuple[Condition, Split]]:
+    """Recognition errors of each kind at each rate, and none, which is the sentences encoded once
+    more."""
     encoder = encoder_of(store)
     yield ("heard", "none", 0.0), transcribed(split, KINDS[0], 0.0, store, encoder, seed)
     for kind in KINDS:
@@ -112,9 +133,11 @@ def misheard(split: Split, store: Store, rates: Iterable[float], seed: int = 0) 
 def measure_runs(
     records: Mapping[Run, Record], store: Store, plan: Plan = Plan(), *, jobs: int | None = None
 ) -> dict[str, Measured]:
-    """By name, the runs that are done and predict M, under all conditions of a plan; ``store`` is what they were trained on.
+    """By name, the runs that are done and predict M, under all conditions of a plan; ``store`` is
+    what they were trained on.
 
-    ``jobs`` processes (default: the cores) share the runs between them; the result does not depend on it.
+    ``jobs`` processes (default: the cores) share the runs between them; the result does not depend
+    on it.
     """
     done = [(run, record) for run, record in records.items() if record.status == "done"]
     jobs = min(jobs or os.cpu_count() or 1, len(done))
@@ -133,7 +156,8 @@ def measure_runs(
             found.setdefault(run.name, []).append(by_run[run])
     return {
         name: Measured(
-            {c: np.concatenate([one.statistics[c] for one in runs]) for c in runs[0].statistics}, runs[0].groups
+            {c: np.concatenate([one.statistics[c] for one in runs]) for c in runs[0].statistics},
+            runs[0].groups,
         )
         for name, runs in found.items()
     }
@@ -142,7 +166,9 @@ def measure_runs(
 def _measure_share(records: dict[Run, Record], path: Path, plan: Plan) -> dict[Run, Measured]:
     store = open_store(path)
     named = {str(k): (run, record) for k, (run, record) in enumerate(records.items())}
-    alone = {dataclasses.replace(run, label=k): record for k, (run, record) in named.items()}  # a name for each run
+    alone = {
+        dataclasses.replace(run, label=k): record for k, (run, record) in named.items()
+    }  # a name for each run
 
     def answer(clips: Split) -> dict[str, np.ndarray]:
         return {k: said["M"] for k, said in answers(alone, store, clips).items() if "M" in said}
@@ -150,29 +176,41 @@ def _measure_share(records: dict[Run, Record], path: Path, plan: Plan) -> dict[R
     found = {}
     for k, measured in measure(answer, store.split("test"), plan.conditions(store)).items():
         run = named[k][0]
-        if getattr(run.settings, "text", "") == "finetune":  # noise in text features says nothing to who reads tokens
+        if (
+            getattr(run.settings, "text", "") == "finetune"
+        ):  # noise in text features says nothing to who reads tokens
             measured.statistics.pop(("noised", "text", plan.scale), None)
         found[run] = measured
     return found
 
 
 def measure(
-    answer: Answer, split: Split, conditions: Iterable[tuple[Condition, Split]], keep: np.ndarray | None = None
+    answer: Answer,
+    split: Split,
+    conditions: Iterable[tuple[Condition, Split]],
+    keep: np.ndarray | None = None,
 ) -> dict[str, Measured]:
-    """By name, the scores of M under all conditions against the labels of ``split``; ``keep`` (N,) bool: the clips that count."""
+    """By name, the scores of M under all conditions against the labels of ``split``; ``keep`` (N,)
+    bool: the clips that count."""
     rows = np.ones(len(split), dtype=bool) if keep is None else keep
-    label, groups = split.labels[rows, schema.TASKS.index("M")], split.clips["video_id"].to_numpy()[rows]
+    label, groups = (
+        split.labels[rows, schema.TASKS.index("M")],
+        split.clips["video_id"].to_numpy()[rows],
+    )
     found: dict[str, dict[Condition, np.ndarray]] = {}
     for condition, changed in conditions:
         for name, said in answer(changed).items():
-            statistics = np.stack([metrics.clip_statistics(_settled(run[rows]), label) for run in said])
+            statistics = np.stack(
+                [metrics.clip_statistics(_settled(run[rows]), label) for run in said]
+            )
             found.setdefault(name, {})[condition] = statistics
     return {name: Measured(statistics, groups) for name, statistics in found.items()}
 
 
 def losses(measured: Mapping[str, Measured]) -> pd.DataFrame:
-    """What each model loses when a modality is permuted (mean over permutations), removed or noised: columns name, modality, way,
-    metric, loss (Interval: intact minus changed, in the metric's unit)."""
+    """What each model loses when a modality is permuted (mean over permutations), removed or
+    noised: columns name, modality, way, metric, loss (Interval: intact minus changed, in the
+    metric's unit)."""
     rows = []
     for name, scores in measured.items():
         figures = scores.figures(_losses)
@@ -181,8 +219,9 @@ def losses(measured: Mapping[str, Measured]) -> pd.DataFrame:
 
 
 def shares(measured: Mapping[str, Measured]) -> pd.DataFrame:
-    """Shapley values of the modalities for each metric: columns name, metric, part (a modality, "none": the metric without any,
-    "all": with all three), value (Interval). The modalities' values add up to all minus none, for MAE to a negative number."""
+    """Shapley values of the modalities for each metric: columns name, metric, part (a modality,
+    "none": the metric without any, "all": with all three), value (Interval). The modalities' values
+    add up to all minus none, for MAE to a negative number."""
     rows = []
     for name, scores in measured.items():
         figures = scores.figures(_shares)
@@ -191,15 +230,16 @@ def shares(measured: Mapping[str, Measured]) -> pd.DataFrame:
 
 
 def remainder(table: pd.DataFrame) -> np.ndarray:
-    """All minus none minus the modalities' values, of each model and metric in ``shares``: 0 but for rounding."""
+    """All minus none minus the modalities' values, of each model and metric in ``shares``: 0 but
+    for rounding."""
     values = table.assign(value=table["value"].map(lambda interval: interval.estimate))
     parts = values.pivot(index=["name", "metric"], columns="part", values="value")
     return (parts["all"] - parts["none"] - parts[list(schema.MODALITIES)].sum(axis=1)).to_numpy()
 
 
 def hearing(measured: Mapping[str, Measured]) -> pd.DataFrame:
-    """What recognition errors cost: columns name, kind, rate, metric, loss (Interval: the same sentences without errors minus
-    with them). Empty where none were made."""
+    """What recognition errors cost: columns name, kind, rate, metric, loss (Interval: the same
+    sentences without errors minus with them). Empty where none were made."""
     rows = []
     for name, scores in measured.items():
         if ("heard", "none", 0.0) in scores.statistics:
@@ -210,14 +250,15 @@ def hearing(measured: Mapping[str, Measured]) -> pd.DataFrame:
 
 
 def generating_rule(clips: Split) -> dict[str, np.ndarray]:
-    """E[M | T, A, V] from the clips' annotations, (1, N): what relying on each modality would look like in a reader who sees
-    the annotations themselves. Where one is NaN (its modality was removed) the expectation is over it as well."""
+    """E[M | T, A, V] from the clips' annotations, (1, N): what relying on each modality would look
+    like in a reader who sees the annotations themselves. Where one is NaN (its modality was
+    removed) the expectation is over it as well."""
     return {"generating rule": expected_multimodal(clips.labels[:, 1:], "test")[None]}
 
 
 def measure_rule(store: Store, plan: Plan = Plan()) -> dict[str, Measured]:
-    """``generating_rule`` under the same conditions, without noise and recognition errors, which labels do not have; only on
-    clips whose unimodal annotations are their own."""
+    """``generating_rule`` under the same conditions, without noise and recognition errors, which
+    labels do not have; only on clips whose unimodal annotations are their own."""
     quiet = dataclasses.replace(plan, rates=())
     conditions = ((c, split) for c, split in quiet.conditions(store) if c[0] != "noised")
     test = store.split("test")
@@ -234,7 +275,9 @@ def _losses(scores: Scores) -> dict[str, np.ndarray]:
         changed.setdefault((modality, way), []).append(scores[way, modality, *_])
     for (modality, way), draws in changed.items():
         for metric, value in intact.items():
-            found[f"{modality}/{way}/{metric}"] = value - np.mean([draw[metric] for draw in draws], axis=0)
+            found[f"{modality}/{way}/{metric}"] = value - np.mean(
+                [draw[metric] for draw in draws], axis=0
+            )
     return found
 
 
@@ -250,9 +293,16 @@ def _heard(scores: Scores) -> dict[str, np.ndarray]:
 def _shares(scores: Scores) -> dict[str, np.ndarray]:
     found = {}
     for metric in metrics.METRICS:
-        worth = np.stack([scores["with", present][metric] for present in COALITIONS], axis=-1)  # (R, 8) or (R, n, 8)
-        values = shapley(worth.reshape(-1, len(COALITIONS)), list(COALITIONS)).reshape(-1, *worth.shape[:-1])
-        parts = dict(zip(schema.MODALITIES, values, strict=True)) | {"none": worth[..., 0], "all": worth[..., -1]}
+        worth = np.stack(
+            [scores["with", present][metric] for present in COALITIONS], axis=-1
+        )  # (R, 8) or (R, n, 8)
+        values = shapley(worth.reshape(-1, len(COALITIONS)), list(COALITIONS)).reshape(
+            -1, *worth.shape[:-1]
+        )
+        parts = dict(zip(schema.MODALITIES, values, strict=True)) | {
+            "none": worth[..., 0],
+            "all": worth[..., -1],
+        }
         found |= {f"{metric}/{part}": value for part, value in parts.items()}
     return found
 

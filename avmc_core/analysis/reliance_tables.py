@@ -15,23 +15,31 @@ from avmc_core.schema import MODALITIES
 
 
 def loss_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """``reliance.losses`` on display scales, one row per model, modality and change, one column per metric: what is lost, a
-    positive number wherever the changed clips are judged worse, whether the metric falls or, as MAE, rises."""
+    """``reliance.losses`` on display scales, one row per model, modality and change, one column per
+    metric: what is lost, a positive number wherever the changed clips are judged worse, whether the
+    metric falls or, as MAE, rises."""
     rows = []
     for (name, modality, way), parts in table.groupby(["name", "modality", "way"], sort=False):
         found = dict(zip(parts["metric"], parts["loss"], strict=True))
-        cells = {f"{metric} lost": shown(_lost(found[metric], metric), metric, True) for metric in metrics}
+        cells = {
+            f"{metric} lost": shown(_lost(found[metric], metric), metric, True)
+            for metric in metrics
+        }
         rows.append({"Model": name, "modality": modality, "change": way} | cells)
     return pd.DataFrame(rows)
 
 
 def share_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """``reliance.shares`` of some metrics, one row per model and metric: what there is with none, what each adds, and with all."""
+    """``reliance.shares`` of some metrics, one row per model and metric: what there is with none,
+    what each adds, and with all."""
     rows = []
     for (name, metric), parts in table.groupby(["name", "metric"], sort=False):
         if metric in metrics:
             value = dict(zip(parts["part"], parts["value"], strict=True))
-            cells = {part: shown(value[part], metric, part in MODALITIES) for part in ("none", *MODALITIES, "all")}
+            cells = {
+                part: shown(value[part], metric, part in MODALITIES)
+                for part in ("none", *MODALITIES, "all")
+            }
             rows.append({"Model": name, "metric": metric} | cells)
     return pd.DataFrame(rows)
 
@@ -54,19 +62,29 @@ def calibration_table(found: Mapping[str, Mapping[str, Calibration]]) -> pd.Data
 def shown(found: Interval, metric: str, signed: bool = False) -> Estimate:
     """An interval on the display scale of its metric."""
     scale, decimals = METRICS[metric].scale, METRICS[metric].decimals
-    return Estimate(found.estimate * scale, found.low * scale, found.high * scale, decimals=decimals, signed=signed)
+    return Estimate(
+        found.estimate * scale,
+        found.low * scale,
+        found.high * scale,
+        decimals=decimals,
+        signed=signed,
+    )
 
 
 def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Plain rows; an interval becomes its estimate, low and high."""
-    return [{name: _numbers(value) for name, value in row.items()} for row in table.to_dict("records")]
+    return [
+        {name: _numbers(value) for name, value in row.items()} for row in table.to_dict("records")
+    ]
 
 
 def _lost(found: Interval, metric: str) -> Interval:
     """Intact minus changed as a loss: turned round where less is better."""
     if METRICS[metric].higher_is_better:
         return found
-    return Interval(0.0 - found.estimate, 0.0 - found.high, 0.0 - found.low, found.level)  # 0 stays 0 and is not -0
+    return Interval(
+        0.0 - found.estimate, 0.0 - found.high, 0.0 - found.low, found.level
+    )  # 0 stays 0 and is not -0
 
 
 def _plain(found: Interval) -> Estimate:

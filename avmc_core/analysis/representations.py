@@ -1,10 +1,12 @@
-"""Unimodal representations of trained models, and what Figure 7 reads off a picture, measured where the points are.
+"""Unimodal representations of trained models, and what Figure 7 reads off a picture, measured where
+the points are.
 
-A representation is what a model calls ``Feature_t``, ``Feature_a``, ``Feature_v``. Their widths differ (the paper prints none and
-does not say how it put them into one picture); here the shorter ones get zeros at their end, which leaves every distance within
-a modality as it is. Where one modality's axes lie relative to another's is fixed by nothing in the training, only by where
-it began: distances *between* modalities are to be read with that in mind, and centred kernel alignment, which no rotation changes,
-is measured beside them.
+A representation is what a model calls ``Feature_t``, ``Feature_a``, ``Feature_v``. Their widths
+differ (the paper prints none and does not say how it put them into one picture); here the shorter
+ones get zeros at their end, which leaves every distance within a modality as it is. Where one
+modality's axes lie relative to another's is fixed by nothing in the training, only by where it
+began: distances *between* modalities are to be read with that in mind, and centred kernel
+alignment, which no rotation changes, is measured beside them.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ MEASURES = (
     *(f"{kind}, {name}" for kind in ("spread", "dimensions") for name in schema.MODALITIES),
     *(f"alignment, {a} and {b}" for a, b in combinations(schema.MODALITIES, 2)),
 )
-# What the paper reads off its plot: from which panel to which, the measure that must rise, and its words.
+# What the paper reads off its plot: from which panel to which, the measure that must rise, and its
+# words.
 READINGS = (
     (0, 1, MEASURES[0], "the overlap of different modalities is reduced"),
     *((1, 2, name, "each modality is more separated within itself") for name in MEASURES[1:7]),
@@ -42,7 +45,8 @@ Points = dict[str, np.ndarray]  # modality to representations (N, D)
 
 
 def representations(model: Model, split: Split) -> Points:
-    """Modality to (N, D) float64. Raises InputError for a model that has no representation of each modality."""
+    """Modality to (N, D) float64. Raises InputError for a model that has no representation of each
+    modality."""
     found: dict[str, list[torch.Tensor]] = {name: [] for name in schema.MODALITIES}
     model.eval()
     with torch.no_grad(), deterministic(threads=1):
@@ -51,13 +55,16 @@ def representations(model: Model, split: Split) -> Points:
             for name in schema.MODALITIES:
                 key = f"Feature_{name[0]}"
                 if key not in output:
-                    raise InputError(type(model).__name__, f"no {key}", "a representation of each modality")
+                    raise InputError(
+                        type(model).__name__, f"no {key}", "a representation of each modality"
+                    )
                 found[name].append(output[key].flatten(1))
     return {name: torch.cat(parts).double().numpy() for name, parts in found.items()}
 
 
 def of_run(run: Run, record: Record, store: Store, split: Split) -> Points:
-    """The representations of a finished run. Raises InputError for a model that is fitted and not trained."""
+    """The representations of a finished run. Raises InputError for a model that is fitted and not
+    trained."""
     if hasattr(registry.builder(run.model), "fit_predict"):
         raise InputError(run.name, "a model without representations", "a network")
     return representations(trained(run, record, store), split)
@@ -72,11 +79,14 @@ def untrained(run: Run, store: Store, split: Split) -> Points:
 def joined(points: Points) -> np.ndarray:
     """All points as one table (3 N, D), modality after modality, D that of the widest."""
     width = max(values.shape[1] for values in points.values())
-    return np.concatenate([np.pad(values, ((0, 0), (0, width - values.shape[1]))) for values in points.values()])
+    return np.concatenate(
+        [np.pad(values, ((0, 0), (0, width - values.shape[1]))) for values in points.values()]
+    )
 
 
 def embedding(points: Points, seed: int = 0, perplexity: float = 30.0) -> tuple[np.ndarray, float]:
-    """t-SNE of all points (3 N, 2), and its trustworthiness: 1 where neighbours in the picture are neighbours in the space."""
+    """t-SNE of all points (3 N, 2), and its trustworthiness: 1 where neighbours in the picture are
+    neighbours in the space."""
     together = joined(points)
     perplexity = min(perplexity, (len(together) - 1) / 3)
     flat = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(together)
@@ -85,7 +95,8 @@ def embedding(points: Points, seed: int = 0, perplexity: float = 30.0) -> tuple[
 
 
 def silhouette(distances: np.ndarray, classes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean silhouette, (n,), of P points that count ``weights`` (n, P) times each; distances (P, P), classes (P,).
+    """Mean silhouette, (n,), of P points that count ``weights`` (n, P) times each; distances (P,
+    P), classes (P,).
 
     Equal to scikit-learn's on points repeated as often as they count.
     """
@@ -97,14 +108,19 @@ def silhouette(distances: np.ndarray, classes: np.ndarray, weights: np.ndarray) 
     inside = (sums * member).sum(axis=2) / np.maximum(same - 1, 1)
     outside = np.where(member > 0, np.inf, sums / np.maximum(counts, 1)).min(axis=2)
     larger = np.maximum(inside, outside)
-    values = np.where((same > 1) & (larger > 0), (outside - inside) / np.where(larger > 0, larger, 1), 0.0)
+    values = np.where(
+        (same > 1) & (larger > 0), (outside - inside) / np.where(larger > 0, larger, 1), 0.0
+    )
     return (weights * values).sum(axis=1) / weights.sum(axis=1)
 
 
 def alignment(x: np.ndarray, y: np.ndarray) -> float:
-    """Linear centred kernel alignment (Kornblith et al. 2019) of two representations (N, D1), (N, D2) of the same clips:
+    """Linear centred kernel alignment (Kornblith et al. 2019) of two representations (N, D1), (N,
+    D2) of the same clips:
     |X'Y|^2 / (|X'X| |Y'Y|), Frobenius norms, columns centred."""
-    xy, xx, yy = (np.linalg.norm(_product(a, b, np.ones(len(x)))) for a, b in ((x, y), (x, x), (y, y)))
+    xy, xx, yy = (
+        np.linalg.norm(_product(a, b, np.ones(len(x)))) for a, b in ((x, y), (x, x), (y, y))
+    )
     return float(xy**2 / (xx * yy))
 
 
@@ -124,7 +140,9 @@ def measures(points: Points, weights: np.ndarray) -> dict[str, np.ndarray]:
             found[f"spread, {a}"] = trace[a] / total
             found[f"dimensions, {a}"] = trace[a] ** 2 / np.maximum(norm[a, a] ** 2, 1e-300)
     for a, b in combinations(points, 2):
-        found[f"alignment, {a} and {b}"] = norm[a, b] ** 2 / np.maximum(norm[a, a] * norm[b, b], 1e-300)
+        found[f"alignment, {a} and {b}"] = norm[a, b] ** 2 / np.maximum(
+            norm[a, a] * norm[b, b], 1e-300
+        )
     return {name: found[name] for name in MEASURES}
 
 
@@ -137,7 +155,8 @@ def _product(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
 def over_seeds(
     found: Mapping[str, list[Points]], groups: np.ndarray, n: int = 200, seed: int = 0
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Name to measure to (R, n + 1): of R runs, first on all clips, then for each of n draws of source videos ``groups`` (N,).
+    """Name to measure to (R, n + 1): of R runs, first on all clips, then for each of n draws of
+    source videos ``groups`` (N,).
 
     All models see the same draws.
     """
@@ -145,33 +164,49 @@ def over_seeds(
     drawn = multiplicities(index.max() + 1, n, np.random.default_rng(seed))[:, index]  # (n, N)
     weights = np.concatenate([np.ones((1, len(index))), drawn])
     table = {name: [measures(points, weights) for points in runs] for name, runs in found.items()}
-    return {name: {m: np.stack([run[m] for run in runs]) for m in MEASURES} for name, runs in table.items()}
+    return {
+        name: {m: np.stack([run[m] for run in runs]) for m in MEASURES}
+        for name, runs in table.items()
+    }
 
 
 def interval(values: np.ndarray, seed: int = 0) -> Interval:
-    """The mean over runs of a measure (R, n + 1) as from ``over_seeds``; the draws of videos get draws of runs."""
+    """The mean over runs of a measure (R, n + 1) as from ``over_seeds``; the draws of videos get
+    draws of runs."""
     return Interval(float(values[:, 0].mean()), *percentile(_drawn(values, seed)))
 
 
 def change(before: np.ndarray, after: np.ndarray, seed: int = 0) -> Interval:
     """After minus before: videos drawn for both together, runs for each."""
     return Interval(
-        float(after[:, 0].mean() - before[:, 0].mean()), *percentile(_drawn(after, seed) - _drawn(before, seed + 1))
+        float(after[:, 0].mean() - before[:, 0].mean()),
+        *percentile(_drawn(after, seed) - _drawn(before, seed + 1)),
     )
 
 
 def _drawn(values: np.ndarray, seed: int) -> np.ndarray:
-    """The draws (n,) about their estimate: with each run's draws of videos moved so that their mean is its value on all clips.
+    """The draws (n,) about their estimate: with each run's draws of videos moved so that their mean
+    is its value on all clips.
 
-    A draw repeats clips and so has fewer different ones, and the fewer there are, the more alike two unrelated arrangements of them
-    look: draws of a small alignment may all lie above the estimate. The move takes that bias away and leaves the spread."""
-    runs = multiplicities(len(values), values.shape[1] - 1, np.random.default_rng([seed, len(values)])) / len(values)
+    A draw repeats clips and so has fewer different ones, and the fewer there are, the more alike
+    two unrelated arrangements of them look: draws of a small alignment may all lie above the
+    estimate. The move takes that bias away and leaves the spread."""
+    runs = multiplicities(
+        len(values), values.shape[1] - 1, np.random.default_rng([seed, len(values)])
+    ) / len(values)
     draws = values[:, 1:] - values[:, 1:].mean(axis=1, keepdims=True) + values[:, :1]
     return (runs * draws.T).sum(axis=1)
 
 
 def reading(found: Interval) -> str:
-    """Whether a rise that the paper sees in its picture is in a measure, by the interval of its change."""
+    """Whether a rise that the paper sees in its picture is in a measure, by the interval of its
+    change."""
     if np.isnan(found.low):
         return "not measured"
-    return "seen" if found.low > 0 else "the opposite" if found.high < 0 else "not seen: the interval holds zero"
+    return (
+        "seen"
+        if found.low > 0
+        else "the opposite"
+        if found.high < 0
+        else "not seen: the interval holds zero"
+    )

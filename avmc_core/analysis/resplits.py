@@ -1,4 +1,5 @@
-"""What clips of the same source video in training and test are worth: slices of the published test split, and re-splits."""
+"""What clips of the same source video in training and test are worth: slices of the published test
+split, and re-splits."""
 
 from __future__ import annotations
 
@@ -19,20 +20,27 @@ SLICES = {"seen": "source video in train", "new": "source video new"}
 
 
 def videos_shared(store: Store) -> pd.DataFrame:
-    """One row for valid and test: clips, source videos, and how many clips have their source video in train."""
+    """One row for valid and test: clips, source videos, and how many clips have their source video
+    in train."""
     train = set(store.split("train").clips["video_id"])
     rows = []
     for name in schema.SPLITS[1:]:
         videos = store.split(name).clips["video_id"]
         shared = int(videos.isin(train).sum())
         rows.append(
-            {"split": name, "clips": len(videos), "videos": videos.nunique(), "clips of a video in train": shared}
+            {
+                "split": name,
+                "clips": len(videos),
+                "videos": videos.nunique(),
+                "clips of a video in train": shared,
+            }
         )
     return pd.DataFrame(rows)
 
 
 def new_and_placeholders(store: Store) -> str:
-    """How many test clips have a source video that train does not have, and how many of those are placeholders, in words."""
+    """How many test clips have a source video that train does not have, and how many of those are
+    placeholders, in words."""
     clips = store.split("test").clips
     new = ~clips["video_id"].isin(store.split("train").clips["video_id"]).to_numpy()
     copied = int((new & placeholder_clips(clips)).sum())
@@ -42,20 +50,29 @@ def new_and_placeholders(store: Store) -> str:
     )
 
 
-def on_slices(records: Mapping[Run, Record], store: Store) -> dict[str, dict[str, dict[str, Interval]]]:
-    """Slice ("seen", "new": is the clip's source video in train?) to row to metric of M on the published test split."""
+def on_slices(
+    records: Mapping[Run, Record], store: Store
+) -> dict[str, dict[str, dict[str, Interval]]]:
+    """Slice ("seen", "new": is the clip's source video in train?) to row to metric of M on the
+    published test split."""
     statistics, groups = stacked(dict(records), store)
     seen = np.isin(groups, store.split("train").clips["video_id"].unique())
     slices = {name: rows for name, rows in (("seen", seen), ("new", ~seen)) if rows.any()}
     return {
-        name: {row: bootstrap(values[:, rows], comparable, groups[rows]) for row, values in statistics.items()}
+        name: {
+            row: bootstrap(values[:, rows], comparable, groups[rows])
+            for row, values in statistics.items()
+        }
         for name, rows in slices.items()
     }
 
 
-def out_of_fold(records: Mapping[Run, Record], store: Store) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """ "<model>, <way>" to the clip statistics (R, N, K) of its R seeds, each clip predicted by the run that neither trained nor
-    chose on it; and the source video (N,) of each clip. A seed with a failed fold is left out."""
+def out_of_fold(
+    records: Mapping[Run, Record], store: Store
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """ "<model>, <way>" to the clip statistics (R, N, K) of its R seeds, each clip predicted by the
+    run that neither trained nor chose on it; and the source video (N,) of each clip. A seed with a
+    failed fold is left out."""
     label = np.concatenate([store.split(name).labels[:, 0] for name in schema.SPLITS])
     tested: dict[tuple[str, int], dict[int, np.ndarray]] = {}
     places: dict[tuple[str, int, int], np.ndarray] = {}
@@ -65,7 +82,9 @@ def out_of_fold(records: Mapping[Run, Record], store: Store) -> tuple[dict[str, 
             place = (run.protocol.resplit, run.seed, run.protocol.fold)
             if place not in places:
                 places[place] = resplit_rows(store, run.protocol, run.seed)["test"]
-            tested.setdefault((way, run.seed), {})[run.protocol.fold] = record.predictions("test")["M"]
+            tested.setdefault((way, run.seed), {})[run.protocol.fold] = record.predictions("test")[
+                "M"
+            ]
     statistics: dict[str, list[np.ndarray]] = {}
     rows = np.array([], int)
     for (way, seed), folds in tested.items():

@@ -1,12 +1,15 @@
-"""How far voice and face move a prediction: every neutral sentence with voices and faces over the whole label range.
+"""How far voice and face move a prediction: every neutral sentence with voices and faces over the
+whole label range.
 
-A context is what is held (a neutral sentence; for one cue alone also a neutral voice or face); at each level of the label
-scale it gets a donor. The response curve is the mean prediction at each level, its slope the sensitivity: 1 would be a
-prediction that follows the donors' label, 0 one that does not hear and see them. The same for the words, on neutral voices and
-faces, is the textual counterpart.
+A context is what is held (a neutral sentence; for one cue alone also a neutral voice or face); at
+each level of the label scale it gets a donor. The response curve is the mean prediction at each
+level, its slope the sensitivity: 1 would be a prediction that follows the donors' label, 0 one that
+does not hear and see them. The same for the words, on neutral voices and faces, is the textual
+counterpart.
 
-Intervals come from a bootstrap that draws source videos and runs. A made clip has up to three source videos and counts as
-often as all of them were drawn together (the pigeonhole bootstrap of Owen 2007, which errs on the wide side).
+Intervals come from a bootstrap that draws source videos and runs. A made clip has up to three
+source videos and counts as often as all of them were drawn together (the pigeonhole bootstrap of
+Owen 2007, which errs on the wide side).
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ NEUTRAL = int(schema.level([0.0])[0])
 
 @dataclass(frozen=True)
 class Crossing:
-    """N made clips and, a row each, ``plan``: cue (of ``CUES``), level (the donors' label), context (what is held)."""
+    """N made clips and, a row each, ``plan``: cue (of ``CUES``), level (the donors' label), context
+    (what is held)."""
 
     clips: Split
     plan: pd.DataFrame
@@ -47,38 +51,60 @@ class Response:
 
 
 def cross(split: Split, seed: int = 0) -> Crossing:
-    """Every clip of ``split`` with neutral words gets, for each cue and level, donors from the same split.
+    """Every clip of ``split`` with neutral words gets, for each cue and level, donors from the same
+    split.
 
-    Clips whose unimodal labels are placeholders take no part. What else is held is neutral: V for cue A, A for cue V, both
-    for cue T, where as many contexts are made as there are neutral sentences. Donors of a level are dealt out in turn, in an
-    order drawn with ``seed``; voice and face come from different clips. Raises InputError for the training split and when
-    there are no neutral clips or fewer than two levels with donors.
+    Clips whose unimodal labels are placeholders take no part. What else is held is neutral: V for
+    cue A, A for cue V, both for cue T, where as many contexts are made as there are neutral
+    sentences. Donors of a level are dealt out in turn, in an order drawn with ``seed``; voice and
+    face come from different clips. Raises InputError for the training split and when there are no
+    neutral clips or fewer than two levels with donors.
     """
     if split.name == "train":
-        raise InputError("crossing", "clips of train", "clips that no model has been trained on: test or valid")
+        raise InputError(
+            "crossing", "clips of train", "clips that no model has been trained on: test or valid"
+        )
     usable = ~placeholder_clips(split.clips) & np.isfinite(split.labels).all(axis=1)
     levels = {
-        task: np.where(usable, schema.level(np.nan_to_num(split.labels[:, k])), -1) for k, task in _PLACES.items()
+        task: np.where(usable, schema.level(np.nan_to_num(split.labels[:, k])), -1)
+        for k, task in _PLACES.items()
     }
-    donors = {task: [np.flatnonzero(levels[task] == level) for level in range(len(schema.GRID))] for task in levels}
+    donors = {
+        task: [np.flatnonzero(levels[task] == level) for level in range(len(schema.GRID))]
+        for task in levels
+    }
     for task, rows in donors.items():
         if not len(rows[NEUTRAL]):
-            raise InputError(f"split {split.name}", f"no clip with {task} = 0", "neutral clips, to be held")
+            raise InputError(
+                f"split {split.name}", f"no clip with {task} = 0", "neutral clips, to be held"
+            )
     rng = np.random.default_rng(seed)
     contexts = len(donors["T"][NEUTRAL])
     parts = []
     for cue, tasks in CUES.items():
         shared = [k for k in range(len(schema.GRID)) if all(len(donors[task][k]) for task in tasks)]
         if len(shared) < 2:
-            raise InputError(f"split {split.name}", f"donors at {len(shared)} levels of {cue}", "two levels or more")
+            raise InputError(
+                f"split {split.name}",
+                f"donors at {len(shared)} levels of {cue}",
+                "two levels or more",
+            )
         held = {task: _dealt(rng, donors[task][NEUTRAL], contexts) for task in _PLACES.values()}
         for k in shared:
             rows = held | {task: _dealt(rng, donors[task][k], contexts) for task in tasks}
-            parts.append(pd.DataFrame({**rows, "cue": cue, "level": schema.GRID[k], "context": np.arange(contexts)}))
+            parts.append(
+                pd.DataFrame(
+                    {**rows, "cue": cue, "level": schema.GRID[k], "context": np.arange(contexts)}
+                )
+            )
     plan = pd.concat(parts, ignore_index=True)
     # clips of like length together: a batch is padded to its longest
-    plan = plan.iloc[np.argsort(split.audio.lengths[plan["A"]], kind="stable")].reset_index(drop=True)
-    clips = crossed(split, plan["T"].to_numpy(), split, plan["A"].to_numpy(), split, plan["V"].to_numpy())
+    plan = plan.iloc[np.argsort(split.audio.lengths[plan["A"]], kind="stable")].reset_index(
+        drop=True
+    )
+    clips = crossed(
+        split, plan["T"].to_numpy(), split, plan["A"].to_numpy(), split, plan["V"].to_numpy()
+    )
     return Crossing(clips, plan[["cue", "level", "context"]])
 
 
@@ -91,8 +117,9 @@ def _dealt(rng: np.random.Generator, rows: np.ndarray, n: int) -> np.ndarray:
 
 
 def oracle(clips: Split) -> np.ndarray:
-    """E[M | T, A, V] of the donors' labels under the rule that made the simulated test clips, (1, N): what M a made clip
-    would have on average. It knows the labels, so no model can be expected to reach it."""
+    """E[M | T, A, V] of the donors' labels under the rule that made the simulated test clips, (1,
+    N): what M a made clip would have on average. It knows the labels, so no model can be expected
+    to reach it."""
     return expected_multimodal(clips.labels[:, 1:].astype(np.float64), "test")[None]
 
 
@@ -116,9 +143,15 @@ def responses(
 
 
 def difference(
-    crossing: Crossing, first: np.ndarray, second: np.ndarray, cue: str, n: int = 2000, seed: int = 0
+    crossing: Crossing,
+    first: np.ndarray,
+    second: np.ndarray,
+    cue: str,
+    n: int = 2000,
+    seed: int = 0,
 ) -> Interval:
-    """Slope of ``first`` (R1, N) minus that of ``second`` (R2, N): videos are drawn for both together, runs for each."""
+    """Slope of ``first`` (R1, N) minus that of ``second`` (R2, N): videos are drawn for both
+    together, runs for each."""
     rows, weights = _draws(crossing, cue, n, seed)
     drawn, whole = [], []
     for number, said in enumerate((first, second)):
@@ -130,7 +163,13 @@ def difference(
 
 def verdict(found: Interval, first: str, second: str) -> str:
     """One sentence on a ``difference``, whichever way it went."""
-    words = "larger than" if found.low > 0 else "smaller than" if found.high < 0 else "not told apart from"
+    words = (
+        "larger than"
+        if found.low > 0
+        else "smaller than"
+        if found.high < 0
+        else "not told apart from"
+    )
     return f"The sensitivity of {first} is {words} that of {second}: difference {found:+.3f}."
 
 
@@ -162,9 +201,11 @@ def _means(said: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _slopes(
     crossing: Crossing, rows: np.ndarray, said: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Least-squares slopes of predictions (R, rows) on the donors' label, of the draws (n, R) and of all clips (R,).
+    """Least-squares slopes of predictions (R, rows) on the donors' label, of the draws (n, R) and
+    of all clips (R,).
 
-    Each context's own mean is taken out first: contexts differ by their words, which is not what is asked here.
+    Each context's own mean is taken out first: contexts differ by their words, which is not what is
+    asked here.
     """
     contexts = crossing.plan["context"].to_numpy()[rows]
     x = crossing.plan["level"].to_numpy()[rows]

@@ -35,32 +35,47 @@ def finished(
 
 
 def per_run(
-    grid: Sequence[Run], store: Store, runs: RunStore, split: str = "test", task: str = "M", device: str | None = None
+    grid: Sequence[Run],
+    store: Store,
+    runs: RunStore,
+    split: str = "test",
+    task: str = "M",
+    device: str | None = None,
 ) -> pd.DataFrame:
-    """One row per finished run: name, model, seed, status, data mark, epochs, key and the metrics of one task on one split.
+    """One row per finished run: name, model, seed, status, data mark, epochs, key and the metrics
+    of one task on one split.
 
-    ``attrs["missing"]`` lists the runs that have not been computed. Raises InputError when that is all of them.
+    ``attrs["missing"]`` lists the runs that have not been computed. Raises InputError when that is
+    all of them.
     """
     records, missing = finished(grid, store, runs, device)
     if missing and not records:
         key = missing[0].key(store, device or default_device())
         what = f"no run {key[:12]}, and none of the other {len(missing) - 1}"
-        raise InputError(f"{missing[0].name}, seed {missing[0].seed}", what, "a finished run: see `avmc run`")
+        raise InputError(
+            f"{missing[0].name}, seed {missing[0].seed}", what, "a finished run: see `avmc run`"
+        )
     table = tabulate(records, store, split, task)
     table.attrs["missing"] = [f"{run.name}, seed {run.seed}" for run in missing]
     return table
 
 
 def carried_out(records: Mapping[Run, Record]) -> str:
-    """How many runs there are, of how many rows with how many seeds, and which of them failed, in one sentence."""
-    failed = [f"{run.name}, seed {run.seed}" for run, record in records.items() if record.status != "done"]
+    """How many runs there are, of how many rows with how many seeds, and which of them failed, in
+    one sentence."""
+    failed = [
+        f"{run.name}, seed {run.seed}" for run, record in records.items() if record.status != "done"
+    ]
     rows, seeds = ({getattr(run, part) for run in records} for part in ("name", "seed"))
     runs = {record.key for record in records.values()}
     return f"{len(runs)} runs of {len(rows)} rows with up to {len(seeds)} seeds; failed: {', '.join(failed) or 'none'}."
 
 
-def tabulate(records: dict[Run, Record], store: Store, split: str = "test", task: str = "M") -> pd.DataFrame:
-    """The table of ``per_run`` from records at hand. A run that failed, or has no such task, has empty metrics."""
+def tabulate(
+    records: dict[Run, Record], store: Store, split: str = "test", task: str = "M"
+) -> pd.DataFrame:
+    """The table of ``per_run`` from records at hand. A run that failed, or has no such task, has
+    empty metrics."""
     mark = data_mark(store)
     rows = [
         {
@@ -81,24 +96,41 @@ def tabulate(records: dict[Run, Record], store: Store, split: str = "test", task
 
 
 def estimate(
-    grid: Sequence[Run], store: Store, runs: RunStore, device: str | None = None, jobs: int | None = None
+    grid: Sequence[Run],
+    store: Store,
+    runs: RunStore,
+    device: str | None = None,
+    jobs: int | None = None,
 ) -> str:
-    """What a grid would compute, and after earlier runs on the same data how long that takes and how much memory it needs:
-    runs of the same model with the same settings if there are any, else of the same model."""
+    """What a grid would compute, and after earlier runs on the same data how long that takes and
+    how much memory it needs: runs of the same model with the same settings if there are any, else
+    of the same model."""
     device = device or default_device()
     missing = [run for run in grid if runs.get(run.key(store, device)) is None]
     alike: dict[str, list[Record]] = {}
     for record in runs:
-        if record.data["digest"] == store.digest and record.environment["device"] == device and record.status == "done":
-            for key in (record.model, _kind(record.model, record.settings, record.data.get("protocol", {}))):
+        if (
+            record.data["digest"] == store.digest
+            and record.environment["device"] == device
+            and record.status == "done"
+        ):
+            for key in (
+                record.model,
+                _kind(record.model, record.settings, record.data.get("protocol", {})),
+            ):
                 alike.setdefault(key, []).append(record)
-    known = [found for run in missing if (found := alike.get(_kind_of(run)) or alike.get(run.model))]
+    known = [
+        found for run in missing if (found := alike.get(_kind_of(run)) or alike.get(run.model))
+    ]
     lines = [f"{len(grid)} runs, {len(missing)} to compute, on {data_mark(store)}"]
     lines += [f"  {run.name}, seed {run.seed}" for run in missing]
     if missing:
         jobs = min(jobs or os.cpu_count() or 1, len(missing)) if device == "cpu" else 1
         seconds = sum(np.mean([record.seconds for record in found]) for found in known)
-        peak = max((record.environment.get("peak_bytes", 0) for found in known for record in found), default=0)
+        peak = max(
+            (record.environment.get("peak_bytes", 0) for found in known for record in found),
+            default=0,
+        )
         memory = f"at most {peak / 2**30:.1f} GiB each" if peak else "memory unknown"
         lines.append(
             f"{len(known)} of them are like earlier runs, which took {seconds:.0f} s of one process in all: about "
@@ -122,12 +154,18 @@ def _kind(model: str, settings: dict, protocol: dict) -> str:
 
 
 def summarise(
-    records: dict[Run, Record], store: Store, split: str = "test", task: str = "M", draws: int = 2000
+    records: dict[Run, Record],
+    store: Store,
+    split: str = "test",
+    task: str = "M",
+    draws: int = 2000,
 ) -> dict[str, dict[str, Interval]]:
-    """Name to metric to its mean over seeds, with a 95 % interval from resampling seeds and source videos together.
+    """Name to metric to its mean over seeds, with a 95 % interval from resampling seeds and source
+    videos together.
 
-    Failed runs are left out; a name all of whose runs failed, or that has no such task, is missing. Corr as in
-    ``statistics.comparable``, with a note of how many runs count as 0; none where that is all of them.
+    Failed runs are left out; a name all of whose runs failed, or that has no such task, is missing.
+    Corr as in ``statistics.comparable``, with a note of how many runs count as 0; none where that
+    is all of them.
     """
     statistics, groups = stacked(records, store, split, task)
     found = {name: bootstrap(s, comparable, groups, n=draws) for name, s in statistics.items()}
@@ -148,26 +186,35 @@ def _noted(corr: Interval, equal: int, runs: int) -> Interval:
 def stacked(
     records: dict[Run, Record], store: Store, split: str = "test", task: str = "M"
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Name to the clip statistics (R, N, K) of its R runs, and the source video (N,) of each clip scored."""
+    """Name to the clip statistics (R, N, K) of its R runs, and the source video (N,) of each clip
+    scored."""
     clips, keep, label = _scored(store.split(split), task)
     statistics: dict[str, list[np.ndarray]] = {}
     for run, record in records.items():
         if record.status == "done" and task in (found := record.predictions(split)):
-            statistics.setdefault(run.name, []).append(metrics.clip_statistics(found[task][keep], label))
-    return {name: np.stack(runs) for name, runs in statistics.items()}, clips["video_id"].to_numpy()[keep]
+            statistics.setdefault(run.name, []).append(
+                metrics.clip_statistics(found[task][keep], label)
+            )
+    return {name: np.stack(runs) for name, runs in statistics.items()}, clips[
+        "video_id"
+    ].to_numpy()[keep]
 
 
 def _scored(split: Split, task: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """The clips, which of them a task is scored on, and its own labels (the released log has M's: D13)."""
+    """The clips, which of them a task is scored on, and its own labels (the released log has M's:
+    D13)."""
     keep = np.ones(len(split.labels), bool) if task == "M" else ~placeholder_clips(split.clips)
     return split.clips, keep, split.labels[keep, schema.TASKS.index(task)]
 
 
 def comparison(
-    rows: Sequence[Row], summary: dict[str, dict[str, Interval]], names: Sequence[str], table: str = "table2_benchmark"
+    rows: Sequence[Row],
+    summary: dict[str, dict[str, Interval]],
+    names: Sequence[str],
+    table: str = "table2_benchmark",
 ) -> list[dict]:
-    """For each row and metric: ours with its interval, and the published figure of the row it stands beside, on the
-    display scale of the metric (percent, or label units)."""
+    """For each row and metric: ours with its interval, and the published figure of the row it
+    stands beside, on the display scale of the metric (percent, or label units)."""
     printed = published()[table]
     cells = []
     for row in rows:
@@ -193,8 +240,9 @@ def comparison(
 
 
 def wins(table: pd.DataFrame, names: Sequence[str], baselines: Sequence[str]) -> pd.DataFrame:
-    """How many seeds of each name are better than a baseline's mean, in MAE and in Corr (as in ``statistics.comparable``; failed
-    runs are left out of the mean): columns model, against, MAE, Corr, each cell like "3 of 3"."""
+    """How many seeds of each name are better than a baseline's mean, in MAE and in Corr (as in
+    ``statistics.comparable``; failed runs are left out of the mean): columns model, against, MAE,
+    Corr, each cell like "3 of 3"."""
     table = table.assign(Corr=table["Corr"].where(table["Corr"].notna() | table["MAE"].isna(), 0.0))
     rows = []
     for name in names:

@@ -1,7 +1,9 @@
-"""One neutral sentence in several voices and faces, after Figure 6: from strongly negative to strongly positive.
+"""One neutral sentence in several voices and faces, after Figure 6: from strongly negative to
+strongly positive.
 
-The paper's recordings are not released. A scenario comes instead from donors of a split (``from_donors``), from one's own
-clips (``from_own_clips``), or from the generator of the embedded corpus (``composed``).
+The paper's recordings are not released. A scenario comes instead from donors of a split
+(``from_donors``), from one's own clips (``from_own_clips``), or from the generator of the embedded
+corpus (``composed``).
 """
 
 from __future__ import annotations
@@ -29,7 +31,14 @@ from avmc_core.simulated.signals import acoustic
 from avmc_core.simulated.text_encoder import build_encoder
 from avmc_core.text_encoder import encode
 
-TARGETS = (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0)  # six contexts, evenly spaced; the paper does not give its own
+TARGETS = (
+    -1.0,
+    -0.6,
+    -0.2,
+    0.2,
+    0.6,
+    1.0,
+)  # six contexts, evenly spaced; the paper does not give its own
 TOLERANCE = 0.1  # a label is on target within half a step of the label scale
 
 Target = float | tuple[float, float]  # one label for voice and face, or (A, V)
@@ -43,7 +52,9 @@ class Scenarios:
     sentence: str
     gloss: str  # in English, "" where there is none
     clips: Split  # K clips; T, A, V are the labels of who gave the modality, NaN where nobody labelled it
-    truth: np.ndarray  # (K,) M: the generating rule's expectation, or an annotation; NaN where neither is known
+    truth: (
+        np.ndarray
+    )  # (K,) M: the generating rule's expectation, or an annotation; NaN where neither is known
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -51,8 +62,13 @@ class Scenarios:
     def table(self) -> pd.DataFrame:
         """One row a scenario: who gave voice and face, the labels, and the truth as M."""
         clips = self.clips.clips
-        donors = {who: clips.get(f"{name}_id", clips["id"]) for who, name in (("voice", "audio"), ("face", "vision"))}
-        table = pd.DataFrame({**donors, **clips[["T", "A", "V"]].round(2), "M": np.round(self.truth, 2)})
+        donors = {
+            who: clips.get(f"{name}_id", clips["id"])
+            for who, name in (("voice", "audio"), ("face", "vision"))
+        }
+        table = pd.DataFrame(
+            {**donors, **clips[["T", "A", "V"]].round(2), "M": np.round(self.truth, 2)}
+        )
         return table.set_axis([f"AV-{number}" for number in range(1, len(self) + 1)])
 
 
@@ -68,33 +84,45 @@ def from_donors(
 ) -> Scenarios:
     """The words of one neutral clip with voices and faces of others whose A and V are on target.
 
-    ``sentence``: id of a clip with T = 0; else one is drawn. ``donors``: for some scenarios, counted from 1, the ids of the
-    clips that give voice and face, in place of a target. Else, for one label, clips are preferred that have both, so that
-    voice and face belong to one person. Equal seed, equal choice; no clip is in two scenarios, or gives the words besides.
+    ``sentence``: id of a clip with T = 0; else one is drawn. ``donors``: for some scenarios,
+    counted from 1, the ids of the clips that give voice and face, in place of a target. Else, for
+    one label, clips are preferred that have both, so that voice and face belong to one person.
+    Equal seed, equal choice; no clip is in two scenarios, or gives the words besides.
 
-    Raises InputError for donors of the training split, for clips with placeholders in place of unimodal labels, for a
-    sentence that is not neutral, for a named clip that is in two scenarios or gives the words, and for a target that no clip
-    left over is within ``tolerance`` of.
+    Raises InputError for donors of the training split, for clips with placeholders in place of
+    unimodal labels, for a sentence that is not neutral, for a named clip that is in two scenarios
+    or gives the words, and for a target that no clip left over is within ``tolerance`` of.
     """
     if split == "train":
-        raise InputError("scenarios", "donors from train", "a split that no model has been trained on: test or valid")
+        raise InputError(
+            "scenarios",
+            "donors from train",
+            "a split that no model has been trained on: test or valid",
+        )
     chosen = store.split(split)
     usable = ~placeholder_clips(chosen.clips) & chosen.mask & np.isfinite(chosen.labels).all(axis=1)
     labels = np.where(usable[:, None], chosen.labels, np.nan)
     donors = {} if donors is None else donors
     if unknown := sorted(set(donors) - set(range(1, len(targets) + 1))):
         raise InputError("donors", f"scenario {unknown[0]}", f"1 to {len(targets)}")
-    rows = {number: tuple(_row(store, chosen, labels, name) for name in pair) for number, pair in donors.items()}
+    rows = {
+        number: tuple(_row(store, chosen, labels, name) for name in pair)
+        for number, pair in donors.items()
+    }
     taken = [row for pair in rows.values() for row in set(pair)]
     words = _sentence(store, chosen, labels, sentence, tolerance, seed, taken)
     taken.append(words)
     if twice := [row for row in taken if taken.count(row) > 1]:
         found = f"{chosen.clips['id'].iloc[twice[0]]!r} more than once"
-        raise InputError("donors", found, "other clips for each scenario, none of them the sentence's own")
+        raise InputError(
+            "donors", found, "other clips for each scenario, none of them the sentence's own"
+        )
     for number, target in enumerate(targets, start=1):
         if number not in rows:
             rng = np.random.default_rng([seed, number])
-            rows[number] = _choice(chosen, np.delete(labels, 0, axis=1), _pair(target), tolerance, taken, rng)
+            rows[number] = _choice(
+                chosen, np.delete(labels, 0, axis=1), _pair(target), tolerance, taken, rng
+            )
             taken += rows[number]
     audio, vision = np.array([rows[number] for number in sorted(rows)]).T
     clips = crossed(chosen, np.full(len(rows), words), chosen, audio, chosen, vision)
@@ -103,21 +131,28 @@ def from_donors(
         truth = expected_multimodal(clips.labels[:, 1:], split)
     text = chosen.clips["text"].iloc[words]
     source = f"donors of the {split} split, {data_mark(store)}"
-    return Scenarios(source, text, _gloss(store, split, chosen.clips["id"].iloc[words]), clips, truth)
+    return Scenarios(
+        source, text, _gloss(store, split, chosen.clips["id"].iloc[words]), clips, truth
+    )
 
 
-def from_own_clips(store: Store, ids: Sequence[str] = (), split: str = schema.UNLABELLED) -> Scenarios:
-    """One's own performances of one sentence: clips of a store that ``avmc extract`` made (default: all of ``split``).
+def from_own_clips(
+    store: Store, ids: Sequence[str] = (), split: str = schema.UNLABELLED
+) -> Scenarios:
+    """One's own performances of one sentence: clips of a store that ``avmc extract`` made (default:
+    all of ``split``).
 
-    The truth is the clips' annotation M where there is one. Raises InputError for clips of the training split, ids that are
-    not there, and clips with different words.
+    The truth is the clips' annotation M where there is one. Raises InputError for clips of the
+    training split, ids that are not there, and clips with different words.
     """
     if split == "train":
         raise InputError("scenarios", "clips of train", "a split that no model has been trained on")
     chosen = store.split(split)
     names = chosen.clips["id"].tolist()
     if missing := [name for name in ids if name not in names]:
-        raise InputError(f"split {split}", f"no clip {missing[0]!r}", f"one of {', '.join(names)[:200]}")
+        raise InputError(
+            f"split {split}", f"no clip {missing[0]!r}", f"one of {', '.join(names)[:200]}"
+        )
     rows = np.array([names.index(name) for name in ids or names], dtype=np.int64)
     texts = sorted(set(chosen.clips["text"].iloc[rows]))
     if len(texts) != 1:
@@ -125,40 +160,60 @@ def from_own_clips(store: Store, ids: Sequence[str] = (), split: str = schema.UN
         raise InputError(f"split {split}", found, "one sentence in all clips: name them by id")
     clips = crossed(chosen, rows, chosen, rows, chosen, rows)
     clips = replace(clips, clips=clips.clips.assign(id=[names[row] for row in rows]))
-    return Scenarios(data_mark(store), texts[0], "", clips, chosen.labels[rows, 0].astype(np.float64))
+    return Scenarios(
+        data_mark(store), texts[0], "", clips, chosen.labels[rows, 0].astype(np.float64)
+    )
 
 
 def composed(store: Store, targets: Sequence[Target] = TARGETS, *, seed: int = 0) -> Scenarios:
-    """One simulated actor: a neutral sentence in voices and faces that the corpus's generator makes for the targets.
+    """One simulated actor: a neutral sentence in voices and faces that the corpus's generator makes
+    for the targets.
 
-    Clips of the corpus show their labels only in part, and each has a speaker. Here voice and face show all of it and the
-    speaker is the same throughout. Raises InputError for a store that the generator did not make.
+    Clips of the corpus show their labels only in part, and each has a speaker. Here voice and face
+    show all of it and the speaker is the same throughout. Raises InputError for a store that the
+    generator did not make.
     """
     made = generator_of(store.manifest)
     if made is None:
         raise InputError(
-            store.path, "clips that were not generated", "the simulated corpus, whose generator makes more"
+            store.path,
+            "clips that were not generated",
+            "the simulated corpus, whose generator makes more",
         )
-    shorter, labels = made.numbers.shorter, np.array([_pair(target) for target in targets])  # (K, 2)
+    shorter, labels = (
+        made.numbers.shorter,
+        np.array([_pair(target) for target in targets]),
+    )  # (K, 2)
     rng, count = np.random.default_rng(seed), len(labels)
     words = neutral_sentence(rng)
     states, lengths, tokens = encode([words.text], build_encoder())
     frames = {
-        name: np.full(count, min(int(rate * SECONDS[0] / shorter), getattr(store.split("test"), name).steps))
+        name: np.full(
+            count, min(int(rate * SECONDS[0] / shorter), getattr(store.split("test"), name).steps)
+        )
         for name, rate in (("audio", 100), ("vision", 25))
     }
-    voice, face = (np.tile(rng.standard_normal(size), (count, 1)) for size in (schema.DIMS["audio"], TRAITS))
+    voice, face = (
+        np.tile(rng.standard_normal(size), (count, 1)) for size in (schema.DIMS["audio"], TRAITS)
+    )
     values = {
         "audio": acoustic(labels[:, 0] / spread("A"), voice, frames["audio"], rng),
         "vision": visual(labels[:, 1] / spread("V"), face, frames["vision"], rng),
     }
     ragged = {
-        name: Ragged.of(((values[name], np.concatenate([[0], n.cumsum()])),), getattr(store.split("test"), name).steps)
+        name: Ragged.of(
+            ((values[name], np.concatenate([[0], n.cumsum()])),),
+            getattr(store.split("test"), name).steps,
+        )
         for name, n in frames.items()
     }
     text = Ragged.of(((states, np.concatenate([[0], lengths])),), schema.STEPS["text"])
-    all_labels = np.column_stack([np.full(count, np.nan), np.zeros(count), labels]).astype(np.float32)
-    clips = pd.DataFrame({"id": [f"composed {number}" for number in range(1, count + 1)]}, columns=list(CLIP_COLUMNS))
+    all_labels = np.column_stack([np.full(count, np.nan), np.zeros(count), labels]).astype(
+        np.float32
+    )
+    clips = pd.DataFrame(
+        {"id": [f"composed {number}" for number in range(1, count + 1)]}, columns=list(CLIP_COLUMNS)
+    )
     clips = clips.assign(
         video_id="composed",
         split="composed",
@@ -177,7 +232,9 @@ def composed(store: Store, targets: Sequence[Target] = TARGETS, *, seed: int = 0
         mask=np.zeros(count, bool),
     )
     source = f"one composed actor, {data_mark(store)}"
-    return Scenarios(source, words.text, words.gloss, split, expected_multimodal(all_labels[:, 1:], "test"))
+    return Scenarios(
+        source, words.text, words.gloss, split, expected_multimodal(all_labels[:, 1:], "test")
+    )
 
 
 def _pair(target: Target) -> tuple[float, float]:
@@ -188,14 +245,23 @@ def _pair(target: Target) -> tuple[float, float]:
 
 
 def _sentence(
-    store: Store, split: Split, labels: np.ndarray, name: str, tolerance: float, seed: int, taken: Sequence[int]
+    store: Store,
+    split: Split,
+    labels: np.ndarray,
+    name: str,
+    tolerance: float,
+    seed: int,
+    taken: Sequence[int],
 ) -> int:
-    """The row of the clip that gives the words: the one named, else one drawn from those not ``taken``."""
+    """The row of the clip that gives the words: the one named, else one drawn from those not
+    ``taken``."""
     neutral = np.abs(labels[:, 1]) <= tolerance
     if name:
         row = _row(store, split, labels, name)
         if not neutral[row]:
-            raise InputError(f"sentence {name}", f"T = {labels[row, 1]:.1f}", "neutral words, T = 0")
+            raise InputError(
+                f"sentence {name}", f"T = {labels[row, 1]:.1f}", "neutral words, T = 0"
+            )
         return row
     neutral[list(taken)] = False
     if not neutral.any():
@@ -207,12 +273,18 @@ def _row(store: Store, split: Split, labels: np.ndarray, name: str) -> int:
     """The row of a clip that may be used, by its id."""
     rows = np.flatnonzero((split.clips["id"] == name).to_numpy())
     if not len(rows):
-        others = [other.name for other in store.splits.values() if (other.clips["id"] == name).any()]
+        others = [
+            other.name for other in store.splits.values() if (other.clips["id"] == name).any()
+        ]
         found = f"{name!r}, a clip of {others[0]}" if others else f"no clip {name!r}"
-        raise InputError("scenarios", found, f"the id of a clip of {split.name}; never one of train")
+        raise InputError(
+            "scenarios", found, f"the id of a clip of {split.name}; never one of train"
+        )
     if np.isnan(labels[rows[0]]).any():
         raise InputError(
-            "scenarios", f"{name!r}, whose unimodal labels are placeholders or missing", "one that is labelled"
+            "scenarios",
+            f"{name!r}, whose unimodal labels are placeholders or missing",
+            "one that is labelled",
         )
     return int(rows[0])
 
@@ -235,7 +307,9 @@ def _choice(
         if not fits[task].any():
             left = np.where(free, np.abs(labels[:, place] - wanted), np.nan)
             near = (
-                "none is left" if np.isnan(left).all() else f"the nearest has {labels[np.nanargmin(left), place]:+.1f}"
+                "none is left"
+                if np.isnan(left).all()
+                else f"the nearest has {labels[np.nanargmin(left), place]:+.1f}"
             )
             found = f"no unused clip of {split.name} with {task} within {tolerance:g} of {wanted:+.1f} ({near})"
             raise InputError("scenarios", found, "a target that a donor has, or more tolerance")

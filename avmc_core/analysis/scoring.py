@@ -26,7 +26,12 @@ from avmc_core.metrics import D14, METRICS
 from avmc_core.schema import TASKS
 
 CONSTANT = 0.0  # the answer that stands beside every score
-COUNTED = {"Acc2": "clips", "Acc2_weak": "weak", "Acc3": "clips", "Acc5": "clips"}  # column of the clip statistics
+COUNTED = {
+    "Acc2": "clips",
+    "Acc2_weak": "weak",
+    "Acc3": "clips",
+    "Acc5": "clips",
+}  # column of the clip statistics
 
 
 @dataclass(frozen=True)
@@ -105,11 +110,19 @@ def score(
     ours = matched(predictions, labels, split, where)
     theirs = None if against is None else matched(against, labels, split, where_against)
     predicted = [task for task in TASKS if f"predicted {task}" in ours]
-    whole = set(TASKS) <= set(labels)  # whether unimodal labels are placeholders shows in all four together
+    whole = set(TASKS) <= set(
+        labels
+    )  # whether unimodal labels are placeholders shows in all four together
     scored = [task for task in predicted if task == "M" or whole]
     tasks = tuple(_score(task, ours, theirs, draws, seed) for task in scored)
     unscored = tuple(task for task in predicted if task not in scored)
-    return Report(labels.attrs.get("mark", "labels"), split, str(label_sets.recognise(labels)), tasks, unscored)
+    return Report(
+        labels.attrs.get("mark", "labels"),
+        split,
+        str(label_sets.recognise(labels)),
+        tasks,
+        unscored,
+    )
 
 
 def conventions() -> str:
@@ -121,17 +134,25 @@ def conventions() -> str:
     )
 
 
-def _score(task: str, ours: pd.DataFrame, theirs: pd.DataFrame | None, draws: int, seed: int) -> TaskScore:
+def _score(
+    task: str, ours: pd.DataFrame, theirs: pd.DataFrame | None, draws: int, seed: int
+) -> TaskScore:
     keep = np.ones(len(ours), dtype=bool) if task == "M" else ~placeholder_clips(ours)
     if not keep.any():
-        raise InputError("the labels", f"only placeholders of {task} on this split", "clips with a label of its own")
+        raise InputError(
+            "the labels",
+            f"only placeholders of {task} on this split",
+            "clips with a label of its own",
+        )
     label, videos = ours.loc[keep, task].to_numpy(), ours.loc[keep, "video_id"].to_numpy()
     prediction = ours.loc[keep, f"predicted {task}"].to_numpy()
     statistics = metrics.clip_statistics(prediction, label)
     sums = dict(zip(metrics.COLUMNS, statistics.sum(axis=0), strict=True))
     contrasts = {}
     if theirs is not None and f"predicted {task}" in theirs:
-        contrasts = _against(prediction, theirs.loc[keep, f"predicted {task}"].to_numpy(), label, videos, draws, seed)
+        contrasts = _against(
+            prediction, theirs.loc[keep, f"predicted {task}"].to_numpy(), label, videos, draws, seed
+        )
     return TaskScore(
         task,
         len(label),
@@ -148,20 +169,30 @@ def _intervals(
     prediction: np.ndarray, label: np.ndarray, videos: np.ndarray, draws: int, seed: int
 ) -> dict[str, Interval]:
     """Each metric with its interval; one that is not defined has no number and says why."""
-    found = bootstrap(metrics.clip_statistics(prediction, label), comparable, videos, n=draws, seed=seed)
+    found = bootstrap(
+        metrics.clip_statistics(prediction, label), comparable, videos, n=draws, seed=seed
+    )
     for name, why in metrics.reasons(prediction, label).items():
         found[name] = Interval(nan, nan, nan, note=why)
     return found
 
 
 def _against(
-    ours: np.ndarray, theirs: np.ndarray, label: np.ndarray, videos: np.ndarray, draws: int, seed: int
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    label: np.ndarray,
+    videos: np.ndarray,
+    draws: int,
+    seed: int,
 ) -> dict[str, Contrast]:
     both = [metrics.clip_statistics(prediction, label)[None] for prediction in (ours, theirs)]
     found = compare(*both, videos, n=draws, seed=seed)
     p = permutation_test(ours, theirs, label, videos, n=5 * draws, seed=seed)
     other, adjusted = _intervals(theirs, label, videos, draws, seed), holm(p)
-    return {name: Contrast(other[name], found[name].difference, p[name], adjusted[name]) for name in METRICS}
+    return {
+        name: Contrast(other[name], found[name].difference, p[name], adjusted[name])
+        for name in METRICS
+    }
 
 
 def _row(task: TaskScore, name: str) -> dict[str, object]:
@@ -194,7 +225,12 @@ def _row(task: TaskScore, name: str) -> dict[str, object]:
 def _shown(name: str, interval: Interval) -> Interval:
     """On the scale of the paper's tables."""
     scale = METRICS[name].scale
-    return replace(interval, estimate=interval.estimate * scale, low=interval.low * scale, high=interval.high * scale)
+    return replace(
+        interval,
+        estimate=interval.estimate * scale,
+        low=interval.low * scale,
+        high=interval.high * scale,
+    )
 
 
 def _cuts(values: tuple[float, ...]) -> str:

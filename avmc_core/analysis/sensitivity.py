@@ -1,4 +1,5 @@
-"""How far a change of the start weights by about one unit of rounding carries: what bit-by-bit reproduction has to reckon with."""
+"""How far a change of the start weights by about one unit of rounding carries: what bit-by-bit
+reproduction has to reckon with."""
 
 from __future__ import annotations
 
@@ -17,18 +18,23 @@ from avmc_core.runs.training import Progress, predict, train
 ROUNDING = 1e-7  # of a number in single precision, relative to it
 
 
-def growth(model: str, settings: Any, data: StoreData, seed: int, size: float = ROUNDING) -> np.ndarray:
-    """Largest absolute difference of M on the validation clips after each epoch, (E,), between two trainings whose start weights
-    differ by a factor 1 + ``size`` z, z normal, and which share everything else: order of clips, draws of the mixup, dropout.
+def growth(
+    model: str, settings: Any, data: StoreData, seed: int, size: float = ROUNDING
+) -> np.ndarray:
+    """Largest absolute difference of M on the validation clips after each epoch, (E,), between two
+    trainings whose start weights differ by a factor 1 + ``size`` z, z normal, and which share
+    everything else: order of clips, draws of the mixup, dropout.
 
-    ``settings`` must set ``training.max_epochs``; early stopping may end either training before it, and what is compared is
-    what both have. A ``size`` of 0 gives zeros on the CPU.
+    ``settings`` must set ``training.max_epochs``; early stopping may end either training before it,
+    and what is compared is what both have. A ``size`` of 0 gives zeros on the CPU.
     """
     first, second = (_predictions(model, settings, data, seed, own) for own in (0.0, size))
     return np.array([np.abs(x - y).max() for x, y in zip(first, second, strict=False)])
 
 
-def _predictions(model: str, settings: Any, data: StoreData, seed: int, size: float) -> list[np.ndarray]:
+def _predictions(
+    model: str, settings: Any, data: StoreData, seed: int, size: float
+) -> list[np.ndarray]:
     """M of the validation clips after each epoch."""
     networks: list[Model] = []
     seen: list[np.ndarray] = []

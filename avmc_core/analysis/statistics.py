@@ -1,8 +1,10 @@
-"""Intervals that respect where the clips come from: a bootstrap over source videos, and over runs where there are any.
+"""Intervals that respect where the clips come from: a bootstrap over source videos, and over runs
+where there are any.
 
-Clips of one video share speaker, scene and microphone, so they are resampled together (cluster bootstrap). Every metric
-here is a function of sums over clips (``avmc_core.metrics.aggregate``); a resample is then a vector of multiplicities, and
-all of them are one matrix product: no loop over draws, no copy of the data.
+Clips of one video share speaker, scene and microphone, so they are resampled together (cluster
+bootstrap). Every metric here is a function of sums over clips (``avmc_core.metrics.aggregate``); a
+resample is then a vector of multiplicities, and all of them are one matrix product: no loop over
+draws, no copy of the data.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from avmc_core.errors import InputError
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its percentile bootstrap interval; ``low`` and ``high`` are NaN where no draw gave a value. ``note``: what
-    has to be said of it."""
+    """A figure with its percentile bootstrap interval; ``low`` and ``high`` are NaN where no draw
+    gave a value. ``note``: what has to be said of it."""
 
     estimate: float
     low: float
@@ -28,18 +30,21 @@ class Interval:
     note: str = ""
 
     def __format__(self, spec: str) -> str:
-        """``f"{interval:.2f}"`` gives ``0.71 [0.66, 0.75]``; the specification applies to all three numbers."""
+        """``f"{interval:.2f}"`` gives ``0.71 [0.66, 0.75]``; the specification applies to all three
+        numbers."""
         if np.isnan(self.estimate):
             return "–"
         return f"{self.estimate:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
 
 def comparable(statistics: np.ndarray, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """``metrics.aggregate`` for figures that are averaged over runs or set against one another: Corr of equal predictions is 0.
+    """``metrics.aggregate`` for figures that are averaged over runs or set against one another:
+    Corr of equal predictions is 0.
 
-    By itself it is not defined, and is shown as such. But a run that says the same of every clip orders no two of them: left
-    out of a mean it would flatter its model, and as NaN it would hide the model's other runs. Whatever shows such a mean says
-    how many runs are counted so. Where all labels are equal, Corr (like R2) stays NaN.
+    By itself it is not defined, and is shown as such. But a run that says the same of every clip
+    orders no two of them: left out of a mean it would flatter its model, and as NaN it would hide
+    the model's other runs. Whatever shows such a mean says how many runs are counted so. Where all
+    labels are equal, Corr (like R2) stays NaN.
     """
     found = metrics.aggregate(statistics, weights)
     equal = np.isnan(found["Corr"]) & ~np.isnan(found["R2"])
@@ -55,20 +60,26 @@ def bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Percentile intervals of several figures at once, from ``n`` resamples of whole groups of clips.
+    """Percentile intervals of several figures at once, from ``n`` resamples of whole groups of
+    clips.
 
-    ``statistics`` (N, K) holds what each clip adds to K sums, or (R, N, K) for R runs on the same clips, and
-    ``aggregate(statistics, weights)`` turns them into named figures, as ``comparable`` does: ``weights`` (n, N) says
-    how often each row counts in each draw. ``groups`` (N,) names the source video of each clip; without it every clip
-    stands for itself. With R runs the estimate is the mean over runs, and every draw resamples runs and groups
-    independently of each other. Draws in which a figure is NaN (an empty weak band) are left out of its interval.
+    ``statistics`` (N, K) holds what each clip adds to K sums, or (R, N, K) for R runs on the same
+    clips, and ``aggregate(statistics, weights)`` turns them into named figures, as ``comparable``
+    does: ``weights`` (n, N) says how often each row counts in each draw. ``groups`` (N,) names the
+    source video of each clip; without it every clip stands for itself. With R runs the estimate is
+    the mean over runs, and every draw resamples runs and groups independently of each other. Draws
+    in which a figure is NaN (an empty weak band) are left out of its interval.
 
     Raises InputError when there is no clip or the sizes do not fit.
     """
     values = np.asarray(statistics, dtype=np.float64)
     values = values[None] if values.ndim == 2 else values
     if values.ndim != 3 or 0 in values.shape[:2]:
-        raise InputError("bootstrap statistics", f"shape {np.shape(statistics)}", "(N, K) or (R, N, K), N and R > 0")
+        raise InputError(
+            "bootstrap statistics",
+            f"shape {np.shape(statistics)}",
+            "(N, K) or (R, N, K), N and R > 0",
+        )
     sums = group_sums(values, groups)  # (R, G, K)
     runs, videos, _ = sums.shape
     rng = np.random.default_rng(seed)
@@ -83,7 +94,8 @@ def bootstrap(
 
 
 def percentile(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """The central interval that holds ``level`` of the draws; NaN draws do not count, no draw left gives (NaN, NaN)."""
+    """The central interval that holds ``level`` of the draws; NaN draws do not count, no draw left
+    gives (NaN, NaN)."""
     draws = draws[~np.isnan(draws)]
     if not len(draws):
         return float("nan"), float("nan")
@@ -93,7 +105,8 @@ def percentile(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
 
 
 def multiplicities(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
-    """(n, size): how often each of ``size`` units is drawn when ``size`` of them are drawn with replacement."""
+    """(n, size): how often each of ``size`` units is drawn when ``size`` of them are drawn with
+    replacement."""
     return rng.multinomial(size, np.full(size, 1 / size), size=n).astype(np.float64)
 
 
@@ -103,7 +116,9 @@ def group_sums(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
         return values
     groups = np.asarray(groups)
     if groups.shape != values.shape[1:2]:
-        raise InputError("bootstrap groups", f"shape {groups.shape}", f"({values.shape[1]},), one for each clip")
+        raise InputError(
+            "bootstrap groups", f"shape {groups.shape}", f"({values.shape[1]},), one for each clip"
+        )
     _, index = np.unique(groups, return_inverse=True)
     membership = np.zeros((index.max() + 1, len(index)))
     membership[index, np.arange(len(index))] = 1.0  # (G, N)

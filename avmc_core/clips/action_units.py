@@ -1,11 +1,14 @@
-"""Intensities of action units from the landmarks of a face over a clip: how far it is from the person's own neutral face.
+"""Intensities of action units from the landmarks of a face over a clip: how far it is from the
+person's own neutral face.
 
-The neutral face is the median over the clip, as in OpenFace, but for mouth and jaw: where somebody smiles or talks through most
-of a clip, the median is that, and the face at rest would read as its opposite, as sad. Lips that touch are the part of a neutral
-mouth that all faces share, so that mouth and jaw are at rest in the frames in which the lips are nearest each other.
+The neutral face is the median over the clip, as in OpenFace, but for mouth and jaw: where somebody
+smiles or talks through most of a clip, the median is that, and the face at rest would read as its
+opposite, as sad. Lips that touch are the part of a neutral mouth that all faces share, so that
+mouth and jaw are at rest in the frames in which the lips are nearest each other.
 
-Brows and lids move little, and an error in the head's pose moves them as much. Lids are measured from the corners of the eyes;
-and from brows that part is taken which goes with turning the head and with closing the eyes.
+Brows and lids move little, and an error in the head's pose moves them as much. Lids are measured
+from the corners of the eyes; and from brows that part is taken which goes with turning the head and
+with closing the eyes.
 """
 
 from __future__ import annotations
@@ -19,10 +22,12 @@ RIGID = np.array(
     [*range(0, 17), *range(27, 36), 36, 39, 42, 45]
 )  # points that expressions hardly move: jaw, nose, eye corners
 SHRINK = 0.02  # weight on the intensities' squares: noise in the landmarks should not raise many units at once
-TOUCH = 0.05  # half-widths of the head: how far from the least distance lips still count as touching
+TOUCH = (
+    0.05  # half-widths of the head: how far from the least distance lips still count as touching
+)
 DOUBT = (
-    0.007 / 0.3
-) ** 2  # noise of a landmark in half-widths over how far an error of the pose may move it, a radian; squared
+    (0.007 / 0.3) ** 2
+)  # noise of a landmark in half-widths over how far an error of the pose may move it, a radian; squared
 
 _JAW, _BROWS, _EYES, _MOUTH = np.arange(17), np.arange(17, 27), np.arange(36, 48), np.arange(48, 68)
 _CORNERS = np.array([36, 39, 42, 45])
@@ -31,11 +36,13 @@ _UPPER_LIP, _LOWER_LIP = np.array([61, 62, 63]), np.array([67, 66, 65])
 
 
 def action_units(flat: np.ndarray, turned: np.ndarray | None = None) -> np.ndarray:
-    """Intensities (n, 17) from 0 to 5 of one person's faces turned to the front, (n, 68, 2) in half-widths of the head.
+    """Intensities (n, 17) from 0 to 5 of one person's faces turned to the front, (n, 68, 2) in
+    half-widths of the head.
 
-    ``turned`` (n, 2): by how many radians each was turned about the first two axes (nodding, shaking), which takes the errors
-    of that turning from the brows. The intensities are the non-negative mixture of the ``face.movements`` that explains best
-    how each face differs from the neutral one.
+    ``turned`` (n, 2): by how many radians each was turned about the first two axes (nodding,
+    shaking), which takes the errors of that turning from the brows. The intensities are the
+    non-negative mixture of the ``face.movements`` that explains best how each face differs from the
+    neutral one.
     """
     moves = movements()[..., :2]
     movable = np.setdiff1d(np.arange(68), RIGID[:17])  # the jaw's points slide along the outline

@@ -35,10 +35,14 @@ class ExtractionSettings:
 
     visual: str = "landmarks"  # the approximation, or "openface"
     openface: str = ""  # OpenFace's program, or a folder with its CSV files
-    threshold: float = 0.0  # of the landmark backend's detector: lower finds more faces, and more that are none
+    threshold: float = (
+        0.0  # of the landmark backend's detector: lower finds more faces, and more that are none
+    )
     speaker: str = "light-asd"  # what chooses among several faces, or "rule": no network
     talknet: str = ""  # a file with TalkNet's weights, which then choose instead
-    wav2vec: str = ""  # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
+    wav2vec: str = (
+        ""  # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
+    )
     wav2vec_layers: bool = False  # the states of every layer, not their mean
     media: str = BOTH  # what is read of a clip; or "sound" or "picture" alone
 
@@ -46,14 +50,20 @@ class ExtractionSettings:
         if self.media not in (BOTH, SOUND, PICTURE):
             raise InputError("media", repr(self.media), f"{BOTH}, {SOUND} or {PICTURE}")
         if self.media == PICTURE and (self.wav2vec or self.talknet):
-            raise InputError("media", "the picture alone", "sound, for wav2vec 2.0 and TalkNet to hear")
+            raise InputError(
+                "media", "the picture alone", "sound, for wav2vec 2.0 and TalkNet to hear"
+            )
         if (self.visual == "openface") != bool(self.openface):
             found = f"{self.openface!r} with visual {self.visual!r}"
             raise InputError(
-                "openface", found, "the program or a folder of its CSV files, and visual 'openface', or neither"
+                "openface",
+                found,
+                "the program or a folder of its CSV files, and visual 'openface', or neither",
             )
         if self.wav2vec_layers and not self.wav2vec:
-            raise InputError("wav2vec_layers", "no wav2vec", "a folder of a wav2vec 2.0 model besides")
+            raise InputError(
+                "wav2vec_layers", "no wav2vec", "a folder of a wav2vec 2.0 model besides"
+            )
 
 
 DEFAULT = ExtractionSettings()
@@ -102,7 +112,8 @@ class Visual(Protocol):
         """Called with each frame, (H, W, 3) uint8 RGB, at 25 per second."""
 
     def tracks(self, clip: Path, seen: list[Any], size: tuple[int, int]) -> list[np.ndarray]:
-        """The faces of the clip, (F, 177) each, in OpenFace's units and NaN where not found, from what ``look`` returned."""
+        """The faces of the clip, (F, 177) each, in OpenFace's units and NaN where not found, from
+        what ``look`` returned."""
 
 
 class Unseen:
@@ -121,7 +132,8 @@ class Unseen:
 
 
 def backend(settings: ExtractionSettings) -> Visual:
-    """The visual backend. Raises InputError for an unknown name, a missing program, weights or package."""
+    """The visual backend. Raises InputError for an unknown name, a missing program, weights or
+    package."""
     if settings.visual not in VISUAL:
         raise InputError("visual", repr(settings.visual), " or ".join(VISUAL))
     for package in ("av", "opensmile"):
@@ -139,8 +151,8 @@ def backend(settings: ExtractionSettings) -> Visual:
 def extract_clip(
     path: Path, visual: Visual, settings: ExtractionSettings = DEFAULT
 ) -> tuple[ClipFeatures | None, Report]:
-    """The features of a clip, None when the 25 % rule discards it; ``visual`` is the settings' backend. Raises InputError for a
-    clip that cannot be used.
+    """The features of a clip, None when the 25 % rule discards it; ``visual`` is the settings'
+    backend. Raises InputError for a clip that cannot be used.
 
     With sound or picture alone, the features of what is not there are one step of zeros.
     """
@@ -150,10 +162,16 @@ def extract_clip(
     audio, vision = (np.zeros((1, DIMS[name]), np.float32) for name in ("audio", "vision"))
     kept = np.zeros(1, np.int64)
     if settings.media != SOUND and frames < LEAST_FRAMES:
-        raise InputError(shown(path), f"{frames} frames ({media.seconds:.2f} s)", f"at least {LEAST_FRAMES}")
+        raise InputError(
+            shown(path), f"{frames} frames ({media.seconds:.2f} s)", f"at least {LEAST_FRAMES}"
+        )
     if settings.media != PICTURE:
         if len(media.signal) < LEAST_SOUND * RATE:
-            raise InputError(shown(path), f"{len(media.signal) / RATE:.2f} s of sound", f"at least {LEAST_SOUND} s")
+            raise InputError(
+                shown(path),
+                f"{len(media.signal) / RATE:.2f} s of sound",
+                f"at least {LEAST_SOUND} s",
+            )
         audio = acoustic.descriptors(media.signal)
         notes += [SILENCE] if silent(media.signal) else []
     if settings.media != SOUND:
@@ -167,14 +185,23 @@ def extract_clip(
         spoken = np.stack(tracks)[faces, np.arange(frames)]  # (F, 177)
         kept = np.flatnonzero((faces >= 0) & np.isfinite(spoken).all(axis=1))
         missing = 1 - len(kept) / frames
-        facts |= {"faces": len(tracks), "missing": missing, "speaker": choice.how, "chosen": choice.chosen}
+        facts |= {
+            "faces": len(tracks),
+            "missing": missing,
+            "speaker": choice.how,
+            "chosen": choice.chosen,
+        }
         if missing > MISSING:
-            reason = f"{missing:.0%} of the frames without the speaker's face, more than {MISSING:.0%}"
+            reason = (
+                f"{missing:.0%} of the frames without the speaker's face, more than {MISSING:.0%}"
+            )
             if (faces < 0).all():
                 reason += f": none of the {len(tracks)} faces speaks (speaker 'rule' takes one all the same)"
             return None, Report("discarded", reason, **facts, notes="; ".join(notes))
         what = "a speaker" if choice.how in (talknet.NAME, light_asd.NAME) else "a face"
-        cuts += [f"{counted(frames - len(kept), 'frame')} without {what} left out"] if missing else []
+        cuts += (
+            [f"{counted(frames - len(kept), 'frame')} without {what} left out"] if missing else []
+        )
         cuts += [choice.doubt] if choice.doubt else []
         vision = scaled(spoken[kept], media.width, media.height)
     for name, steps in (("audio", audio), ("vision", vision)):
@@ -185,10 +212,14 @@ def extract_clip(
         vision[: STEPS["vision"]],
         kept[: STEPS["vision"]],
         media.signal,
-        wav2vec.hidden_states(media.signal, settings.wav2vec, settings.wav2vec_layers) if settings.wav2vec else None,
+        wav2vec.hidden_states(media.signal, settings.wav2vec, settings.wav2vec_layers)
+        if settings.wav2vec
+        else None,
     )
     there = {"audio": settings.media != PICTURE, "vision": settings.media != SOUND}
-    facts |= {f"{name}_steps": len(getattr(features, name)) if here else 0 for name, here in there.items()}
+    facts |= {
+        f"{name}_steps": len(getattr(features, name)) if here else 0 for name, here in there.items()
+    }
     return features, Report("kept", "; ".join(cuts), **facts, notes="; ".join(notes))
 
 
@@ -199,7 +230,9 @@ def _choice(
     if settings.media == PICTURE and len(tracks) > 1:
         seen = [int(np.isfinite(track).all(axis=1).sum()) for track in tracks]
         face = np.full(len(tracks[0]), int(np.argmax(seen)))
-        return who_speaks.Choice(face, "no sound: the face seen most often", f"one of {len(tracks)}")
+        return who_speaks.Choice(
+            face, "no sound: the face seen most often", f"one of {len(tracks)}"
+        )
     return who_speaks.choose(path, tracks, signal, settings.speaker, settings.talknet)
 
 
@@ -214,7 +247,8 @@ def counted(number: int, what: str) -> str:
 
 
 def scaled(values: np.ndarray, width: int, height: int) -> np.ndarray:
-    """OpenFace's columns (T, 177) brought to about -1..1 (``SCALING``). How the released values were is unpublished."""
+    """OpenFace's columns (T, 177) brought to about -1..1 (``SCALING``). How the released values
+    were is unpublished."""
     values = values.astype(np.float32)
     values[:, _X] = values[:, _X] / (width / 2) - 1
     values[:, _Y] = values[:, _Y] / (height / 2) - 1

@@ -1,7 +1,9 @@
-"""Which clips an extraction is about: a folder with a label table, a list, or one file; each found under the name that it has.
+"""Which clips an extraction is about: a folder with a label table, a list, or one file; each found
+under the name that it has.
 
-Names differ in ways that people do not see: the case of an ending, an accent in one code point or two, the bytes of a Chinese
-name that was written under another encoding. All of these are one name here. A name that fits no file is told the nearest.
+Names differ in ways that people do not see: the case of an ending, an accent in one code point or
+two, the bytes of a Chinese name that was written under another encoding. All of these are one name
+here. A name that fits no file is told the nearest.
 """
 
 from __future__ import annotations
@@ -23,7 +25,21 @@ from avmc_core.errors import InputError
 from avmc_core.files import names
 
 VIDEO = (
-    *(".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".mpg", ".mpeg"),
+    *(
+        ".mp4",
+        ".mkv",
+        ".mov",
+        ".avi",
+        ".webm",
+        ".m4v",
+        ".ts",
+        ".mts",
+        ".m2ts",
+        ".flv",
+        ".wmv",
+        ".mpg",
+        ".mpeg",
+    ),
     ".3gp",
 )
 SOUND = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma")
@@ -35,12 +51,12 @@ _IDS_SHUN = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|\$_\$")
 
 
 def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
-    """One row a clip: video_id, clip_id, text, M, T, A, V, annotation, split, id, path (a file or the place where one was
-    looked for), absent (why there is none; "" where there is).
+    """One row a clip: video_id, clip_id, text, M, T, A, V, annotation, split, id, path (a file or
+    the place where one was looked for), absent (why there is none; "" where there is).
 
-    ``clips``: a folder with meta.csv and files ``<video_id>/<clip_id>`` with any of ``ENDINGS``; such a table itself; a text
-    file with a clip on each line, its path, a tab, and its transcript; or one clip, whose transcript is ``text``.
-    Raises InputError.
+    ``clips``: a folder with meta.csv and files ``<video_id>/<clip_id>`` with any of ``ENDINGS``;
+    such a table itself; a text file with a clip on each line, its path, a tab, and its transcript;
+    or one clip, whose transcript is ``text``. Raises InputError.
     """
     clips = Path(clips)
     if clips.is_dir():
@@ -53,7 +69,9 @@ def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
         table = _unlabelled([(_id(clips.stem), "0001", text, clips)])
     else:
         near = _nearest(clips.name, clips.parent)
-        found = "nothing there" + (f"; the nearest name is {shown(clips.parent / near)}" if near else "")
+        found = "nothing there" + (
+            f"; the nearest name is {shown(clips.parent / near)}" if near else ""
+        )
         expected = f"a clip, a list of clips, or a folder with {META} and <video_id>/<clip_id>.mp4"
         raise InputError(shown(clips), found, expected)
     table["id"] = table["video_id"] + ID_SEPARATOR + table["clip_id"]
@@ -63,7 +81,8 @@ def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
 
 
 def one_clip(path: str | Path) -> Path:
-    """The file under a name, whatever its Unicode form. Raises InputError, with the nearest name, where there is none."""
+    """The file under a name, whatever its Unicode form. Raises InputError, with the nearest name,
+    where there is none."""
     path = Path(path)
     if path.is_file():
         return path
@@ -109,7 +128,9 @@ def _listed(path: Path) -> pd.DataFrame:
         video = path.stem if place.parent == path.parent else place.parent.name
         rows.append((_id(video), _id(place.stem), text.strip(), place))
     if not rows:
-        raise InputError(shown(path), "no line", "a clip on each line: its path, a tab, its transcript")
+        raise InputError(
+            shown(path), "no line", "a clip on each line: its path, a tab, its transcript"
+        )
     return _unlabelled(rows)
 
 
@@ -118,8 +139,16 @@ def _unlabelled(rows: list[tuple[str, str, str, Path]]) -> pd.DataFrame:
     for video, clip, text, path in rows:
         found = path if path.is_file() else _Names(path.parent).exactly(path.name)
         absent = "" if found else _why_absent(None, "", _Names(path.parent), path.name)
-        row = {"video_id": video, "clip_id": clip, "text": text, "annotation": "", "split": schema.UNLABELLED}
-        made.append(row | dict.fromkeys(schema.TASKS, np.nan) | {"path": found or path, "absent": absent})
+        row = {
+            "video_id": video,
+            "clip_id": clip,
+            "text": text,
+            "annotation": "",
+            "split": schema.UNLABELLED,
+        }
+        made.append(
+            row | dict.fromkeys(schema.TASKS, np.nan) | {"path": found or path, "absent": absent}
+        )
     return pd.DataFrame(made)
 
 
@@ -148,7 +177,11 @@ class _Names:
     def exactly(self, name: str) -> Path | None:
         """What the folder holds under a name; None for nothing, or for more than one that fits."""
         fitting = self._whole.get(_nfc(name), [])
-        return fitting[0] if len(fitting) == 1 else next((path for path in fitting if path.name == name), None)
+        return (
+            fitting[0]
+            if len(fitting) == 1
+            else next((path for path in fitting if path.name == name), None)
+        )
 
     def clip(self, name: str) -> Path | None:
         """The clip of that name, whatever its ending."""
@@ -162,7 +195,9 @@ def _nfc(name: str) -> str:
 
 def _why_absent(folders: _Names | None, video: str, held: _Names, clip: str) -> str:
     if folders and not held.paths and not folders.exactly(video):
-        near = get_close_matches(video, [shown(path.name) for path in folders.paths if path.is_dir()], 1, 0.5)
+        near = get_close_matches(
+            video, [shown(path.name) for path in folders.paths if path.is_dir()], 1, 0.5
+        )
         return f"no folder {video}" + (f"; the nearest name is {near[0]}" if near else "")
     near = _nearest_of(clip, [path.name for path in held.paths])
     return f"no such file {clip}" + (f"; the nearest name is {near}" if near else "")
@@ -173,9 +208,14 @@ def _nearest(name: str, folder: Path) -> str:
 
 
 def _nearest_of(name: str, others: list[str]) -> str:
-    """The name of ``others`` that is most like ``name``, with or without its ending; "" for none that is like it."""
+    """The name of ``others`` that is most like ``name``, with or without its ending; "" for none
+    that is like it."""
     keys = {shown(other).lower(): shown(other) for other in others if not other.startswith(".")}
-    bare = {shown(Path(other).stem).lower(): shown(other) for other in others if not other.startswith(".")}
+    bare = {
+        shown(Path(other).stem).lower(): shown(other)
+        for other in others
+        if not other.startswith(".")
+    }
     for wanted, known in ((name, keys), (Path(name).stem, bare), (name, bare)):
         if near := get_close_matches(shown(wanted).lower(), list(known), 1, 0.6):
             return known[near[0]]

@@ -1,4 +1,5 @@
-"""The work on each clip, in processes beside one another, and what is kept of it until the store is written."""
+"""The work on each clip, in processes beside one another, and what is kept of it until the store is
+written."""
 
 from __future__ import annotations
 
@@ -42,17 +43,24 @@ def entry_name(key: str, row, visual: clip_features.Visual) -> str:
 def reports_of(
     table: pd.DataFrame, settings: ExtractionSettings, jobs: int | None, progress: bool
 ) -> tuple[list[Report], int]:
-    """Extracts what is missing; the reports of all clips, in order, and how many were extracted now."""
+    """Extracts what is missing; the reports of all clips, in order, and how many were extracted
+    now."""
     reports: dict[int, Report] = {}
     for row in table.itertuples():
         if row.unread:
-            found = f"{row.id}: the text encoder's vocabulary has not one character of the transcript"
+            found = (
+                f"{row.id}: the text encoder's vocabulary has not one character of the transcript"
+            )
             reports[row.Index] = Report("failed", found)
         elif not row.text.strip():
-            reports[row.Index] = Report("failed", f"{row.id}: no transcript; expected one in meta.csv or with --text")
+            reports[row.Index] = Report(
+                "failed", f"{row.id}: no transcript; expected one in meta.csv or with --text"
+            )
         elif row.absent:
             wanted = f"a video file that can be decoded, with one of the endings {' '.join(ENDINGS)} in any case"
-            reports[row.Index] = Report("failed", str(InputError(shown(row.path.parent), row.absent, wanted)))
+            reports[row.Index] = Report(
+                "failed", str(InputError(shown(row.path.parent), row.absent, wanted))
+            )
         else:
             with suppress(InputError):  # not there yet, or not as it was written: it is made again
                 reports[row.Index] = load(row.entry)[1]
@@ -63,10 +71,18 @@ def reports_of(
         time.monotonic(),
     )
     try:
-        with tqdm(total=len(table), initial=len(reports), desc="extract", disable=not progress, bar_format=form) as bar:
+        with tqdm(
+            total=len(table),
+            initial=len(reports),
+            desc="extract",
+            disable=not progress,
+            bar_format=form,
+        ) as bar:
             for number, (index, report) in enumerate(_extracted(missing, settings, jobs), 1):
                 reports[index] = report
-                bar.set_postfix_str(f"{60 * number / (time.monotonic() - start):.1f} clips/min", refresh=False)
+                bar.set_postfix_str(
+                    f"{60 * number / (time.monotonic() - start):.1f} clips/min", refresh=False
+                )
                 bar.update()
     except Stopped as error:
         raise error.saying(len(reports), len(table)) from None
@@ -89,17 +105,21 @@ def _extracted(rows: list, settings: ExtractionSettings, jobs: int) -> Iterator[
         ) from None
 
 
-def _numbered(path: Path, entry: Path, settings: ExtractionSettings, index: int) -> tuple[int, Report]:
+def _numbered(
+    path: Path, entry: Path, settings: ExtractionSettings, index: int
+) -> tuple[int, Report]:
     if multiprocessing.parent_process():
         _one_thread()
         if not settings.openface:  # a program of OpenFace's has to be ended in order
-            # At once: an exception raised inside openSMILE's callbacks would be swallowed, with a traceback.
+            # At once: an exception raised inside openSMILE's callbacks would be swallowed, with a
+            # traceback.
             signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
     return index, _work(path, entry, settings)
 
 
 def _one_thread() -> None:
-    """The processes take the cores; networks that took them all in each would be in each other's way."""
+    """The processes take the cores; networks that took them all in each would be in each other's
+    way."""
     import torch
 
     torch.set_num_threads(1)
@@ -122,7 +142,9 @@ def _work(path: Path, entry: Path, settings: ExtractionSettings) -> Report:
     arrays = {} if features is None else {"audio": features.audio, "vision": features.vision}
     if features is not None and features.wav2vec is not None:
         arrays[wav2vec.NAME] = features.wav2vec
-    arrays[SHOWN] = watched.picture(*([] if features is None else [features.vision, features.frames]))
+    arrays[SHOWN] = watched.picture(
+        *([] if features is None else [features.vision, features.frames])
+    )
     with new_file(entry) as temporary:
         write_sealed(temporary, arrays, {"report": asdict(report)})
     return report

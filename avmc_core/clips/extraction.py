@@ -1,7 +1,8 @@
 """From a folder of clips to a feature store: in parallel, clip by clip, each of them once.
 
-Finished clips wait, sealed, in a hidden folder beside the store until it is written, so that an extraction that was stopped or
-killed goes on where it was. One clip that cannot be read costs that clip only.
+Finished clips wait, sealed, in a hidden folder beside the store until it is written, so that an
+extraction that was stopped or killed goes on where it was. One clip that cannot be read costs that
+clip only.
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ from avmc_core.settings import as_dict, digest
 from avmc_core.text_encoder import encode, load_encoder
 from avmc_core.text_encoder import words as count_words
 
-PATHS = ("openface", "talknet", "wav2vec")  # settings of which a store says the name alone, not where it lay
-MARKER = (
-    "finished-clips-of-avmc-extract"  # a file by which a folder is known as one that an extraction made, and may remove
-)
+PATHS = (
+    "openface",
+    "talknet",
+    "wav2vec",
+)  # settings of which a store says the name alone, not where it lay
+MARKER = "finished-clips-of-avmc-extract"  # a file by which a folder is known as one that an extraction made, and may remove
 LACKS = {SOUND: "vision", PICTURE: "audio"}  # what a store of such clips does not have
 
 
@@ -63,15 +66,18 @@ def extract(
 ) -> Extraction:
     """Extracts ``clips`` into a new store at ``store``.
 
-    ``clips``: a folder with a meta.csv of the released columns and files ``<video_id>/<clip_id>.mp4``, or what else
-    ``clip_list.clip_table`` takes. ``text``: the transcript, of one clip. ``bert``: a local folder or a name in the local cache;
-    the network is never asked. ``report``: a folder for a page that shows what was found on a frame of each clip; "" for none.
-    Where not one clip has a picture, or not one has sound, the others' features alone are made, and the store says so.
+    ``clips``: a folder with a meta.csv of the released columns and files
+    ``<video_id>/<clip_id>.mp4``, or what else ``clip_list.clip_table`` takes. ``text``: the
+    transcript, of one clip. ``bert``: a local folder or a name in the local cache; the network is
+    never asked. ``report``: a folder for a page that shows what was found on a frame of each clip;
+    "" for none. Where not one clip has a picture, or not one has sound, the others' features alone
+    are made, and the store says so.
 
-    Raises InputError, before any work, for what no clip can do without; and when not one clip is kept. After failures the
-    finished clips stay in ``work``, so that a second attempt repeats only the others. The folder ``work`` is the extraction's
-    own: one that it did not make is refused, as is a place for the store in ``clips``, and neither is touched.
-    Raises Stopped at Ctrl-C and at SIGTERM, when no process is left and the finished clips are kept.
+    Raises InputError, before any work, for what no clip can do without; and when not one clip is
+    kept. After failures the finished clips stay in ``work``, so that a second attempt repeats only
+    the others. The folder ``work`` is the extraction's own: one that it did not make is refused, as
+    is a place for the store in ``clips``, and neither is touched. Raises Stopped at Ctrl-C and at
+    SIGTERM, when no process is left and the finished clips are kept.
     """
     clips, store = Path(clips), Path(store)
     if os.path.lexists(store):
@@ -80,7 +86,9 @@ def extract(
     for place in (store, work, *([Path(report)] if report else [])):
         if _within(place, clips) or _within(clips, place):
             raise InputError(
-                place, f"a place in {shown(clips)}, or around it", "one apart from the clips, which are only read"
+                place,
+                f"a place in {shown(clips)}, or around it",
+                "one apart from the clips, which are only read",
             )
     if report:
         extraction_page.check(Path(report))
@@ -109,19 +117,27 @@ def _extract(
     settings = _possible(table, settings)
     visual, encoder = clip_features.backend(settings), load_encoder(bert)
     if (width := encoder[1].config.hidden_size) != schema.DIMS["text"]:
-        raise InputError(bert, f"states of {width} columns", f"{schema.DIMS['text']}, as bert-base-chinese has")
+        raise InputError(
+            bert, f"states of {width} columns", f"{schema.DIMS['text']}, as bert-base-chinese has"
+        )
     tokens, unknown = count_words(list(table["text"]), encoder)
     table["unread"] = (unknown > 0) & (unknown == tokens - 2)
     table["tokens"] = tokens
     _one_table_each(table, visual)
     _claim(work)
     detector = who_speaks.version(settings.speaker, settings.talknet)
-    hearing = {wav2vec.NAME: wav2vec.version(settings.wav2vec, settings.wav2vec_layers)} if settings.wav2vec else {}
+    hearing = (
+        {wav2vec.NAME: wav2vec.version(settings.wav2vec, settings.wav2vec_layers)}
+        if settings.wav2vec
+        else {}
+    )
     if settings.wav2vec_layers:
         hearing["wav2vec_layers"] = wav2vec.layers(settings.wav2vec)
     code = code_hash(["avmc_core.clips.clip_features", "avmc_core.clips.watching"])
     key = digest({"settings": as_dict(settings), "weights": [detector, hearing], "code": code})
-    table["entry"] = [work / f"{entry_name(key, row, visual)}.safetensors" for row in table.itertuples()]
+    table["entry"] = [
+        work / f"{entry_name(key, row, visual)}.safetensors" for row in table.itertuples()
+    ]
     start = time.monotonic()
     reports, made = reports_of(table, settings, jobs, progress)
     minutes = (time.monotonic() - start) / 60
@@ -130,20 +146,33 @@ def _extract(
     kept = table[table["outcome"] == "kept"]
     if kept.empty:
         first = table.iloc[0]
-        raise InputError(shown(clips), f"no clip to keep ({first['id']}: {first['reason']})", "at least one")
+        raise InputError(
+            shown(clips), f"no clip to keep ({first['id']}: {first['reason']})", "at least one"
+        )
     summary = _summary(table, settings)
-    summary += [f"{counted(made, 'clip')} in {minutes:.1f} minutes: {made / minutes:.0f} per minute"] if made else []
+    summary += (
+        [f"{counted(made, 'clip')} in {minutes:.1f} minutes: {made / minutes:.0f} per minute"]
+        if made
+        else []
+    )
     columns = ["id", *asdict(reports[0])]
     with new_folder(store) as folder:
         source = {
             "clips": len(table),
-            "outcomes": {str(name): int(count) for name, count in table["outcome"].value_counts().items()},
+            "outcomes": {
+                str(name): int(count) for name, count in table["outcome"].value_counts().items()
+            },
             "text": f"last hidden states of {shown(Path(bert).name)}",
-            "audio": acoustic.version() if settings.media != PICTURE else "none: the clips have no sound",
-            "vision": f"{visual.name}; {clip_features.SCALING}" if settings.media != SOUND else visual.name,
+            "audio": acoustic.version()
+            if settings.media != PICTURE
+            else "none: the clips have no sound",
+            "vision": f"{visual.name}; {clip_features.SCALING}"
+            if settings.media != SOUND
+            else visual.name,
             "speaker": _speaker(kept, detector, settings),
             "approximation": visual.approximation,
-            "settings": as_dict(settings) | {name: shown(Path(getattr(settings, name)).name) for name in PATHS},
+            "settings": as_dict(settings)
+            | {name: shown(Path(getattr(settings, name)).name) for name in PATHS},
             **({"lacks": [LACKS[settings.media]]} if settings.media in LACKS else {}),
             **hearing,
         }
@@ -152,7 +181,11 @@ def _extract(
     if report:
         title = f"Extraction of {shown(clips.name)}"
         extraction_page.write(
-            Path(report), title, table[columns], summary, lambda row: picture_of(table.loc[row, "entry"])
+            Path(report),
+            title,
+            table[columns],
+            summary,
+            lambda row: picture_of(table.loc[row, "entry"]),
         )
     if (table["outcome"] != "failed").all():
         _remove(work)
@@ -181,7 +214,8 @@ def _possible(table: pd.DataFrame, settings: ExtractionSettings) -> ExtractionSe
 
 
 def _one_table_each(table: pd.DataFrame, visual: clip_features.Visual) -> None:
-    """Raises InputError where one of OpenFace's files would be taken for several clips: names alone, without their video's."""
+    """Raises InputError where one of OpenFace's files would be taken for several clips: names
+    alone, without their video's."""
     if not hasattr(visual, "table"):
         return
     own: dict[Path, str] = {}
@@ -194,15 +228,22 @@ def _one_table_each(table: pd.DataFrame, visual: clip_features.Visual) -> None:
 
 def _say_cut_texts(table: pd.DataFrame) -> None:
     """Adds to the reasons of kept clips what the encoder will not read of their transcripts."""
-    for index in table.index[(table["outcome"] == "kept") & (table["tokens"] > schema.STEPS["text"])]:
+    for index in table.index[
+        (table["outcome"] == "kept") & (table["tokens"] > schema.STEPS["text"])
+    ]:
         note = clip_features.cut_text(table.loc[index, "tokens"])
-        table.loc[index, "reason"] = "; ".join(part for part in (table.loc[index, "reason"], note) if part)
+        table.loc[index, "reason"] = "; ".join(
+            part for part in (table.loc[index, "reason"], note) if part
+        )
 
 
 def _summary(table: pd.DataFrame, settings: ExtractionSettings) -> list[str]:
     """What a reader of many rows should hear in a few sentences."""
     kept = table[table["outcome"] == "kept"]
-    cut = {name: int(kept["reason"].str.contains(f"{name} cut from").sum()) for name in schema.MODALITIES}
+    cut = {
+        name: int(kept["reason"].str.contains(f"{name} cut from").sum())
+        for name in schema.MODALITIES
+    }
     said = ", ".join(f"{name} of {counted(count, 'clip')}" for name, count in cut.items() if count)
     silent = int(kept["notes"].str.contains(SILENCE).sum())
     return [
@@ -222,28 +263,42 @@ def _within(a: Path, b: Path) -> bool:
 
 
 def _claim(work: Path) -> None:
-    """Makes the folder for finished clips, or takes one that an earlier attempt left. Raises InputError for any other."""
+    """Makes the folder for finished clips, or takes one that an earlier attempt left. Raises
+    InputError for any other."""
     if os.path.lexists(work) and (work.is_symlink() or not work.is_dir()):
         raise InputError(work, "no folder", "nothing, or what an earlier extraction left there")
     work.mkdir(parents=True, exist_ok=True)
     if any(work.iterdir()) and not (work / MARKER).is_file():
-        raise InputError(work, f"files without {MARKER}", "nothing, or what an earlier extraction left there")
+        raise InputError(
+            work, f"files without {MARKER}", "nothing, or what an earlier extraction left there"
+        )
     (work / MARKER).touch()
 
 
 def _remove(work: Path) -> None:
-    """Removes a folder that ``_claim`` took; the marker last, so that after a kill it is still known as such a folder."""
+    """Removes a folder that ``_claim`` took; the marker last, so that after a kill it is still
+    known as such a folder."""
     for path in sorted(work.iterdir(), key=lambda path: path.name == MARKER):
         path.unlink()
     work.rmdir()
 
 
 def _write(
-    folder: Path, kept: pd.DataFrame, encoder, settings: ExtractionSettings, source: dict, decided: list
+    folder: Path,
+    kept: pd.DataFrame,
+    encoder,
+    settings: ExtractionSettings,
+    source: dict,
+    decided: list,
 ) -> None:
     """The files of the store: clips in the order of the table, text encoded here."""
-    splits = [*schema.SPLITS, *([schema.UNLABELLED] if (kept["split"] == schema.UNLABELLED).any() else [])]
-    cap, width = wav2vec.shape(settings.wav2vec, settings.wav2vec_layers) if settings.wav2vec else (0, 0)
+    splits = [
+        *schema.SPLITS,
+        *([schema.UNLABELLED] if (kept["split"] == schema.UNLABELLED).any() else []),
+    ]
+    cap, width = (
+        wav2vec.shape(settings.wav2vec, settings.wav2vec_layers) if settings.wav2vec else (0, 0)
+    )
     extras = {wav2vec.NAME: width} if settings.wav2vec else {}
     caps = {**schema.STEPS, **dict.fromkeys(extras, cap)}
     clips, files = {}, {}
@@ -253,15 +308,29 @@ def _write(
             states, lengths, tokens = encode(list(table["text"]), encoder)
         else:
             states = np.zeros((0, schema.DIMS["text"]), np.float32)
-            lengths, tokens = np.zeros(0, np.int64), np.zeros((0, 3, schema.STEPS["text"]), np.int64)
+            lengths, tokens = (
+                np.zeros(0, np.int64),
+                np.zeros((0, 3, schema.STEPS["text"]), np.int64),
+            )
         table["text_length"] = lengths
         for modality in ("audio", "vision"):  # what the clips do not have is one step of zeros
             table[f"{modality}_length"] = table[f"{modality}_steps"].clip(lower=1)
-        values = {"text": [states], "audio": _steps(table, "audio"), "vision": _steps(table, "vision")}
+        values = {
+            "text": [states],
+            "audio": _steps(table, "audio"),
+            "vision": _steps(table, "vision"),
+        }
         clips[name] = table[list(CLIP_COLUMNS)]
         files |= write_split(folder, name, clips[name], values, tokens)
         for extra, dim in extras.items():
-            files |= write_extra(folder, name, extra, _steps(table, extra), [len(s) for s in _steps(table, extra)], dim)
+            files |= write_extra(
+                folder,
+                name,
+                extra,
+                _steps(table, extra),
+                [len(s) for s in _steps(table, extra)],
+                dim,
+            )
     words = {
         "left out": "clips with frames without a speaker's face",
         "(?:audio|vision) cut from": "clips cut at the released length",
@@ -269,7 +338,15 @@ def _write(
     }
     repairs = {what: int(kept["reason"].str.contains(word).sum()) for word, what in words.items()}
     repairs |= {repair["what"]: repair["count"] for repair in decided}
-    write_index(folder, clips, files, steps=caps, source={"extraction": source}, repairs=repairs, extras=extras)
+    write_index(
+        folder,
+        clips,
+        files,
+        steps=caps,
+        source={"extraction": source},
+        repairs=repairs,
+        extras=extras,
+    )
 
 
 def _steps(table: pd.DataFrame, modality: str) -> Iterator[np.ndarray]:

@@ -1,4 +1,5 @@
-"""What became of every clip, as a page and a CSV file in a folder of the user's own: it shows faces, and goes nowhere else."""
+"""What became of every clip, as a page and a CSV file in a folder of the user's own: it shows
+faces, and goes nowhere else."""
 
 from __future__ import annotations
 
@@ -24,19 +25,28 @@ img{width:320px;max-width:40vw;display:block}.failed td:nth-child(2){color:#a00}
 def check(folder: Path) -> None:
     """Raises InputError for a place that holds anything but an earlier report, which is replaced."""
     if os.path.lexists(folder) and not ((folder / PAGE).is_file() and (folder / REPORT).is_file()):
-        raise InputError(folder, "something that is no report of an extraction", "a path that does not exist yet")
+        raise InputError(
+            folder, "something that is no report of an extraction", "a path that does not exist yet"
+        )
 
 
 def write(
-    folder: Path, title: str, table: pd.DataFrame, summary: list[str], picture: Callable[[int], np.ndarray]
+    folder: Path,
+    title: str,
+    table: pd.DataFrame,
+    summary: list[str],
+    picture: Callable[[int], np.ndarray],
 ) -> None:
-    """Writes the report of ``table``, one row a clip with the columns of its ``Report`` and its id; ``picture`` gives the JPEG
-    of a row, empty for none. ``summary``: sentences that stand above."""
+    """Writes the report of ``table``, one row a clip with the columns of its ``Report`` and its id;
+    ``picture`` gives the JPEG of a row, empty for none. ``summary``: sentences that stand above."""
     check(folder)
     order = sorted(table.index, key=lambda index: FIRST.index(table.loc[index, "outcome"]))
     with new_folder(folder, replace=True) as place:
         (place / PICTURES).mkdir()
-        rows = [_row(place, number, table.loc[index], picture(index)) for number, index in enumerate(order)]
+        rows = [
+            _row(place, number, table.loc[index], picture(index))
+            for number, index in enumerate(order)
+        ]
         said = "".join(f"<p>{escape(sentence)}</p>" for sentence in summary)
         page = (
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'

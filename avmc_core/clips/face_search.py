@@ -1,11 +1,12 @@
-"""Where the faces of a clip are, of every size: the detector sees faces of 80 pixels and more, so the picture is shown to it at
-several sizes.
+"""Where the faces of a clip are, of every size: the detector sees faces of 80 pixels and more, so
+the picture is shown to it at several sizes.
 
-Every frame is searched at 480 pixels on its longer side, which finds the faces of ordinary clips. At 1920 pixels (at most twice
-the picture's own size) it is searched at the start, after a cut, every second, and five times a second while there is no face;
-where that finds nothing either, once a second at 3840. A face that was found once is then looked for near its last place, at
-the size that suits the detector. So a small face costs little more than a large one, and one that comes into the picture
-without a cut is found within a second.
+Every frame is searched at 480 pixels on its longer side, which finds the faces of ordinary clips.
+At 1920 pixels (at most twice the picture's own size) it is searched at the start, after a cut,
+every second, and five times a second while there is no face; where that finds nothing either, once
+a second at 3840. A face that was found once is then looked for near its last place, at the size
+that suits the detector. So a small face costs little more than a large one, and one that comes into
+the picture without a cut is found within a second.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from avmc_core.clips.media import FPS, extra
 
 ALWAYS, LARGE, LARGEST = 480, 1920, 3840  # pixels of the longer side
 UPWARDS = 2.0  # a picture is not enlarged more than this
-EVERY, AGAIN = FPS, FPS // 5  # frames between searches at a large size: with faces, and while there is none
+EVERY, AGAIN = (
+    FPS,
+    FPS // 5,
+)  # frames between searches at a large size: with faces, and while there is none
 KEEP = FPS  # frames for which a lost face is looked for near its last place
 CUT = 24.0  # mean difference of neighbouring frames' grey levels above which a scene is a new one
 OVERLAP = 0.3  # intersection over union above which two boxes are one face
@@ -67,7 +71,11 @@ class Search:
         if cut or self._frame - self._searched >= due:
             self._searched = self._frame
             found = self._added(image, found, min(LARGE / longer, UPWARDS))
-            if not found and longer * UPWARDS > LARGE and (cut or self._frame - self._deep >= EVERY):
+            if (
+                not found
+                and longer * UPWARDS > LARGE
+                and (cut or self._frame - self._deep >= EVERY)
+            ):
                 self._deep = self._frame
                 found = self._added(image, found, min(LARGEST / longer, UPWARDS))
         self._remember(found)
@@ -76,16 +84,23 @@ class Search:
     def _added(self, image: np.ndarray, found: list[Box], scale: float) -> list[Box]:
         """``found`` and the faces that are seen at ``scale`` besides."""
         seen = self._detect(image, scale)
-        return found + [box for box in seen if all(overlap(box, other) <= OVERLAP for other in found)]
+        return found + [
+            box for box in seen if all(overlap(box, other) <= OVERLAP for other in found)
+        ]
 
     def _cut(self, image: np.ndarray) -> bool:
-        thumb = extra("cv2").resize(image, (32, 18), interpolation=extra("cv2").INTER_AREA).mean(axis=2)
+        thumb = (
+            extra("cv2").resize(image, (32, 18), interpolation=extra("cv2").INTER_AREA).mean(axis=2)
+        )
         before, self._thumb = self._thumb, thumb
         return before is None or float(np.abs(thumb - before).mean()) > CUT
 
     def _detect(self, image: np.ndarray, scale: float) -> list[Box]:
         boxes = self._detector.run(resized(image, scale), 0, self._threshold)[0]
-        return [tuple(side / scale for side in (b.left(), b.top(), b.right(), b.bottom())) for b in boxes]
+        return [
+            tuple(side / scale for side in (b.left(), b.top(), b.right(), b.bottom()))
+            for b in boxes
+        ]
 
     def _near(self, image: np.ndarray, box: Box) -> Box | None:
         """The face near ``box``, where it was."""
@@ -96,15 +111,20 @@ class Search:
         part = image[top : min(int(y + reach), height), left : min(int(x + reach), width)]
         if min(part.shape[:2]) < 8:
             return None
-        zoom = 2 ** (round(2 * np.log2(AIM / side)) / 2)  # in steps, so that it seldom changes from frame to frame
-        faces = [(b[0] + left, b[1] + top, b[2] + left, b[3] + top) for b in self._detect(part, zoom)]
+        zoom = 2 ** (
+            round(2 * np.log2(AIM / side)) / 2
+        )  # in steps, so that it seldom changes from frame to frame
+        faces = [
+            (b[0] + left, b[1] + top, b[2] + left, b[3] + top) for b in self._detect(part, zoom)
+        ]
         return max(faces, key=lambda face: overlap(face, box), default=None)
 
     def _remember(self, found: list[Box]) -> None:
         lost = [
             known
             for known in self._known
-            if self._frame - known.frame < KEEP and all(overlap(known.box, box) <= OVERLAP for box in found)
+            if self._frame - known.frame < KEEP
+            and all(overlap(known.box, box) <= OVERLAP for box in found)
         ]
         self._known = [_Known(box, self._frame) for box in found] + lost
 

@@ -1,4 +1,5 @@
-"""The features of one video as MMSA-FET's commands write them, a pickle of a few arrays, as a clip for a prediction."""
+"""The features of one video as MMSA-FET's commands write them, a pickle of a few arrays, as a clip
+for a prediction."""
 
 from __future__ import annotations
 
@@ -25,18 +26,22 @@ def is_feature_file(path: str | Path) -> bool:
 def read_feature_file(path: str | Path, sentence: str = "") -> tuple[Clip, list[str]]:
     """The clip, and what was assumed or cut, in sentences.
 
-    Keys: audio (T, 25), vision (T, 177), text (T, 768) of any float type, each with or without a first axis of 1; text_bert
-    (3, T): ids, mask, segments. A key ``config`` and others that nothing here reads may stand beside them. Steps of zeros at
-    either end are padding and left out; -inf, the logarithm of silence, becomes 0.
-    Raises InputError, naming the key, for anything else.
+    Keys: audio (T, 25), vision (T, 177), text (T, 768) of any float type, each with or without a
+    first axis of 1; text_bert (3, T): ids, mask, segments. A key ``config`` and others that nothing
+    here reads may stand beside them. Steps of zeros at either end are padding and left out; -inf,
+    the logarithm of silence, becomes 0. Raises InputError, naming the key, for anything else.
     """
     path = Path(path)
     content = read_pickle(path)
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise InputError(path, f"a {type(content).__name__}", f"a dict with the keys {', '.join(_KEYS)}")
+        raise InputError(
+            path, f"a {type(content).__name__}", f"a dict with the keys {', '.join(_KEYS)}"
+        )
     if any(name in content for name in schema.SPLITS):
         raise InputError(
-            path, "a data set with splits", "the features of one video; `avmc data import` reads data sets"
+            path,
+            "a data set with splits",
+            "the features of one video; `avmc data import` reads data sets",
         )
     if missing := [key for key in _KEYS if key not in content]:
         raise InputError(path, f"no key {', '.join(missing)}", f"the keys {', '.join(_KEYS)}")
@@ -45,16 +50,24 @@ def read_feature_file(path: str | Path, sentence: str = "") -> tuple[Clip, list[
     parts = {}
     for name in schema.MODALITIES:
         values = _features(f"{path}, key {name}", content[name], schema.DIMS[name], name, notes)
-        values = values[:words] if name == "text" else _without_padding(f"{path}, key {name}", values, name, notes)
+        values = (
+            values[:words]
+            if name == "text"
+            else _without_padding(f"{path}, key {name}", values, name, notes)
+        )
         if len(values) > schema.STEPS[name]:
             notes.append(f"{name} cut from {len(values)} to {schema.STEPS[name]} steps")
         parts[name] = values[: schema.STEPS[name]]
     if len(parts["text"]) < min(words, schema.STEPS["text"]):
-        raise InputError(f"{path}, key text", f"{len(parts['text'])} steps", f"{words}, as text_bert's mask has")
+        raise InputError(
+            f"{path}, key text", f"{len(parts['text'])} steps", f"{words}, as text_bert's mask has"
+        )
     said = content.get("raw_text", "")
     sentence = sentence or (said if isinstance(said, str) else "")
     frames = np.arange(len(parts["vision"]))
-    notes.append("features as they stand in the file: on what scale the model's own were, is unpublished")
+    notes.append(
+        "features as they stand in the file: on what scale the model's own were, is unpublished"
+    )
     return Clip(shown(path.name), sentence, **parts, tokens=tokens, frames=frames), notes
 
 
@@ -64,7 +77,11 @@ def _features(where: str, value: Any, width: int, name: str, notes: list[str]) -
         raise InputError(where, _described(value), f"a float array (steps, {width})")
     value = value[0] if value.ndim == 3 and len(value) == 1 else value
     if value.ndim != 2 or value.shape[1] != width or not len(value):
-        raise InputError(where, _described(value), f"(steps, {width}), the columns that the models were trained on")
+        raise InputError(
+            where,
+            _described(value),
+            f"(steps, {width}), the columns that the models were trained on",
+        )
     silent = np.isneginf(value)
     if name != "text" and silent.any():
         notes.append(f"{int(silent.sum())} values of -inf in {name} set to 0")
@@ -83,7 +100,9 @@ def _without_padding(where: str, values: np.ndarray, name: str, notes: list[str]
         raise InputError(where, "nothing but zeros", "features")
     kept = values[there[0] : there[-1] + 1]
     if len(kept) < len(values):
-        notes.append(f"{len(values) - len(kept)} steps of zeros at the ends of {name} left out, as padding")
+        notes.append(
+            f"{len(values) - len(kept)} steps of zeros at the ends of {name} left out, as padding"
+        )
     return kept
 
 
@@ -91,14 +110,28 @@ def _tokens(where: str, value: Any) -> tuple[np.ndarray, int]:
     """Tokens (3, 50) int64, padded or cut, and how many there are."""
     if isinstance(value, np.ndarray) and value.ndim == 3 and len(value) == 1:
         value = value[0]
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf" or value.ndim != 2 or len(value) != 3:
+    if (
+        not isinstance(value, np.ndarray)
+        or value.dtype.kind not in "iuf"
+        or value.ndim != 2
+        or len(value) != 3
+    ):
         raise InputError(where, _described(value), "(3, steps): ids, mask and segments")
     with np.errstate(invalid="ignore"):
         whole = value.astype(np.int64)
     words = int(whole[1].sum())
     mask = np.arange(whole.shape[1]) < words
-    if not (np.array_equal(whole, value) and whole.min(initial=0) >= 0 and words >= 1 and (whole[1] == mask).all()):
-        raise InputError(where, "ids below 0, or a mask with gaps", "whole numbers, and a mask of ones before zeros")
+    if not (
+        np.array_equal(whole, value)
+        and whole.min(initial=0) >= 0
+        and words >= 1
+        and (whole[1] == mask).all()
+    ):
+        raise InputError(
+            where,
+            "ids below 0, or a mask with gaps",
+            "whole numbers, and a mask of ones before zeros",
+        )
     cap = schema.STEPS["text"]
     tokens = np.zeros((3, cap), dtype=np.int64)
     tokens[:, : min(cap, whole.shape[1])] = whole[:, :cap]
@@ -106,4 +139,8 @@ def _tokens(where: str, value: Any) -> tuple[np.ndarray, int]:
 
 
 def _described(value: Any) -> str:
-    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+    return (
+        f"an array of shape {value.shape}"
+        if isinstance(value, np.ndarray)
+        else f"a {type(value).__name__}"
+    )

@@ -21,7 +21,8 @@ def without_untrusted(package: Package, clip: Clip) -> float:
 
 
 def sentence(package: Package, clip: Clip, said: Account) -> str:
-    """What to say of a prediction from the features of ``landmarks``; "" where it hardly rests on them."""
+    """What to say of a prediction from the features of ``landmarks``; "" where it hardly rests on
+    them."""
     with_all, without = float(said.tasks["M"].mean()), without_untrusted(package, clip)
     if abs(with_all - without) < MUCH:
         return ""

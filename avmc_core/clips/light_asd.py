@@ -1,7 +1,9 @@
-"""Who speaks in each frame, by Light-ASD (Liao et al., CVPR 2023), whose weights come with the package.
+"""Who speaks in each frame, by Light-ASD (Liao et al., CVPR 2023), whose weights come with the
+package.
 
-They are the public weights "finetuning_TalkSet", trained on AVA-ActiveSpeaker and then on TalkSet, in half precision, which
-moves a score by at most .0043. Their licence (MIT) lies beside them. What the network is shown is in ``active_speaker``.
+They are the public weights "finetuning_TalkSet", trained on AVA-ActiveSpeaker and then on TalkSet,
+in half precision, which moves a score by at most .0043. Their licence (MIT) lies beside them. What
+the network is shown is in ``active_speaker``.
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ if TYPE_CHECKING:
 
 NAME = "Light-ASD, frame by frame"
 RESOURCE = "light_asd.safetensors"
-DIGEST = "ac5d6646b387b6126b532371fb8ff1d175bf657fac0bcc9512cc0c5b19c44253"  # SHA-256 of the resource
+DIGEST = (
+    "ac5d6646b387b6126b532371fb8ff1d175bf657fac0bcc9512cc0c5b19c44253"  # SHA-256 of the resource
+)
 
 
 @cache
 def load() -> LightASD:
-    """The network with the weights of the package. Raises InputError where the installation has damaged them."""
+    """The network with the weights of the package. Raises InputError where the installation has
+    damaged them."""
     from safetensors.torch import load as read
 
     from avmc_core.clips.light_asd_network import LightASD
@@ -32,10 +37,14 @@ def load() -> LightASD:
     data = path.read_bytes() if path.is_file() else b""
     if (found := hashlib.sha256(data).hexdigest()) != DIGEST:
         raise InputError(
-            path, f"{len(data)} bytes with digest {found[:12]}", f"{DIGEST[:12]}: install the package again"
+            path,
+            f"{len(data)} bytes with digest {found[:12]}",
+            f"{DIGEST[:12]}: install the package again",
         )
     network = LightASD()
-    network.load_state_dict(read(data), strict=False)  # all but the counters of batch norm, as the tests check
+    network.load_state_dict(
+        read(data), strict=False
+    )  # all but the counters of batch norm, as the tests check
     return network.eval().requires_grad_(False)
 
 

@@ -1,8 +1,10 @@
-"""The network of Light-ASD (Liao et al., CVPR 2023), in our own code: is this face speaking this sound, frame by frame.
+"""The network of Light-ASD (Liao et al., CVPR 2023), in our own code: is this face speaking this
+sound, frame by frame.
 
-Sound and picture each pass three blocks of factorised convolutions, which look along the band or the picture first and along
-time second; their sum passes a recurrent layer forward and one backward in time. Parameters have the names and shapes of the
-published weights, which is why names here are theirs. The heads that serve training alone are left out.
+Sound and picture each pass three blocks of factorised convolutions, which look along the band or
+the picture first and along time second; their sum passes a recurrent layer forward and one backward
+in time. Parameters have the names and shapes of the published weights, which is why names here are
+theirs. The heads that serve training alone are left out.
 
 Axes: T frames at 25 per second, 4 T steps of sound. One face at a time: no batch.
 """
@@ -15,7 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-CONTEXT = 6  # frames on either side that the features of a frame depend on: two in each of three blocks
+CONTEXT = (
+    6  # frames on either side that the features of a frame depend on: two in each of three blocks
+)
 _MEAN, _SD = 0.4161, 0.1688  # of grey levels from 0 to 1
 _CHANNELS = ((1, 32), (32, 64), (64, 128))  # in and out, of each block
 
@@ -50,7 +54,9 @@ class _VisualEncoder(nn.Module):
     def __init__(self):
         super().__init__()
         for number, (size_in, size) in enumerate(_CHANNELS, 1):
-            self.add_module(f"block{number}", _VisualBlock(size_in, size, stride=2 if number == 1 else 1))
+            self.add_module(
+                f"block{number}", _VisualBlock(size_in, size, stride=2 if number == 1 else 1)
+            )
 
     def forward(self, faces: Tensor) -> Tensor:
         """(T, 128) from (T, 112, 112)."""
@@ -75,8 +81,9 @@ class _AudioEncoder(nn.Module):
 
 
 class _Factorised(nn.Module):
-    """Two branches, of three and of five taps, each across the picture or the band first and then along time; their sum is
-    mixed. Batch norm, which evaluation folds into the weights, and ReLU follow every convolution."""
+    """Two branches, of three and of five taps, each across the picture or the band first and then
+    along time; their sum is mixed. Batch norm, which evaluation folds into the weights, and ReLU
+    follow every convolution."""
 
     def _add(self, name: str, conv: nn.Module, norm: nn.Module) -> None:
         self.add_module(name, conv)
@@ -86,7 +93,9 @@ class _Factorised(nn.Module):
         """A convolution's weights and bias with its batch norm in them."""
         weight, norm = self.get_submodule(name).weight, self.get_submodule(f"bn_{name}")
         scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        return weight * scale.view(-1, *[1] * (weight.dim() - 1)), norm.bias - norm.running_mean * scale
+        return weight * scale.view(
+            -1, *[1] * (weight.dim() - 1)
+        ), norm.bias - norm.running_mean * scale
 
 
 class _VisualBlock(_Factorised):
@@ -100,11 +109,14 @@ class _VisualBlock(_Factorised):
         self._add("last", conv(size, size, 1), norm(size))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(T, D, H, W) from (T, C, H, W). Convolutions in two dimensions, which are twice as fast as those in three."""
+        """(T, D, H, W) from (T, C, H, W). Convolutions in two dimensions, which are twice as fast
+        as those in three."""
         branches = []
         for taps in (3, 5):
             weight, bias = self._folded(f"s_{taps}")
-            across = F.relu(F.conv2d(x, weight[:, :, 0], bias, self.stride, padding=taps // 2))  # (T, D, H, W)
+            across = F.relu(
+                F.conv2d(x, weight[:, :, 0], bias, self.stride, padding=taps // 2)
+            )  # (T, D, H, W)
             steps, size, height, width = across.shape
             lines = across.transpose(0, 1).reshape(1, size, steps, height * width)
             weight, bias = self._folded(f"t_{taps}")
@@ -128,7 +140,9 @@ class _AudioBlock(_Factorised):
         branches = []
         for taps in (3, 5):
             across = F.relu(F.conv2d(x, *self._folded(f"m_{taps}"), padding=(taps // 2, 0)))
-            branches.append(F.relu(F.conv2d(across, *self._folded(f"t_{taps}"), padding=(0, taps // 2))))
+            branches.append(
+                F.relu(F.conv2d(across, *self._folded(f"t_{taps}"), padding=(0, taps // 2)))
+            )
         return F.relu(F.conv2d(sum(branches), *self._folded("last")))
 
 

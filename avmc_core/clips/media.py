@@ -1,7 +1,9 @@
-"""Reads a clip: one pass over the file gives its frames at 25 per second and its sound at 16 kHz, both from one time zero.
+"""Reads a clip: one pass over the file gives its frames at 25 per second and its sound at 16 kHz,
+both from one time zero.
 
-Frames are handed on one by one and never kept, so that memory does not grow with a clip's length or its picture size. How a
-picture leaves the decoder is in ``pictures``, how sound does in ``sound``; here is which streams are read, and when.
+Frames are handed on one by one and never kept, so that memory does not grow with a clip's length or
+its picture size. How a picture leaves the decoder is in ``pictures``, how sound does in ``sound``;
+here is which streams are read, and when.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from avmc_core.files import names
 from avmc_core.schema import HOP_SECONDS
 
 FPS = round(1 / HOP_SECONDS["vision"])
-RUN_IN = 0.1  # seconds that sound may begin before the picture: what a codec needs to start, cut off
+RUN_IN = (
+    0.1  # seconds that sound may begin before the picture: what a codec needs to start, cut off
+)
 BACK = 0.5  # seconds by which the times of pictures may run backwards
 MAX_TRACKS = 8  # sound tracks that are listened to
 SOUND, PICTURE, BOTH = "sound", "picture", "both"  # what is read of a clip
@@ -61,17 +65,21 @@ class Media:
 
 
 def extra(name: str) -> ModuleType:
-    """A package of the optional extra ``extract``. Raises InputError with the remedy when it is not installed."""
+    """A package of the optional extra ``extract``. Raises InputError with the remedy when it is not
+    installed."""
     try:
         return import_module(name)
     except ImportError as error:
         raise InputError(
-            f"package {name}", f"{error}", 'the extra "extract": pip install "avmc-companion[extract]"'
+            f"package {name}",
+            f"{error}",
+            'the extra "extract": pip install "avmc-companion[extract]"',
         ) from error
 
 
 def contents(path: str | Path) -> str:
-    """What a clip has: ``BOTH``, ``SOUND``, ``PICTURE``, or "" for neither or a file that cannot be opened."""
+    """What a clip has: ``BOTH``, ``SOUND``, ``PICTURE``, or "" for neither or a file that cannot be
+    opened."""
     av = extra("av")
     try:
         with av.open(_name(path)) as container:
@@ -82,15 +90,18 @@ def contents(path: str | Path) -> str:
 
 
 def read_clip(path: str | Path, look: Callable[[np.ndarray], Any], parts: str = BOTH) -> Media:
-    """Decodes a clip once. ``look`` is called with every frame, (H, W, 3) uint8 RGB, C-contiguous, upright and with square
-    pixels, at 25 frames per second: frames of other rates are repeated or left out, none is blended.
+    """Decodes a clip once. ``look`` is called with every frame, (H, W, 3) uint8 RGB, C-contiguous,
+    upright and with square pixels, at 25 frames per second: frames of other rates are repeated or
+    left out, none is blended.
 
-    The clip begins with its picture. Sound that begins later has silence before it; where sound begins much earlier, the first
-    picture is held. Of several video streams the moving one is read (a cover is none), of several sound tracks the file's
-    default, or the next where that is silent. ``parts``: ``BOTH``, or ``SOUND`` or ``PICTURE`` alone.
+    The clip begins with its picture. Sound that begins later has silence before it; where sound
+    begins much earlier, the first picture is held. Of several video streams the moving one is read
+    (a cover is none), of several sound tracks the file's default, or the next where that is silent.
+    ``parts``: ``BOTH``, or ``SOUND`` or ``PICTURE`` alone.
 
-    Raises InputError for a file that cannot be decoded to its end, for one without what is asked of it, for times that jump
-    back, for pictures that change their shape, and for more than ``MAX_PIXELS`` or ``MAX_SECONDS``.
+    Raises InputError for a file that cannot be decoded to its end, for one without what is asked of
+    it, for times that jump back, for pictures that change their shape, and for more than
+    ``MAX_PIXELS`` or ``MAX_SECONDS``.
     """
     av = extra("av")
     try:
@@ -99,7 +110,9 @@ def read_clip(path: str | Path, look: Callable[[np.ndarray], Any], parts: str = 
             streams = _chosen(path, container, parts, notes)
             tracks = {stream.index: Track(av) for stream in streams if stream.type == "audio"}
             starts = [
-                float(s.start_time * s.time_base) for s in streams if s.type == "audio" and s.start_time is not None
+                float(s.start_time * s.time_base)
+                for s in streams
+                if s.type == "audio" and s.start_time is not None
             ]
             video.sound_starts = min(starts[:1], default=None)
             for packet in container.demux(*streams):
@@ -116,15 +129,19 @@ def read_clip(path: str | Path, look: Callable[[np.ndarray], Any], parts: str = 
             raise
         raise InputError(shown(path), _said(error), "a video file that can be decoded") from None
     if parts != SOUND and not video.seen:
-        raise InputError(shown(path), "no frame in the video track", "a video file that can be decoded")
+        raise InputError(
+            shown(path), "no frame in the video track", "a video file that can be decoded"
+        )
     if parts != PICTURE and not len(signal):
-        raise InputError(shown(path), "no sample in the audio track", "a video file that can be decoded")
+        raise InputError(
+            shown(path), "no sample in the audio track", "a video file that can be decoded"
+        )
     return Media(video.seen, signal, *video.size, (*notes, *video.notes))
 
 
 def picture_times(path: str | Path) -> np.ndarray:
-    """(N,) seconds, from the clip's time zero, at which each of the N pictures in its file comes on; empty where the file
-    cannot be opened or does not say. Nothing is decoded."""
+    """(N,) seconds, from the clip's time zero, at which each of the N pictures in its file comes
+    on; empty where the file cannot be opened or does not say. Nothing is decoded."""
     try:
         av = extra("av")
     except InputError:  # tables alone can be read without it
@@ -133,9 +150,15 @@ def picture_times(path: str | Path) -> np.ndarray:
         with av.open(_name(path)) as container:
             streams = _chosen(path, container, BOTH if container.streams.audio else PICTURE, [])
             (video, *sounds) = streams
-            found = [p.pts for p in container.demux(video) if p.size and p.pts is not None and not p.is_discard]
+            found = [
+                p.pts
+                for p in container.demux(video)
+                if p.size and p.pts is not None and not p.is_discard
+            ]
             times = np.sort(np.array(found, dtype=np.float64)) * float(video.time_base)
-            starts = [float(s.start_time * s.time_base) for s in sounds[:1] if s.start_time is not None]
+            starts = [
+                float(s.start_time * s.time_base) for s in sounds[:1] if s.start_time is not None
+            ]
     except (av.FFmpegError, OSError, ValueError):
         return np.zeros(0)
     if not len(times):
@@ -150,7 +173,8 @@ def shown(path: str | Path) -> str:
 
 
 def _name(path: str | Path) -> str:
-    """The file under this very name: without the prefix ``a:b.mp4`` would be asked of a protocol ``a``."""
+    """The file under this very name: without the prefix ``a:b.mp4`` would be asked of a protocol
+    ``a``."""
     return f"file:{os.path.abspath(path)}"
 
 
@@ -162,38 +186,54 @@ def _said(error: Exception) -> str:
 
 
 def _moving(container: Any) -> list[Any]:
-    """The video streams that hold moving pictures, the best first: no cover, no thumbnails; where several are left, no
-    stream of a single picture; then the file's default, then the largest."""
+    """The video streams that hold moving pictures, the best first: no cover, no thumbnails; where
+    several are left, no stream of a single picture; then the file's default, then the largest."""
     found = [stream for stream in container.streams.video if not _still(stream)]
     if len(found) > 1:
         counts = Counter(packet.stream.index for packet in container.demux(*found) if packet.size)
         container.seek(0)
         found = [stream for stream in found if counts[stream.index] > 1] or found
-    return sorted(found, key=lambda stream: (not stream.disposition & 1, -(stream.width or 0) * (stream.height or 0)))
+    return sorted(
+        found,
+        key=lambda stream: (
+            not stream.disposition & 1,
+            -(stream.width or 0) * (stream.height or 0),
+        ),
+    )
 
 
 def _still(stream: Any) -> bool:
-    return bool(stream.disposition & (1024 | 2048 | 1048576))  # attached picture, timed thumbnails, still image
+    return bool(
+        stream.disposition & (1024 | 2048 | 1048576)
+    )  # attached picture, timed thumbnails, still image
 
 
 def _audible(container: Any) -> list[Any]:
-    """The sound tracks, the file's default first; commentaries and descriptions for those who do not see or hear, last."""
+    """The sound tracks, the file's default first; commentaries and descriptions for those who do
+    not see or hear, last."""
     aside = 8 | 128 | 256 | 131072
-    order = sorted(container.streams.audio, key=lambda s: (bool(s.disposition & aside), not s.disposition & 1))
+    order = sorted(
+        container.streams.audio, key=lambda s: (bool(s.disposition & aside), not s.disposition & 1)
+    )
     return order[:MAX_TRACKS]
 
 
 def _chosen(path: str | Path, container: Any, parts: str, notes: list[str]) -> list[Any]:
-    """The video stream and the sound tracks to decode. Raises InputError where something asked for is not there."""
+    """The video stream and the sound tracks to decode. Raises InputError where something asked for
+    is not there."""
     moving, audible = _moving(container), _audible(container)
     if parts != SOUND and not moving:
-        found = "no video track" + (", only a still picture such as a cover" if container.streams.video else "")
+        found = "no video track" + (
+            ", only a still picture such as a cover" if container.streams.video else ""
+        )
         raise InputError(shown(path), found, "a clip with picture and sound")
     if parts != PICTURE and not audible:
         raise InputError(shown(path), "no audio track", "a clip with picture and sound")
     if parts != SOUND and len(container.streams.video) > 1:
         one = moving[0]
-        notes.append(f"video stream {one.index}, {one.width} by {one.height}, read of {len(container.streams.video)}")
+        notes.append(
+            f"video stream {one.index}, {one.width} by {one.height}, read of {len(container.streams.video)}"
+        )
     return [*(moving[:1] if parts != SOUND else []), *(audible if parts != PICTURE else [])]
 
 
@@ -207,7 +247,8 @@ def _heard(tracks: dict[int, Track], zero: float | None, notes: list[str]) -> np
     track, signal = list(tracks.values())[number], signals[number]
     if len(signals) > 1:
         notes.append(
-            f"sound track {number + 1} of {len(signals)} heard" + (": those before it are silent" if number else "")
+            f"sound track {number + 1} of {len(signals)} heard"
+            + (": those before it are silent" if number else "")
         )
     if track.gaps:
         notes.append(f"gaps of {track.gaps:.2f} s in the sound filled with silence")
@@ -244,7 +285,9 @@ class _Video:
             if self.sound_starts is not None and time - self.sound_starts > RUN_IN:
                 self.clock.hold(image, self.sound_starts)
                 early = time - self.sound_starts
-                self._notes.append(f"the picture begins {early:.2f} s after the sound: its first frame is held")
+                self._notes.append(
+                    f"the picture begins {early:.2f} s after the sound: its first frame is held"
+                )
         self.seen += [look(previous) for previous in self.clock.until(frame.time, image)]
 
     def finish(self, look: Callable[[np.ndarray], Any]) -> None:
@@ -252,7 +295,8 @@ class _Video:
 
 
 class _Clock:
-    """Puts frames of any rate on the grid of 25 per second: each grid time shows the frame that is on at that time."""
+    """Puts frames of any rate on the grid of 25 per second: each grid time shows the frame that is
+    on at that time."""
 
     def __init__(self):
         self.image, self.start, self.time, self.count = None, 0.0, 0.0, 0
@@ -262,14 +306,17 @@ class _Clock:
         self.image, self.start, self.time = image, start, start
 
     def until(self, time: float | None, image: np.ndarray) -> Iterator[np.ndarray]:
-        """A frame comes on at ``time`` (seconds; None: unknown); yields the one before for each grid time it was on."""
+        """A frame comes on at ``time`` (seconds; None: unknown); yields the one before for each
+        grid time it was on."""
         time = self.time if time is None else float(time)
         if self.image is None:
             self.start = self.time = time
         if time - self.start > MAX_SECONDS:
             raise ValueError(f"a picture {time - self.start:.0f} seconds after the first")
         if time < self.time - BACK:
-            raise ValueError(f"pictures whose times jump back by {self.time - time:.1f} s: write the clip anew")
+            raise ValueError(
+                f"pictures whose times jump back by {self.time - time:.1f} s: write the clip anew"
+            )
         yield from self._shown(time)
         self.image, self.time = image, time
 

@@ -1,7 +1,9 @@
-"""The visual features as the authors most probably made them: OpenFace 2 with ``-pose -2Dfp -aus``, 177 columns.
+"""The visual features as the authors most probably made them: OpenFace 2 with ``-pose -2Dfp -aus``,
+177 columns.
 
-OpenFace is the user's own program, or was run before and left its CSV files. Its licence is for academic use. How such a
-file is laid out, and which of its rows belongs to which time of the clip, is in ``openface_table``.
+OpenFace is the user's own program, or was run before and left its CSV files. Its licence is for
+academic use. How such a file is laid out, and which of its rows belongs to which time of the clip,
+is in ``openface_table``.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ _X, _Y = ([_NAMES.index(f"{axis}_{point}") for point in range(68)] for axis in "
 
 
 class OpenFace:
-    """Runs ``program`` (FeatureExtraction, or FaceLandmarkVidMulti for several faces) on a clip. When it is a folder, reads the
-    CSV file named after the clip in it; when it is a CSV file, reads that, of one clip."""
+    """Runs ``program`` (FeatureExtraction, or FaceLandmarkVidMulti for several faces) on a clip.
+    When it is a folder, reads the CSV file named after the clip in it; when it is a CSV file, reads
+    that, of one clip."""
 
     approximation = ""
 
@@ -37,12 +40,18 @@ class OpenFace:
         self.program = Path(program)
         self.notes: tuple[str, ...] = ()  # what the last call of ``tracks`` assumed
         if not self.program.exists():
-            raise InputError(program, "nothing there", "OpenFace's FeatureExtraction, or a folder of its CSV files")
+            raise InputError(
+                program,
+                "nothing there",
+                "OpenFace's FeatureExtraction, or a folder of its CSV files",
+            )
 
     @property
     def name(self) -> str:
         tables = self.program.is_dir() or self._is_table
-        return f"OpenFace CSV files ({' '.join(FLAGS)})" if tables else f"OpenFace {self.program.name}"
+        return (
+            f"OpenFace CSV files ({' '.join(FLAGS)})" if tables else f"OpenFace {self.program.name}"
+        )
 
     @property
     def _is_table(self) -> bool:
@@ -69,22 +78,28 @@ class OpenFace:
         """OpenFace decodes the clip itself."""
 
     def tracks(self, clip: str | Path, seen: list[None], size: tuple[int, int]) -> list[np.ndarray]:
-        """The faces of ``clip``, each (F, 177). Raises InputError when there is no CSV file, the program fails, or the table
-        does not fit the clip."""
+        """The faces of ``clip``, each (F, 177). Raises InputError when there is no CSV file, the
+        program fails, or the table does not fit the clip."""
         clip = Path(clip)
         if file := self.table(clip):
             return self._read(file, clip, len(seen), size)
         with tempfile.TemporaryDirectory() as folder:
             command = [self.program, "-f", clip, "-out_dir", folder, "-of", "faces", *FLAGS]
             try:
-                done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT)
+                done = subprocess.run(
+                    command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT
+                )
             except (OSError, subprocess.TimeoutExpired) as error:
-                raise InputError(self.program, f"{type(error).__name__}: {error}", "a program that runs") from None
+                raise InputError(
+                    self.program, f"{type(error).__name__}: {error}", "a program that runs"
+                ) from None
             made = Path(folder, "faces.csv")
             if done.returncode or not made.exists():
                 said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
                 raise InputError(
-                    shown(clip), f"OpenFace ended with {done.returncode} and said: {said[0]}", "its CSV file"
+                    shown(clip),
+                    f"OpenFace ended with {done.returncode} and said: {said[0]}",
+                    "its CSV file",
                 )
             return self._read(made, clip, len(seen), size)
 

@@ -1,7 +1,8 @@
 """A CSV file of OpenFace 2.0 to 2.2, and which of its rows is on at which time of the clip.
 
-Run on a video, OpenFace stamps its rows with frame number divided by the rate that the file names, which may not be the true
-one; run on a folder of pictures, it stamps every row with 0. So the times are believed only where they fit the clip.
+Run on a video, OpenFace stamps its rows with frame number divided by the rate that the file names,
+which may not be the true one; run on a folder of pictures, it stamps every row with 0. So the times
+are believed only where they fit the clip.
 """
 
 from __future__ import annotations
@@ -30,18 +31,20 @@ def read_csv(path: str | Path, frames: int) -> list[np.ndarray]:
 def read_table(
     path: str | Path, frames: int, pictures: np.ndarray | None = None
 ) -> tuple[list[np.ndarray], tuple[str, ...]]:
-    """The faces in an OpenFace CSV file, each (F, 177) float32 in the released column order, NaN where it was not found; and
-    what was assumed.
+    """The faces in an OpenFace CSV file, each (F, 177) float32 in the released column order, NaN
+    where it was not found; and what was assumed.
 
-    F = ``frames``, at 25 per second: each is given the row nearest in time, so that a table of another rate fits too.
-    ``pictures`` (N,): seconds at which each picture of the clip's file comes on, where they are known.
-    Raises InputError for a missing column, for a value that is no number in a row with a face, and for a table that is longer
-    than the clip.
+    F = ``frames``, at 25 per second: each is given the row nearest in time, so that a table of
+    another rate fits too. ``pictures`` (N,): seconds at which each picture of the clip's file comes
+    on, where they are known. Raises InputError for a missing column, for a value that is no number
+    in a row with a face, and for a table that is longer than the clip.
     """
     table, notes = _numbers(path)
     time, step, more = _times(path, table, frames, np.zeros(0) if pictures is None else pictures)
     table = table.assign(time=time)
-    faces = [rows for _, rows in table.groupby("face_id")] if "face_id" in table.columns else [table]
+    faces = (
+        [rows for _, rows in table.groupby("face_id")] if "face_id" in table.columns else [table]
+    )
     return [_on_grid(rows, frames, step) for rows in faces], (*notes, *more)
 
 
@@ -50,7 +53,9 @@ def _numbers(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     try:
         table = pd.read_csv(path, skipinitialspace=True, encoding_errors="replace")
     except (OSError, ValueError) as error:
-        raise InputError(shown(path), f"{type(error).__name__}: {error}", "a CSV file of OpenFace 2.2") from None
+        raise InputError(
+            shown(path), f"{type(error).__name__}: {error}", "a CSV file of OpenFace 2.2"
+        ) from None
     table.columns = table.columns.astype(str).str.strip().str.lstrip("\ufeff")
     names, notes = list(columns("vision")), []
     judge = next((name for name in ("success", "confidence") if name in table.columns), "success")
@@ -59,14 +64,20 @@ def _numbers(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
         more = ", ..." if len(missing) > 5 else ""
         found = f"{len(missing)} columns missing: {', '.join(missing[:5])}{more}"
         raise InputError(path, found, f"the columns that OpenFace writes with {' '.join(FLAGS)}")
-    if doubled := table.columns[table.columns.duplicated()].intersection([*names, *clocks, judge]).tolist():
+    if (
+        doubled := table.columns[table.columns.duplicated()]
+        .intersection([*names, *clocks, judge])
+        .tolist()
+    ):
         raise InputError(path, f"column {doubled[0]} twice", "each column once")
     apart = [name for name in ("face_id", "face") if name in table.columns][:1]
     table = table[[*clocks, judge, *apart, *names]].rename(columns=dict.fromkeys(apart, "face_id"))
     for name in [*clocks, judge]:
         table[name] = _as_numbers(path, table[name])
     if table.empty or not np.isfinite(table[[*clocks, judge]]).all(axis=None):
-        raise InputError(path, "no row, or an empty, infinite or too large value", "numbers that float32 holds")
+        raise InputError(
+            path, "no row, or an empty, infinite or too large value", "numbers that float32 holds"
+        )
     if judge == "confidence":
         notes.append(
             f"no column success in OpenFace's table: rows with a confidence of {CONFIDENT} or more count as faces"
@@ -74,7 +85,11 @@ def _numbers(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     found = table["confidence"] >= CONFIDENT if judge == "confidence" else table["success"] == 1
     values = np.full((len(table), len(names)), np.nan, np.float32)
     rows = table.loc[found, names]
-    rows = rows.apply(lambda column: _as_numbers(path, column)) if len(rows) else rows.astype(np.float64)
+    rows = (
+        rows.apply(lambda column: _as_numbers(path, column))
+        if len(rows)
+        else rows.astype(np.float64)
+    )
     if not (rows.abs() <= np.finfo(np.float32).max).all(axis=None):
         bad = rows.index[~(rows.abs() <= np.finfo(np.float32).max).all(axis=1)][0]
         where = f"{shown(path)}, line {bad + 2}"
@@ -105,13 +120,21 @@ def _times(
     if _alike(count, len(pictures)):  # a row for each picture of the file: its own time is known
         own = np.interp(number, np.arange(len(pictures)), pictures)
         off = float(np.abs(own - stamps).max())
-        what = f"OpenFace's times are up to {off:.2f} s off" if step else "OpenFace's table has no times"
+        what = (
+            f"OpenFace's times are up to {off:.2f} s off"
+            if step
+            else "OpenFace's table has no times"
+        )
         notes = [f"{what}: its frame numbers are used"] if off > 0.1 else []
         return own, max(step, 1 / FPS, float(np.diff(pictures).max(initial=0))), notes
     if not step or step < 1 / RATES[1]:  # stamps of a thousandth of a second are no times either
         rate = FPS if _alike(count, frames) else count / seconds
         if not RATES[0] <= rate <= RATES[1]:
-            raise InputError(shown(path), f"{count} rows without times for {seconds:.2f} s", "a table of this clip")
+            raise InputError(
+                shown(path),
+                f"{count} rows without times for {seconds:.2f} s",
+                "a table of this clip",
+            )
         note = f"OpenFace's table has no times: its {count} rows are spread over the clip, {rate:.2f} per second"
         return number / rate, 1 / rate, [note]
     covered = float(stamped[-1]) + step
@@ -120,13 +143,13 @@ def _times(
         return stamps, step, []
     own_step = float(np.median(np.diff(pictures))) if len(pictures) > 1 else 0.0
     if _alike(count, frames) and abs(step - own_step) > FITS * own_step:
-        note = (
-            f"OpenFace's times end at {covered:.2f} s of {seconds:.2f} s: its {count} rows are taken as 25 per second"
-        )
+        note = f"OpenFace's times end at {covered:.2f} s of {seconds:.2f} s: its {count} rows are taken as 25 per second"
         return number / FPS, 1 / FPS, [note]
     if covered > seconds + apart:
         raise InputError(
-            shown(path), f"a table of {covered:.2f} s for a clip of {seconds:.2f} s", "OpenFace's table of this clip"
+            shown(path),
+            f"a table of {covered:.2f} s for a clip of {seconds:.2f} s",
+            "OpenFace's table of this clip",
         )
     return stamps, step, [f"OpenFace's table ends at {covered:.2f} s of {seconds:.2f} s"]
 
@@ -148,7 +171,11 @@ def _on_grid(rows: pd.DataFrame, frames: int, step: float) -> np.ndarray:
     """One face's rows, ``step`` seconds apart, at F grid times."""
     rows = rows.sort_values("time", kind="stable")
     time, grid = rows["time"].to_numpy(), np.arange(frames) / FPS
-    after = np.searchsorted(time, grid).clip(1, len(rows) - 1) if len(rows) > 1 else np.zeros(frames, int)
+    after = (
+        np.searchsorted(time, grid).clip(1, len(rows) - 1)
+        if len(rows) > 1
+        else np.zeros(frames, int)
+    )
     nearest = after - (grid - time[after - 1] <= time[after] - grid) if len(rows) > 1 else after
     values = rows[list(columns("vision"))].to_numpy(np.float32)[nearest]
     found = rows["found"].to_numpy()[nearest] & (np.abs(time[nearest] - grid) <= step)

@@ -1,7 +1,9 @@
-"""The one place where pictures leave the decoder: upright, with square pixels, of one size, and in memory of their own.
+"""The one place where pictures leave the decoder: upright, with square pixels, of one size, and in
+memory of their own.
 
-Foreign code (dlib above all) reads the memory of an array without asking how its rows are laid out. What the decoder hands
-out has padded rows wherever the width is no multiple of 16, and lies in a buffer that the decoder uses again.
+Foreign code (dlib above all) reads the memory of an array without asking how its rows are laid out.
+What the decoder hands out has padded rows wherever the width is no multiple of 16, and lies in a
+buffer that the decoder uses again.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ NEARLY = 0.02  # shares by which pixels may be out of square, and a changed size
 class Pictures:
     """Turns the frames of one video stream into pictures as a player shows them.
 
-    ``aspect`` is the width of a pixel in pixel heights, as the stream states it (None or 0: not stated, hence square).
-    ``notes`` says afterwards what was done to them.
+    ``aspect`` is the width of a pixel in pixel heights, as the stream states it (None or 0: not
+    stated, hence square). ``notes`` says afterwards what was done to them.
     """
 
     def __init__(self, aspect: Any = None):
@@ -34,13 +36,15 @@ class Pictures:
     def __call__(self, frame: Any) -> np.ndarray:
         """A picture (H, W, 3) uint8 RGB, C-contiguous, from a PyAV frame.
 
-        Raises ValueError for more than ``MAX_PIXELS``, for a rotation that is no multiple of 90 degrees, and when the shape
-        of the picture changes.
+        Raises ValueError for more than ``MAX_PIXELS``, for a rotation that is no multiple of 90
+        degrees, and when the shape of the picture changes.
         """
         turn, angle = _turn(frame)
         width, height = self._shown(frame, sideways=turn[0])
         if width * height > MAX_PIXELS:
-            raise ValueError(f"pictures of {width} by {height} pixels, more than {MAX_PIXELS} in all")
+            raise ValueError(
+                f"pictures of {width} by {height} pixels, more than {MAX_PIXELS} in all"
+            )
         if (width, height) != (frame.width, frame.height):
             frame = frame.reformat(width=width, height=height, format="rgb24")
         image = frame.to_ndarray(format="rgb24")
@@ -70,13 +74,16 @@ class Pictures:
             raise ValueError(
                 f"pictures that change their shape within the clip, {change}: cut it there, or write it anew with one size"
             )
-        self._notes[f"pictures change {change} within the clip: all brought to the first size"] = None
+        self._notes[f"pictures change {change} within the clip: all brought to the first size"] = (
+            None
+        )
         return first
 
 
 def _turn(frame: Any) -> tuple[tuple[bool, bool, bool], int]:
-    """How a frame has to be turned: whether to swap rows and columns, then to mirror left and right, then up and down; and
-    the same as degrees clockwise, 0 where it is not turned or is a mirror image."""
+    """How a frame has to be turned: whether to swap rows and columns, then to mirror left and
+    right, then up and down; and the same as degrees clockwise, 0 where it is not turned or is a
+    mirror image."""
     matrix = _display_matrix(frame)
     if matrix is None:
         return (False, False, False), 0
@@ -94,7 +101,8 @@ def _turn(frame: Any) -> tuple[tuple[bool, bool, bool], int]:
 
 
 def _display_matrix(frame: Any) -> list[list[int]] | None:
-    """The part of a frame's display matrix that turns and mirrors it; None where the file states none."""
+    """The part of a frame's display matrix that turns and mirrors it; None where the file states
+    none."""
     for data in frame.side_data:
         if data.type.name == "DISPLAYMATRIX":
             values = np.frombuffer(bytes(data), np.int32).reshape(3, 3)

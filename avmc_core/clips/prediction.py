@@ -12,7 +12,14 @@ import pandas as pd
 import torch
 
 from avmc_core import schema
-from avmc_core.clips.clip_features import ExtractionSettings, Report, backend, counted, cut_text, extract_clip
+from avmc_core.clips.clip_features import (
+    ExtractionSettings,
+    Report,
+    backend,
+    counted,
+    cut_text,
+    extract_clip,
+)
 from avmc_core.clips.media import shown
 from avmc_core.data.batches import SplitData
 from avmc_core.data.ragged import Ragged
@@ -45,36 +52,53 @@ class Account:
 
     tasks: dict[str, np.ndarray]  # M and, if the model has them, T, A, V: (K,)
     shares: dict[str, np.ndarray]  # per modality (K,): its Shapley share of M
-    empty: np.ndarray  # (K,) M when every modality is an average one; with the shares it adds up to M
-    strange: dict[str, float]  # per modality: share of its features that are unlike the training clips'
+    empty: (
+        np.ndarray
+    )  # (K,) M when every modality is an average one; with the shares it adds up to M
+    strange: dict[
+        str, float
+    ]  # per modality: share of its features that are unlike the training clips'
 
     def table(self) -> pd.DataFrame:
         """Mean, lowest and highest over the seeds, one row a prediction or share."""
         rows = {f"prediction {task}": values for task, values in self.tasks.items()}
         rows |= {f"share of {name} in M": values for name, values in self.shares.items()}
         rows["M of an average clip"] = self.empty
-        return pd.DataFrame({n: {"mean": v.mean(), "lowest": v.min(), "highest": v.max()} for n, v in rows.items()}).T
+        return pd.DataFrame(
+            {n: {"mean": v.mean(), "lowest": v.min(), "highest": v.max()} for n, v in rows.items()}
+        ).T
 
 
 def clip_of(split: Split, row: int) -> Clip:
     """A clip of a store's split."""
     parts = {name: np.asarray(getattr(split, name)[row]) for name in schema.MODALITIES}
     facts = split.clips.iloc[row]
-    return Clip(facts["id"], facts["text"], **parts, tokens=split.tokens[row], frames=np.arange(len(parts["vision"])))
+    return Clip(
+        facts["id"],
+        facts["text"],
+        **parts,
+        tokens=split.tokens[row],
+        frames=np.arange(len(parts["vision"])),
+    )
 
 
 def read_clip(path: str | Path, sentence: str, encoder, extraction: ExtractionSettings) -> Clip:
     """The features of a video file with its transcript. ``encoder``: tokenizer and model.
 
-    Needs the extra "extract". Raises InputError when the clip cannot be used or the 25 % rule discards it.
+    Needs the extra "extract". Raises InputError when the clip cannot be used or the 25 % rule
+    discards it.
     """
     path = Path(path)
     if not sentence.strip():
         raise InputError(shown(path), "no transcript", "the words that are spoken, in Chinese")
     features, report = extract_clip(path, backend(extraction), extraction)
     if features is None:
-        found = f"{report.reason.removesuffix(' found')}{f' ({report.notes})' if report.notes else ''}"
-        raise InputError(shown(path), found, "a clip whose speaker is seen in three quarters of the frames")
+        found = (
+            f"{report.reason.removesuffix(' found')}{f' ({report.notes})' if report.notes else ''}"
+        )
+        raise InputError(
+            shown(path), found, "a clip whose speaker is seen in three quarters of the frames"
+        )
     states, _, tokens = encode([sentence], encoder)
     return Clip(
         shown(path.name),
@@ -94,16 +118,21 @@ def _said(report: Report) -> tuple[str, ...]:
     faces = counted(report.faces, "face") + " found" if report.vision_steps and report.faces else ""
     if report.faces > 1:
         faces += f"; taken for the speaker's: {report.chosen}, by {report.speaker}"
-    return tuple(part for part in (faces, *report.reason.split("; "), *report.notes.split("; ")) if part)
+    return tuple(
+        part for part in (faces, *report.reason.split("; "), *report.notes.split("; ")) if part
+    )
 
 
 def explain(package: Package, clip: Clip) -> Account:
     """Predictions and exact Shapley shares.
 
-    The share of a modality is what it adds to M, averaged over the orders in which the three can be added (Shapley 1953).
-    A modality that is not there is an average one: each step holds the mean of the training clips, for as many steps.
+    The share of a modality is what it adds to M, averaged over the orders in which the three can be
+    added (Shapley 1953). A modality that is not there is an average one: each step holds the mean
+    of the training clips, for as many steps.
     """
-    coalitions = list(product((False, True), repeat=3))  # text, audio, vision present; the last has all
+    coalitions = list(
+        product((False, True), repeat=3)
+    )  # text, audio, vision present; the last has all
     split = _coalitions(package, clip, coalitions)
     tasks: dict[str, list[float]] = {}
     worth = []
@@ -121,11 +150,14 @@ def explain(package: Package, clip: Clip) -> Account:
         for name, (mean, sd) in ((name, package.statistics[name]) for name in schema.MODALITIES)
     }
     shares = dict(zip(schema.MODALITIES, shapley(worth, coalitions), strict=True))
-    return Account({task: np.array(values) for task, values in tasks.items()}, shares, worth[:, 0], strange)
+    return Account(
+        {task: np.array(values) for task, values in tasks.items()}, shares, worth[:, 0], strange
+    )
 
 
 def shapley(worth: np.ndarray, coalitions: list[tuple[bool, ...]]) -> np.ndarray:
-    """Shapley values (players, K) of K games; ``worth`` (K, 2^players) in the order of ``coalitions``."""
+    """Shapley values (players, K) of K games; ``worth`` (K, 2^players) in the order of
+    ``coalitions``."""
     players = len(coalitions[0])
     place = {coalition: number for number, coalition in enumerate(coalitions)}
     values = np.zeros((players, len(worth)))
@@ -147,10 +179,14 @@ def _coalitions(package: Package, clip: Clip, coalitions: list[tuple[bool, ...]]
         absent = np.tile(package.statistics[name][0].astype(np.float32), (len(present), 1))
         if name == "text":
             absent[0] = package.statistics["first"]
-        values = np.concatenate([present if coalition[place] else absent for coalition in coalitions])
+        values = np.concatenate(
+            [present if coalition[place] else absent for coalition in coalitions]
+        )
         offsets = np.arange(len(coalitions) + 1) * len(present)
         ragged[name] = Ragged.of(((values, offsets),), steps)
     rows = len(coalitions)
     labels = np.full((rows, len(schema.TASKS)), np.nan, dtype=np.float32)
     tokens = np.repeat(clip.tokens[None], rows, axis=0)
-    return Split(clip.name, pd.DataFrame(), **ragged, tokens=tokens, labels=labels, mask=np.zeros(rows, bool))
+    return Split(
+        clip.name, pd.DataFrame(), **ragged, tokens=tokens, labels=labels, mask=np.zeros(rows, bool)
+    )

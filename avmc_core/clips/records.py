@@ -1,7 +1,9 @@
-"""What was measured of the way from a clip to its faces, on clips that cannot be handed on, as tables for the page about clips.
+"""What was measured of the way from a clip to its faces, on clips that cannot be handed on, as
+tables for the page about clips.
 
-Each record lies in the package with the command that makes it: who was taken for the speaker (``tools/speakers.py``), how small a
-face is found (``tools/face_sizes.py``), and how far measures of a face agree with OpenFace (``tools/face_agreement.py``).
+Each record lies in the package with the command that makes it: who was taken for the speaker
+(``tools/speakers.py``), how small a face is found (``tools/face_sizes.py``), and how far measures
+of a face agree with OpenFace (``tools/face_agreement.py``).
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from avmc_core.schema import columns
 
 def record(name: str) -> dict:
     """A record by the name of its file: ``command``, ``rows``, and what else was written down."""
-    return json.loads(files("avmc_core").joinpath("resources", f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads(
+        files("avmc_core").joinpath("resources", f"{name}.json").read_text(encoding="utf-8")
+    )
 
 
 def speakers() -> pd.DataFrame:
@@ -35,22 +39,37 @@ def speakers() -> pd.DataFrame:
 
 
 def face_sizes() -> pd.DataFrame:
-    """One row per width of a face, for each size of picture the share of pictures in which it is found."""
+    """One row per width of a face, for each size of picture the share of pictures in which it is
+    found."""
     rows = pd.DataFrame(record("face_sizes")["rows"])
-    rows["found"] = rows["after"].map("{:.0%}".format) + " (" + rows["before"].map("{:.0%}".format) + ")"
-    wide = rows.pivot(index="face", columns="picture", values="found")[list(dict.fromkeys(rows["picture"]))].fillna("—")
-    return wide.rename_axis("width of the face, pixels", axis=0).reset_index().rename_axis(None, axis=1)
+    rows["found"] = (
+        rows["after"].map("{:.0%}".format) + " (" + rows["before"].map("{:.0%}".format) + ")"
+    )
+    wide = rows.pivot(index="face", columns="picture", values="found")[
+        list(dict.fromkeys(rows["picture"]))
+    ].fillna("—")
+    return (
+        wide.rename_axis("width of the face, pixels", axis=0)
+        .reset_index()
+        .rename_axis(None, axis=1)
+    )
 
 
 def agreement() -> pd.DataFrame:
-    """One row per measure of a face: r with OpenFace here and as reported, and whether its columns are to be trusted."""
+    """One row per measure of a face: r with OpenFace here and as reported, and whether its columns
+    are to be trusted."""
     found = trust.table()
     words = {True: "yes", False: "no"}
     return pd.DataFrame(
         {
             "measure": found.index,
-            "columns": [", ".join(c for c in columns("vision") if c.startswith(name)) for name in found.index],
-            "r on this record": found["r"].map(lambda r: "not decidable" if pd.isna(r) else f"{r:+.2f}"),
+            "columns": [
+                ", ".join(c for c in columns("vision") if c.startswith(name))
+                for name in found.index
+            ],
+            "r on this record": found["r"].map(
+                lambda r: "not decidable" if pd.isna(r) else f"{r:+.2f}"
+            ),
             "r as reported": found["reported"].map(lambda r: "—" if pd.isna(r) else f"{r:+.2f}"),
             "to be trusted": found["trusted"].map(words),
         }

@@ -29,7 +29,9 @@ class Track:
         if self.start is None:
             self.start = self._end = self._last = time
         if time < self._last - BACK:
-            raise ValueError(f"sound whose times jump back by {self._last - time:.1f} s: write the clip anew")
+            raise ValueError(
+                f"sound whose times jump back by {self._last - time:.1f} s: write the clip anew"
+            )
         if (missing := time - self._end) > GAP:
             if time - self.start > MAX_SECONDS:
                 raise ValueError(f"more than {MAX_SECONDS} seconds of sound")
@@ -64,6 +66,7 @@ def silent(signal: np.ndarray) -> bool:
 
 
 def placed(signal: np.ndarray, late: float) -> np.ndarray:
-    """A signal (S,) that begins ``late`` seconds after the clip does: with silence before it, or, negative, cut."""
+    """A signal (S,) that begins ``late`` seconds after the clip does: with silence before it, or,
+    negative, cut."""
     samples = round(late * RATE)
     return signal[-samples:] if samples < 0 else np.pad(signal, (samples, 0)) if samples else signal

@@ -1,7 +1,9 @@
-"""Whose face is speaking, by a rule without weights: the mouth that moves with the sound. Kept for comparison with networks.
+"""Whose face is speaking, by a rule without weights: the mouth that moves with the sound. Kept for
+comparison with networks.
 
-It chooses one face for the whole clip, cannot tell that nobody in the picture speaks, does not follow a change of speakers,
-and is lost when two people speak or laugh together or when a mouth is small, turned away or covered.
+It chooses one face for the whole clip, cannot tell that nobody in the picture speaks, does not
+follow a change of speakers, and is lost when two people speak or laugh together or when a mouth is
+small, turned away or covered.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ _EYES = (36, 45)  # outer corners
 
 
 def choose(tracks: list[np.ndarray], signal: np.ndarray) -> tuple[int, str]:
-    """The row of the speaking face among ``tracks``, each (F, 177) with NaN where not found, and how it was chosen.
+    """The row of the speaking face among ``tracks``, each (F, 177) with NaN where not found, and
+    how it was chosen.
 
     ``signal`` (S,) is the sound at 16 kHz.
     """
@@ -32,12 +35,15 @@ def choose(tracks: list[np.ndarray], signal: np.ndarray) -> tuple[int, str]:
 
 
 def synchrony(track: np.ndarray, signal: np.ndarray) -> float:
-    """The highest Pearson correlation of mouth opening and loudness over ``LAGS``; -1 where it cannot be measured."""
+    """The highest Pearson correlation of mouth opening and loudness over ``LAGS``; -1 where it
+    cannot be measured."""
     opening = mouth_opening(track)
     sound = loudness(signal, len(track))
     best = -1.0
     for lag in LAGS:
-        mouth, voice = (opening[:lag], sound[-lag:]) if lag < 0 else (opening[lag:], sound[: len(sound) - lag])
+        mouth, voice = (
+            (opening[:lag], sound[-lag:]) if lag < 0 else (opening[lag:], sound[: len(sound) - lag])
+        )
         seen = np.isfinite(mouth)
         if seen.sum() >= LEAST and np.ptp(mouth[seen]) > 0 and np.ptp(voice[seen]) > 0:
             best = max(best, float(np.corrcoef(mouth[seen], voice[seen])[0, 1]))
@@ -45,10 +51,13 @@ def synchrony(track: np.ndarray, signal: np.ndarray) -> float:
 
 
 def mouth_opening(track: np.ndarray) -> np.ndarray:
-    """(F,) mean distance of the inner lips as a share of the distance between the outer corners of the eyes."""
+    """(F,) mean distance of the inner lips as a share of the distance between the outer corners of
+    the eyes."""
 
     def distance(a: int, b: int) -> np.ndarray:
-        return np.hypot(*(track[:, _COLUMN[f"{axis}_{a}"]] - track[:, _COLUMN[f"{axis}_{b}"]] for axis in "xy"))
+        return np.hypot(
+            *(track[:, _COLUMN[f"{axis}_{a}"]] - track[:, _COLUMN[f"{axis}_{b}"]] for axis in "xy")
+        )
 
     return np.mean([distance(*pair) for pair in _INNER_LIPS], axis=0) / distance(*_EYES)
 

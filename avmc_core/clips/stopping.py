@@ -31,8 +31,9 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Within it, SIGINT and SIGTERM raise ``Stopped`` in the main thread, once; later ones are ignored, so that what was begun
-    is closed. Does nothing in another thread, where signals do not arrive."""
+    """Within it, SIGINT and SIGTERM raise ``Stopped`` in the main thread, once; later ones are
+    ignored, so that what was begun is closed. Does nothing in another thread, where signals do not
+    arrive."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -55,7 +56,8 @@ def stoppable() -> Iterator[None]:
 
 
 def leave(status: int) -> NoReturn:
-    """Ends this process now. An interpreter that has loaded PyTorch takes seconds to take itself down in order."""
+    """Ends this process now. An interpreter that has loaded PyTorch takes seconds to take itself
+    down in order."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

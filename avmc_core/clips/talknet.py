@@ -1,7 +1,9 @@
-"""Who speaks in each frame, by TalkNet (Tao et al. 2021), from published weights in a file that the user has.
+"""Who speaks in each frame, by TalkNet (Tao et al. 2021), from published weights in a file that the
+user has.
 
-The published weights could not be had where this was written: the network says what the public code says with made weights,
-and how well it finds speakers in real clips was never verified. What it is shown, and how, is in ``active_speaker``.
+The published weights could not be had where this was written: the network says what the public code
+says with made weights, and how well it finds speakers in real clips was never verified. What it is
+shown, and how, is in ``active_speaker``.
 """
 
 from __future__ import annotations
@@ -21,10 +23,12 @@ NAME = "TalkNet, frame by frame"
 
 @cache
 def load(weights: str) -> TalkNet:
-    """The network with the weights of a file: a checkpoint of the public code, or its tensors as safetensors; no code that a
-    file may hold is run. Tensors that the network does not know are passed over, as the public code does.
+    """The network with the weights of a file: a checkpoint of the public code, or its tensors as
+    safetensors; no code that a file may hold is run. Tensors that the network does not know are
+    passed over, as the public code does.
 
-    Raises InputError for a file that cannot be read and for tensors that are missing, of another shape or not finite.
+    Raises InputError for a file that cannot be read and for tensors that are missing, of another
+    shape or not finite.
     """
     import torch
     from safetensors.torch import load_file
@@ -34,7 +38,11 @@ def load(weights: str) -> TalkNet:
     remedy = "a checkpoint of TalkNet, such as pretrain_TalkSet.model"
     try:
         safe = Path(weights).suffix == ".safetensors"
-        state = load_file(weights) if safe else torch.load(weights, map_location="cpu", weights_only=True)
+        state = (
+            load_file(weights)
+            if safe
+            else torch.load(weights, map_location="cpu", weights_only=True)
+        )
         state = {name.replace("module.", ""): tensor for name, tensor in state.items()}
         shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     except Exception as error:  # whatever a file makes its reader do
@@ -43,9 +51,13 @@ def load(weights: str) -> TalkNet:
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     wrong = [f"no {name}" for name in wanted if name not in shapes]
     wrong += [
-        f"{name} of {shapes[name]}, not {shape}" for name, shape in wanted.items() if shapes.get(name, shape) != shape
+        f"{name} of {shapes[name]}, not {shape}"
+        for name, shape in wanted.items()
+        if shapes.get(name, shape) != shape
     ]
-    wrong = wrong or [f"{name} not finite" for name in wanted if not torch.isfinite(state[name]).all()]
+    wrong = wrong or [
+        f"{name} not finite" for name in wanted if not torch.isfinite(state[name]).all()
+    ]
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise InputError(weights, "; ".join(wrong[:3]) + more, remedy)

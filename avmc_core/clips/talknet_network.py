@@ -1,8 +1,10 @@
-"""The network of TalkNet (Tao et al. 2021), in our own code: is this face speaking this sound, frame by frame.
+"""The network of TalkNet (Tao et al. 2021), in our own code: is this face speaking this sound,
+frame by frame.
 
-Its parameters have the names and shapes of the published checkpoints, which is why names here are theirs; two heads and some
-convolutions in a checkpoint serve training alone or nothing. The public code is under the MIT licence; its weights were
-trained on AVA-ActiveSpeaker or on VoxCeleb2 and LRS3, whose terms are their own. With them the network was never run here.
+Its parameters have the names and shapes of the published checkpoints, which is why names here are
+theirs; two heads and some convolutions in a checkpoint serve training alone or nothing. The public
+code is under the MIT licence; its weights were trained on AVA-ActiveSpeaker or on VoxCeleb2 and
+LRS3, whose terms are their own. With them the network was never run here.
 
 Axes: T frames at 25 per second, 4 T steps of sound. One face at a time: no batch.
 """
@@ -56,7 +58,10 @@ class _AudioVisual(nn.Module):
         self.visualFrontend = _VisualFrontend()
         self.visualTCN = _Stack(*(_Separable(512) for _ in range(5)))
         self.visualConv1D = _Stack(
-            nn.Conv1d(512, 256, 5, padding=2), nn.BatchNorm1d(256), nn.ReLU(), nn.Conv1d(256, 128, 1)
+            nn.Conv1d(512, 256, 5, padding=2),
+            nn.BatchNorm1d(256),
+            nn.ReLU(),
+            nn.Conv1d(256, 128, 1),
         )
         self.audioEncoder = _AudioEncoder()
         self.crossA2V, self.crossV2A = _Attention(128), _Attention(128)
@@ -93,7 +98,9 @@ class _VisualFrontend(nn.Module):
             nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1)),
         )
         self.resnet = nn.Module()
-        for number, (size_in, size, stride) in enumerate([(64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)], 1):
+        for number, (size_in, size, stride) in enumerate(
+            [(64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)], 1
+        ):
             self.resnet.add_module(f"layer{number}", _Residual(size_in, size, stride))
 
     def forward(self, faces: Tensor) -> Tensor:
@@ -105,7 +112,8 @@ class _VisualFrontend(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two residual blocks; what is added is taken before batch norm. At stride 1 ``downsample`` is not used."""
+    """Two residual blocks; what is added is taken before batch norm. At stride 1 ``downsample`` is
+    not used."""
 
     def __init__(self, size_in: int, size: int, stride: int):
         super().__init__()
@@ -145,7 +153,10 @@ class _GlobalNorm(nn.Module):
 
     def __init__(self, size: int):
         super().__init__()
-        self.gamma, self.beta = nn.Parameter(torch.ones(1, size, 1)), nn.Parameter(torch.zeros(1, size, 1))
+        self.gamma, self.beta = (
+            nn.Parameter(torch.ones(1, size, 1)),
+            nn.Parameter(torch.zeros(1, size, 1)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         variance, mean = torch.var_mean(x, dim=(1, 2), correction=0, keepdim=True)
@@ -160,8 +171,13 @@ class _AudioEncoder(nn.Module):
         self.conv1 = nn.Conv2d(1, 16, 7, stride=(2, 1), padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
         size = 16
-        for number, (blocks, wider, stride) in enumerate([(3, 16, 1), (4, 32, 2), (6, 64, 2), (3, 128, 1)], 1):
-            first, rest = _Squeezed(size, wider, stride), (_Squeezed(wider, wider) for _ in range(blocks - 1))
+        for number, (blocks, wider, stride) in enumerate(
+            [(3, 16, 1), (4, 32, 2), (6, 64, 2), (3, 128, 1)], 1
+        ):
+            first, rest = (
+                _Squeezed(size, wider, stride),
+                (_Squeezed(wider, wider) for _ in range(blocks - 1)),
+            )
             self.add_module(f"layer{number}", nn.Sequential(first, *rest))
             size = wider
 
@@ -174,14 +190,17 @@ class _AudioEncoder(nn.Module):
 
 
 class _Squeezed(nn.Module):
-    """A residual block whose channels are weighed by what is in them on average; batch norm comes after ReLU."""
+    """A residual block whose channels are weighed by what is in them on average; batch norm comes
+    after ReLU."""
 
     def __init__(self, size_in: int, size: int, stride: int = 1):
         super().__init__()
         self.conv1, self.conv2 = _conv(size_in, size, stride=stride), _conv(size, size)
         self.bn1, self.bn2 = nn.BatchNorm2d(size), nn.BatchNorm2d(size)
         self.se = nn.Module()
-        self.se.fc = nn.Sequential(nn.Linear(size, size // 8), nn.ReLU(), nn.Linear(size // 8, size), nn.Sigmoid())
+        self.se.fc = nn.Sequential(
+            nn.Linear(size, size // 8), nn.ReLU(), nn.Linear(size // 8, size), nn.Sigmoid()
+        )
         self.downsample = None
         if stride != 1 or size_in != size:
             narrow = nn.Conv2d(size_in, size, 1, stride=stride, bias=False)
@@ -194,7 +213,8 @@ class _Squeezed(nn.Module):
 
 
 class _Attention(nn.Module):
-    """What ``asking`` finds in ``asked`` is added to ``asked``, frame by frame; then two linear layers."""
+    """What ``asking`` finds in ``asked`` is added to ``asked``, frame by frame; then two linear
+    layers."""
 
     def __init__(self, size: int):
         super().__init__()

@@ -1,8 +1,9 @@
-"""What the measures of a face are worth: which columns agree with OpenFace's own, from a record (``tools/face_agreement.py``).
+"""What the measures of a face are worth: which columns agree with OpenFace's own, from a record
+(``tools/face_agreement.py``).
 
-A measure is decided by the record where OpenFace's varies enough there, else by what was reported on another clip; a measure
-that neither decides is not to be trusted. The 136 landmark columns were looked at on pictures: they lie 4 % of the distance
-between the eyes from OpenFace's.
+A measure is decided by the record where OpenFace's varies enough there, else by what was reported
+on another clip; a measure that neither decides is not to be trusted. The 136 landmark columns were
+looked at on pictures: they lie 4 % of the distance between the eyes from OpenFace's.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def record() -> dict:
 
 @cache
 def table() -> pd.DataFrame:
-    """By measure: ``r`` on the record's frames (NaN: not decidable there), ``reported`` r elsewhere, ``trusted``."""
+    """By measure: ``r`` on the record's frames (NaN: not decidable there), ``reported`` r
+    elsewhere, ``trusted``."""
     rows = pd.DataFrame(record()["rows"]).set_index("measure").astype(float)
     least = np.array([VARIES["AU" if name.startswith("AU") else "pose"] for name in rows.index])
     rows["r"] = rows["r"].where(rows["openface_sd"] >= least)
@@ -42,13 +44,16 @@ def table() -> pd.DataFrame:
 
 @cache
 def untrusted() -> np.ndarray:
-    """(177,) bool: the visual columns that are not to be trusted, intensities and presences of action units alike."""
+    """(177,) bool: the visual columns that are not to be trusted, intensities and presences of
+    action units alike."""
     good = set(table().index[table()["trusted"]])
 
     def measured(name: str) -> bool:
         return (name.startswith("pose") and name in good) or name[:4] in good
 
-    return np.array([name.startswith(("AU", "pose")) and not measured(name) for name in columns("vision")])
+    return np.array(
+        [name.startswith(("AU", "pose")) and not measured(name) for name in columns("vision")]
+    )
 
 
 def note() -> str:

@@ -1,4 +1,5 @@
-"""A small picture of each clip with the landmarks that were found on it, so that a person sees whether they lie on faces."""
+"""A small picture of each clip with the landmarks that were found on it, so that a person sees
+whether they lie on faces."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _X, _Y = ([_NAMES.index(f"{axis}_{point}") for point in range(68)] for axis in "
 
 
 class Watched:
-    """A visual backend that is looked over its shoulder: it does what ``visual`` does, and ``picture`` shows what came of it."""
+    """A visual backend that is looked over its shoulder: it does what ``visual`` does, and
+    ``picture`` shows what came of it."""
 
     def __init__(self, visual: Any):
         self._visual = visual
@@ -36,7 +38,11 @@ class Watched:
         if self._frame % self._stride == 0:
             if len(self._small) == KEPT:
                 self._stride *= 2
-                self._small = {frame: small for frame, small in self._small.items() if frame % self._stride == 0}
+                self._small = {
+                    frame: small
+                    for frame, small in self._small.items()
+                    if frame % self._stride == 0
+                }
             if self._frame % self._stride == 0:
                 self._small[self._frame] = _small(image)
         self._frame += 1
@@ -46,11 +52,17 @@ class Watched:
         self._tracks, self._size = self._visual.tracks(clip, seen, size), size
         return self._tracks
 
-    def picture(self, vision: np.ndarray | None = None, frames: np.ndarray | None = None) -> np.ndarray:
-        """(N,) uint8, a JPEG of the kept frame nearest to the clip's middle, one with a face if there is one; empty without a
-        picture. ``vision`` (T, 177), scaled as features are, and ``frames`` (T,): of the face that was taken for the
-        speaker's, which is drawn in green."""
-        found = [frame for frame in self._small if any(np.isfinite(track[frame]).all() for track in self._tracks)]
+    def picture(
+        self, vision: np.ndarray | None = None, frames: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(N,) uint8, a JPEG of the kept frame nearest to the clip's middle, one with a face if
+        there is one; empty without a picture. ``vision`` (T, 177), scaled as features are, and
+        ``frames`` (T,): of the face that was taken for the speaker's, which is drawn in green."""
+        found = [
+            frame
+            for frame in self._small
+            if any(np.isfinite(track[frame]).all() for track in self._tracks)
+        ]
         if frames is not None and len(frames):
             found = [frame for frame in found if frame in set(frames.tolist())] or found
         if not self._small:
@@ -74,10 +86,19 @@ def _small(image: np.ndarray) -> np.ndarray:
 
 
 def _nearest(
-    shown: list[np.ndarray], vision: np.ndarray | None, frames: np.ndarray | None, frame: int, size: tuple[int, int]
+    shown: list[np.ndarray],
+    vision: np.ndarray | None,
+    frames: np.ndarray | None,
+    frame: int,
+    size: tuple[int, int],
 ) -> int:
     """Which of the faces in a frame was taken for the speaker's; -1 where that is not known."""
-    if vision is None or frames is None or not shown or not (row := np.flatnonzero(frames == frame)).size:
+    if (
+        vision is None
+        or frames is None
+        or not shown
+        or not (row := np.flatnonzero(frames == frame)).size
+    ):
         return -1
     nose = [_X[30], _Y[30]]
     place = (vision[row[0], nose] + 1) * np.array(size) / 2

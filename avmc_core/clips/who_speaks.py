@@ -1,9 +1,11 @@
-"""Which of several faces is the speaker's, by one of three ways: Light-ASD, TalkNet, or a rule without weights.
+"""Which of several faces is the speaker's, by one of three ways: Light-ASD, TalkNet, or a rule
+without weights.
 
-The two networks give each face a score in each frame, so that the speaker may change. With TalkNet frames in which no face
-reaches zero are left out, as in the paper (Section 3.1). With Light-ASD, which is the default, the speaker remains the speaker
-in pauses of up to a second where the speech about them is as long, and of several that speak the one with the highest mean
-score over a second is taken.
+The two networks give each face a score in each frame, so that the speaker may change. With TalkNet
+frames in which no face reaches zero are left out, as in the paper (Section 3.1). With Light-ASD,
+which is the default, the speaker remains the speaker in pauses of up to a second where the speech
+about them is as long, and of several that speak the one with the highest mean score over a second
+is taken.
 """
 
 from __future__ import annotations
@@ -55,17 +57,26 @@ def version(way: str, talknet_weights: str) -> str:
 
 
 def choose(
-    clip: str | Path, tracks: list[np.ndarray], signal: np.ndarray, way: str = WAYS[0], talknet_weights: str = ""
+    clip: str | Path,
+    tracks: list[np.ndarray],
+    signal: np.ndarray,
+    way: str = WAYS[0],
+    talknet_weights: str = "",
 ) -> Choice:
-    """The speaker among ``tracks``, each (F, 177) in pixels with NaN where not found; ``signal`` (S,) is the sound at 16 kHz.
+    """The speaker among ``tracks``, each (F, 177) in pixels with NaN where not found; ``signal``
+    (S,) is the sound at 16 kHz.
 
-    ``talknet_weights``: a file, which decides instead of ``way``. One face is the speaker's without being asked.
+    ``talknet_weights``: a file, which decides instead of ``way``. One face is the speaker's without
+    being asked.
     """
     if len(tracks) == 1:
         return Choice(np.zeros(len(tracks[0]), int), "one face", "the only face")
     doubt = ""
     if talknet_weights:
-        how, scores = talknet.NAME, active_speaker.scores(clip, tracks, signal, talknet.load(talknet_weights))
+        how, scores = (
+            talknet.NAME,
+            active_speaker.scores(clip, tracks, signal, talknet.load(talknet_weights)),
+        )
         faces = active_speaker.speaking(scores)
         doubt = _doubt(scores)
     elif way == "light-asd":
@@ -80,8 +91,9 @@ def choose(
 
 
 def through_pauses(faces: np.ndarray) -> np.ndarray:
-    """(F,) speaking faces, where frames without one (-1) take that of the nearest stretch of speech, of two equally near the
-    earlier. A stretch reaches ``PAUSE`` frames before and after it, and no farther than it is long: a few frames are no speech.
+    """(F,) speaking faces, where frames without one (-1) take that of the nearest stretch of
+    speech, of two equally near the earlier. A stretch reaches ``PAUSE`` frames before and after it,
+    and no farther than it is long: a few frames are no speech.
     """
     starts = np.flatnonzero(np.diff(faces, prepend=-1) * (faces >= 0))
     frames = np.arange(len(faces))
@@ -105,9 +117,15 @@ def _doubt(scores: np.ndarray) -> str:
 def _in_words(faces: np.ndarray, tracks: list[np.ndarray]) -> str:
     """Such as "2 of 3 from the left", or, with changes, "1 and 2 of 2 from the left (60 %, 40 %)"."""
     order = np.argsort([np.nanmedian(track[:, _NOSE]) for track in tracks]).argsort() + 1
-    shares = {int(order[row]): float((faces == row).mean()) for row in range(len(tracks)) if (faces == row).any()}
+    shares = {
+        int(order[row]): float((faces == row).mean())
+        for row in range(len(tracks))
+        if (faces == row).any()
+    }
     if not shares:
         return f"none of {len(tracks)}"
     listed = " and ".join(str(number) for number in sorted(shares))
     parts = ", ".join(f"{shares[number]:.0%}" for number in sorted(shares))
-    return f"{listed} of {len(tracks)} from the left" + (f" ({parts} of the frames)" if len(shares) > 1 else "")
+    return f"{listed} of {len(tracks)} from the left" + (
+        f" ({parts} of the frames)" if len(shares) > 1 else ""
+    )

@@ -13,13 +13,26 @@ from avmc_core.errors import InputError
 @click.argument("experiment")
 @click.argument("first")
 @click.argument("second")
-@click.option("--metric", "names", multiple=True, help="May be repeated; default: every metric of the paper's tables.")
+@click.option(
+    "--metric",
+    "names",
+    multiple=True,
+    help="May be repeated; default: every metric of the paper's tables.",
+)
 @profile_option
 @store_option
 @seeds_option
-@click.option("--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"]))
-@click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv"]))
-@click.option("--figure", type=click.Path(), help="Also draw the differences into this file (PNG, PDF or SVG).")
+@click.option(
+    "--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"])
+)
+@click.option(
+    "--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv"])
+)
+@click.option(
+    "--figure",
+    type=click.Path(),
+    help="Also draw the differences into this file (PNG, PDF or SVG).",
+)
 @click.option("--device", help="Where the runs were computed; as in avmc run.")
 def main(
     experiment: str,
@@ -36,9 +49,10 @@ def main(
 ) -> None:
     """Compare the rows FIRST and SECOND of EXPERIMENT: FIRST minus SECOND.
 
-    Differences have 95 % intervals from resampling source videos (the same for both rows) and seeds. "improvement" is the
-    probability that a run of FIRST is better than a run of SECOND. p_holm holds over all the metrics asked for. Where each
-    row has one run only, p comes from a permutation test that swaps whole videos.
+    Differences have 95 % intervals from resampling source videos (the same for both rows) and
+    seeds. "improvement" is the probability that a run of FIRST is better than a run of SECOND.
+    p_holm holds over all the metrics asked for. Where each row has one run only, p comes from a
+    permutation test that swaps whole videos.
     """
     from avmc_core.analysis.pairwise import CLEAR, as_text, compare_rows
     from avmc_core.analysis.results import finished
@@ -53,7 +67,9 @@ def main(
     known = list(dict.fromkeys(run.name for run in grid))
     for name in (first, second):
         if name not in known:
-            raise InputError(f"experiment {experiment}", f"no row {name!r}", f"one of {', '.join(known)}")
+            raise InputError(
+                f"experiment {experiment}", f"no row {name!r}", f"one of {', '.join(known)}"
+            )
     chosen = names or tuple(name for name, metric in METRICS.items() if metric.column)
     pair = [run for run in grid if run.name in (first, second)]
     records, missing = finished(pair, opened, run_store(), checked_device(device, here=False))
@@ -62,12 +78,18 @@ def main(
         click.echo(table.assign(data=mark).to_csv(index=False))
     else:
         runs = {name: sum(run.name == name for run in records) for name in (first, second)}
-        click.echo(f"data: {mark}, split {split}; {first} ({runs[first]} runs) minus {second} ({runs[second]} runs)")
+        click.echo(
+            f"data: {mark}, split {split}; {first} ({runs[first]} runs) minus {second} ({runs[second]} runs)"
+        )
         click.echo(as_text(table))
         clear = table.loc[table["p_holm"] <= CLEAR, "metric"]
-        click.echo(f"clear after Holm's correction (p_holm <= {CLEAR:g}): {', '.join(clear) or 'none'}")
+        click.echo(
+            f"clear after Holm's correction (p_holm <= {CLEAR:g}): {', '.join(clear) or 'none'}"
+        )
     if missing:
-        click.echo(f"missing: {', '.join(f'{run.name}, seed {run.seed}' for run in missing)}", err=True)
+        click.echo(
+            f"missing: {', '.join(f'{run.name}, seed {run.seed}' for run in missing)}", err=True
+        )
     if figure:
         from avmc_core.drawing.contrast_figures import pair_forest
         from avmc_core.drawing.figures import mark as marked

@@ -36,7 +36,8 @@ def import_(supervised: str, unsupervised: str | None, meta: str | None, store: 
 @click.argument("store", type=click.Path())
 @click.argument("folder", type=click.Path())
 def export(store: str, folder: str) -> None:
-    """Write STORE as pickles of the released schema, with the split train_mix and the key mask that other code expects."""
+    """Write STORE as pickles of the released schema, with the split train_mix and the key mask that
+    other code expects."""
     from avmc_core.data.exporting import export_released
     from avmc_core.data.store import open_store
 
@@ -73,19 +74,31 @@ def verify(store: str) -> None:
 
 @main.command()
 @click.argument("store", type=click.Path())
-@click.option("--size", default="ci", show_default=True, type=click.Choice(["tiny", "ci", "large", "full"]))
+@click.option(
+    "--size", default="ci", show_default=True, type=click.Choice(["tiny", "ci", "large", "full"])
+)
 @click.option("--seed", type=click.IntRange(0), help="Instead of the simulated corpus's own.")
-@click.option("--train", type=click.IntRange(2), help="Training clips, instead of those of the size.")
-@click.option("--unlabelled", type=click.IntRange(1), help="Unlabelled clips, instead of those of the size.")
-@click.option("--shorter", type=click.IntRange(1), help="Divides the real sequence lengths by this.")
+@click.option(
+    "--train", type=click.IntRange(2), help="Training clips, instead of those of the size."
+)
+@click.option(
+    "--unlabelled", type=click.IntRange(1), help="Unlabelled clips, instead of those of the size."
+)
+@click.option(
+    "--shorter", type=click.IntRange(1), help="Divides the real sequence lengths by this."
+)
 def corpus(store: str, **changes: str | int | None) -> None:
-    """Generate the simulated corpus into STORE: the released schema and real label statistics, no real clip.
+    """Generate the simulated corpus into STORE: the released schema and real label statistics, no
+    real clip.
 
-    ``ci`` is what the book's small pages use; ``large`` has as many labelled clips as the real data, at an eighth of their
-    lengths; ``full`` has the real lengths too.
+    ``ci`` is what the book's small pages use; ``large`` has as many labelled clips as the real
+    data, at an eighth of their lengths; ``full`` has the real lengths too.
     """
     from avmc_core.simulated.corpus import build_corpus
     from avmc_core.simulated.settings import CorpusSettings
 
-    made = build_corpus(store, CorpusSettings(**{name: value for name, value in changes.items() if value is not None}))
+    made = build_corpus(
+        store,
+        CorpusSettings(**{name: value for name, value in changes.items() if value is not None}),
+    )
     click.echo(f"{made.path}: simulated corpus, digest {made.digest[:12]}")

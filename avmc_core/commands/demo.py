@@ -12,13 +12,17 @@ SEEDS = (1111, 1112)
 
 @click.command("demo")
 @click.option(
-    "--out", type=click.Path(), help="Where the figure goes; default: demo.png in the home of runs and results."
+    "--out",
+    type=click.Path(),
+    help="Where the figure goes; default: demo.png in the home of runs and results.",
 )
 def main(out: str | None) -> None:
-    """Train AV-MC on the small simulated corpus, score it, and draw what it makes of six acted scenarios.
+    """Train AV-MC on the small simulated corpus, score it, and draw what it makes of six acted
+    scenarios.
 
-    Four runs: AV-MC and its ablation without mixup and unimodal tasks, with two seeds each. They are runs of Table 4, so that
-    the book does not compute them again. On two cores it takes less than two minutes.
+    Four runs: AV-MC and its ablation without mixup and unimodal tasks, with two seeds each. They
+    are runs of Table 4, so that the book does not compute them again. On two cores it takes less
+    than two minutes.
     """
     from avmc_core.analysis.predicting import answers
     from avmc_core.analysis.results import tabulate
@@ -31,7 +35,9 @@ def main(out: str | None) -> None:
     from avmc_core.runs.grid import run_all
     from avmc_core.simulated.corpus import ensure_corpus
 
-    click.echo("Making the simulated corpus: the released schema and label statistics, no real clip ...")
+    click.echo(
+        "Making the simulated corpus: the released schema and label statistics, no real clip ..."
+    )
     data = ensure_corpus("ci")
     runs = [run for run in experiment("table4").runs("ci", SEEDS) if run.name in TRAINED]
     click.echo(f"Training {len(runs)} networks on {data.manifest['splits']['train']} clips ...")
@@ -39,7 +45,9 @@ def main(out: str | None) -> None:
     table = tabulate(records, data)
     shown = [name for name, metric in METRICS.items() if metric.column]
     click.echo(f"\nMultimodal sentiment on the test split, data: {data_mark(data)}")
-    click.echo(table.groupby("name", sort=False)[shown].mean().to_string(float_format="{:.3f}".format))
+    click.echo(
+        table.groupby("name", sort=False)[shown].mean().to_string(float_format="{:.3f}".format)
+    )
     scenarios = composed(data)
     path = Path(out or home() / "demo.png")
     path.parent.mkdir(parents=True, exist_ok=True)

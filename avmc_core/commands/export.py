@@ -9,11 +9,15 @@ import click
 @click.argument("run")
 @click.argument("file", required=False, type=click.Path())
 @click.option(
-    "--store", envvar="AVMC_STORE", default="", help="What the run was trained on; default: the simulated corpus."
+    "--store",
+    envvar="AVMC_STORE",
+    default="",
+    help="What the run was trained on; default: the simulated corpus.",
 )
 @click.option("--card", is_flag=True, help="Also print the model card.")
 def main(run: str, file: str | None, store: str, card: bool) -> None:
-    """Write the networks of RUN (its key, see avmc status) and of its other seeds to one FILE that avmc predict reads."""
+    """Write the networks of RUN (its key, see avmc status) and of its other seeds to one FILE that
+    avmc predict reads."""
     from avmc_core.commands.predict import ensemble
     from avmc_core.runs.packages import SUFFIX, model_card, write_package
 
@@ -21,4 +25,6 @@ def main(run: str, file: str | None, store: str, card: bool) -> None:
     path = write_package(package, file or f"{package.facts['model']}-{run[:12]}{SUFFIX}")
     if card:
         click.echo(model_card(package))
-    click.echo(f"{path}: {package.facts['model']}, seeds {', '.join(map(str, package.facts['seeds']))}")
+    click.echo(
+        f"{path}: {package.facts['model']}, seeds {', '.join(map(str, package.facts['seeds']))}"
+    )

@@ -23,12 +23,32 @@ def clip_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Choice(["light-asd", "rule"]),
             help="Who speaks, of several faces: a network, or a rule without weights.",
         ),
-        click.option("--talknet", default="", help="Weights of TalkNet, which then choose the speaker."),
-        click.option("--threshold", default=0.0, show_default=True, help="Of the face detector; lower finds more."),
-        click.option("--openface", default="", help="OpenFace's FeatureExtraction, or a folder with its CSV files."),
-        click.option("--visual", default="landmarks", show_default=True, type=click.Choice(["landmarks", "openface"])),
         click.option(
-            "--bert", envvar="AVMC_BERT", default="bert-base-chinese", show_default=True, help="Local folder or name."
+            "--talknet", default="", help="Weights of TalkNet, which then choose the speaker."
+        ),
+        click.option(
+            "--threshold",
+            default=0.0,
+            show_default=True,
+            help="Of the face detector; lower finds more.",
+        ),
+        click.option(
+            "--openface",
+            default="",
+            help="OpenFace's FeatureExtraction, or a folder with its CSV files.",
+        ),
+        click.option(
+            "--visual",
+            default="landmarks",
+            show_default=True,
+            type=click.Choice(["landmarks", "openface"]),
+        ),
+        click.option(
+            "--bert",
+            envvar="AVMC_BERT",
+            default="bert-base-chinese",
+            show_default=True,
+            help="Local folder or name.",
         ),
     ):
         command = option(command)
@@ -40,8 +60,16 @@ def clip_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("store", type=click.Path())
 @click.option("--text", default="", help="The transcript, when CLIPS is one clip.")
 @clip_options
-@click.option("--wav2vec", default="", help="Local folder of a wav2vec 2.0 model: its features besides, for Table 3.")
-@click.option("--wav2vec-layers", is_flag=True, help="Keep each of its layers, so that their weights can be learned.")
+@click.option(
+    "--wav2vec",
+    default="",
+    help="Local folder of a wav2vec 2.0 model: its features besides, for Table 3.",
+)
+@click.option(
+    "--wav2vec-layers",
+    is_flag=True,
+    help="Keep each of its layers, so that their weights can be learned.",
+)
 @click.option(
     "--media",
     default="both",
@@ -50,7 +78,9 @@ def clip_options(command: Callable[..., None]) -> Callable[..., None]:
     help="What is read of each clip. Where not one clip has a picture, or not one has sound, it is the other alone.",
 )
 @click.option(
-    "--report", default=None, help="Folder for a page that shows each clip with its landmarks; default: STORE.report."
+    "--report",
+    default=None,
+    help="Folder for a page that shows each clip with its landmarks; default: STORE.report.",
 )
 @click.option("--no-report", is_flag=True, help="Make no such page.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes; default: the number of cores.")
@@ -66,10 +96,11 @@ def main(
 ) -> None:
     """Extract text, acoustic and visual features of CLIPS into the feature store STORE.
 
-    CLIPS is a folder with a meta.csv in the released columns and files VIDEO_ID/CLIP_ID.mp4 (or another usual ending, in any
-    case), such a table, a .txt file with a path, a tab and a transcript on each line, or one clip with --text.
-    The exit status is 1 when a clip failed; the others are in the store all the same. Ctrl-C stops it at once; the same command
-    goes on where it was.
+    CLIPS is a folder with a meta.csv in the released columns and files VIDEO_ID/CLIP_ID.mp4 (or
+    another usual ending, in any case), such a table, a .txt file with a path, a tab and a
+    transcript on each line, or one clip with --text. The exit status is 1 when a clip failed; the
+    others are in the store all the same. Ctrl-C stops it at once; the same command goes on where it
+    was.
     """
     try:
         with stoppable():
@@ -78,7 +109,15 @@ def main(
 
             page = "" if no_report else report or f"{store.rstrip('/')}.report"
             said = typed(text, "--text")
-            made = extract(clips, store, ExtractionSettings(**settings), text=said, bert=bert, jobs=jobs, report=page)
+            made = extract(
+                clips,
+                store,
+                ExtractionSettings(**settings),
+                text=said,
+                bert=bert,
+                jobs=jobs,
+                report=page,
+            )
     except Stopped as error:
         click.echo(f"stopped: {_how_to_go_on(store, error)}", err=True)
         leave(error.status)
@@ -88,7 +127,9 @@ def main(
         steps = f"{row.seconds:6.2f} s  audio {row.audio_steps:3}  vision {row.vision_steps:3}  faces {row.faces}"
         said = "; ".join(part for part in (row.reason, row.notes) if part)
         click.echo(f"{row.outcome:9}  {row.Index}  {steps}  {said}".rstrip())
-    counts = ", ".join(f"{count} {name}" for name, count in made.table["outcome"].value_counts().items())
+    counts = ", ".join(
+        f"{count} {name}" for name, count in made.table["outcome"].value_counts().items()
+    )
     click.echo(f"{made.store.path}: {counts}; digest {made.store.digest[:12]}")
     for sentence in made.summary:
         click.echo(sentence)
@@ -99,7 +140,9 @@ def main(
     if page:
         click.echo(f"a page with a frame of each clip and its landmarks: {page}/index.html")
     if (made.table["outcome"] == "failed").any():
-        click.echo(f"finished clips stay in {made.work}: remove {made.store.path} and run again to add the failed ones")
+        click.echo(
+            f"finished clips stay in {made.work}: remove {made.store.path} and run again to add the failed ones"
+        )
         sys.exit(1)
 
 

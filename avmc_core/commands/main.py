@@ -1,6 +1,7 @@
 """The command line: ``avmc data``, ``run``, ``status``, ``results``, ``notebooks``, ``book``.
 
-Heavy modules are imported by the command that needs them, so that help and data commands start at once.
+Heavy modules are imported by the command that needs them, so that help and data commands start at
+once.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ LAZY = {  # command to the module and function that carry it out
 
 
 class Commands(click.Group):
-    """Bad input ends with its one sentence and exit status 2, lost runs with 1; some commands are imported when called."""
+    """Bad input ends with its one sentence and exit status 2, lost runs with 1; some commands are
+    imported when called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *LAZY])
@@ -47,7 +49,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context):
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # a character that the terminal has not, or a name in other bytes
+            if hasattr(
+                stream, "reconfigure"
+            ):  # a character that the terminal has not, or a name in other bytes
                 stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
@@ -55,7 +59,10 @@ class Commands(click.Group):
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
         except KeyboardInterrupt:
-            click.echo("stopped; what is finished is kept, and the same command goes on where this one was", err=True)
+            click.echo(
+                "stopped; what is finished is kept, and the same command goes on where this one was",
+                err=True,
+            )
             sys.exit(130)
         except RunsLost as error:
             click.echo(f"error: {error}\nThe same command goes on where this one was.", err=True)
@@ -64,7 +71,10 @@ class Commands(click.Group):
             place = error.filename2 or error.filename
             if place is None:  # not about a place: a closed pipe, which click knows
                 raise
-            click.echo(f"error: {place}: {error.strerror}; expected a place that this command can use", err=True)
+            click.echo(
+                f"error: {place}: {error.strerror}; expected a place that this command can use",
+                err=True,
+            )
             sys.exit(2)
 
 

@@ -7,20 +7,36 @@ import click
 from avmc_core.errors import InputError
 
 profile_option = click.option(
-    "--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, type=click.Choice(["ci", "full"])
+    "--profile",
+    envvar="AVMC_PROFILE",
+    default="ci",
+    show_default=True,
+    type=click.Choice(["ci", "full"]),
 )
 store_option = click.option(
-    "--store", envvar="AVMC_STORE", default="", help="An imported store; default: the simulated corpus."
+    "--store",
+    envvar="AVMC_STORE",
+    default="",
+    help="An imported store; default: the simulated corpus.",
 )
-seeds_option = click.option("--seeds", default="", help="Comma-separated; default: the experiment's own.")
+seeds_option = click.option(
+    "--seeds", default="", help="Comma-separated; default: the experiment's own."
+)
 init_option = click.option(
-    "--init", default="", type=click.Path(), help="The runs of this model package's model, started from its weights."
+    "--init",
+    default="",
+    type=click.Path(),
+    help="The runs of this model package's model, started from its weights.",
 )
 
 
 def read_seeds(text: str) -> tuple[int, ...]:
-    """Seeds as the command line gives them. Raises InputError for what NumPy and PyTorch do not take."""
+    """Seeds as the command line gives them. Raises InputError for what NumPy and PyTorch do not
+    take."""
     seeds = [seed.strip() for seed in text.split(",") if seed.strip()]
-    if not all(seed.isascii() and seed.isdigit() and len(seed) <= 10 and int(seed) < 2**32 for seed in seeds):
+    if not all(
+        seed.isascii() and seed.isdigit() and len(seed) <= 10 and int(seed) < 2**32
+        for seed in seeds
+    ):
         raise InputError("--seeds", repr(text), "whole numbers from 0, separated by commas")
     return tuple(dict.fromkeys(int(seed) for seed in seeds))

@@ -19,23 +19,45 @@ if TYPE_CHECKING:
     from avmc_core.runs.packages import Package
 
 PICTURES = (".png", ".svg", ".pdf")
-LACKED = {"sound": "vision", "picture": "audio"}  # the modality that a clip of this alone does not have
+LACKED = {
+    "sound": "vision",
+    "picture": "audio",
+}  # the modality that a clip of this alone does not have
 
 
 @click.command("predict")
 @click.argument("clip", type=click.Path())
-@click.option("--text", default="", help="The transcript, in Chinese; a file of features has it already.")
-@click.option("--model", required=True, help="A package of avmc export, or the key of a run (see avmc status).")
 @click.option(
-    "--store", envvar="AVMC_STORE", default="", help="What the run was trained on; default: the simulated corpus."
+    "--text", default="", help="The transcript, in Chinese; a file of features has it already."
+)
+@click.option(
+    "--model",
+    required=True,
+    help="A package of avmc export, or the key of a run (see avmc status).",
+)
+@click.option(
+    "--store",
+    envvar="AVMC_STORE",
+    default="",
+    help="What the run was trained on; default: the simulated corpus.",
 )
 @clip_options
 @click.option("--picture", default="", help="Also draw it: a .png, .svg or .pdf file.")
-@click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"]))
+@click.option(
+    "--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"])
+)
 def main(
-    clip: str, text: str, model: str, store: str, bert: str, picture: str, form: str, **extraction: str | float
+    clip: str,
+    text: str,
+    model: str,
+    store: str,
+    bert: str,
+    picture: str,
+    form: str,
+    **extraction: str | float,
 ) -> None:
-    """Predict M, and T, A, V, of CLIP, with the range over seeds and each modality's Shapley share of M.
+    """Predict M, and T, A, V, of CLIP, with the range over seeds and each modality's Shapley share
+    of M.
 
     CLIP is a video, or a .pkl file with the features of one, as MMSA-FET's commands write it.
     """
@@ -49,7 +71,9 @@ def main(
 
     drawn = Path(picture).absolute()
     if picture and (drawn.suffix not in PICTURES or drawn.is_dir() or not drawn.parent.is_dir()):
-        raise InputError("--picture", repr(picture), f"a file {', '.join(PICTURES)} in a folder that is there")
+        raise InputError(
+            "--picture", repr(picture), f"a file {', '.join(PICTURES)} in a folder that is there"
+        )
     package = ensemble(model, store)
     settings = ExtractionSettings(**extraction)
     text = typed(text, "--text")
@@ -58,19 +82,31 @@ def main(
     else:
         path = one_clip(clip)
         settings = _of_what_there_is(path, package, settings)
-        read = read_clip(path, text, build_encoder() if package.simulated else load_encoder(bert), settings)
+        read = read_clip(
+            path, text, build_encoder() if package.simulated else load_encoder(bert), settings
+        )
         notes = [*read.notes, backend(settings).approximation]
     said = explain(package, read)
-    notes = list(dict.fromkeys(note for note in (*notes, package.facts["data"]["approximation"]) if note))
+    notes = list(
+        dict.fromkeys(note for note in (*notes, package.facts["data"]["approximation"]) if note)
+    )
     if package.simulated:
-        notes.append("the model was trained on the simulated corpus: its predictions mean nothing for real clips")
+        notes.append(
+            "the model was trained on the simulated corpus: its predictions mean nothing for real clips"
+        )
     for name, share in said.strange.items():
         if share > 0.1:
             notes.append(f"{share:.0%} of the {name} features are unlike the training clips'")
     if form == "json":
-        click.echo(json.dumps({"clip": read.name, "said": said.table().to_dict("index"), "notes": notes}, indent=1))
+        click.echo(
+            json.dumps(
+                {"clip": read.name, "said": said.table().to_dict("index"), "notes": notes}, indent=1
+            )
+        )
     else:
-        click.echo(f"{read.name}: {package.facts['model']}, {counted(len(package.facts['seeds']), 'seed')}")
+        click.echo(
+            f"{read.name}: {package.facts['model']}, {counted(len(package.facts['seeds']), 'seed')}"
+        )
         click.echo(said.table().to_string(float_format="{:+.3f}".format))
         for note in notes:
             click.echo(f"note: {note}")
@@ -78,9 +114,11 @@ def main(
         _draw(read, said, Path(picture), notes)
 
 
-def _of_what_there_is(path: Path, package: Package, settings: ExtractionSettings) -> ExtractionSettings:
-    """The settings, for sound or picture alone where a clip has no more and the model needs no more. Raises InputError where it
-    does."""
+def _of_what_there_is(
+    path: Path, package: Package, settings: ExtractionSettings
+) -> ExtractionSettings:
+    """The settings, for sound or picture alone where a clip has no more and the model needs no
+    more. Raises InputError where it does."""
     from avmc_core.clips.media import contents
     from avmc_core.models.registry import needs, settings_of
 
@@ -100,7 +138,9 @@ def ensemble(model: str, store: str):
     from avmc_core.runs.grid import run_store
     from avmc_core.runs.packages import collect, read_package
 
-    if Path(model).is_file() or Path(model).suffix or os.sep in model:  # a key has neither dot nor slash
+    if (
+        Path(model).is_file() or Path(model).suffix or os.sep in model
+    ):  # a key has neither dot nor slash
         return read_package(model)
     if store:
         return collect(model, run_store(), open_store(store))
@@ -118,6 +158,8 @@ def _draw(clip, said, path: Path, notes: list[str]) -> None:
 
     use_style()
     fig = account(clip, said)
-    fig.supxlabel("\n".join(notes), x=0.995, ha="right", fontsize=7, style="italic", color="#444444")
+    fig.supxlabel(
+        "\n".join(notes), x=0.995, ha="right", fontsize=7, style="italic", color="#444444"
+    )
     fig.savefig(path)
     click.echo(path, err=True)  # standard output may be JSON

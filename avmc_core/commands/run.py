@@ -9,12 +9,19 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from avmc_core.commands.options import init_option, profile_option, read_seeds, seeds_option, store_option
+from avmc_core.commands.options import (
+    init_option,
+    profile_option,
+    read_seeds,
+    seeds_option,
+    store_option,
+)
 from avmc_core.errors import InputError
 
 
 def plan(experiment: str, profile: str, seeds: str, store: str, init: str):
-    """Runs and store that the options of ``run`` and ``results`` ask for; says which rows the store cannot have."""
+    """Runs and store that the options of ``run`` and ``results`` ask for; says which rows the store
+    cannot have."""
     from avmc_core.data.store import open_store
     from avmc_core.runs.experiments import experiment as declared
     from avmc_core.simulated.corpus import ensure_corpus
@@ -28,7 +35,8 @@ def plan(experiment: str, profile: str, seeds: str, store: str, init: str):
 
 
 def _started_from(package: str, grid: list, store) -> list:
-    """The runs that a package's weights fit, to start from them. Raises InputError when there are none."""
+    """The runs that a package's weights fit, to start from them. Raises InputError when there are
+    none."""
     from dataclasses import replace
 
     from avmc_core.runs.warm_start import check, model_of
@@ -37,7 +45,9 @@ def _started_from(package: str, grid: list, store) -> list:
     named = [replace(run, init=str(path), label=f"{run.name} from {path.name}") for run in grid]
     chosen = [run for run in named if run.model == model]
     if not chosen:
-        raise InputError(package, f"a model package of {model}", "one of a model that the experiment trains")
+        raise InputError(
+            package, f"a model package of {model}", "one of a model that the experiment trains"
+        )
     fitting, reasons = [], []
     for run in chosen:  # AV-MC as printed and as released are two networks under one name
         try:
@@ -56,14 +66,22 @@ def _started_from(package: str, grid: list, store) -> list:
 @store_option
 @seeds_option
 @click.option(
-    "--jobs", type=click.IntRange(1), help="Processes; default: the number of cores, and 1 in a job of a cluster."
+    "--jobs",
+    type=click.IntRange(1),
+    help="Processes; default: the number of cores, and 1 in a job of a cluster.",
 )
 @click.option("--device", help="cpu or cuda; default: $AVMC_DEVICE, or a GPU where there is one.")
 @click.option("--dry-run", is_flag=True, help="Say what would be computed.")
 @init_option
-@click.option("--cluster", type=click.Choice(["slurm"]), help="Compute in jobs of a cluster, not here.")
 @click.option(
-    "--block", default=1, show_default=True, type=click.IntRange(1), help="Runs in a job, alike but for their seed."
+    "--cluster", type=click.Choice(["slurm"]), help="Compute in jobs of a cluster, not here."
+)
+@click.option(
+    "--block",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Runs in a job, alike but for their seed.",
 )
 @click.option(
     "--minutes",
@@ -73,7 +91,12 @@ def _started_from(package: str, grid: list, store) -> list:
     help="Time limit of a job, which then goes on in another.",
 )
 @click.option("--gpus", default=0, show_default=True, type=click.IntRange(0), help="GPUs of a job.")
-@click.option("--sbatch", multiple=True, metavar="NAME=VALUE", help="Further options of sbatch; may be repeated.")
+@click.option(
+    "--sbatch",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Further options of sbatch; may be repeated.",
+)
 @click.pass_context
 def run(
     context: click.Context,
@@ -88,10 +111,11 @@ def run(
     cluster: str | None,
     **job: Any,
 ) -> None:
-    """Compute the runs of EXPERIMENT that are missing. Interrupted runs are continued. An unknown name lists the known ones.
+    """Compute the runs of EXPERIMENT that are missing. Interrupted runs are continued. An unknown
+    name lists the known ones.
 
-    With --dry-run nothing is computed: it says how many runs there are, and after earlier runs like them how long they take
-    and how much memory.
+    With --dry-run nothing is computed: it says how many runs there are, and after earlier runs like
+    them how long they take and how much memory.
     """
     from avmc_core.analysis.results import estimate
     from avmc_core.runs.grid import check, checked_device, run_all, run_store
@@ -100,12 +124,21 @@ def run(
     if cluster:
         from avmc_core.runs.slurm import Slurm
 
-        executor, device = Slurm(jobs=jobs or 1, **job), device or ("cuda" if job["gpus"] else "cpu")
+        executor, device = (
+            Slurm(jobs=jobs or 1, **job),
+            device or ("cuda" if job["gpus"] else "cpu"),
+        )
         if device == "cuda" and not job["gpus"]:
             raise InputError("--device", "cuda for jobs without a GPU", "--gpus 1, or more")
-    elif given := [f"--{name}" for name in job if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]:
+    elif given := [
+        f"--{name}"
+        for name in job
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]:
         raise InputError(
-            given[0], "given without --cluster", "--cluster slurm beside it: it is about the jobs of a cluster"
+            given[0],
+            "given without --cluster",
+            "--cluster slurm beside it: it is about the jobs of a cluster",
         )
     device = checked_device(device, here=not cluster)
     grid, opened = plan(experiment, profile, seeds, store, init)
@@ -115,7 +148,11 @@ def run(
         click.echo(estimate(grid, opened, runs, device, jobs))
         return
     records = run_all(grid, opened, runs, jobs=jobs, device=device, executor=executor)
-    failed = [f"{run.name}, seed {run.seed}: {r.reason}" for run, r in records.items() if r.status != "done"]
+    failed = [
+        f"{run.name}, seed {run.seed}: {r.reason}"
+        for run, r in records.items()
+        if r.status != "done"
+    ]
     click.echo(f"{len(records)} runs in {runs.root}, {len(failed)} failed")
     for line in failed:
         click.echo(f"failed: {line}")
@@ -128,9 +165,17 @@ def run(
 @store_option
 @seeds_option
 @init_option
-@click.option("--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"]))
+@click.option(
+    "--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"])
+)
 @click.option("--task", default="M", show_default=True, type=click.Choice(["M", "T", "A", "V"]))
-@click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv", "json"]))
+@click.option(
+    "--format",
+    "form",
+    default="table",
+    show_default=True,
+    type=click.Choice(["table", "csv", "json"]),
+)
 @click.option("--device", help="Where the runs were computed; as in avmc run.")
 def results(
     experiment: str,
@@ -143,7 +188,8 @@ def results(
     form: str,
     device: str | None,
 ) -> None:
-    """Metrics of EXPERIMENT from the run records: one row per finished run, and which runs are missing."""
+    """Metrics of EXPERIMENT from the run records: one row per finished run, and which runs are
+    missing."""
     from avmc_core.analysis.results import per_run
     from avmc_core.artefacts import facts
     from avmc_core.runs.grid import checked_device, run_store
@@ -156,7 +202,13 @@ def results(
         click.echo(table.to_string(index=False, float_format="{:.4f}".format))
         click.echo(*facts({"runs": len(table), "failed": int((table["status"] != "done").sum())}))
     else:
-        click.echo(table.to_csv(index=False) if form == "csv" else table.to_json(orient="records", indent=1))
+        click.echo(
+            table.to_csv(index=False)
+            if form == "csv"
+            else table.to_json(orient="records", indent=1)
+        )
     if missing := table.attrs["missing"]:
         shown = "; ".join(missing[:5]) + ("; ..." if len(missing) > 5 else "")
-        click.echo(f"missing: {len(missing)} of {len(missing) + len(table)} runs: {shown}", err=True)
+        click.echo(
+            f"missing: {len(missing)} of {len(missing) + len(table)} runs: {shown}", err=True
+        )

@@ -23,9 +23,19 @@ if TYPE_CHECKING:
     type=click.Path(),
     help="A label table (CSV) or an imported store.",
 )
-@click.option("--against", type=click.Path(), help="Predictions of another model for the same clips.")
-@click.option("--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"]))
-@click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv", "json"]))
+@click.option(
+    "--against", type=click.Path(), help="Predictions of another model for the same clips."
+)
+@click.option(
+    "--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"])
+)
+@click.option(
+    "--format",
+    "form",
+    default="table",
+    show_default=True,
+    type=click.Choice(["table", "csv", "json"]),
+)
 def main(predictions: str, labels: str, against: str | None, split: str, form: str) -> None:
     """Score the file PREDICTIONS: columns video_id and clip_id (or id), M, and if predicted T, A,
     V.
@@ -53,7 +63,12 @@ def main(predictions: str, labels: str, against: str | None, split: str, form: s
             {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
             for row in frame.to_dict("records")
         ]
-        facts = {"data": report.data, "split": split, "labels": report.labels, "conventions": conventions()}
+        facts = {
+            "data": report.data,
+            "split": split,
+            "labels": report.labels,
+            "conventions": conventions(),
+        }
         click.echo(json.dumps({**facts, "unscored": report.unscored, "scores": rows}, indent=1))
     else:
         click.echo(f"data: {report.data}; labels: {report.labels}; split {split}")
@@ -63,7 +78,9 @@ def main(predictions: str, labels: str, against: str | None, split: str, form: s
             click.echo(_table(frame[frame["task"] == part.task]).to_string(index=False))
             click.echo(_digits(part))
         for task in report.unscored:
-            click.echo(f"note: {task} is predicted, but these labels do not have all four annotations")
+            click.echo(
+                f"note: {task} is predicted, but these labels do not have all four annotations"
+            )
 
 
 def _clips(part: TaskScore) -> str:
@@ -110,7 +127,9 @@ def _digits(part: TaskScore) -> str:
     from avmc_core.paper.granularity import chance
 
     counted = {name: part.counted[name] for name in ("Acc2", "Acc2_weak") if part.counted[name]}
-    steps = " and ".join(f"{name} by {100 / n:.2f} points ({n} clips)" for name, n in counted.items())
+    steps = " and ".join(
+        f"{name} by {100 / n:.2f} points ({n} clips)" for name, n in counted.items()
+    )
     chances = " and ".join(f"{100 * chance(n):.1f} %" for n in counted.values())
     return (
         f"digits: one clip changes {steps}; of all figures with two decimals {chances} can be the score of one run over "

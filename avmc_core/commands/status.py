@@ -10,7 +10,8 @@ from avmc_core.commands.options import store_option
 
 
 def _stores(store: str) -> list:
-    """The stores at hand: the simulated corpora of this version, and an imported one if it is named."""
+    """The stores at hand: the simulated corpora of this version, and an imported one if it is
+    named."""
     from avmc_core.data.store import open_store
     from avmc_core.simulated.corpus import present_corpora
 
@@ -25,7 +26,8 @@ def _stores(store: str) -> list:
 def status(experiment: str, model: str, store: str, as_json: bool) -> None:
     """List the finished runs: what distinguishes them, and the experiments that use them.
 
-    With EXPERIMENT only runs of its rows are listed. The first column is the key that avmc export takes.
+    With EXPERIMENT only runs of its rows are listed. The first column is the key that avmc export
+    takes.
     """
     from avmc_core.runs.experiments import experiment as declared
     from avmc_core.runs.grid import run_store
@@ -37,7 +39,9 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
     records = [record for record in run_store() if not model or record.model == model]
     used = {record.key: uses(record, stores) for record in records}
     if experiment:
-        records = [r for r in records if any(row.startswith(f"{experiment}: ") for row in used[r.key].rows)]
+        records = [
+            r for r in records if any(row.startswith(f"{experiment}: ") for row in used[r.key].rows)
+        ]
     own = differing(records)
     for record in records:
         use = used[record.key]
@@ -45,9 +49,23 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
         if init := record.data.get("init"):
             data += f", from the weights of package {init[:8]}"
         if as_json:
-            facts = {"key": record.key, "model": record.model, "seed": record.seed, "status": record.status}
-            facts |= {"epochs": record.epochs, "seconds": record.seconds, "data": data, "reason": record.reason}
-            facts |= {"settings": own[record.key], "used_by": list(use.rows), "current": use.current}
+            facts = {
+                "key": record.key,
+                "model": record.model,
+                "seed": record.seed,
+                "status": record.status,
+            }
+            facts |= {
+                "epochs": record.epochs,
+                "seconds": record.seconds,
+                "data": data,
+                "reason": record.reason,
+            }
+            facts |= {
+                "settings": own[record.key],
+                "used_by": list(use.rows),
+                "current": use.current,
+            }
             click.echo(json.dumps(facts, ensure_ascii=False))
             continue
         by = "; ".join(use.rows) or "no declared experiment"
@@ -67,9 +85,9 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
 def clean(store: str, yes: bool) -> None:
     """List what nothing uses any more, the largest first, and with --yes remove it.
 
-    That is: runs that no declared experiment would read, damaged records, interrupted work, simulated corpora of other versions.
-    Runs on an imported store are kept unless --store names it; runs that a result or a search names are kept. Nothing outside
-    $AVMC_HOME is touched.
+    That is: runs that no declared experiment would read, damaged records, interrupted work,
+    simulated corpora of other versions. Runs on an imported store are kept unless --store names it;
+    runs that a result or a search names are kept. Nothing outside $AVMC_HOME is touched.
     """
     from avmc_core.home import home
     from avmc_core.runs.inventory import leftovers, named_runs, remove

@@ -16,14 +16,28 @@ from avmc_core.commands.options import profile_option, read_seeds, store_option
 @store_option
 @click.option("--trials", type=click.IntRange(1), help="Default: 8 at the profile ci, 50 at full.")
 @click.option(
-    "--seeds", default="", help="Comma-separated; default: 1111,1112 at the profile ci, 1111,1112,1113 at full."
+    "--seeds",
+    default="",
+    help="Comma-separated; default: 1111,1112 at the profile ci, 1111,1112,1113 at full.",
 )
-@click.option("-o", "--over", multiple=True, metavar="SETTING=[JSON]", help="Values to draw from; default: our space.")
 @click.option(
-    "--jobs", type=click.IntRange(1), help="Processes for --score and --both-ways; default: the number of cores."
+    "-o",
+    "--over",
+    multiple=True,
+    metavar="SETTING=[JSON]",
+    help="Values to draw from; default: our space.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Processes for --score and --both-ways; default: the number of cores.",
 )
 @click.option("--score", is_flag=True, help="Then score the choice on the test split.")
-@click.option("--both-ways", is_flag=True, help="Then show what choosing on the test split would have gained (D12).")
+@click.option(
+    "--both-ways",
+    is_flag=True,
+    help="Then show what choosing on the test split would have gained (D12).",
+)
 def main(
     model: str,
     profile: str,
@@ -48,22 +62,34 @@ def main(
     try:
         from avmc_core.runs import tuning
     except ImportError as error:
-        raise InputError("avmc tune", str(error), 'the extra "tune": pip install "avmc-companion[tune]"') from error
+        raise InputError(
+            "avmc tune", str(error), 'the extra "tune": pip install "avmc-companion[tune]"'
+        ) from error
     try:
-        space = {name: tuple(json.loads(values)) for name, _, values in (pair.partition("=") for pair in over)}
+        space = {
+            name: tuple(json.loads(values))
+            for name, _, values in (pair.partition("=") for pair in over)
+        }
     except (ValueError, TypeError) as error:
         raise click.UsageError(f"-o wants SETTING=[value, ...]: {error}") from error
     if empty := [name for name, values in space.items() if not values]:
         raise InputError(f"-o {empty[0]}", "no value", "at least one to draw")
     entry(model)
-    trials, chosen_seeds = trials or tuning.SIZE[profile][0], read_seeds(seeds) or tuning.SIZE[profile][1]
+    trials, chosen_seeds = (
+        trials or tuning.SIZE[profile][0],
+        read_seeds(seeds) or tuning.SIZE[profile][1],
+    )
     if score or both_ways:
         checked_device(None)
     space = space or tuning.SPACES.get(model, {})
     if not space:
-        raise InputError("avmc tune", f"no space for {model!r}", f"-o, or one of {', '.join(tuning.SPACES)}")
+        raise InputError(
+            "avmc tune", f"no space for {model!r}", f"-o, or one of {', '.join(tuning.SPACES)}"
+        )
     opened = open_store(store) if store else ensure_corpus("ci")
-    plan = tuning.Search(model, tuple(space.items()), trials, chosen_seeds, PROFILE_CHANGES[profile])
+    plan = tuning.Search(
+        model, tuple(space.items()), trials, chosen_seeds, PROFILE_CHANGES[profile]
+    )
     selection = tuning.search(plan, opened, progress_bar=sys.stderr.isatty())
     best = selection.trials[selection.chosen]
     click.echo(

@@ -16,7 +16,9 @@ from avmc_core.data.store import Ragged, Split
 DENSE: dict[str, Callable[[Ragged], np.ndarray]] = {
     "cls": lambda ragged: ragged.first(),
     "mean": lambda ragged: ragged.mean(),
-    "padded_mean": lambda ragged: ragged.mean() * (ragged.lengths / ragged.steps).astype(np.float32)[:, None],
+    "padded_mean": lambda ragged: (
+        ragged.mean() * (ragged.lengths / ragged.steps).astype(np.float32)[:, None]
+    ),
 }
 
 DEFAULT = Inputs()
@@ -33,7 +35,9 @@ class SplitData:
             view = DENSE.get(getattr(inputs, name))
             if view is not None:
                 self._dense[name] = torch.from_numpy(view(ragged))
-        self._lengths = {f"{name}_lengths": torch.from_numpy(r.lengths) for name, r in self._ragged.items()}
+        self._lengths = {
+            f"{name}_lengths": torch.from_numpy(r.lengths) for name, r in self._ragged.items()
+        }
         self._labels = torch.from_numpy(np.ascontiguousarray(split.labels))
         self._mask = torch.from_numpy(np.ascontiguousarray(split.mask))
 
@@ -66,8 +70,9 @@ class SplitData:
         return torch.randperm(len(self), generator=generator)
 
     def shuffled(self, batch_size: int, generator: torch.Generator) -> list[Tensor]:
-        """The rows of each batch of one pass over all clips in random order. The last, smaller batch is kept; a single
-        clip left over, of which batch norm could make nothing, joins the batch before."""
+        """The rows of each batch of one pass over all clips in random order. The last, smaller
+        batch is kept; a single clip left over, of which batch norm could make nothing, joins the
+        batch before."""
         batches = list(self.order(generator).split(batch_size))
         if len(batches) > 1 and len(batches[-1]) == 1:
             batches[-2:] = [torch.cat(batches[-2:])]
@@ -82,14 +87,17 @@ class SplitData:
     def nbytes(self) -> int:
         """About how much memory a ``Resident`` takes."""
         features = [
-            self._dense[name].nbytes if name in self._dense else int(ragged.lengths.sum()) * ragged[0].shape[1] * 4
+            self._dense[name].nbytes
+            if name in self._dense
+            else int(ragged.lengths.sum()) * ragged[0].shape[1] * 4
             for name, ragged in self._ragged.items()
         ]
         return sum(features) + self.split.tokens.nbytes
 
 
 class Resident(SplitData):
-    """The same split with all its clips on a device, moved there once: equal batches, gathered there."""
+    """The same split with all its clips on a device, moved there once: equal batches, gathered
+    there."""
 
     def __init__(self, data: SplitData, device: torch.device | str):
         self.split, self.inputs, self.device = data.split, data.inputs, device

@@ -1,7 +1,8 @@
 """Import of the released files into a feature store: once, in blocks of rows, all or nothing.
 
-The padded float64 arrays of the release become ragged float32 ones. The files are only ever mapped, and what was read of
-them is given back to the system block by block, so that memory does not grow with their size.
+The padded float64 arrays of the release become ragged float32 ones. The files are only ever mapped,
+and what was read of them is given back to the system block by block, so that memory does not grow
+with their size.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ from avmc_core import schema
 from avmc_core.data.label_sets import recognise
 from avmc_core.data.label_table import with_zeros
 from avmc_core.data.meta_comparison import differences
-from avmc_core.data.released import ID_SEPARATOR, mark, open_supervised, open_unsupervised, read_meta, steps, taken_for
+from avmc_core.data.released import (
+    ID_SEPARATOR,
+    mark,
+    open_supervised,
+    open_unsupervised,
+    read_meta,
+    steps,
+    taken_for,
+)
 from avmc_core.data.released_writer import EXTRACTED, SIMULATED
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_index, write_split
@@ -41,18 +50,21 @@ def import_released(
     simulated: dict[str, Any] | None = None,
     progress: bool = True,
 ) -> Store:
-    """Converts ch-simsv2s.pkl, and ch-simsv2u.pkl if given, into a new store at ``store_path``, and opens it.
+    """Converts ch-simsv2s.pkl, and ch-simsv2u.pkl if given, into a new store at ``store_path``, and
+    opens it.
 
-    ``meta`` is only compared with the supervised file: clips and splits must be the same, other texts and labels are
-    stated. ``simulated``: settings of the generator when the files hold a simulated corpus; files exported from a simulated
-    store carry them along, as those of one's own clips say how they were extracted. The manifest of real files says which of
-    the two circulating label sets they carry (``label_sets``).
+    ``meta`` is only compared with the supervised file: clips and splits must be the same, other
+    texts and labels are stated. ``simulated``: settings of the generator when the files hold a
+    simulated corpus; files exported from a simulated store carry them along, as those of one's own
+    clips say how they were extracted. The manifest of real files says which of the two circulating
+    label sets they carry (``label_sets``).
 
-    Stated, with their counts, under ``repairs`` in the manifest: values after a clip's end are dropped, -inf in sound and
-    picture becomes 0, clips padded at the start are read from their end, labels off the
-    grid and unlabelled clips with the id of a labelled one are kept, ids without a separator become the video id,
-    differences from the texts and labels of ``meta`` are resolved for the pickle. Everything else that does not fit is an
-    InputError, after which, as after a kill, no store is left.
+    Stated, with their counts, under ``repairs`` in the manifest: values after a clip's end are
+    dropped, -inf in sound and picture becomes 0, clips padded at the start are read from their end,
+    labels off the grid and unlabelled clips with the id of a labelled one are kept, ids without a
+    separator become the video id, differences from the texts and labels of ``meta`` are resolved
+    for the pickle. Everything else that does not fit is an InputError, after which, as after a
+    kill, no store is left.
     """
     store_path = Path(store_path)
     sources = {"supervised": supervised, "unsupervised": unsupervised, "meta": meta}
@@ -69,21 +81,33 @@ def import_released(
                 repairs["unlabelled clips with the id of a labelled one, kept"] += both
             if meta is not None:
                 own = pd.concat(clips.values())
-                table = with_zeros(read_meta(meta), zip(own["video_id"], own["clip_id"], strict=True))
-                repairs.update({repair["what"]: repair["count"] for repair in table.attrs["repairs"]})
+                table = with_zeros(
+                    read_meta(meta), zip(own["video_id"], own["clip_id"], strict=True)
+                )
+                repairs.update(
+                    {repair["what"]: repair["count"] for repair in table.attrs["repairs"]}
+                )
                 repairs.update(dict(differences(own, table, sources["meta"])))
             files = {}
             total = sum(columns[m].nbytes for columns in splits.values() for m in schema.MODALITIES)
-            with tqdm(total=total, unit="B", unit_scale=True, desc="import", disable=not progress) as bar:
+            with tqdm(
+                total=total, unit="B", unit_scale=True, desc="import", disable=not progress
+            ) as bar:
                 for name, columns in splits.items():
                     where = f"{sources['unsupervised' if name == schema.UNLABELLED else 'supervised']}, split {name}"
                     values = {
                         m: _ragged_blocks(
-                            f"{where}, key {m}", columns[m], clips[name][f"{m}_length"].to_numpy(), repairs, bar
+                            f"{where}, key {m}",
+                            columns[m],
+                            clips[name][f"{m}_length"].to_numpy(),
+                            repairs,
+                            bar,
                         )
                         for m in schema.MODALITIES
                     }
-                    _check_unchanged(sources, before)  # a mapped file that is cut would end the process
+                    _check_unchanged(
+                        sources, before
+                    )  # a mapped file that is cut would end the process
                     files |= write_split(folder, name, clips[name], values, columns["text_bert"])
             extraction = _marked(sources, EXTRACTED)
             generator = simulated if simulated is not None else _marked(sources, SIMULATED)
@@ -97,36 +121,51 @@ def import_released(
                 | ({} if extraction is None else {"extraction": extraction}),
                 repairs=repairs,
                 generator=generator,
-                label_set="" if generator or extraction else str(recognise(pd.concat(clips.values()))),
+                label_set=""
+                if generator or extraction
+                else str(recognise(pd.concat(clips.values()))),
             )
             _check_unchanged(sources, before)
             open_store(folder)  # what does not open is not left behind
     except OSError as error:
         if error.filename and Path(error.filename) in sources.values():
-            raise InputError(error.filename, f"{type(error).__name__}: {error}", "a file that can be read") from None
+            raise InputError(
+                error.filename, f"{type(error).__name__}: {error}", "a file that can be read"
+            ) from None
         raise InputError(
             store_path, f"{type(error).__name__}: {error}", "a place where a store can be written"
         ) from None
     return open_store(store_path)
 
 
-def _open_sources(sources: dict[str, Path], repairs: Counter[str]) -> dict[str, dict[str, np.ndarray]]:
+def _open_sources(
+    sources: dict[str, Path], repairs: Counter[str]
+) -> dict[str, dict[str, np.ndarray]]:
     splits = dict(open_supervised(sources["supervised"], repairs))
     if "unsupervised" in sources:
         splits[schema.UNLABELLED] = open_unsupervised(sources["unsupervised"], repairs)
         found, expected = steps(splits[schema.UNLABELLED]), steps(splits["train"])
         if found != expected:
-            raise InputError(sources["unsupervised"], f"steps {found}", f"those of {sources['supervised']}, {expected}")
+            raise InputError(
+                sources["unsupervised"],
+                f"steps {found}",
+                f"those of {sources['supervised']}, {expected}",
+            )
     return splits
 
 
 def _marked(sources: dict[str, Path], name: str) -> dict[str, Any] | None:
-    """The facts of a mark that both files bear, None where neither does. Raises InputError for files of two kinds."""
-    marks = [mark(sources[kind], name) for kind in ("supervised", "unsupervised") if kind in sources]
+    """The facts of a mark that both files bear, None where neither does. Raises InputError for
+    files of two kinds."""
+    marks = [
+        mark(sources[kind], name) for kind in ("supervised", "unsupervised") if kind in sources
+    ]
     if len(marks) == 2 and (marks[0] is None) != (marks[1] is None):
         other = {SIMULATED: "real", EXTRACTED: "released"}[name]
         raise InputError(
-            sources["unsupervised"], f"{other} and {name} files together", f"two {other} or two {name} files"
+            sources["unsupervised"],
+            f"{other} and {name} files together",
+            f"two {other} or two {name} files",
         )
     return marks[0]
 
@@ -155,7 +194,8 @@ def _ragged_blocks(
 ) -> Iterator[np.ndarray]:
     """The valid steps of a padded array (N, T, D), in blocks (sum of some T_i, D) float32.
 
-    Infinite negative values of sound and picture, the logarithm of silence, become 0 as in the public loader.
+    Infinite negative values of sound and picture, the logarithm of silence, become 0 as in the
+    public loader.
     """
     rows = max(1, _BLOCK_BYTES // padded[0].nbytes)
     modality = where.rpartition(" ")[2]
@@ -173,7 +213,11 @@ def _ragged_blocks(
             values = inside.astype(np.float32)
         if not np.isfinite(values).all() or np.isnan(after).any() or np.isposinf(after).any():
             bad = ~(np.abs(block) <= np.finfo(np.float32).max).all(axis=(1, 2))
-            raise InputError(f"{where}, row {start + np.argmax(bad)}", "NaN, inf or more than float32 holds", "numbers")
+            raise InputError(
+                f"{where}, row {start + np.argmax(bad)}",
+                "NaN, inf or more than float32 holds",
+                "numbers",
+            )
         outside = after.any(axis=(1, 2))
         if at_start:
             repairs[f"clips with {modality} padded at the start, read from their end"] += int(
@@ -187,7 +231,9 @@ def _ragged_blocks(
             if not last.any(axis=1).all():
                 row = start + int(np.argmin(last.any(axis=1)))
                 raise InputError(
-                    f"{where}, row {row}", "zeros at the last token of text_bert's mask", "a state of every token"
+                    f"{where}, row {row}",
+                    "zeros at the last token of text_bert's mask",
+                    "a state of every token",
                 )
         yield values
         bar.update(block.nbytes)
@@ -195,7 +241,8 @@ def _ragged_blocks(
 
 
 def _padded_at_start(padded: np.ndarray, lengths: np.ndarray) -> bool:
-    """Whether the steps of every clip stand at the end of its row, behind zeros, as an option of the public toolkit has it."""
+    """Whether the steps of every clip stand at the end of its row, behind zeros, as an option of
+    the public toolkit has it."""
     steps, seen = padded.shape[1], False
     for row in np.flatnonzero(lengths < steps):
         if padded[row, : steps - lengths[row]].any():
@@ -205,23 +252,31 @@ def _padded_at_start(padded: np.ndarray, lengths: np.ndarray) -> bool:
     return seen
 
 
-def _check_side(where: str, start: int, block: np.ndarray, ends: np.ndarray, outside: np.ndarray) -> None:
-    """Raises InputError for a clip whose steps stand at the end of its row, in a file where others begin at the start."""
+def _check_side(
+    where: str, start: int, block: np.ndarray, ends: np.ndarray, outside: np.ndarray
+) -> None:
+    """Raises InputError for a clip whose steps stand at the end of its row, in a file where others
+    begin at the start."""
     for row in np.flatnonzero(outside):
         if not block[row, : block.shape[1] - ends[row]].any():
             found = f"zeros first and values after step {ends[row]}: padding at the start, in this row alone"
-            raise InputError(f"{where}, row {start + row}", found, "all clips padded on the same side")
+            raise InputError(
+                f"{where}, row {start + row}", found, "all clips padded on the same side"
+            )
 
 
 def _release(padded: np.ndarray, block: np.ndarray) -> None:
-    """Gives the pages of a mapped block back to the system: they would count as this process's memory."""
+    """Gives the pages of a mapped block back to the system: they would count as this process's
+    memory."""
     view = padded
     while isinstance(view, np.ndarray):
         view = view.base
     if isinstance(view, memoryview) and isinstance(view.obj, mmap.mmap):
         origin = np.frombuffer(view.obj, np.uint8).ctypes.data
         start = (block.ctypes.data - origin) // mmap.PAGESIZE * mmap.PAGESIZE
-        view.obj.madvise(mmap.MADV_DONTNEED, start, block.ctypes.data - origin + block.nbytes - start)
+        view.obj.madvise(
+            mmap.MADV_DONTNEED, start, block.ctypes.data - origin + block.nbytes - start
+        )
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
@@ -233,7 +288,9 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
 def _check_unchanged(sources: dict[str, Path], before: dict[str, tuple[int, ...] | None]) -> None:
     for name, path in sources.items():
         if _stamp(path) != before[name]:
-            raise InputError(path, "a file that changed while it was read", "one that stays as it is")
+            raise InputError(
+                path, "a file that changed while it was read", "one that stays as it is"
+            )
 
 
 def _source(path: Path) -> dict[str, int | str]:

@@ -61,7 +61,10 @@ def histograms(table: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
     levels, original = level(labelled["M"]), original_part(labelled["clip_id"])
     return {
         split: {
-            part: np.bincount(levels[(labelled["split"] == split) & (original == (part == ORIGINAL))], minlength=11)
+            part: np.bincount(
+                levels[(labelled["split"] == split) & (original == (part == ORIGINAL))],
+                minlength=11,
+            )
             for part in PARTS
         }
         for split in SPLITS
@@ -103,7 +106,9 @@ def constant_scores(key: str, split: str = "test") -> dict[str, float]:
     n = total(of_set(key), split=split)
     weak = np.abs(GRID) <= 0.4
     moved = [
-        (label["label"], label["clips"]) for label in recorded()["sets"][key]["off_grid"] if label["split"] == split
+        (label["label"], label["clips"])
+        for label in recorded()["sets"][key]["off_grid"]
+        if label["split"] == split
     ]
     absolute = (n * np.abs(GRID)).sum() + sum(k * (abs(y) - abs(GRID[level(y)])) for y, k in moved)
     return {
@@ -120,7 +125,9 @@ def recorded() -> dict[str, Any]:
     read, by kind of clip), ``other_sign`` (clips whose M differs in sign, by split), ``reports``
     (what others said publicly of the released pickle, each with its source), and ``original_pairs``
     (the 11 x 11 tables of each two annotations in the original part of the mixed set)."""
-    return json.loads(files("avmc_core").joinpath("resources", "label_sets.json").read_text(encoding="utf-8"))
+    return json.loads(
+        files("avmc_core").joinpath("resources", "label_sets.json").read_text(encoding="utf-8")
+    )
 
 
 def _apart(found: Histograms, known: Histograms) -> int:

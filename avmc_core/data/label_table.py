@@ -14,24 +14,33 @@ from avmc_core import schema
 from avmc_core.data.text_table import read_table
 from avmc_core.errors import InputError
 
-COLUMNS = {"label": "M", "label_T": "T", "label_A": "A", "label_V": "V"}  # of the file: of the table
+COLUMNS = {
+    "label": "M",
+    "label_T": "T",
+    "label_A": "A",
+    "label_V": "V",
+}  # of the file: of the table
 _REQUIRED = ("video_id", "clip_id", "text", *COLUMNS, "annotation")
 _SPLIT = "mode"  # absent from the unsupervised part's table
-_BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|\$_\$|.{201}")  # $_$ joins the two ids elsewhere
+_BAD_ID = re.compile(
+    r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|\$_\$|.{201}"
+)  # $_$ joins the two ids elsewhere
 _COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
 _WHOLE = re.compile(r"^(\d+)\.0+$", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def read_meta(path: str | Path) -> pd.DataFrame:
-    """meta.csv as a table: video_id, clip_id, text (strings), M, T, A, V (float, NaN where unlabelled), annotation,
-    split (train, valid, test or unlabelled).
+    """meta.csv as a table: video_id, clip_id, text (strings), M, T, A, V (float, NaN where
+    unlabelled), annotation, split (train, valid, test or unlabelled).
 
-    Ids stay strings. What had to be decided or set right is listed in ``attrs["repairs"]`` as ``{"what": ..., "count": ...}``:
-    an encoding other than UTF-8, blank rows and columns (``text_table``), columns that are not used, decimal commas.
-    Raises InputError, with the line, for a missing or doubled column, a line with too many or too few fields, an id that is
-    empty, only dots, longer than 200 characters, there twice, or holds control characters, path separators or $_$, a label
-    that is no number in [-1, 1], an unknown split, and for labels without a split or a split without labels.
+    Ids stay strings. What had to be decided or set right is listed in ``attrs["repairs"]`` as
+    ``{"what": ..., "count": ...}``: an encoding other than UTF-8, blank rows and columns
+    (``text_table``), columns that are not used, decimal commas. Raises InputError, with the line,
+    for a missing or doubled column, a line with too many or too few fields, an id that is empty,
+    only dots, longer than 200 characters, there twice, or holds control characters, path separators
+    or $_$, a label that is no number in [-1, 1], an unknown split, and for labels without a split
+    or a split without labels.
     """
     table = read_table(path, "meta.csv")
     repairs = table.repairs
@@ -47,11 +56,15 @@ def read_meta(path: str | Path) -> pd.DataFrame:
             _decimal_commas(fields, repairs)
         row = _row(where, fields)
         if rows.setdefault((row["video_id"], row["clip_id"]), row) is not row:
-            raise InputError(where, f"clip {row['video_id']}/{row['clip_id']} again", "each clip once")
+            raise InputError(
+                where, f"clip {row['video_id']}/{row['clip_id']} again", "each clip once"
+            )
     if not rows:
         raise InputError(path, "no rows", "one row a clip")
     made = pd.DataFrame(list(rows.values()))
-    made.attrs["repairs"] = [{"what": what, "count": count} for what, count in repairs.items() if count]
+    made.attrs["repairs"] = [
+        {"what": what, "count": count} for what, count in repairs.items() if count
+    ]
     return made
 
 
@@ -61,7 +74,11 @@ def _header(path: str | Path, names: list[str], repairs: Counter[str]) -> list[s
     repairs["column names of meta.csv in capitals"] += sum(map(str.__ne__, names, as_ours))
     missing = [name for name in _REQUIRED if name not in as_ours]
     if missing:
-        raise InputError(f"{path}, line 1", f"no column {', '.join(missing)}", f"the columns {', '.join(_REQUIRED)}")
+        raise InputError(
+            f"{path}, line 1",
+            f"no column {', '.join(missing)}",
+            f"the columns {', '.join(_REQUIRED)}",
+        )
     if len(set(as_ours)) < len(as_ours):
         raise InputError(f"{path}, line 1", "a column twice", "each column once")
     return as_ours
@@ -75,8 +92,8 @@ def _decimal_commas(fields: dict[str, str], repairs: Counter[str]) -> None:
 
 
 def with_zeros(meta: pd.DataFrame, ids: Iterable[tuple[str, str]]) -> pd.DataFrame:
-    """``meta`` with the leading zeros that a spreadsheet took from its ids, where only one of the pairs ``ids`` (video, clip)
-    can be meant; how often is added to its repairs."""
+    """``meta`` with the leading zeros that a spreadsheet took from its ids, where only one of the
+    pairs ``ids`` (video, clip) can be meant; how often is added to its repairs."""
     known = set(ids)
     plain: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for pair in known:
@@ -91,36 +108,57 @@ def with_zeros(meta: pd.DataFrame, ids: Iterable[tuple[str, str]]) -> pd.DataFra
     count = sum(map(tuple.__ne__, own, restored))
     if not count or len(set(restored)) < len(restored):  # two rows for one clip: nothing is clear
         return meta
-    made = meta.assign(video_id=[video for video, _ in restored], clip_id=[clip for _, clip in restored])
+    made = meta.assign(
+        video_id=[video for video, _ in restored], clip_id=[clip for _, clip in restored]
+    )
     lost = {"what": "ids of meta.csv whose lost leading zeros were restored", "count": count}
     made.attrs["repairs"] = [*meta.attrs.get("repairs", []), lost]
     return made
 
 
 def _plain(name: str) -> str:
-    """An id as a spreadsheet leaves it: a number without leading zeros, and without a fraction of nothing."""
-    return (name.lstrip("0") or "0") if (name := _WHOLE.sub(r"\1", name)).isascii() and name.isdigit() else name
+    """An id as a spreadsheet leaves it: a number without leading zeros, and without a fraction of
+    nothing."""
+    return (
+        (name.lstrip("0") or "0")
+        if (name := _WHOLE.sub(r"\1", name)).isascii() and name.isdigit()
+        else name
+    )
 
 
 def _row(where: str, fields: dict[str, str]) -> dict:
     for key in ("video_id", "clip_id"):
         if not fields[key]:
             raise InputError(
-                f"{where}, column {key}", "''", "an id in every row: merged cells of a spreadsheet leave gaps"
+                f"{where}, column {key}",
+                "''",
+                "an id in every row: merged cells of a spreadsheet leave gaps",
             )
         if _BAD_ID.search(fields[key]):
-            raise InputError(f"{where}, column {key}", repr(fields[key][:200]), "an id without separators and controls")
+            raise InputError(
+                f"{where}, column {key}",
+                repr(fields[key][:200]),
+                "an id without separators and controls",
+            )
     if "\0" in "".join(fields.values()):
         raise InputError(where, "a NUL character", "text")
-    labels = {task: _label(f"{where}, column {name}", fields[name]) for name, task in COLUMNS.items()}
+    labels = {
+        task: _label(f"{where}, column {name}", fields[name]) for name, task in COLUMNS.items()
+    }
     split = fields.get(_SPLIT, "") or schema.UNLABELLED
     if split not in (*schema.SPLITS, schema.UNLABELLED):
         raise InputError(
-            f"{where}, column {_SPLIT}", repr(split[:200]), f"one of {', '.join(schema.SPLITS)}, or nothing"
+            f"{where}, column {_SPLIT}",
+            repr(split[:200]),
+            f"one of {', '.join(schema.SPLITS)}, or nothing",
         )
     empty = sum(math.isnan(label) for label in labels.values())
     if empty != (4 if split == schema.UNLABELLED else 0):
-        raise InputError(where, f"{4 - empty} labels in a row of split {split}", "four labels with a split, else none")
+        raise InputError(
+            where,
+            f"{4 - empty} labels in a row of split {split}",
+            "four labels with a split, else none",
+        )
     names = {key: fields[key] for key in ("video_id", "clip_id", "text")}
     return {**names, **labels, "annotation": fields["annotation"], "split": split}
 
@@ -128,7 +166,9 @@ def _row(where: str, fields: dict[str, str]) -> dict:
 def _label(where: str, text: str) -> float:
     if not text.strip():
         return math.nan
-    label = float(text) if _NUMBER.fullmatch(text.strip()) else math.nan  # float() takes 1_0 and other digits, too
+    label = (
+        float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
+    )  # float() takes 1_0 and other digits, too
     if not -1 <= label <= 1:
         raise InputError(where, repr(text[:200]), "a number in [-1, 1], or nothing")
     return label

@@ -1,7 +1,9 @@
-"""What a file in the manner of the public toolkits holds, told from its keys and widths, so that an import can name it.
+"""What a file in the manner of the public toolkits holds, told from its keys and widths, so that an
+import can name it.
 
-Widths are still constants of ``schema``: a data set of other widths is recognised and refused by name. Whoever reads such
-files in full starts from ``recognised``, which says what the file was taken for.
+Widths are still constants of ``schema``: a data set of other widths is recognised and refused by
+name. Whoever reads such files in full starts from ``recognised``, which says what the file was
+taken for.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ _LENGTHS = ("audio_lengths", "vision_lengths")
 
 @dataclass(frozen=True)
 class Layout:
-    """What a file was taken for. ``name``: in words; ``known``: the data set, "" where the widths are nobody's."""
+    """What a file was taken for. ``name``: in words; ``known``: the data set, "" where the widths
+    are nobody's."""
 
     name: str
     known: str
@@ -44,8 +47,12 @@ class Layout:
 
 
 def recognised(content: Mapping[str, Any]) -> Layout | None:
-    """The layout of a file's splits; None where it has none that holds acoustic and visual features."""
-    split = next((value for value in content.values() if isinstance(value, Mapping) and "audio" in value), None)
+    """The layout of a file's splits; None where it has none that holds acoustic and visual
+    features."""
+    split = next(
+        (value for value in content.values() if isinstance(value, Mapping) and "audio" in value),
+        None,
+    )
     if split is None:
         return None
     widths = tuple(_width(split.get(name)) for name in ("audio", "vision"))
@@ -60,12 +67,19 @@ def recognised(content: Mapping[str, Any]) -> Layout | None:
 
 
 def check(where: object, content: Mapping[str, Any]) -> Layout | None:
-    """The layout of a file that is to be imported. Raises InputError, naming the file's kind, for one video's features, for a
-    single split, and for a data set whose widths, alignment or labels this version cannot train on."""
-    shapes = {name: np.shape(content[name]) for name in schema.MODALITIES if isinstance(content.get(name), np.ndarray)}
+    """The layout of a file that is to be imported. Raises InputError, naming the file's kind, for
+    one video's features, for a single split, and for a data set whose widths, alignment or labels
+    this version cannot train on."""
+    shapes = {
+        name: np.shape(content[name])
+        for name in schema.MODALITIES
+        if isinstance(content.get(name), np.ndarray)
+    }
     if shapes and all(len(shape) == 2 for shape in shapes.values()):
         raise InputError(
-            where, "the features of one video", "a data set: `avmc predict` reads the features of one video"
+            where,
+            "the features of one video",
+            "a data set: `avmc predict` reads the features of one video",
         )
     if shapes and not any(name in content for name in schema.SPLITS):
         raise InputError(
@@ -80,7 +94,9 @@ def check(where: object, content: Mapping[str, Any]) -> Layout | None:
     if layout.known != RELEASED and (layout.known or CONFIG in content):
         raise InputError(where, layout.name, ours)
     if layout.aligned:
-        raise InputError(where, layout.name, f"lengths of sound and picture: the keys {' and '.join(_LENGTHS)}")
+        raise InputError(
+            where, layout.name, f"lengths of sound and picture: the keys {' and '.join(_LENGTHS)}"
+        )
     if 1 < layout.scale <= 3:
         found = f"labels of up to {layout.scale:g}, on the scale -3 to 3 of CMU-MOSI and CMU-MOSEI"
         raise InputError(where, found, f"labels from -1 to 1, the scale of {RELEASED}")
@@ -94,6 +110,12 @@ def _width(value: Any) -> int:
 
 def _largest(content: Mapping[str, Any]) -> float:
     """The largest multimodal label of all splits; 0 where there is none that can be compared."""
-    columns = [part.get(schema.LABEL_KEYS["M"]) for part in content.values() if isinstance(part, Mapping)]
-    arrays = [column for column in columns if isinstance(column, np.ndarray) and column.dtype.kind in "iuf"]
+    columns = [
+        part.get(schema.LABEL_KEYS["M"]) for part in content.values() if isinstance(part, Mapping)
+    ]
+    arrays = [
+        column
+        for column in columns
+        if isinstance(column, np.ndarray) and column.dtype.kind in "iuf"
+    ]
     return max((float(np.abs(array).max()) for array in arrays if array.size), default=0.0)

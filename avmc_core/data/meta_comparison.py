@@ -22,7 +22,9 @@ _KEY = ["video_id", "clip_id"]
 _NAMED = 3  # clips that an error names
 
 
-def differences(clips: pd.DataFrame, meta: pd.DataFrame, path: str | Path) -> Iterator[tuple[str, int]]:
+def differences(
+    clips: pd.DataFrame, meta: pd.DataFrame, path: str | Path
+) -> Iterator[tuple[str, int]]:
     """What a label table says otherwise than the labelled ``clips`` of a pickle: in words, and in
     how many clips.
 
@@ -52,9 +54,7 @@ def _labels(task: str, apart: np.ndarray, original: np.ndarray, mixed: bool) -> 
         f"{task} differs in meta.csv in {other.sum():,} of {len(other):,} clips, {(other & original).sum():,} of them in the "
         f"original part, by {apart[other].mean():.2f} on average and at most {apart.max():.2f}"
     )
-    return (
-        f"{said}{': this table has the original CH-SIMS labels there' if mixed else ''}; the pickle's labels are kept"
-    )
+    return f"{said}{': this table has the original CH-SIMS labels there' if mixed else ''}; the pickle's labels are kept"
 
 
 def _refuse(both: pd.DataFrame, path: str | Path) -> None:
@@ -62,13 +62,16 @@ def _refuse(both: pd.DataFrame, path: str | Path) -> None:
     where = {
         "of the pickle that it lacks": both["_merge"] == "left_only",
         "that the pickle lacks": both["_merge"] == "right_only",
-        "in another split than in the pickle": (both["_merge"] == "both") & (both["split"] != both["split_meta"]),
+        "in another split than in the pickle": (both["_merge"] == "both")
+        & (both["split"] != both["split_meta"]),
     }
-    found = [f"{rows.sum():,} clips {what} ({_named(both[rows])})" for what, rows in where.items() if rows.any()]
+    found = [
+        f"{rows.sum():,} clips {what} ({_named(both[rows])})"
+        for what, rows in where.items()
+        if rows.any()
+    ]
     if found:
-        expected = (
-            "the table of the same clips in the same splits: give the meta.csv that belongs to this pickle, or none"
-        )
+        expected = "the table of the same clips in the same splits: give the meta.csv that belongs to this pickle, or none"
         raise InputError(path, " and ".join(found), expected)
 
 

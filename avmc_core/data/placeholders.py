@@ -15,8 +15,8 @@ from avmc_core import schema
 
 
 def placeholder_clips(clips: pd.DataFrame) -> np.ndarray:
-    """(N,) bool: the clip's source video has two labelled clips or more, T, A and V are identical in
-    all of them, and M is the same again in at least half.
+    """(N,) bool: the clip's source video has two labelled clips or more, T, A and V are identical
+    in all of them, and M is the same again in at least half.
 
     M need not be the same in all: should a file hold new labels of M beside copies of old ones, the
     copies are still found. ``clips`` needs the columns video_id, M, T, A, V.
@@ -29,6 +29,8 @@ def placeholder_clips(clips: pd.DataFrame) -> np.ndarray:
             "of_m": np.isclose(labels[:, 0], labels[:, 1]),
         }
     )
-    videos = table.groupby("video").agg(copies=("copies", "all"), of_m=("of_m", "mean"), clips=("copies", "size"))
+    videos = table.groupby("video").agg(
+        copies=("copies", "all"), of_m=("of_m", "mean"), clips=("copies", "size")
+    )
     suspicious = videos.index[videos["copies"] & (videos["of_m"] >= 0.5) & (videos["clips"] >= 2)]
     return clips["video_id"].isin(suspicious).to_numpy()

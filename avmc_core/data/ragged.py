@@ -13,9 +13,12 @@ _BLOCK_STEPS = 2**16  # steps that are averaged at once
 
 @dataclass(frozen=True)
 class Ragged:
-    """One modality of N clips: (T_i, D) float32 each. Several parts make one sequence of clips without a copy."""
+    """One modality of N clips: (T_i, D) float32 each. Several parts make one sequence of clips
+    without a copy."""
 
-    parts: tuple[tuple[np.ndarray, np.ndarray], ...]  # per part: values (sum T, D) float32, offsets (N_part + 1,) int64
+    parts: tuple[
+        tuple[np.ndarray, np.ndarray], ...
+    ]  # per part: values (sum T, D) float32, offsets (N_part + 1,) int64
     lengths: np.ndarray  # (N,) int64, T_i of each clip
     steps: int  # T, the cap at which the released arrays are cut and padded
 
@@ -39,7 +42,8 @@ class Ragged:
     def padded(self, rows: np.ndarray, steps: int | None = None) -> np.ndarray:
         """The clips ``rows`` (B indices) with zeros after their end, (B, T, D) float32.
 
-        T is that of the longest of them; a given ``steps`` pads further, or cuts clips at their end.
+        T is that of the longest of them; a given ``steps`` pads further, or cuts clips at their
+        end.
         """
         rows = np.arange(len(self))[rows]
         steps = int(self.lengths[rows].max(initial=0)) if steps is None else steps
@@ -62,18 +66,23 @@ class Ragged:
         """The mean of each clip over its own steps, (N, D) float32, summed in float64."""
         means = []
         for values, offsets in self.parts:
-            cuts = np.searchsorted(offsets, np.arange(0, offsets[-1], _BLOCK_STEPS))  # clips at which blocks begin
+            cuts = np.searchsorted(
+                offsets, np.arange(0, offsets[-1], _BLOCK_STEPS)
+            )  # clips at which blocks begin
             cuts = np.unique([*cuts, len(offsets) - 1])
             for start, stop in pairwise(cuts):
                 block = values[offsets[start] : offsets[stop]].astype(np.float64)
                 sums = np.add.reduceat(block, offsets[start:stop] - offsets[start], axis=0)
-                means.append((sums / np.diff(offsets[start : stop + 1])[:, None]).astype(np.float32))
+                means.append(
+                    (sums / np.diff(offsets[start : stop + 1])[:, None]).astype(np.float32)
+                )
         return np.concatenate(means)
 
 
 @dataclass(frozen=True)
 class Selection(Ragged):
-    """Clips of ``source`` in any order and as often as wanted. ``parts`` are the source's, with all its clips."""
+    """Clips of ``source`` in any order and as often as wanted. ``parts`` are the source's, with all
+    its clips."""
 
     source: Ragged
     rows: np.ndarray  # (N,) int64, clips of the source

@@ -1,6 +1,8 @@
-"""Readers of the released artefacts: what they return has the released keys, shapes, types and ranges.
+"""Readers of the released artefacts: what they return has the released keys, shapes, types and
+ranges.
 
-The feature arrays stay in the file (``avmc_core.data.unpickle``); whoever reads them checks their values (``importing``).
+The feature arrays stay in the file (``avmc_core.data.unpickle``); whoever reads them checks their
+values (``importing``).
 """
 
 from __future__ import annotations
@@ -45,48 +47,63 @@ __all__ = [
 
 ID_SEPARATOR = "$_$"  # between video id and clip id
 _BAD_IN_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|^\$_\$|\$_\$$|.{201}")
-_MAX_STEPS = 2**13  # T of a modality; the released arrays have 925. A longer row would be held in memory as a whole
+_MAX_STEPS = (
+    2**13
+)  # T of a modality; the released arrays have 925. A longer row would be held in memory as a whole
 _MAX_CONFIG = 2**16  # characters of MMSA-FET's settings that a manifest keeps
 _MAX_ITEMS = 2**24  # of a column other than the features, which are read whole; characters for text
 
 
-def open_supervised(path: str | Path, repairs: Counter[str] | None = None) -> dict[str, dict[str, np.ndarray]]:
-    """``{split: {key: array}}`` of ch-simsv2s.pkl for train, valid and test; a ``train_mix`` added by an export is
-    left out. A file as MMSA-FET writes it, with a ``config`` beside the splits, is read as well.
+def open_supervised(
+    path: str | Path, repairs: Counter[str] | None = None
+) -> dict[str, dict[str, np.ndarray]]:
+    """``{split: {key: array}}`` of ch-simsv2s.pkl for train, valid and test; a ``train_mix`` added
+    by an export is left out. A file as MMSA-FET writes it, with a ``config`` beside the splits, is
+    read as well.
 
-    Per split of N rows: id, raw_text, annotations (N,) unicode; audio (N, T, 25), vision (N, T, 177) and
-    text (N, T, 768) float, mapped; text_bert (N, 3, T) int64: ids, mask, segments; audio_lengths, vision_lengths (N,)
-    int64 in 1..T; regression_labels and its _A, _V, _T (N,) float64 in [-1, 1].
+    Per split of N rows: id, raw_text, annotations (N,) unicode; audio (N, T, 25), vision (N, T,
+    177) and text (N, T, 768) float, mapped; text_bert (N, 3, T) int64: ids, mask, segments;
+    audio_lengths, vision_lengths (N,) int64 in 1..T; regression_labels and its _A, _V, _T (N,)
+    float64 in [-1, 1].
 
-    What had to be set right is counted in ``repairs``: other names of a split, columns of shape (N, 1), text as bytes, keys
-    that nothing here reads. Raises InputError for anything else, for ids that occur twice and for splits whose T differ; it
-    names the data set where the file is laid out as another one (``layouts``).
+    What had to be set right is counted in ``repairs``: other names of a split, columns of shape (N,
+    1), text as bytes, keys that nothing here reads. Raises InputError for anything else, for ids
+    that occur twice and for splits whose T differ; it names the data set where the file is laid out
+    as another one (``layouts``).
     """
     repairs = Counter() if repairs is None else repairs
     content = _renamed(_mapping(path, read_pickle(path)), repairs)
     layouts.check(path, content)
     _check_keys(path, content, schema.SPLITS, (schema.TRAIN_MIX, layouts.CONFIG, *MARKS), "split")
     splits = {
-        name: _columns(f"{path}, split {name}", content[name], KEYS, repairs, optional=layouts.UNUSED)
+        name: _columns(
+            f"{path}, split {name}", content[name], KEYS, repairs, optional=layouts.UNUSED
+        )
         for name in schema.SPLITS
     }
     for name, columns in splits.items():
         if steps(columns) != steps(splits["train"]):
             raise InputError(
-                f"{path}, split {name}", f"steps {steps(columns)}", f"those of train, {steps(splits['train'])}"
+                f"{path}, split {name}",
+                f"steps {steps(columns)}",
+                f"those of train, {steps(splits['train'])}",
             )
     _check_unique(path, np.concatenate([columns["id"] for columns in splits.values()]))
     return splits
 
 
-def open_unsupervised(path: str | Path, repairs: Counter[str] | None = None) -> dict[str, np.ndarray]:
-    """``{key: array}`` of ch-simsv2u.pkl, a flat dict. As a split of ``open_supervised``, without annotations and labels:
-    the file may hold placeholders under these keys, which are left out."""
+def open_unsupervised(
+    path: str | Path, repairs: Counter[str] | None = None
+) -> dict[str, np.ndarray]:
+    """``{key: array}`` of ch-simsv2u.pkl, a flat dict. As a split of ``open_supervised``, without
+    annotations and labels: the file may hold placeholders under these keys, which are left out."""
     repairs = Counter() if repairs is None else repairs
     content = _mapping(path, read_pickle(path))
     if {"train", "test"} & set(content):
         raise InputError(
-            path, "a file with splits", "a flat dict of unlabelled clips; splits are given with --supervised"
+            path,
+            "a file with splits",
+            "a flat dict of unlabelled clips; splits are given with --supervised",
         )
     columns = {key: value for key, value in content.items() if key not in (*MARKS, layouts.CONFIG)}
     columns = _columns(str(path), columns, FEATURE_KEYS, repairs, optional=(*KEYS, *layouts.UNUSED))
@@ -95,29 +112,36 @@ def open_unsupervised(path: str | Path, repairs: Counter[str] | None = None) -> 
 
 
 def taken_for(path: str | Path) -> dict[str, Any]:
-    """What a file that ``open_supervised`` reads was taken for, for a store's manifest: ``layout`` in words, and the
-    ``config`` of a file as MMSA-FET writes it, as JSON text."""
+    """What a file that ``open_supervised`` reads was taken for, for a store's manifest: ``layout``
+    in words, and the ``config`` of a file as MMSA-FET writes it, as JSON text."""
     content = _mapping(path, read_pickle(path))
     layout = layouts.recognised(content)
     facts = {} if layout is None else {"layout": layout.name}
     if layouts.CONFIG in content:
         config = json.dumps(content[layouts.CONFIG], sort_keys=True, default=str)
-        facts["config"] = config if len(config) <= _MAX_CONFIG else f"{len(config)} characters, left out"
+        facts["config"] = (
+            config if len(config) <= _MAX_CONFIG else f"{len(config)} characters, left out"
+        )
     return facts
 
 
 def mark(path: str | Path, name: str) -> dict[str, Any] | None:
-    """The facts with which an export marked a file of released format, by the mark's name of ``MARKS``; None without it."""
+    """The facts with which an export marked a file of released format, by the mark's name of
+    ``MARKS``; None without it."""
     facts = _mapping(path, read_pickle(path)).get(name)
     if facts is None:
         return None
     try:
         facts = json.loads(facts)
-        if not isinstance(facts, dict) or (name == EXTRACTED and not isinstance(facts["approximation"], str)):
+        if not isinstance(facts, dict) or (
+            name == EXTRACTED and not isinstance(facts["approximation"], str)
+        ):
             raise TypeError(name)
         return facts
     except (TypeError, ValueError, KeyError, RecursionError):
-        raise InputError(f"{path}, key {name}", "something else", "a JSON object, as an export writes it") from None
+        raise InputError(
+            f"{path}, key {name}", "something else", "a JSON object, as an export writes it"
+        ) from None
 
 
 def steps(columns: Mapping[str, np.ndarray]) -> dict[str, int]:
@@ -144,7 +168,9 @@ def _check_keys(where, found: Mapping[str, Any], required, optional, noun: str) 
     missing = [key for key in required if key not in found]
     unknown = sorted(set(found) - set(required) - set(optional))
     if missing or unknown:
-        names = [f"no {noun} {key!r}" for key in missing] + [f"an unknown {noun} {key[:80]!r}" for key in unknown[:5]]
+        names = [f"no {noun} {key!r}" for key in missing] + [
+            f"an unknown {noun} {key[:80]!r}" for key in unknown[:5]
+        ]
         raise InputError(where, ", ".join(names), f"the {noun}s {', '.join(required)}")
 
 
@@ -164,10 +190,19 @@ def _columns(
     rows = len(columns["id"])
     for key, column in columns.items():
         if len(column) != rows or not rows:
-            raise InputError(f"{where}, key {key}", f"{len(column)} rows", f"{rows or 'some'} rows, as many as ids")
+            raise InputError(
+                f"{where}, key {key}",
+                f"{len(column)} rows",
+                f"{rows or 'some'} rows, as many as ids",
+            )
     for modality in ("audio", "vision"):
         lengths, limit = columns[f"{modality}_lengths"], columns[modality].shape[1]
-        _check_rows(f"{where}, key {modality}_lengths", lengths, (lengths >= 1) & (lengths <= limit), f"1 to {limit}")
+        _check_rows(
+            f"{where}, key {modality}_lengths",
+            lengths,
+            (lengths >= 1) & (lengths <= limit),
+            f"1 to {limit}",
+        )
     _check_tokens(f"{where}, key text_bert", columns["text_bert"], columns["text"].shape[1])
     return columns
 
@@ -175,49 +210,74 @@ def _columns(
 def _check_rows(where: str, values: np.ndarray, good: np.ndarray, expected: str) -> None:
     if not good.all():
         row = int(np.argmin(good))
-        raise InputError(f"{where}, row {row}", f"{str(values[row])[:200]!r} ({np.sum(~good)} such rows)", expected)
+        raise InputError(
+            f"{where}, row {row}",
+            f"{str(values[row])[:200]!r} ({np.sum(~good)} such rows)",
+            expected,
+        )
 
 
 def _check_unique(where: str | Path, ids: np.ndarray) -> None:
     values, counts = np.unique(ids, return_counts=True)
     if len(values) < len(ids):
-        raise InputError(where, f"the id {str(values[np.argmax(counts)])!r} {counts.max()} times", "each id once")
+        raise InputError(
+            where, f"the id {str(values[np.argmax(counts)])!r} {counts.max()} times", "each id once"
+        )
 
 
 def _check_tokens(where: str, tokens: np.ndarray, limit: int) -> None:
     if tokens.shape[1:] != (3, limit):
-        raise InputError(where, f"shape {tokens.shape}", f"(rows, 3, {limit}), as long as the text features")
+        raise InputError(
+            where, f"shape {tokens.shape}", f"(rows, 3, {limit}), as long as the text features"
+        )
     mask, lengths = tokens[:, 1], tokens[:, 1].sum(axis=1)
     if (mask[:, ::-1] == (np.arange(limit) < lengths[:, None])).all() and (lengths < limit).any():
-        raise InputError(where, "tokens padded at the start", "tokens padded at the end, from the first step on")
+        raise InputError(
+            where, "tokens padded at the start", "tokens padded at the end, from the first step on"
+        )
     prefix = (mask == (np.arange(limit) < lengths[:, None])).all(axis=1)
-    _check_rows(where, mask, prefix & (lengths >= 1), "a mask of ones, at least one, and then zeros")
+    _check_rows(
+        where, mask, prefix & (lengths >= 1), "a mask of ones, at least one, and then zeros"
+    )
 
 
 def _features(where: str, value: Any) -> np.ndarray:
     dim = schema.DIMS[where.rpartition(" ")[2]]
-    if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.ndim != 3 or value.shape[2] != dim:
+    if (
+        not isinstance(value, np.ndarray)
+        or value.dtype.kind != "f"
+        or value.ndim != 3
+        or value.shape[2] != dim
+    ):
         raise InputError(where, _describe(value), f"a float array (rows, steps, {dim})")
     if not value.flags.c_contiguous:
-        raise InputError(where, "an array in Fortran order", "one in C order: np.ascontiguousarray(array)")
+        raise InputError(
+            where, "an array in Fortran order", "one in C order: np.ascontiguousarray(array)"
+        )
     if value.shape[1] > _MAX_STEPS:
         raise InputError(where, f"{value.shape[1]} steps", f"at most {_MAX_STEPS}")
     return value
 
 
 def _plain(where: str, value: Any, repairs: Counter[str]) -> Any:
-    """An array of one type in place of a list, a tuple, an array of objects, bytes or (N, 1), where that loses nothing; any
-    other value as it is, for its reader to name."""
-    if isinstance(value, tuple) or (isinstance(value, np.ndarray) and value.dtype.kind == "O" and value.ndim == 1):
+    """An array of one type in place of a list, a tuple, an array of objects, bytes or (N, 1), where
+    that loses nothing; any other value as it is, for its reader to name."""
+    if isinstance(value, tuple) or (
+        isinstance(value, np.ndarray) and value.dtype.kind == "O" and value.ndim == 1
+    ):
         value = list(value)
     if isinstance(value, list) and value:
         value = _from_list(where, value)
     if isinstance(value, np.ndarray) and value.dtype.kind == "S":
         _check_size(where, value.nbytes)
         try:
-            value = np.array([item.decode("utf-8") for item in value.ravel().tolist()]).reshape(value.shape)
+            value = np.array([item.decode("utf-8") for item in value.ravel().tolist()]).reshape(
+                value.shape
+            )
         except UnicodeDecodeError as error:
-            raise InputError(where, f"bytes that are no UTF-8 ({error.object[:40]!r})", "text") from None
+            raise InputError(
+                where, f"bytes that are no UTF-8 ({error.object[:40]!r})", "text"
+            ) from None
         repairs["columns of bytes read as UTF-8"] += 1
     if isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == 1:
         repairs["columns of shape (rows, 1) read as (rows,)"] += 1
@@ -226,16 +286,22 @@ def _plain(where: str, value: Any, repairs: Counter[str]) -> Any:
 
 
 def _from_list(where: str, items: list[Any]) -> Any:
-    """An array of text or float64 of what is of one kind; the list itself otherwise. Raises InputError for a single
-    absent value among others, which pandas leaves as None or NaN."""
+    """An array of text or float64 of what is of one kind; the list itself otherwise. Raises
+    InputError for a single absent value among others, which pandas leaves as None or NaN."""
     texts = [isinstance(item, str) for item in items]
-    numbers = [isinstance(item, (int, float, np.number)) and not isinstance(item, bool) for item in items]
+    numbers = [
+        isinstance(item, (int, float, np.number)) and not isinstance(item, bool) for item in items
+    ]
     if any(texts) and sum(texts) >= sum(numbers) and not all(texts):
         row = texts.index(False)
-        raise InputError(f"{where}, row {row}", f"{items[row]!r}"[:80], "text, as in the other rows")
+        raise InputError(
+            f"{where}, row {row}", f"{items[row]!r}"[:80], "text, as in the other rows"
+        )
     if any(numbers) and not all(numbers):
         row = numbers.index(False)
-        raise InputError(f"{where}, row {row}", f"{items[row]!r}"[:80], "a number, as in the other rows")
+        raise InputError(
+            f"{where}, row {row}", f"{items[row]!r}"[:80], "a number, as in the other rows"
+        )
     if all(texts):
         _check_size(where, len(items) * max(map(len, items)))
         return np.array(items)
@@ -261,7 +327,12 @@ def _texts(where: str, value: Any) -> np.ndarray:
 def _ids(where: str, value: Any) -> np.ndarray:
     ids = _texts(where, value)
     good = np.array([not _BAD_IN_ID.search(text) for text in ids.tolist()], dtype=bool)
-    _check_rows(where, ids, good, "an id of 1 to 200 characters without path separators and control characters")
+    _check_rows(
+        where,
+        ids,
+        good,
+        "an id of 1 to 200 characters without path separators and control characters",
+    )
     return ids
 
 

@@ -42,15 +42,27 @@ def read_labels(source: str | Path) -> pd.DataFrame:
     table = _read(path)
     if {"text", "annotation", *COLUMNS} <= set(table):
         table = read_meta(path)
-        return _marked(table.loc[table["split"].isin(SPLITS), [*IDS, "split", *TASKS]], "label table")
+        return _marked(
+            table.loc[table["split"].isin(SPLITS), [*IDS, "split", *TASKS]], "label table"
+        )
     table = table.rename(columns=_OTHER_NAMES)
-    _require(path, table, [*IDS, "split", "M"], "video_id, clip_id, mode (or split) and label (or M)")
+    _require(
+        path, table, [*IDS, "split", "M"], "video_id, clip_id, mode (or split) and label (or M)"
+    )
     _refuse(path, table, table.duplicated(IDS), "there twice", "each clip once")
-    _refuse(path, table, ~table["split"].isin(SPLITS), "of no known split", f"one of {', '.join(SPLITS)}")
+    _refuse(
+        path,
+        table,
+        ~table["split"].isin(SPLITS),
+        "of no known split",
+        f"one of {', '.join(SPLITS)}",
+    )
     tasks = [task for task in TASKS if task in table]
     for task in tasks:
         table[task] = _numbers(path, table, task)
-        _refuse(path, table, table[task].abs() > 1, f"with a label {task} beyond 1", "labels in [-1, 1]")
+        _refuse(
+            path, table, table[task].abs() > 1, f"with a label {task} beyond 1", "labels in [-1, 1]"
+        )
     return _marked(table[[*IDS, "split", *tasks]], "label table")
 
 
@@ -64,10 +76,16 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     table = _read(path)
     if "id" in table and not set(IDS) <= set(table):
-        parts = table["id"].str.split(ID_SEPARATOR, n=1, expand=True, regex=False).reindex(columns=[0, 1])
+        parts = (
+            table["id"]
+            .str.split(ID_SEPARATOR, n=1, expand=True, regex=False)
+            .reindex(columns=[0, 1])
+        )
         bad = table.loc[parts[1].isna(), "id"]
         if len(bad):
-            raise InputError(f"{path}, column id", repr(bad.iloc[0]), f"video_id{ID_SEPARATOR}clip_id")
+            raise InputError(
+                f"{path}, column id", repr(bad.iloc[0]), f"video_id{ID_SEPARATOR}clip_id"
+            )
         table = table.assign(video_id=parts[0], clip_id=parts[1])
     _require(path, table, [*IDS, "M"], "video_id and clip_id (or id), M, and if predicted T, A, V")
     _refuse(path, table, table.duplicated(IDS), "there twice", "one prediction for each clip")
@@ -77,7 +95,9 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     return table[[*IDS, *tasks]]
 
 
-def matched(predictions: pd.DataFrame, labels: pd.DataFrame, split: str, where: str | Path) -> pd.DataFrame:
+def matched(
+    predictions: pd.DataFrame, labels: pd.DataFrame, split: str, where: str | Path
+) -> pd.DataFrame:
     """The labelled clips of one split in their order, with predictions beside their labels in
     columns ``predicted M`` ....
 
@@ -87,12 +107,26 @@ def matched(predictions: pd.DataFrame, labels: pd.DataFrame, split: str, where: 
     """
     known = pd.MultiIndex.from_frame(labels[IDS])
     given = pd.MultiIndex.from_frame(predictions[IDS])
-    _refuse(where, predictions, ~given.isin(known), "that the labels do not know", "clips of the label table or store")
+    _refuse(
+        where,
+        predictions,
+        ~given.isin(known),
+        "that the labels do not know",
+        "clips of the label table or store",
+    )
     clips = labels[labels["split"] == split]
     if clips.empty:
-        raise InputError("the labels", f"no clip of split {split}", "a label table or store with that split")
+        raise InputError(
+            "the labels", f"no clip of split {split}", "a label table or store with that split"
+        )
     absent = ~pd.MultiIndex.from_frame(clips[IDS]).isin(given)
-    _refuse(where, clips, absent, f"of split {split} without a prediction", f"all {len(clips)} clips of {split}")
+    _refuse(
+        where,
+        clips,
+        absent,
+        f"of split {split} without a prediction",
+        f"all {len(clips)} clips of {split}",
+    )
     named = predictions.rename(columns={task: f"predicted {task}" for task in TASKS})
     return clips.merge(named, on=IDS, how="left", validate="one_to_one")
 
@@ -109,7 +143,9 @@ def _read(path: Path) -> pd.DataFrame:
         raise InputError(path, "no file" if not path.exists() else "no regular file", "a CSV file")
     for encoding in ("utf-8-sig", "gb18030"):
         try:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding, skipinitialspace=True)
+            table = pd.read_csv(
+                path, dtype=str, keep_default_na=False, encoding=encoding, skipinitialspace=True
+            )
         except UnicodeDecodeError:
             continue
         except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -117,7 +153,9 @@ def _read(path: Path) -> pd.DataFrame:
         if table.empty:
             raise InputError(path, "no rows", "one row per clip")
         return table
-    raise InputError(path, "bytes that are neither UTF-8 nor GB18030", "a CSV file in one of these encodings")
+    raise InputError(
+        path, "bytes that are neither UTF-8 nor GB18030", "a CSV file in one of these encodings"
+    )
 
 
 def _require(path: str | Path, table: pd.DataFrame, names: Sequence[str], expected: str) -> None:
@@ -126,16 +164,26 @@ def _require(path: str | Path, table: pd.DataFrame, names: Sequence[str], expect
         raise InputError(path, f"no column {', '.join(missing)}", f"the columns {expected}")
 
 
-def _refuse(path: str | Path, table: pd.DataFrame, bad: pd.Series | np.ndarray, what: str, expected: str) -> None:
+def _refuse(
+    path: str | Path, table: pd.DataFrame, bad: pd.Series | np.ndarray, what: str, expected: str
+) -> None:
     """Raises InputError that names the first of the bad clips, if there are any."""
     if not (count := int(np.count_nonzero(bad))):
         return
-    clips = [f"{video}/{clip}" for video, clip in table.loc[np.asarray(bad), IDS].head(_NAMED).to_numpy()]
+    clips = [
+        f"{video}/{clip}" for video, clip in table.loc[np.asarray(bad), IDS].head(_NAMED).to_numpy()
+    ]
     names = ", ".join(clips) + (", ..." if count > len(clips) else "")
     raise InputError(path, f"{count} clip{'s' if count > 1 else ''} {what}: {names}", expected)
 
 
 def _numbers(path: str | Path, table: pd.DataFrame, column: str) -> pd.Series:
     values = pd.to_numeric(table[column], errors="coerce").astype(np.float64)
-    _refuse(path, table, ~np.isfinite(values), f"whose {column} is no finite number", f"a number in column {column}")
+    _refuse(
+        path,
+        table,
+        ~np.isfinite(values),
+        f"whose {column} is no finite number",
+        f"a number in column {column}",
+    )
     return values

@@ -1,4 +1,5 @@
-"""What of a store a run trains on, chooses by and is scored on: the published splits, or something else that is asked about.
+"""What of a store a run trains on, chooses by and is scored on: the published splits, or something
+else that is asked about.
 
 Everything is a view: no feature is copied, whatever is left out or moved to another split.
 """
@@ -17,7 +18,9 @@ from avmc_core.data.ragged import Selection
 from avmc_core.data.store import Split, Store, joined_splits
 from avmc_core.errors import InputError
 
-FOLDS = 4  # a quarter for test and a fifth of the rest for validation are nearly the published sizes
+FOLDS = (
+    4  # a quarter for test and a fifth of the rest for validation are nearly the published sizes
+)
 INNER_FOLDS = 5
 RESPLITS = ("", "by video", "by clip")
 
@@ -26,10 +29,12 @@ RESPLITS = ("", "by video", "by clip")
 class Protocol:
     """The defaults are the published splits with the released features.
 
-    A re-split pools the labelled clips but the placeholders, whose unimodal annotations say nothing, and makes train, valid and
-    test anew, ``fold`` by ``fold``, so that each clip is tested once. "by video" keeps a source video's clips together; "by
-    clip" has the same sizes and as many clips of each sentiment class in each part, but the clips change places regardless of
-    their video. The run's seed decides who is dealt where, so that an interval over seeds covers the chance of the deal.
+    A re-split pools the labelled clips but the placeholders, whose unimodal annotations say
+    nothing, and makes train, valid and test anew, ``fold`` by ``fold``, so that each clip is tested
+    once. "by video" keeps a source video's clips together; "by clip" has the same sizes and as many
+    clips of each sentiment class in each part, but the clips change places regardless of their
+    video. The run's seed decides who is dealt where, so that an interval over seeds covers the
+    chance of the deal.
     """
 
     labelled: float = 1.0  # share of the training clips used; drawn by the run's seed, smaller sets within larger ones
@@ -42,25 +47,37 @@ class Protocol:
         for field, fits, expected in (
             ("labelled", 0 < self.labelled <= 1, "a share above 0, at most 1"),
             ("resplit", self.resplit in RESPLITS, f"one of {', '.join(map(repr, RESPLITS))}"),
-            ("fold", self.fold in range(FOLDS if self.resplit else 1), f"0 to {FOLDS - 1} of a re-split, else 0"),
+            (
+                "fold",
+                self.fold in range(FOLDS if self.resplit else 1),
+                f"0 to {FOLDS - 1} of a re-split, else 0",
+            ),
             ("audio", self.audio in ("audio", *stand_ins), f"one of audio, {', '.join(stand_ins)}"),
         ):
             if not fits:
                 raise InputError(f"Protocol.{field}", repr(getattr(self, field)), expected)
 
     def of(self, store: Store, seed: int) -> Store:
-        """The store as a run with this seed sees it. Raises InputError for features that it does not have."""
+        """The store as a run with this seed sees it. Raises InputError for features that it does
+        not have."""
         splits = dict(store.splits)
         if self.audio != "audio":
             if self.audio not in store.extras:
-                raise InputError(store.path, f"no {self.audio}", "a store that was extracted with these features")
+                raise InputError(
+                    store.path, f"no {self.audio}", "a store that was extracted with these features"
+                )
             splits = {name: _instead(split, self.audio) for name, split in splits.items()}
         if self.resplit:
             pool = joined_splits("labelled", *(splits[name] for name in schema.SPLITS))
-            splits |= {name: take(pool, rows, name) for name, rows in resplit_rows(store, self, seed).items()}
+            splits |= {
+                name: take(pool, rows, name)
+                for name, rows in resplit_rows(store, self, seed).items()
+            }
         if self.labelled < 1:
             rows = nested_order(splits["train"].clips["M"].to_numpy(), seed)
-            splits["train"] = take(splits["train"], np.sort(rows[: round(self.labelled * len(rows))]), "train")
+            splits["train"] = take(
+                splits["train"], np.sort(rows[: round(self.labelled * len(rows))]), "train"
+            )
         return dataclasses.replace(store, splits=splits)
 
 
@@ -69,14 +86,19 @@ PUBLISHED = Protocol()
 
 def take(split: Split, rows: np.ndarray, name: str) -> Split:
     """The clips ``rows`` of a split, as a split of that name."""
-    ragged = {modality: Selection.of(getattr(split, modality), rows) for modality in schema.MODALITIES}
+    ragged = {
+        modality: Selection.of(getattr(split, modality), rows) for modality in schema.MODALITIES
+    }
     arrays = {key: getattr(split, key)[rows] for key in ("tokens", "labels", "mask")}
     extras = {extra: Selection.of(features, rows) for extra, features in split.extras.items()}
-    return Split(name, split.clips.iloc[rows].reset_index(drop=True), **ragged, **arrays, extras=extras)
+    return Split(
+        name, split.clips.iloc[rows].reset_index(drop=True), **ragged, **arrays, extras=extras
+    )
 
 
 def nested_order(labels: np.ndarray, seed: int) -> np.ndarray:
-    """An order (N,) of clips such that every beginning of it is a random sample that holds each sentiment class in its share."""
+    """An order (N,) of clips such that every beginning of it is a random sample that holds each
+    sentiment class in its share."""
     rng = np.random.default_rng(seed)
     classes = schema.sentiment_class(labels)
     place = np.empty(len(labels))
@@ -87,14 +109,17 @@ def nested_order(labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def resplit_rows(store: Store, protocol: Protocol, seed: int) -> dict[str, np.ndarray]:
-    """Rows of train, valid and test in a fold of the re-split that ``seed`` deals: places among the labelled clips, in the order
-    of the store. Raises InputError for fewer source videos than folds."""
+    """Rows of train, valid and test in a fold of the re-split that ``seed`` deals: places among the
+    labelled clips, in the order of the store. Raises InputError for fewer source videos than folds.
+    """
     clips = pooled_clips(store)
     kept = np.flatnonzero(~placeholder_clips(clips))
     clips = clips.iloc[kept]
     classes, videos = schema.sentiment_class(clips["M"].to_numpy()), clips["video_id"].to_numpy()
     if len(np.unique(videos)) < FOLDS + INNER_FOLDS:
-        raise InputError(store.path, f"{len(np.unique(videos))} source videos", f"at least {FOLDS + INNER_FOLDS}")
+        raise InputError(
+            store.path, f"{len(np.unique(videos))} source videos", f"at least {FOLDS + INNER_FOLDS}"
+        )
     rest, test = _folds(FOLDS, classes, videos, seed)[protocol.fold]
     train, valid = _folds(INNER_FOLDS, classes[rest], videos[rest], seed)[0]
     moved = np.arange(len(kept))
@@ -112,14 +137,22 @@ def pooled_clips(store: Store) -> pd.DataFrame:
     return pd.concat([store.split(name).clips for name in schema.SPLITS], ignore_index=True)
 
 
-def _folds(count: int, classes: np.ndarray, videos: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    from sklearn.model_selection import StratifiedGroupKFold  # half a second that most runs need not wait for
+def _folds(
+    count: int, classes: np.ndarray, videos: np.ndarray, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    from sklearn.model_selection import (
+        StratifiedGroupKFold,
+    )  # half a second that most runs need not wait for
 
-    return list(StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(classes, classes, videos))
+    return list(
+        StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(classes, classes, videos)
+    )
 
 
 def _instead(split: Split, extra: str) -> Split:
     """The split with extra features in the place of the modality that they stand in for."""
     modality = schema.EXTRAS[extra]
     lengths = {f"{modality}_length": split.extras[extra].lengths}
-    return dataclasses.replace(split, clips=split.clips.assign(**lengths), **{modality: split.extras[extra]})
+    return dataclasses.replace(
+        split, clips=split.clips.assign(**lengths), **{modality: split.extras[extra]}
+    )

@@ -1,9 +1,11 @@
-"""The feature store: a folder that holds the released data ragged, in float32 and mapped, with a manifest.
+"""The feature store: a folder that holds the released data ragged, in float32 and mapped, with a
+manifest.
 
-``manifest.json`` names every other file with its size and SHA-256. ``clips.csv`` has one row a clip. Per split there is one
-safetensors file for each modality (``values`` (sum of T_i, D) float32, ``offsets`` (N + 1,) int64) and one for ``labels``
-(``labels`` (N, 4) float32, ``mask`` (N,) bool, ``tokens`` (N, 3, T) int64). ``importing`` writes it. Features of
-``schema.EXTRAS`` that the manifest lists under ``dims`` and ``steps`` have a file like a modality's.
+``manifest.json`` names every other file with its size and SHA-256. ``clips.csv`` has one row a
+clip. Per split there is one safetensors file for each modality (``values`` (sum of T_i, D) float32,
+``offsets`` (N + 1,) int64) and one for ``labels`` (``labels`` (N, 4) float32, ``mask`` (N,) bool,
+``tokens`` (N, 3, T) int64). ``importing`` writes it. Features of ``schema.EXTRAS`` that the
+manifest lists under ``dims`` and ``steps`` have a file like a modality's.
 """
 
 from __future__ import annotations
@@ -23,7 +25,16 @@ from avmc_core.data.ragged import Ragged, joined
 from avmc_core.errors import InputError
 from avmc_core.files.tensors import map_tensors
 
-__all__ = ["CLIP_COLUMNS", "SCHEMA_VERSION", "Ragged", "Split", "Store", "content_digest", "open_store", "verify_store"]
+__all__ = [
+    "CLIP_COLUMNS",
+    "SCHEMA_VERSION",
+    "Ragged",
+    "Split",
+    "Store",
+    "content_digest",
+    "open_store",
+    "verify_store",
+]
 
 SCHEMA_VERSION = 2
 MANIFEST, CLIPS = "manifest.json", "clips.csv"
@@ -47,7 +58,9 @@ class Split:
     tokens: np.ndarray  # (N, 3, T) int64: ids, mask, segments
     labels: np.ndarray  # (N, 4) float32 in the order of schema.TASKS, NaN where unlabelled
     mask: np.ndarray  # (N,) bool: labelled
-    extras: dict[str, Ragged] = field(default_factory=dict)  # of schema.EXTRAS, with lengths of their own
+    extras: dict[str, Ragged] = field(
+        default_factory=dict
+    )  # of schema.EXTRAS, with lengths of their own
 
     def __len__(self) -> int:
         return len(self.mask)
@@ -63,7 +76,8 @@ class Store:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of the content and of what it is said to be: equal both, equal digest, whatever files it came from."""
+        """SHA-256 (hex) of the content and of what it is said to be: equal both, equal digest,
+        whatever files it came from."""
         return self.manifest["digest"]
 
     @property
@@ -78,25 +92,30 @@ class Store:
 
     @property
     def lacks(self) -> tuple[str, ...]:
-        """The modalities that the clips did not have: their features are one step of zeros, which no model may learn from."""
+        """The modalities that the clips did not have: their features are one step of zeros, which
+        no model may learn from."""
         return tuple(self.manifest["source"].get("extraction", {}).get("lacks", ()))
 
     def split(self, name: str) -> Split:
-        """A split by name; ``train_mix`` is a view of train (mask True) followed by unlabelled (mask False),
-        all of both (the reference's loader can lose a row: D15).
+        """A split by name; ``train_mix`` is a view of train (mask True) followed by unlabelled
+        (mask False), all of both (the reference's loader can lose a row: D15).
 
         Raises InputError for a name that the store does not have.
         """
         if name == schema.TRAIN_MIX:
             return joined_splits(name, self.split("train"), self.split(schema.UNLABELLED))
         if name not in self.splits:
-            names = [*self.splits, *([schema.TRAIN_MIX] if schema.UNLABELLED in self.splits else [])]
+            names = [
+                *self.splits,
+                *([schema.TRAIN_MIX] if schema.UNLABELLED in self.splits else []),
+            ]
             raise InputError(self.path, f"no split {name!r}", f"one of {', '.join(names)}")
         return self.splits[name]
 
 
 def files_of(split: str, extras: Sequence[str] = ()) -> dict[str, str]:
-    """File names of a split: of each modality, of ``labels``, and of the extra features that a store has."""
+    """File names of a split: of each modality, of ``labels``, and of the extra features that a
+    store has."""
     return {part: f"{split}.{part}.safetensors" for part in (*schema.MODALITIES, "labels", *extras)}
 
 
@@ -105,23 +124,37 @@ def _extras(manifest: dict[str, Any]) -> tuple[str, ...]:
 
 
 def content_digest(manifest: dict[str, Any]) -> str:
-    """The digest of a store: its files, their sizes as arrays, and whether simulated, extracted or released, and how."""
-    said = {name: manifest.get(name) for name in ("schema_version", "kind", "generator", "dims", "steps")}
+    """The digest of a store: its files, their sizes as arrays, and whether simulated, extracted or
+    released, and how."""
+    said = {
+        name: manifest.get(name)
+        for name in ("schema_version", "kind", "generator", "dims", "steps")
+    }
     hashes = {name: entry["sha256"] for name, entry in manifest["files"].items()}
-    return settings.digest({**said, "extraction": manifest["source"].get("extraction"), "files": hashes})
+    return settings.digest(
+        {**said, "extraction": manifest["source"].get("extraction"), "files": hashes}
+    )
 
 
 def open_store(path: str | Path) -> Store:
     """Opens a store by mapping its files, in well under a second.
 
-    Raises InputError for whatever is no complete, consistent store of this schema version. Checks names, sizes, shapes,
-    lengths and the manifest's digest, and every byte of what is read whole: the clips and their labels. ``verify_store``
-    checks every byte of the features too.
+    Raises InputError for whatever is no complete, consistent store of this schema version. Checks
+    names, sizes, shapes, lengths and the manifest's digest, and every byte of what is read whole:
+    the clips and their labels. ``verify_store`` checks every byte of the features too.
     """
     path = Path(path)
     if not (path / MANIFEST).exists():
-        found = f"a folder without {MANIFEST}" if path.is_dir() else "a file" if path.exists() else "no such folder"
-        raise InputError(path, found, "a feature store, as `avmc data import` and `avmc extract` make them")
+        found = (
+            f"a folder without {MANIFEST}"
+            if path.is_dir()
+            else "a file"
+            if path.exists()
+            else "no such folder"
+        )
+        raise InputError(
+            path, found, "a feature store, as `avmc data import` and `avmc extract` make them"
+        )
     manifest = _read_manifest(path / MANIFEST)
     try:
         _check_files(path, manifest)
@@ -133,13 +166,16 @@ def open_store(path: str | Path) -> Store:
         raise
     except Exception as error:  # whatever damaged files lead to: one kind of error for the user
         raise InputError(
-            path, f"an inconsistent store ({type(error).__name__}: {error})", "one that was imported"
+            path,
+            f"an inconsistent store ({type(error).__name__}: {error})",
+            "one that was imported",
         ) from None
     return Store(path, manifest, splits)
 
 
 def verify_store(path: str | Path) -> Store:
-    """Opens a store and compares every file with the SHA-256 in its manifest. Raises InputError if one differs."""
+    """Opens a store and compares every file with the SHA-256 in its manifest. Raises InputError if
+    one differs."""
     store = open_store(path)
     for name, entry in store.manifest["files"].items():
         _check_bytes(store.path / name, entry["sha256"])
@@ -160,40 +196,70 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["schema_version"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(path, f"{type(error).__name__}: {error}", "the manifest of a feature store") from None
+        raise InputError(
+            path, f"{type(error).__name__}: {error}", "the manifest of a feature store"
+        ) from None
     if version != SCHEMA_VERSION:
-        raise InputError(path, f"schema version {version}", f"{SCHEMA_VERSION}: make the store again")
+        raise InputError(
+            path, f"schema version {version}", f"{SCHEMA_VERSION}: make the store again"
+        )
     return manifest
 
 
 def _check_files(path: Path, manifest: dict[str, Any]) -> None:
     splits, files = manifest["splits"], manifest["files"]
     if tuple(splits) not in (schema.SPLITS, (*schema.SPLITS, schema.UNLABELLED)):
-        raise InputError(path / MANIFEST, f"splits {', '.join(splits)}", ", ".join((*schema.SPLITS, schema.UNLABELLED)))
-    if manifest["kind"] not in ("real", "simulated") or ("generator" in manifest) != (manifest["kind"] == "simulated"):
         raise InputError(
-            path / MANIFEST, f"kind {manifest['kind']!r}", "real, or simulated with its generator's settings"
+            path / MANIFEST,
+            f"splits {', '.join(splits)}",
+            ", ".join((*schema.SPLITS, schema.UNLABELLED)),
+        )
+    if manifest["kind"] not in ("real", "simulated") or ("generator" in manifest) != (
+        manifest["kind"] == "simulated"
+    ):
+        raise InputError(
+            path / MANIFEST,
+            f"kind {manifest['kind']!r}",
+            "real, or simulated with its generator's settings",
         )
     known = (*schema.MODALITIES, *schema.EXTRAS)
     if not set(manifest["dims"]) <= set(known):
-        raise InputError(path / MANIFEST, f"features {', '.join(manifest['dims'])}", f"of {', '.join(known)}")
-    expected = {CLIPS, *(name for split in splits for name in files_of(split, _extras(manifest)).values())}
+        raise InputError(
+            path / MANIFEST, f"features {', '.join(manifest['dims'])}", f"of {', '.join(known)}"
+        )
+    expected = {
+        CLIPS,
+        *(name for split in splits for name in files_of(split, _extras(manifest)).values()),
+    }
     if set(files) != expected:
-        raise InputError(path / MANIFEST, f"files {', '.join(sorted(files))}", ", ".join(sorted(expected)))
+        raise InputError(
+            path / MANIFEST, f"files {', '.join(sorted(files))}", ", ".join(sorted(expected))
+        )
     if manifest["digest"] != (digest := content_digest(manifest)):
-        raise InputError(path / MANIFEST, f"digest {manifest['digest']}", f"{digest}, that of what it says")
+        raise InputError(
+            path / MANIFEST, f"digest {manifest['digest']}", f"{digest}, that of what it says"
+        )
     for name, entry in files.items():
         size = (path / name).stat().st_size if (path / name).is_file() else None
         if size != entry["size"]:
-            raise InputError(path / name, "no file" if size is None else f"{size} bytes", f"{entry['size']} bytes")
+            raise InputError(
+                path / name,
+                "no file" if size is None else f"{size} bytes",
+                f"{entry['size']} bytes",
+            )
 
 
 def _read_clips(path: Path) -> pd.DataFrame:
     clips = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False, encoding="utf-8")
     if tuple(clips.columns) != CLIP_COLUMNS:
         raise InputError(path, f"columns {', '.join(clips.columns)}", ", ".join(CLIP_COLUMNS))
-    labels = {task: [float(text or "nan") for text in clips[task]] for task in schema.TASKS}  # exactly what was written
-    lengths = {f"{modality}_length": clips[f"{modality}_length"].astype("int64") for modality in schema.MODALITIES}
+    labels = {
+        task: [float(text or "nan") for text in clips[task]] for task in schema.TASKS
+    }  # exactly what was written
+    lengths = {
+        f"{modality}_length": clips[f"{modality}_length"].astype("int64")
+        for modality in schema.MODALITIES
+    }
     return clips.assign(**labels, **lengths)
 
 
@@ -206,17 +272,28 @@ def _open_split(path: Path, name: str, manifest: dict[str, Any], clips: pd.DataF
         raise InputError(path / CLIPS, f"{len(clips)} clips of split {name}", f"{rows}")
     ragged = {}
     for modality in (*schema.MODALITIES, *extras):
-        tensors, dim, steps = map_tensors(files[modality]), manifest["dims"][modality], manifest["steps"][modality]
+        tensors, dim, steps = (
+            map_tensors(files[modality]),
+            manifest["dims"][modality],
+            manifest["steps"][modality],
+        )
         values, offsets = tensors["values"], tensors["offsets"].copy()
         lengths = np.diff(offsets) if modality in extras else clips[f"{modality}_length"].to_numpy()
         if (
             values.dtype != np.float32
             or values.shape != (lengths.sum(), dim)
-            or lengths.min(initial=1) < 1  # a split may be empty: clips of a user's own have no splits
+            or lengths.min(initial=1)
+            < 1  # a split may be empty: clips of a user's own have no splits
             or lengths.max(initial=0) > steps
         ):
-            raise InputError(files[modality], f"{values.dtype} {values.shape}", f"float32 ({lengths.sum()}, {dim})")
-        if len(lengths) != rows or not np.array_equal(offsets, np.concatenate([[0], np.cumsum(lengths)])):
+            raise InputError(
+                files[modality],
+                f"{values.dtype} {values.shape}",
+                f"float32 ({lengths.sum()}, {dim})",
+            )
+        if len(lengths) != rows or not np.array_equal(
+            offsets, np.concatenate([[0], np.cumsum(lengths)])
+        ):
             raise InputError(files[modality], "offsets that do not fit", f"the lengths in {CLIPS}")
         ragged[modality] = Ragged.of(((values, offsets),), steps)
     tensors = {key: tensor.copy() for key, tensor in map_tensors(files["labels"]).items()}
@@ -226,15 +303,27 @@ def _open_split(path: Path, name: str, manifest: dict[str, Any], clips: pd.DataF
         tensor.dtype != kinds[key] for key, tensor in tensors.items()
     ):
         raise InputError(files["labels"], "tensors of other names, types or shapes", str(shapes))
-    if not np.array_equal(tensors["labels"], clips[list(schema.TASKS)].to_numpy(np.float32), equal_nan=True):
+    if not np.array_equal(
+        tensors["labels"], clips[list(schema.TASKS)].to_numpy(np.float32), equal_nan=True
+    ):
         raise InputError(files["labels"], "labels that do not fit", f"those in {CLIPS}")
-    return Split(name, clips, **tensors, extras={extra: ragged.pop(extra) for extra in extras}, **ragged)
+    return Split(
+        name, clips, **tensors, extras={extra: ragged.pop(extra) for extra in extras}, **ragged
+    )
 
 
 def joined_splits(name: str, *splits: Split) -> Split:
     """The clips of several splits one after the other, without a copy of their features."""
-    ragged = {modality: joined([getattr(split, modality) for split in splits]) for modality in schema.MODALITIES}
-    extras = {extra: joined([split.extras[extra] for split in splits]) for extra in splits[0].extras}
-    arrays = {key: np.concatenate([getattr(split, key) for split in splits]) for key in ("tokens", "labels", "mask")}
+    ragged = {
+        modality: joined([getattr(split, modality) for split in splits])
+        for modality in schema.MODALITIES
+    }
+    extras = {
+        extra: joined([split.extras[extra] for split in splits]) for extra in splits[0].extras
+    }
+    arrays = {
+        key: np.concatenate([getattr(split, key) for split in splits])
+        for key in ("tokens", "labels", "mask")
+    }
     clips = pd.concat([split.clips for split in splits], ignore_index=True)
     return Split(name, clips, **ragged, **arrays, extras=extras)

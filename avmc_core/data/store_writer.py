@@ -1,4 +1,5 @@
-"""Writes the files of a feature store (``store`` says what they hold) into a folder that is not yet one."""
+"""Writes the files of a feature store (``store`` says what they hold) into a folder that is not yet
+one."""
 
 from __future__ import annotations
 
@@ -19,18 +20,26 @@ from avmc_core.files.tensors import Blocks, write_tensors
 
 
 def write_split(
-    folder: Path, name: str, clips: pd.DataFrame, values: Mapping[str, Iterable[np.ndarray]], tokens: np.ndarray
+    folder: Path,
+    name: str,
+    clips: pd.DataFrame,
+    values: Mapping[str, Iterable[np.ndarray]],
+    tokens: np.ndarray,
 ) -> dict[str, dict]:
-    """Writes the four files of a split of N ``clips`` (CLIP_COLUMNS) and returns their entries in the manifest.
+    """Writes the four files of a split of N ``clips`` (CLIP_COLUMNS) and returns their entries in
+    the manifest.
 
-    ``values``: per modality, blocks (sum of some T_i, D) of the clips' steps in order; ``tokens`` (N, 3, T) int64.
+    ``values``: per modality, blocks (sum of some T_i, D) of the clips' steps in order; ``tokens``
+    (N, 3, T) int64.
     """
     files = files_of(name)
     entries = {}
     for modality in schema.MODALITIES:
         offsets = np.concatenate([[0], np.cumsum(clips[f"{modality}_length"].to_numpy(np.int64))])
         steps = Blocks("<f4", (int(offsets[-1]), schema.DIMS[modality]), values[modality])
-        entries[files[modality]] = write_tensors(folder / files[modality], {"values": steps, "offsets": offsets})
+        entries[files[modality]] = write_tensors(
+            folder / files[modality], {"values": steps, "offsets": offsets}
+        )
     labels = clips[list(schema.TASKS)].to_numpy(np.float32)
     mask = np.full(len(clips), name != schema.UNLABELLED)
     tensors = {"labels": labels, "mask": mask, "tokens": tokens}
@@ -40,9 +49,11 @@ def write_split(
 def write_extra(
     folder: Path, split: str, name: str, values: Iterable[np.ndarray], lengths: np.ndarray, dim: int
 ) -> dict[str, dict]:
-    """Writes the file of one of ``schema.EXTRAS`` for a split and returns its entry in the manifest.
+    """Writes the file of one of ``schema.EXTRAS`` for a split and returns its entry in the
+    manifest.
 
-    ``values``: blocks (sum of some T_i, D) of the clips' steps in order; ``lengths`` (N,) the T_i, each at least 1; ``dim``: D.
+    ``values``: blocks (sum of some T_i, D) of the clips' steps in order; ``lengths`` (N,) the T_i,
+    each at least 1; ``dim``: D.
     """
     file = files_of(split, [name])[name]
     offsets = np.concatenate([[0], np.cumsum(np.asarray(lengths, np.int64))])
@@ -62,11 +73,18 @@ def write_index(
     extras: Mapping[str, int] | None = None,
     label_set: str = "",
 ) -> None:
-    """Writes ``clips.csv`` and the manifest. ``files``: what ``write_split`` and ``write_extra`` returned for every split;
-    ``steps``: the cap T of every kind of features; ``generator``: the settings that made the clips, when they are simulated;
-    ``extras``: D of each of ``schema.EXTRAS`` that was written; ``label_set``: in words, which labels the clips carry."""
-    quoting = csv.QUOTE_NONNUMERIC  # every text: readers take a bare carriage return for the end of a line
-    data = pd.concat(clips.values()).to_csv(index=False, lineterminator="\n", quoting=quoting).encode("utf-8")
+    """Writes ``clips.csv`` and the manifest. ``files``: what ``write_split`` and ``write_extra``
+    returned for every split; ``steps``: the cap T of every kind of features; ``generator``: the
+    settings that made the clips, when they are simulated; ``extras``: D of each of
+    ``schema.EXTRAS`` that was written; ``label_set``: in words, which labels the clips carry."""
+    quoting = (
+        csv.QUOTE_NONNUMERIC
+    )  # every text: readers take a bare carriage return for the end of a line
+    data = (
+        pd.concat(clips.values())
+        .to_csv(index=False, lineterminator="\n", quoting=quoting)
+        .encode("utf-8")
+    )
     (folder / CLIPS).write_bytes(data)
     files = {**files, CLIPS: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}}
     manifest = {
@@ -84,6 +102,8 @@ def write_index(
     if label_set:
         manifest["label_set"] = label_set
     manifest["digest"] = content_digest(manifest)
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(
+        json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     sync(folder / CLIPS)
     sync(folder / MANIFEST)

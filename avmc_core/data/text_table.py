@@ -1,4 +1,5 @@
-"""The one place where a table of text is opened: which encoding it is in, what separates its cells, what a spreadsheet added.
+"""The one place where a table of text is opened: which encoding it is in, what separates its cells,
+what a spreadsheet added.
 
 Whatever had to be decided or set right is counted, so that a command can say it.
 """
@@ -33,9 +34,10 @@ class TextTable:
 def read_table(path: str | Path, what: str) -> TextTable:
     """The table in the file ``path``; ``what`` it should be is said in errors.
 
-    Read are UTF-8, UTF-16 and UTF-32, GB18030 and Big5; commas, semicolons, tabs and bars; a first line ``sep=;``. Blank rows
-    and columns and names with blanks around them are set right. Raises InputError for anything that is no table of text, for
-    bytes of which the encoding is in doubt, and for a row with too many or too few cells.
+    Read are UTF-8, UTF-16 and UTF-32, GB18030 and Big5; commas, semicolons, tabs and bars; a first
+    line ``sep=;``. Blank rows and columns and names with blanks around them are set right. Raises
+    InputError for anything that is no table of text, for bytes of which the encoding is in doubt,
+    and for a row with too many or too few cells.
     """
     path = Path(path)
     repairs: Counter[str] = Counter()
@@ -56,14 +58,18 @@ def read_table(path: str | Path, what: str) -> TextTable:
 def _bytes(path: Path, what: str) -> bytes:
     try:
         if not path.is_file():
-            raise InputError(path, "no file" if not path.exists() else "no regular file", f"a table, {what}")
+            raise InputError(
+                path, "no file" if not path.exists() else "no regular file", f"a table, {what}"
+            )
         if (size := path.stat().st_size) > MAX_BYTES:
             raise InputError(path, f"{size} bytes", f"a table of up to {MAX_BYTES}")
         data = path.read_bytes()
     except OSError as error:
         raise InputError(path, str(error), "a readable table") from None
     if data.startswith(b"\x80") and data.endswith(b"."):
-        raise InputError(path, "a pickle", f"a table, {what}; `avmc data import --supervised` reads pickles")
+        raise InputError(
+            path, "a pickle", f"a table, {what}; `avmc data import --supervised` reads pickles"
+        )
     if data and (other := foreign_bytes(data[:512])) is not None:
         raise InputError(path, *other)
     return data
@@ -75,7 +81,9 @@ def _separator(header: str) -> str:
 
 
 def _name(separator: str) -> str:
-    return {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}.get(separator, repr(separator))
+    return {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}.get(
+        separator, repr(separator)
+    )
 
 
 def _lines(path: Path, text: str, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
@@ -84,7 +92,9 @@ def _lines(path: Path, text: str, separator: str, skipped: int) -> Iterator[tupl
         for cells in reader:
             yield reader.line_num + skipped, cells
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num + skipped}", str(error), "well-formed CSV") from None
+        raise InputError(
+            f"{path}, line {reader.line_num + skipped}", str(error), "well-formed CSV"
+        ) from None
 
 
 def _trimmed(
@@ -100,7 +110,9 @@ def _trimmed(
         return [], []
     (_, header), rows = lines[0], lines[1:]
     names = [name.strip() for name in header]
-    repairs[f"column names of {what} with blanks around them"] += sum(map(str.__ne__, names, header))
+    repairs[f"column names of {what} with blanks around them"] += sum(
+        map(str.__ne__, names, header)
+    )
     width = len(names)
     while width and not names[width - 1]:
         width -= 1
@@ -114,4 +126,6 @@ def _trimmed(
     unnamed = [place for place, name in enumerate(names) if not name]
     repairs[f"columns of {what} without a name left out"] += len(unnamed) + beyond
     named = [place for place, name in enumerate(names) if name]
-    return [names[place] for place in named], [(n, [cells[place] for place in named]) for n, cells in kept]
+    return [names[place] for place in named], [
+        (n, [cells[place] for place in named]) for n, cells in kept
+    ]

@@ -1,12 +1,13 @@
 """A pickle reader that executes nothing and loads no array: the only way in for the released files.
 
-A pickle is a small program. This interpreter knows just the opcodes that protocols 2 to 5 use for numpy arrays and
-scalars, str, int, float, bool, None, list, tuple and dict; every other opcode or global is an error. A global is only
-ever a name here, never an imported object. Array bytes stay where they lie in the file, which is mapped read-only.
-Arrays of objects, as pandas hands out columns of text, are read where each object is a plain value.
+A pickle is a small program. This interpreter knows just the opcodes that protocols 2 to 5 use for
+numpy arrays and scalars, str, int, float, bool, None, list, tuple and dict; every other opcode or
+global is an error. A global is only ever a name here, never an imported object. Array bytes stay
+where they lie in the file, which is mapped read-only. Arrays of objects, as pandas hands out
+columns of text, are read where each object is a plain value.
 
-What a small file can make of itself is bounded by the constants below: a bomb ends in an InputError after a few hundred
-megabytes and seconds at the most.
+What a small file can make of itself is bounded by the constants below: a bomb ends in an InputError
+after a few hundred megabytes and seconds at the most.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ import numpy as np
 from avmc_core.errors import InputError
 from avmc_core.files.kinds import foreign_bytes
 
-MAX_OPCODES = 250_000  # a released file needs about a thousand, with lists for arrays about ten per clip
+MAX_OPCODES = (
+    250_000  # a released file needs about a thousand, with lists for arrays about ten per clip
+)
 MAX_VALUES = 250_000  # values of the result, where one that is referred to twice counts twice
 MAX_DEPTH = 16  # nesting of the result; a released file needs 2
 MAX_TEXT = 256 * 2**20  # bytes of all strings and unicode arrays together, at four a character
@@ -66,9 +69,11 @@ class _Array:
 
 
 def read_pickle(path: str | Path) -> Any:
-    """The object in a pickle file, built without executing anything; its arrays are read-only views into the file.
+    """The object in a pickle file, built without executing anything; its arrays are read-only views
+    into the file.
 
-    Raises InputError, with file and byte offset, for whatever is not a complete pickle (protocol 2 to 5) of plain data.
+    Raises InputError, with file and byte offset, for whatever is not a complete pickle (protocol 2
+    to 5) of plain data.
     """
     path = Path(path)
     try:
@@ -89,7 +94,10 @@ def parse(data: memoryview, path: Path) -> Any:
     except InputError:
         raise
     except Exception as error:  # whatever damaged bytes lead to: one kind of error for the user
-        reader.refuse(f"damaged data ({type(error).__name__}: {str(error)[:200]})", "a complete, undamaged pickle")
+        reader.refuse(
+            f"damaged data ({type(error).__name__}: {str(error)[:200]})",
+            "a complete, undamaged pickle",
+        )
 
 
 class _Reader:
@@ -122,7 +130,10 @@ class _Reader:
             elif (other := foreign_bytes(self.data[:512])) is not None:
                 found, expected = other
             elif self.data and self.data[0] in b"(]})" and self.data[-1] == ord("."):
-                found, expected = "a pickle of protocol 0 or 1", "protocol 2 to 5: pickle.dump(value, file, protocol=4)"
+                found, expected = (
+                    "a pickle of protocol 0 or 1",
+                    "protocol 2 to 5: pickle.dump(value, file, protocol=4)",
+                )
             self.refuse(found, expected)
         self.at = 2
         for _ in range(MAX_OPCODES):
@@ -132,25 +143,36 @@ class _Reader:
                 return self.finish()
             operation = _OPERATIONS.get(code)
             if code in b"\x97\x98":
-                self.refuse("arrays whose bytes were stored apart", "one file: pickle.dump without buffer_callback")
+                self.refuse(
+                    "arrays whose bytes were stored apart",
+                    "one file: pickle.dump without buffer_callback",
+                )
             if operation is None:
                 self.refuse(
-                    f"pickle opcode {bytes([code])!r}", "arrays, numbers, strings, lists, tuples and dicts only"
+                    f"pickle opcode {bytes([code])!r}",
+                    "arrays, numbers, strings, lists, tuples and dicts only",
                 )
             operation(self)
         self.refuse(f"more than {MAX_OPCODES} pickle opcodes", "a file of arrays")
 
     def finish(self) -> Any:
         if self.at != len(self.data) or len(self.stack) != 1 or self.marks:
-            self.refuse(f"the pickle's end, {len(self.data) - self.at} bytes before the file's", "one object per file")
+            self.refuse(
+                f"the pickle's end, {len(self.data) - self.at} bytes before the file's",
+                "one object per file",
+            )
         return self.plain(self.stack.pop(), 0)
 
     def plain(self, value: Any, depth: int) -> Any:
-        """A copy of ``value`` made of admitted types only. Counting what is referred to twice as two values, and the
-        depth, keeps objects that multiply or contain themselves from reaching anyone who would walk through them."""
+        """A copy of ``value`` made of admitted types only. Counting what is referred to twice as
+        two values, and the depth, keeps objects that multiply or contain themselves from reaching
+        anyone who would walk through them."""
         self.values_left -= 1
         if depth > MAX_DEPTH or self.values_left < 0:
-            self.refuse("a nested or multiplied object", f"at most {MAX_DEPTH} levels and {MAX_VALUES} values")
+            self.refuse(
+                "a nested or multiplied object",
+                f"at most {MAX_DEPTH} levels and {MAX_VALUES} values",
+            )
         if value is None or type(value) in (str, int, float, bool) or isinstance(value, np.generic):
             return value
         if type(value) is _Array and value.value is not None:
@@ -161,7 +183,9 @@ class _Reader:
             return type(value)([self.plain(item, depth + 1) for item in value])
         if type(value) is dict:
             return {key: self.plain(item, depth + 1) for key, item in value.items()}
-        self.refuse(f"an object of kind {type(value).__name__.strip('_')}", "arrays and plain values only")
+        self.refuse(
+            f"an object of kind {type(value).__name__.strip('_')}", "arrays and plain values only"
+        )
 
     def objects(self, array: _Array, depth: int) -> np.ndarray:
         """An array of plain values that numpy has no type for, or that pandas gave none."""
@@ -169,7 +193,10 @@ class _Reader:
         for place, item in enumerate(array.value):
             value = self.plain(item, depth + 1)
             if isinstance(value, (np.ndarray, list, tuple, dict)):
-                self.refuse(f"an object array of {type(value).__name__}s", "bool, int, float and unicode arrays")
+                self.refuse(
+                    f"an object array of {type(value).__name__}s",
+                    "bool, int, float and unicode arrays",
+                )
             made.flat[place] = value
         made.flags.writeable = False
         return made
@@ -178,7 +205,9 @@ class _Reader:
 
     def take(self, size: int) -> memoryview:
         if size > len(self.data) - self.at:
-            self.refuse(f"the end of the file, {len(self.data) - self.at} bytes on", f"{size} more bytes")
+            self.refuse(
+                f"the end of the file, {len(self.data) - self.at} bytes on", f"{size} more bytes"
+            )
         self.at += size
         return self.data[self.at - size : self.at]
 
@@ -188,7 +217,10 @@ class _Reader:
     def charge(self, size: int) -> None:
         self.text_left -= size
         if self.text_left < 0:
-            self.refuse(f"more than {MAX_TEXT} bytes of text", "less (bytes of arrays need pickle protocol 3 or 4)")
+            self.refuse(
+                f"more than {MAX_TEXT} bytes of text",
+                "less (bytes of arrays need pickle protocol 3 or 4)",
+            )
 
     def text(self, size: int) -> str:
         self.charge(4 * size)  # what a string takes in memory at most
@@ -204,7 +236,9 @@ class _Reader:
         self.stack.append(value)
 
     def top(self, kind: type) -> Any:
-        if len(self.stack) <= (self.marks[-1] if self.marks else 0) or not isinstance(self.stack[-1], kind):
+        if len(self.stack) <= (self.marks[-1] if self.marks else 0) or not isinstance(
+            self.stack[-1], kind
+        ):
             self.refuse("an opcode without its operand", f"a {kind.__name__} on the pickle's stack")
         return self.stack[-1]
 
@@ -239,7 +273,9 @@ class _Reader:
         try:
             self.push(_Global(f"{module.replace('numpy._core.', 'numpy.core.')} {name}"))
         except ValueError:
-            remedy = _REMEDIES.get(module.partition(".")[0], "numpy arrays, dtypes and scalars only")
+            remedy = _REMEDIES.get(
+                module.partition(".")[0], "numpy arrays, dtypes and scalars only"
+            )
             self.refuse(f"the global {f'{module}.{name}'[:MAX_NAME]!r}", remedy)
 
     def global_from_stack(self) -> None:
@@ -266,7 +302,12 @@ class _Reader:
         match function, arguments:
             case _Global.RECONSTRUCT, (_Global.NDARRAY, (0,), memoryview()):
                 self.push(_Array())
-            case _Global.FROMBUFFER, (memoryview() as raw, _Dtype(dtype), tuple(shape), "C" | "F" as order):
+            case _Global.FROMBUFFER, (
+                memoryview() as raw,
+                _Dtype(dtype),
+                tuple(shape),
+                "C" | "F" as order,
+            ):
                 self.check_shape(shape)
                 self.push(_Array(self.array(shape, dtype, raw, order)))
             case _Global.DTYPE, (str(name), False | 0, True | 1) if _DTYPE.fullmatch(name):
@@ -279,36 +320,65 @@ class _Reader:
             case _Global.BYTES, ():
                 self.push(memoryview(b""))
             case _:
-                self.refuse(f"unexpected arguments of {function.value}", "bool, int, float and unicode arrays")
+                self.refuse(
+                    f"unexpected arguments of {function.value}",
+                    "bool, int, float and unicode arrays",
+                )
 
     def build(self) -> None:
         match self.pop(tuple), self.top(object):
-            case (3, "<" | ">" | "=" | "|" as order, None, None, None, int(), int(), int()), _Dtype() as target:
+            case (
+                3,
+                "<" | ">" | "=" | "|" as order,
+                None,
+                None,
+                None,
+                int(),
+                int(),
+                int(),
+            ), _Dtype() as target:
                 target.value = target.value.newbyteorder(order)
             case (1, tuple(shape), _Dtype(dtype), bool(fortran), list(items)), _Array() as target:
                 self.check_shape(shape)
                 if dtype.kind != "O" or math.prod(shape) != len(items) or len(shape) != 1:
                     self.refuse("an array of objects in another shape", "one dimension")
                 target.value, target.shape = items, shape
-            case (1, tuple(shape), _Dtype(dtype), bool(fortran), memoryview() as raw), _Array() as target:
+            case (
+                1,
+                tuple(shape),
+                _Dtype(dtype),
+                bool(fortran),
+                memoryview() as raw,
+            ), _Array() as target:
                 self.check_shape(shape)
                 target.value = self.array(shape, dtype, raw, "F" if fortran else "C")
             case _:
-                self.refuse("an unexpected state of an array or dtype", "bool, int, float and unicode arrays")
+                self.refuse(
+                    "an unexpected state of an array or dtype",
+                    "bool, int, float and unicode arrays",
+                )
 
     def check_shape(self, shape: tuple) -> None:
         if not all(type(size) is int and size >= 0 for size in shape) or len(shape) > 8:
             self.refuse("an array of impossible shape", "up to 8 sizes")
 
-    def array(self, shape: tuple[int, ...], dtype: np.dtype, raw: memoryview, order: str = "C") -> np.ndarray:
-        # An empty array may not claim sizes that no file of this length could hold: someone might count up to them.
+    def array(
+        self, shape: tuple[int, ...], dtype: np.dtype, raw: memoryview, order: str = "C"
+    ) -> np.ndarray:
+        # An empty array may not claim sizes that no file of this length could hold: someone might
+        # count up to them.
         if dtype.itemsize == 0:
             self.refuse("an array of values without bytes", "at least one byte per value")
         if dtype.kind == "O":
             self.refuse("an array of objects with the bytes of something else", "a list of values")
         claimed = math.prod(max(size, 1) for size in shape) * dtype.itemsize
-        if math.prod(shape) * dtype.itemsize != len(raw) or claimed > len(self.data) + dtype.itemsize:
-            self.refuse(f"{len(raw)} bytes for an array of {dtype.str} {shape}", "as many as the array has")
+        if (
+            math.prod(shape) * dtype.itemsize != len(raw)
+            or claimed > len(self.data) + dtype.itemsize
+        ):
+            self.refuse(
+                f"{len(raw)} bytes for an array of {dtype.str} {shape}", "as many as the array has"
+            )
         if dtype.kind == "U":
             self.charge(len(raw))
             codes = np.frombuffer(raw, dtype.str[0] + "u4")

@@ -19,18 +19,26 @@ def published_tables(
     metrics: Sequence[str],
     ours: Mapping[str, Mapping[str, Interval]],
 ) -> Figure:
-    """One panel per metric, one line per model: its figure in each published table, and ours with its interval."""
+    """One panel per metric, one line per model: its figure in each published table, and ours with
+    its interval."""
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 1.0 + 0.3 * len(names)), sharey=True)
     for ax, metric in zip(axes, metrics, strict=True):
         scale = METRICS[metric].scale
         for y, name in enumerate(reversed(names)):
             if name in ours:
                 interval = ours[name][metric]
-                ax.plot([interval.low * scale, interval.high * scale], [y, y], color="#3C3C3C", linewidth=1.2)
+                ax.plot(
+                    [interval.low * scale, interval.high * scale],
+                    [y, y],
+                    color="#3C3C3C",
+                    linewidth=1.2,
+                )
                 ax.plot(interval.estimate * scale, y, "|", color="#3C3C3C", markersize=10)
             for (_, table), form, colour in zip(tables.items(), "Dos", MODEL_COLOURS, strict=False):
                 if metric in table.get(name, {}):
-                    ax.plot(table[name][metric], y, form, color=colour, markersize=5, fillstyle="none")
+                    ax.plot(
+                        table[name][metric], y, form, color=colour, markersize=5, fillstyle="none"
+                    )
         ax.set_title(metric)
         ax.set_xlabel("%" if METRICS[metric].percent else "label units")
         ax.grid(axis="x", linewidth=0.4)
@@ -43,9 +51,14 @@ def published_tables(
 
 
 def unimodal(cells: Sequence[dict], metrics: Sequence[str]) -> Figure:
-    """One panel per metric, one line per row of Table 3: ours with its interval, the paper's figure as a hollow diamond."""
+    """One panel per metric, one line per row of Table 3: ours with its interval, the paper's figure
+    as a hollow diamond."""
     rows = list(dict.fromkeys(cell["row"] for cell in cells))[::-1]
-    colours = {"Text": TASK_COLOURS["T"], "Acoustic": TASK_COLOURS["A"], "Visual": TASK_COLOURS["V"]}
+    colours = {
+        "Text": TASK_COLOURS["T"],
+        "Acoustic": TASK_COLOURS["A"],
+        "Visual": TASK_COLOURS["V"],
+    }
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.6 + 0.3 * len(rows)), sharey=True)
     for ax, metric in zip(axes, metrics, strict=True):
         for cell in (cell for cell in cells if cell["metric"] == metric):

@@ -15,11 +15,19 @@ from avmc_core.drawing.signal_figures import LINES, LOUDNESS, PITCH, POINTS
 from avmc_core.schema import HOP_SECONDS, MODALITY_OF_TASK, TASK_NAMES
 
 FACES = 7  # drawn along the time axis
-CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
+CHINESE = (
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "SimHei",
+)
 
 
 def account(clip: Clip, said: Account) -> Figure:
-    """Sound with loudness and pitch, the face track, the predictions on the scale, the shares of the modalities.
+    """Sound with loudness and pitch, the face track, the predictions on the scale, the shares of
+    the modalities.
 
     The transcript is the title where a Chinese font is installed.
     """
@@ -44,7 +52,12 @@ def _sound(ax: Axes, clip: Clip) -> None:
     if clip.signal is not None:
         peak = max(float(np.abs(clip.signal).max()), 1e-6)
         shown = clip.signal[: int(RATE * (time[-1] + 0.05))][::8]
-        ax.plot(np.arange(len(shown)) * 8 / RATE, shown / peak * loud.max(), color="#BBBBBB", linewidth=0.4)
+        ax.plot(
+            np.arange(len(shown)) * 8 / RATE,
+            shown / peak * loud.max(),
+            color="#BBBBBB",
+            linewidth=0.4,
+        )
     ax.plot(time, loud, color=TASK_COLOURS["A"], linewidth=1.4)
     ax.set(ylabel="loudness", xlim=(0, None))
     ax.set_title(clip.name, parse_math=False)  # released ids hold $
@@ -58,12 +71,15 @@ def _sound(ax: Axes, clip: Clip) -> None:
 
 
 def _faces(ax: Axes, clip: Clip) -> None:
-    """Some frames' landmarks at their times, at one scale and in usual proportions; grey where no face was kept."""
+    """Some frames' landmarks at their times, at one scale and in usual proportions; grey where no
+    face was kept."""
     length = max(len(clip.audio) * HOP_SECONDS["audio"], (clip.frames[-1] + 1) / FPS)
     rows = np.linspace(0, len(clip.vision) - 1, min(FACES, len(clip.vision))).round().astype(int)
     points = clip.vision[:, POINTS]  # (T, 68, 2)
     middle = (points.max(axis=1) + points.min(axis=1)) / 2  # (T, 2)
-    size = np.median(np.ptp(points, axis=1), axis=0)  # (2,); columns do not say how wide the picture is for its height
+    size = np.median(
+        np.ptp(points, axis=1), axis=0
+    )  # (2,); columns do not say how wide the picture is for its height
     width = 0.1 * length  # of a face, in seconds
     for row in rows:
         face = (points[row] - middle[row]) / size
@@ -82,21 +98,42 @@ def _scale(ax: Axes, said: Account) -> None:
     names = list(said.tasks)
     for place, task in enumerate(names):
         values = np.clip(said.tasks[task], -1, 1)
-        ax.plot([values.min(), values.max()], [place, place], color=TASK_COLOURS[task], linewidth=5, alpha=0.3)
+        ax.plot(
+            [values.min(), values.max()],
+            [place, place],
+            color=TASK_COLOURS[task],
+            linewidth=5,
+            alpha=0.3,
+        )
         ax.plot(values, np.full(len(values), place), "o", markersize=4, color=TASK_COLOURS[task])
         ax.text(1.05, place, f"{said.tasks[task].mean():+.2f}", va="center", fontsize=8)
     ax.axvline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
     labels = [f"{TASK_NAMES[task]} ({task})" for task in names]
-    ax.set(xlim=(-1, 1), ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)), yticklabels=labels)
-    ax.set(xticks=[-1, -0.5, 0, 0.5, 1], xlabel="negative  -  positive", title=f"predictions, {len(said.empty)} seeds")
+    ax.set(
+        xlim=(-1, 1), ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)), yticklabels=labels
+    )
+    ax.set(
+        xticks=[-1, -0.5, 0, 0.5, 1],
+        xlabel="negative  -  positive",
+        title=f"predictions, {len(said.empty)} seeds",
+    )
 
 
 def _shares(ax: Axes, said: Account) -> None:
     """Shapley shares of M, mean and range over seeds; with the average clip's M they add up to M."""
-    colours = {name: TASK_COLOURS[task] for task, name in MODALITY_OF_TASK.items()} | {"average clip": "#8C8C8C"}
+    colours = {name: TASK_COLOURS[task] for task, name in MODALITY_OF_TASK.items()} | {
+        "average clip": "#8C8C8C"
+    }
     bars = said.shares | {"average clip": said.empty}
     for place, (name, values) in enumerate(bars.items()):
         spread = [[values.mean() - values.min()], [values.max() - values.mean()]]
-        ax.barh(place, values.mean(), xerr=spread, color=colours[name], ecolor="#3C3C3C", height=0.6)
+        ax.barh(
+            place, values.mean(), xerr=spread, color=colours[name], ecolor="#3C3C3C", height=0.6
+        )
     ax.axvline(0, color="#3C3C3C", linewidth=0.8)
-    ax.set(ylim=(len(bars) - 0.5, -0.5), yticks=range(len(bars)), yticklabels=list(bars), title="shares of M")
+    ax.set(
+        ylim=(len(bars) - 0.5, -0.5),
+        yticks=range(len(bars)),
+        yticklabels=list(bars),
+        title="shares of M",
+    )

@@ -14,10 +14,13 @@ from avmc_core.metrics import METRICS
 
 
 def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """Paired differences (``contrasts.contrasts``), one panel per metric, one line per pair; hollow where the whole family's p
-    value is above 0.05. Right of zero is better: the axis of a metric where less is better is turned."""
+    """Paired differences (``contrasts.contrasts``), one panel per metric, one line per pair; hollow
+    where the whole family's p value is above 0.05. Right of zero is better: the axis of a metric
+    where less is better is turned."""
     pairs = table[["first", "second"]].drop_duplicates()
-    fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 0.8 + 0.3 * len(pairs)), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(
+        1, len(names), figsize=(WIDTH, 0.8 + 0.3 * len(pairs)), sharey=True, squeeze=False
+    )
     at = {pair: -i for i, pair in enumerate(pairs.itertuples(index=False, name=None))}
     for ax, name in zip(axes.flat, names, strict=True):
         metric = METRICS[name]
@@ -25,38 +28,57 @@ def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
         for row in table[table["metric"] == name].itertuples():
             y, d, sure = at[row.first, row.second], row.difference, row.p_holm <= 0.05
             ax.plot([d.low, d.high], [y, y], color=MODEL_COLOURS[0], linewidth=1.4)
-            ax.plot(d.estimate, y, "o", color=MODEL_COLOURS[0], markersize=5, fillstyle="full" if sure else "none")
+            ax.plot(
+                d.estimate,
+                y,
+                "o",
+                color=MODEL_COLOURS[0],
+                markersize=5,
+                fillstyle="full" if sure else "none",
+            )
         if not metric.higher_is_better:
             ax.invert_xaxis()
         ax.set_title(name)
         ax.set_xlabel("points of 100" if metric.percent else "label units")
-    axes[0, 0].set_yticks(list(at.values()), [f"{first}\nagainst {second}" for first, second in at], fontsize=6.5)
+    axes[0, 0].set_yticks(
+        list(at.values()), [f"{first}\nagainst {second}" for first, second in at], fontsize=6.5
+    )
     return fig
 
 
 def pair_forest(table: pd.DataFrame, first: str, second: str) -> Figure:
-    """Differences of two rows (``pairwise.compare_rows``), one panel per metric: the estimate with its 95 % interval, hollow
-    where Holm's adjusted p is above 0.05. Right of zero the first row is better: where less is better the axis is turned."""
-    fig, axes = plt.subplots(1, len(table), figsize=(max(WIDTH, 1.5 * len(table)), 1.7), squeeze=False)
+    """Differences of two rows (``pairwise.compare_rows``), one panel per metric: the estimate with
+    its 95 % interval, hollow where Holm's adjusted p is above 0.05. Right of zero the first row is
+    better: where less is better the axis is turned."""
+    fig, axes = plt.subplots(
+        1, len(table), figsize=(max(WIDTH, 1.5 * len(table)), 1.7), squeeze=False
+    )
     for ax, row in zip(axes.flat, table.itertuples(), strict=True):
         metric = METRICS[row.metric]
         ax.axvline(0, color="#999999", linewidth=0.8)
         ax.plot([row.low, row.high], [0, 0], color=MODEL_COLOURS[0], linewidth=1.6)
         sure = row.p_holm <= 0.05
-        ax.plot(row.difference, 0, "o", color=MODEL_COLOURS[0], fillstyle="full" if sure else "none")
+        ax.plot(
+            row.difference, 0, "o", color=MODEL_COLOURS[0], fillstyle="full" if sure else "none"
+        )
         if not metric.higher_is_better:
             ax.invert_xaxis()
-        ax.set(title=row.metric, yticks=[], xlabel="points of 100" if metric.percent else "label units")
+        ax.set(
+            title=row.metric, yticks=[], xlabel="points of 100" if metric.percent else "label units"
+        )
     fig.suptitle(f"{first} minus {second}; right of zero: {first} is better", fontsize=8)
     return fig
 
 
 def coverage_curve(rows: Sequence[dict[str, float]], level: float = 0.95) -> Figure:
-    """Share of simulated experiments whose interval holds the truth, by number of seeds, with two standard errors."""
+    """Share of simulated experiments whose interval holds the truth, by number of seeds, with two
+    standard errors."""
     fig, ax = plt.subplots(figsize=(0.55 * WIDTH, 2.3))
     x = np.arange(len(rows))
     ax.axhline(100 * level, color="#999999", linewidth=0.8)
-    shares, errors = (100 * np.array([row[name] for row in rows]) for name in ("coverage", "standard_error"))
+    shares, errors = (
+        100 * np.array([row[name] for row in rows]) for name in ("coverage", "standard_error")
+    )
     ax.errorbar(x, shares, 2 * errors, fmt="o", color=MODEL_COLOURS[0], capsize=3)
     ax.set_xticks(x, [f"{row['seeds']:.0f}" for row in rows])
     ax.set(xlabel="seeds", ylabel="intervals that hold the truth, %")

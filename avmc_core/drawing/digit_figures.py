@@ -19,8 +19,13 @@ def runs_allowed(read: pd.DataFrame, metrics: Mapping[str, int]) -> Figure:
     """One panel per metric, one line per printed row (``digits.readings``), one column per number
     of runs: a filled point where the figure can be the mean of that many runs, a hollow one where
     it cannot. ``metrics``: the clips of each."""
-    names = [f"{row} ({'own' if of == 'own' else of})" if table == "Table 3" else row for table, row, of in _rows(read)]
-    fig, grid = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.9 + 0.2 * len(names)), sharey=True, squeeze=False)
+    names = [
+        f"{row} ({'own' if of == 'own' else of})" if table == "Table 3" else row
+        for table, row, of in _rows(read)
+    ]
+    fig, grid = plt.subplots(
+        1, len(metrics), figsize=(WIDTH, 0.9 + 0.2 * len(names)), sharey=True, squeeze=False
+    )
     axes = grid[0]
     for ax, (metric, clips) in zip(axes, metrics.items(), strict=True):
         part = read[read["metric"] == metric].set_index(["table", "row", "annotation"])
@@ -31,13 +36,22 @@ def runs_allowed(read: pd.DataFrame, metrics: Mapping[str, int]) -> Figure:
                 fits = bool(part.loc[key, s])
                 colour = MODEL_COLOURS[x]
                 ax.plot(
-                    x, y, "o", color=colour if fits else "#B0B0B0", fillstyle="full" if fits else "none", markersize=6
+                    x,
+                    y,
+                    "o",
+                    color=colour if fits else "#B0B0B0",
+                    fillstyle="full" if fits else "none",
+                    markersize=6,
                 )
-            ax.text(len(RUNS) - 0.45, y, f"{part.loc[key, 'figure']:.2f}", va="center", fontsize=7.5)
+            ax.text(
+                len(RUNS) - 0.45, y, f"{part.loc[key, 'figure']:.2f}", va="center", fontsize=7.5
+            )
         chances = [100 * float(part[f"chance {s}"].iloc[0]) for s in RUNS]
         labels = [f"{s}\n{chance:.0f} %" for s, chance in zip(RUNS, chances, strict=True)]
         ax.set(
-            title=f"{metric}, {clips} clips", xlim=(-0.5, len(RUNS) + 0.3), xlabel="runs; below, how often chance fits"
+            title=f"{metric}, {clips} clips",
+            xlim=(-0.5, len(RUNS) + 0.3),
+            xlabel="runs; below, how often chance fits",
         )
         ax.set_xticks(range(len(RUNS)), labels)
     tables = [table for table, _, _ in _rows(read)]
@@ -49,13 +63,23 @@ def runs_allowed(read: pd.DataFrame, metrics: Mapping[str, int]) -> Figure:
     return fig
 
 
-def clips_that_fit(rankings: Mapping[str, pd.DataFrame], marked: Mapping[str, Mapping[str, int]]) -> Figure:
+def clips_that_fit(
+    rankings: Mapping[str, pd.DataFrame], marked: Mapping[str, Mapping[str, int]]
+) -> Figure:
     """One panel per metric: how strongly its printed column speaks for each number of clips
     (``granularity.ranked``), and the numbers that matter, by name."""
-    fig, axes = plt.subplots(len(rankings), 1, figsize=(WIDTH, 1.9 * len(rankings)), sharex=True, squeeze=False)
+    fig, axes = plt.subplots(
+        len(rankings), 1, figsize=(WIDTH, 1.9 * len(rankings)), sharex=True, squeeze=False
+    )
     for ax, (metric, table) in zip(axes[:, 0], rankings.items(), strict=True):
         ordered = table.sort_values("n")
-        ax.vlines(ordered["n"], ordered["support"].min(), ordered["support"], color="#B0B0B0", linewidth=0.6)
+        ax.vlines(
+            ordered["n"],
+            ordered["support"].min(),
+            ordered["support"],
+            color="#B0B0B0",
+            linewidth=0.6,
+        )
         for (name, n), colour in zip(marked[metric].items(), MODEL_COLOURS, strict=False):
             support = float(ordered.loc[ordered["n"] == n, "support"].iloc[0])
             ax.vlines(n, ordered["support"].min(), support, color=colour, linewidth=1.6)

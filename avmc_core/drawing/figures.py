@@ -1,8 +1,8 @@
 """The book's one figure style, its data mark, and the figures of the data chapter.
 
-Colours are Okabe and Ito's, told apart by colour-blind readers; where two series meet they also differ in form, so that a
-black-and-white print can be read. Figures are vector graphics on white, with text as outlines: the same bytes each time,
-no font needed.
+Colours are Okabe and Ito's, told apart by colour-blind readers; where two series meet they also
+differ in form, so that a black-and-white print can be read. Figures are vector graphics on white,
+with text as outlines: the same bytes each time, no font needed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,20 @@ if TYPE_CHECKING:
     from avmc_core.runs.store import Record, Run
 
 TASK_COLOURS = {"M": "#3C3C3C", "T": "#0072B2", "A": "#D55E00", "V": "#009E73"}
-CLASS_COLOURS = dict(zip(CLASSES, ("#B35806", "#F1A340", "#BDBDBD", "#998EC3", "#542788"), strict=True))
+CLASS_COLOURS = dict(
+    zip(CLASSES, ("#B35806", "#F1A340", "#BDBDBD", "#998EC3", "#542788"), strict=True)
+)
 SPLIT_COLOURS = {"train": "#0072B2", "valid": "#E69F00", "test": "#CC79A7", "unlabelled": "#8C8C8C"}
-MODEL_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#3C3C3C", "#B9A600")
+MODEL_COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#3C3C3C",
+    "#B9A600",
+)
 HEAT = "Blues"
 WIDTH = 7.2  # inches: the text width of the book's pages and of its PDF
 
@@ -68,11 +79,24 @@ def use_style() -> None:
 
 
 def mark(fig: Figure, source: Store | pd.DataFrame | None) -> Figure:
-    """Writes the data mark under a figure; a simulated corpus is framed so that it cannot be overlooked."""
+    """Writes the data mark under a figure; a simulated corpus is framed so that it cannot be
+    overlooked."""
     text = data_mark(source)
     simulated = text.startswith("simulated")
-    frame = {"boxstyle": "round,pad=0.3", "facecolor": "#FFF3D6", "edgecolor": "#D55E00"} if simulated else None
-    fig.supxlabel(f"data: {text}", x=0.995, ha="right", fontsize=7.5, color="#444444", style="italic", bbox=frame)
+    frame = (
+        {"boxstyle": "round,pad=0.3", "facecolor": "#FFF3D6", "edgecolor": "#D55E00"}
+        if simulated
+        else None
+    )
+    fig.supxlabel(
+        f"data: {text}",
+        x=0.995,
+        ha="right",
+        fontsize=7.5,
+        color="#444444",
+        style="italic",
+        bbox=frame,
+    )
     plt.close(fig)  # a notebook would show an open figure once more at the end of its cell
     return fig
 
@@ -85,8 +109,9 @@ def caption(
     records: Mapping[Run, Record] | None = None,
     status: str = "",
 ) -> Markdown:
-    """The line under each figure and table: its data, the runs behind it, the command that makes it, the place in the paper
-    that it stands ``against``, and its ``status`` there (see ``artefacts.statement``)."""
+    """The line under each figure and table: its data, the runs behind it, the command that makes
+    it, the place in the paper that it stands ``against``, and its ``status`` there (see
+    ``artefacts.statement``)."""
     from IPython.display import Markdown
 
     line = statement(provenance(source, command, records), against, status)
@@ -100,25 +125,44 @@ def class_counts(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     for ax, split in zip(axes, SPLITS, strict=True):
         ours, theirs = found.loc[split], printed.loc[split]
         left = ax.bar(x - 0.2, ours, 0.4, color=[CLASS_COLOURS[name] for name in CLASSES])
-        right = ax.bar(x + 0.2, theirs, 0.4, color="white", edgecolor="#3C3C3C", hatch="////", linewidth=0.8)
+        right = ax.bar(
+            x + 0.2, theirs, 0.4, color="white", edgecolor="#3C3C3C", hatch="////", linewidth=0.8
+        )
         for bars in (left, right):
             ax.bar_label(bars, fontsize=6, padding=1.5, rotation=90)
-        ax.set(title=f"{split} ({ours.sum()})", xticks=x, ylim=(0, 1.15 * max(ours.max(), theirs.max())))
+        ax.set(
+            title=f"{split} ({ours.sum()})",
+            xticks=x,
+            ylim=(0, 1.15 * max(ours.max(), theirs.max())),
+        )
         ax.set_xticklabels(CLASSES, fontsize=7)
     axes[0].set_ylabel("clips")
     keys = [Patch(facecolor="#8C8C8C"), Patch(facecolor="white", edgecolor="#3C3C3C", hatch="////")]
-    fig.legend(keys, ["these labels", "Table 1 as printed"], fontsize=7.5, loc="outside upper right", ncols=2)
+    fig.legend(
+        keys,
+        ["these labels", "Table 1 as printed"],
+        fontsize=7.5,
+        loc="outside upper right",
+        ncols=2,
+    )
     return fig
 
 
 def label_histograms(levels: pd.DataFrame) -> Figure:
-    """Clips at each label level, one panel an annotation; the multimodal one is repeated as a line in the others."""
+    """Clips at each label level, one panel an annotation; the multimodal one is repeated as a line
+    in the others."""
     fig, axes = plt.subplots(1, len(TASKS), figsize=(WIDTH, 2.6), sharey=True)
     for ax, task in zip(axes, TASKS, strict=True):
         ax.bar(GRID, levels[task], 0.16, color=TASK_COLOURS[task], alpha=0.85)
         if task != "M":
             edges = np.append(GRID - 0.1, GRID[-1] + 0.1)
-            ax.stairs(levels["M"], edges, color=TASK_COLOURS["M"], linewidth=1.0, label="multimodal, for comparison")
+            ax.stairs(
+                levels["M"],
+                edges,
+                color=TASK_COLOURS["M"],
+                linewidth=1.0,
+                label="multimodal, for comparison",
+            )
         ax.set(title=f"{TASK_NAMES[task]} ({task})", xticks=[-1, 0, 1], xlabel="label")
     axes[0].set_ylabel("clips")
     fig.legend(*axes[1].get_legend_handles_labels(), fontsize=7.5, loc="outside upper right")
@@ -129,15 +173,28 @@ def difference_matrix(matrix: pd.DataFrame) -> Figure:
     """Mean absolute difference between each two annotations, in label units."""
     fig, ax = plt.subplots(figsize=(0.62 * WIDTH, 0.46 * WIDTH))
     bar = {"shrink": 0.85, "label": "label units"}
-    sns.heatmap(matrix, annot=True, fmt=".3f", cmap=HEAT, vmin=0, square=True, ax=ax, linewidths=1, cbar_kws=bar)
+    sns.heatmap(
+        matrix,
+        annot=True,
+        fmt=".3f",
+        cmap=HEAT,
+        vmin=0,
+        square=True,
+        ax=ax,
+        linewidths=1,
+        cbar_kws=bar,
+    )
     ax.set_xticklabels([TASK_NAMES[task] for task in matrix.columns], fontsize=8)
-    ax.set_yticklabels([f"{TASK_NAMES[task]} ({task})" for task in matrix.index], fontsize=8, rotation=0)
+    ax.set_yticklabels(
+        [f"{TASK_NAMES[task]} ({task})" for task in matrix.index], fontsize=8, rotation=0
+    )
     ax.tick_params(length=0)
     return fig
 
 
 def pairwise(pairs: dict[str, list[list[int]]]) -> Figure:
-    """Joint label counts of each two annotations; the area of a square is the number of clips, the diagonal agreement."""
+    """Joint label counts of each two annotations; the area of a square is the number of clips, the
+    diagonal agreement."""
     fig, axes = plt.subplots(2, 3, figsize=(WIDTH, 0.68 * WIDTH), sharex=True, sharey=True)
     largest = max(np.max(cells) for cells in pairs.values())
     for ax, (pair, cells) in zip(axes.flat, pairs.items(), strict=True):
@@ -163,13 +220,24 @@ def pairwise(pairs: dict[str, list[list[int]]]) -> Figure:
 def video_groups(clips: pd.DataFrame) -> Figure:
     """Clips of each source video (one column a video, largest first), stacked by split."""
     table = (
-        clips.groupby(["video_id", "split"]).size().unstack(fill_value=0).reindex(columns=list(SPLITS), fill_value=0)
+        clips.groupby(["video_id", "split"])
+        .size()
+        .unstack(fill_value=0)
+        .reindex(columns=list(SPLITS), fill_value=0)
     )
     table = table.loc[table.sum(axis=1).sort_values(ascending=False, kind="stable").index]
     fig, ax = plt.subplots(figsize=(WIDTH, 2.4))
     bottom = np.zeros(len(table))
     for split in SPLITS:
-        ax.bar(range(len(table)), table[split], 1.0, bottom, color=SPLIT_COLOURS[split], label=split, linewidth=0)
+        ax.bar(
+            range(len(table)),
+            table[split],
+            1.0,
+            bottom,
+            color=SPLIT_COLOURS[split],
+            label=split,
+            linewidth=0,
+        )
         bottom += table[split].to_numpy()
     ax.set(xlabel=f"source video ({len(table)})", ylabel="clips", xlim=(-0.6, len(table) - 0.4))
     ax.legend(fontsize=8)
@@ -177,11 +245,14 @@ def video_groups(clips: pd.DataFrame) -> Figure:
 
 
 def length_histograms(lengths: dict[str, pd.DataFrame]) -> Figure:
-    """Lengths of clips, one panel per kind of length. Each table has columns ``length`` and ``clips`` (labelled, unlabelled).
+    """Lengths of clips, one panel per kind of length. Each table has columns ``length`` and
+    ``clips`` (labelled, unlabelled).
 
     Steps of audio and vision are given in seconds as well, in a second line under the axis.
     """
-    fig, axes = plt.subplots(1, len(lengths), figsize=(WIDTH * max(len(lengths), 2) / 3, 2.5), squeeze=False)
+    fig, axes = plt.subplots(
+        1, len(lengths), figsize=(WIDTH * max(len(lengths), 2) / 3, 2.5), squeeze=False
+    )
     for ax, (name, table) in zip(axes.flat, lengths.items(), strict=True):
         _length_panel(ax, name, table)
     axes.flat[0].set_ylabel("share of clips in %")
@@ -193,13 +264,24 @@ def length_histograms(lengths: dict[str, pd.DataFrame]) -> Figure:
 
 def _length_panel(ax: Axes, name: str, table: pd.DataFrame) -> None:
     low, high = table["length"].min(), table["length"].max()
-    width = -(-(high - low + 1) // 24)  # a whole number of steps, or every few bins would hold one more
+    width = -(
+        -(high - low + 1) // 24
+    )  # a whole number of steps, or every few bins would hold one more
     edges = np.arange(low, high + width + 1, width) - 0.5
-    for kind, colour in (("labelled", SPLIT_COLOURS["train"]), ("unlabelled", SPLIT_COLOURS["valid"])):
+    for kind, colour in (
+        ("labelled", SPLIT_COLOURS["train"]),
+        ("unlabelled", SPLIT_COLOURS["valid"]),
+    ):
         values = table.loc[table["clips"] == kind, "length"]
         if len(values):
             style = {"fill": True, "alpha": 0.6} if kind == "labelled" else {"linewidth": 1.8}
-            ax.stairs(100 * np.histogram(values, edges)[0] / len(values), edges, color=colour, label=kind, **style)
+            ax.stairs(
+                100 * np.histogram(values, edges)[0] / len(values),
+                edges,
+                color=colour,
+                label=kind,
+                **style,
+            )
     ax.set(title=name, ylim=(0, None))
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     if hop := HOP_SECONDS.get(name):

@@ -28,9 +28,11 @@ def beta_densities(parameters: Sequence[tuple[float, float]]) -> Figure:
     return fig
 
 
-def mixed_representations(points: np.ndarray, partner: np.ndarray, mixed: np.ndarray, weight: float) -> Figure:
-    """Representations (B, D) in their first two principal components, each joined to its partner, with the mixture on
-    the line between."""
+def mixed_representations(
+    points: np.ndarray, partner: np.ndarray, mixed: np.ndarray, weight: float
+) -> Figure:
+    """Representations (B, D) in their first two principal components, each joined to its partner,
+    with the mixture on the line between."""
     centre = points.mean(0)
     _, _, axes = np.linalg.svd(points - centre, full_matrices=False)
     flat, between = ((x - centre) @ axes[:2].T for x in (points, mixed))
@@ -38,22 +40,35 @@ def mixed_representations(points: np.ndarray, partner: np.ndarray, mixed: np.nda
     for i, j in enumerate(partner):
         ax.plot(*np.stack([flat[i], flat[j]]).T, color="#CCCCCC", linewidth=0.7, zorder=0)
     ax.scatter(*flat.T, color=MODEL_COLOURS[0], s=26, label="clip")
-    ax.scatter(*between.T, color=MODEL_COLOURS[1], s=26, marker="x", label=f"mixture, lambda = {weight:.2f}")
+    ax.scatter(
+        *between.T,
+        color=MODEL_COLOURS[1],
+        s=26,
+        marker="x",
+        label=f"mixture, lambda = {weight:.2f}",
+    )
     ax.set(xlabel="first principal component", ylabel="second principal component")
     ax.legend(fontsize=8)
     return fig
 
 
 def consistency(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> Figure:
-    """Prediction of a mixture against the mixture of predictions, before and after training; on the line they agree.
+    """Prediction of a mixture against the mixture of predictions, before and after training; on the
+    line they agree.
 
-    Each mapping has ``prediction`` and ``target`` (B,), of the mixtures, and ``answers`` (B,), of the clips themselves."""
+    Each mapping has ``prediction`` and ``target`` (B,), of the mixtures, and ``answers`` (B,), of
+    the clips themselves."""
     fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.42 * WIDTH))
-    for ax, title, points in zip(axes, ("before training", "after training"), (before, after), strict=True):
+    for ax, title, points in zip(
+        axes, ("before training", "after training"), (before, after), strict=True
+    ):
         ax.axline((0, 0), slope=1, color="#999999", linewidth=0.8, zorder=0)
         gap, share = _gap(points)
         ax.scatter(points["target"], points["prediction"], s=16, color=MODEL_COLOURS[0])
-        ax.set(title=f"{title}\nmean gap {gap:.2g}, {share:.2f} of the spread", xlabel="mixture of the two predictions")
+        ax.set(
+            title=f"{title}\nmean gap {gap:.2g}, {share:.2f} of the spread",
+            xlabel="mixture of the two predictions",
+        )
     axes[0].set_ylabel("prediction of the mixture")
     return fig
 
@@ -71,25 +86,35 @@ def consistency_in_words(before: Mapping[str, np.ndarray], after: Mapping[str, n
 
 
 def _gap(points: Mapping[str, np.ndarray]) -> tuple[float, float]:
-    """The mean gap, and its share of the standard deviation of the answers for the clips; NaN where these are all equal."""
+    """The mean gap, and its share of the standard deviation of the answers for the clips; NaN where
+    these are all equal."""
     gap, spread = np.abs(points["prediction"] - points["target"]).mean(), points["answers"].std()
     return float(gap), float(gap / spread) if spread > 0 else float("nan")
 
 
 def training_curves(records: Mapping[Run, Record]) -> Figure:
-    """Training and validation loss of every run, one panel per name, one line per seed; the dot is the epoch that was kept."""
+    """Training and validation loss of every run, one panel per name, one line per seed; the dot is
+    the epoch that was kept."""
     names = list(dict.fromkeys(run.name for run, record in records.items() if record.history))
     fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 2.6), squeeze=False)
     for ax, name in zip(axes.flat, names, strict=True):
         for colour, (_, record) in zip(
-            MODEL_COLOURS, ((run, r) for run, r in records.items() if run.name == name), strict=False
+            MODEL_COLOURS,
+            ((run, r) for run, r in records.items() if run.name == name),
+            strict=False,
         ):
             epochs = np.arange(1, len(record.history) + 1)
             total = next(key for key in record.history[0] if key.endswith(".total"))
             validation = [row["validation"] for row in record.history]
             ax.plot(epochs, [row[total] for row in record.history], ":", color=colour, linewidth=1)
             ax.plot(epochs, validation, color=colour, linewidth=1.2)
-            ax.plot(record.best_epoch, validation[record.best_epoch - 1], "o", color=colour, markersize=4)
+            ax.plot(
+                record.best_epoch,
+                validation[record.best_epoch - 1],
+                "o",
+                color=colour,
+                markersize=4,
+            )
         ax.set_xlabel("epoch")
         ax.set_title(textwrap.fill(name, 14), fontsize=8)
     axes[0, 0].set_ylabel("loss")
@@ -100,8 +125,9 @@ def training_curves(records: Mapping[Run, Record]) -> Figure:
 
 
 def over_seeds(cells: Sequence[dict], runs: pd.DataFrame, metrics: Sequence[str]) -> Figure:
-    """One panel per metric, one line per row: every seed as a point, mean and 95 % interval, the paper's figure as a hollow diamond
-    (a different data set wherever the mark says simulated). ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
+    """One panel per metric, one line per row: every seed as a point, mean and 95 % interval, the
+    paper's figure as a hollow diamond (a different data set wherever the mark says simulated).
+    ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
     found = {(cell["row"], cell["metric"]): cell for cell in cells if cell["estimate"] is not None}
     names = list(dict.fromkeys(row for row, _ in found))
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.5 + 0.36 * len(names)), sharey=True)
@@ -111,10 +137,19 @@ def over_seeds(cells: Sequence[dict], runs: pd.DataFrame, metrics: Sequence[str]
             cell = found[name, metric]
             seeds = runs.loc[runs["name"] == name, metric] * METRICS[metric].scale
             ax.plot([cell["low"], cell["high"]], [y, y], color=MODEL_COLOURS[0], linewidth=1.4)
-            ax.plot(seeds, np.full(len(seeds), y), "o", color=MODEL_COLOURS[0], markersize=3, alpha=0.6)
+            ax.plot(
+                seeds, np.full(len(seeds), y), "o", color=MODEL_COLOURS[0], markersize=3, alpha=0.6
+            )
             ax.plot(cell["estimate"], y, "|", color="black", markersize=11)
             if cell["published"] is not None:
-                ax.plot(cell["published"], y, "D", color=MODEL_COLOURS[1], markersize=5, fillstyle="none")
+                ax.plot(
+                    cell["published"],
+                    y,
+                    "D",
+                    color=MODEL_COLOURS[1],
+                    markersize=5,
+                    fillstyle="none",
+                )
         arrow = "higher is better" if METRICS[metric].higher_is_better else "lower is better"
         unit = "%" if METRICS[metric].percent else "label units"
         ax.set_title(metric)

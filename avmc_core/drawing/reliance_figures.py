@@ -1,4 +1,5 @@
-"""Figures of reliance: what is lost without a modality, Shapley values, recognition errors, calibration."""
+"""Figures of reliance: what is lost without a modality, Shapley values, recognition errors,
+calibration."""
 
 from __future__ import annotations
 
@@ -23,9 +24,12 @@ COLOURS = {modality: TASK_COLOURS[task] for task, modality in MODALITY_OF_TASK.i
 
 
 def losses(table: pd.DataFrame, metric: str) -> Figure:
-    """``reliance.losses``: one panel per modality, one line per model; right of zero is a loss, whatever the metric."""
+    """``reliance.losses``: one panel per modality, one line per model; right of zero is a loss,
+    whatever the metric."""
     names = list(dict.fromkeys(table["name"]))
-    fig, axes = plt.subplots(1, len(COLOURS), figsize=(WIDTH, 1.1 + 0.42 * len(names)), sharex=True, sharey=True)
+    fig, axes = plt.subplots(
+        1, len(COLOURS), figsize=(WIDTH, 1.1 + 0.42 * len(names)), sharex=True, sharey=True
+    )
     sign, scale = _display(metric)
     for ax, (modality, colour) in zip(axes, COLOURS.items(), strict=True):
         rows = table[(table["modality"] == modality) & (table["metric"] == metric)]
@@ -35,21 +39,34 @@ def losses(table: pd.DataFrame, metric: str) -> Figure:
         ax.set_title(modality, color=colour)
         ax.set_xlabel(_lost(metric), fontsize=8)
     _lines(axes, names)
-    keys = [Line2D([], [], color="#3C3C3C", marker=m, linewidth=0, label=way) for way, m in WAY_MARKERS.items()]
+    keys = [
+        Line2D([], [], color="#3C3C3C", marker=m, linewidth=0, label=way)
+        for way, m in WAY_MARKERS.items()
+    ]
     fig.legend(handles=keys, fontsize=8, loc="outside upper right", ncols=3)
     return fig
 
 
 def shares(table: pd.DataFrame, metrics: Sequence[str]) -> Figure:
-    """``reliance.shares``: one panel per metric, one line per model, one mark per modality; right of zero the modality helps."""
+    """``reliance.shares``: one panel per metric, one line per model, one mark per modality; right
+    of zero the modality helps."""
     names = list(dict.fromkeys(table["name"]))
-    fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 1.1 + 0.42 * len(names)), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(
+        1, len(metrics), figsize=(WIDTH, 1.1 + 0.42 * len(names)), sharey=True, squeeze=False
+    )
     for ax, metric in zip(axes.flat, metrics, strict=True):
         sign, scale = _display(metric)
         for number, (modality, colour) in enumerate(COLOURS.items()):
-            for row in table[(table["part"] == modality) & (table["metric"] == metric)].itertuples():
+            for row in table[
+                (table["part"] == modality) & (table["metric"] == metric)
+            ].itertuples():
                 _interval(
-                    ax, row.value, sign * scale, names.index(row.name) + 0.24 * (number - 1), colour, MARKERS[number]
+                    ax,
+                    row.value,
+                    sign * scale,
+                    names.index(row.name) + 0.24 * (number - 1),
+                    colour,
+                    MARKERS[number],
                 )
         ax.set_title(metric)
         ax.set_xlabel(f"{'gained' if sign > 0 else 'taken off'}, {_unit(metric)}", fontsize=8)
@@ -63,7 +80,8 @@ def shares(table: pd.DataFrame, metrics: Sequence[str]) -> Figure:
 
 
 def hearing(table: pd.DataFrame, metric: str) -> Figure:
-    """``reliance.hearing``: one panel per kind of error, one line per model; what is lost at each character error rate."""
+    """``reliance.hearing``: one panel per kind of error, one line per model; what is lost at each
+    character error rate."""
     names = list(dict.fromkeys(table["name"]))
     kinds = [kind for kind in dict.fromkeys(table["kind"]) if kind != "none"]
     fig, axes = plt.subplots(1, len(kinds), figsize=(WIDTH, 2.7), sharex=True, sharey=True)
@@ -71,24 +89,34 @@ def hearing(table: pd.DataFrame, metric: str) -> Figure:
     for ax, kind in zip(axes, kinds, strict=True):
         ax.axhline(0, color="#999999", linewidth=0.8)
         for number, name in enumerate(names):
-            rows = table[(table["name"] == name) & (table["metric"] == metric) & table["kind"].isin((kind, "none"))]
+            rows = table[
+                (table["name"] == name)
+                & (table["metric"] == metric)
+                & table["kind"].isin((kind, "none"))
+            ]
             rows = rows.sort_values("rate")
             middle, ends = _ends(rows["loss"], sign * scale)
             x = 100 * rows["rate"].to_numpy() + 0.5 * (number - (len(names) - 1) / 2)
             style = {"color": MODEL_COLOURS[number], "marker": MARKERS[number]}
-            ax.errorbar(x, middle, ends, markersize=4, linewidth=1.2, elinewidth=0.8, label=name, **style)
+            ax.errorbar(
+                x, middle, ends, markersize=4, linewidth=1.2, elinewidth=0.8, label=name, **style
+            )
         ax.set_title(kind)
         ax.set_xlabel("character error rate, %", fontsize=8)
     axes[0].set_ylabel(_lost(metric), fontsize=8)
-    fig.legend(*axes[0].get_legend_handles_labels(), fontsize=7.5, loc="outside upper center", ncols=2)
+    fig.legend(
+        *axes[0].get_legend_handles_labels(), fontsize=7.5, loc="outside upper center", ncols=2
+    )
     return fig
 
 
 def calibration(found: Mapping[str, Mapping[str, Calibration]]) -> Figure:
-    """One panel per task, one line per model; on the diagonal predictions mean what they say. ``found``: name to task to
-    calibration."""
+    """One panel per task, one line per model; on the diagonal predictions mean what they say.
+    ``found``: name to task to calibration."""
     tasks = list(dict.fromkeys(task for by_task in found.values() for task in by_task))
-    fig, axes = plt.subplots(1, len(tasks), figsize=(WIDTH, 2.8), sharex=True, sharey=True, squeeze=False)
+    fig, axes = plt.subplots(
+        1, len(tasks), figsize=(WIDTH, 2.8), sharex=True, sharey=True, squeeze=False
+    )
     for ax, task in zip(axes.flat, tasks, strict=True):
         ax.axline((0, 0), slope=1, color="#999999", linewidth=0.8)
         for number, (name, by_task) in enumerate(found.items()):
@@ -96,13 +124,26 @@ def calibration(found: Mapping[str, Mapping[str, Calibration]]) -> Figure:
                 middle, ends = _ends(by_task[task].labelled, 1.0)
                 x = [interval.estimate for interval in by_task[task].predicted]
                 style = {"color": MODEL_COLOURS[number], "marker": MARKERS[number]}
-                ax.errorbar(x, middle, ends, markersize=4, linewidth=1.0, elinewidth=0.8, label=name, **style)
+                ax.errorbar(
+                    x,
+                    middle,
+                    ends,
+                    markersize=4,
+                    linewidth=1.0,
+                    elinewidth=0.8,
+                    label=name,
+                    **style,
+                )
         ax.set_title(f"{TASK_NAMES[task]} ({task})", fontsize=8.5)
         ax.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         ax.set_aspect("equal")
         ax.set_xlabel("mean prediction", fontsize=8)
     axes[0, 0].set_ylabel("mean label", fontsize=8)
-    handles = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    handles = {
+        label: handle
+        for ax in axes.flat
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
     fig.legend(handles.values(), handles.keys(), fontsize=7.5, loc="outside upper center", ncols=2)
     return fig
 
@@ -122,11 +163,15 @@ def _unit(metric: str) -> str:
 
 def _ends(intervals: Sequence[Interval], factor: float) -> tuple[np.ndarray, np.ndarray]:
     """Estimates and distances to both ends, (2, N)."""
-    middle, low, high = (factor * np.array([getattr(i, k) for i in intervals]) for k in ("estimate", "low", "high"))
+    middle, low, high = (
+        factor * np.array([getattr(i, k) for i in intervals]) for k in ("estimate", "low", "high")
+    )
     return middle, np.maximum(np.abs([middle - low, high - middle]), 0)
 
 
-def _interval(ax: Axes, found: Interval, factor: float, at: float, colour: str, marker: str) -> None:
+def _interval(
+    ax: Axes, found: Interval, factor: float, at: float, colour: str, marker: str
+) -> None:
     ax.plot([factor * found.low, factor * found.high], [at, at], color=colour, linewidth=1.3)
     ax.plot(factor * found.estimate, at, marker, color=colour, markersize=4.5)
 
@@ -137,5 +182,7 @@ def _lines(axes: Sequence[Axes], names: Sequence[str]) -> None:
         ax.tick_params(axis="y", labelsize=7.5, length=0)
         for k in range(1, len(names)):
             ax.axhline(k - 0.5, color="#E5E5E5", linewidth=0.6, zorder=0)
-    axes[0].set_yticks(range(len(names)), [name.replace(" & ", "\n& ").replace(" (", "\n(") for name in names])
+    axes[0].set_yticks(
+        range(len(names)), [name.replace(" & ", "\n& ").replace(" (", "\n(") for name in names]
+    )
     axes[0].set_ylim(len(names) - 0.5, -0.5)

@@ -18,14 +18,20 @@ MARKERS = dict(zip(MODALITY_OF_TASK.values(), ("o", "s", "^"), strict=True))
 
 
 def embeddings(flat: Mapping[str, np.ndarray], classes: np.ndarray) -> Figure:
-    """One column per model: the same clips in t-SNE (3 N, 2), coloured above by modality and below by sentiment class (N,) of
-    M; the form is the modality in both."""
+    """One column per model: the same clips in t-SNE (3 N, 2), coloured above by modality and below
+    by sentiment class (N,) of M; the form is the modality in both."""
     fig, axes = plt.subplots(2, len(flat), figsize=(WIDTH, 0.7 + 4.6 * WIDTH / 7.2), squeeze=False)
     n = len(classes)
     for column, (name, points) in zip(axes.T, flat.items(), strict=True):
         for k, (task, modality) in enumerate(MODALITY_OF_TASK.items()):
             x, y = points[k * n : (k + 1) * n].T
-            style = {"s": 7, "marker": MARKERS[modality], "linewidth": 0, "alpha": 0.75, "rasterized": True}
+            style = {
+                "s": 7,
+                "marker": MARKERS[modality],
+                "linewidth": 0,
+                "alpha": 0.75,
+                "rasterized": True,
+            }
             column[0].scatter(x, y, color=TASK_COLOURS[task], **style)
             column[1].scatter(x, y, color=[CLASS_COLOURS[CLASSES[c]] for c in classes], **style)
         column[0].set_title(name.replace(" & ", "\n& ").replace(" (", "\n("), fontsize=8)
@@ -36,24 +42,40 @@ def embeddings(flat: Mapping[str, np.ndarray], classes: np.ndarray) -> Figure:
     axes[0, 0].set_ylabel("by modality", fontsize=8)
     axes[1, 0].set_ylabel("by sentiment (M)", fontsize=8)
     keys = [
-        Line2D([], [], color=TASK_COLOURS[task], marker=MARKERS[modality], linewidth=0, markersize=5, label=modality)
+        Line2D(
+            [],
+            [],
+            color=TASK_COLOURS[task],
+            marker=MARKERS[modality],
+            linewidth=0,
+            markersize=5,
+            label=modality,
+        )
         for task, modality in MODALITY_OF_TASK.items()
     ]
-    keys += [Line2D([], [], color=CLASS_COLOURS[c], marker="o", linewidth=0, markersize=5, label=c) for c in CLASSES]
+    keys += [
+        Line2D([], [], color=CLASS_COLOURS[c], marker="o", linewidth=0, markersize=5, label=c)
+        for c in CLASSES
+    ]
     fig.legend(handles=keys, fontsize=7.5, loc="outside upper center", ncols=len(keys))
     return fig
 
 
-def measured(table: Mapping[str, Mapping[str, Interval]], before: Mapping[str, Mapping[str, Interval]]) -> Figure:
-    """One panel per kind of measure, one line per model and modality (or pair); hollow and grey: the same networks before
-    training."""
+def measured(
+    table: Mapping[str, Mapping[str, Interval]], before: Mapping[str, Mapping[str, Interval]]
+) -> Figure:
+    """One panel per kind of measure, one line per model and modality (or pair); hollow and grey:
+    the same networks before training."""
     kinds: dict[str, list[str]] = {}
     for name in MEASURES:
         kinds.setdefault(name.partition(", ")[0], []).append(name)
     names = list(table)
     sizes = [len(members) for members in kinds.values()]
     fig, axes = plt.subplots(
-        len(kinds), 1, figsize=(WIDTH, 1.2 + 0.11 * sum(sizes) * len(names)), gridspec_kw={"height_ratios": sizes}
+        len(kinds),
+        1,
+        figsize=(WIDTH, 1.2 + 0.11 * sum(sizes) * len(names)),
+        gridspec_kw={"height_ratios": sizes},
     )
     for ax, (kind, members) in zip(axes, kinds.items(), strict=True):
         for place, member in enumerate(members):
@@ -61,7 +83,14 @@ def measured(table: Mapping[str, Mapping[str, Interval]], before: Mapping[str, M
                 at = place + 0.22 * (number - (len(names) - 1) / 2)
                 colour = MODEL_COLOURS[number]
                 if name in before:
-                    ax.plot(before[name][member].estimate, at, "o", color="#8C8C8C", markersize=4.5, fillstyle="none")
+                    ax.plot(
+                        before[name][member].estimate,
+                        at,
+                        "o",
+                        color="#8C8C8C",
+                        markersize=4.5,
+                        fillstyle="none",
+                    )
                 found = table[name][member]
                 ax.plot([found.low, found.high], [at, at], color=colour, linewidth=1.4)
                 ax.plot(found.estimate, at, _marker(number), color=colour, markersize=4.5)
@@ -72,11 +101,29 @@ def measured(table: Mapping[str, Mapping[str, Interval]], before: Mapping[str, M
         ax.tick_params(axis="x", labelsize=7.5)
         ax.grid(axis="x", linewidth=0.4)
     keys = [
-        Line2D([], [], color=MODEL_COLOURS[k], marker=_marker(k), linewidth=1.4, markersize=4.5, label=name)
+        Line2D(
+            [],
+            [],
+            color=MODEL_COLOURS[k],
+            marker=_marker(k),
+            linewidth=1.4,
+            markersize=4.5,
+            label=name,
+        )
         for k, name in enumerate(names)
     ]
     if before:
-        keys.append(Line2D([], [], color="#8C8C8C", marker="o", fillstyle="none", linewidth=0, label="before training"))
+        keys.append(
+            Line2D(
+                [],
+                [],
+                color="#8C8C8C",
+                marker="o",
+                fillstyle="none",
+                linewidth=0,
+                label="before training",
+            )
+        )
     fig.legend(handles=keys, fontsize=7.5, loc="outside upper center", ncols=2)
     return fig
 

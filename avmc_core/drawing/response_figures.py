@@ -13,40 +13,61 @@ from avmc_core.drawing.figures import TASK_COLOURS, WIDTH
 from avmc_core.drawing.scenario_figures import model_style
 
 TITLES = {"A and V": "voice and face", "A": "voice alone", "V": "face alone", "T": "words"}
-COLOURS = {"A and V": "#3C3C3C", "A": TASK_COLOURS["A"], "V": TASK_COLOURS["V"], "T": TASK_COLOURS["T"]}
+COLOURS = {
+    "A and V": "#3C3C3C",
+    "A": TASK_COLOURS["A"],
+    "V": TASK_COLOURS["V"],
+    "T": TASK_COLOURS["T"],
+}
 Found = Mapping[str, Mapping[str, Response]]  # name to cue to response
 
 
 def curves(found: Found, names: Sequence[str], rule: str = "") -> Figure:
-    """Mean predicted M against the donors' label, one panel per cue, with 95 % intervals; ``rule`` is drawn as a black line."""
+    """Mean predicted M against the donors' label, one panel per cue, with 95 % intervals; ``rule``
+    is drawn as a black line."""
     fig, axes = plt.subplots(1, len(CUES), figsize=(WIDTH, 2.9), sharey=True)
     for ax, cue in zip(axes, CUES, strict=True):
         ax.axhline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
         if rule:
             response = found[rule][cue]
             ax.plot(
-                response.levels, [point.estimate for point in response.curve], color="black", linewidth=1.6, label=rule
+                response.levels,
+                [point.estimate for point in response.curve],
+                color="black",
+                linewidth=1.6,
+                label=rule,
             )
         for number, name in enumerate(names):
             response = found[name][cue]
             shift = 0.018 * (number - (len(names) - 1) / 2)
-            means, low, high = np.array([(point.estimate, point.low, point.high) for point in response.curve]).T
+            means, low, high = np.array(
+                [(point.estimate, point.low, point.high) for point in response.curve]
+            ).T
             style = model_style(number)
-            ax.vlines(response.levels + shift, low, high, color=style["color"], linewidth=0.7, alpha=0.6)
-            ax.plot(response.levels + shift, means, linewidth=1.0, markersize=3, label=name, **style)
+            ax.vlines(
+                response.levels + shift, low, high, color=style["color"], linewidth=0.7, alpha=0.6
+            )
+            ax.plot(
+                response.levels + shift, means, linewidth=1.0, markersize=3, label=name, **style
+            )
         ax.set_title(TITLES[cue], color=COLOURS[cue], fontsize=8.5)
         ax.set(xticks=[-1, 0, 1], xlim=(-1.1, 1.1), ylim=(-1.05, 1.05))
         ax.set_xlabel("donors' label", fontsize=8)
         ax.tick_params(labelsize=7.5)
     axes[0].set_ylabel("predicted M, words neutral", fontsize=8)
     axes[-1].text(0, 1.0, "voice and face neutral", fontsize=6.5, ha="center", va="top")
-    fig.legend(*axes[0].get_legend_handles_labels(), fontsize=7, loc="outside upper center", ncols=3)
+    fig.legend(
+        *axes[0].get_legend_handles_labels(), fontsize=7, loc="outside upper center", ncols=3
+    )
     return fig
 
 
 def slopes(found: Found, names: Sequence[str]) -> Figure:
-    """The slope of each name's curves with its 95 % interval, one panel per cue: 0 does not listen, 1 follows the label."""
-    fig, axes = plt.subplots(1, len(CUES), figsize=(WIDTH, 0.9 + 0.24 * len(names)), sharex=True, sharey=True)
+    """The slope of each name's curves with its 95 % interval, one panel per cue: 0 does not listen,
+    1 follows the label."""
+    fig, axes = plt.subplots(
+        1, len(CUES), figsize=(WIDTH, 0.9 + 0.24 * len(names)), sharex=True, sharey=True
+    )
     at = np.arange(len(names))[::-1]
     for ax, cue in zip(axes, CUES, strict=True):
         ax.axvline(0, color="#999999", linewidth=0.8)

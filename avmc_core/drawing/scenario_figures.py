@@ -1,4 +1,5 @@
-"""Pictures of scenarios: the signals of each context beside what models make of it (after Figure 6)."""
+"""Pictures of scenarios: the signals of each context beside what models make of it (after Figure
+6)."""
 
 from __future__ import annotations
 
@@ -15,16 +16,22 @@ from avmc_core.drawing.signal_figures import LOUDNESS, PITCH, UNITS, action_unit
 from avmc_core.schema import TASK_NAMES, TASKS, columns
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-Said = Mapping[str, Mapping[str, np.ndarray]]  # name to task to predictions (R, K) of R runs for K scenarios
+Said = Mapping[
+    str, Mapping[str, np.ndarray]
+]  # name to task to predictions (R, K) of R runs for K scenarios
 
 
 def model_style(number: int) -> dict[str, str]:
     """Colour and form of the model with this place in a figure."""
-    return {"color": MODEL_COLOURS[number % len(MODEL_COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+    return {
+        "color": MODEL_COLOURS[number % len(MODEL_COLOURS)],
+        "marker": MARKERS[number % len(MARKERS)],
+    }
 
 
 def contexts(scenarios: Scenarios, said: Said) -> Figure:
-    """One row per scenario: voice, face, action units, and M as predicted (mean and range over runs) beside the truth."""
+    """One row per scenario: voice, face, action units, and M as predicted (mean and range over
+    runs) beside the truth."""
     audio, vision = scenarios.clips.audio, scenarios.clips.vision
     count = len(scenarios)
     voices, views = [audio[k] for k in range(count)], [vision[k] for k in range(count)]
@@ -46,7 +53,9 @@ def contexts(scenarios: Scenarios, said: Said) -> Figure:
         other = sound(row[0], voices[k], loudest, pitches)
         faces(row[1], views[k])
         action_units(row[2], views[k], highest)
-        _predictions(row[3], scenarios.truth[k], {name: tasks["M"][:, k] for name, tasks in said.items()})
+        _predictions(
+            row[3], scenarios.truth[k], {name: tasks["M"][:, k] for name, tasks in said.items()}
+        )
         a, v = scenarios.clips.labels[k, 2:]
         labels = "" if np.isnan([a, v]).any() else f"\nA {a:+.1f}, V {v:+.1f}"
         row[0].set_ylabel(f"AV-{k + 1}{labels}", fontsize=8, fontweight="bold")
@@ -59,34 +68,54 @@ def contexts(scenarios: Scenarios, said: Said) -> Figure:
         else:
             row[3].tick_params(labelbottom=False)
     for ax, title in zip(
-        axes[0], ("loudness, pitch ·", "face along the clip", "action units", "predicted M"), strict=True
+        axes[0],
+        ("loudness, pitch ·", "face along the clip", "action units", "predicted M"),
+        strict=True,
     ):
         ax.set_title(title, fontsize=8)
     title = f"{scenarios.sentence}\n{scenarios.gloss}".strip().replace("$", r"\$")
     keys = _keys(said, scenarios.truth)
-    fig.legend(handles=keys, title=title, title_fontsize=9, fontsize=7, loc="outside upper center", ncols=3)
+    fig.legend(
+        handles=keys, title=title, title_fontsize=9, fontsize=7, loc="outside upper center", ncols=3
+    )
     return fig
 
 
 def by_task(scenarios: Scenarios, said: Said) -> Figure:
-    """M and the unimodal predictions against the scenario, one panel per task, with the labels as steps."""
+    """M and the unimodal predictions against the scenario, one panel per task, with the labels as
+    steps."""
     tasks = [task for task in TASKS if any(task in found for found in said.values())]
     fig, axes = plt.subplots(1, len(tasks), figsize=(WIDTH, 2.7), sharey=True, squeeze=False)
     x = np.arange(1, len(scenarios) + 1)
     labels = dict(zip(TASKS, [scenarios.truth, *scenarios.clips.labels[:, 1:].T], strict=True))
     for ax, task in zip(axes.flat, tasks, strict=True):
         ax.axhline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
-        ax.stairs(labels[task], np.append(x - 0.5, x[-1] + 0.5), baseline=None, color="black", linewidth=1.6)
+        ax.stairs(
+            labels[task],
+            np.append(x - 0.5, x[-1] + 0.5),
+            baseline=None,
+            color="black",
+            linewidth=1.6,
+        )
         for number, found in enumerate(said.values()):
             if task in found:
                 shift = 0.1 * (number - (len(said) - 1) / 2)
-                ax.plot(x + shift, found[task].mean(axis=0), linewidth=0.9, markersize=3.5, **model_style(number))
+                ax.plot(
+                    x + shift,
+                    found[task].mean(axis=0),
+                    linewidth=0.9,
+                    markersize=3.5,
+                    **model_style(number),
+                )
         ax.set_title(f"{TASK_NAMES[task]} ({task})", color=TASK_COLOURS[task], fontsize=8.5)
         ax.set(xticks=x, ylim=(-1.15, 1.15))
         ax.tick_params(labelsize=7)
         ax.set_xlabel("scenario", fontsize=7.5)
     axes[0, 0].set_ylabel("prediction, mean of seeds", fontsize=7.5)
-    keys = [*_keys(said, np.array([np.nan])), Line2D([], [], color="black", linewidth=1.6, label="label")]
+    keys = [
+        *_keys(said, np.array([np.nan])),
+        Line2D([], [], color="black", linewidth=1.6, label="label"),
+    ]
     fig.legend(handles=keys, fontsize=7, loc="outside upper center", ncols=3)
     return fig
 
@@ -108,4 +137,11 @@ def _keys(said: Said, truth: np.ndarray) -> list[Line2D]:
         Line2D([], [], markersize=4.5, linewidth=1.4, label=name, **model_style(number))
         for number, name in enumerate(said)
     ]
-    return [*keys, *([Line2D([], [], color="black", linewidth=1.6, label="truth")] if np.isfinite(truth).any() else [])]
+    return [
+        *keys,
+        *(
+            [Line2D([], [], color="black", linewidth=1.6, label="truth")]
+            if np.isfinite(truth).any()
+            else []
+        ),
+    ]

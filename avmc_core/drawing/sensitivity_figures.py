@@ -14,10 +14,12 @@ FORMS = "osD^v"
 
 
 def growth(differences: Mapping[str, np.ndarray], size: float) -> Figure:
-    """For each model the largest difference of two trainings' predictions after each epoch, on a logarithmic scale; dotted: the
-    relative change of the start weights that set them apart."""
+    """For each model the largest difference of two trainings' predictions after each epoch, on a
+    logarithmic scale; dotted: the relative change of the start weights that set them apart."""
     fig, ax = plt.subplots(figsize=(0.75 * WIDTH, 0.45 * WIDTH))
-    for (model, values), colour, form in zip(differences.items(), MODEL_COLOURS, FORMS, strict=False):
+    for (model, values), colour, form in zip(
+        differences.items(), MODEL_COLOURS, FORMS, strict=False
+    ):
         epochs = np.arange(1, len(values) + 1)
         ax.plot(epochs, values, marker=form, markersize=5, color=colour, linewidth=1.2, label=model)
     ax.axhline(size, linestyle=":", color="#3C3C3C", linewidth=1.0)

@@ -1,4 +1,5 @@
-"""Small pictures of what a clip's features hold: loudness and pitch, the face along the clip, its action units."""
+"""Small pictures of what a clip's features hold: loudness and pitch, the face along the clip, its
+action units."""
 
 from __future__ import annotations
 
@@ -17,13 +18,21 @@ POINTS = [[_VISION.index(f"{axis}_{point}") for axis in "xy"] for point in range
 LINES = [range(0, 17), range(17, 22), range(22, 27), range(27, 31), range(31, 36)]
 LINES += [[*ring, ring[0]] for ring in (range(36, 42), range(42, 48), range(48, 60), range(60, 68))]
 # Action units that are read as sentiment more than others (intensities), with what they do.
-UNITS = {"AU06_r": "cheeks up", "AU12_r": "smile", "AU25_r": "lips part", "AU04_r": "frown", "AU15_r": "corners down"}
+UNITS = {
+    "AU06_r": "cheeks up",
+    "AU12_r": "smile",
+    "AU25_r": "lips part",
+    "AU04_r": "frown",
+    "AU15_r": "corners down",
+}
 
 
 def sound(ax: Axes, audio: np.ndarray, loudest: float, pitches: tuple[float, float]) -> Axes:
-    """Loudness as an area and, where there is a voice, pitch as dots on an axis of its own, which is returned.
+    """Loudness as an area and, where there is a voice, pitch as dots on an axis of its own, which
+    is returned.
 
-    ``audio`` (T, 25); ``loudest`` and ``pitches`` are the ends of the two scales, so that pictures can be compared.
+    ``audio`` (T, 25); ``loudest`` and ``pitches`` are the ends of the two scales, so that pictures
+    can be compared.
     """
     time = np.arange(len(audio)) * HOP_SECONDS["audio"]
     ax.fill_between(time, audio[:, LOUDNESS], color=TASK_COLOURS["A"], alpha=0.35, linewidth=0)
@@ -31,13 +40,20 @@ def sound(ax: Axes, audio: np.ndarray, loudest: float, pitches: tuple[float, flo
     ax.set(xlim=(0, max(time[-1], HOP_SECONDS["audio"])), ylim=(0, 1.05 * loudest))
     other = ax.twinx()
     other.spines["right"].set_visible(True)
-    other.plot(time, np.where(audio[:, PITCH] > 0, audio[:, PITCH], np.nan), ".", markersize=2.5, color="black")
+    other.plot(
+        time,
+        np.where(audio[:, PITCH] > 0, audio[:, PITCH], np.nan),
+        ".",
+        markersize=2.5,
+        color="black",
+    )
     other.set_ylim(*pitches)
     return other
 
 
 def faces(ax: Axes, vision: np.ndarray, count: int = 4) -> None:
-    """The landmarks of ``count`` frames from first to last, each centred, at one scale and in usual proportions.
+    """The landmarks of ``count`` frames from first to last, each centred, at one scale and in usual
+    proportions.
 
     ``vision`` (T, 177). The columns do not say how wide the picture is for its height.
     """
@@ -47,21 +63,35 @@ def faces(ax: Axes, vision: np.ndarray, count: int = 4) -> None:
     for place, row in enumerate(rows):
         face = (points[row] - (points[row].max(axis=0) + points[row].min(axis=0)) / 2) / size
         for line in LINES:
-            ax.plot(place + 0.8 * face[list(line), 0], -face[list(line), 1], color=TASK_COLOURS["V"], linewidth=0.9)
+            ax.plot(
+                place + 0.8 * face[list(line), 0],
+                -face[list(line), 1],
+                color=TASK_COLOURS["V"],
+                linewidth=0.9,
+            )
     ax.set(xlim=(-0.5, count - 0.5), ylim=(-0.62, 0.62), xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set_visible(False)
 
 
 def action_units(ax: Axes, vision: np.ndarray, highest: float, units: Mapping[str, str] = UNITS):
-    """Intensities of some action units over time, the darker the stronger; returns the image, for a colour bar.
+    """Intensities of some action units over time, the darker the stronger; returns the image, for a
+    colour bar.
 
     ``vision`` (T, 177); ``highest`` is the end of the scale.
     """
     shown = vision[:, [_VISION.index(name) for name in units]].T
     end = len(vision) * HOP_SECONDS["vision"]
     extent = (0, end, len(units) - 0.5, -0.5)
-    image = ax.imshow(shown, aspect="auto", cmap=HEAT, vmin=0, vmax=highest, extent=extent, interpolation="nearest")
+    image = ax.imshow(
+        shown,
+        aspect="auto",
+        cmap=HEAT,
+        vmin=0,
+        vmax=highest,
+        extent=extent,
+        interpolation="nearest",
+    )
     ax.set_yticks(range(len(units)), list(units.values()))
     ax.tick_params(axis="y", length=0)
     return image

@@ -1,4 +1,5 @@
-"""Figures of the splits: slices of the test split, and how results grow with the number of labelled clips."""
+"""Figures of the splits: slices of the test split, and how results grow with the number of labelled
+clips."""
 
 from __future__ import annotations
 
@@ -16,27 +17,45 @@ Summary = Mapping[str, Mapping[str, Interval]]
 
 
 def slices(parts: Mapping[str, Summary], heads: Mapping[str, str], names: Sequence[str]) -> Figure:
-    """One panel per metric, one line per model, one marker per slice of the test split, each with its interval."""
+    """One panel per metric, one line per model, one marker per slice of the test split, each with
+    its interval."""
     models = list(next(iter(parts.values())))
     fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 0.9 + 0.3 * len(models)), sharey=True)
     at = np.arange(len(models))[::-1]
     for ax, name in zip(axes, names, strict=True):
-        for part, form, colour, shift in zip(parts, "os", MODEL_COLOURS, (0.14, -0.14), strict=False):
-            _intervals(ax, [parts[part][model][name] for model in models], at + shift, name, form, colour, heads[part])
+        for part, form, colour, shift in zip(
+            parts, "os", MODEL_COLOURS, (0.14, -0.14), strict=False
+        ):
+            _intervals(
+                ax,
+                [parts[part][model][name] for model in models],
+                at + shift,
+                name,
+                form,
+                colour,
+                heads[part],
+            )
         ax.set_title(name)
         ax.set_xlabel("%" if METRICS[name].percent else "label units")
         ax.grid(axis="x", linewidth=0.4)
     axes[0].set_yticks(at, models)
-    fig.legend(*axes[0].get_legend_handles_labels(), fontsize=7.5, loc="outside upper right", ncols=2)
+    fig.legend(
+        *axes[0].get_legend_handles_labels(), fontsize=7.5, loc="outside upper right", ncols=2
+    )
     return fig
 
 
 def learning_curve(
-    clips: Sequence[int], summary: Mapping[str, Sequence[Mapping[str, Interval]]], seeds: Mapping, names: Sequence[str]
+    clips: Sequence[int],
+    summary: Mapping[str, Sequence[Mapping[str, Interval]]],
+    seeds: Mapping,
+    names: Sequence[str],
 ) -> Figure:
-    """One panel per metric, one line per model over the number of labelled clips: mean, 95 % interval, and every seed as a point.
+    """One panel per metric, one line per model over the number of labelled clips: mean, 95 %
+    interval, and every seed as a point.
 
-    ``summary``: model to its summaries in the order of ``clips``; ``seeds``: the same with a list of each metric's figures.
+    ``summary``: model to its summaries in the order of ``clips``; ``seeds``: the same with a list
+    of each metric's figures.
     """
     fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 2.7))
     for ax, name in zip(axes, names, strict=True):
@@ -47,19 +66,45 @@ def learning_curve(
             x = np.array(clips) * shift
             found = [point[name] for point in points]
             middle = np.array([interval.estimate for interval in found]) * scale
-            ax.vlines(x, [i.low * scale for i in found], [i.high * scale for i in found], color=colour, linewidth=1.4)
+            ax.vlines(
+                x,
+                [i.low * scale for i in found],
+                [i.high * scale for i in found],
+                color=colour,
+                linewidth=1.4,
+            )
             ax.plot(x, middle, form + "-", color=colour, markersize=4, linewidth=0.9, label=model)
             for at, values in zip(x, seeds[model], strict=True):
-                ax.plot(np.full(len(values[name]), at), np.array(values[name]) * scale, ".", color=colour, alpha=0.45)
+                ax.plot(
+                    np.full(len(values[name]), at),
+                    np.array(values[name]) * scale,
+                    ".",
+                    color=colour,
+                    alpha=0.45,
+                )
         ax.set_xscale("log", base=2)
         ax.set_xticks(clips, [str(n) for n in clips])
         ax.minorticks_off()
-        ax.set(title=name, xlabel="labelled clips", ylabel="%" if METRICS[name].percent else "label units")
-    fig.legend(*axes[0].get_legend_handles_labels(), fontsize=7.5, loc="outside upper right", ncols=2)
+        ax.set(
+            title=name,
+            xlabel="labelled clips",
+            ylabel="%" if METRICS[name].percent else "label units",
+        )
+    fig.legend(
+        *axes[0].get_legend_handles_labels(), fontsize=7.5, loc="outside upper right", ncols=2
+    )
     return fig
 
 
-def _intervals(ax, found: Sequence[Interval], at: np.ndarray, name: str, form: str, colour: str, label: str) -> None:
+def _intervals(
+    ax, found: Sequence[Interval], at: np.ndarray, name: str, form: str, colour: str, label: str
+) -> None:
     scale = METRICS[name].scale
-    ax.hlines(at, [i.low * scale for i in found], [i.high * scale for i in found], color=colour, linewidth=1.3)
+    ax.hlines(
+        at,
+        [i.low * scale for i in found],
+        [i.high * scale for i in found],
+        color=colour,
+        linewidth=1.3,
+    )
     ax.plot([i.estimate * scale for i in found], at, form, color=colour, markersize=4, label=label)

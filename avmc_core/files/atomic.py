@@ -1,4 +1,5 @@
-"""Files and folders that appear complete or not at all: written under a hidden name beside their place, then renamed."""
+"""Files and folders that appear complete or not at all: written under a hidden name beside their
+place, then renamed."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from avmc_core.errors import InputError
 
 @contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path to write to; replaces ``path`` with it when the block ends without an exception."""
+    """Yields a temporary path to write to; replaces ``path`` with it when the block ends without an
+    exception."""
     path = Path(path)
     with _temporary_sibling(path) as temporary:
         yield temporary
@@ -26,10 +28,11 @@ def new_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
-    """Yields a temporary folder to fill; renames it to ``path`` when the block ends without an exception.
+    """Yields a temporary folder to fill; renames it to ``path`` when the block ends without an
+    exception.
 
-    With ``replace`` whatever is at ``path`` is replaced; the caller vouches for it. Otherwise raises InputError when ``path``
-    exists already.
+    With ``replace`` whatever is at ``path`` is replaced; the caller vouches for it. Otherwise
+    raises InputError when ``path`` exists already.
     """
     path = Path(path)
     if os.path.lexists(path) and not replace:

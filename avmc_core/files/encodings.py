@@ -1,4 +1,5 @@
-"""Which encoding Chinese text is in: UTF-8, UTF-16, UTF-32, GB18030 or Big5, told apart by what they make of the bytes."""
+"""Which encoding Chinese text is in: UTF-8, UTF-16, UTF-32, GB18030 or Big5, told apart by what
+they make of the bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +15,10 @@ _MARKS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
-_CHINESE = ("gb18030", ("big5", "cp950", "big5hkscs"))  # two families of encodings that share most of their bytes
+_CHINESE = (
+    "gb18030",
+    ("big5", "cp950", "big5hkscs"),
+)  # two families of encodings that share most of their bytes
 _COMMON = 0.85  # share of usual characters in a text that is read rightly
 _LEAD = 0.2  # how far it is ahead of what the other family makes of the same bytes
 _NEIGHBOURS = (  # encodings whose bytes both families admit: first and last of their own letters, and how many tell them
@@ -26,7 +30,8 @@ _SAVE = "text in UTF-8"
 
 
 def decoded(where: object, data: bytes) -> tuple[str, str]:
-    """The text in some bytes and the name of their encoding. Raises InputError where none fits beyond doubt."""
+    """The text in some bytes and the name of their encoding. Raises InputError where none fits
+    beyond doubt."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _decode(where, data, encoding), encoding
@@ -41,13 +46,16 @@ def decoded(where: object, data: bytes) -> tuple[str, str]:
 
 
 def _chinese(where: object, data: bytes) -> tuple[str, str]:
-    """GB18030 or Big5. Each reads most texts of the other as rare characters: the one that gives usual ones is right."""
+    """GB18030 or Big5. Each reads most texts of the other as rare characters: the one that gives
+    usual ones is right."""
     for encoding, first, last, share in _NEIGHBOURS:
         try:
             others = [character for character in data.decode(encoding) if ord(character) > 127]
         except UnicodeDecodeError:
             continue
-        if len(others) >= _TELLING and sum(first <= one <= last for one in others) >= share * len(others):
+        if len(others) >= _TELLING and sum(first <= one <= last for one in others) >= share * len(
+            others
+        ):
             raise InputError(where, f"text in {encoding.upper()}", _SAVE)
     found = []
     for family in (_CHINESE[:1], _CHINESE[1]):
@@ -61,7 +69,9 @@ def _chinese(where: object, data: bytes) -> tuple[str, str]:
     found.sort(reverse=True)
     if not found or found[0][0] < _COMMON:
         raise InputError(
-            where, "bytes that are neither UTF-8 nor UTF-16, and neither GB18030 nor Big5 beyond doubt", _SAVE
+            where,
+            "bytes that are neither UTF-8 nor UTF-16, and neither GB18030 nor Big5 beyond doubt",
+            _SAVE,
         )
     if len(found) > 1 and found[0][0] - found[1][0] < _LEAD:
         raise InputError(where, "bytes that can be GB18030 as well as Big5", _SAVE)
@@ -69,28 +79,38 @@ def _chinese(where: object, data: bytes) -> tuple[str, str]:
 
 
 def usual(text: str) -> float:
-    """Share of usual Chinese characters and signs among those beyond ASCII, emoji apart; 0 where the text holds characters that no
-    standard defines."""
-    counts = {character: count for character, count in Counter(text).items() if ord(character) > 127}
+    """Share of usual Chinese characters and signs among those beyond ASCII, emoji apart; 0 where
+    the text holds characters that no standard defines."""
+    counts = {
+        character: count for character, count in Counter(text).items() if ord(character) > 127
+    }
     if any(unicodedata.category(character) in ("Co", "Cn", "Cc") for character in counts):
         return 0.0
-    counts = {one: count for one, count in counts.items() if unicodedata.category(one) != "So"}  # emoji
+    counts = {
+        one: count for one, count in counts.items() if unicodedata.category(one) != "So"
+    }  # emoji
     common = sum(count for character, count in counts.items() if character in _usual())
     return common / max(1, sum(counts.values()))
 
 
 @cache
 def _usual() -> frozenset[str]:
-    """The frequent characters of both standards (level 1 of GB 2312 and of Big5), and the signs and wide letters of Chinese
-    text."""
+    """The frequent characters of both standards (level 1 of GB 2312 and of Big5), and the signs and
+    wide letters of Chinese text."""
     simplified = (bytes([high, low]) for high in range(0xB0, 0xD8) for low in range(0xA1, 0xFF))
-    traditional = (bytes([high, low]) for high in range(0xA4, 0xC7) for low in (*range(0x40, 0x7F), *range(0xA1, 0xFF)))
+    traditional = (
+        bytes([high, low])
+        for high in range(0xA4, 0xC7)
+        for low in (*range(0x40, 0x7F), *range(0xA1, 0xFF))
+    )
     characters = {pair.decode("gb2312", "ignore") for pair in simplified}
     characters |= {pair.decode("big5", "ignore") for pair in traditional}
     signs = "，。、；：？！…—·《》“”‘’（）【】　○"
     # swung dash, corner and angle brackets, wide signs: escaped, since no page shows them
     signs += "\uff5e\u300c\u300d\u300e\u300f\u3008\u3009\u3014\u3015\uff05\uff0b\uff0d\uff1d\uff0f"
-    characters = {character for character in characters if character >= "\u4e00"}  # neither kana nor nothing
+    characters = {
+        character for character in characters if character >= "\u4e00"
+    }  # neither kana nor nothing
     return frozenset(characters) | set(signs) | {chr(code) for code in range(0xFF10, 0xFF5B)}
 
 
@@ -98,4 +118,6 @@ def _decode(where: object, data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise InputError(where, f"bytes that are no {encoding.upper()} ({error.reason})", _SAVE) from None
+        raise InputError(
+            where, f"bytes that are no {encoding.upper()} ({error.reason})", _SAVE
+        ) from None

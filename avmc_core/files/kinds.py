@@ -1,4 +1,5 @@
-"""What a file is, told from its first bytes: what drives, repositories and browsers hand out instead of the file itself."""
+"""What a file is, told from its first bytes: what drives, repositories and browsers hand out
+instead of the file itself."""
 
 from __future__ import annotations
 
@@ -6,7 +7,11 @@ from pathlib import Path
 
 _HEAD = 512  # bytes that are looked at
 _STARTS = (  # first bytes, what they belong to, what to do
-    (b"version https://git-lfs", "a pointer of Git LFS", "the file itself, which `git lfs pull` fetches"),
+    (
+        b"version https://git-lfs",
+        "a pointer of Git LFS",
+        "the file itself, which `git lfs pull` fetches",
+    ),
     (b"PK\x03\x04", "a zip archive", "what it holds, unpacked"),
     (b"\x1f\x8b", "a gzip archive", "what it holds, unpacked with gunzip"),
     (b"\xfd7zXZ\x00", "an xz archive", "what it holds, unpacked with unxz"),
@@ -15,18 +20,27 @@ _STARTS = (  # first bytes, what they belong to, what to do
     (b"Rar!", "a rar archive", "what it holds, unpacked"),
     (b"x\x9c", "a compressed file of joblib or zlib", "the same data, uncompressed"),
     (b"x\x5e", "a compressed file of joblib or zlib", "the same data, uncompressed"),
-    (b"\xd0\xcf\x11\xe0", "a workbook of an older spreadsheet (.xls)", "the sheet saved as CSV in UTF-8"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "a workbook of an older spreadsheet (.xls)",
+        "the sheet saved as CSV in UTF-8",
+    ),
     (b"\x89HDF", "an HDF5 file", "another format"),
     (b"%PDF", "a PDF document", "another file"),
     (b"\x93NUMPY", "a single array of numpy (.npy)", "a file with all keys"),
     (b"bplist", "a property list of macOS", "another file"),
 )
 _PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<script")
-_WORKBOOKS = (b"xl/", b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")
+_WORKBOOKS = (
+    b"xl/",
+    b"[Content_Types].xml",
+    b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet",
+)
 
 
 def foreign(path: Path) -> tuple[str, str] | None:
-    """What ``path`` is instead of what it should be, and what to get in its place; None for anything not known here.
+    """What ``path`` is instead of what it should be, and what to get in its place; None for
+    anything not known here.
 
     Raises OSError for a file that cannot be read.
     """

@@ -1,6 +1,8 @@
-"""Names and text in bytes of any encoding: as a file system holds them and as terminals of other languages type them.
+"""Names and text in bytes of any encoding: as a file system holds them and as terminals of other
+languages type them.
 
-Python keeps bytes that are no UTF-8 as lone surrogates, which can be opened but neither printed nor written.
+Python keeps bytes that are no UTF-8 as lone surrogates, which can be opened but neither printed nor
+written.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from avmc_core.files.encodings import decoded
 
 
 def shown(name: str) -> str:
-    """``name`` as it can be printed and written: bytes of another encoding as the characters that they stand for, or as
-    escapes where that is in doubt."""
+    """``name`` as it can be printed and written: bytes of another encoding as the characters that
+    they stand for, or as escapes where that is in doubt."""
     if _is_text(name):
         return name
     raw = os.fsencode(name)
@@ -27,7 +29,8 @@ def shown(name: str) -> str:
 
 
 def typed(text: str, option: str) -> str:
-    """The text that was typed for ``option`` in a terminal of any encoding. Raises InputError where it cannot be told."""
+    """The text that was typed for ``option`` in a terminal of any encoding. Raises InputError where
+    it cannot be told."""
     if _is_text(text):
         return text
     raw = os.fsencode(text)
@@ -40,12 +43,14 @@ def typed(text: str, option: str) -> str:
         return decoded(option, raw)[0]
     except InputError:
         found = f"bytes that are no UTF-8 ({raw[:20]!r})"
-        raise InputError(option, found, "text typed in UTF-8, or a locale such as zh_CN.GBK in $LANG") from None
+        raise InputError(
+            option, found, "text typed in UTF-8, or a locale such as zh_CN.GBK in $LANG"
+        ) from None
 
 
 def entry(folder: Path, name: str) -> Path | None:
-    """What ``folder`` holds under ``name``, in whatever encoding and composition of accents its own name is written; None for
-    nothing, or more than one that fits."""
+    """What ``folder`` holds under ``name``, in whatever encoding and composition of accents its own
+    name is written; None for nothing, or more than one that fits."""
     if (folder / name).exists():
         return folder / name
     try:
@@ -76,7 +81,10 @@ def _is_text(name: str) -> bool:
 
 def _stated_encodings() -> list[str]:
     """Encodings that the locale names, whether or not the system knows the locale."""
-    stated = [os.environ.get(name, "").partition(".")[2].partition("@")[0] for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    stated = [
+        os.environ.get(name, "").partition(".")[2].partition("@")[0]
+        for name in ("LC_ALL", "LC_CTYPE", "LANG")
+    ]
     found = []
     for encoding in stated:
         try:

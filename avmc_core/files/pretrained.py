@@ -1,9 +1,11 @@
-"""The one place where a folder with a pretrained network is opened: every weight is accounted for, or nothing is read.
+"""The one place where a folder with a pretrained network is opened: every weight is accounted for,
+or nothing is read.
 
-transformers draws a weight that it does not find at random and goes on. Here a folder is read only when each weight of the
-network lies in it, under its own name or under one that is known: those of a wrapped model (``bert.``, ``module.bert.``), the
-old ``gamma`` and ``beta`` of layer norms, the old ``weight_g`` and ``weight_v`` of weight norms. Nothing is ever executed, and
-the network is never asked.
+transformers draws a weight that it does not find at random and goes on. Here a folder is read only
+when each weight of the network lies in it, under its own name or under one that is known: those of
+a wrapped model (``bert.``, ``module.bert.``), the old ``gamma`` and ``beta`` of layer norms, the
+old ``weight_g`` and ``weight_v`` of weight norms. Nothing is ever executed, and the network is
+never asked.
 """
 
 from __future__ import annotations
@@ -21,9 +23,22 @@ if TYPE_CHECKING:
     import torch
 
 CONFIG = "config.json"
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there; either may be in shards
-_ELSEWHERE = ("tf_model.h5", "flax_model.msgpack", "model.onnx", "rust_model.ot", "*.ckpt*", "*.gguf")
-_WRAPPERS = ("state_dict", "model_state_dict")  # keys under which a training script keeps the weights
+_WEIGHTS = (
+    "model.safetensors",
+    "pytorch_model.bin",
+)  # the first that is there; either may be in shards
+_ELSEWHERE = (
+    "tf_model.h5",
+    "flax_model.msgpack",
+    "model.onnx",
+    "rust_model.ot",
+    "*.ckpt*",
+    "*.gguf",
+)
+_WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+)  # keys under which a training script keeps the weights
 _WRAPPED = r"(?:(?:module|model)\.)*"
 _OLD = (
     (r"\.gamma$", ".weight"),
@@ -34,13 +49,15 @@ _OLD = (
 
 
 def folder_of(name: str | Path, what: str) -> Path:
-    """The local folder ``name``, or that of the local model cache under this name. Raises InputError for neither; ``what`` is
-    wanted there, in words."""
+    """The local folder ``name``, or that of the local model cache under this name. Raises
+    InputError for neither; ``what`` is wanted there, in words."""
     folder = Path(name)
     if folder.is_dir():
         return folder
     if folder.exists():
-        raise InputError(name, "a file", f"the folder that it lies in, with {CONFIG} and the weights of {what}")
+        raise InputError(
+            name, "a file", f"the folder that it lies in, with {CONFIG} and the weights of {what}"
+        )
     found = cached(str(name))
     if found is None:
         raise InputError(
@@ -64,7 +81,8 @@ def cached(name: str) -> Path | None:
 
 
 def checked(path: Path) -> Path:
-    """``path``, a file that is what its name says as far as its first bytes tell. Raises InputError naming what it is."""
+    """``path``, a file that is what its name says as far as its first bytes tell. Raises InputError
+    naming what it is."""
     try:
         other = foreign(path)
     except OSError as error:
@@ -75,23 +93,31 @@ def checked(path: Path) -> Path:
 
 
 def configuration(folder: Path, kind: str) -> dict[str, Any]:
-    """The facts of ``config.json``. Raises InputError for none, a damaged one, or that of a model of another ``kind``."""
+    """The facts of ``config.json``. Raises InputError for none, a damaged one, or that of a model
+    of another ``kind``."""
     path = folder / CONFIG
     if not path.is_file():
-        raise InputError(folder, f"no {CONFIG}", f"a folder with {CONFIG} and the weights of a model of type {kind}")
+        raise InputError(
+            folder,
+            f"no {CONFIG}",
+            f"a folder with {CONFIG} and the weights of a model of type {kind}",
+        )
     checked(path)
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         found = facts.get("model_type", kind)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(path, f"no JSON object ({error})", "the configuration of a pretrained model") from None
+        raise InputError(
+            path, f"no JSON object ({error})", "the configuration of a pretrained model"
+        ) from None
     if found != kind:
         raise InputError(path, f"a model of type {str(found)[:40]}", f"one of type {kind}")
     return facts
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold the weights. Raises InputError for none, and for a shard that is not there."""
+    """The files that hold the weights. Raises InputError for none, and for a shard that is not
+    there."""
     for name in _WEIGHTS:
         if (folder / name).is_file():
             return [folder / name]
@@ -99,27 +125,43 @@ def weight_files(folder: Path) -> list[Path]:
         if index.is_file():
             checked(index)
             try:
-                shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+                shards = sorted(
+                    set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+                )
                 paths = [folder / Path(shard).name for shard in shards]
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-                raise InputError(index, f"{type(error).__name__}: {error}", "an index of weights") from None
+                raise InputError(
+                    index, f"{type(error).__name__}: {error}", "an index of weights"
+                ) from None
             if lost := [path.name for path in paths if not path.is_file()]:
-                raise InputError(folder, f"no {', '.join(lost[:3])}", f"all files that {index.name} names")
+                raise InputError(
+                    folder, f"no {', '.join(lost[:3])}", f"all files that {index.name} names"
+                )
             return paths
     others = [path.name for pattern in _ELSEWHERE for path in sorted(folder.glob(pattern))]
-    partial = [path.name for path in sorted(folder.iterdir()) if path.suffix in (".part", ".incomplete", ".crdownload")]
+    partial = [
+        path.name
+        for path in sorted(folder.iterdir())
+        if path.suffix in (".part", ".incomplete", ".crdownload")
+    ]
     what = f"no weights ({' and '.join(_WEIGHTS)} are both absent"
     what += f", {', '.join(partial[:2])} is a download that never ended" if partial else ""
     what += f", {', '.join(others[:2])} is of another framework" if others else ""
-    raise InputError(folder, f"{what})", f"{' or '.join(_WEIGHTS)} of PyTorch, downloaded beforehand")
+    raise InputError(
+        folder, f"{what})", f"{' or '.join(_WEIGHTS)} of PyTorch, downloaded beforehand"
+    )
 
 
-def fill(model: torch.nn.Module, folder: Path, base: str, optional: Sequence[str] = ()) -> list[str]:
-    """Gives ``model`` the weights of ``folder``, in its own precision, and puts it into evaluation mode.
+def fill(
+    model: torch.nn.Module, folder: Path, base: str, optional: Sequence[str] = ()
+) -> list[str]:
+    """Gives ``model`` the weights of ``folder``, in its own precision, and puts it into evaluation
+    mode.
 
-    ``base``: the prefix under which a model with a head keeps this one ("bert."). ``optional``: regular expressions of names
-    that may be absent; those that are, are returned. Raises InputError for a file that does not read, a weight that is absent,
-    of another shape or not finite, and for layers of the network that its configuration does not have.
+    ``base``: the prefix under which a model with a head keeps this one ("bert."). ``optional``:
+    regular expressions of names that may be absent; those that are, are returned. Raises InputError
+    for a file that does not read, a weight that is absent, of another shape or not finite, and for
+    layers of the network that its configuration does not have.
     """
     state: dict[str, torch.Tensor] = {}
     for path in weight_files(folder):
@@ -130,16 +172,23 @@ def fill(model: torch.nn.Module, folder: Path, base: str, optional: Sequence[str
     lost = [name for name in absent if not any(re.match(pattern, name) for pattern in optional)]
     if lost:
         prefix = _unknown_prefix(state, lost)
-        under = f": those there begin with {prefix!r}" if prefix else f" ({len(lost)} of {len(wanted)})"
+        under = (
+            f": those there begin with {prefix!r}" if prefix else f" ({len(lost)} of {len(wanted)})"
+        )
         raise InputError(
             folder,
             f"no weights for {', '.join(lost[:3])}{under}",
             f"every weight under its own name, or after {base}, module. or model.",
         )
-    stems, beyond = set(map(_stem, wanted)), [name for name in map(_renamer(base), state) if name not in wanted]
+    stems, beyond = (
+        set(map(_stem, wanted)),
+        [name for name in map(_renamer(base), state) if name not in wanted],
+    )
     if beyond := [name for name in beyond if _stem(name) in stems]:
         raise InputError(
-            folder, f"weights of layers that {CONFIG} does not have ({beyond[0]})", "a configuration of its own weights"
+            folder,
+            f"weights of layers that {CONFIG} does not have ({beyond[0]})",
+            "a configuration of its own weights",
         )
     for name, tensor in named.items():
         if tensor.shape != wanted[name].shape:
@@ -153,7 +202,8 @@ def fill(model: torch.nn.Module, folder: Path, base: str, optional: Sequence[str
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
-    """Name to tensor, whatever wrote the file. Raises InputError for one that is damaged or would have to be executed."""
+    """Name to tensor, whatever wrote the file. Raises InputError for one that is damaged or would
+    have to be executed."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -163,25 +213,42 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
             found = load_file(path)
         else:
             found = torch.load(path, map_location="cpu", weights_only=True)
-            found = next((found[key] for key in _WRAPPERS if isinstance(found.get(key), dict)), found)
-        return {str(name): value for name, value in found.items() if isinstance(value, torch.Tensor)}
-    except (SafetensorError, RuntimeError, OSError, ValueError, EOFError, KeyError, AttributeError) as error:
+            found = next(
+                (found[key] for key in _WRAPPERS if isinstance(found.get(key), dict)), found
+            )
+        return {
+            str(name): value for name, value in found.items() if isinstance(value, torch.Tensor)
+        }
+    except (
+        SafetensorError,
+        RuntimeError,
+        OSError,
+        ValueError,
+        EOFError,
+        KeyError,
+        AttributeError,
+    ) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
     except Exception as error:  # of the unpickler: torch admits nothing but tensors
         reason = type(error).__name__
     other = foreign(path)  # only now: the first bytes of sound weights can be any
-    if other is not None and not (path.suffix == ".bin" and "zip" in other[0].split()):  # torch's own are zip archives
+    if other is not None and not (
+        path.suffix == ".bin" and "zip" in other[0].split()
+    ):  # torch's own are zip archives
         raise InputError(path, *other)
     raise InputError(path, f"weights that do not read ({reason})", "the whole, undamaged file")
 
 
 def _named(state: dict[str, Any], wanted: set[str], base: str, folder: Path) -> dict[str, Any]:
-    """The weights of ``state`` under the names that are wanted. Raises InputError for two of one name."""
+    """The weights of ``state`` under the names that are wanted. Raises InputError for two of one
+    name."""
     rename, named, origin = _renamer(base), {}, {}
     for name, tensor in state.items():
         plain = name if name in wanted else rename(name)
         if plain in named:
-            raise InputError(folder, f"the weight {plain} twice, as {origin[plain]} and as {name}", "one network")
+            raise InputError(
+                folder, f"the weight {plain} twice, as {origin[plain]} and as {name}", "one network"
+            )
         if plain in wanted:
             named[plain], origin[plain] = tensor, name
     return named
@@ -206,4 +273,6 @@ def _stem(name: str) -> str:
 
 def _unknown_prefix(state: dict[str, Any], lost: Sequence[str]) -> str:
     """What stands before one of the lost names in the file, if something does."""
-    return next((key[: -len(name)] for name in lost for key in state if key.endswith(f".{name}")), "")
+    return next(
+        (key[: -len(name)] for name in lost for key in state if key.endswith(f".{name}")), ""
+    )

@@ -1,7 +1,8 @@
-"""Safetensors files that know when they are damaged: their metadata hold a SHA-256 of every tensor and fact in them.
+"""Safetensors files that know when they are damaged: their metadata hold a SHA-256 of every tensor
+and fact in them.
 
-Trainer states, weights, predictions and extracted clips are written this way; what a disk or a program changed in one is an
-error when it is read, and never a result.
+Trainer states, weights, predictions and extracted clips are written this way; what a disk or a
+program changed in one is an error when it is read, and never a result.
 """
 
 from __future__ import annotations
@@ -22,21 +23,28 @@ from avmc_core.errors import InputError
 SEAL = "seal"
 
 
-def write_sealed(path: Path, tensors: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None) -> None:
-    """Writes tensors and JSON-ready ``facts``; the file appears complete or not at all. Equal content, equal bytes."""
+def write_sealed(
+    path: Path, tensors: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None
+) -> None:
+    """Writes tensors and JSON-ready ``facts``; the file appears complete or not at all. Equal
+    content, equal bytes."""
     tensors = {
         name: np.asarray(tensor, order="C") for name, tensor in tensors.items()
     }  # the buffer is written as it is
     facts = dict(facts or {})
     text = json.dumps({**facts, SEAL: _seal(tensors, facts)}, sort_keys=True)
     temporary = path.with_name(f"{path.name}.writing")
-    save_file(tensors, temporary, {"avmc": text})  # one key: safetensors writes several in no fixed order
+    save_file(
+        tensors, temporary, {"avmc": text}
+    )  # one key: safetensors writes several in no fixed order
     os.replace(temporary, path)
 
 
-def read_sealed(path: Path, expected: str = "a file as it was written") -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The tensors and facts of a file. Raises InputError when it is no such file, or not as it was written; ``expected`` is
-    what it says then."""
+def read_sealed(
+    path: Path, expected: str = "a file as it was written"
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The tensors and facts of a file. Raises InputError when it is no such file, or not as it was
+    written; ``expected`` is what it says then."""
     if not path.is_file():
         raise InputError(path, "a folder" if path.is_dir() else "no such file", expected)
     try:
@@ -45,7 +53,15 @@ def read_sealed(path: Path, expected: str = "a file as it was written") -> tuple
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if facts.pop(SEAL) != _seal(tensors, facts):
             raise ValueError("its content is not what its seal says")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        SafetensorError,
+    ) as error:
         raise InputError(path, f"{type(error).__name__}: {error}", expected) from None
     return tensors, facts
 

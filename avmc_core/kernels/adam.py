@@ -12,7 +12,8 @@ from avmc_core.kernels.compiled import kernels
 
 
 class Adam(torch.optim.Adam):
-    """torch.optim.Adam with its state, in the reference's constants: weight decay is the L2 term added to the gradient.
+    """torch.optim.Adam with its state, in the reference's constants: weight decay is the L2 term
+    added to the gradient.
 
     An entry's new value depends on that entry alone, to the byte, wherever in memory it lies.
     """
@@ -22,7 +23,9 @@ class Adam(torch.optim.Adam):
 
     @torch.no_grad()
     def step(self, closure: Callable | None = None) -> None:
-        parameters = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        parameters = [
+            p for group in self.param_groups for p in group["params"] if p.grad is not None
+        ]
         if kernels() is None or not all(_takes(p) for p in parameters):
             super().step(closure)
             return
@@ -31,7 +34,9 @@ class Adam(torch.optim.Adam):
 
     def _step(self, parameters: list[torch.Tensor], group: dict) -> None:
         states = [self._state(p) for p in parameters]
-        by_step: dict[float, list[int]] = {}  # a parameter that had no gradient at times has made fewer steps
+        by_step: dict[
+            float, list[int]
+        ] = {}  # a parameter that had no gradient at times has made fewer steps
         for number, state in enumerate(states):
             state["step"] += 1
             by_step.setdefault(state["step"].item(), []).append(number)
@@ -48,13 +53,19 @@ class Adam(torch.optim.Adam):
                 [p.grad for p in own],
                 *([states[n][k] for n in numbers] for k in ("exp_avg", "exp_avg_sq")),
             )
-            pointers = ((ctypes.c_void_p * len(numbers))(*(t.data_ptr() for t in part)) for part in tensors)
+            pointers = (
+                (ctypes.c_void_p * len(numbers))(*(t.data_ptr() for t in part)) for part in tensors
+            )
             kernels().adam_step(ctypes.byref(settings), *pointers)
 
     def _state(self, p: torch.Tensor) -> dict[str, torch.Tensor]:
         state = self.state[p]
         if not state:
-            state |= {"step": torch.zeros(()), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+            state |= {
+                "step": torch.zeros(()),
+                "exp_avg": torch.zeros_like(p),
+                "exp_avg_sq": torch.zeros_like(p),
+            }
         return state
 
 
@@ -72,4 +83,6 @@ class _Settings(ctypes.Structure):
 
 
 def _takes(p: torch.Tensor) -> bool:
-    return not p.is_cuda and p.dtype == torch.float32 and p.is_contiguous() and p.grad.is_contiguous()
+    return (
+        not p.is_cuda and p.dtype == torch.float32 and p.is_contiguous() and p.grad.is_contiguous()
+    )

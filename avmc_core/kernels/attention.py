@@ -1,8 +1,10 @@
-"""Multi-head attention whose weights are never held as a whole: compiled C on CPU (``resources/attention.c``).
+"""Multi-head attention whose weights are never held as a whole: compiled C on CPU
+(``resources/attention.c``).
 
-At the released lengths the weights of one layer of MulT are up to 82 million numbers, which plain PyTorch writes and reads some ten
-times in a training step. The C code holds those of four queries at a time and computes them again for the gradient. Without
-it, or in another precision, PyTorch computes the same with the whole weights.
+At the released lengths the weights of one layer of MulT are up to 82 million numbers, which plain
+PyTorch writes and reads some ten times in a training step. The C code holds those of four queries
+at a time and computes them again for the gradient. Without it, or in another precision, PyTorch
+computes the same with the whole weights.
 """
 
 from __future__ import annotations
@@ -20,15 +22,19 @@ LARGEST = 64  # features a head that the compiled code takes
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor, heads: int, p: float = 0.0) -> Tensor:
-    """softmax(q k^T / sqrt(w / heads)) v in each head, where query i sees the first ``seen[:, i]`` keys and each weight is
-    dropped with probability p.
+    """softmax(q k^T / sqrt(w / heads)) v in each head, where query i sees the first ``seen[:, i]``
+    keys and each weight is dropped with probability p.
 
     q (B, L, w), k and v (B, S, w), seen (B or 1, L) int64 in 1..S; returns (B, L, w).
     """
     if compiles(q, heads):
         return Attention.apply(q, k, v, seen, heads, p)
-    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))  # (B, heads, L or S, w / heads)
-    mask = additive_mask(seen, k.shape[2]).to(q.dtype)  # PyTorch's kernel misreads another precision, silently
+    q, k, v = (
+        x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v)
+    )  # (B, heads, L or S, w / heads)
+    mask = additive_mask(seen, k.shape[2]).to(
+        q.dtype
+    )  # PyTorch's kernel misreads another precision, silently
     if p > 0 and not q.is_cuda:  # the fused kernels of CPU have no dropout
         weights = torch.softmax(q @ k.mT * q.shape[-1] ** -0.5 + mask, -1)  # (B, heads, L, S)
         mixed = dropout(weights, p, True) @ v
@@ -53,7 +59,10 @@ class Shape(ctypes.Structure):
     """The C code's struct ``Attention``."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("clips", "heads", "size", "queries", "keys", "threads")),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("clips", "heads", "size", "queries", "keys", "threads")
+        ),
         ("seen", ctypes.c_void_p),
         ("seed", ctypes.c_int64),
         ("dropout", ctypes.c_double),
@@ -61,7 +70,8 @@ class Shape(ctypes.Structure):
 
 
 class Attention(torch.autograd.Function):
-    """``attend`` by the compiled code; the seed of what is dropped comes from PyTorch's global generator."""
+    """``attend`` by the compiled code; the seed of what is dropped comes from PyTorch's global
+    generator."""
 
     @staticmethod
     def forward(ctx, q: Tensor, k: Tensor, v: Tensor, seen: Tensor, heads: int, p: float) -> Tensor:
@@ -83,9 +93,13 @@ class Attention(torch.autograd.Function):
         return *gradients, None, None, None
 
 
-def _call(name: str, heads: int, seed: int, p: float, seen: Tensor, q: Tensor, k: Tensor, *tensors: Tensor) -> None:
+def _call(
+    name: str, heads: int, seed: int, p: float, seen: Tensor, q: Tensor, k: Tensor, *tensors: Tensor
+) -> None:
     """Call the C function on contiguous float32 tensors."""
     clips, queries, width = q.shape
     sizes = clips, heads, width // heads, queries, k.shape[1], torch.get_num_threads()
     shape = Shape(*sizes, seen.data_ptr(), seed, p)
-    getattr(kernels(), name)(ctypes.byref(shape), *(ctypes.c_void_p(x.data_ptr()) for x in (q, k, *tensors)))
+    getattr(kernels(), name)(
+        ctypes.byref(shape), *(ctypes.c_void_p(x.data_ptr()) for x in (q, k, *tensors))
+    )

@@ -1,7 +1,9 @@
-"""The optional compiled kernels, ``resources/*.c``: built once where a C compiler is found, never required.
+"""The optional compiled kernels, ``resources/*.c``: built once where a C compiler is found, never
+required.
 
 The build is kept in ``$AVMC_HOME/compiled``. AVMC_COMPILE=0 switches it off, CC names the compiler,
-AVMC_CFLAGS replaces ``-O3 -march=native`` (for example by ``-O3 -march=x86-64``); another value is another build.
+AVMC_CFLAGS replaces ``-O3 -march=native`` (for example by ``-O3 -march=x86-64``); another value is
+another build.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ RESOURCES = Path(__file__).parents[1] / "resources"
 SOURCES = [RESOURCES / name for name in ("lstm.c", "attention.c", "dense.c")]
 OPTIMISE = "-O3 -march=native"
 SHARED = ("-fno-math-errno", "-shared", "-fPIC")
-# PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight for the cores.
+# PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight
+# for the cores.
 OPENMP = ("-fopenmp", "-nostdlib")
 
 
@@ -42,7 +45,8 @@ def kernels() -> ctypes.CDLL | None:
 
 
 def identity() -> str:
-    """What computes on CPU here beside PyTorch; part of a run's key, because the last bits depend on it."""
+    """What computes on CPU here beside PyTorch; part of a run's key, because the last bits depend
+    on it."""
     own = "" if _optimise() == OPTIMISE.split() else " ".join(_optimise())
     return hashlib.sha256(_source() + own.encode()).hexdigest()[:16] if kernels() else "torch"
 
@@ -58,12 +62,20 @@ def _source() -> bytes:
 def _build(compiler: str, flags: tuple[str, ...]) -> Path:
     """The shared library for this source, compiler and processor, built if need be."""
     depends = (_source(), compiler, *flags, platform.machine(), _processor())
-    path = home() / "compiled" / f"kernels-{hashlib.sha256(repr(depends).encode()).hexdigest()[:16]}.so"
+    path = (
+        home()
+        / "compiled"
+        / f"kernels-{hashlib.sha256(repr(depends).encode()).hexdigest()[:16]}.so"
+    )
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # other processes may build the same
+        with tempfile.TemporaryDirectory(
+            dir=path.parent
+        ) as folder:  # other processes may build the same
             made = Path(folder, path.name)
-            subprocess.run([compiler, *flags, "-o", made, *SOURCES], check=True, capture_output=True)
+            subprocess.run(
+                [compiler, *flags, "-o", made, *SOURCES], check=True, capture_output=True
+            )
             os.replace(made, path)
     return path.resolve()
 

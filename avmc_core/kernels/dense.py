@@ -1,9 +1,11 @@
-"""Chains of linear layers and batch norm, for one set of weights or, seeds side by side, for several at once.
+"""Chains of linear layers and batch norm, for one set of weights or, seeds side by side, for
+several at once.
 
-A small model's step is all overhead: a chain is one call of compiled C (``resources/dense.c``) forward and one backward, with its
-dropout and its activations. Weights of several seeds have a leading axis, as what they are applied to. A seed computes the same
-bytes alone and in company. Without a compiler, or in another precision, PyTorch computes the same; with several seeds as batched
-products, whose last bits may then differ from a seed's alone.
+A small model's step is all overhead: a chain is one call of compiled C (``resources/dense.c``)
+forward and one backward, with its dropout and its activations. Weights of several seeds have a
+leading axis, as what they are applied to. A seed computes the same bytes alone and in company.
+Without a compiler, or in another precision, PyTorch computes the same; with several seeds as
+batched products, whose last bits may then differ from a seed's alone.
 """
 
 from __future__ import annotations
@@ -20,8 +22,11 @@ from avmc_core.kernels.compiled import kernels
 from avmc_core.kernels.dropout import dropout, least
 
 
-def chain(x: Tensor, layers: Sequence[nn.Linear], relu: Sequence[bool], drop: nn.Dropout | None = None) -> list[Tensor]:
-    """The outputs (..., H) of all layers, one applied to the other, each after its ReLU where it has one.
+def chain(
+    x: Tensor, layers: Sequence[nn.Linear], relu: Sequence[bool], drop: nn.Dropout | None = None
+) -> list[Tensor]:
+    """The outputs (..., H) of all layers, one applied to the other, each after its ReLU where it
+    has one.
 
     x (..., D) goes through the dropout first."""
     p = drop.p if drop is not None and drop.training else 0.0
@@ -53,15 +58,18 @@ class Linear(nn.Linear):
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """torch.nn.BatchNorm1d over the last axis but one of x (..., B, D): B clips. What lies before, seeds apart, are passes over
-    the batch: each is normalised by its own mean and variance, and the running ones are told of one after the other."""
+    """torch.nn.BatchNorm1d over the last axis but one of x (..., B, D): B clips. What lies before,
+    seeds apart, are passes over the batch: each is normalised by its own mean and variance, and the
+    running ones are told of one after the other."""
 
     def forward(self, x: Tensor) -> Tensor:
         sets = len(self.weight) if self.weight.dim() == 2 else 1
         groups = x.reshape(sets, -1, *x.shape[-2:])
         if self.training:
             if x.shape[-2] < 2:
-                raise ValueError(f"batch norm needs more than one clip in training, got {x.shape[-2]}")
+                raise ValueError(
+                    f"batch norm needs more than one clip in training, got {x.shape[-2]}"
+                )
             with torch.no_grad():
                 self.num_batches_tracked.add_(groups.shape[1])
         if _fused(x, self.weight):
@@ -77,7 +85,8 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """torch.sigmoid, which has one arithmetic for most numbers of a tensor and another for the last few, with one for all."""
+    """torch.sigmoid, which has one arithmetic for most numbers of a tensor and another for the last
+    few, with one for all."""
     return pad(x, (0, -x.shape[-1] % 32)).sigmoid()[..., : x.shape[-1]]
 
 
@@ -93,10 +102,13 @@ class _Layers(ctypes.Structure):
 
 
 class _Chain(torch.autograd.Function):
-    """x, the probability of its dropout, which layers have a ReLU, then weight and bias of each layer."""
+    """x, the probability of its dropout, which layers have a ReLU, then weight and bias of each
+    layer."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, p: float, relu: tuple[bool, ...], *parameters: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx, x: Tensor, p: float, relu: tuple[bool, ...], *parameters: Tensor
+    ) -> tuple[Tensor, ...]:
         weights, biases = ([t.contiguous() for t in parameters[i::2]] for i in (0, 1))
         x, sets = x.contiguous(), len(weights[0]) if weights[0].dim() == 3 else 1
         width = [x.shape[-1], *(w.shape[-2] for w in weights)]
@@ -139,10 +151,18 @@ class _Chain(torch.autograd.Function):
         return d_x, None, None, *found, *nothing[3 + len(found) :]
 
 
-def _layers(sets: int, rows: int, width: list[int], relu: tuple[bool, ...], drawn: Tensor | None, p: float) -> _Layers:
+def _layers(
+    sets: int, rows: int, width: list[int], relu: tuple[bool, ...], drawn: Tensor | None, p: float
+) -> _Layers:
     sizes, active = (ctypes.c_int64 * len(width))(*width), (ctypes.c_int64 * len(relu))(*relu)
-    pointers = (ctypes.addressof(sizes), ctypes.addressof(active), None if drawn is None else drawn.data_ptr())
-    found = _Layers(sets, rows, len(relu), torch.get_num_threads(), *pointers, least(p), 1 / (1 - p))
+    pointers = (
+        ctypes.addressof(sizes),
+        ctypes.addressof(active),
+        None if drawn is None else drawn.data_ptr(),
+    )
+    found = _Layers(
+        sets, rows, len(relu), torch.get_num_threads(), *pointers, least(p), 1 / (1 - p)
+    )
     found.kept = sizes, active  # as long as the structure that points there
     return found
 
@@ -151,7 +171,10 @@ class _Sizes(ctypes.Structure):
     """Norm of the C code."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("sets", "groups", "rows", "width", "training", "threads")),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("sets", "groups", "rows", "width", "training", "threads")
+        ),
         *((name, ctypes.c_float) for name in ("eps", "momentum")),
     )
 
@@ -161,10 +184,17 @@ class _Norm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, norm: BatchNorm) -> Tensor:
-        y, (mean, scale) = torch.empty_like(x), (x.new_empty(*x.shape[:2], x.shape[3]) for _ in range(2))
-        ctx.sizes = _Sizes(*x.shape, norm.training, torch.get_num_threads(), norm.eps, norm.momentum)
+        y, (mean, scale) = (
+            torch.empty_like(x),
+            (x.new_empty(*x.shape[:2], x.shape[3]) for _ in range(2)),
+        )
+        ctx.sizes = _Sizes(
+            *x.shape, norm.training, torch.get_num_threads(), norm.eps, norm.momentum
+        )
         running = (norm.running_mean, norm.running_var)
-        _call("norm_forward", ctx.sizes, *map(_pointer, (x, weight, bias, *running, y, mean, scale)))
+        _call(
+            "norm_forward", ctx.sizes, *map(_pointer, (x, weight, bias, *running, y, mean, scale))
+        )
         ctx.save_for_backward(x, weight, mean, scale)
         return y
 
@@ -181,7 +211,9 @@ class _Norm(torch.autograd.Function):
 
 def _fused(*tensors: Tensor) -> bool:
     """Whether the compiled code takes them."""
-    return all(t.dtype == torch.float32 and not t.is_cuda for t in tensors) and kernels() is not None
+    return (
+        all(t.dtype == torch.float32 and not t.is_cuda for t in tensors) and kernels() is not None
+    )
 
 
 def _call(name: str, sizes: ctypes.Structure, *pointers: object) -> None:

@@ -1,7 +1,7 @@
 """Dropout that is fast on CPU: 16 random bits an element instead of a Bernoulli number each.
 
-PyTorch's Bernoulli numbers cost some 15 ns each on CPU, which is most of a training step where activations are large. The
-probability is rounded to a multiple of 2^-16.
+PyTorch's Bernoulli numbers cost some 15 ns each on CPU, which is most of a training step where
+activations are large. The probability is rounded to a multiple of 2^-16.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from avmc_core.draws import bits
 
 
 def dropout(x: Tensor, p: float, training: bool, rows: Sequence[int] | None = None) -> Tensor:
-    """torch.nn.functional.dropout: in training each element is zero with probability p, else divided by 1 - p.
+    """torch.nn.functional.dropout: in training each element is zero with probability p, else
+    divided by 1 - p.
 
-    ``rows``: how many of the first axis belong to each of the seeds side by side, where that axis is not the seeds'."""
+    ``rows``: how many of the first axis belong to each of the seeds side by side, where that axis
+    is not the seeds'."""
     if not training or p == 0:
         return x
     if x.is_cuda:

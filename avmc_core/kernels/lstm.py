@@ -1,11 +1,12 @@
 """LSTMs over sequences of different lengths: exact (padding never enters) and fast on CPU.
 
-PyTorch's packed LSTM fills a whole buffer with zeros at every step of its backward pass on CPU, which makes it quadratic in
-time. Here only the frames of the clips are kept, one clip after the other; what does not depend on the step before is a
-matrix product over all of them, and the recurrence is compiled C (``resources/lstm.c``). Without a compiler, or in another
-precision, PyTorch's dense kernel runs on padded groups of clips of similar length: forward in time that is exact as it is,
-because the steps after a clip's end come last; backward in time each clip is reversed within its own length first. On a GPU
-cuDNN's packed kernel is used.
+PyTorch's packed LSTM fills a whole buffer with zeros at every step of its backward pass on CPU,
+which makes it quadratic in time. Here only the frames of the clips are kept, one clip after the
+other; what does not depend on the step before is a matrix product over all of them, and the
+recurrence is compiled C (``resources/lstm.c``). Without a compiler, or in another precision,
+PyTorch's dense kernel runs on padded groups of clips of similar length: forward in time that is
+exact as it is, because the steps after a clip's end come last; backward in time each clip is
+reversed within its own length first. On a GPU cuDNN's packed kernel is used.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def valid_steps(lengths: Tensor, steps: int) -> Tensor:
 
 
 def reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
-    """Each row of x (B, T, D) reversed in its first ``lengths`` steps; the steps after them stay. Its own inverse."""
+    """Each row of x (B, T, D) reversed in its first ``lengths`` steps; the steps after them stay.
+    Its own inverse."""
     step = torch.arange(x.shape[1], device=x.device)[None, :]  # (1, T)
     source = torch.where(step < lengths[:, None], lengths[:, None] - 1 - step, step)  # (B, T)
     return x.gather(1, source[..., None].expand_as(x))
@@ -42,13 +44,14 @@ def last_valid(x: Tensor, lengths: Tensor) -> Tensor:
 
 
 def frames_of(x: Tensor, lengths: Tensor) -> Tensor:
-    """The valid steps of x (B, T, D), one clip after the other: (F, D) with F the sum of the lengths. Seeds side by side have
-    x (S, B, T, D) and lengths (S, B)."""
+    """The valid steps of x (B, T, D), one clip after the other: (F, D) with F the sum of the
+    lengths. Seeds side by side have x (S, B, T, D) and lengths (S, B)."""
     return x[valid_steps(lengths, x.shape[-2])]
 
 
 def frames_of_sets(lengths: Tensor) -> list[int]:
-    """How many frames each of the seeds side by side has, for lengths (S, B); one number for lengths (B,)."""
+    """How many frames each of the seeds side by side has, for lengths (S, B); one number for
+    lengths (B,)."""
     return lengths.view(-1, lengths.shape[-1]).sum(1).tolist()
 
 
@@ -60,13 +63,15 @@ def padded(frames: Tensor, lengths: Tensor, steps: int) -> Tensor:
 
 
 class LSTM(nn.LSTM):
-    """One LSTM layer, one or both directions, batch first, with torch.nn.LSTM's parameters and names.
+    """One LSTM layer, one or both directions, batch first, with torch.nn.LSTM's parameters and
+    names.
 
-    ``forward(x, lengths)`` takes x (B, T, D) and lengths (B,) in 1..T and returns the outputs (B, T, directions * h), zero
-    after each clip's end, and the final states (B, directions * h): after step ``length`` forward in time, after step 1
-    backward. Equal to torch.nn.LSTM on the packed sequence. ``over_frames`` is the same on frames without padding, and takes
-    seeds side by side: weights and lengths with a leading axis S, frames of one seed after the other, final states
-    (S, B, directions * h).
+    ``forward(x, lengths)`` takes x (B, T, D) and lengths (B,) in 1..T and returns the outputs (B,
+    T, directions * h), zero after each clip's end, and the final states (B, directions * h): after
+    step ``length`` forward in time, after step 1 backward. Equal to torch.nn.LSTM on the packed
+    sequence. ``over_frames`` is the same on frames without padding, and takes seeds side by side:
+    weights and lengths with a leading axis S, frames of one seed after the other, final states (S,
+    B, directions * h).
     """
 
     def __init__(self, input_size: int, hidden_size: int, bidirectional: bool = False):
@@ -95,22 +100,28 @@ class LSTM(nn.LSTM):
         return outputs, by_direction[last, torch.arange(len(self.suffixes))].flatten(-2)
 
     def gates(self, x: Tensor, rows: Sequence[int] | None = None) -> Tensor:
-        """What all gates make of the input alone, without biases: (..., D) to (..., directions * 4h). Of seeds side by side,
-        so many ``rows`` of x (F, D) each."""
+        """What all gates make of the input alone, without biases: (..., D) to (..., directions *
+        4h). Of seeds side by side, so many ``rows`` of x (F, D) each."""
         weight = torch.cat([getattr(self, "weight_ih_l0" + suffix) for suffix in self.suffixes], -2)
         return linear_by_set(x, weight, None, rows)
 
     def states(self, gates: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """From ``gates`` (F, directions * 4h), overwritten, the outputs and cell states of every frame, (F, directions * h)
-        both. Only where ``fused``."""
+        """From ``gates`` (F, directions * 4h), overwritten, the outputs and cell states of every
+        frame, (F, directions * h) both. Only where ``fused``."""
         h, directions, idle = self.hidden_size, len(self.suffixes), -self.hidden_size % LANES
         _, recurrent, b_ih, b_hh = zip(*map(self._weights, self.suffixes), strict=True)
         weight = torch.stack(recurrent, -3).view(-1, directions, 4, h, h)
         bias = torch.stack([*map(torch.add, b_ih, b_hh)], -2).view(-1, directions, 4, h)
         gates = gates.unflatten(1, (directions, 4, h))
         if idle:
-            gates, bias, weight = pad(gates, (0, idle)), pad(bias, (0, idle)), pad(weight, (0, idle, 0, idle))
-        states = Recurrence.apply(gates.contiguous(), bias, weight.flatten(2, 3), lengths.view(len(weight), -1))
+            gates, bias, weight = (
+                pad(gates, (0, idle)),
+                pad(bias, (0, idle)),
+                pad(weight, (0, idle, 0, idle)),
+            )
+        states = Recurrence.apply(
+            gates.contiguous(), bias, weight.flatten(2, 3), lengths.view(len(weight), -1)
+        )
         return tuple(state[..., :h].flatten(1) for state in states)
 
     def _weights(self, suffix: str) -> list[Tensor]:
@@ -122,20 +133,27 @@ class LSTM(nn.LSTM):
         starts, outputs = lengths.cumsum(0) - lengths, []
         order = lengths.argsort()
         groups = order.split(GROUP)
-        rows = [torch.cat([torch.arange(starts[i], starts[i] + lengths[i]) for i in group]) for group in groups]
+        rows = [
+            torch.cat([torch.arange(starts[i], starts[i] + lengths[i]) for i in group])
+            for group in groups
+        ]
         for group, row in zip(groups, rows, strict=True):
             own = lengths[group]
             x = padded(frames[row], own, int(own[-1]))
             both = [self._dense_direction(x, "")]
             if self.bidirectional:
-                both.append(reverse_within(self._dense_direction(reverse_within(x, own), "_reverse"), own))
+                both.append(
+                    reverse_within(self._dense_direction(reverse_within(x, own), "_reverse"), own)
+                )
             outputs.append(frames_of(torch.cat(both, -1), own))
         return torch.cat(outputs)[torch.cat(rows).argsort()]
 
     def _dense_direction(self, x: Tensor, suffix: str) -> Tensor:
         """One direction over all T steps: (B, T, h)."""
         zero = x.new_zeros(1, len(x), self.hidden_size)
-        return torch._VF.lstm(x, (zero, zero), self._weights(suffix), True, 1, 0.0, self.training, False, True)[0]
+        return torch._VF.lstm(
+            x, (zero, zero), self._weights(suffix), True, 1, 0.0, self.training, False, True
+        )[0]
 
     def _packed(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
@@ -147,21 +165,35 @@ class LSTM(nn.LSTM):
 class Shape(ctypes.Structure):
     """The C code's struct of that name."""
 
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("sets", "clips", "directions", "hidden", "threads")) + tuple(
-        (name, ctypes.c_void_p) for name in ("order", "start", "length")
-    )
+    _fields_ = tuple(
+        (name, ctypes.c_int64) for name in ("sets", "clips", "directions", "hidden", "threads")
+    ) + tuple((name, ctypes.c_void_p) for name in ("order", "start", "length"))
 
 
 class Recurrence(torch.autograd.Function):
-    """From the input's part of the gates (F, directions, 4, h), which is overwritten, the sum of both biases
-    (S, directions, 4, h) and W_hh (S, directions, 4h, h), the outputs and cell states (F, directions, h), for lengths (S, B). h is
-    a multiple of LANES: units that a layer has not are idle ones, whose weights and states are zero. Each of the S sets has its
-    own frames and clips, and the bytes that it would have alone."""
+    """From the input's part of the gates (F, directions, 4, h), which is overwritten, the sum of
+    both biases (S, directions, 4, h) and W_hh (S, directions, 4h, h), the outputs and cell states
+    (F, directions, h), for lengths (S, B). h is a multiple of LANES: units that a layer has not are
+    idle ones, whose weights and states are zero. Each of the S sets has its own frames and clips,
+    and the bytes that it would have alone."""
 
     @staticmethod
-    def forward(ctx, gates: Tensor, bias: Tensor, weight: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        cell, out = (gates.new_empty(len(gates), weight.shape[1], weight.shape[3]) for _ in range(2))
-        _call("lstm_forward", lengths, weight, gates, bias, cell, out, weight.transpose(2, 3).contiguous())
+    def forward(
+        ctx, gates: Tensor, bias: Tensor, weight: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        cell, out = (
+            gates.new_empty(len(gates), weight.shape[1], weight.shape[3]) for _ in range(2)
+        )
+        _call(
+            "lstm_forward",
+            lengths,
+            weight,
+            gates,
+            bias,
+            cell,
+            out,
+            weight.transpose(2, 3).contiguous(),
+        )
         ctx.save_for_backward(gates, cell, out, weight, lengths)
         ctx.set_materialize_grads(False)
         return out, cell
@@ -181,9 +213,14 @@ class Recurrence(torch.autograd.Function):
         if weight.shape[1] == 2:
             previous[:-1, 1] = out[1:, 1]
             previous[ends - 1, 1] = 0.0
-        d_bias, d_weight = weight.new_empty(*weight.shape[:2], *gates.shape[2:]), torch.empty_like(weight)
+        d_bias, d_weight = (
+            weight.new_empty(*weight.shape[:2], *gates.shape[2:]),
+            torch.empty_like(weight),
+        )
         rows = frames_of_sets(lengths)
-        for own, before, b, w in zip(d_gates.split(rows), previous.split(rows), d_bias, d_weight, strict=True):
+        for own, before, b, w in zip(
+            d_gates.split(rows), previous.split(rows), d_bias, d_weight, strict=True
+        ):
             torch.sum(own, 0, out=b)
             torch.bmm(own.flatten(2).permute(1, 2, 0), before.transpose(0, 1), out=w)
         return d_gates, d_bias, d_weight, None
@@ -208,7 +245,10 @@ class _LinearBySet(torch.autograd.Function):
     def backward(ctx, d_y: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        d_weight, d_bias = torch.empty_like(weight), weight.new_empty(weight.shape[:2]) if ctx.biased else None
+        d_weight, d_bias = (
+            torch.empty_like(weight),
+            weight.new_empty(weight.shape[:2]) if ctx.biased else None,
+        )
         for number, (own, d) in enumerate(zip(x.split(ctx.rows), d_y.split(ctx.rows), strict=True)):
             torch.mm(d.t(), own, out=d_weight[number])
             if ctx.biased:
@@ -219,17 +259,22 @@ class _LinearBySet(torch.autograd.Function):
 
 
 def linear_by_set(x: Tensor, weight: Tensor, bias: Tensor | None, rows: list[int] | None) -> Tensor:
-    """torch.nn.functional.linear of frames of several seeds, one after the other, each with its own weights: so large that one
-    product each costs no more than all in one."""
-    return linear(x, weight, bias) if weight.dim() == 2 else _LinearBySet.apply(x, weight, bias, rows)
+    """torch.nn.functional.linear of frames of several seeds, one after the other, each with its own
+    weights: so large that one product each costs no more than all in one."""
+    return (
+        linear(x, weight, bias) if weight.dim() == 2 else _LinearBySet.apply(x, weight, bias, rows)
+    )
 
 
 def norm_by_set(norm: nn.LayerNorm, x: Tensor, rows: list[int]) -> Tensor:
-    """A layer norm of frames, those of several seeds one after the other, each with its own gain and shift."""
+    """A layer norm of frames, those of several seeds one after the other, each with its own gain
+    and shift."""
     if norm.weight.dim() == 1:
         return norm(x)
     parts = zip(x.split(rows), norm.weight, norm.bias, strict=True)
-    return torch.cat([layer_norm(own, own.shape[-1:], gain, shift, norm.eps) for own, gain, shift in parts])
+    return torch.cat(
+        [layer_norm(own, own.shape[-1:], gain, shift, norm.eps) for own, gain, shift in parts]
+    )
 
 
 def fused(x: Tensor) -> bool:
@@ -243,7 +288,10 @@ def _call(name: str, lengths: Tensor, weight: Tensor, *tensors: Tensor | None) -
     clips, lengths = lengths.shape[1], lengths.flatten()
     order = lengths.view(sets, clips).argsort(stable=True) + clips * torch.arange(sets)[:, None]
     rows = torch.stack([order.flatten(), lengths.cumsum(0) - lengths, lengths])
-    shape = Shape(sets, clips, directions, h, torch.get_num_threads(), *(row.data_ptr() for row in rows))
+    shape = Shape(
+        sets, clips, directions, h, torch.get_num_threads(), *(row.data_ptr() for row in rows)
+    )
     getattr(kernels(), name)(
-        ctypes.byref(shape), *(ctypes.c_void_p(None if t is None else t.data_ptr()) for t in tensors)
+        ctypes.byref(shape),
+        *(ctypes.c_void_p(None if t is None else t.data_ptr()) for t in tensors),
     )

@@ -1,8 +1,8 @@
 """AV-MC (Section 4): settings, losses and schedule shared by its three networks.
 
-``variant="paper"`` is Equations 1 to 14 and Algorithm 1 as printed (``avmc_paper``). ``variant="released"`` is what the public
-code does; it holds two unrelated networks, one for supervised (``avmc_supervised``, D01) and one for semi-supervised training
-(``avmc_semi``, D02).
+``variant="paper"`` is Equations 1 to 14 and Algorithm 1 as printed (``avmc_paper``).
+``variant="released"`` is what the public code does; it holds two unrelated networks, one for
+supervised (``avmc_supervised``, D01) and one for semi-supervised training (``avmc_semi``, D02).
 """
 
 from __future__ import annotations
@@ -29,11 +29,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AVMCSettings:
-    """Sizes and optimisation. The paper prints neither: the released values serve both variants (D31)."""
+    """Sizes and optimisation. The paper prints neither: the released values serve both variants
+    (D31)."""
 
     variant: str = "released"  # or "paper"
     semi: bool = False  # use the unlabelled clips
-    text: str = "frozen"  # or "frozen_dropout": the frozen encoder drops out in training, as released (D16)
+    text: str = (
+        "frozen"  # or "frozen_dropout": the frozen encoder drops out in training, as released (D16)
+    )
     text_hidden: int = 64
     audio_hidden: int = 16
     vision_hidden: int = 16
@@ -44,11 +47,11 @@ class AVMCSettings:
     dropout: float = 0.1  # encoders
     post_dropout: float = 0.3  # classifiers
     weights: Weights = Weights(M=1.0, T=0.2, A=0.8, V=0.4)
-    mix_weight_audio: float = math.nan  # beta_k of Equation 14; NaN: the task's own weight, as released (D09)
+    mix_weight_audio: float = (
+        math.nan
+    )  # beta_k of Equation 14; NaN: the task's own weight, as released (D09)
     mix_weight_vision: float = math.nan
-    unimodal_tasks: bool = (
-        True  # off: only M is supervised, and its representations have no heads to be consistent with
-    )
+    unimodal_tasks: bool = True  # off: only M is supervised, and its representations have no heads to be consistent with
     mix_audio: bool = True
     mix_vision: bool = True
     mixup: MixupSettings = MixupSettings()
@@ -82,7 +85,8 @@ SEMI = AVMCSettings(
 
 
 class AVMC(Model):
-    """Losses and schedule that the three networks share. A network names its encoders ``audio_encoder``, ``vision_encoder``."""
+    """Losses and schedule that the three networks share. A network names its encoders
+    ``audio_encoder``, ``vision_encoder``."""
 
     def __init__(self, settings: AVMCSettings, sizes: Sizes, encoder: BertModel | None = None):
         super().__init__()
@@ -120,12 +124,19 @@ class AVMC(Model):
 
     def draws(self, clips: int, device: torch.device | str = "cpu") -> dict[str, Draw]:
         """Fresh partners and lambdas, one draw for each mixed modality."""
-        return {modality: draw(clips, self.settings.mixup, device) for modality in self.mixed_modalities}
+        return {
+            modality: draw(clips, self.settings.mixup, device) for modality in self.mixed_modalities
+        }
 
     def regression(
-        self, output: dict[str, Tensor], labels: Tensor, mask: Tensor, clip_weight: Tensor | None = None
+        self,
+        output: dict[str, Tensor],
+        labels: Tensor,
+        mask: Tensor,
+        clip_weight: Tensor | None = None,
     ) -> Tensor:
-        """Equations 9 and 10: the weighted L1 losses over the labelled rows of labels (B, 4); 0 if there is none."""
+        """Equations 9 and 10: the weighted L1 losses over the labelled rows of labels (B, 4); 0 if
+        there is none."""
         tasks = [schema.TASKS.index(task) for task in self.task_weights]
         weights = labels.new_tensor(list(self.task_weights.values()))
         predicted = torch.stack([output[task] for task in self.task_weights], -2)  # (tasks, B)
@@ -133,29 +144,44 @@ class AVMC(Model):
         errors = (predicted - labels.transpose(-1, -2)).abs()
         if clip_weight is not None:
             errors = clip_weight[..., None, :] * errors
-        sums = torch.where(mask[..., None, :], errors, 0.0).sum(-1) / mask.sum(-1, keepdim=True).clamp(min=1)
+        sums = torch.where(mask[..., None, :], errors, 0.0).sum(-1) / mask.sum(
+            -1, keepdim=True
+        ).clamp(min=1)
         return (weights * sums).sum(-1)
 
-    def consistency(self, batch: Batch, output: dict[str, Tensor], draws: dict[str, Draw]) -> dict[str, Tensor]:
-        """Equations 11 to 13: the prediction for a mixture against the mixture of the two predictions."""
+    def consistency(
+        self, batch: Batch, output: dict[str, Tensor], draws: dict[str, Draw]
+    ) -> dict[str, Tensor]:
+        """Equations 11 to 13: the prediction for a mixture against the mixture of the two
+        predictions."""
         losses = {}
         for modality, (task, _) in self.mixed_modalities.items():
             target = draws[modality].mix(output[task])
             if self.settings.mixup.detach_targets:
                 target = target.detach()
-            losses[modality] = (self.of_mixture(modality, batch, output, draws[modality]) - target).abs().mean(-1)
+            losses[modality] = (
+                (self.of_mixture(modality, batch, output, draws[modality]) - target).abs().mean(-1)
+            )
         return losses
 
-    def of_mixture(self, modality: str, batch: Batch, output: dict[str, Tensor], draw: Draw) -> Tensor:
+    def of_mixture(
+        self, modality: str, batch: Batch, output: dict[str, Tensor], draw: Draw
+    ) -> Tensor:
         """Clf_k of a mixture, (B,): of mixed frames, mixed representations, or mixed hidden layers.
 
         Mixed frames are as long as the longer clip; the shorter one ends in zeros.
         """
-        encoder, head, level = getattr(self, f"{modality}_encoder"), self.heads[modality], self.settings.mixup.level
+        encoder, head, level = (
+            getattr(self, f"{modality}_encoder"),
+            self.heads[modality],
+            self.settings.mixup.level,
+        )
         if level == "input":
             lengths = getattr(batch, f"{modality}_lengths")
             frames = draw.mix(getattr(batch, modality))
-            return self.classify(modality, encoder(frames, torch.maximum(lengths, draw.partners(lengths))))
+            return self.classify(
+                modality, encoder(frames, torch.maximum(lengths, draw.partners(lengths)))
+            )
         representation = output[f"Feature_{modality[0]}"]
         if level == "hidden":
             return head.from_hidden(draw.mix(head.hidden(representation)))
@@ -165,8 +191,11 @@ class AVMC(Model):
         """Clf_k of a representation (B, h): (B,)."""
         return self.heads[modality].predict(representation)
 
-    def loss(self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None) -> dict[str, Tensor]:
-        """``regression`` alone in stage "regression" (Algorithm 1, lines 18 to 25), else with the consistency losses."""
+    def loss(
+        self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None
+    ) -> dict[str, Tensor]:
+        """``regression`` alone in stage "regression" (Algorithm 1, lines 18 to 25), else with the
+        consistency losses."""
         output = self(batch)
         parts = {"regression": self.regression(output, batch.labels, batch.mask)}
         total = parts["regression"]
@@ -179,11 +208,14 @@ class AVMC(Model):
 
     def validation_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
         """The weighted sum of Equation 10 for each clip: (B,)."""
-        return sum(weight * (output[task] - batch.label(task)).abs() for task, weight in self.task_weights.items())
+        return sum(
+            weight * (output[task] - batch.label(task)).abs()
+            for task, weight in self.task_weights.items()
+        )
 
     def passes(self, epoch: int) -> tuple[Pass, ...]:
-        """Algorithm 1. Without unlabelled clips its two passes would see the same rows: only the first is made (D50).
-        The released code has the same two, its supervised model one (D10)."""
+        """Algorithm 1. Without unlabelled clips its two passes would see the same rows: only the
+        first is made (D50). The released code has the same two, its supervised model one (D10)."""
         if self.settings.semi:
             return (Pass(schema.TRAIN_MIX, "mixup"), Pass("train", "regression"))
         return (Pass("train", "mixup"),)
@@ -194,14 +226,19 @@ class AVMC(Model):
         encoders = {name: list(getattr(self, f"{name}_encoder").parameters()) for name in own}
         taken = {id(p) for parameters in encoders.values() for p in parameters}
         rest = [p for p in self.parameters() if id(p) not in taken]
-        groups = [{"params": encoders[name], "lr": rate, "weight_decay": decay} for name, (rate, decay) in own.items()]
+        groups = [
+            {"params": encoders[name], "lr": rate, "weight_decay": decay}
+            for name, (rate, decay) in own.items()
+        ]
         return [adam(*groups, {"params": rest, "lr": s.rate, "weight_decay": s.decay})]
 
 
 class LinearFusion(nn.Module):
-    """The released fusion: dropout, then three linear layers without a nonlinearity between (D04), then a sigmoid (D05).
+    """The released fusion: dropout, then three linear layers without a nonlinearity between (D04),
+    then a sigmoid (D05).
 
-    Hidden layers of the heads, (B, h) each, to M (B,) in (-limit, limit), with the second layer's output (B, h).
+    Hidden layers of the heads, (B, h) each, to M (B,) in (-limit, limit), with the second layer's
+    output (B, h).
     """
 
     def __init__(self, size: int, hidden: int, dropout: float, limit: float):

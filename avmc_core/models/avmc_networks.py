@@ -17,7 +17,8 @@ __all__ = ["SEMI", "SUPERVISED", "build"]
 
 
 def build(settings: AVMCSettings, sizes: Sizes, encoder: BertModel | None = None) -> AVMC:
-    """``paper``: one network for both ways of training. ``released``: two (D01, D02). ``encoder``: as in ``bert_text.Text``."""
+    """``paper``: one network for both ways of training. ``released``: two (D01, D02). ``encoder``:
+    as in ``bert_text.Text``."""
     if settings.variant == "paper":
         return AVMCPaper(settings, sizes, encoder)
     return (AVMCSemi if settings.semi else AVMCSupervised)(settings, sizes, encoder)

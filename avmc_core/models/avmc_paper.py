@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 
 class SequenceEncoder(nn.Module):
-    """S_k of Equation 5 for audio and vision: two stacked BiLSTMs, then one feed-forward layer: (B, T, D) to (B, h).
+    """S_k of Equation 5 for audio and vision: two stacked BiLSTMs, then one feed-forward layer: (B,
+    T, D) to (B, h).
 
-    The paper does not say how the outputs become one vector: the second layer's final states of both directions (D51).
+    The paper does not say how the outputs become one vector: the second layer's final states of
+    both directions (D51).
     """
 
     def __init__(self, size: int, hidden: int, dropout: float):
@@ -33,13 +35,16 @@ class SequenceEncoder(nn.Module):
         self.linear = nn.Linear(2 * hidden, hidden)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        outputs, _ = self.rnn_1.over_frames(frames_of(x, lengths), lengths)  # (F, 2h), padding left out
+        outputs, _ = self.rnn_1.over_frames(
+            frames_of(x, lengths), lengths
+        )  # (F, 2h), padding left out
         _, final = self.rnn_2.over_frames(outputs, lengths)  # (B, 2h)
         return chain(final, [self.linear], [True], self.drop)[0]
 
 
 class TextEncoder(nn.Module):
-    """S_t of Equation 5: one feed-forward layer with its activation on [CLS] (Equation 6): (B, D) to (B, h)."""
+    """S_t of Equation 5: one feed-forward layer with its activation on [CLS] (Equation 6): (B, D)
+    to (B, h)."""
 
     def __init__(self, size: int, hidden: int, dropout: float):
         super().__init__()
@@ -51,7 +56,8 @@ class TextEncoder(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Clf_k of Equation 8: batch norm and three feed-forward layers, the last one linear (D30): (B, h) to (B,).
+    """Clf_k of Equation 8: batch norm and three feed-forward layers, the last one linear (D30): (B,
+    h) to (B,).
 
     The released heads have no batch norm (D03)."""
 
@@ -94,7 +100,9 @@ class AVMCPaper(AVMC):
                 "text": Classifier(s.text_hidden, s.text_post, s.post_dropout),
                 "audio": Classifier(s.audio_hidden, s.audio_post, s.post_dropout),
                 "vision": Classifier(s.vision_hidden, s.vision_post, s.post_dropout),
-                "fusion": Classifier(s.text_hidden + s.audio_hidden + s.vision_hidden, s.fusion_post, s.post_dropout),
+                "fusion": Classifier(
+                    s.text_hidden + s.audio_hidden + s.vision_hidden, s.fusion_post, s.post_dropout
+                ),
             }
         )
 
@@ -104,7 +112,9 @@ class AVMCPaper(AVMC):
             "Feature_a": self.audio_encoder(batch.audio, batch.audio_lengths),
             "Feature_v": self.vision_encoder(batch.vision, batch.vision_lengths),
         }
-        output["Feature_f"] = torch.cat([output[f"Feature_{m[0]}"] for m in schema.MODALITIES], -1)  # Equation 7
+        output["Feature_f"] = torch.cat(
+            [output[f"Feature_{m[0]}"] for m in schema.MODALITIES], -1
+        )  # Equation 7
         for task, modality in schema.MODALITY_OF_TASK.items():
             output[task] = self.heads[modality](output[f"Feature_{modality[0]}"])
         output["M"] = self.heads["fusion"](output["Feature_f"])

@@ -1,4 +1,5 @@
-"""AV-MC as the public semi-supervised code runs it (D02): stacked BiLSTMs and consistency of mixed representations."""
+"""AV-MC as the public semi-supervised code runs it (D02): stacked BiLSTMs and consistency of mixed
+representations."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ class AVMCSemi(AVMC):
             }
         )
         # over the heads' first hidden layers
-        self.fusion = LinearFusion(s.text_post + s.audio_post + s.vision_post, s.fusion_post, s.post_dropout, limit=3.0)
+        self.fusion = LinearFusion(
+            s.text_post + s.audio_post + s.vision_post, s.fusion_post, s.post_dropout, limit=3.0
+        )
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         output = {
@@ -69,8 +72,11 @@ class AVMCSemi(AVMC):
         output["M"], output["Feature_f"] = self.fusion(hidden)
         return output
 
-    def loss(self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None) -> dict[str, Tensor]:
-        """As in Algorithm 1, but a batch without any labelled clip loses its consistency loss as well (D18)."""
+    def loss(
+        self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None
+    ) -> dict[str, Tensor]:
+        """As in Algorithm 1, but a batch without any labelled clip loses its consistency loss as
+        well (D18)."""
         parts = super().loss(batch, stage, draws)
         some = batch.mask.any(-1)
         return {name: value * some for name, value in parts.items()}

@@ -15,7 +15,8 @@ from avmc_core.settings import check
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes that the data dictate: feature widths D, released caps T, number of labelled training clips."""
+    """Sizes that the data dictate: feature widths D, released caps T, number of labelled training
+    clips."""
 
     text: int = schema.DIMS["text"]
     audio: int = schema.DIMS["audio"]
@@ -37,8 +38,9 @@ class Training:
     drop_partial_group: bool = False  # leave an epoch's last incomplete group without a step (D29)
     clip_value: float = 0.0  # after every backward pass, clamp each entry of the gradient; 0: off
     clip_norm: float = 0.0  # before a step, scale all gradients to this joint norm at most; 0: off
-    # "clips": mean over clips. "batches": mean over batches in the order of the store, rounded (D11). "shuffled_batches": the
-    # same with batches that are drawn anew in each epoch, as the reference runs (D17).
+    # "clips": mean over clips. "batches": mean over batches in the order of the store, rounded
+    # (D11). "shuffled_batches": the same with batches that are drawn anew in each epoch, as the
+    # reference runs (D17).
     validation: str = "clips"
 
     def __post_init__(self):
@@ -47,7 +49,8 @@ class Training:
 
 @dataclass(frozen=True)
 class Weights:
-    """alpha_k of Equation 10: how much each of the four regression losses counts; the sum is not normalised."""
+    """alpha_k of Equation 10: how much each of the four regression losses counts; the sum is not
+    normalised."""
 
     M: float
     T: float
@@ -70,8 +73,8 @@ class Pass:
 class Model(nn.Module):
     """A network with its losses and optimisers.
 
-    Sub-classes set ``inputs``, take ``(settings, sizes)``, and implement ``forward``; the rest has defaults that fit a
-    single-task regressor.
+    Sub-classes set ``inputs``, take ``(settings, sizes)``, and implement ``forward``; the rest has
+    defaults that fit a single-task regressor.
     """
 
     inputs = Inputs()
@@ -79,8 +82,9 @@ class Model(nn.Module):
 
     @property
     def stackable(self) -> bool:
-        """Whether seeds can be trained side by side in one network (``together``): forward and losses take weights, and clips, with
-        a leading axis of seeds, draw through ``draws`` alone, and keep nothing outside parameters and buffers."""
+        """Whether seeds can be trained side by side in one network (``together``): forward and
+        losses take weights, and clips, with a leading axis of seeds, draw through ``draws`` alone,
+        and keep nothing outside parameters and buffers."""
         return False
 
     @property
@@ -93,8 +97,8 @@ class Model(nn.Module):
         return self.settings.training
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Predictions ``M`` and, if the model has them, ``T``, ``A``, ``V``, each (B,); representations ``Feature_t``,
-        ``Feature_a``, ``Feature_v``, ``Feature_f``, each (B, D)."""
+        """Predictions ``M`` and, if the model has them, ``T``, ``A``, ``V``, each (B,);
+        representations ``Feature_t``, ``Feature_a``, ``Feature_v``, ``Feature_f``, each (B, D)."""
         raise TypeError(f"{type(self).__name__} defines no forward")
 
     def loss(self, batch: Batch, stage: str) -> dict[str, Tensor]:
@@ -125,5 +129,6 @@ def l1(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def adam(*groups: dict) -> torch.optim.Adam:
-    """Adam with the reference's constants; weight decay is the L2 term added to the gradient. Groups: params, lr, weight_decay."""
+    """Adam with the reference's constants; weight decay is the L2 term added to the gradient.
+    Groups: params, lr, weight_decay."""
     return Adam(list(groups))

@@ -1,5 +1,5 @@
-"""Bert_MAG: a gate between BERT's embeddings and its encoder shifts every token by what is heard and seen
-(Rahman et al., ACL 2020)."""
+"""Bert_MAG: a gate between BERT's embeddings and its encoder shifts every token by what is heard
+and seen (Rahman et al., ACL 2020)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from avmc_core.models.alignment import pool, spread
 from avmc_core.models.base import Model, Sizes, Training, adam
 from avmc_core.models.bert_text import check_encoder, valid_tokens
 
-MENDABLE = ("D33",)  # a clip's own frames are spread over its own tokens, not padding and all over 50 steps
+MENDABLE = (
+    "D33",
+)  # a clip's own frames are spread over its own tokens, not padding and all over 50 steps
 INITIAL_DEVIATION = 0.02  # of every new weight, as BERT's own
 
 
 @dataclass(frozen=True)
 class BertMAGSettings:
-    """The reference's values for the first version of the dataset (MMSA, config_regression.json, bert_mag, sims): there are
-    none for this one (D28)."""
+    """The reference's values for the first version of the dataset (MMSA, config_regression.json,
+    bert_mag, sims): there are none for this one (D28)."""
 
     text: str = "finetune"  # the gate sits inside BERT: there are no states to precompute
     beta_shift: float = 1.0  # how long a token's shift may be, in lengths of its embedding
@@ -46,7 +48,8 @@ SETTINGS = BertMAGSettings()
 
 
 class Gate(nn.Module):
-    """The multimodal adaptation gate: embeddings (B, T, D) with audio and vision at the same steps to shifted ones."""
+    """The multimodal adaptation gate: embeddings (B, T, D) with audio and vision at the same steps
+    to shifted ones."""
 
     def __init__(self, sizes: Sizes, beta_shift: float, dropout: float):
         super().__init__()
@@ -69,7 +72,8 @@ class Gate(nn.Module):
 
 
 class BertMAG(Model):
-    """Inputs: tokens; audio and vision whole, padding included, in as many chunks as a text has steps (D33)."""
+    """Inputs: tokens; audio and vision whole, padding included, in as many chunks as a text has
+    steps (D33)."""
 
     pooling = True  # the encoder's pretrained pooler is used
 
@@ -87,14 +91,18 @@ class BertMAG(Model):
         if encoder.pooler is None:
             encoder.pooler = BertPooler(encoder.config)
             new.append(encoder.pooler)
-        for linear in (module for part in new for module in part.modules() if isinstance(module, nn.Linear)):
+        for linear in (
+            module for part in new for module in part.modules() if isinstance(module, nn.Linear)
+        ):
             nn.init.normal_(linear.weight, std=INITIAL_DEVIATION)
             nn.init.zeros_(linear.bias)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         ids, mask, segments = valid_tokens(batch)  # (B, T)
         audio, vision = self._beside(batch, mask)
-        embedded = self.gate(self.encoder.embeddings(input_ids=ids, token_type_ids=segments), audio, vision)
+        embedded = self.gate(
+            self.encoder.embeddings(input_ids=ids, token_type_ids=segments), audio, vision
+        )
         attention = create_bidirectional_mask(self.encoder.config, embedded, mask)
         states = self.encoder.encoder(embedded, attention_mask=attention).last_hidden_state
         return {"M": self.regress(self.drop(self.encoder.pooler(states))).squeeze(-1)}

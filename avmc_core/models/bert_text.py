@@ -1,4 +1,5 @@
-"""Text for the models that read BERT: its precomputed states, or BERT itself, frozen or fine-tuned with the rest of the model."""
+"""Text for the models that read BERT: its precomputed states, or BERT itself, frozen or fine-tuned
+with the rest of the model."""
 
 from __future__ import annotations
 
@@ -17,13 +18,15 @@ MODES = ("frozen", "frozen_dropout", "finetune")
 
 
 class Text(nn.Module):
-    """[CLS] of a sentence, (B, D), or the last hidden states of all its tokens, (B, T, D), as ``view`` says.
+    """[CLS] of a sentence, (B, D), or the last hidden states of all its tokens, (B, T, D), as
+    ``view`` says.
 
-    ``mode="frozen"``: the batch's text as it is. ``mode="frozen_dropout"`` (D16): the same in evaluation; in training the frozen
-    ``encoder`` reads the batch's tokens with its dropouts on, so that the features differ at every call.
-    ``mode="finetune"``: ``encoder`` reads the tokens and is trained in all its layers, its own dropouts on. The encoder is taken
-    over. States after a sentence's end are arbitrary: mask them. Raises InputError if the mode is unknown, or asks for an
-    encoder that is missing or of another width.
+    ``mode="frozen"``: the batch's text as it is. ``mode="frozen_dropout"`` (D16): the same in
+    evaluation; in training the frozen ``encoder`` reads the batch's tokens with its dropouts on, so
+    that the features differ at every call. ``mode="finetune"``: ``encoder`` reads the tokens and is
+    trained in all its layers, its own dropouts on. The encoder is taken over. States after a
+    sentence's end are arbitrary: mask them. Raises InputError if the mode is unknown, or asks for
+    an encoder that is missing or of another width.
     """
 
     def __init__(self, mode: str, view: str, width: int, encoder: BertModel | None):
@@ -31,11 +34,16 @@ class Text(nn.Module):
         if mode not in MODES:
             raise InputError("text", repr(mode), f"one of {', '.join(map(repr, MODES))}")
         self.view = view
-        self.input = "cls" if mode == "finetune" else view  # the view of the batch's text; BERT reads tokens instead
+        self.input = (
+            "cls" if mode == "finetune" else view
+        )  # the view of the batch's text; BERT reads tokens instead
         self.encoder = check_encoder(encoder, width) if mode == "finetune" else None
-        # in a tuple, since it is no part of the model: not trained, not saved, never in evaluation mode
+        # in a tuple, since it is no part of the model: not trained, not saved, never in evaluation
+        # mode
         frozen = mode == "frozen_dropout"
-        self.noisy = (check_encoder(encoder, width).requires_grad_(False).train(),) if frozen else ()
+        self.noisy = (
+            (check_encoder(encoder, width).requires_grad_(False).train(),) if frozen else ()
+        )
 
     @property
     def draws(self) -> bool:
@@ -51,7 +59,9 @@ class Text(nn.Module):
 
     def _read(self, encoder: BertModel, batch: Batch) -> Tensor:
         ids, mask, segments = valid_tokens(batch)
-        states = encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
+        states = encoder(
+            input_ids=ids, attention_mask=mask, token_type_ids=segments
+        ).last_hidden_state
         return states[:, 0] if self.view == "cls" else states
 
 
@@ -65,7 +75,8 @@ def check_encoder(encoder: BertModel | None, width: int) -> BertModel:
 
 
 def valid_tokens(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Ids, attention mask and segments, each (B, T), cut after the longest sentence: masked tokens change nothing before it."""
+    """Ids, attention mask and segments, each (B, T), cut after the longest sentence: masked tokens
+    change nothing before it."""
     longest = int(batch.tokens[:, 1].sum(1).max())
     return batch.tokens[:, :, :longest].unbind(1)
 

@@ -9,7 +9,8 @@ from avmc_core.kernels.lstm import LSTM, frames_of, frames_of_sets, norm_by_set
 
 
 class StackedBiLSTM(nn.Module):
-    """BiLSTM, layer norm, BiLSTM: (B, T, D) to the final states of both layers and directions (B, 4h)."""
+    """BiLSTM, layer norm, BiLSTM: (B, T, D) to the final states of both layers and directions (B,
+    4h)."""
 
     def __init__(self, size: int, hidden: int):
         super().__init__()

@@ -1,7 +1,7 @@
 """The switch between what the reference does and what it should do, one D number at a time.
 
-A baseline's settings have a field ``mended``: the D numbers of the differences that are put right. Empty, the default, is
-the reference as it runs, defects included.
+A baseline's settings have a field ``mended``: the D numbers of the differences that are put right.
+Empty, the default, is the reference as it runs, defects included.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ from avmc_core.settings import check as check_settings
 
 
 def check(settings: Any, mendable: Sequence[str]) -> None:
-    """Raises InputError as ``settings.check`` does, and if ``settings.mended`` names a difference that the model does not have
-    or that cannot be mended."""
+    """Raises InputError as ``settings.check`` does, and if ``settings.mended`` names a difference
+    that the model does not have or that cannot be mended."""
     check_settings(settings)
     for number in settings.mended:
         if number not in mendable:
-            expected = f"any of {', '.join(mendable)}" if mendable else "none: this model has nothing to mend"
+            expected = (
+                f"any of {', '.join(mendable)}"
+                if mendable
+                else "none: this model has nothing to mend"
+            )
             raise InputError(f"{type(settings).__name__}.mended", repr(number), expected)

@@ -1,4 +1,5 @@
-"""What MFN and Graph_MFN share: three LSTMs, a gated memory beside them, and the prediction from all four."""
+"""What MFN and Graph_MFN share: three LSTMs, a gated memory beside them, and the prediction from
+all four."""
 
 from __future__ import annotations
 
@@ -39,8 +40,8 @@ class MLP(nn.Module):
 class GatedMemory(nn.Module):
     """u = s1 u + s2 k at every step, with s1, s2 = sigmoid(MLP([g; u])) and u = 0 at the start.
 
-    g (B, T, p) and the candidates k (B, T, m) do not depend on the memory, so all that the gates make of g is computed for all
-    steps at once. Returns u (B, m) after ``lengths`` steps.
+    g (B, T, p) and the candidates k (B, T, m) do not depend on the memory, so all that the gates
+    make of g is computed for all steps at once. Returns u (B, m) after ``lengths`` steps.
     """
 
     def __init__(self, size: int, memory: int, keep: Layer, write: Layer):
@@ -52,12 +53,20 @@ class GatedMemory(nn.Module):
     def forward(self, g: Tensor, candidates: Tensor, lengths: Tensor) -> Tensor:
         gates = (self.keep, self.write)
         first = torch.cat([gate.linear_1.weight for gate in gates])
-        of_g = linear(g, first[:, : self.size], torch.cat([gate.linear_1.bias for gate in gates]))  # (B, T, n)
+        of_g = linear(
+            g, first[:, : self.size], torch.cat([gate.linear_1.bias for gate in gates])
+        )  # (B, T, n)
         keep = torch.cat(
-            [gate.drop(torch.ones_like(part)) for gate, part in zip(gates, self.halves(of_g), strict=True)], -1
+            [
+                gate.drop(torch.ones_like(part))
+                for gate, part in zip(gates, self.halves(of_g), strict=True)
+            ],
+            -1,
         )
         ended = torch.arange(g.shape[1], device=g.device) >= lengths[:, None]  # (B, T)
-        second = [parameter for gate in gates for parameter in (gate.linear_2.weight, gate.linear_2.bias)]
+        second = [
+            parameter for gate in gates for parameter in (gate.linear_2.weight, gate.linear_2.bias)
+        ]
         steps = (x.transpose(0, 1) for x in (of_g, keep, candidates, ended))
         return Memory.apply(*steps, first[:, self.size :], *second)
 
@@ -67,10 +76,12 @@ class GatedMemory(nn.Module):
 
 
 class Memory(torch.autograd.Function):
-    """The recursion of ``GatedMemory``, with a gradient that leaves only du in its loop: the weights' are products over all steps.
+    """The recursion of ``GatedMemory``, with a gradient that leaves only du in its loop: the
+    weights' are products over all steps.
 
-    of_g, keep (T, B, n): what both gates' hidden layers get from g, and their dropout (0 or 1 / (1 - p)); k (T, B, m); ended
-    (T, B) bool: the memory stays as it is; from_u (n, m); w1 (m, n1), b1 (m,), w2 (m, n - n1), b2. Returns u (B, m).
+    of_g, keep (T, B, n): what both gates' hidden layers get from g, and their dropout (0 or 1 / (1
+    - p)); k (T, B, m); ended (T, B) bool: the memory stays as it is; from_u (n, m); w1 (m, n1), b1
+    (m,), w2 (m, n - n1), b2. Returns u (B, m).
     """
 
     @staticmethod
@@ -101,7 +112,9 @@ class Memory(torch.autograd.Function):
         for t in reversed(range(len(k))):
             torch.mul(du, s[1, t], out=d_k[t])
             for gate, other in enumerate((u[t], k[t])):
-                torch.mul(du, other, out=d_s[gate, t]).mul_(torch.addcmul(s[gate, t], s[gate, t], s[gate, t], value=-1))
+                torch.mul(du, other, out=d_s[gate, t]).mul_(
+                    torch.addcmul(s[gate, t], s[gate, t], s[gate, t], value=-1)
+                )
             torch.mm(d_s[0, t], w1, out=d_hidden[t, :, :cut])
             torch.mm(d_s[1, t], w2, out=d_hidden[t, :, cut:])
             d_hidden[t].mul_(slope[t])
@@ -119,5 +132,6 @@ def before(states: Tensor) -> Tensor:
 
 
 def steps_read(text: Tensor, lengths: Tensor, padding: bool) -> Tensor:
-    """(B,) steps after which the state is read: with ``padding`` all T, as the reference does (D32), else the text's own."""
+    """(B,) steps after which the state is read: with ``padding`` all T, as the reference does
+    (D32), else the text's own."""
     return torch.full_like(lengths, text.shape[1]) if padding else lengths

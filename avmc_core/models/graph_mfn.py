@@ -1,4 +1,5 @@
-"""Graph_MFN: three LSTMs, a graph that fuses their states with learnt edge weights (efficacies), and a gated memory."""
+"""Graph_MFN: three LSTMs, a graph that fuses their states with learnt edge weights (efficacies),
+and a gated memory."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from avmc_core.models.gated_memory import MLP, GatedMemory, Layer, before, steps
 
 MENDABLE = ("D22", "D32", "D33")
 
-# Each node and what it reads, one efficacy an edge, in the order of the efficacies: 2 + 2 + 2 + 6 + 7 = 19.
+# Each node and what it reads, one efficacy an edge, in the order of the efficacies: 2 + 2 + 2 + 6 +
+# 7 = 19.
 NODES = {
     "text_audio": ("text", "audio"),
     "text_vision": ("text", "vision"),
@@ -55,12 +57,14 @@ SETTINGS = GraphMFNSettings()
 
 
 class FusionGraph(nn.Module):
-    """Node inputs, modality to (B, T, h), to the output node (B, T, n) and the efficacies (B, T, 19).
+    """Node inputs, modality to (B, T, h), to the output node (B, T, n) and the efficacies (B, T,
+    19).
 
-    Nothing in it is normalised or has an activation. All nodes' second maps start as copies of one draw, as in the reference.
-    Unless ``trained``, only the output node and the efficacies learn (D22): the reference keeps the other four nodes out of its
-    module, so that they stay at their random start and are missing from its checkpoints. Here they are parameters without
-    gradient: never trained either, but part of the state.
+    Nothing in it is normalised or has an activation. All nodes' second maps start as copies of one
+    draw, as in the reference. Unless ``trained``, only the output node and the efficacies learn
+    (D22): the reference keeps the other four nodes out of its module, so that they stay at their
+    random start and are missing from its checkpoints. Here they are parameters without gradient:
+    never trained either, but part of the state.
     """
 
     def __init__(self, widths: dict[str, int], node: int, trained: bool):
@@ -68,38 +72,50 @@ class FusionGraph(nn.Module):
         widths = widths | dict.fromkeys(NODES, node)
         self.nodes = nn.ModuleDict()
         for name, parents in NODES.items():
-            self.nodes[name] = nn.Sequential(nn.Linear(sum(widths[p] for p in parents), INNER), nn.Linear(INNER, node))
+            self.nodes[name] = nn.Sequential(
+                nn.Linear(sum(widths[p] for p in parents), INNER), nn.Linear(INNER, node)
+            )
             self.nodes[name][1].load_state_dict(self.nodes["text_audio"][1].state_dict())
             self.nodes[name].requires_grad_(trained or name == "output")
         total = sum(widths[m] for m in schema.MODALITIES)
-        self.efficacies = nn.Sequential(nn.Linear(total, INNER), nn.Linear(INNER, node), nn.Linear(node, EDGES))
+        self.efficacies = nn.Sequential(
+            nn.Linear(total, INNER), nn.Linear(INNER, node), nn.Linear(node, EDGES)
+        )
 
     def forward(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         efficacies = self.efficacies(torch.cat(list(inputs.values()), -1))
         edges = iter(efficacies.split(1, -1))
         values = dict(inputs)
         for name, parents in NODES.items():
-            values[name] = self.nodes[name](torch.cat([next(edges) * values[parent] for parent in parents], -1))
+            values[name] = self.nodes[name](
+                torch.cat([next(edges) * values[parent] for parent in parents], -1)
+            )
         return values["output"], efficacies
 
 
 class GraphMFN(Model):
     """As run, the padded sequences of audio and vision are pooled to the text's steps (D33).
 
-    Mendable: D22, all nodes of the graph are trained; D32, states and memory are read after the last valid text step instead of
-    after all padding; D33, the valid frames are spread over the clip's text steps (without it, D32 never reads the chunks after
-    the last text step).
+    Mendable: D22, all nodes of the graph are trained; D32, states and memory are read after the
+    last valid text step instead of after all padding; D33, the valid frames are spread over the
+    clip's text steps (without it, D32 never reads the chunks after the last text step).
     """
 
     def __init__(self, settings: GraphMFNSettings, sizes: Sizes):
         super().__init__()
         s = self.settings = settings
         view = "frames" if "D33" in s.mended else "padded"
-        self.inputs = Inputs(text="states" if "D32" in s.mended else "padded", audio=view, vision=view)
+        self.inputs = Inputs(
+            text="states" if "D32" in s.mended else "padded", audio=view, vision=view
+        )
         self.text_steps = sizes.text_steps
         hidden = {m: getattr(s, f"{m}_hidden") for m in schema.MODALITIES}
-        self.rnns = nn.ModuleDict({m: LSTM(getattr(sizes, m), hidden[m]) for m in schema.MODALITIES})
-        self.transforms = nn.ModuleDict({m: nn.Linear(2 * hidden[m], hidden[m]) for m in schema.MODALITIES})
+        self.rnns = nn.ModuleDict(
+            {m: LSTM(getattr(sizes, m), hidden[m]) for m in schema.MODALITIES}
+        )
+        self.transforms = nn.ModuleDict(
+            {m: nn.Linear(2 * hidden[m], hidden[m]) for m in schema.MODALITIES}
+        )
         self.graph = FusionGraph(hidden, s.node, "D22" in s.mended)
         self.candidate = MLP(s.node, s.candidate, s.memory)
         self.gated = GatedMemory(s.node, s.memory, s.keep, s.write)
@@ -124,11 +140,15 @@ class GraphMFN(Model):
         for name in ("audio", "vision"):
             x = getattr(batch, name)
             if "D33" in self.settings.mended:
-                found[name] = alignment.spread(x, getattr(batch, f"{name}_lengths"), batch.text_lengths, steps)
+                found[name] = alignment.spread(
+                    x, getattr(batch, f"{name}_lengths"), batch.text_lengths, steps
+                )
             else:
                 found[name] = alignment.pool(x, self.text_steps)[:, :steps]
         return found
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         trained = [p for p in self.parameters() if p.requires_grad]
-        return [adam({"params": trained, "lr": self.settings.rate, "weight_decay": self.settings.decay})]
+        return [
+            adam({"params": trained, "lr": self.settings.rate, "weight_decay": self.settings.decay})
+        ]

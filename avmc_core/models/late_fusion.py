@@ -1,6 +1,8 @@
-"""What the six baselines on averaged audio and vision share: encoders, unimodal heads, multi-task loss, optimiser groups.
+"""What the six baselines on averaged audio and vision share: encoders, unimodal heads, multi-task
+loss, optimiser groups.
 
-LF_DNN, TFN and LMF differ in their fusion alone; MLF_DNN, MTFN and MLMF add a head for each modality.
+LF_DNN, TFN and LMF differ in their fusion alone; MLF_DNN, MTFN and MLMF add a head for each
+modality.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ MENDABLE = ("D20", "D32")
 
 
 class TextNet(nn.Module):
-    """The final state of an LSTM and a linear map of it: (B, T, D) to (B, o). No activation; no dropout, although the
-    reference configures one (D37)."""
+    """The final state of an LSTM and a linear map of it: (B, T, D) to (B, o). No activation; no
+    dropout, although the reference configures one (D37)."""
 
     def __init__(self, size: int, hidden: int, out: int):
         super().__init__()
@@ -33,11 +35,12 @@ class TextNet(nn.Module):
 
 
 class AveragedModel(Model):
-    """Encoders of text states and of averaged audio and vision, and a ``fusion`` of (audio, vision, text), each (B, h), to M (B,)
-    and Feature_f (B, D) by name.
+    """Encoders of text states and of averaged audio and vision, and a ``fusion`` of (audio, vision,
+    text), each (B, h), to M (B,) and Feature_f (B, D) by name.
 
-    Mendable: D20, audio and vision are averaged over their valid frames instead of the padded length; D32, the text LSTM's state
-    is read after the last valid step instead of after all padding.
+    Mendable: D20, audio and vision are averaged over their valid frames instead of the padded
+    length; D32, the text LSTM's state is read after the last valid step instead of after all
+    padding.
     """
 
     def __init__(self, settings: Any, sizes: Sizes, text_out: int, fusion: nn.Module):
@@ -45,7 +48,9 @@ class AveragedModel(Model):
         s = self.settings = settings
         self.text_padding = "D32" not in s.mended
         average = "mean" if "D20" in s.mended else "padded_mean"
-        self.inputs = Inputs(text="padded" if self.text_padding else "states", audio=average, vision=average)
+        self.inputs = Inputs(
+            text="padded" if self.text_padding else "states", audio=average, vision=average
+        )
         self.text_encoder = TextNet(sizes.text, s.text_hidden, text_out)
         self.audio_encoder = AveragedEncoder(sizes.audio, s.audio_hidden, s.audio_dropout)
         self.vision_encoder = AveragedEncoder(sizes.vision, s.vision_hidden, s.vision_dropout)
@@ -76,14 +81,23 @@ class MultiTaskModel(AveragedModel):
         self.heads["V"] = Head(s.vision_hidden, s.vision_post, s.vision_post_dropout)
 
     def loss(self, batch: Batch, stage: str) -> dict[str, Tensor]:
-        """A task of weight 0 has zero gradients, not none, so that weight decay shrinks its head (D36, D39)."""
+        """A task of weight 0 has zero gradients, not none, so that weight decay shrinks its head
+        (D36, D39)."""
         output = self(batch)
         parts = {f"L1_{task}": l1(output[task], batch.label(task)) for task in schema.TASKS}
-        return {"total": sum(getattr(self.settings.weights, t) * parts[f"L1_{t}"] for t in schema.TASKS), **parts}
+        return {
+            "total": sum(
+                getattr(self.settings.weights, t) * parts[f"L1_{t}"] for t in schema.TASKS
+            ),
+            **parts,
+        }
 
     def validation_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
         """The same weighted sum for each clip: (B,)."""
-        return sum(getattr(self.settings.weights, t) * (output[t] - batch.label(t)).abs() for t in schema.TASKS)
+        return sum(
+            getattr(self.settings.weights, t) * (output[t] - batch.label(t)).abs()
+            for t in schema.TASKS
+        )
 
     def encoder_groups(self) -> list[dict]:
         """Optimiser groups of the encoders, each with its own weight decay."""
@@ -98,4 +112,8 @@ class MultiTaskModel(AveragedModel):
 
 def group(rate: float, decay: float, *modules: nn.Module) -> dict:
     """One optimiser group of all parameters of some modules."""
-    return {"params": [p for module in modules for p in module.parameters()], "lr": rate, "weight_decay": decay}
+    return {
+        "params": [p for module in modules for p in module.parameters()],
+        "lr": rate,
+        "weight_decay": decay,
+    }

@@ -1,7 +1,8 @@
 """The unimodal LSTM on a speech network's layers, whose weights are learned with it.
 
-For features that hold the states of every layer in each step, layer after layer, as ``avmc extract --wav2vec-layers`` keeps
-them. The paper names wav2vec 2.0 in Table 3 and not how its layers became one; a softmax over learned numbers is the usual way.
+For features that hold the states of every layer in each step, layer after layer, as ``avmc extract
+--wav2vec-layers`` keeps them. The paper names wav2vec 2.0 in Table 3 and not how its layers became
+one; a softmax over learned numbers is the usual way.
 """
 
 from __future__ import annotations
@@ -34,13 +35,16 @@ SETTINGS = LayeredLSTMSettings()
 
 
 class LayeredLSTM(UnimodalLSTM):
-    """A weighted mean of the layers, then what the unimodal LSTM does. All layers begin with the same weight, and weight decay
-    draws them back there. Raises InputError when the features do not divide into so many layers."""
+    """A weighted mean of the layers, then what the unimodal LSTM does. All layers begin with the
+    same weight, and weight decay draws them back there. Raises InputError when the features do not
+    divide into so many layers."""
 
     def __init__(self, settings: LayeredLSTMSettings, sizes: Sizes):
         if sizes.audio % settings.layers:
             found = f"{sizes.audio} acoustic columns"
-            raise InputError("LayeredLSTMSettings.layers", found, f"a multiple of {settings.layers}")
+            raise InputError(
+                "LayeredLSTMSettings.layers", found, f"a multiple of {settings.layers}"
+            )
         super().__init__(settings, replace(sizes, audio=sizes.audio // settings.layers))
         self.layers = nn.Parameter(torch.zeros(settings.layers))
 
@@ -52,4 +56,6 @@ class LayeredLSTM(UnimodalLSTM):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """As the unimodal LSTM's, from acoustic steps (B, T, L * D)."""
         states = batch.audio.unflatten(-1, (len(self.layers), -1))  # (B, T, L, D)
-        return super().forward(replace(batch, audio=torch.einsum("btld,l->btd", states, self.weights)))
+        return super().forward(
+            replace(batch, audio=torch.einsum("btld,l->btd", states, self.weights))
+        )

@@ -25,7 +25,8 @@ class AveragedEncoder(nn.Module):
 
 
 class Head(nn.Module):
-    """Dropout and a three-layer MLP: a representation (B, D) to a prediction (B,), with both hidden layers (B, h)."""
+    """Dropout and a three-layer MLP: a representation (B, D) to a prediction (B,), with both hidden
+    layers (B, h)."""
 
     def __init__(self, size: int, hidden: int, dropout: float):
         super().__init__()

@@ -55,7 +55,9 @@ class LFDNN(AveragedModel):
     def __init__(self, settings: LFDNNSettings, sizes: Sizes):
         s = settings
         width = s.audio_hidden + s.vision_hidden + s.text_out
-        super().__init__(s, sizes, s.text_out, Concatenation(width, s.fusion_post, s.fusion_dropout))
+        super().__init__(
+            s, sizes, s.text_out, Concatenation(width, s.fusion_post, s.fusion_dropout)
+        )
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [adam(group(self.settings.rate, self.settings.decay, self))]

@@ -17,7 +17,8 @@ MENDABLE = (*late_fusion.MENDABLE, "D23")
 
 @dataclass(frozen=True)
 class LMFSettings:
-    """MMSA, config_regression.json, section of this dataset, lmf. Its fusion dropout is never applied (D37)."""
+    """MMSA, config_regression.json, section of this dataset, lmf. Its fusion dropout is never
+    applied (D37)."""
 
     text_hidden: int = 64
     audio_hidden: int = 32
@@ -39,7 +40,8 @@ SETTINGS = LMFSettings()
 
 
 class LowRankFusion(nn.Module):
-    """q_i = (W_a[i] . [1; audio]) (W_v[i] . [1; vision]) (W_t[i] . [1; text]) for i below ``rank``; M = w . q + b; Feature_f = q.
+    """q_i = (W_a[i] . [1; audio]) (W_v[i] . [1; vision]) (W_t[i] . [1; text]) for i below ``rank``;
+    M = w . q + b; Feature_f = q.
 
     ``factors`` are the W, each (rank, width + 1); ``combine`` holds w and b.
     """
@@ -47,7 +49,9 @@ class LowRankFusion(nn.Module):
     def __init__(self, audio: int, vision: int, text: int, rank: int):
         super().__init__()
         widths = {"audio": audio, "vision": vision, "text": text}
-        self.factors = nn.ParameterDict({name: torch.empty(rank, width + 1) for name, width in widths.items()})
+        self.factors = nn.ParameterDict(
+            {name: torch.empty(rank, width + 1) for name, width in widths.items()}
+        )
         self.combine = nn.Linear(rank, 1)
         for weight in (*self.factors.values(), self.combine.weight):
             nn.init.xavier_normal_(weight)
@@ -55,12 +59,18 @@ class LowRankFusion(nn.Module):
 
     def forward(self, audio: Tensor, vision: Tensor, text: Tensor) -> dict[str, Tensor]:
         w = self.factors
-        products = with_one(audio) @ w["audio"].T * (with_one(vision) @ w["vision"].T) * (with_one(text) @ w["text"].T)
+        products = (
+            with_one(audio)
+            @ w["audio"].T
+            * (with_one(vision) @ w["vision"].T)
+            * (with_one(text) @ w["text"].T)
+        )
         return {"M": self.combine(products).squeeze(-1), "Feature_f": products}
 
 
 class LMF(AveragedModel):
-    """As run, the fusion's w and b are in no optimiser and keep their random start. Mendable besides: D23, they are trained."""
+    """As run, the fusion's w and b are in no optimiser and keep their random start. Mendable
+    besides: D23, they are trained."""
 
     def __init__(self, settings: LMFSettings, sizes: Sizes):
         s, text_out = settings, settings.text_hidden // 2
@@ -72,4 +82,9 @@ class LMF(AveragedModel):
         trained = [self.text_encoder, self.audio_encoder, self.vision_encoder]
         if "D23" in s.mended:
             trained.append(self.fusion.combine)
-        return [adam(group(s.rate_factors, s.decay, self.fusion.factors), group(s.rate, s.decay, *trained))]
+        return [
+            adam(
+                group(s.rate_factors, s.decay, self.fusion.factors),
+                group(s.rate, s.decay, *trained),
+            )
+        ]

@@ -1,4 +1,5 @@
-"""MFN: three LSTMs, an attention over their cell states before and after each step, and a gated memory."""
+"""MFN: three LSTMs, an attention over their cell states before and after each step, and a gated
+memory."""
 
 from __future__ import annotations
 
@@ -43,10 +44,12 @@ SETTINGS = MFNSettings()
 
 
 class MFN(Model):
-    """As run, audio and vision are one average over the padded length (D20), repeated at every step (D21).
+    """As run, audio and vision are one average over the padded length (D20), repeated at every step
+    (D21).
 
-    Mendable: D20, the average is over the valid frames; D21, the valid frames are spread over the clip's text steps (for which
-    D20 makes no difference); D32, states and memory are read after the last valid text step instead of after all padding.
+    Mendable: D20, the average is over the valid frames; D21, the valid frames are spread over the
+    clip's text steps (for which D20 makes no difference); D32, states and memory are read after the
+    last valid text step instead of after all padding.
     """
 
     def __init__(self, settings: MFNSettings, sizes: Sizes):
@@ -54,10 +57,14 @@ class MFN(Model):
         s = self.settings = settings
         average = "mean" if "D20" in s.mended else "padded_mean"
         view = "frames" if "D21" in s.mended else average
-        self.inputs = Inputs(text="states" if "D32" in s.mended else "padded", audio=view, vision=view)
+        self.inputs = Inputs(
+            text="states" if "D32" in s.mended else "padded", audio=view, vision=view
+        )
         hidden = {m: getattr(s, f"{m}_hidden") for m in schema.MODALITIES}
         width = sum(hidden.values())
-        self.rnns = nn.ModuleDict({m: LSTM(getattr(sizes, m), hidden[m]) for m in schema.MODALITIES})
+        self.rnns = nn.ModuleDict(
+            {m: LSTM(getattr(sizes, m), hidden[m]) for m in schema.MODALITIES}
+        )
         self.attention = MLP(2 * width, s.attention, 2 * width)
         self.candidate = MLP(2 * width, s.candidate, s.memory)
         self.gated = GatedMemory(2 * width, s.memory, s.keep, s.write)
@@ -68,7 +75,9 @@ class MFN(Model):
         steps = batch.text.shape[1]
         lengths = steps_read(batch.text, batch.text_lengths, "D32" not in self.settings.mended)
         states = [lstm_states(self.rnns[m], x, steps) for m, x in self.sequences(batch).items()]
-        outputs, cells = (torch.cat(parts, -1) for parts in zip(*states, strict=True))  # (B, T, H) both
+        outputs, cells = (
+            torch.cat(parts, -1) for parts in zip(*states, strict=True)
+        )  # (B, T, H) both
         windows = torch.cat([before(cells), cells], -1)  # (B, T, 2H)
         attended = torch.softmax(self.attention(windows), -1) * windows
         memory = self.gated(attended, torch.tanh(self.candidate(attended)), lengths)
@@ -93,16 +102,19 @@ class MFN(Model):
 
 
 def lstm_states(rnn: LSTM, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """h and c after every step of a one-layer LSTM, each (B, T, h); PyTorch's own returns only the last c.
+    """h and c after every step of a one-layer LSTM, each (B, T, h); PyTorch's own returns only the
+    last c.
 
-    x is (B, T, D), or (B, 1, D) if the input is the same at every step. Steps of zeros, which padding is made of, need no
-    product. Gates come in the order i, f, g, o.
+    x is (B, T, D), or (B, 1, D) if the input is the same at every step. Steps of zeros, which
+    padding is made of, need no product. Gates come in the order i, f, g, o.
     """
     some = x.any(-1)  # (B, T or 1)
     inputs = x.new_zeros(*x.shape[:2], 4 * rnn.hidden_size)
     inputs = inputs.index_put((some,), rnn.gates(x[some])).expand(-1, steps, -1)  # (B, T, 4h)
     if fused(x):
-        states = rnn.states(inputs.flatten(0, 1), torch.full((len(x),), steps))  # overwrites what nobody else reads
+        states = rnn.states(
+            inputs.flatten(0, 1), torch.full((len(x),), steps)
+        )  # overwrites what nobody else reads
         return tuple(state.unflatten(0, (len(x), steps)) for state in states)
     inputs = inputs + rnn.bias_ih_l0 + rnn.bias_hh_l0
     h = c = x.new_zeros(len(x), rnn.hidden_size)

@@ -1,4 +1,5 @@
-"""MISA: what the modalities share and what each has for itself, kept apart by losses (Hazarika et al., ACM MM 2020)."""
+"""MISA: what the modalities share and what each has for itself, kept apart by losses (Hazarika et
+al., ACM MM 2020)."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ class MISASettings:
     rate: float = 1e-4
     decay: float = 5e-5  # unused unless D27 is mended
     mended: tuple[str, ...] = ()
-    training: Training = Training(batch_size=16, accumulate=2, drop_partial_group=True, clip_value=0.8)
+    training: Training = Training(
+        batch_size=16, accumulate=2, drop_partial_group=True, clip_value=0.8
+    )
 
     def __post_init__(self):
         fixes.check(self, MENDABLE)
@@ -61,7 +64,8 @@ class Projection(nn.Module):
 class MISA(Model):
     """Inputs: all text states (their mean is the sentence), frames of audio and vision.
 
-    The reference also builds a layer norm for text and a discriminator; neither is in any loss, so they are left out here.
+    The reference also builds a layer norm for text and a discriminator; neither is in any loss, so
+    they are left out here.
     """
 
     def __init__(self, settings: MISASettings, sizes: Sizes, encoder: BertModel | None = None):
@@ -76,13 +80,16 @@ class MISA(Model):
         self.private = nn.ModuleDict({m: nn.Linear(h, h) for m in schema.MODALITIES})
         self.shared = nn.Linear(h, h)
         self.reconstruct = nn.ModuleDict({m: nn.Linear(h, h) for m in schema.MODALITIES})
-        self.transformer = nn.TransformerEncoderLayer(h, nhead=2, dim_feedforward=2048, dropout=0.1, batch_first=True)
+        self.transformer = nn.TransformerEncoderLayer(
+            h, nhead=2, dim_feedforward=2048, dropout=0.1, batch_first=True
+        )
         self.regress_1 = nn.Linear(6 * h, 3 * h)
         self.drop = nn.Dropout(settings.dropout)
         self.regress_2 = nn.Linear(3 * h, 1)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """``M`` and, per modality m, ``projected_m``, ``private_m``, ``shared_m``, ``reconstructed_m``, each (B, h)."""
+        """``M`` and, per modality m, ``projected_m``, ``private_m``, ``shared_m``,
+        ``reconstructed_m``, each (B, h)."""
         output = {}
         for m, x in self._utterances(batch).items():
             projected = self.project[m](x)
@@ -91,7 +98,9 @@ class MISA(Model):
             output |= {f"projected_{m}": projected, f"private_{m}": private, f"shared_{m}": shared}
             output[f"reconstructed_{m}"] = self.reconstruct[m](private + shared)
         order = ("text", "vision", "audio")
-        tokens = torch.stack([output[f"{part}_{m}"] for part in ("private", "shared") for m in order], 1)  # (B, 6, h)
+        tokens = torch.stack(
+            [output[f"{part}_{m}"] for part in ("private", "shared") for m in order], 1
+        )  # (B, 6, h)
         fused = self.regress_1(self.transformer(tokens).flatten(1))
         output["M"] = self.regress_2(relu(self.drop(fused))).squeeze(-1)
         return output
@@ -105,7 +114,9 @@ class MISA(Model):
             x, lengths = getattr(batch, m), getattr(batch, f"{m}_lengths")
             if "D24" not in self.settings.mended:
                 lengths = batch.text_lengths
-                x = pad(x, (0, 0, 0, int(lengths.max()) - x.shape[1]))  # negative: what no clip reads is cut off
+                x = pad(
+                    x, (0, 0, 0, int(lengths.max()) - x.shape[1])
+                )  # negative: what no clip reads is cut off
             utterances[m] = encoder(x, lengths)
         return utterances
 
@@ -123,8 +134,15 @@ class MISA(Model):
             "cmd": sum(moment_discrepancy(x, y) for x, y in combinations(shared.values(), 2)) / 3,
             "recon": sum(mse_loss(reconstructed[m], projected[m]) for m in schema.MODALITIES) / 3,
         }
-        weights = {"diff": s.difference_weight, "cmd": s.similarity_weight, "recon": s.reconstruction_weight}
-        return {"total": parts["mse"] + sum(weight * parts[name] for name, weight in weights.items()), **parts}
+        weights = {
+            "diff": s.difference_weight,
+            "cmd": s.similarity_weight,
+            "recon": s.reconstruction_weight,
+        }
+        return {
+            "total": parts["mse"] + sum(weight * parts[name] for name, weight in weights.items()),
+            **parts,
+        }
 
     def validation_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
         """Squared errors of M, (B,); the other losses do not decide."""
@@ -132,13 +150,19 @@ class MISA(Model):
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         decay = self.settings.decay if "D27" in self.settings.mended else 0.0
-        return [adam({"params": list(self.parameters()), "lr": self.settings.rate, "weight_decay": decay})]
+        return [
+            adam(
+                {"params": list(self.parameters()), "lr": self.settings.rate, "weight_decay": decay}
+            )
+        ]
 
 
 def difference(x: Tensor, y: Tensor) -> Tensor:
-    """Mean squared entry of X^T Y (h, h): 0 if every feature of x (B, h) is orthogonal, over the batch, to every one of y.
+    """Mean squared entry of X^T Y (h, h): 0 if every feature of x (B, h) is orthogonal, over the
+    batch, to every one of y.
 
-    Features are centred, then each clip is divided by its norm; the norms are constants to the gradient.
+    Features are centred, then each clip is divided by its norm; the norms are constants to the
+    gradient.
     """
     x, y = x - x.mean(0), y - y.mean(0)
     x, y = (z / (z.norm(dim=1, keepdim=True).detach() + 1e-6) for z in (x, y))
@@ -146,8 +170,8 @@ def difference(x: Tensor, y: Tensor) -> Tensor:
 
 
 def moment_discrepancy(x: Tensor, y: Tensor, moments: int = 5) -> Tensor:
-    """CMD: the distances between the batch means of x and y (B, h) and between their central moments of order 2 to
-    ``moments``, added."""
+    """CMD: the distances between the batch means of x and y (B, h) and between their central
+    moments of order 2 to ``moments``, added."""
     centred_x, centred_y = x - x.mean(0), y - y.mean(0)
     distance = (x.mean(0) - y.mean(0)).norm()
     for order in range(2, moments + 1):

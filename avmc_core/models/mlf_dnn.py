@@ -52,7 +52,9 @@ class MLFDNN(MultiTaskModel):
     def __init__(self, settings: MLFDNNSettings, sizes: Sizes):
         s = settings
         width = s.audio_hidden + s.vision_hidden + s.text_out
-        super().__init__(s, sizes, s.text_out, Concatenation(width, s.fusion_post, s.fusion_dropout))
+        super().__init__(
+            s, sizes, s.text_out, Concatenation(width, s.fusion_post, s.fusion_dropout)
+        )
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         heads = group(self.settings.rate, self.settings.decay, self.heads, self.fusion)

@@ -16,7 +16,8 @@ MENDABLE = (*late_fusion.MENDABLE, "D23")
 
 @dataclass(frozen=True)
 class MLMFSettings:
-    """MMSA, config_regression.json, section of this dataset, mlmf. Its fusion dropout is never applied (D37)."""
+    """MMSA, config_regression.json, section of this dataset, mlmf. Its fusion dropout is never
+    applied (D37)."""
 
     text_hidden: int = 64
     audio_hidden: int = 16
@@ -48,7 +49,8 @@ SETTINGS = MLMFSettings()
 
 
 class MLMF(MultiTaskModel):
-    """As run, the fusion's w and b have learning rate 0 and keep their random start. Mendable besides: D23, they are trained."""
+    """As run, the fusion's w and b have learning rate 0 and keep their random start. Mendable
+    besides: D23, they are trained."""
 
     def __init__(self, settings: MLMFSettings, sizes: Sizes):
         s, text_out = settings, settings.text_hidden // 2

@@ -1,5 +1,5 @@
-"""MMIM: a regressor whose fusion keeps what the modalities have in common, by bounds on mutual information
-(Han et al., EMNLP 2021)."""
+"""MMIM: a regressor whose fusion keeps what the modalities have in common, by bounds on mutual
+information (Han et al., EMNLP 2021)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Signed = tuple[
 
 @dataclass(frozen=True)
 class MMIMSettings:
-    """The reference's values for the first version of the dataset (MMSA, config_regression.json, mmim, sims): there are none
-    for this one (D28)."""
+    """The reference's values for the first version of the dataset (MMSA, config_regression.json,
+    mmim, sims): there are none for this one (D28)."""
 
     text: str = "finetune"  # or "frozen": the stored states
     audio_hidden: int = 16  # of each direction of the LSTM
@@ -69,8 +69,8 @@ class SequenceEncoder(nn.Module):
 
 
 class LowerBound(nn.Module):
-    """Barber and Agakov's bound on I(x; y): a Gaussian guess of y (B, n) from x (B, m), and a narrow view of y whose entropy
-    is estimated."""
+    """Barber and Agakov's bound on I(x; y): a Gaussian guess of y (B, n) from x (B, m), and a
+    narrow view of y whose entropy is estimated."""
 
     def __init__(self, x: int, y: int):
         super().__init__()
@@ -90,8 +90,9 @@ class LowerBound(nn.Module):
 class MMIM(Model):
     """Inputs: [CLS] of the text, frames of audio and vision.
 
-    Two passes an epoch: "bound" trains the lower bounds of I(text; audio) and I(text; vision), "main" all the rest. ``memory``
-    and ``batches`` last for one pass: what the last batches looked like to the entropy, and how many there have been.
+    Two passes an epoch: "bound" trains the lower bounds of I(text; audio) and I(text; vision),
+    "main" all the rest. ``memory`` and ``batches`` last for one pass: what the last batches looked
+    like to the entropy, and how many there have been.
     """
 
     def __init__(self, settings: MMIMSettings, sizes: Sizes, encoder: BertModel | None = None):
@@ -107,7 +108,9 @@ class MMIM(Model):
         self.fusion_2 = nn.Linear(s.fusion, s.fusion)
         self.regress = nn.Linear(s.fusion, 1)
         self.predict = nn.ModuleDict({m: nn.Linear(s.fusion, width) for m, width in widths.items()})
-        self.bounds = nn.ModuleDict({m: LowerBound(sizes.text, widths[m]) for m in ("audio", "vision")})
+        self.bounds = nn.ModuleDict(
+            {m: LowerBound(sizes.text, widths[m]) for m in ("audio", "vision")}
+        )
         if "D27" not in s.mended:
             for weight in outside_bert(self).values():
                 if weight.dim() > 1:
@@ -122,19 +125,24 @@ class MMIM(Model):
             "Feature_v": self.vision_encoder(batch.vision, batch.vision_lengths),
         }
         joined = torch.cat([output[f"Feature_{m[0]}"] for m in schema.MODALITIES], -1)
-        output["Feature_f"] = torch.tanh(self.fusion_2(torch.tanh(self.fusion_1(self.drop(joined)))))
+        output["Feature_f"] = torch.tanh(
+            self.fusion_2(torch.tanh(self.fusion_1(self.drop(joined))))
+        )
         output["M"] = self.regress(output["Feature_f"]).squeeze(-1)
         return output
 
     def loss(self, batch: Batch, stage: str) -> dict[str, Tensor]:
-        """Stage "bound": minus the log-likelihoods of both guesses. Stage "main": L1(M), contrast, guesses and, from batch
-        ``settings.memory`` + 1 on (counted from 0), entropy; remembers the batch."""
+        """Stage "bound": minus the log-likelihoods of both guesses. Stage "main": L1(M), contrast,
+        guesses and, from batch ``settings.memory`` + 1 on (counted from 0), entropy; remembers the
+        batch."""
         output, s = self(batch), self.settings
         x = {m: output[f"Feature_{m[0]}"] for m in schema.MODALITIES}
         likelihood = sum(bound(x["text"], x[m]) for m, bound in self.bounds.items())
         if stage == "bound":
             return {"total": -likelihood, "lld": likelihood}
-        contrasts = sum(contrast(x[m], predict(output["Feature_f"])) for m, predict in self.predict.items())
+        contrasts = sum(
+            contrast(x[m], predict(output["Feature_f"])) for m, predict in self.predict.items()
+        )
         signed = {m: bound.signed(x[m], batch.label("M")) for m, bound in self.bounds.items()}
         spread = output["M"].new_zeros(())
         if self.batches > s.memory:
@@ -146,7 +154,9 @@ class MMIM(Model):
 
     def _remember(self, signed: dict[str, Signed]) -> None:
         """Keep the latest ``settings.memory`` batches, without gradients."""
-        detached = {m: (positive.detach(), negative.detach()) for m, (positive, negative) in signed.items()}
+        detached = {
+            m: (positive.detach(), negative.detach()) for m, (positive, negative) in signed.items()
+        }
         self.memory = [*self.memory, detached][-self.settings.memory :]
         self.batches += 1
 
@@ -157,8 +167,9 @@ class MMIM(Model):
         return (Pass(stage="bound", optimizer=0), Pass(stage="main", optimizer=1))
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        """One for the bounds, one for the rest. The entropy maps have gradients in pass "main" only, but belong to the first
-        optimizer, which steps in pass "bound" only: they stay at their start (D38)."""
+        """One for the bounds, one for the rest. The entropy maps have gradients in pass "main"
+        only, but belong to the first optimizer, which steps in pass "bound" only: they stay at
+        their start (D38)."""
         s, moved = self.settings, "D38" in self.settings.mended
         bound, entropy_maps, main = [], [], []
         for name, parameter in outside_bert(self).items():
@@ -168,7 +179,11 @@ class MMIM(Model):
                 (bound if name.startswith("bounds.") else main).append(parameter)
         groups = [
             {"params": main, "lr": s.rate, "weight_decay": s.decay},
-            {"params": list(self.text.parameters()), "lr": s.rate_bert, "weight_decay": s.decay_bert},
+            {
+                "params": list(self.text.parameters()),
+                "lr": s.rate_bert,
+                "weight_decay": s.decay_bert,
+            },
             {"params": entropy_maps, "lr": s.rate_bound, "weight_decay": s.decay_bound},
         ]
         return [
@@ -178,14 +193,16 @@ class MMIM(Model):
 
 
 def contrast(x: Tensor, predicted: Tensor) -> Tensor:
-    """Contrastive predictive coding: how badly each clip's x (B, D) is told from the others' by its prediction (B, D)."""
+    """Contrastive predictive coding: how badly each clip's x (B, D) is told from the others' by its
+    prediction (B, D)."""
     x, predicted = (z / z.norm(dim=1, keepdim=True) for z in (x, predicted))
     scores = x @ predicted.T  # (B, B): clip, prediction
     return (scores.logsumexp(1) - scores.diagonal()).mean()
 
 
 def entropy(new: Signed, remembered: list[Signed]) -> Tensor:
-    """A quarter of the log-determinants of the covariances of positive and of negative clips, remembered ones included.
+    """A quarter of the log-determinants of the covariances of positive and of negative clips,
+    remembered ones included.
 
     Not finite unless the clips of each sign outnumber the width: the reference has no guard.
     """

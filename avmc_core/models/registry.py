@@ -1,6 +1,7 @@
 """Every model by name. A new model is one file and one line here.
 
-Nothing is imported before it is asked for, and no model imports this file: a run's key holds the code of its own model only.
+Nothing is imported before it is asked for, and no model imports this file: a run's key holds the
+code of its own model only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from avmc_core.schema import MODALITIES
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a model is: ``module.build(settings, sizes)`` makes it, ``module.settings`` are its published settings."""
+    """Where a model is: ``module.build(settings, sizes)`` makes it, ``module.settings`` are its
+    published settings."""
 
     module: str
     settings: str = "SETTINGS"
@@ -59,7 +61,9 @@ def entry(model: str) -> Entry:
 def settings_of(model: str, changes: Mapping[str, Any] | None = None) -> Any:
     """The published settings of a model with ``changes`` (dotted names reach into nested settings)."""
     found = entry(model)
-    return settings_module.replace(getattr(import_module(found.module), found.settings), changes or {})
+    return settings_module.replace(
+        getattr(import_module(found.module), found.settings), changes or {}
+    )
 
 
 def builder(model: str):

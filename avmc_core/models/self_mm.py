@@ -1,4 +1,5 @@
-"""Self_MM: unimodal tasks whose labels the model generates from the multimodal ones (Yu et al., AAAI 2021)."""
+"""Self_MM: unimodal tasks whose labels the model generates from the multimodal ones (Yu et al.,
+AAAI 2021)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,12 @@ from avmc_core.models.bert_text import Text
 from avmc_core.models.layers import Head
 
 MENDABLE = ("D35",)  # generated labels stay within [-1, 1], as the annotated ones do
-SOURCES = {"fusion": "M", "text": "T", "audio": "A", "vision": "V"}  # what a label is generated from, and its task
+SOURCES = {
+    "fusion": "M",
+    "text": "T",
+    "audio": "A",
+    "vision": "V",
+}  # what a label is generated from, and its task
 
 
 @dataclass(frozen=True)
@@ -72,11 +78,13 @@ class SequenceEncoder(nn.Module):
 
 
 class GeneratedLabels(nn.Module):
-    """One label for each training clip (N) and source, in buffers, so that a checkpoint carries them.
+    """One label for each training clip (N) and source, in buffers, so that a checkpoint carries
+    them.
 
-    ``labels`` (4, N) in the order of ``SOURCES``; NaN until the clip is first seen, which the first epoch sees to. The fusion's
-    stay the annotated ones. Beside them, for each source, the clips' latest features (N, D) and their mean over the
-    clips with a positive and over those with a negative label, (2, D).
+    ``labels`` (4, N) in the order of ``SOURCES``; NaN until the clip is first seen, which the first
+    epoch sees to. The fusion's stay the annotated ones. Beside them, for each source, the clips'
+    latest features (N, D) and their mean over the clips with a positive and over those with a
+    negative label, (2, D).
     """
 
     def __init__(self, clips: int, widths: dict[str, int], bound: float):
@@ -93,8 +101,8 @@ class GeneratedLabels(nn.Module):
         self.labels[:, rows] = torch.where(known.isnan(), annotated, known)
 
     def losses(self, rows: Tensor, predictions: dict[str, Tensor]) -> dict[str, Tensor]:
-        """For each source the weighted L1 of predictions (B,): a unimodal label counts the more, the further it is from the
-        multimodal one."""
+        """For each source the weighted L1 of predictions (B,): a unimodal label counts the more,
+        the further it is from the multimodal one."""
         fusion = self.labels[0, rows]
         losses = {}
         for source, label in zip(SOURCES, self.labels[:, rows], strict=True):
@@ -104,7 +112,8 @@ class GeneratedLabels(nn.Module):
 
     @torch.no_grad()
     def update(self, rows: Tensor, features: dict[str, Tensor], epoch: int) -> None:
-        """After a batch with features (B, D) of each source: new labels (not in epoch 1), then features, then centres."""
+        """After a batch with features (B, D) of each source: new labels (not in epoch 1), then
+        features, then centres."""
         if epoch > 1:
             self._generate(rows, features, epoch)
         for source, labels in zip(SOURCES, self.labels, strict=True):
@@ -114,10 +123,13 @@ class GeneratedLabels(nn.Module):
             getattr(self, f"centres_{source}").copy_(signs @ table / signs.sum(1, keepdim=True))
 
     def _generate(self, rows: Tensor, features: dict[str, Tensor], epoch: int) -> None:
-        """Labels follow how much closer a clip's features are to the positive centre than the fusion's are."""
+        """Labels follow how much closer a clip's features are to the positive centre than the
+        fusion's are."""
         closer = {}
         for source, x in features.items():
-            positive, negative = ((x - centre).norm(dim=1) for centre in getattr(self, f"centres_{source}"))
+            positive, negative = (
+                (x - centre).norm(dim=1) for centre in getattr(self, f"centres_{source}")
+            )
             closer[source] = (negative - positive) / (positive + 1e-8)  # (B,)
         fusion = self.labels[0, rows]
         for number, source in enumerate(SOURCES):
@@ -131,18 +143,25 @@ class GeneratedLabels(nn.Module):
 
 
 class SelfMM(Model):
-    """Inputs: [CLS] of the text, frames of audio and vision. ``sizes.train_clips`` must be the rows of the training split."""
+    """Inputs: [CLS] of the text, frames of audio and vision. ``sizes.train_clips`` must be the rows
+    of the training split."""
 
     def __init__(self, settings: SelfMMSettings, sizes: Sizes, encoder: BertModel | None = None):
         super().__init__()
         self.settings = s = settings
         self.text = Text(s.text, "cls", sizes.text, encoder)
         self.inputs = Inputs(text=self.text.input)
-        self.audio_encoder = SequenceEncoder(sizes.audio, s.audio_hidden, s.audio_out, s.audio_dropout)
-        self.vision_encoder = SequenceEncoder(sizes.vision, s.vision_hidden, s.vision_out, s.vision_dropout)
+        self.audio_encoder = SequenceEncoder(
+            sizes.audio, s.audio_hidden, s.audio_out, s.audio_dropout
+        )
+        self.vision_encoder = SequenceEncoder(
+            sizes.vision, s.vision_hidden, s.vision_out, s.vision_dropout
+        )
         self.heads = nn.ModuleDict(
             {
-                "fusion": Head(sizes.text + s.audio_out + s.vision_out, s.fusion_post, s.fusion_post_dropout),
+                "fusion": Head(
+                    sizes.text + s.audio_out + s.vision_out, s.fusion_post, s.fusion_post_dropout
+                ),
                 "text": Head(sizes.text, s.text_post, s.text_post_dropout),
                 "audio": Head(s.audio_out, s.audio_post, s.audio_post_dropout),
                 "vision": Head(s.vision_out, s.vision_post, s.vision_post_dropout),
@@ -170,7 +189,9 @@ class SelfMM(Model):
         output = self(batch)
         self.latest = {source: output[f"Feature_{source[0]}"].detach() for source in SOURCES}
         self.generated.first_seen(batch.index, batch.label("M"))
-        losses = self.generated.losses(batch.index, {source: output[task] for source, task in SOURCES.items()})
+        losses = self.generated.losses(
+            batch.index, {source: output[task] for source, task in SOURCES.items()}
+        )
         return {"total": sum(losses.values()), **losses}
 
     def after_backward(self, batch: Batch, epoch: int) -> None:
@@ -179,13 +200,23 @@ class SelfMM(Model):
     def optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
         groups = [
-            {"params": list(self.audio_encoder.parameters()), "lr": s.rate_audio, "weight_decay": s.decay_audio},
-            {"params": list(self.vision_encoder.parameters()), "lr": s.rate_vision, "weight_decay": s.decay_vision},
+            {
+                "params": list(self.audio_encoder.parameters()),
+                "lr": s.rate_audio,
+                "weight_decay": s.decay_audio,
+            },
+            {
+                "params": list(self.vision_encoder.parameters()),
+                "lr": s.rate_vision,
+                "weight_decay": s.decay_vision,
+            },
             {"params": list(self.heads.parameters()), "lr": s.rate, "weight_decay": s.decay},
         ]
         bert = dict(self.text.named_parameters())
         for undecayed in (False, True):
-            chosen = [p for n, p in bert.items() if n.endswith(("bias", "LayerNorm.weight")) is undecayed]
+            chosen = [
+                p for n, p in bert.items() if n.endswith(("bias", "LayerNorm.weight")) is undecayed
+            ]
             decay = 0.0 if undecayed else s.decay_bert
             groups.append({"params": chosen, "lr": s.rate_bert, "weight_decay": decay})
         return [adam(*(group for group in groups if group["params"]))]

@@ -40,14 +40,18 @@ SETTINGS = TFNSettings()
 
 
 class TensorFusion(nn.Module):
-    """z with z[i, j, k] = [1; audio]_i [1; vision]_j [1; text]_k, flattened, through dropout and a three-layer MLP to M.
+    """z with z[i, j, k] = [1; audio]_i [1; vision]_j [1; text]_k, flattened, through dropout and a
+    three-layer MLP to M.
 
-    z has half a million entries a clip at the published sizes: the first layer takes it in slices of constant i, which fit into
-    the cache, and z itself is formed and returned as Feature_f only when ``keep_product`` is set. ``squash``: M goes through a
-    sigmoid onto (-3, 3), although labels lie in [-1, 1] (D26), as in the reference.
+    z has half a million entries a clip at the published sizes: the first layer takes it in slices
+    of constant i, which fit into the cache, and z itself is formed and returned as Feature_f only
+    when ``keep_product`` is set. ``squash``: M goes through a sigmoid onto (-3, 3), although labels
+    lie in [-1, 1] (D26), as in the reference.
     """
 
-    def __init__(self, audio: int, vision: int, text: int, hidden: int, dropout: float, squash: bool):
+    def __init__(
+        self, audio: int, vision: int, text: int, hidden: int, dropout: float, squash: bool
+    ):
         super().__init__()
         self.squash, self.keep_product = squash, False
         self.drop = Dropout(dropout)
@@ -61,11 +65,15 @@ class TensorFusion(nn.Module):
         pairs = (v[:, :, None] * t[:, None, :]).flatten(1)  # (B, (v + 1)(t + 1))
         slices = zip(a.split(1, 1), self.layer_1.weight.split(self.slice, 1), strict=True)
         first = sum(weight @ self.drop(x * pairs).mT for x, weight in slices).mT  # (B, hidden)
-        output = {"M": self.layer_3(relu(self.layer_2(relu(first + self.layer_1.bias)))).squeeze(-1)}
+        output = {
+            "M": self.layer_3(relu(self.layer_2(relu(first + self.layer_1.bias)))).squeeze(-1)
+        }
         if self.squash:
             output["M"] = 6 * torch.sigmoid(output["M"]) - 3
         if self.keep_product:
-            output["Feature_f"] = (a[:, :, None] * pairs[:, None, :]).flatten(1)  # (B, (a + 1)(v + 1)(t + 1))
+            output["Feature_f"] = (a[:, :, None] * pairs[:, None, :]).flatten(
+                1
+            )  # (B, (a + 1)(v + 1)(t + 1))
         return output
 
 

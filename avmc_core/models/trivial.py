@@ -1,7 +1,7 @@
 """Baselines that need no training loop. A model worth its name beats them.
 
-Each has ``fit_predict(splits)``: ``splits`` maps names to ``store.Split``; returns, per split, predictions of M (N,).
-Regularisation is chosen on the validation split.
+Each has ``fit_predict(splits)``: ``splits`` maps names to ``store.Split``; returns, per split,
+predictions of M (N,). Regularisation is chosen on the validation split.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ class Constant:
 
     def fit_predict(self, splits: Mapping[str, Split]) -> Predictions:
         value = np.median(_labels(splits["train"], "M"))
-        return {name: {"M": np.full(len(split.labels), value, np.float32)} for name, split in splits.items()}
+        return {
+            name: {"M": np.full(len(split.labels), value, np.float32)}
+            for name, split in splits.items()
+        }
 
 
 class TextRidge(Constant):
@@ -49,7 +52,8 @@ class TextRidge(Constant):
 
 
 class LateMean(Constant):
-    """M as a linear combination of three unimodal ridge regressions, each trained on its own annotation.
+    """M as a linear combination of three unimodal ridge regressions, each trained on its own
+    annotation.
 
     The combination is fitted on the validation split, where the three are not over-fitted.
     """
@@ -59,20 +63,29 @@ class LateMean(Constant):
         stacked = {name: np.stack([parts[t][name] for t in parts], 1) for name in splits}  # (N, 3)
         fusion = LinearRegression().fit(stacked["valid"], _labels(splits["valid"], "M"))
         return {
-            name: {"M": fusion.predict(stacked[name]).astype(np.float32), **{t: parts[t][name] for t in parts}}
+            name: {
+                "M": fusion.predict(stacked[name]).astype(np.float32),
+                **{t: parts[t][name] for t in parts},
+            }
             for name in splits
         }
 
 
-def _ridge(splits: Mapping[str, Split], modality: str, task: str, settings: TrivialSettings) -> dict[str, np.ndarray]:
+def _ridge(
+    splits: Mapping[str, Split], modality: str, task: str, settings: TrivialSettings
+) -> dict[str, np.ndarray]:
     """Predictions of one task from one modality's clip means ([CLS] for text)."""
     features = {name: _features(split, modality) for name, split in splits.items()}
 
     def error(model: Pipeline) -> float:
-        return float(np.abs(model.predict(features["valid"]) - _labels(splits["valid"], task)).mean())
+        return float(
+            np.abs(model.predict(features["valid"]) - _labels(splits["valid"], task)).mean()
+        )
 
     fitted = [
-        make_pipeline(StandardScaler(), Ridge(strength)).fit(features["train"], _labels(splits["train"], task))
+        make_pipeline(StandardScaler(), Ridge(strength)).fit(
+            features["train"], _labels(splits["train"], task)
+        )
         for strength in settings.strengths
     ]
     best = min(fitted, key=error)

@@ -19,7 +19,8 @@ from avmc_core.settings import check
 
 @dataclass(frozen=True)
 class UnimodalLSTMSettings:
-    """Read ``modality``, predict the annotation ``task``: its own (T, A, V) or the multimodal one (M)."""
+    """Read ``modality``, predict the annotation ``task``: its own (T, A, V) or the multimodal one
+    (M)."""
 
     modality: str = "text"
     task: str = "M"
@@ -37,14 +38,20 @@ SETTINGS = UnimodalLSTMSettings()
 
 
 class UnimodalLSTM(Model):
-    """Batch norm over valid frames (raw features differ in scale by orders of magnitude), LSTM, a linear map of its final
-    state. Padding never enters."""
+    """Batch norm over valid frames (raw features differ in scale by orders of magnitude), LSTM, a
+    linear map of its final state. Padding never enters."""
 
     def __init__(self, settings: UnimodalLSTMSettings, sizes: Sizes):
         super().__init__()
         self.settings = settings
-        views = {"text": "cls", "audio": "mean", "vision": "mean"}  # the cheapest of what is not read
-        self.inputs = Inputs(**(views | {settings.modality: "states" if settings.modality == "text" else "frames"}))
+        views = {
+            "text": "cls",
+            "audio": "mean",
+            "vision": "mean",
+        }  # the cheapest of what is not read
+        self.inputs = Inputs(
+            **(views | {settings.modality: "states" if settings.modality == "text" else "frames"})
+        )
         size = getattr(sizes, settings.modality)
         self.norm = nn.BatchNorm1d(size)
         self.rnn = LSTM(size, settings.hidden)
@@ -52,12 +59,16 @@ class UnimodalLSTM(Model):
         self.linear = nn.Linear(settings.hidden, 1)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The prediction (B,) under the name of the task, and the modality's ``Feature`` (B, hidden)."""
+        """The prediction (B,) under the name of the task, and the modality's ``Feature`` (B,
+        hidden)."""
         modality = self.settings.modality
         lengths = getattr(batch, f"{modality}_lengths")
         frames = self.norm(frames_of(getattr(batch, modality), lengths))
         final = self.rnn.over_frames(frames, lengths)[1]
-        return {self.settings.task: self.linear(self.drop(final)).squeeze(-1), f"Feature_{modality[0]}": final}
+        return {
+            self.settings.task: self.linear(self.drop(final)).squeeze(-1),
+            f"Feature_{modality[0]}": final,
+        }
 
     def loss(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         return {"total": l1(self(batch)[self.settings.task], batch.label(self.settings.task))}
@@ -68,5 +79,11 @@ class UnimodalLSTM(Model):
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [
-            adam({"params": list(self.parameters()), "lr": self.settings.rate, "weight_decay": self.settings.decay})
+            adam(
+                {
+                    "params": list(self.parameters()),
+                    "lr": self.settings.rate,
+                    "weight_decay": self.settings.decay,
+                }
+            )
         ]

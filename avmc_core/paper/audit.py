@@ -66,7 +66,9 @@ class Audit:
             "basis": "Basis",
             "verdict": "Verdict",
         }
-        return pd.DataFrame([{title: getattr(item, name) for name, title in titles.items()} for item in findings])
+        return pd.DataFrame(
+            [{title: getattr(item, name) for name, title in titles.items()} for item in findings]
+        )
 
 
 def audit(source: Store | pd.DataFrame | None = None) -> Audit:
@@ -86,11 +88,14 @@ def audit(source: Store | pd.DataFrame | None = None) -> Audit:
     findings = [item for item in findings if item.value is not None or item.published is not None]
     findings = [
         replace(item, verdict=UNDECIDED)
-        if item.verdict in DECIDED and (simulated or (labels.key == MIXED and item.basis == MULTIMODAL))
+        if item.verdict in DECIDED
+        and (simulated or (labels.key == MIXED and item.basis == MULTIMODAL))
         else item
         for item in findings
     ]
-    known = f", {labels.key} set" if isinstance(source, pd.DataFrame) and labels.key != OTHER else ""
+    known = (
+        f", {labels.key} set" if isinstance(source, pd.DataFrame) and labels.key != OTHER else ""
+    )
     return Audit(data_mark(source) + known, manifest_lines(store), counts, tuple(findings), labels)
 
 
@@ -109,7 +114,9 @@ def label_table(source: Store | pd.DataFrame | None) -> pd.DataFrame | None:
     """The table of clips behind a source, labelled and unlabelled; None for the shipped counts."""
     if source is None or isinstance(source, pd.DataFrame):
         return source
-    return pd.concat([source.split(name).clips for name in source.manifest["splits"]], ignore_index=True)
+    return pd.concat(
+        [source.split(name).clips for name in source.manifest["splits"]], ignore_index=True
+    )
 
 
 def render(result: Audit) -> str:
@@ -117,7 +124,10 @@ def render(result: Audit) -> str:
     frame = result.as_frame()
     rows = [tuple(frame.columns), *frame.itertuples(index=False, name=None)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(frame.columns))]
-    table = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    table = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
     used = {item.basis for item in result.findings}
     notes = [f"{basis}: {sentence}" for basis, sentence in result.bases.items() if basis in used]
     head = [f"data: {result.source}", f"labels: {result.label_set}", *result.manifest]

@@ -1,4 +1,5 @@
-"""The benchmark beside what others have published of it, and the unimodal experiment beside Table 3."""
+"""The benchmark beside what others have published of it, and the unimodal experiment beside Table
+3."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from avmc_core.schema import TASKS
 Source = dict[str, dict[str, float]]  # row to metric to figure, on the metric's display scale
 Summary = Mapping[str, Mapping[str, Interval]]
 
-# Table 3's rows, and what was run beside each: a row of the experiment is "<modality>, annotation <task>".
+# Table 3's rows, and what was run beside each: a row of the experiment is "<modality>, annotation
+# <task>".
 TABLE_3 = {
     "Text/default": ("text", "T"),
     "Acoustic/default": ("audio", "A"),
@@ -29,7 +31,8 @@ NOT_RUN = "needs wav2vec features"
 
 
 def sources() -> dict[str, Source]:
-    """Table 2 and the later tables of others, each by the name of who published it. Metrics have our names."""
+    """Table 2 and the later tables of others, each by the name of who published it. Metrics have
+    our names."""
     ours = {metric.column or name: name for name, metric in METRICS.items()}
     tables = {"paper": published()["table2_benchmark"], **published()["later_tables"]}
     return {
@@ -42,34 +45,49 @@ def sources() -> dict[str, Source]:
 
 
 def disagreements(tables: Mapping[str, Source], metric: str) -> pd.DataFrame:
-    """One line a model that at least two tables have: its figure in each, and the largest minus the smallest."""
+    """One line a model that at least two tables have: its figure in each, and the largest minus the
+    smallest."""
     rows = {}
     for row in dict.fromkeys(row for table in tables.values() for row in table):
-        cells = {label: table[row][metric] for label, table in tables.items() if metric in table.get(row, {})}
+        cells = {
+            label: table[row][metric]
+            for label, table in tables.items()
+            if metric in table.get(row, {})
+        }
         if len(cells) > 1:
             rows[row] = {**cells, "largest difference": max(cells.values()) - min(cells.values())}
     return pd.DataFrame(rows, index=[*tables, "largest difference"]).T.astype(float)
 
 
 def reversals(tables: Mapping[str, Source], metric: str) -> pd.DataFrame:
-    """How often two tables put two models in opposite order: columns first, second, models (that both have), pairs,
-    reversed, example. Equal figures are in no order."""
+    """How often two tables put two models in opposite order: columns first, second, models (that
+    both have), pairs, reversed, example. Equal figures are in no order."""
     rows = []
     for (first, a), (second, b) in combinations(tables.items(), 2):
         shared = [row for row in a if metric in a[row] and metric in b.get(row, {})]
         pairs = list(combinations(shared, 2))
-        opposite = [(x, y) for x, y in pairs if (a[x][metric] - a[y][metric]) * (b[x][metric] - b[y][metric]) < 0]
+        opposite = [
+            (x, y)
+            for x, y in pairs
+            if (a[x][metric] - a[y][metric]) * (b[x][metric] - b[y][metric]) < 0
+        ]
         widest = max(opposite, key=lambda p: abs(a[p[0]][metric] - a[p[1]][metric]), default=())
         rows.append((first, second, len(shared), len(pairs), len(opposite), " / ".join(widest)))
     return pd.DataFrame(rows, columns=["first", "second", "models", "pairs", "reversed", "example"])
 
 
 def beats_constant(table: pd.DataFrame, models: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-    """For each baseline the mean MAE as run and mended over the seeds in a table of runs, and whether each is below the
-    constant's: columns model, constant, as run, mended, as run beats it, mended beats it."""
+    """For each baseline the mean MAE as run and mended over the seeds in a table of runs, and
+    whether each is below the constant's: columns model, constant, as run, mended, as run beats it,
+    mended beats it."""
     mae = table.groupby("name")["MAE"].mean()
     rows = [
-        {"model": m, "constant": mae["Constant"], "as run": mae.get(m), "mended": mae.get(f"{m} mended")}
+        {
+            "model": m,
+            "constant": mae["Constant"],
+            "as run": mae.get(m),
+            "mended": mae.get(f"{m} mended"),
+        }
         for m in models
     ]
     found = pd.DataFrame(rows)
@@ -79,15 +97,17 @@ def beats_constant(table: pd.DataFrame, models: Mapping[str, tuple[str, ...]]) -
 
 
 def stopping(runs: Iterable[Run]) -> str:
-    """Whether the networks of a grid end their training by one rule, in words: without a limit on epochs (D10) they do; limits that
-    differ make a table of them no ranking."""
-    trained = {run.model: run.settings.training for run in runs if hasattr(run.settings, "training")}
+    """Whether the networks of a grid end their training by one rule, in words: without a limit on
+    epochs (D10) they do; limits that differ make a table of them no ranking."""
+    trained = {
+        run.model: run.settings.training for run in runs if hasattr(run.settings, "training")
+    }
     limits = {model: training.max_epochs for model, training in trained.items()}
     if not any(limits.values()):
-        return (
-            f"One protocol: all {len(trained)} networks train until the validation loss stops falling, without a limit."
-        )
-    short = [model for model, training in trained.items() if 0 < training.max_epochs <= training.patience]
+        return f"One protocol: all {len(trained)} networks train until the validation loss stops falling, without a limit."
+    short = [
+        model for model, training in trained.items() if 0 < training.max_epochs <= training.patience
+    ]
     fewest, most = min(filter(None, limits.values())), max(limits.values())
     return (
         f"Not one protocol: networks stop after {fewest} to {most} epochs at the latest (D10), and {len(short)} of "
@@ -99,7 +119,9 @@ def stopping(runs: Iterable[Run]) -> str:
 def beside_constant(cells: list[dict], metric: str) -> str:
     """How many rows of ``results.comparison`` are better than the constant in a metric, in words."""
     found = {
-        cell["row"]: cell["estimate"] for cell in cells if cell["metric"] == metric and cell["estimate"] is not None
+        cell["row"]: cell["estimate"]
+        for cell in cells
+        if cell["metric"] == metric and cell["estimate"] is not None
     }
     constant, sign = found.pop("Constant"), 1 if METRICS[metric].higher_is_better else -1
     better = [row for row, value in found.items() if sign * value > sign * constant]
@@ -109,28 +131,46 @@ def beside_constant(cells: list[dict], metric: str) -> str:
 
 
 def explained(model: str, table: pd.DataFrame, constant: float) -> str:
-    """Which single difference, put right, brings a baseline below the constant's MAE; from a table of such runs."""
+    """Which single difference, put right, brings a baseline below the constant's MAE; from a table
+    of such runs."""
     alone = table[table["model"] == model].groupby("name", sort=False)["MAE"].mean()
-    cures = [name.removeprefix(f"{model}, ").removesuffix(" mended") for name in alone.index[alone < constant]]
-    return f"explained by {', '.join(cures)} alone" if cures else "unexplained by any single difference"
+    cures = [
+        name.removeprefix(f"{model}, ").removesuffix(" mended")
+        for name in alone.index[alone < constant]
+    ]
+    return (
+        f"explained by {', '.join(cures)} alone"
+        if cures
+        else "unexplained by any single difference"
+    )
 
 
 def all_tasks(records: dict[Run, Record], store: Store) -> dict[str, dict[str, Interval]]:
-    """The summaries of rows that predict different annotations, each scored on the one that it was trained on."""
-    return {name: found for task in TASKS for name, found in results.summarise(records, store, task=task).items()}
+    """The summaries of rows that predict different annotations, each scored on the one that it was
+    trained on."""
+    return {
+        name: found
+        for task in TASKS
+        for name, found in results.summarise(records, store, task=task).items()
+    }
 
 
 def table_3(summary: Summary) -> list[dict]:
-    """Cells as ``results.comparison`` makes them: for each row of Table 3, on its own annotation and on the multimodal one.
-    A row that was not run has no estimate and says what it needs."""
+    """Cells as ``results.comparison`` makes them: for each row of Table 3, on its own annotation
+    and on the multimodal one. A row that was not run has no estimate and says what it needs."""
     printed = published()["table3_unimodal"]
     ours = {metric.column: name for name, metric in METRICS.items()}
     cells = []
     for row, run in TABLE_3.items():
         for column, kind in enumerate(("unimodal", "multimodal")):
             name = f"{run[0]}, annotation {(run[1], 'M')[column]}"
-            for metric, pair in zip((ours[c] for c in printed["metrics"]), printed["rows"][row], strict=True):
-                found, scale = summary[name][metric] if name in summary else None, METRICS[metric].scale
+            for metric, pair in zip(
+                (ours[c] for c in printed["metrics"]), printed["rows"][row], strict=True
+            ):
+                found, scale = (
+                    summary[name][metric] if name in summary else None,
+                    METRICS[metric].scale,
+                )
                 cells.append(
                     {
                         "row": f"{row}, {kind}",
@@ -147,8 +187,8 @@ def table_3(summary: Summary) -> list[dict]:
 
 
 def own_minus_whole(cells: list[dict]) -> pd.DataFrame:
-    """What a modality gains on its own annotation over the multimodal one: columns row, metric, ours (NaN where it was not run),
-    Table 3, on the display scale of each metric."""
+    """What a modality gains on its own annotation over the multimodal one: columns row, metric,
+    ours (NaN where it was not run), Table 3, on the display scale of each metric."""
     at = {(cell["row"], cell["metric"]): cell for cell in cells}
     rows = []
     for row in TABLE_3:
@@ -161,13 +201,19 @@ def own_minus_whole(cells: list[dict]) -> pd.DataFrame:
 
 
 def easier(differences: pd.DataFrame) -> str:
-    """In how many rows and metrics of ``own_minus_whole`` a modality does better on its own annotation, in words."""
+    """In how many rows and metrics of ``own_minus_whole`` a modality does better on its own
+    annotation, in words."""
     said = []
     for column in ("ours", "Table 3"):
         known = differences[differences[column].notna()]
         sign = known["metric"].map(lambda metric: 1 if METRICS[metric].higher_is_better else -1)
         other = known[sign * known[column] <= 0]
-        names = "; ".join(f"{row}: {', '.join(part['metric'])}" for row, part in other.groupby("row", sort=False))
+        names = "; ".join(
+            f"{row}: {', '.join(part['metric'])}" for row, part in other.groupby("row", sort=False)
+        )
         where = "here" if column == "ours" else f"in {column}"
-        said.append(f"{len(known) - len(other)} of {len(known)} {where}" + (f" (not in {names})" if names else ""))
+        said.append(
+            f"{len(known) - len(other)} of {len(known)} {where}"
+            + (f" (not in {names})" if names else "")
+        )
     return f"Differences by which the own annotation is the easier one: {', and '.join(said)}."

@@ -1,7 +1,9 @@
-"""Claims that the printed figures decide among themselves (and one that the public code's schedule decides).
+"""Claims that the printed figures decide among themselves (and one that the public code's schedule
+decides).
 
-Every figure comes from ``resources/published.json``. A percentage "follows" when it is what its cells give, rounded as
-printed; for cells that are rounded themselves the found figure is shown, so that a reader sees by how much it misses.
+Every figure comes from ``resources/published.json``. A percentage "follows" when it is what its
+cells give, rounded as printed; for cells that are rounded themselves the found figure is shown, so
+that a reader sees by how much it misses.
 """
 
 from __future__ import annotations
@@ -27,11 +29,14 @@ def size_factor() -> Outcome:
     before = figure("supervised_clips") - figure("new_clips")
     ratio = figure("supervised_clips") / before
     printed = figure("size_factor")
-    return Outcome(f"{printed} times", f"{ratio:.2f} times ({before} clips before)", round(ratio) == printed)
+    return Outcome(
+        f"{printed} times", f"{ratio:.2f} times ({before} clips before)", round(ratio) == printed
+    )
 
 
 def mosi_drop() -> Outcome:
-    """A rounded figure follows when the points or the percents lost round to it at its one significant digit."""
+    """A rounded figure follows when the points or the percents lost round to it at its one
+    significant digit."""
     before, after, printed = (
         figure(f"mosi_{name}") for name in ("accuracy_with_text", "accuracy_without_text", "drop")
     )
@@ -41,8 +46,12 @@ def mosi_drop() -> Outcome:
 
 
 def original_balance() -> Outcome:
-    """With p positive clips for every 100 negative ones, at most 100 / (100 + p) of all clips are negative."""
-    ratio, printed = figure("original_positive_to_negative_percent"), figure("original_negative_percent")
+    """With p positive clips for every 100 negative ones, at most 100 / (100 + p) of all clips are
+    negative."""
+    ratio, printed = (
+        figure("original_positive_to_negative_percent"),
+        figure("original_negative_percent"),
+    )
     most = 100 * 100 / (100 + ratio)
     found = f"at most {most:.2f} %, if {ratio} positive clips come with 100 negative ones"
     return Outcome(f"{printed} %", found, printed <= most)
@@ -56,7 +65,11 @@ def supervised_total() -> Outcome:
 def supervised_name() -> Outcome:
     """The sentence of Section 3.1 against Figure 2, which calls the unlabelled part by that name."""
     printed, elsewhere = figure("supervised_name"), figure("supervised_name_elsewhere")
-    return Outcome(printed, f"{elsewhere} everywhere else; {printed} is the unlabelled part", printed == elsewhere)
+    return Outcome(
+        printed,
+        f"{elsewhere} everywhere else; {printed} is the unlabelled part",
+        printed == elsewhere,
+    )
 
 
 def unlabelled_over() -> Outcome:
@@ -66,24 +79,41 @@ def unlabelled_over() -> Outcome:
 
 def votes_kept() -> Outcome:
     left = figure("annotators") - 2
-    return Outcome(str(figure("votes_kept")), f"{figure('annotators')} - 2 = {left}", left == figure("votes_kept"))
+    return Outcome(
+        str(figure("votes_kept")),
+        f"{figure('annotators')} - 2 = {left}",
+        left == figure("votes_kept"),
+    )
 
 
 def classes_cover_grid() -> Outcome:
     levels = [level for values in figure("classes").values() for level in values]
     holds = sorted(levels) == figure("label_grid") == GRID.tolist()
-    return Outcome(f"{len(figure('classes'))} classes", f"{len(levels)} levels, {len(set(levels))} different", holds)
+    return Outcome(
+        f"{len(figure('classes'))} classes",
+        f"{len(levels)} levels, {len(set(levels))} different",
+        holds,
+    )
 
 
 def better_balanced() -> Outcome:
-    now, before = figure("positive_to_negative_percent"), figure("original_positive_to_negative_percent")
-    return Outcome(f"{now} % against {before} %", "nearer to 100 %", abs(100 - now) < abs(100 - before))
+    now, before = (
+        figure("positive_to_negative_percent"),
+        figure("original_positive_to_negative_percent"),
+    )
+    return Outcome(
+        f"{now} % against {before} %", "nearer to 100 %", abs(100 - now) < abs(100 - before)
+    )
 
 
 def mostly_weak_by_table1() -> Outcome:
     n = published_class_counts().sum()
-    weak, strong = (float(n[names].sum()) / float(n.sum()) for names in (["WNEG", "WPOS"], ["NEG", "POS"]))
-    return Outcome("weak", f"{100 * weak:.2f} % weak, {100 * strong:.2f} % strong in Table 1", weak > 0.5)
+    weak, strong = (
+        float(n[names].sum()) / float(n.sum()) for names in (["WNEG", "WPOS"], ["NEG", "POS"])
+    )
+    return Outcome(
+        "weak", f"{100 * weak:.2f} % weak, {100 * strong:.2f} % strong in Table 1", weak > 0.5
+    )
 
 
 def table1_sums() -> Outcome:
@@ -102,9 +132,14 @@ def weak_band() -> Outcome:
 
 
 def vision_groups() -> Outcome:
-    """OpenFace writes landmarks in pixels (x, y) or millimetres (x, y, z), a presence for 18 units beside the intensity of
-    17, and gaze as two vectors, two angles, or both; head position and orientation are three numbers each."""
-    points, units, printed = figure("landmarks"), figure("action_units"), figure("features")["vision"]
+    """OpenFace writes landmarks in pixels (x, y) or millimetres (x, y, z), a presence for 18 units
+    beside the intensity of 17, and gaze as two vectors, two angles, or both; head position and
+    orientation are three numbers each."""
+    points, units, printed = (
+        figure("landmarks"),
+        figure("action_units"),
+        figure("features")["vision"],
+    )
     landmarks, action_units, gaze = (2 * points, 3 * points), (units, 2 * units + 1), (2, 6, 8)
     sums = sorted({a + b + c + 6 for a, b, c in product(landmarks, action_units, gaze)})
     without = [a + b + 6 for a, b in product(landmarks, action_units)]
@@ -113,13 +148,17 @@ def vision_groups() -> Outcome:
 
 
 def passes_of_an_epoch() -> Outcome:
-    """Algorithm 1 and the public semi-supervised code have the same two passes (D10). We read that code and rebuilt it: the
-    golden files hold its network and losses, not its schedule."""
+    """Algorithm 1 and the public semi-supervised code have the same two passes (D10). We read that
+    code and rebuilt it: the golden files hold its network and losses, not its schedule."""
     from avmc_core.models.avmc import AVMC, SEMI
     from avmc_core.models.base import Sizes
 
     passes = len(AVMC(SEMI, Sizes()).passes(1))
-    return Outcome(str(figure("passes")), f"{passes}, as the public code was read (D10)", passes == figure("passes"))
+    return Outcome(
+        str(figure("passes")),
+        f"{passes}, as the public code was read (D10)",
+        passes == figure("passes"),
+    )
 
 
 def benchmark_models() -> Outcome:
@@ -127,24 +166,33 @@ def benchmark_models() -> Outcome:
     starred = set(published()["table2_benchmark"]["multitask"])
     rows = set(benchmark_rows())
     holds = single == rows - starred and multi == rows & starred
-    return Outcome(f"{len(single)} and {len(multi)}", f"{len(rows - starred)} and {len(rows & starred)}", holds)
+    return Outcome(
+        f"{len(single)} and {len(multi)}", f"{len(rows - starred)} and {len(rows & starred)}", holds
+    )
 
 
 def all_lower(low: str, high: str) -> Outcome:
     wrong = [
-        row for row in benchmark_rows() if not cell("table2_benchmark", row, low) < cell("table2_benchmark", row, high)
+        row
+        for row in benchmark_rows()
+        if not cell("table2_benchmark", row, low) < cell("table2_benchmark", row, high)
     ]
-    return Outcome(f"{len(benchmark_rows())} models", words(wrong) if wrong else "all of them", not wrong)
+    return Outcome(
+        f"{len(benchmark_rows())} models", words(wrong) if wrong else "all of them", not wrong
+    )
 
 
 def better(table: str, row: str, than: str) -> Outcome:
-    """In how many metrics of a printed table ``row`` is strictly better than ``than`` (a row, or every "benchmark" model)."""
+    """In how many metrics of a printed table ``row`` is strictly better than ``than`` (a row, or
+    every "benchmark" model)."""
     rivals = benchmark_rows() if than == "benchmark" else [than]
     pairs = {
         metric: [(cell(table, row, metric), cell(table, rival, metric)) for rival in rivals]
         for metric in published()[table]["metrics"]
     }
-    return _in_metrics(f"better than {'the ' + str(len(rivals)) if len(rivals) > 1 else than}", pairs)
+    return _in_metrics(
+        f"better than {'the ' + str(len(rivals)) if len(rivals) > 1 else than}", pairs
+    )
 
 
 def best_of_benchmark(metric: str) -> str:
@@ -164,7 +212,9 @@ def relative_gain(row: str, metric: str) -> Outcome:
     best = best_of_benchmark(metric)
     found = gain(row, metric, best)
     fits = [rival for rival in benchmark_rows() if round(gain(row, metric, rival), 2) == printed]
-    elsewhere = "" if best in fits else f"; fits {words(fits)}" if fits else "; fits no cell of the column"
+    elsewhere = (
+        "" if best in fits else f"; fits {words(fits)}" if fits else "; fits no cell of the column"
+    )
     shown = f"{found:.2f} % over {best} ({cell('table2_benchmark', best, metric):g}){elsewhere}"
     return Outcome(f"{printed:.2f} %", shown, round(found, 2) == printed)
 
@@ -172,13 +222,18 @@ def relative_gain(row: str, metric: str) -> Outcome:
 def largest_gain(row: str, metric: str) -> Outcome:
     gains = {name: _printed_gain(row, name) for name in published()["table2_benchmark"]["metrics"]}
     largest = max(gains, key=gains.get)
-    return Outcome(f"{metric} {gains[metric]:.2f} %", f"{largest} {gains[largest]:.2f} %", largest == metric)
+    return Outcome(
+        f"{metric} {gains[metric]:.2f} %", f"{largest} {gains[largest]:.2f} %", largest == metric
+    )
 
 
 def worst_modality(modality: str) -> Outcome:
-    """Every cell of a modality in Table 3, whatever its features, is worse than the cells of the other modalities."""
+    """Every cell of a modality in Table 3, whatever its features, is worse than the cells of the
+    other modalities."""
     table = published()["table3_unimodal"]
-    own, others = ([r for r in table["rows"] if r.startswith(modality) == wanted] for wanted in (True, False))
+    own, others = (
+        [r for r in table["rows"] if r.startswith(modality) == wanted] for wanted in (True, False)
+    )
     wrong = [
         f"{metric}, {annotation} annotation: {row} against {other}"
         for i, metric in enumerate(table["metrics"])
@@ -191,17 +246,25 @@ def worst_modality(modality: str) -> Outcome:
 
 def own_annotation_better(row: str) -> Outcome:
     table = published()["table3_unimodal"]
-    pairs = {metric: [tuple(pair)] for metric, pair in zip(table["metrics"], table["rows"][row], strict=True)}
+    pairs = {
+        metric: [tuple(pair)]
+        for metric, pair in zip(table["metrics"], table["rows"][row], strict=True)
+    }
     return _in_metrics("better with its own annotation", pairs)
 
 
 def same_row() -> Outcome:
-    rows = [published()[table]["rows"]["AV-MC"] for table in ("table2_benchmark", "table4_ablation")]
+    rows = [
+        published()[table]["rows"]["AV-MC"] for table in ("table2_benchmark", "table4_ablation")
+    ]
     return Outcome(words(rows[1]), words(rows[0]), rows[0] == rows[1])
 
 
 def change_from_ablated(metric: str) -> Outcome:
-    printed, found = figure("ablation_decline_percent")[metric], abs(_ablation_change(metric, "ablated"))
+    printed, found = (
+        figure("ablation_decline_percent")[metric],
+        abs(_ablation_change(metric, "ablated")),
+    )
     return Outcome(f"{printed:.2f} %", f"{found:.2f} %", round(found, 2) == printed)
 
 
@@ -210,7 +273,9 @@ def declines_from_full() -> Outcome:
     printed = figure("ablation_decline_percent")
     found = {metric: round(abs(_ablation_change(metric, "full")), 2) for metric in printed}
     return Outcome(
-        words(printed), f"{words(found)}; as printed they are gains over the ablated model", found == printed
+        words(printed),
+        f"{words(found)}; as printed they are gains over the ablated model",
+        found == printed,
     )
 
 
@@ -225,15 +290,22 @@ def cell(table: str, row: str, metric: str) -> float:
 
 
 def _in_metrics(printed: str, pairs: dict[str, list[tuple[float, float]]]) -> Outcome:
-    """A metric counts as better when the first cell is, in each of its pairs; the others are told, ties apart from losses."""
+    """A metric counts as better when the first cell is, in each of its pairs; the others are told,
+    ties apart from losses."""
     better, equal, worse = [], [], []
     for metric, cells in pairs.items():
         missed = [(ours, theirs) for ours, theirs in cells if not _better(ours, theirs, metric)]
-        losses = [f"{metric} {ours:g} against {theirs:g}" for ours, theirs in missed if ours != theirs]
+        losses = [
+            f"{metric} {ours:g} against {theirs:g}" for ours, theirs in missed if ours != theirs
+        ]
         where = worse if losses else equal if missed else better
         where.append("; ".join(losses) or f"{metric} {cells[0][0]:g}")
     won = "all" if len(better) == len(pairs) else f"{len(better)} of"
-    others = [f", {name} {'; '.join(found)}" for name, found in {"equal in": equal, "worse in": worse}.items() if found]
+    others = [
+        f", {name} {'; '.join(found)}"
+        for name, found in {"equal in": equal, "worse in": worse}.items()
+        if found
+    ]
     found = f"better in {won} {len(pairs)} metrics{''.join(others)}"
     return compared(printed, found, len(better), len(equal) + len(worse), len(pairs))
 

@@ -40,7 +40,9 @@ def one_kind(table: str) -> Outcome:
         "only means of three": kinds.means,
         "neither": kinds.neither,
     }
-    found = ", ".join(f"{len(rows)} {what} ({', '.join(rows)})" for what, rows in parts.items() if rows)
+    found = ", ".join(
+        f"{len(rows)} {what} ({', '.join(rows)})" for what, rows in parts.items() if rows
+    )
     rounded = [row for row in kinds.neither if digits.fits_rounded_runs(table, row)]
     if rounded:
         found += f"; {', '.join(rounded)} can be a mean of three if every run was rounded before"

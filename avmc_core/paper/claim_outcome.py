@@ -8,8 +8,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """Printed and found in words; ``holds`` is None where the evidence cannot tell. What does not hold altogether may do so
-    ``partly``."""
+    """Printed and found in words; ``holds`` is None where the evidence cannot tell. What does not
+    hold altogether may do so ``partly``."""
 
     printed: str
     found: str
@@ -18,9 +18,9 @@ class Outcome:
 
 
 def compared(printed: str, found: str, better: int, worse: int, whole: int) -> Outcome:
-    """What many comparisons say of a sentence that says "better": it holds when all of them do, and in part when more than
-    half of them do. It fails when worse ones (on paper: those that are not better) leave no more than half of them to be
-    better. What remains is open."""
+    """What many comparisons say of a sentence that says "better": it holds when all of them do, and
+    in part when more than half of them do. It fails when worse ones (on paper: those that are not
+    better) leave no more than half of them to be better. What remains is open."""
     holds = True if better == whole else False if better > whole / 2 or worse >= whole / 2 else None
     return Outcome(printed, found, holds, partly=whole / 2 < better < whole)
 

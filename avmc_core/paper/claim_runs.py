@@ -21,9 +21,12 @@ from avmc_core.schema import SPLITS, UNLABELLED
 PRINTED = tuple(name for name, metric in METRICS.items() if metric.column)
 
 
-def runs_better(runs: Mapping[str, Finished], experiments: list[str], row: str, than: str) -> tuple[Outcome, bool]:
-    """Whether ``row`` is better than ``than`` (a row, or every "benchmark" model), over the printed metrics and each variant
-    that was run. Better means: the interval of the probability of improvement lies above one half. Second value: simulated."""
+def runs_better(
+    runs: Mapping[str, Finished], experiments: list[str], row: str, than: str
+) -> tuple[Outcome, bool]:
+    """Whether ``row`` is better than ``than`` (a row, or every "benchmark" model), over the printed
+    metrics and each variant that was run. Better means: the interval of the probability of
+    improvement lies above one half. Second value: simulated."""
     printed = f"better than {'every benchmark model' if than == 'benchmark' else than}"
     known, statistics, groups, simulated = _merged(runs, experiments)
     first = [r for r in known if r.published == row and r.name in statistics]
@@ -35,15 +38,18 @@ def runs_better(runs: Mapping[str, Finished], experiments: list[str], row: str, 
     tally = [
         difference.better
         for a, b in pairs
-        for name, difference in comparison.compare(statistics[a.name], statistics[b.name], groups).items()
+        for name, difference in comparison.compare(
+            statistics[a.name], statistics[b.name], groups
+        ).items()
         if name in PRINTED
     ]
     return _counted(printed, "comparisons", tally), simulated
 
 
 def cells(runs: Mapping[str, Finished], table: str, experiments: list[str]) -> tuple[Outcome, bool]:
-    """Every printed cell lies in the interval of runs that stand beside it: of one of them, where several variants of a model
-    do. A cell that misses decides; else one that was not run leaves it open. Second value: simulated."""
+    """Every printed cell lies in the interval of runs that stand beside it: of one of them, where
+    several variants of a model do. A cell that misses decides; else one that was not run leaves it
+    open. Second value: simulated."""
     count = int(np.size(list(published()[table]["rows"].values())))
     fits: dict[tuple[str, str], bool] = {}
     simulated = True
@@ -62,23 +68,31 @@ def cells(runs: Mapping[str, Finished], table: str, experiments: list[str]) -> t
     return Outcome(f"{count} cells", found, holds), False
 
 
-def runs_own_better(runs: Mapping[str, Finished], experiments: list[str], row: str) -> tuple[Outcome, bool]:
-    """A row of Table 3 is better with its unimodal annotation than with the multimodal one. The two are scored on other labels,
-    so they are not paired: better means that their intervals do not overlap. Second value: simulated."""
+def runs_own_better(
+    runs: Mapping[str, Finished], experiments: list[str], row: str
+) -> tuple[Outcome, bool]:
+    """A row of Table 3 is better with its unimodal annotation than with the multimodal one. The two
+    are scored on other labels, so they are not paired: better means that their intervals do not
+    overlap. Second value: simulated."""
     printed = "better with its own annotation"
     at, simulated = _table_3(runs, experiments)
     pairs = [
-        (at[f"{row}, unimodal", m], at[f"{row}, multimodal", m]) for m in published()["table3_unimodal"]["metrics"]
+        (at[f"{row}, unimodal", m], at[f"{row}, multimodal", m])
+        for m in published()["table3_unimodal"]["metrics"]
     ]
     return _apart(printed, pairs), simulated
 
 
-def runs_worst_modality(runs: Mapping[str, Finished], experiments: list[str], modality: str) -> tuple[Outcome, bool]:
-    """Each row of Table 3 that is not of a modality is better than those that are, on the same kind of annotation: their
-    intervals do not overlap. Second value: simulated."""
+def runs_worst_modality(
+    runs: Mapping[str, Finished], experiments: list[str], modality: str
+) -> tuple[Outcome, bool]:
+    """Each row of Table 3 that is not of a modality is better than those that are, on the same kind
+    of annotation: their intervals do not overlap. Second value: simulated."""
     at, simulated = _table_3(runs, experiments)
     rows = published()["table3_unimodal"]["rows"]
-    own, others = ([r for r in rows if r.startswith(modality) == wanted] for wanted in (True, False))
+    own, others = (
+        [r for r in rows if r.startswith(modality) == wanted] for wanted in (True, False)
+    )
     kinds, names = ("unimodal", "multimodal"), published()["table3_unimodal"]["metrics"]
     pairs = [
         (at[f"{other}, {kind}", metric], at[f"{row}, {kind}", metric])
@@ -92,7 +106,9 @@ def duration_spread(store: Store) -> Outcome:
     labelled = np.concatenate([store.split(split).audio.lengths for split in SPLITS])
     if UNLABELLED not in store.manifest["splits"]:
         return Outcome("more diverse", "this store has no unlabelled clips", None)
-    spread = [float(np.std(lengths)) for lengths in (labelled, store.split(UNLABELLED).audio.lengths)]
+    spread = [
+        float(np.std(lengths)) for lengths in (labelled, store.split(UNLABELLED).audio.lengths)
+    ]
     found = f"standard deviation {spread[1]:.0f} steps against {spread[0]:.0f}"
     return Outcome("more diverse", found, spread[1] > spread[0])
 
@@ -101,11 +117,16 @@ def _beside(part: Finished, table: str) -> list[dict]:
     """The cells of a printed table with the runs that stand beside them."""
     if table == "table3_unimodal":
         return part.table_3
-    return results.comparison(part.rows, results.summarise(part.records, part.store), PRINTED, table)
+    return results.comparison(
+        part.rows, results.summarise(part.records, part.store), PRINTED, table
+    )
 
 
-def _table_3(runs: Mapping[str, Finished], experiments: list[str]) -> tuple[dict[tuple[str, str], dict], bool]:
-    """Row and metric to the cell; without runs, every cell is there and empty. And whether the store is simulated."""
+def _table_3(
+    runs: Mapping[str, Finished], experiments: list[str]
+) -> tuple[dict[tuple[str, str], dict], bool]:
+    """Row and metric to the cell; without runs, every cell is there and empty. And whether the
+    store is simulated."""
     found, simulated = benchmark.table_3({}), True
     for part in (runs[name] for name in experiments if name in runs):
         found, simulated = _beside(part, "table3_unimodal"), part.store.simulated
@@ -113,7 +134,8 @@ def _table_3(runs: Mapping[str, Finished], experiments: list[str]) -> tuple[dict
 
 
 def _apart(printed: str, pairs: list[tuple[dict, dict]]) -> Outcome:
-    """First against second cell of each pair, by intervals that do not overlap; a pair that was not run is undecided."""
+    """First against second cell of each pair, by intervals that do not overlap; a pair that was not
+    run is undecided."""
     tally: list[bool | None] = []
     for first, second in pairs:
         if first["estimate"] is None or second["estimate"] is None:
@@ -121,7 +143,11 @@ def _apart(printed: str, pairs: list[tuple[dict, dict]]) -> Outcome:
         up, down = first["low"] > second["high"], first["high"] < second["low"]
         better, worse = (up, down) if METRICS[first["metric"]].higher_is_better else (down, up)
         tally.append(True if better else False if worse else None)
-    return _counted(printed, "pairs of cells", tally, len(pairs)) if tally else Outcome(printed, "not run", None)
+    return (
+        _counted(printed, "pairs of cells", tally, len(pairs))
+        if tally
+        else Outcome(printed, "not run", None)
+    )
 
 
 def _counted(printed: str, what: str, tally: Iterable[bool | None], whole: int = 0) -> Outcome:
@@ -137,7 +163,8 @@ def _counted(printed: str, what: str, tally: Iterable[bool | None], whole: int =
 def _merged(
     runs: Mapping[str, Finished], experiments: list[str]
 ) -> tuple[list[Row], dict[str, np.ndarray], np.ndarray | None, bool]:
-    """Rows, clip statistics by row, source videos, and whether the store is simulated, of several experiments together."""
+    """Rows, clip statistics by row, source videos, and whether the store is simulated, of several
+    experiments together."""
     rows, statistics, groups, simulated = [], {}, None, True
     for part in (runs[name] for name in experiments if name in runs):
         stacked, groups = results.stacked(part.records, part.store)
@@ -149,7 +176,11 @@ def _merged(
 
 def _variant(row: Row) -> str:
     """AV-MC's variant; "" for models that have none."""
-    return str(dict(row.changes).get("variant", "released")) if row.model.startswith("AV-MC") else ""
+    return (
+        str(dict(row.changes).get("variant", "released")) if row.model.startswith("AV-MC") else ""
+    )
 
 
-CHECKS = {check.__name__: check for check in (runs_better, runs_own_better, runs_worst_modality, cells)}
+CHECKS = {
+    check.__name__: check for check in (runs_better, runs_own_better, runs_worst_modality, cells)
+}

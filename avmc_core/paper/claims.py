@@ -1,9 +1,11 @@
-"""The ledger of the paper's statements that a figure could decide: where each stands, what is printed, and the verdict.
+"""The ledger of the paper's statements that a figure could decide: where each stands, what is
+printed, and the verdict.
 
-The statements are data (``resources/claims.toml``); code decides them: arithmetic on the printed figures, the audit of real
-labels or of the counts shipped with the package, or an imported store. The same code decides more when it is given more.
-Questions of our own, and what our runs say under criteria of ours, are kinds apart and never count among the paper's claims;
-what the simulated corpus shows never counts for or against the paper.
+The statements are data (``resources/claims.toml``); code decides them: arithmetic on the printed
+figures, the audit of real labels or of the counts shipped with the package, or an imported store.
+The same code decides more when it is given more. Questions of our own, and what our runs say under
+criteria of ours, are kinds apart and never count among the paper's claims; what the simulated
+corpus shows never counts for or against the paper.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ NEEDS = "needs the real features"
 OPEN = "not decided by the runs"
 CANNOT = "cannot be checked"
 VERDICTS = (HOLDS, PART, FAILS, SIMULATED, NEEDS, OPEN, CANNOT)
-# The paper's sentence; our question whether its places agree; our criterion for what our runs say of a sentence.
+# The paper's sentence; our question whether its places agree; our criterion for what our runs say
+# of a sentence.
 CLAIM, CHECK, RUNS = "claim", "our check", "our runs"
 KINDS = (CLAIM, CHECK, RUNS)
 NOT_HERE = "not decidable here"
@@ -67,8 +70,8 @@ class Claim:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What there is to decide from. ``labels``: an audit of real labels; ``store``: real features, if any, and ``features``
-    their audit; ``runs``: the finished experiments by name."""
+    """What there is to decide from. ``labels``: an audit of real labels; ``store``: real features,
+    if any, and ``features`` their audit; ``runs``: the finished experiments by name."""
 
     labels: Audit
     store: Store | None = None
@@ -76,16 +79,20 @@ class Evidence:
     runs: Mapping[str, Finished] = field(default_factory=dict)
 
 
-def gather(store: Store | None = None, meta: pd.DataFrame | None = None, **runs: Finished) -> Evidence:
-    """Evidence from what is at hand. Labels come from ``meta``, else from a real ``store``, whichever carries the relabelled
-    set that the paper used, else from the counts shipped with the package; never from a simulated store."""
+def gather(
+    store: Store | None = None, meta: pd.DataFrame | None = None, **runs: Finished
+) -> Evidence:
+    """Evidence from what is at hand. Labels come from ``meta``, else from a real ``store``,
+    whichever carries the relabelled set that the paper used, else from the counts shipped with the
+    package; never from a simulated store."""
     real = None if store is None or store.simulated else store
     return Evidence(deciding(meta, real), real, None if real is None else audit(real), runs)
 
 
 @dataclass(frozen=True)
 class Ruling:
-    """A claim and what became of it; ``printed`` and ``found`` are words, ``basis`` says on what clips a finding rests."""
+    """A claim and what became of it; ``printed`` and ``found`` are words, ``basis`` says on what
+    clips a finding rests."""
 
     claim: Claim
     printed: str
@@ -107,7 +114,9 @@ def claims() -> tuple[Claim, ...]:
     found = tuple(claim for entry in tomllib.loads(text)["claim"] for claim in _expand(entry))
     keys = [claim.key for claim in found]
     if repeated := {key for key in keys if keys.count(key) > 1}:
-        raise InputError("claims.toml", f"key {min(repeated)!r} more than once", "a key for each claim")
+        raise InputError(
+            "claims.toml", f"key {min(repeated)!r} more than once", "a key for each claim"
+        )
     return found
 
 
@@ -126,7 +135,9 @@ def decide(claim: Claim, evidence: Evidence) -> Ruling:
     if claim.how == "run":
         outcome, simulated = claim_runs.CHECKS[claim.check](evidence.runs, **claim.arguments)
         if simulated:
-            return Ruling(claim, outcome.printed, outcome.found, SIMULATED if outcome.holds else NEEDS)
+            return Ruling(
+                claim, outcome.printed, outcome.found, SIMULATED if outcome.holds else NEEDS
+            )
         return Ruling(claim, outcome.printed, outcome.found, _verdict(outcome, OPEN))
     if claim.how == "features":
         if evidence.store is None:
@@ -157,7 +168,8 @@ def as_frame(rulings: list[Ruling]) -> pd.DataFrame:
 
 
 def source_of(ruling: Ruling) -> str:
-    """Where a claim is decided: the check with its arguments and its file, or the audit's finding and the clips behind it."""
+    """Where a claim is decided: the check with its arguments and its file, or the audit's finding
+    and the clips behind it."""
     claim = ruling.claim
     if claim.how == "none":
         return ""
@@ -176,7 +188,8 @@ def tally(rulings: list[Ruling], kind: str = CLAIM) -> dict[str, int]:
 
 
 def verdict_counts(rulings: list[Ruling], kind: str = CLAIM) -> pd.DataFrame:
-    """How many rulings of a kind were decided by each kind of evidence (rows) and got each verdict (columns), with totals."""
+    """How many rulings of a kind were decided by each kind of evidence (rows) and got each verdict
+    (columns), with totals."""
     frame = as_frame([ruling for ruling in rulings if ruling.claim.kind == kind])
     table = pd.crosstab(frame["Decided by"], frame["Verdict"], margins=True, margins_name="all")
     ways = [way for way in HOW.values() if way in table.index]
@@ -185,11 +198,15 @@ def verdict_counts(rulings: list[Ruling], kind: str = CLAIM) -> pd.DataFrame:
 
 
 def evidence_counts(rulings: list[Ruling]) -> dict[str, dict[str, int]]:
-    """Of the paper's claims: how many each kind of evidence decides (``all``), and with which verdict; the kinds add up to the
-    number of claims. Keyed by ``how``."""
-    claims_of = {way: [r for r in rulings if r.claim.kind == CLAIM and r.decided_by == HOW[way]] for way in HOW}
+    """Of the paper's claims: how many each kind of evidence decides (``all``), and with which
+    verdict; the kinds add up to the number of claims. Keyed by ``how``."""
+    claims_of = {
+        way: [r for r in rulings if r.claim.kind == CLAIM and r.decided_by == HOW[way]]
+        for way in HOW
+    }
     return {
-        way: {"all": len(found)} | {verdict: sum(r.verdict == verdict for r in found) for verdict in DECIDED}
+        way: {"all": len(found)}
+        | {verdict: sum(r.verdict == verdict for r in found) for verdict in DECIDED}
         for way, found in claims_of.items()
         if way != "run"
     }
@@ -222,14 +239,22 @@ def _expand(entry: dict[str, Any]) -> list[Claim]:
         for names, values in zip(each, combination, strict=True):
             chosen |= zip(names, values if len(names) > 1 else [values], strict=True)
         filled = {name: text.format(**chosen) for name, text in fixed.items()}
-        arguments = entry.get("with", {}) | {name: value for name, value in chosen.items() if name != "how_much"}
+        arguments = entry.get("with", {}) | {
+            name: value for name, value in chosen.items() if name != "how_much"
+        }
         try:
             claim = Claim(**filled, arguments=arguments if "check" in entry else {})
         except TypeError as error:
-            raise InputError("claims.toml", f"{entry.get('key')!r}: {error}", "the fields described there") from error
+            raise InputError(
+                "claims.toml", f"{entry.get('key')!r}: {error}", "the fields described there"
+            ) from error
         if claim.how not in HOW:
-            raise InputError(f"claims.toml, {claim.key}", f"how = {claim.how!r}", f"one of {', '.join(HOW)}")
+            raise InputError(
+                f"claims.toml, {claim.key}", f"how = {claim.how!r}", f"one of {', '.join(HOW)}"
+            )
         if claim.kind not in KINDS:
-            raise InputError(f"claims.toml, {claim.key}", f"kind = {claim.kind!r}", f"one of {', '.join(KINDS)}")
+            raise InputError(
+                f"claims.toml, {claim.key}", f"kind = {claim.kind!r}", f"one of {', '.join(KINDS)}"
+            )
         expanded.append(claim)
     return expanded

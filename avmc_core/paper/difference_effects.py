@@ -1,4 +1,5 @@
-"""What a difference between paper and code (a D number) does to a score, where an experiment has measured it."""
+"""What a difference between paper and code (a D number) does to a score, where an experiment has
+measured it."""
 
 from __future__ import annotations
 
@@ -23,13 +24,16 @@ VARIANTS: tuple[Change, ...] = (
 # What the paper leaves open about its mixup, against the released answer.
 MIXUP_CHANGES: tuple[Change, ...] = tuple(
     ((number,), f"AV-MC: {name}", name, next(iter(MIXUPS)))
-    for number, name in zip(("D07", "D07", "D07", "D08", "D31", "D31"), list(MIXUPS)[1:], strict=True)
+    for number, name in zip(
+        ("D07", "D07", "D07", "D08", "D31", "D31"), list(MIXUPS)[1:], strict=True
+    )
 )
 # Text features drawn anew in every step, against stored ones.
 DROPOUT_CHANGES: tuple[Change, ...] = (
     (("D16",), "AV-MC: the frozen encoder drops out", "encoder with dropout", "stored features"),
 )
-# The reference's validation loss put right in two steps: first the order, then the weights of the clips.
+# The reference's validation loss put right in two steps: first the order, then the weights of the
+# clips.
 CLIPS, BATCHES, SHUFFLED = VALIDATIONS
 VALIDATION_CHANGES: tuple[Change, ...] = tuple(
     ((number,), f"{model}: {what}", f"{model}, {with_it}", f"{model}, {without}")
@@ -42,18 +46,25 @@ VALIDATION_CHANGES: tuple[Change, ...] = tuple(
 
 
 def mended_changes() -> list[Change]:
-    """Every difference of a baseline put right alone, and where it has several all of them together, once a model."""
+    """Every difference of a baseline put right alone, and where it has several all of them
+    together, once a model."""
     found = []
     for model, numbers in MENDABLE.items():
         if len(numbers) > 1:
-            found += [((number,), f"{model}: mended", f"{model}, {number} mended", model) for number in numbers]
+            found += [
+                ((number,), f"{model}: mended", f"{model}, {number} mended", model)
+                for number in numbers
+            ]
         found.append((numbers, f"{model}: mended", f"{model} mended", model))
     return found
 
 
-def effects(records: Mapping[Run, Record], store: Store, changes: Sequence[Change]) -> list[dict[str, Any]]:
-    """For each change whose two rows were run: numbers, change, seeds (how many both rows have), and for each metric the
-    difference with its interval, on the display scale: plain data, for ``tables.effects_table``."""
+def effects(
+    records: Mapping[Run, Record], store: Store, changes: Sequence[Change]
+) -> list[dict[str, Any]]:
+    """For each change whose two rows were run: numbers, change, seeds (how many both rows have),
+    and for each metric the difference with its interval, on the display scale: plain data, for
+    ``tables.effects_table``."""
     pairs = list(dict.fromkeys((with_it, without) for _, _, with_it, without in changes))
     family = contrasts(dict(records), store, pairs, METRICS)
     at = {(row.first, row.second, row.metric): row.difference for row in family.itertuples()}
@@ -64,7 +75,10 @@ def effects(records: Mapping[Run, Record], store: Store, changes: Sequence[Chang
     return [
         {"numbers": list(numbers), "change": what, "seeds": len(seeds[with_it] & seeds[without])}
         | {
-            metric: {part: getattr(at[with_it, without, metric], part) for part in ("estimate", "low", "high")}
+            metric: {
+                part: getattr(at[with_it, without, metric], part)
+                for part in ("estimate", "low", "high")
+            }
             for metric in METRICS
         }
         for numbers, what, with_it, without in changes

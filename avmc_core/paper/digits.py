@@ -42,7 +42,13 @@ class Kinds:
 def clips(metric: str) -> int:
     """The test clips that a metric counts, by Table 1 as printed: all, or its weak and neutral
     ones."""
-    row = dict(zip(published()["table1_splits"]["columns"], published()["table1_splits"]["test"], strict=True))
+    row = dict(
+        zip(
+            published()["table1_splits"]["columns"],
+            published()["table1_splits"]["test"],
+            strict=True,
+        )
+    )
     return row["total"] if metric == "Acc2" else row["WNEG"] + row["NEU"] + row["WPOS"]
 
 
@@ -66,7 +72,11 @@ def figures() -> pd.DataFrame:
     table = published()["table3_unimodal"]
     for row, cells in table["rows"].items():
         pairs = dict(zip(table["metrics"], cells, strict=True))
-        rows += [("Table 3", row, of, m, pairs[m][at]) for at, of in enumerate(("own", "M")) for m in METRICS]
+        rows += [
+            ("Table 3", row, of, m, pairs[m][at])
+            for at, of in enumerate(("own", "M"))
+            for m in METRICS
+        ]
     return pd.DataFrame(rows, columns=["table", "row", "annotation", "metric", "figure"])
 
 
@@ -100,7 +110,9 @@ def kind(runs: tuple[int, ...]) -> str:
     """In words, what a row is that fits these numbers of runs out of ``RUNS``."""
     if not runs:
         return f"no mean of {', '.join(map(str, RUNS[:-1]))} or {RUNS[-1]} runs"
-    return "can be one run" if runs[0] == 1 else f"only a mean: of {' or '.join(map(str, runs))} runs"
+    return (
+        "can be one run" if runs[0] == 1 else f"only a mean: of {' or '.join(map(str, runs))} runs"
+    )
 
 
 def kinds(table: str) -> Kinds:
@@ -110,7 +122,9 @@ def kinds(table: str) -> Kinds:
     runs = dict(zip(lines["row"], lines["runs"], strict=True))
     one_run = tuple(row for row in runs if 1 in runs[row])
     means = tuple(row for row in runs if row not in one_run and 3 in runs[row])
-    looks_single = np.prod([granularity.chance(clips(m), 1) / granularity.chance(clips(m), 3) for m in METRICS])
+    looks_single = np.prod(
+        [granularity.chance(clips(m), 1) / granularity.chance(clips(m), 3) for m in METRICS]
+    )
     p = float(binom.sf(len(one_run) - 1, len(runs), looks_single))
     return Kinds(one_run, means, tuple(row for row in runs if row not in one_run + means), p)
 
@@ -121,7 +135,9 @@ def fits_rounded_runs(table: str, row: str) -> bool:
     lines = figures()
     lines = lines[(lines["table"] == table) & (lines["row"] == row) & (lines["annotation"] == "M")]
     cells = zip(lines["figure"], lines["metric"], strict=True)
-    return all(granularity.fits([figure], clips(metric), 3, "per run")[0] for figure, metric in cells)
+    return all(
+        granularity.fits([figure], clips(metric), 3, "per run")[0] for figure, metric in cells
+    )
 
 
 def by_rounding() -> pd.DataFrame:
@@ -131,12 +147,18 @@ def by_rounding() -> pd.DataFrame:
     table = figures()
     lines = []
     for rounding, metric in product(granularity.ROUNDINGS, METRICS):
-        printed = table.loc[(table["metric"] == metric) & table["table"].isin(TABLES), "figure"].unique()
+        printed = table.loc[
+            (table["metric"] == metric) & table["table"].isin(TABLES), "figure"
+        ].unique()
         line: dict[str, object] = {"rounding": rounding, "metric": metric, "figures": len(printed)}
         for s in (1, 3):
             kind_of_row = "one run" if s == 1 else "a mean of 3"
-            line[f"fit {kind_of_row}"] = int(granularity.fits(printed, clips(metric), s, rounding).sum())
-            line[f"{kind_of_row}, by chance"] = len(printed) * granularity.chance(clips(metric), s, rounding)
+            line[f"fit {kind_of_row}"] = int(
+                granularity.fits(printed, clips(metric), s, rounding).sum()
+            )
+            line[f"{kind_of_row}, by chance"] = len(printed) * granularity.chance(
+                clips(metric), s, rounding
+            )
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -175,7 +197,12 @@ def own_check(accuracies: pd.DataFrame, n: int) -> pd.DataFrame:
     """
     known = accuracies.dropna(subset=["Acc2"])
     seeds = sorted(known["seed"].unique())
-    of_all = known.groupby("name").filter(lambda part: set(part["seed"]) == set(seeds)).groupby("name")["Acc2"].mean()
+    of_all = (
+        known.groupby("name")
+        .filter(lambda part: set(part["seed"]) == set(seeds))
+        .groupby("name")["Acc2"]
+        .mean()
+    )
     columns = {1: known.loc[known["seed"] == seeds[0], "Acc2"], len(seeds): of_all}
     lines = []
     for s, column in columns.items():

@@ -1,4 +1,5 @@
-"""The part of the audit that only a store can answer: its manifest, sizes, lengths, missing and constant columns."""
+"""The part of the audit that only a store can answer: its manifest, sizes, lengths, missing and
+constant columns."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def manifest_lines(store: Store | None) -> tuple[str, ...]:
 
 
 def feature_findings(store: Store | None) -> Iterator[Finding]:
-    """Sizes against Section 3.3, lengths, columns that never change or hold values that are not finite.
+    """Sizes against Section 3.3, lengths, columns that never change or hold values that are not
+    finite.
 
     All of them are undecided without a store.
     """
@@ -47,11 +49,19 @@ def feature_findings(store: Store | None) -> Iterator[Finding]:
         ):
             value = facts.get(key)
             shown = "none" if value == [] else None
-            yield finding(f"{key}_{modality}", f"{modality}: {name}", place if printed else "–", value, printed, shown)
+            yield finding(
+                f"{key}_{modality}",
+                f"{modality}: {name}",
+                place if printed else "–",
+                value,
+                printed,
+                shown,
+            )
 
 
 def _facts(store: Store, modality: str) -> dict[str, Any]:
-    """Facts on one modality over all splits; columns go by name where they have one (text states have none)."""
+    """Facts on one modality over all splits; columns go by name where they have one (text states
+    have none)."""
     sequences = [getattr(store.split(name), modality) for name in store.manifest["splits"]]
     lengths = np.concatenate([ragged.lengths for ragged in sequences])
     parts = [values for ragged in sequences for values, _ in ragged.parts if len(values)]

@@ -19,7 +19,8 @@ VERDICTS = (*DECIDED, UNPUBLISHED, UNDECIDED)
 
 @dataclass(frozen=True)
 class Finding:
-    """``value`` and ``published`` are plain data, None where there is none; ``found`` and ``printed`` the same in words."""
+    """``value`` and ``published`` are plain data, None where there is none; ``found`` and
+    ``printed`` the same in words."""
 
     key: str
     name: str
@@ -51,8 +52,8 @@ def finding(
     partly: bool = False,
     basis: str = "",
 ) -> Finding:
-    """Decides a finding: by equality with the published value, unless ``holds`` says how it came out; what does not hold
-    altogether may do so ``partly``."""
+    """Decides a finding: by equality with the published value, unless ``holds`` says how it came
+    out; what does not hold altogether may do so ``partly``."""
     if value is None:
         verdict = UNDECIDED
     elif published is None:
@@ -77,7 +78,9 @@ def in_text(
 ) -> Finding:
     """A finding against a figure printed in the paper's text (``published.text_figure``)."""
     published, place = text_figure(figure)
-    return finding(key, name, place, value, published, shown, holds=holds, partly=partly, basis=basis)
+    return finding(
+        key, name, place, value, published, shown, holds=holds, partly=partly, basis=basis
+    )
 
 
 def slashes(values: Iterable[Any]) -> str:

@@ -54,7 +54,11 @@ class Answer:
 
 
 def fits(
-    figures: Sequence[float], n: int, runs: int = 1, rounding: str = "half", decimals: int = DECIMALS
+    figures: Sequence[float],
+    n: int,
+    runs: int = 1,
+    rounding: str = "half",
+    decimals: int = DECIMALS,
 ) -> np.ndarray:
     """Which printed percentages can be the mean accuracy of ``runs`` runs over ``n`` clips:
     (len(figures),) bool.
@@ -76,14 +80,21 @@ def chance(n: int, runs: int = 1, rounding: str = "half", decimals: int = DECIMA
 
 
 def compatible(
-    figure: float, n: int, runs: Sequence[int] = RUNS, rounding: str = "half", decimals: int = DECIMALS
+    figure: float,
+    n: int,
+    runs: Sequence[int] = RUNS,
+    rounding: str = "half",
+    decimals: int = DECIMALS,
 ) -> tuple[int, ...]:
     """The numbers of runs that one printed percentage over ``n`` clips can be the mean of."""
     return tuple(s for s in runs if fits([figure], n, s, rounding, decimals)[0])
 
 
 def ranked(
-    figures: Sequence[float], candidates: Iterable[int], runs: Sequence[int] = (1, 3), rounding: str = "half"
+    figures: Sequence[float],
+    candidates: Iterable[int],
+    runs: Sequence[int] = (1, 3),
+    rounding: str = "half",
 ) -> pd.DataFrame:
     """How well each number of clips fits a column whose rows may be of different kinds: the best
     first.
@@ -107,7 +118,9 @@ def ranked(
         support = float(np.log10(factors).sum())
         counts = {s: int(fit[s].sum()) for s in runs}
         rows.append({"n": n, **counts, "of": len(printed), "support": support, "p": 0.0})
-    table = pd.DataFrame(rows).sort_values(["support", "n"], ascending=[False, True], ignore_index=True)
+    table = pd.DataFrame(rows).sort_values(
+        ["support", "n"], ascending=[False, True], ignore_index=True
+    )
     return table.assign(p=np.minimum(1.0, len(numbers) * 10.0 ** -table["support"]))
 
 
@@ -120,7 +133,10 @@ def runner_up(table: pd.DataFrame) -> pd.Series:
 
 
 def read_column(
-    figures: Sequence[float], candidates: Iterable[int], runs: Sequence[int] = RUNS, rounding: str = "half"
+    figures: Sequence[float],
+    candidates: Iterable[int],
+    runs: Sequence[int] = RUNS,
+    rounding: str = "half",
 ) -> Answer:
     """N and the number of runs, when all figures are means of the same number of runs over one
     number of clips.
@@ -136,7 +152,9 @@ def read_column(
     '1 run over 1034 clips'
     """
     printed, numbers = _printed(figures, DECIMALS), np.array(list(candidates))
-    pairs: dict[int, tuple[float, int, int]] = {}  # cells of the grid to its share of all figures, runs and N
+    pairs: dict[
+        int, tuple[float, int, int]
+    ] = {}  # cells of the grid to its share of all figures, runs and N
     fitting = []
     for s in sorted(runs):
         for n, fit in zip(numbers.tolist(), _all_fit(printed, numbers, s, rounding), strict=True):
@@ -170,18 +188,24 @@ def _printed(figures: Sequence[float], decimals: int) -> np.ndarray:
     bad = ~(np.abs(values * 10**decimals - units) < 1e-6) | (values < 0) | (values > 100)
     if values.ndim != 1 or bad.any():
         found = values[bad][0] if values.ndim == 1 else f"shape {values.shape}"
-        raise InputError("a printed accuracy", str(found), f"percentages from 0 to 100 with {decimals} decimals")
+        raise InputError(
+            "a printed accuracy", str(found), f"percentages from 0 to 100 with {decimals} decimals"
+        )
     return units.astype(np.int64)
 
 
 def _all_fit(printed: np.ndarray, numbers: np.ndarray, runs: int, rounding: str) -> np.ndarray:
     """For each number of clips whether every figure fits: (len(numbers),) bool."""
     if rounding == "per run" and runs > 1:
-        return np.array([_fit(printed, n, runs, rounding, DECIMALS).all() for n in numbers.tolist()], dtype=bool)
+        return np.array(
+            [_fit(printed, n, runs, rounding, DECIMALS).all() for n in numbers.tolist()], dtype=bool
+        )
     return _fit(printed, numbers[:, None], runs, rounding, DECIMALS).all(axis=1)
 
 
-def _fit(printed: np.ndarray, n: int | np.ndarray, runs: int, rounding: str, decimals: int) -> np.ndarray:
+def _fit(
+    printed: np.ndarray, n: int | np.ndarray, runs: int, rounding: str, decimals: int
+) -> np.ndarray:
     """``fits`` for figures as whole numbers of their last digit; ``n`` may be an array that
     broadcasts with them."""
     if rounding not in ROUNDINGS:
@@ -191,8 +215,15 @@ def _fit(printed: np.ndarray, n: int | np.ndarray, runs: int, rounding: str, dec
     if rounding == "per run" and runs > 1:
         sums = _sums_of_rounded(n, runs, decimals)
         return np.array([_within(sums, runs, int(figure)) for figure in printed], dtype=bool)
-    whole, cells = 2 * 10 ** (decimals + 2), runs * n  # in half units of the last digit, so that ties are whole numbers
-    low, high = (2 * printed, 2 * printed + 2) if rounding == "truncated" else (2 * printed - 1, 2 * printed + 1)
+    whole, cells = (
+        2 * 10 ** (decimals + 2),
+        runs * n,
+    )  # in half units of the last digit, so that ties are whole numbers
+    low, high = (
+        (2 * printed, 2 * printed + 2)
+        if rounding == "truncated"
+        else (2 * printed - 1, 2 * printed + 1)
+    )
     least = -(-low * cells // whole)  # the smallest k with whole * k / cells >= low
     most = high * cells // whole
     if rounding == "truncated":

@@ -30,7 +30,14 @@ from avmc_core.paper.label_summary import (
 from avmc_core.published import published, text_figure
 from avmc_core.schema import CLASSES, GRID, SPLITS, TASKS, UNLABELLED, level
 
-ROWS, MULTIMODAL, FOUR, ORIGINAL, PRINTED, TEXTS = "clips", "M", "four labels", "original part", "Table 1", "texts"
+ROWS, MULTIMODAL, FOUR, ORIGINAL, PRINTED, TEXTS = (
+    "clips",
+    "M",
+    "four labels",
+    "original part",
+    "Table 1",
+    "texts",
+)
 STORE = "features"
 
 
@@ -66,13 +73,24 @@ def _rows(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
     rows = counts["rows"]
     for split in SPLITS:
         printed = published()["table1_splits"][split][0]
-        yield finding(f"rows_{split}", f"clips in {split}", TABLE_1, rows[split], printed, basis=ROWS)
+        yield finding(
+            f"rows_{split}", f"clips in {split}", TABLE_1, rows[split], printed, basis=ROWS
+        )
     total = sum(rows.values())
     yield in_text("rows_total", "labelled clips", "supervised_clips", total, basis=ROWS)
     shown = f"{counts['added']} (and {total - counts['added']} with the ids of the original)"
-    yield in_text("rows_added", "labelled clips added to CH-SIMS", "new_clips", counts["added"], shown, basis=ROWS)
+    yield in_text(
+        "rows_added",
+        "labelled clips added to CH-SIMS",
+        "new_clips",
+        counts["added"],
+        shown,
+        basis=ROWS,
+    )
     unlabelled = None if table is None else int((table["split"] == UNLABELLED).sum()) or None
-    yield in_text("rows_unlabelled", "unlabelled clips", "unlabelled_clips", unlabelled, basis=STORE)
+    yield in_text(
+        "rows_unlabelled", "unlabelled clips", "unlabelled_clips", unlabelled, basis=STORE
+    )
     ratio, _ = text_figure("split_ratio")
     parts = [rows[split] * sum(ratio) / total for split in SPLITS]
     holds = [round(part) for part in parts] == ratio
@@ -82,17 +100,31 @@ def _rows(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
     copies = counts["placeholders"]["clips"]
     shown = f"{total} clips have four labels; in {copies} of them three are most probably copies of the first"
     name = "clips with four annotations"
-    yield in_text("four_annotations", name, "annotations", total, shown, holds=not copies, partly=True, basis=ROWS)
+    yield in_text(
+        "four_annotations",
+        name,
+        "annotations",
+        total,
+        shown,
+        holds=not copies,
+        partly=True,
+        basis=ROWS,
+    )
 
 
 def _grid(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
     n = counts["off_grid"]["M"]
     shown = str(n)
     if n and table is not None:
-        off = table[table["split"].isin(SPLITS) & ((GRID[level(table["M"].fillna(0.0))] - table["M"]).abs() > 1e-6)]
+        off = table[
+            table["split"].isin(SPLITS)
+            & ((GRID[level(table["M"].fillna(0.0))] - table["M"]).abs() > 1e-6)
+        ]
         shown += f" ({', '.join(f'{row.M:g} in {row.video_id}/{row.clip_id}' for row in off.itertuples())})"
     grid, place = text_figure("label_grid")
-    yield finding("off_grid", f"labels M off the {len(grid)} levels", place, n, 0, shown, basis=MULTIMODAL)
+    yield finding(
+        "off_grid", f"labels M off the {len(grid)} levels", place, n, 0, shown, basis=MULTIMODAL
+    )
 
 
 def _classes(counts: Counts) -> Iterator[Finding]:
@@ -106,33 +138,53 @@ def _classes(counts: Counts) -> Iterator[Finding]:
             apart = (found.loc[split] - printed.loc[split]).abs()
             shown = slashes(values)
             if apart.any():
-                shown += f" ({(apart > 0).sum()} of {len(CLASSES)} differ, by at most {apart.max()})"
-            yield finding(key, name, TABLE_1, values, printed.loc[split].tolist(), shown, basis=MULTIMODAL)
+                shown += (
+                    f" ({(apart > 0).sum()} of {len(CLASSES)} differ, by at most {apart.max()})"
+                )
+            yield finding(
+                key, name, TABLE_1, values, printed.loc[split].tolist(), shown, basis=MULTIMODAL
+            )
     cut = [split for split in SPLITS if some_cut_gives(printed.loc[split], counts["M"][split])]
-    name, partly = "splits whose classes follow from some cut of the levels", 2 * len(cut) > len(SPLITS)
+    name, partly = (
+        "splits whose classes follow from some cut of the levels",
+        2 * len(cut) > len(SPLITS),
+    )
     shown = slashes(cut) or "none"
-    yield finding("classes_any_cut", name, TABLE_1, cut, list(SPLITS), shown, partly=partly, basis=MULTIMODAL)
+    yield finding(
+        "classes_any_cut", name, TABLE_1, cut, list(SPLITS), shown, partly=partly, basis=MULTIMODAL
+    )
     for split in SPLITS:
         neutral, name = int(printed.loc[split, "NEU"]), f"neutral clips in {split}"
-        yield finding(f"neutral_{split}", name, TABLE_1, counts["neutral"][split], neutral, basis=MULTIMODAL)
+        yield finding(
+            f"neutral_{split}", name, TABLE_1, counts["neutral"][split], neutral, basis=MULTIMODAL
+        )
 
 
 def _ratios(counts: Counts) -> Iterator[Finding]:
     figure, n = "positive_to_negative_percent", signs(multimodal_counts(counts))
     percent = positive_percent(n["negative"], n["positive"])
     shown = f"{percent:.2f} % ({n['positive']} to {n['negative']})"
-    yield in_text("ratio_M", "positive to negative clips, M", figure, percent, shown, basis=MULTIMODAL)
+    yield in_text(
+        "ratio_M", "positive to negative clips, M", figure, percent, shown, basis=MULTIMODAL
+    )
     of_four = polarity(counts)
     for task in TASKS[1:]:
         value = positive_percent(of_four.loc[task, "negative"], of_four.loc[task, "positive"])
-        yield finding(f"ratio_{task}", f"positive to negative clips in %, {task}", "–", value, basis=FOUR)
+        yield finding(
+            f"ratio_{task}", f"positive to negative clips in %, {task}", "–", value, basis=FOUR
+        )
     sums = published_class_counts().sum()
     n = {"negative": sums["NEG"] + sums["WNEG"], "positive": sums["WPOS"] + sums["POS"]}
     percent = positive_percent(**n)
     shown = f"{percent:.2f} % ({n['positive']} to {n['negative']})"
-    yield in_text("ratio_printed", "the same by Table 1 as printed", figure, percent, shown, basis=PRINTED)
+    yield in_text(
+        "ratio_printed", "the same by Table 1 as printed", figure, percent, shown, basis=PRINTED
+    )
     n = signs(label_sets.total(label_sets.of_set(label_sets.MIXED), part=label_sets.ORIGINAL))
-    percent, name = positive_percent(n["negative"], n["positive"]), "the same in the original CH-SIMS"
+    percent, name = (
+        positive_percent(n["negative"], n["positive"]),
+        "the same in the original CH-SIMS",
+    )
     shown = f"{percent:.2f} % ({n['positive']} to {n['negative']})"
     yield in_text("ratio_original", name, f"original_{figure}", percent, shown, basis=ORIGINAL)
     total, figure = sum(n.values()), "original_negative_percent"
@@ -141,7 +193,9 @@ def _ratios(counts: Counts) -> Iterator[Finding]:
     holds = round(below) == text_figure(figure)[0]
     partly = round(upto) == text_figure(figure)[0]  # as Acc2 counts: zero is not positive
     name = "negative clips of the original CH-SIMS in %"
-    yield in_text("negative_original", name, figure, below, shown, holds=holds, partly=partly, basis=ORIGINAL)
+    yield in_text(
+        "negative_original", name, figure, below, shown, holds=holds, partly=partly, basis=ORIGINAL
+    )
 
 
 def _intensity(counts: Counts) -> Iterator[Finding]:
@@ -151,9 +205,14 @@ def _intensity(counts: Counts) -> Iterator[Finding]:
     for cut, key in {SECTION_3_2: "intensity", TABLE_1: "intensity_table_1"}.items():
         shares = intensity_shares(counts, cut)
         shown = ", ".join(f"{name} {100 * share:.2f} %" for name, share in shares.items())
-        largest, name = most == max(shares, key=shares.get), f"intensity of most clips, as {cut} cuts the levels"
+        largest, name = (
+            most == max(shares, key=shares.get),
+            f"intensity of most clips, as {cut} cuts the levels",
+        )
         holds = shares[most] > 0.5
-        yield finding(key, name, place, shares, most, shown, holds=holds, partly=largest, basis=MULTIMODAL)
+        yield finding(
+            key, name, place, shares, most, shown, holds=holds, partly=largest, basis=MULTIMODAL
+        )
 
 
 def _annotations(counts: Counts) -> Iterator[Finding]:
@@ -168,7 +227,9 @@ def _annotations(counts: Counts) -> Iterator[Finding]:
     shown = ", ".join(f"{task} {value:.3f}" for task, value in distance.items())
     for side, task in {"closest_to": distance.idxmin(), "farthest_from": distance.idxmax()}.items():
         name = f"annotation {side.replace('_', ' ')} M"
-        yield in_text(f"{side}_M", name, f"{side}_multimodal", task, f"{task} ({shown})", basis=FOUR)
+        yield in_text(
+            f"{side}_M", name, f"{side}_multimodal", task, f"{task} ({shown})", basis=FOUR
+        )
 
 
 def _text(counts: Counts) -> Iterator[Finding]:
@@ -178,7 +239,9 @@ def _text(counts: Counts) -> Iterator[Finding]:
     old = reliance_on_text(label_sets.recorded()["original_pairs"]["pairs"]["MT"])
     if not new["clips"]:
         return
-    share = {name: part["other_sign"] / part["clips"] for name, part in {"new": new, "old": old}.items()}
+    share = {
+        name: part["other_sign"] / part["clips"] for name, part in {"new": new, "old": old}.items()
+    }
     shown = (
         f"T has another sign than M in {new['other_sign']} of {new['clips']} clips ({100 * share['new']:.1f} %), in the original "
         f"CH-SIMS in {old['other_sign']} of {old['clips']} ({100 * share['old']:.1f} %); Corr of T and M {new['Corr']:.3f} against "
@@ -186,19 +249,47 @@ def _text(counts: Counts) -> Iterator[Finding]:
     )
     holds, figure = share["new"] > share["old"], "weak_text_reliance"
     name = "clips whose text alone misleads"
-    yield in_text("text_reliance", name, figure, share["new"], shown, holds=holds, partly=share["new"] > 0, basis=FOUR)
+    yield in_text(
+        "text_reliance",
+        name,
+        figure,
+        share["new"],
+        shown,
+        holds=holds,
+        partly=share["new"] > 0,
+        basis=FOUR,
+    )
 
 
 def _videos(counts: Counts) -> Iterator[Finding]:
     """Leakage and placeholders: the paper says nothing about either."""
-    rows, placeholders, equal = counts["rows"], counts["placeholders"]["clips"], counts["four_equal_labels"]
+    rows, placeholders, equal = (
+        counts["rows"],
+        counts["placeholders"]["clips"],
+        counts["four_equal_labels"],
+    )
     shared = counts["sharing_a_video_with_train"]
     videos = counts["videos"]
     parts = {
-        "videos": ("source videos with clips in all splits", videos["in_all_splits"], videos["total"]),
-        **{f"shared_{s}": (f"{s} clips of a video that train has too", shared[s], rows[s]) for s in SPLITS[1:]},
-        "equal_placeholders": ("four equal labels in videos of placeholders", equal["placeholders"], placeholders),
-        "equal_others": ("four equal labels elsewhere", equal["others"], sum(rows.values()) - placeholders),
+        "videos": (
+            "source videos with clips in all splits",
+            videos["in_all_splits"],
+            videos["total"],
+        ),
+        **{
+            f"shared_{s}": (f"{s} clips of a video that train has too", shared[s], rows[s])
+            for s in SPLITS[1:]
+        },
+        "equal_placeholders": (
+            "four equal labels in videos of placeholders",
+            equal["placeholders"],
+            placeholders,
+        ),
+        "equal_others": (
+            "four equal labels elsewhere",
+            equal["others"],
+            sum(rows.values()) - placeholders,
+        ),
     }
     for key, (name, part, whole) in parts.items():
         yield finding(key, name, "–", part, None, f"{part} of {whole}", basis=ROWS)
@@ -208,9 +299,15 @@ def _texts(table: pd.DataFrame | None) -> Iterator[Finding]:
     repeated = seen = length = None
     if table is not None:
         labelled = table[table["split"].isin(SPLITS)]
-        train, test = (labelled.loc[labelled["split"] == split, "text"] for split in ("train", "test"))
+        train, test = (
+            labelled.loc[labelled["split"] == split, "text"] for split in ("train", "test")
+        )
         repeated, seen = int(labelled["text"].duplicated().sum()), int(test.isin(train).sum())
         length = labelled["text"].str.len().quantile([0.0, 0.5, 1.0]).astype(int).tolist()
-    yield finding("repeated_texts", "transcripts that repeat an earlier one", "–", repeated, basis=TEXTS)
+    yield finding(
+        "repeated_texts", "transcripts that repeat an earlier one", "–", repeated, basis=TEXTS
+    )
     yield finding("seen_texts", "test transcripts that train has too", "–", seen, basis=TEXTS)
-    yield finding("characters", "characters of a transcript, min/median/max", "–", length, basis=TEXTS)
+    yield finding(
+        "characters", "characters of a transcript, min/median/max", "–", length, basis=TEXTS
+    )

@@ -18,7 +18,10 @@ from avmc_core.schema import CLASSES, GRID, SPLITS, TASKS
 
 Counts = dict[str, Any]
 TABLE_1, SECTION_3_2 = "Table 1", "Section 3.2"
-WEAK_UP_TO = {TABLE_1: 0.4, SECTION_3_2: 0.6}  # the highest |label| of a weak clip: the paper has two definitions
+WEAK_UP_TO = {
+    TABLE_1: 0.4,
+    SECTION_3_2: 0.6,
+}  # the highest |label| of a weak clip: the paper has two definitions
 
 
 def class_counts(multimodal: dict[str, Any], cut: str = TABLE_1) -> pd.DataFrame:
@@ -36,14 +39,18 @@ def class_counts(multimodal: dict[str, Any], cut: str = TABLE_1) -> pd.DataFrame
 def published_class_counts() -> pd.DataFrame:
     """Table 1 as printed, in the layout of ``class_counts``."""
     printed = published()["table1_splits"]
-    table = pd.DataFrame([printed[split] for split in SPLITS], index=list(SPLITS), columns=printed["columns"])
+    table = pd.DataFrame(
+        [printed[split] for split in SPLITS], index=list(SPLITS), columns=printed["columns"]
+    )
     return table[list(CLASSES)]
 
 
 def printed_weak_levels() -> set[float]:
     """The levels that Section 3.2 calls weak."""
     classes = text_figure("classes")[0]
-    return {label for name, levels in classes.items() if name.startswith("weak") for label in levels}
+    return {
+        label for name, levels in classes.items() if name.startswith("weak") for label in levels
+    }
 
 
 def some_cut_gives(printed: pd.Series, levels: list[int]) -> bool:

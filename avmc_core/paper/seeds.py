@@ -71,7 +71,9 @@ def spread(metric: str) -> Spread:
     """How far seeds and batches lie apart in a metric. The setting with the most batches is the
     repeated one."""
     table = runs()
-    grouped = [part[metric].to_numpy() for _, part in table.groupby(BATCH, dropna=False) if len(part) == 5]
+    grouped = [
+        part[metric].to_numpy() for _, part in table.groupby(BATCH, dropna=False) if len(part) == 5
+    ]
     within = sqrt(np.mean([part.var(ddof=1) for part in grouped]))
     setting = batches().groupby(["model", "warm_up_epochs"]).size().idxmax()
     same = table[(table["model"] == setting[0]) & (table["warm_up_epochs"] == setting[1])]
@@ -150,7 +152,10 @@ def spreads() -> pd.DataFrame:
 def margin(metric: str, row: str = "AV-MC") -> float:
     """How far a row of Table 2 leads the best benchmark model of the column, as printed."""
     column = METRICS[metric].column
-    return abs(cell("table2_benchmark", row, column) - cell("table2_benchmark", best_of_benchmark(column), column))
+    return abs(
+        cell("table2_benchmark", row, column)
+        - cell("table2_benchmark", best_of_benchmark(column), column)
+    )
 
 
 def by_name() -> dict[str, pd.DataFrame]:
@@ -158,7 +163,10 @@ def by_name() -> dict[str, pd.DataFrame]:
     belong to none."""
     table = runs()
     five = table.groupby(BATCH, dropna=False)["seed"].transform("size") == 5
-    parts = {_name(next(part.itertuples())): part for _, part in table[five].groupby(BATCH, dropna=False, sort=False)}
+    parts = {
+        _name(next(part.itertuples())): part
+        for _, part in table[five].groupby(BATCH, dropna=False, sort=False)
+    }
     return parts | {SINGLE: table[~five]}
 
 
@@ -168,7 +176,9 @@ def printed_batch() -> tuple[str, dict[str, float]]:
     row = successors.recorded().set_index("model").loc["MSE-Adapter ChatGLM3-6B"]
     printed = {metric: float(row[metric]) for metric in ("Acc2", "Acc2_weak")}
     table = batches()
-    (name,) = table.loc[[all(round(b[m], 2) == v for m, v in printed.items()) for _, b in table.iterrows()], "name"]
+    (name,) = table.loc[
+        [all(round(b[m], 2) == v for m, v in printed.items()) for _, b in table.iterrows()], "name"
+    ]
     return name, printed
 
 
@@ -177,7 +187,9 @@ def labels_told() -> dict[str, int]:
     clips."""
     weak = runs()["Acc2_weak"]
     clips = {RELABELLED: digits.weak_clips(RELABELLED), MIXED: digits.weak_clips(MIXED)}
-    return {name: int(granularity.fits(weak, n).sum()) for name, n in clips.items()} | {"runs": len(weak)}
+    return {name: int(granularity.fits(weak, n).sum()) for name, n in clips.items()} | {
+        "runs": len(weak)
+    }
 
 
 def curves(draws: Sequence[int]) -> tuple[dict[str, dict[str, list[float]]], dict[str, float]]:

@@ -33,7 +33,9 @@ def table() -> pd.DataFrame:
     whole test split fit, and the label sets that its Acc2_weak fits."""
     rows = recorded()
     runs = [runs_of([row[name] for name in ACCURACIES]) for _, row in rows.iterrows()]
-    return rows.assign(**{"runs by its digits": runs, "labels by its digits": rows["Acc2_weak"].map(labels_of)})
+    return rows.assign(
+        **{"runs by its digits": runs, "labels by its digits": rows["Acc2_weak"].map(labels_of)}
+    )
 
 
 def runs_of(figures: list[str]) -> str:
@@ -60,7 +62,9 @@ def labels_of(weak: str) -> str:
     parts = []
     for name, n in clips.items():
         allowed = [s for s in RUNS[:-1] if _fits(weak, n, s)]
-        parts.append(f"{name} ({n} clips): {' or '.join(map(str, allowed)) + ' runs' if allowed else 'none'}")
+        parts.append(
+            f"{name} ({n} clips): {' or '.join(map(str, allowed)) + ' runs' if allowed else 'none'}"
+        )
     return "; ".join(parts)
 
 
@@ -74,7 +78,11 @@ def tables_by_runs() -> pd.DataFrame:
     }
     lines = []
     for name, printed in tables.items():
-        at = [printed["metrics"].index(metric) for metric in ACCURACIES if metric in printed["metrics"]]
+        at = [
+            printed["metrics"].index(metric)
+            for metric in ACCURACIES
+            if metric in printed["metrics"]
+        ]
         figures = sorted({cells[i] for cells in printed["rows"].values() for i in at})
         line: dict[str, object] = {"table": name, "figures": len(figures)}
         for s in (1, 3, 5):
@@ -90,7 +98,10 @@ def tables_by_runs() -> pd.DataFrame:
 def _fits(figure: str, clips: int, runs: int) -> bool:
     """Under either habit: runs as they are, or rounded before their mean is taken. How others
     rounded is not known."""
-    return any(granularity.fits([float(figure)], clips, runs, rounding)[0] for rounding in ("half", "per run"))
+    return any(
+        granularity.fits([float(figure)], clips, runs, rounding)[0]
+        for rounding in ("half", "per run")
+    )
 
 
 def _decimals(figure: str) -> int:

@@ -1,4 +1,5 @@
-"""What four parties say of the same model: the paper, its laboratory later, a third party, and the runs at hand."""
+"""What four parties say of the same model: the paper, its laboratory later, a third party, and the
+runs at hand."""
 
 from __future__ import annotations
 
@@ -20,8 +21,9 @@ SHARED = ("Acc2", "Corr", "MAE")  # the metrics that all of them print
 
 
 def three_truths(runs: Mapping[str, Finished], metric: str) -> pd.DataFrame:
-    """One row a model, and one more for each of its variants that was run; one column per party, on the scale of the paper's
-    tables, None where a party says nothing; ours are estimates, with the paper's figure beside them."""
+    """One row a model, and one more for each of its variants that was run; one column per party, on
+    the scale of the paper's tables, None where a party says nothing; ours are estimates, with the
+    paper's figure beside them."""
     shown = METRICS[metric]
     tables = {"paper": published()["table2_benchmark"], **published()["later_tables"]}
     ours = _ours(runs, metric)
@@ -35,12 +37,15 @@ def three_truths(runs: Mapping[str, Finished], metric: str) -> pd.DataFrame:
             cells[PARTIES[name]] = found
         printed = cells[PARTIES["paper"]]
         for label, interval in ours.get(model, {model: None}).items():
-            rows.append({"Model": label, **cells, PARTIES["ours"]: of_interval(metric, interval, printed)})
+            rows.append(
+                {"Model": label, **cells, PARTIES["ours"]: of_interval(metric, interval, printed)}
+            )
     return pd.DataFrame(rows)
 
 
 def spread(metric: str) -> dict[str, float | str | int]:
-    """How far the published tables disagree about one model: the models in more than one table, the largest gap, and whose."""
+    """How far the published tables disagree about one model: the models in more than one table, the
+    largest gap, and whose."""
     column = METRICS[metric].column
     tables = [published()["table2_benchmark"], *published()["later_tables"].values()]
     found: dict[str, list[float]] = {}

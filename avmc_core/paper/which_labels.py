@@ -86,18 +86,26 @@ def _table_1() -> dict[str, str]:
     }
     whole = [split for split in SPLITS if not apart[RELABELLED].loc[split].any()]
     said[RELABELLED] += f"; {' and '.join(whole)} to the clip"
-    return _piece("Cells of Table 1 that come out", f"{printed.size} cells", said, "the paper, Table 1")
+    return _piece(
+        "Cells of Table 1 that come out", f"{printed.size} cells", said, "the paper, Table 1"
+    )
 
 
 def _weak_accuracies() -> dict[str, str]:
     """Of single runs: each is k/N for the N weak clips of the test split on which it was computed."""
     figures = sorted(set(seeds.runs()["Acc2_weak"]))
-    said = {key: f"{int(fits(figures, n).sum())} with N = {n}" for key in SETS for n in [digits.weak_clips(key)]}
+    said = {
+        key: f"{int(fits(figures, n).sum())} with N = {n}"
+        for key in SETS
+        for n in [digits.weak_clips(key)]
+    }
     most = int(of_splits(RELABELLED)["test"].sum())
     numbers = [str(n) for n in range(1, most + 1) if fits(figures, n).all()]
     said[RELABELLED] += f"; of all N up to {most} only {' and '.join(numbers)} fit all"
     what = "Different values of Acc2_weak on test that are k/N"
-    return _piece(what, f"{len(figures)} values", said, f"released pickle, seed by seed: {seeds.SOURCE}")
+    return _piece(
+        what, f"{len(figures)} values", said, f"released pickle, seed by seed: {seeds.SOURCE}"
+    )
 
 
 def _original_ratio() -> dict[str, str]:
@@ -122,7 +130,9 @@ def _ratio() -> dict[str, str]:
     sums = published_class_counts().sum()
     cells = positive_percent(sums["NEG"] + sums["WNEG"], sums["WPOS"] + sums["POS"])
     what = "Positive to negative clips in %, in the whole set"
-    return _piece(what, f"{figure:.2f} (by Table 1: {cells:.2f})", said, f"the paper, {place} and Table 1")
+    return _piece(
+        what, f"{figure:.2f} (by Table 1: {cells:.2f})", said, f"the paper, {place} and Table 1"
+    )
 
 
 def _annotations() -> dict[str, str]:
@@ -146,7 +156,9 @@ def _piece(what: str, known: str, said: dict[str, str], source: str) -> dict[str
 
 def _percent(levels: np.ndarray) -> str:
     n = signs(levels)
-    return f"{positive_percent(n['negative'], n['positive']):.2f} ({n['positive']} to {n['negative']})"
+    return (
+        f"{positive_percent(n['negative'], n['positive']):.2f} ({n['positive']} to {n['negative']})"
+    )
 
 
 def _by_split(counts: dict[str, int]) -> str:

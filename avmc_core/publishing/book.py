@@ -1,4 +1,5 @@
-"""Build the book: bring the notebooks up to date, stage them beside the pages, and let Jupyter Book render the stage."""
+"""Build the book: bring the notebooks up to date, stage them beside the pages, and let Jupyter Book
+render the stage."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ from avmc_core.simulated.corpus import ensure_corpus
 
 PDF = "book.pdf"  # beside index.html, where tools/make_pdf.py has printed it
 INLINE = r"(?:(?!</?span\b).)*"  # up to the next span's beginning or end
-PDF_SLOT = re.compile(rf'<span class="avmc-pdf">{INLINE}(?:<span\b[^>]*>{INLINE}</span>{INLINE})*</span>', re.DOTALL)
+PDF_SLOT = re.compile(
+    rf'<span class="avmc-pdf">{INLINE}(?:<span\b[^>]*>{INLINE}</span>{INLINE})*</span>', re.DOTALL
+)
 NO_PDF = "a PDF, where <code>make pdf</code> has printed one (this site has none)"
 
 
@@ -29,35 +32,53 @@ class BookError(RuntimeError):
 
 
 def build_book(out: str | Path = ".", **options: Any) -> Path:
-    """Render the book whose ``_config.yml`` is in the current folder into ``<out>/_build/html``; returns that folder.
+    """Render the book whose ``_config.yml`` is in the current folder into ``<out>/_build/html``;
+    returns that folder.
 
-    ``options`` go to ``build_notebooks``. A notebook ``notebooks/NAME.py`` becomes ``notebooks/NAME.html``, a page
-    ``book/NAME.md`` becomes ``NAME.html``; the bundle of results goes into ``results`` beside them. Raises InputError,
-    NotebookError, or BookError when Sphinx warns; InputError, before any work, when ``<out>/_build/site``, whose files give
-    way to the book's, holds another's.
+    ``options`` go to ``build_notebooks``. A notebook ``notebooks/NAME.py`` becomes
+    ``notebooks/NAME.html``, a page ``book/NAME.md`` becomes ``NAME.html``; the bundle of results
+    goes into ``results`` beside them. Raises InputError, NotebookError, or BookError when Sphinx
+    warns; InputError, before any work, when ``<out>/_build/site``, whose files give way to the
+    book's, holds another's.
     """
     build = Path(out) / "_build"
     pages = {path.relative_to("book"): path for path in Path("book").rglob("*") if path.is_file()}
-    pages |= {Path("_static") / han_font().name: han_font(), Path("changelog.md"): Path("CHANGELOG.md")}
+    pages |= {
+        Path("_static") / han_font().name: han_font(),
+        Path("changelog.md"): Path("CHANGELOG.md"),
+    }
     staged = build / "site"
-    if any(path.is_file() for path in staged.rglob("*")) and not any((staged / place).is_file() for place in pages):
-        raise InputError(staged, "files, but no page of this book", "another --out, or no such folder")
+    if any(path.is_file() for path in staged.rglob("*")) and not any(
+        (staged / place).is_file() for place in pages
+    ):
+        raise InputError(
+            staged, "files, but no page of this book", "another --out, or no such folder"
+        )
     results = []
     for notebook in build_notebooks(out=build / "notebooks", done=report, **options):
         results += notebook.results
         script = Path(options.get("folder") or "notebooks") / f"{notebook.name}.py"
         for path in (notebook.path, notebook.path.with_suffix(".json"), script):
             pages[Path("notebooks") / path.name] = path
-    unfinished = build / ".unfinished"  # what a kill or a warning left may look up to date to Sphinx: a page cut short
+    unfinished = (
+        build / ".unfinished"
+    )  # what a kill or a warning left may look up to date to Sphinx: a page cut short
     if unfinished.exists():
         for folder in ("html", ".doctrees"):
             shutil.rmtree(build / folder, ignore_errors=True)
     unfinished.touch()
-    for place in stage(pages, build / "site"):  # Sphinx goes by times, which a clock that was put back turns round
+    for place in stage(
+        pages, build / "site"
+    ):  # Sphinx goes by times, which a clock that was put back turns round
         (build / ".doctrees" / place).with_suffix(".doctree").unlink(missing_ok=True)
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command = [*jupyter_book, "build", str(build / "site"), "--path-output", str(out)]
-    command += ["--config", str(Path("_config.yml").resolve()), "--toc", str(Path("_toc.yml").resolve())]
+    command += [
+        "--config",
+        str(Path("_config.yml").resolve()),
+        "--toc",
+        str(Path("_toc.yml").resolve()),
+    ]
     if subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], check=False).returncode:
         raise BookError("the book has warnings or errors (above)")
     drop_stale_pdf(build / "html")
@@ -68,8 +89,8 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
 
 
 def stage(pages: dict[Path, Path], folder: Path) -> list[Path]:
-    """Make ``folder`` hold exactly ``pages`` (place in it -> source), rewriting only what differs, which is returned: Sphinx
-    then rebuilds only that."""
+    """Make ``folder`` hold exactly ``pages`` (place in it -> source), rewriting only what differs,
+    which is returned: Sphinx then rebuilds only that."""
     changed = []
     for old in sorted(folder.rglob("*")):
         if old.is_file() and old.relative_to(folder) not in pages:
@@ -85,7 +106,9 @@ def stage(pages: dict[Path, Path], folder: Path) -> list[Path]:
 
 def drop_stale_pdf(site: Path) -> None:
     """Removes the PDF and the links to it when a page is younger; `make pdf` prints it anew."""
-    pages = [path for path in site.rglob("*.html") if path.name != "search.html"]  # Sphinx writes that one each time
+    pages = [
+        path for path in site.rglob("*.html") if path.name != "search.html"
+    ]  # Sphinx writes that one each time
     pdf = site / PDF
     if pdf.is_file() and any(page.stat().st_mtime > pdf.stat().st_mtime for page in pages):
         pdf.unlink()
@@ -93,7 +116,8 @@ def drop_stale_pdf(site: Path) -> None:
 
 
 def fill_pdf_links(site: Path, text: str, link: bool = False) -> int:
-    """Puts ``text`` (HTML), as a link to the PDF or as words, where pages offer it; returns the number of places."""
+    """Puts ``text`` (HTML), as a link to the PDF or as words, where pages offer it; returns the
+    number of places."""
     count = 0
     for page in site.rglob("*.html"):
         html = page.read_text(encoding="utf-8")
@@ -107,7 +131,12 @@ def fill_pdf_links(site: Path, text: str, link: bool = False) -> int:
 
 
 @click.command()
-@click.option("--out", default=".", show_default=True, help="The book goes into _build/html under this folder.")
+@click.option(
+    "--out",
+    default=".",
+    show_default=True,
+    help="The book goes into _build/html under this folder.",
+)
 @notebook_options
 def main(**options: Any) -> None:
     """Execute the notebooks that changed and build the book."""

@@ -1,7 +1,9 @@
-"""Sphinx extension: the built site carries what it uses and no more; notebooks can be taken away as scripts, and the book cited.
+"""Sphinx extension: the built site carries what it uses and no more; notebooks can be taken away as
+scripts, and the book cited.
 
-The theme brings every icon of Font Awesome three times over, as a script of 1.5 MB and as fonts. The book shows a dozen icons: they
-become one small font, cut out of the theme's own, and the script goes.
+The theme brings every icon of Font Awesome three times over, as a script of 1.5 MB and as fonts.
+The book shows a dozen icons: they become one small font, cut out of the theme's own, and the script
+goes.
 """
 
 from __future__ import annotations
@@ -44,11 +46,21 @@ class Bibtex(SphinxDirective):
         return [nodes.literal_block(text, text, language="bibtex")]
 
 
-def _offer_script(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """In the download menu of a notebook's page: its py:percent script beside the executed notebook."""
+def _offer_script(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """In the download menu of a notebook's page: its py:percent script beside the executed
+    notebook."""
     if not (Path(app.srcdir) / f"{page}.py").is_file():
         return
-    menu = next((button for button in context["header_buttons"] if button.get("label") == "download-buttons"), None)
+    menu = next(
+        (
+            button
+            for button in context["header_buttons"]
+            if button.get("label") == "download-buttons"
+        ),
+        None,
+    )
     if menu is None:
         log.warning("the theme has no download menu for the notebook's script", location=page)
         return
@@ -69,13 +81,16 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
     out = Path(app.outdir)
     for script in Path(app.srcdir).glob("notebooks/*.py"):
         shutil.copyfile(script, out / "_sources" / "notebooks" / script.name)
-    if (out / WEBFONTS / THEME_FONT).is_file():  # else Sphinx had nothing to do, and the site is as light as last time
+    if (
+        out / WEBFONTS / THEME_FONT
+    ).is_file():  # else Sphinx had nothing to do, and the site is as light as last time
         lighten(out)
 
 
 def lighten(site: Path) -> set[str]:
-    """Removes from the built ``site`` the icon script, icons and fonts that no page shows, and source maps; returns the icons
-    that stay. Sphinx lays the theme's files anew each time that it builds; pages that it did not rebuild are as they were left."""
+    """Removes from the built ``site`` the icon script, icons and fonts that no page shows, and
+    source maps; returns the icons that stay. Sphinx lays the theme's files anew each time that it
+    builds; pages that it did not rebuild are as they were left."""
     pages = [path for path in site.rglob("*.html") if "_static" not in path.parts]
     for page in pages:
         text = page.read_text(encoding="utf-8")
@@ -84,7 +99,9 @@ def lighten(site: Path) -> set[str]:
             page.write_text(lean, encoding="utf-8")
     scripts = [*site.glob("_static/scripts/*theme.js")]
     used = {
-        name for path in pages + scripts for name in re.findall(r"\bfa-([a-z-]+)\b", path.read_text(encoding="utf-8"))
+        name
+        for path in pages + scripts
+        for name in re.findall(r"\bfa-([a-z-]+)\b", path.read_text(encoding="utf-8"))
     }
     css = site / THEME_CSS
     kept: dict[str, str] = {}
@@ -94,18 +111,30 @@ def lighten(site: Path) -> set[str]:
         kept.update(dict.fromkeys(names, rule[2]))
         return rule[0] if names else ""
 
-    text = re.sub(r"@font-face\{[^}]*Font Awesome[^}]*\}", "", ICON_RULE.sub(keep, css.read_text(encoding="utf-8")))
+    text = re.sub(
+        r"@font-face\{[^}]*Font Awesome[^}]*\}",
+        "",
+        ICON_RULE.sub(keep, css.read_text(encoding="utf-8")),
+    )
     if lost := used - kept.keys() - STYLES_OF_ICONS:
         log.warning(f"icons without a glyph: {', '.join(sorted(lost))}")
     face = f'font-family:"Font Awesome 6 Free";font-weight:900;src:url(../vendor/fontawesome/webfonts/{ICON_FONT}) format("woff")'
     css.write_text(f"{text}\n@font-face{{font-display:block;{face}}}\n", encoding="utf-8")
-    others = "".join(path.read_text(encoding="utf-8") for path in site.glob("_static/**/*.css") if path != css)
+    others = "".join(
+        path.read_text(encoding="utf-8") for path in site.glob("_static/**/*.css") if path != css
+    )
     _cut_icons(
         site / WEBFONTS,
-        {int(code, 16) for code in [*kept.values(), *re.findall(r'content:"\\(f[0-9a-f]{3})"', others)]},
+        {
+            int(code, 16)
+            for code in [*kept.values(), *re.findall(r'content:"\\(f[0-9a-f]{3})"', others)]
+        },
     )
     (site / "_static" / "scripts" / ICON_SCRIPT).unlink(missing_ok=True)
-    for unused in (*site.glob("_static/**/*.map"), *(p for p in (site / WEBFONTS).iterdir() if p.name != ICON_FONT)):
+    for unused in (
+        *site.glob("_static/**/*.map"),
+        *(p for p in (site / WEBFONTS).iterdir() if p.name != ICON_FONT),
+    ):
         unused.unlink()
     return set(kept)
 

@@ -1,5 +1,5 @@
-"""Sphinx extension of the book: figures quoted from results, a mark of the data on every page made from results,
-published tables, and nothing loaded from elsewhere."""
+"""Sphinx extension of the book: figures quoted from results, a mark of the data on every page made
+from results, published tables, and nothing loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -25,14 +25,21 @@ from avmc_core.settings import digest
 log = logging.getLogger(__name__)
 TABLES = "avmc_core.publishing.result_tables"
 FIGURES = "avmc_core.publishing.book_figures"
-ROWS = {("claims", "rulings"): "claim", ("dataset", "findings"): "finding"}  # result and part: what its rows are called
+ROWS = {
+    ("claims", "rulings"): "claim",
+    ("dataset", "findings"): "finding",
+}  # result and part: what its rows are called
 RECORDED = ("torture", "cues")  # results that take too long for a build: the package carries them
-SHOWN_ON = {"cues": "notebooks/01_dataset_statistics"}  # the page that shows a recorded result whole
+SHOWN_ON = {
+    "cues": "notebooks/01_dataset_statistics"
+}  # the page that shows a recorded result whole
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx. Pages are rebuilt when this code or the published figures change."""
-    app.add_config_value("avmc_made_by", digest([code_hash([__name__, TABLES, FIGURES]), published()]), "env")
+    app.add_config_value(
+        "avmc_made_by", digest([code_hash([__name__, TABLES, FIGURES]), published()]), "env"
+    )
     app.add_role("num", Num())
     app.add_directive("datamark", DataMark)
     app.setup_extension(TABLES)
@@ -45,11 +52,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
     return {"version": "1", "parallel_read_safe": False}
 
 
-# --- figures from results --------------------------------------------------------------------------------------------
+# --- figures from results
+# --------------------------------------------------------------------------------------------
 
 
 def lookup(result: dict[str, Any], key: str) -> Any:
-    """The value at dotted ``key`` (numbers index lists) of a result's data. Raises KeyError for a missing one."""
+    """The value at dotted ``key`` (numbers index lists) of a result's data. Raises KeyError for a
+    missing one."""
     value = result["data"]
     for part in key.split("."):
         try:
@@ -60,22 +69,27 @@ def lookup(result: dict[str, Any], key: str) -> Any:
 
 
 def format_value(value: Any, spec: str) -> str:
-    """``value`` in a Python format ``spec``. Integers and words need none; other numbers do, so that nobody quotes
-    sixteen digits. A value that is undefined (null) raises ValueError, and so does a spec that does not fit."""
+    """``value`` in a Python format ``spec``. Integers and words need none; other numbers do, so
+    that nobody quotes sixteen digits. A value that is undefined (null) raises ValueError, and so
+    does a spec that does not fit."""
     if value is None or isinstance(value, dict | list) or (isinstance(value, float) and not spec):
         raise ValueError(f"{value!r} cannot be quoted with format {spec!r}")
     return format(value, spec)
 
 
 def origin(result: dict[str, Any], key: str) -> str:
-    """What a figure rests on, in words: the kind of evidence where its row names it, else the data of the result."""
+    """What a figure rests on, in words: the kind of evidence where its row names it, else the data
+    of the result."""
     row = lookup(result, key.rpartition(".")[0]) if "." in key else {}
-    return (row.get("decided by") if isinstance(row, dict) else None) or result["provenance"].get("data")
+    return (row.get("decided by") if isinstance(row, dict) else None) or result["provenance"].get(
+        "data"
+    )
 
 
 class Num(SphinxRole):
-    """``{num}`name:key|format` ``: one figure from ``$AVMC_HOME/results/name.json``; a missing one fails the build. It leads to
-    the page that computed it, and there to its row, where that page has a table of such rows (``ROWS``)."""
+    """``{num}`name:key|format` ``: one figure from ``$AVMC_HOME/results/name.json``; a missing one
+    fails the build. It leads to the page that computed it, and there to its row, where that page
+    has a table of such rows (``ROWS``)."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         reference, _, spec = self.text.partition("|")
@@ -90,24 +104,37 @@ class Num(SphinxRole):
         explanation = f"{name}: {key} ({origin(result, key)})"
         figure = nodes.abbreviation(text, text, explanation=explanation, classes=["avmc-num"])
         basis = self.basis(name, key)
-        return [nodes.reference("", "", figure, refuri=basis, classes=["avmc-basis"]) if basis else figure], []
+        return [
+            nodes.reference("", "", figure, refuri=basis, classes=["avmc-basis"])
+            if basis
+            else figure
+        ], []
 
     def basis(self, name: str, key: str) -> str:
-        """Address of the page that saved a result, and of the row of the figure there; "" on that page itself and for a result
-        that no page saved."""
+        """Address of the page that saved a result, and of the row of the figure there; "" on that
+        page itself and for a result that no page saved."""
         for record in sorted((Path(self.env.srcdir) / "notebooks").glob("*.json")):
             if name in json.loads(record.read_text(encoding="utf-8"))["results"]:
                 page = f"notebooks/{record.stem}"
                 part, _, rest = key.partition(".")
-                row = f"#{anchor(ROWS[name, part], rest.rpartition('.')[0])}" if (name, part) in ROWS else ""
+                row = (
+                    f"#{anchor(ROWS[name, part], rest.rpartition('.')[0])}"
+                    if (name, part) in ROWS
+                    else ""
+                )
                 own = page == self.env.docname
-                return "" if own else self.env.app.builder.get_relative_uri(self.env.docname, page) + row
+                return (
+                    ""
+                    if own
+                    else self.env.app.builder.get_relative_uri(self.env.docname, page) + row
+                )
         page = SHOWN_ON.get(name, "")
         return self.env.app.builder.get_relative_uri(self.env.docname, page) if page else ""
 
 
 class DataMark(SphinxDirective):
-    """``{datamark} name ...``: this page shows these results although it quotes none of their figures by ``num``."""
+    """``{datamark} name ...``: this page shows these results although it quotes none of their
+    figures by ``num``."""
 
     required_arguments = 1
     final_argument_whitespace = True
@@ -138,18 +165,25 @@ def _quoted(env: BuildEnvironment) -> dict[str, dict[str, dict[str, Any]]]:
     return env.avmc_quoted
 
 
-# --- the mark of the data --------------------------------------------------------------------------------------------
+# --- the mark of the data
+# --------------------------------------------------------------------------------------------
 
 
 def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
-    """Under the first title of a page that shows results: on which data they stand, and how they were made."""
+    """Under the first title of a page that shows results: on which data they stand, and how they
+    were made."""
     env, page = app.env, app.env.docname
-    record = Path(app.srcdir) / f"{page}.json"  # staged beside an executed notebook: the results that it wrote
+    record = (
+        Path(app.srcdir) / f"{page}.json"
+    )  # staged beside an executed notebook: the results that it wrote
     if page.startswith("notebooks/"):
         env.note_dependency(str(record))
         names = json.loads(record.read_text(encoding="utf-8"))["results"]
         if not names:
-            log.warning("a notebook must save a result, so that its page can say which data it shows", location=page)
+            log.warning(
+                "a notebook must save a result, so that its page can say which data it shows",
+                location=page,
+            )
         for name in names:
             try:
                 read_result(env, name)
@@ -163,8 +197,12 @@ def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
         kind = "simulated" if data.startswith(("simulated", "made-up")) else "real"
         line = nodes.paragraph(classes=[f"avmc-{kind}"])
         line += nodes.strong(text=data)
-        line += nodes.Text("".join(f" · {fact}" for fact in facts(merged([shown[name] for name in names]))))
-        for command in sorted({shown[name]["command"] for name in names if "command" in shown[name]}):
+        line += nodes.Text(
+            "".join(f" · {fact}" for fact in facts(merged([shown[name] for name in names])))
+        )
+        for command in sorted(
+            {shown[name]["command"] for name in names if "command" in shown[name]}
+        ):
             line += [nodes.Text(" · "), nodes.literal(text=command)]
         mark += line
     section = next(iter(doctree.findall(nodes.section)), doctree)
@@ -178,12 +216,15 @@ def _by_data(shown: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
     return by_data
 
 
-# --- nothing from elsewhere ------------------------------------------------------------------------------------------
+# --- nothing from elsewhere
+# ------------------------------------------------------------------------------------------
 
 
 def _copy_mathjax(app: Sphinx) -> None:
     """MathJax's one script and its fonts, 1.6 MB of the 24 MB that the package carries."""
-    source = Path(distribution("sphinx-mathjax-offline").locate_file("sphinx-mathjax-offline/static/mathjax"))
+    source = Path(
+        distribution("sphinx-mathjax-offline").locate_file("sphinx-mathjax-offline/static/mathjax")
+    )
     target = Path(app.outdir) / "_static" / "mathjax"
     fonts = "output/chtml/fonts/woff-v2"
     if app.builder.format == "html" and not (target / fonts).is_dir():
@@ -192,10 +233,14 @@ def _copy_mathjax(app: Sphinx) -> None:
         shutil.copytree(source / fonts, target / fonts)
 
 
-def _drop_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Jupyter Book always loads sphinx-thebe, whose script raises an error on each page and names a CDN; and MathJax, which
-    weighs more than a page, where there is no formula."""
-    formulas = doctree is not None and any(doctree.findall(lambda n: isinstance(n, nodes.math | nodes.math_block)))
+def _drop_scripts(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Jupyter Book always loads sphinx-thebe, whose script raises an error on each page and names a
+    CDN; and MathJax, which weighs more than a page, where there is no formula."""
+    formulas = doctree is not None and any(
+        doctree.findall(lambda n: isinstance(n, nodes.math | nodes.math_block))
+    )
     unwanted = ("thebe",) if formulas else ("thebe", "mathjax", "MathJax")
     scripts = context["script_files"]
     scripts[:] = [s for s in scripts if not any(word in _described(s) for word in unwanted)]
@@ -205,8 +250,11 @@ def _described(script: Any) -> str:
     return f"{getattr(script, 'filename', script)}{getattr(script, 'attributes', '')}"
 
 
-def _mend_citations(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Sphinx calls citations a list whose children are no list items, which screen readers cannot follow."""
+def _mend_citations(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Sphinx calls citations a list whose children are no list items, which screen readers cannot
+    follow."""
     context["body"] = context.get("body", "").replace(
         '<div role="list" class="citation-list">', '<div class="citation-list">'
     )

@@ -1,4 +1,5 @@
-"""What the book adds to the figures of its notebooks: words for those who do not see them, and room where a window is narrow."""
+"""What the book adds to the figures of its notebooks: words for those who do not see them, and room
+where a window is narrow."""
 
 from __future__ import annotations
 
@@ -24,10 +25,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def describe(app: Sphinx, doctree: nodes.document) -> None:
-    """Gives each figure of a notebook's outputs its alternative text, and a wide one a box in which it can scroll."""
+    """Gives each figure of a notebook's outputs its alternative text, and a wide one a box in which
+    it can scroll."""
     for cell in [node for node in doctree.findall(nodes.container) if "cell" in node["classes"]]:
         source = "".join(
-            code.astext() for code in cell.findall(nodes.literal_block) if code.get("language") == "ipython3"
+            code.astext()
+            for code in cell.findall(nodes.literal_block)
+            if code.get("language") == "ipython3"
         )
         drawn = [text for module, name in DRAWN.findall(source) if (text := drawing(module, name))]
         images = list(cell.findall(nodes.image))
@@ -49,17 +53,17 @@ def alternative(heading: str, what: str, data: str) -> str:
 
 @cache
 def drawing(module: str, name: str) -> str:
-    """What a function of ``avmc_core.drawing`` says that it draws, in one sentence; empty for others, and for those that return no
-    figure."""
+    """What a function of ``avmc_core.drawing`` says that it draws, in one sentence; empty for
+    others, and for those that return no figure."""
     path = DRAWING / f"{module}.py"
     functions = ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else []
     for node in functions:
         draws = isinstance(node, ast.FunctionDef) and node.name == name and name != "mark"
         if draws and isinstance(node.returns, ast.Name) and node.returns.id == "Figure":
             told = " ".join((ast.get_docstring(node) or "").split())
-            told = re.sub(r" \((``[^()]*``|[^()]*\bN\b[^()]*)\)", "", re.sub(r"^``\w+\.\w+``: ", "", told)).replace(
-                "``", ""
-            )
+            told = re.sub(
+                r" \((``[^()]*``|[^()]*\bN\b[^()]*)\)", "", re.sub(r"^``\w+\.\w+``: ", "", told)
+            ).replace("``", "")
             sentence = told.partition(". ")[0].rstrip(".") + "."
             return sentence[0].upper() + sentence[1:]
     return ""

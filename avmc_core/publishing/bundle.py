@@ -1,7 +1,8 @@
-"""The results in machine-readable form: tables as CSV, predictions clip by clip, and an RO-Crate that describes them.
+"""The results in machine-readable form: tables as CSV, predictions clip by clip, and an RO-Crate
+that describes them.
 
-It is made from the run store and from what the notebooks saved, and the same of both give the same bytes. It holds no transcript
-and no feature: of the data, only clip ids.
+It is made from the run store and from what the notebooks saved, and the same of both give the same
+bytes. It holds no transcript and no feature: of the data, only clip ids.
 """
 
 from __future__ import annotations
@@ -57,13 +58,16 @@ SAID = {
 }
 
 
-def write_bundle(folder: str | Path, store: Store, names: Iterable[str], profile: str = "ci") -> Path:
-    """Writes the bundle to ``folder`` and, beside it, the same as a ``.zip``, in the place of an earlier bundle and of nothing
-    else; returns the folder.
+def write_bundle(
+    folder: str | Path, store: Store, names: Iterable[str], profile: str = "ci"
+) -> Path:
+    """Writes the bundle to ``folder`` and, beside it, the same as a ``.zip``, in the place of an
+    earlier bundle and of nothing else; returns the folder.
 
-    ``names`` are saved results (``artefacts.save``) to include; of the runs, those that the declared experiments refer to at
-    ``profile`` and that are in the run store. Raises InputError, before anything is written, when a result is missing, or
-    made from real data and holds Chinese text; and when other things than a bundle are where it is to be.
+    ``names`` are saved results (``artefacts.save``) to include; of the runs, those that the
+    declared experiments refer to at ``profile`` and that are in the run store. Raises InputError,
+    before anything is written, when a result is missing, or made from real data and holds Chinese
+    text; and when other things than a bundle are where it is to be.
     """
     folder = Path(os.path.abspath(folder))  # "." has no name
     if not folder.name:
@@ -75,7 +79,9 @@ def write_bundle(folder: str | Path, store: Store, names: Iterable[str], profile
     with new_folder(folder, replace=True) as made:
         commands = _write_results(made, saved) | _write_runs(made, described, store, profile)
         marks = [json.loads(text)["provenance"].get("data", "") for text in saved.values()]
-        mark = "; ".join(dict.fromkeys(filter(None, [data_mark(store), *map(str, marks)])))  # each says its own besides
+        mark = "; ".join(
+            dict.fromkeys(filter(None, [data_mark(store), *map(str, marks)]))
+        )  # each says its own besides
         (made / "README.md").write_text(README.format(data=mark), encoding="utf-8")
         write_crate(made, NAME, DESCRIPTION + mark, SAID, commands)
     with new_file(packed) as temporary:
@@ -89,15 +95,24 @@ def archive(folder: Path) -> Path:
 
 
 def _check_replaceable(folder: Path, packed: Path) -> None:
-    """Raises InputError unless each of the two is an earlier bundle, or not there; an empty folder will do as well."""
+    """Raises InputError unless each of the two is an earlier bundle, or not there; an empty folder
+    will do as well."""
     if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
-        raise InputError(folder, "no folder", "a new place, or the folder of an earlier bundle, which is replaced")
+        raise InputError(
+            folder,
+            "no folder",
+            "a new place, or the folder of an earlier bundle, which is replaced",
+        )
     if folder.is_dir() and any(folder.iterdir()) and not _ours(folder):
         raise InputError(
-            folder, f"files without the {METADATA} of a bundle", "a new or empty folder, or an earlier bundle"
+            folder,
+            f"files without the {METADATA} of a bundle",
+            "a new or empty folder, or an earlier bundle",
         )
     if os.path.lexists(packed) and not _ours(packed):
-        raise InputError(packed, "something that is no bundle", "nothing, or the zip file of an earlier bundle")
+        raise InputError(
+            packed, "something that is no bundle", "nothing, or the zip file of an earlier bundle"
+        )
 
 
 def _ours(place: Path) -> bool:
@@ -119,17 +134,25 @@ def _saved(name: str) -> str:
         mark = str(json.loads(text)["provenance"].get("data", ""))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
-            path, f"a result that does not read: {error}", "one that a notebook saved: `avmc notebooks`"
+            path,
+            f"a result that does not read: {error}",
+            "one that a notebook saved: `avmc notebooks`",
         ) from None
     if not mark.startswith("simulated") and any(map(is_han, text)):
-        raise InputError(path, "Chinese text in a result on real data", "no transcripts in what is passed on")
+        raise InputError(
+            path, "Chinese text in a result on real data", "no transcripts in what is passed on"
+        )
     return text
 
 
 def _runs(runs: RunStore, store: Store, profile: str) -> list[tuple[str, Run, Record]]:
     """Experiment, run and record of every finished run that an experiment refers to."""
     device = checked_device(None, here=False)
-    grids = [(name, run) for name, experiment in EXPERIMENTS.items() for run in experiment.runs(profile, store=store)]
+    grids = [
+        (name, run)
+        for name, experiment in EXPERIMENTS.items()
+        for run in experiment.runs(profile, store=store)
+    ]
     found = [(name, run, runs.get(run.key(store, device))) for name, run in grids]
     return [(name, run, record) for name, run, record in found if record is not None]
 
@@ -150,10 +173,15 @@ def _write_results(folder: Path, saved: dict[str, str]) -> dict[str, str]:
 
 
 def tables(data: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Name and rows of what is a table in a result: a list of records, or a mapping to records, of plain values."""
+    """Name and rows of what is a table in a result: a list of records, or a mapping to records, of
+    plain values."""
     found = []
     for key, value in data.items():
-        if isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values()):
+        if (
+            isinstance(value, dict)
+            and value
+            and all(isinstance(row, dict) for row in value.values())
+        ):
             value = [{key: name, **row} for name, row in value.items()]
         if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
             found.append((key, value))
@@ -176,7 +204,9 @@ def _cell(value: Any) -> Any:
     return "" if isinstance(value, float) and math.isnan(value) else value
 
 
-def _write_runs(folder: Path, described: list[tuple[str, Run, Record]], store: Store, profile: str) -> dict[str, str]:
+def _write_runs(
+    folder: Path, described: list[tuple[str, Run, Record]], store: Store, profile: str
+) -> dict[str, str]:
     (folder / "predictions").mkdir()
     commands, lines = {}, []
     for experiment, run, record in described:
@@ -202,7 +232,9 @@ def _write_runs(folder: Path, described: list[tuple[str, Run, Record]], store: S
         if record.status == "done" and name not in commands:
             test = run.protocol.of(store, run.seed).split("test")  # a re-split has other test clips
             found = {"id": test.clips["id"], **record.predictions("test")}
-            pd.DataFrame(found).to_csv(folder / name, index=False, float_format="%.4f", lineterminator="\n")
+            pd.DataFrame(found).to_csv(
+                folder / name, index=False, float_format="%.4f", lineterminator="\n"
+            )
             commands[name] = f"avmc run {experiment} --profile {profile}"
     (folder / "runs.csv").write_text(_csv(lines) if lines else "experiment\n", encoding="utf-8")
     return commands
@@ -219,8 +251,19 @@ def _zip(folder: Path, archive: Path) -> None:
 
 @click.command()
 @click.argument("folder", default="_build/results", type=click.Path())
-@click.option("--profile", envvar="AVMC_PROFILE", default="ci", show_default=True, type=click.Choice(["ci", "full"]))
-@click.option("--store", envvar="AVMC_STORE", default="", help="An imported store; default: the simulated corpus.")
+@click.option(
+    "--profile",
+    envvar="AVMC_PROFILE",
+    default="ci",
+    show_default=True,
+    type=click.Choice(["ci", "full"]),
+)
+@click.option(
+    "--store",
+    envvar="AVMC_STORE",
+    default="",
+    help="An imported store; default: the simulated corpus.",
+)
 def main(folder: str, profile: str, store: str) -> None:
     """Write all results into FOLDER: tables as CSV, per-clip predictions, an RO-Crate description.
 
@@ -228,8 +271,12 @@ def main(folder: str, profile: str, store: str) -> None:
     """
     try:
         names = sorted(path.stem for path in (home() / "results").glob("*.json"))
-        made = write_bundle(folder, open_store(store) if store else ensure_corpus("ci"), names, profile)
+        made = write_bundle(
+            folder, open_store(store) if store else ensure_corpus("ci"), names, profile
+        )
     except InputError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
-    click.echo(f"{made}: {sum(path.is_file() for path in made.rglob('*'))} files, and {archive(made)}")
+    click.echo(
+        f"{made}: {sum(path.is_file() for path in made.rglob('*'))} files, and {archive(made)}"
+    )

@@ -25,10 +25,20 @@ def bibtex() -> str:
     """Two BibTeX entries: this companion, and the paper."""
     cited = citation()
     paper, year = cited["references"][0], str(cited["date-released"])[:4]
-    authors = " and ".join(f"{author['family-names']}, {author['given-names']}" for author in paper["authors"])
-    ours = {"title": f"{{{cited['title']}}}", "author": f"{{{cited['authors'][0]['name']}}}", "year": year}
+    authors = " and ".join(
+        f"{author['family-names']}, {author['given-names']}" for author in paper["authors"]
+    )
+    ours = {
+        "title": f"{{{cited['title']}}}",
+        "author": f"{{{cited['authors'][0]['name']}}}",
+        "year": year,
+    }
     ours["version"] = cited["version"]
-    theirs = {"title": f"{{{paper['title']}}}", "author": authors, "booktitle": paper["collection-title"]}
+    theirs = {
+        "title": f"{{{paper['title']}}}",
+        "author": authors,
+        "booktitle": paper["collection-title"],
+    }
     theirs |= {"year": str(paper["year"]), "doi": paper["doi"]}
     return f"{_entry('software', 'avmc_companion', ours)}\n\n{_entry('inproceedings', 'liu2022', theirs)}"
 

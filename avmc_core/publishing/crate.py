@@ -22,8 +22,8 @@ def write_crate(
 ) -> Path:
     """Describes every file under ``folder``; returns the metadata file.
 
-    ``said`` gives a file's description by its path in the folder (a folder's, by its path and "/"); ``commands`` the command line
-    that makes a file. The same files give the same bytes.
+    ``said`` gives a file's description by its path in the folder (a folder's, by its path and "/");
+    ``commands`` the command line that makes a file. The same files give the same bytes.
     """
     cited = citation()
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != METADATA)
@@ -35,7 +35,11 @@ def write_crate(
         "version": cited["version"],
     }
     paper = cited["references"][0]
-    article = {"@id": f"https://doi.org/{paper['doi']}", "@type": "ScholarlyArticle", "name": paper["title"]}
+    article = {
+        "@id": f"https://doi.org/{paper['doi']}",
+        "@type": "ScholarlyArticle",
+        "name": paper["title"],
+    }
     root = {
         "@id": "./",
         "@type": "Dataset",
@@ -48,18 +52,28 @@ def write_crate(
         "hasPart": [{"@id": part} for part in names],
     }
     graph = [
-        {"@id": METADATA, "@type": "CreativeWork", "conformsTo": {"@id": PROFILE}, "about": {"@id": "./"}},
+        {
+            "@id": METADATA,
+            "@type": "CreativeWork",
+            "conformsTo": {"@id": PROFILE},
+            "about": {"@id": "./"},
+        },
         root,
         software,
         article,
-        {"@id": LICENCES[cited["license"]], "@type": "CreativeWork", "name": f"{cited['license']} licence"},
+        {
+            "@id": LICENCES[cited["license"]],
+            "@type": "CreativeWork",
+            "name": f"{cited['license']} licence",
+        },
         {"@id": "#contributors", "@type": "Organization", "name": cited["authors"][0]["name"]},
         *(_file(path, part, said) for path, part in zip(files, names, strict=True)),
         *_actions(names, commands),
     ]
     with new_file(folder / METADATA) as temporary:
         temporary.write_text(
-            json.dumps({"@context": CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            json.dumps({"@context": CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False) + "\n",
+            encoding="utf-8",
         )
     return folder / METADATA
 

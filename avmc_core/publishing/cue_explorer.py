@@ -1,7 +1,9 @@
-"""Sphinx extension: ``{cue-explorer}``, a figure that the reader asks: which annotations explain how much of M.
+"""Sphinx extension: ``{cue-explorer}``, a figure that the reader asks: which annotations explain
+how much of M.
 
-It is self-contained: markup, a few lines of script and the recorded figures. It works by keyboard, from the file system and
-without a network. Without scripts, and in print, the table under it says the same.
+It is self-contained: markup, a few lines of script and the recorded figures. It works by keyboard,
+from the file system and without a network. Without scripts, and in print, the table under it says
+the same.
 """
 
 from __future__ import annotations
@@ -66,10 +68,15 @@ def _radios(name: str, choices: dict[str, str]) -> str:
 
 
 def _table(data: dict[str, Any]) -> str:
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("annotations", *PARTS.values()))
+    heads = "".join(
+        f'<th scope="col">{escape(name)}</th>' for name in ("annotations", *PARTS.values())
+    )
     rows = "".join(
         f'<tr><th scope="row">{" + ".join(TASK_NAMES[task] for task in subset)}</th>'
-        + "".join("<td>{:.2f} [{:.2f}, {:.2f}]</td>".format(*data[part]["all"]["r2"][subset]) for part in PARTS)
+        + "".join(
+            "<td>{:.2f} [{:.2f}, {:.2f}]</td>".format(*data[part]["all"]["r2"][subset])
+            for part in PARTS
+        )
         + "</tr>"
         for subset in SUBSETS
     )

@@ -1,7 +1,8 @@
-"""The one table of the book: whole without JavaScript; with it, sorted by a click on a heading and filtered by words.
+"""The one table of the book: whole without JavaScript; with it, sorted by a click on a heading and
+filtered by words.
 
-Everything is in the markup itself, the CSV too: nothing is loaded, so a table works in the book, in a notebook, on paper and
-from the file system.
+Everything is in the markup itself, the CSV too: nothing is loaded, so a table works in the book, in
+a notebook, on paper and from the file system.
 """
 
 from __future__ import annotations
@@ -28,9 +29,7 @@ KEY = (
     '<span><svg width="26" height="13"><path class="line" d="M1 6.5H25"/><circle cx="13" cy="6.5" r="2.6"/></svg> '
     "ours with its 95 % interval</span>"
 )
-PAPER_KEY = (
-    '<span><svg width="11" height="13"><path class="paper" d="M5.5 2l4.5 4.5-4.5 4.5-4.5-4.5z"/></svg> published</span>'
-)
+PAPER_KEY = '<span><svg width="11" height="13"><path class="paper" d="M5.5 2l4.5 4.5-4.5 4.5-4.5-4.5z"/></svg> published</span>'
 
 
 @dataclass(frozen=True)
@@ -46,13 +45,15 @@ class Link:
 
 @dataclass(frozen=True)
 class Table:
-    """``frame`` (its index is not shown) under the name ``name``, unique on a page: the last value of a notebook's cell.
+    """``frame`` (its index is not shown) under the name ``name``, unique on a page: the last value
+    of a notebook's cell.
 
-    ``filters`` names columns that get a drop-down; ``details`` gives for a column what unfolds on a click on its cells, one
-    text a row; ``decimals`` how many a column's numbers have, or their format. A column of ``Estimate`` gets a picture in
-    each cell, all on one scale, whose ends stand in its heading; or on one scale for each value of the column ``scale_by``.
-    ``anchors`` names the rows, one each (``anchor``), so that other pages can lead to them.
-    Raises InputError for a name that is no id.
+    ``filters`` names columns that get a drop-down; ``details`` gives for a column what unfolds on a
+    click on its cells, one text a row; ``decimals`` how many a column's numbers have, or their
+    format. A column of ``Estimate`` gets a picture in each cell, all on one scale, whose ends stand
+    in its heading; or on one scale for each value of the column ``scale_by``. ``anchors`` names the
+    rows, one each (``anchor``), so that other pages can lead to them. Raises InputError for a name
+    that is no id.
     """
 
     frame: pd.DataFrame
@@ -73,7 +74,9 @@ class Table:
 
     def words(self) -> pd.DataFrame:
         """Every cell as text."""
-        return pd.DataFrame({name: [self._text(name, value) for value in self.frame[name]] for name in self.frame})
+        return pd.DataFrame(
+            {name: [self._text(name, value) for value in self.frame[name]] for name in self.frame}
+        )
 
     def csv(self) -> str:
         """Full precision; a column of estimates becomes value, low, high, published and difference."""
@@ -112,9 +115,13 @@ class Table:
         if _estimated(values):
             groups = list(self.frame[self.scale_by]) if self.scale_by else [""] * len(values)
             scales = {
-                g: scale(v for v, of in zip(values, groups, strict=True) if of == g) for g in dict.fromkeys(groups)
+                g: scale(v for v, of in zip(values, groups, strict=True) if of == g)
+                for g in dict.fromkeys(groups)
             }
-            cells = [(_estimate(v, scales[g]), _sort(v.value)) for v, g in zip(values, groups, strict=True)]
+            cells = [
+                (_estimate(v, scales[g]), _sort(v.value))
+                for v, g in zip(values, groups, strict=True)
+            ]
             kind = "e"
             if not self.scale_by and scales[""]:
                 ends = "".join(f"<span>{values[0].text(end)}</span>" for end in scales[""])
@@ -122,24 +129,31 @@ class Table:
         elif _numeric(values):
             kind, cells = "n", [(self._text(name, v), _sort(v)) for v in values]
         else:
-            kind, cells = "", [(_linked(v, escape(self._text(name, v))), _written(v)) for v in values]
+            kind, cells = (
+                "",
+                [(_linked(v, escape(self._text(name, v))), _written(v)) for v in values],
+            )
             if name in self.details:
                 cells = [
-                    (_folded(text, more), key) for (text, key), more in zip(cells, self.details[name], strict=True)
+                    (_folded(text, more), key)
+                    for (text, key), more in zip(cells, self.details[name], strict=True)
                 ]
         tag = "th" if number == 0 else "td"
         scope = ' scope="row"' if number == 0 else ""
-        unnamed = "" if name else ' aria-label="row"'  # a screen reader must be able to say what the button sorts by
-        heading = (
-            f'<th scope="col" class="{kind}"><button type="button"{unnamed}>{escape(str(name))}</button>{ends}</th>'
-        )
-        return heading, [f'<{tag} class="{kind}"{scope}{order}>{text}</{tag}>' for text, order in cells]
+        unnamed = (
+            "" if name else ' aria-label="row"'
+        )  # a screen reader must be able to say what the button sorts by
+        heading = f'<th scope="col" class="{kind}"><button type="button"{unnamed}>{escape(str(name))}</button>{ends}</th>'
+        return heading, [
+            f'<{tag} class="{kind}"{scope}{order}>{text}</{tag}>' for text, order in cells
+        ]
 
     def _selects(self) -> str:
         return "".join(
             f'<label>{escape(name)} <select data-column="{self.frame.columns.get_loc(name)}"><option value="">all</option>'
             + "".join(
-                f"<option>{escape(self._text(name, value))}</option>" for value in dict.fromkeys(self.frame[name])
+                f"<option>{escape(self._text(name, value))}</option>"
+                for value in dict.fromkeys(self.frame[name])
             )
             + "</select></label>"
             for name in self.filters
@@ -156,7 +170,9 @@ class Table:
         return format(value, f".{spec}f" if isinstance(spec, int) else spec)
 
     def _key(self) -> str:
-        cells = [cell for name in self.frame for cell in self.frame[name] if isinstance(cell, Estimate)]
+        cells = [
+            cell for name in self.frame for cell in self.frame[name] if isinstance(cell, Estimate)
+        ]
         ours = KEY if any(cell.interval for cell in cells) else ""
         return ours + (PAPER_KEY if any(cell.published is not None for cell in cells) else "")
 
@@ -181,7 +197,8 @@ def _estimate(value: Estimate, ends: tuple[float, float] | None) -> str:
 
 
 def _linked(value: object, text: str) -> str:
-    """A link, or words: short ones and names like AV-MC stay whole, a row of alternatives may break after each."""
+    """A link, or words: short ones and names like AV-MC stay whole, a row of alternatives may break
+    after each."""
     if len(text) <= SHORT:
         text = f'<span class="whole">{text}</span>'
     elif len(text) < LONG:
@@ -190,7 +207,9 @@ def _linked(value: object, text: str) -> str:
 
 
 def _folded(text: str, more: str) -> str:
-    return f"<details><summary>{text}</summary><code>{escape(more)}</code></details>" if more else text
+    return (
+        f"<details><summary>{text}</summary><code>{escape(more)}</code></details>" if more else text
+    )
 
 
 def _sort(value: float | None) -> str:
@@ -209,11 +228,17 @@ def _estimated(cells: Sequence[object]) -> bool:
 
 def _numeric(cells: Sequence[object]) -> bool:
     known = [value for value in cells if _known(value)]
-    return bool(known) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
+    return bool(known) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in known
+    )
 
 
 def _known(value: object) -> bool:
-    return value is not None and value is not pd.NA and not (isinstance(value, float) and math.isnan(value))
+    return (
+        value is not None
+        and value is not pd.NA
+        and not (isinstance(value, float) and math.isnan(value))
+    )
 
 
 @cache

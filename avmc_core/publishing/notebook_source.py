@@ -1,4 +1,5 @@
-"""A notebook before it runs: its cells, its parameters, and the key of everything that its execution depends on."""
+"""A notebook before it runs: its cells, its parameters, and the key of everything that its
+execution depends on."""
 
 from __future__ import annotations
 
@@ -16,7 +17,11 @@ from avmc_core.errors import InputError
 from avmc_core.models import registry
 from avmc_core.settings import digest
 
-AS_PARAMETERS = ("AVMC_META", "AVMC_STORE", "AVMC_PROFILE")  # they reach a notebook as parameters that it declares
+AS_PARAMETERS = (
+    "AVMC_META",
+    "AVMC_STORE",
+    "AVMC_PROFILE",
+)  # they reach a notebook as parameters that it declares
 RUNNER = ("notebooks.py", "notebook_source.py")
 
 
@@ -25,13 +30,20 @@ def read_notebook(source: Path) -> Any:
     import jupytext
 
     notebook = jupytext.read(source, fmt="py:percent")
-    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook.metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+    }
     return notebook
 
 
 def declared_parameters(source: Path) -> list[str]:
-    """Names assigned in the one cell tagged ``parameters``. Raises InputError unless there is exactly one such cell."""
-    cells = [cell for cell in read_notebook(source).cells if "parameters" in cell.metadata.get("tags", [])]
+    """Names assigned in the one cell tagged ``parameters``. Raises InputError unless there is
+    exactly one such cell."""
+    cells = [
+        cell
+        for cell in read_notebook(source).cells
+        if "parameters" in cell.metadata.get("tags", [])
+    ]
     if len(cells) != 1:
         raise InputError(source, f"{len(cells)} cells tagged 'parameters'", "exactly one")
     targets = []
@@ -46,18 +58,29 @@ def notebook_key(source: Path, parameters: Mapping[str, Any]) -> str:
 
 
 def notebook_parts(source: Path, parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """All that an executed notebook depends on: its source, the modules of ours that it reaches, package data, pinned packages,
-    parameters, and the content (not the place) of its data. Raises InputError for source that is not Python."""
-    settings = {name: value for name, value in sorted(os.environ.items()) if name.startswith("AVMC_") and value}
-    settings = {name: value for name, value in settings.items() if name not in AS_PARAMETERS} | dict(parameters)
+    """All that an executed notebook depends on: its source, the modules of ours that it reaches,
+    package data, pinned packages, parameters, and the content (not the place) of its data. Raises
+    InputError for source that is not Python."""
+    settings = {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith("AVMC_") and value
+    }
+    settings = {
+        name: value for name, value in settings.items() if name not in AS_PARAMETERS
+    } | dict(parameters)
     if settings.get("meta"):
         settings["meta"] = _table_digest(Path(settings["meta"]))
     if settings.get("store"):
         settings["store"] = _store_digest(settings["store"])
-    resources = [path for path in sorted((ROOT / "avmc_core" / "resources").iterdir()) if path.is_file()]
+    resources = [
+        path for path in sorted((ROOT / "avmc_core" / "resources").iterdir()) if path.is_file()
+    ]
     runner = [Path(__file__).with_name(name) for name in RUNNER]
     files = [source, *runner, *resources, ROOT / "requirements.lock"]
-    code = "\n".join(cell.source for cell in read_notebook(source).cells if cell.cell_type == "code")
+    code = "\n".join(
+        cell.source for cell in read_notebook(source).cells if cell.cell_type == "code"
+    )
     try:
         modules = reached_modules(code)
     except SyntaxError as error:
@@ -66,11 +89,16 @@ def notebook_parts(source: Path, parameters: Mapping[str, Any]) -> dict[str, dic
         "setting": settings,
         "file": {path.name: sha256(path) for path in files},
         "module": modules,
-        "version": {"Python": platform.python_version(), "torch": version("torch")},  # torch alone is not in the lock
+        "version": {
+            "Python": platform.python_version(),
+            "torch": version("torch"),
+        },  # torch alone is not in the lock
     }
 
 
-def changed_parts(before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def changed_parts(
+    before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
     """What differs between two ``notebook_parts``: "module avmc_core.metrics", "setting meta", ..."""
     return [
         f"{kind} {name}"
@@ -84,13 +112,16 @@ def _syntax(source: Path, error: SyntaxError) -> str:
     """Where and what: the line of the file, not of the cells strung together."""
     wrong = (error.text or "").strip()
     lines = source.read_text(encoding="utf-8").splitlines()
-    at = next((number for number, line in enumerate(lines, 1) if wrong and line.strip() == wrong), None)
+    at = next(
+        (number for number, line in enumerate(lines, 1) if wrong and line.strip() == wrong), None
+    )
     where = f"line {at}" if at else "a cell"
     return f"{error.msg} in {where}: {wrong}"
 
 
 def reached_modules(code: str) -> dict[str, str]:
-    """Source digests of the modules that ``code`` reaches. The registry imports models by name: it reaches them all."""
+    """Source digests of the modules that ``code`` reaches. The registry imports models by name: it
+    reaches them all."""
     modules = modules_of(code)
     if registry.__name__ in closure(modules):
         modules += [entry.module for entry in registry.MODELS.values()]

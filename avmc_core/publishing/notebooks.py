@@ -1,7 +1,8 @@
-"""Execute the py:percent notebooks: only what changed, to the same bytes every time, and never a silent failure.
+"""Execute the py:percent notebooks: only what changed, to the same bytes every time, and never a
+silent failure.
 
-The ``.py`` file is the truth. Its executed ``.ipynb``, and beside it a ``.json`` with the key of everything that went
-into it, are made from it; the key decides whether it runs again.
+The ``.py`` file is the truth. Its executed ``.ipynb``, and beside it a ``.json`` with the key of
+everything that went into it, are made from it; the key decides whether it runs again.
 """
 
 from __future__ import annotations
@@ -37,20 +38,23 @@ from avmc_core.publishing.notebook_source import (
 from avmc_core.runs.workers import side_by_side
 from avmc_core.settings import digest
 
-JOBS = min(2, os.cpu_count() or 1)  # notebooks at a time; each computes its missing runs on all cores
+JOBS = min(
+    2, os.cpu_count() or 1
+)  # notebooks at a time; each computes its missing runs on all cores
 # tqdm's bars carry timings; sets and dicts of strings iterate in the order of their hashes
 _SOCKET_PATH = 107  # bytes that the path of a socket may have
 KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
 
 
 class NotebookError(RuntimeError):
-    """A cell failed; says where in one line. The notebook up to that cell is kept as ``<name>.failed.ipynb``."""
+    """A cell failed; says where in one line. The notebook up to that cell is kept as
+    ``<name>.failed.ipynb``."""
 
 
 @dataclass(frozen=True)
 class Executed:
-    """One executed notebook: ``path`` is the ``.ipynb``, ``results`` the artefacts that it wrote, ``seconds`` its wall
-    time (0 when it was ``reused``)."""
+    """One executed notebook: ``path`` is the ``.ipynb``, ``results`` the artefacts that it wrote,
+    ``seconds`` its wall time (0 when it was ``reused``)."""
 
     name: str
     path: Path
@@ -73,20 +77,25 @@ def build_notebooks(
     done: Callable[[Executed], None] = lambda notebook: None,
     because: Callable[[str, str], None] | None = None,
 ) -> list[Executed]:
-    """Bring the executed notebooks of ``folder`` (those named in ``only``, else all) up to date in ``out``.
+    """Bring the executed notebooks of ``folder`` (those named in ``only``, else all) up to date in
+    ``out``.
 
-    ``profile``, ``store``, ``meta`` and ``seed``, as far as given, go to the notebooks that declare them; ``parameters``
-    must be declared by each. ``jobs`` (default: ``JOBS``) are executed at a time, ``done`` is told of each;
-    ``because`` is told the name of each that will be, and why. Raises InputError
-    for an unknown notebook or parameter, and for one in ``out`` that somebody else wrote; NotebookError for a failing cell,
-    which ends the others too.
+    ``profile``, ``store``, ``meta`` and ``seed``, as far as given, go to the notebooks that declare
+    them; ``parameters`` must be declared by each. ``jobs`` (default: ``JOBS``) are executed at a
+    time, ``done`` is told of each; ``because`` is told the name of each that will be, and why.
+    Raises InputError for an unknown notebook or parameter, and for one in ``out`` that somebody
+    else wrote; NotebookError for a failing cell, which ends the others too.
     """
     only = list(only)
     sources = {path.stem: path for path in sorted(Path(folder).glob("*.py"))}
-    if unknown := [name for name in only or ["any"] if name not in sources and (only or not sources)]:
+    if unknown := [
+        name for name in only or ["any"] if name not in sources and (only or not sources)
+    ]:
         if not sources:
             raise InputError(
-                folder, "no notebooks", "the folder of the checkout's notebooks: call this there, or give --folder"
+                folder,
+                "no notebooks",
+                "the folder of the checkout's notebooks: call this there, or give --folder",
             )
         raise InputError(folder, f"no notebook {unknown[0]!r}", f"one of {', '.join(sources)}")
     shared = {"profile": profile, "store": store, "meta": meta, "seed": seed}
@@ -108,32 +117,44 @@ def build_notebooks(
 
 
 def _check_replaceable(target: Path) -> None:
-    """Raises InputError for a notebook that was not executed here, as the ids of its cells tell; what is damaged is none."""
+    """Raises InputError for a notebook that was not executed here, as the ids of its cells tell;
+    what is damaged is none."""
     try:
         cells = json.loads(target.read_text(encoding="utf-8"))["cells"]
         foreign = [cell for cell in cells if not re.fullmatch(r"cell-\d{3,}", cell.get("id", ""))]
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return
     if foreign:
-        raise InputError(target, "a notebook that was not executed here", "another folder for the executed ones")
+        raise InputError(
+            target, "a notebook that was not executed here", "another folder for the executed ones"
+        )
 
 
-def _each(calls: Mapping[str, tuple[Path, Path, Mapping[str, Any]]], jobs: int) -> Iterator[Executed]:
+def _each(
+    calls: Mapping[str, tuple[Path, Path, Mapping[str, Any]]], jobs: int
+) -> Iterator[Executed]:
     """Those that are up to date, then the others as they are executed."""
     kept = {name: up_to_date(*call) for name, call in calls.items()}
     yield from filter(None, kept.values())
     stale = [calls[name] for name, executed in kept.items() if executed is None]
     try:
-        yield from side_by_side(execute, stale, jobs) if min(jobs, len(stale)) > 1 else starmap(execute, stale)
+        yield from (
+            side_by_side(execute, stale, jobs)
+            if min(jobs, len(stale)) > 1
+            else starmap(execute, stale)
+        )
     except ChildProcessError as error:
         raise NotebookError(str(error)) from error
 
 
 def up_to_date(source: Path, target: Path, parameters: Mapping[str, Any]) -> Executed | None:
-    """The executed notebook if nothing that it depends on has changed since it ran, and all that it wrote is as it left it."""
+    """The executed notebook if nothing that it depends on has changed since it ran, and all that it
+    wrote is as it left it."""
     declared = declared_parameters(source)
     if unknown := sorted(set(parameters) - set(declared)):
-        raise InputError(source, f"unknown parameter {unknown[0]!r}", f"one of {', '.join(declared)}")
+        raise InputError(
+            source, f"unknown parameter {unknown[0]!r}", f"one of {', '.join(declared)}"
+        )
     results = _results(target.with_suffix(".json"), notebook_key(source, parameters))
     return None if results is None else Executed(source.stem, target, results, True, 0.0)
 
@@ -145,11 +166,15 @@ def why(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
     try:
         record = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
         changed = changed_parts(record["parts"], notebook_parts(source, parameters))
-        gone = [Path(path).name for path, sha in record["files"].items() if sha256(Path(path)) != sha]
+        gone = [
+            Path(path).name for path, sha in record["files"].items() if sha256(Path(path)) != sha
+        ]
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return "it has not been executed yet, or its record cannot be read"
     changed += [f"output {name}" for name in gone]
-    return f"changed since: {', '.join(changed[:8])}" + (f" and {len(changed) - 8} more" if len(changed) > 8 else "")
+    return f"changed since: {', '.join(changed[:8])}" + (
+        f" and {len(changed) - 8} more" if len(changed) > 8 else ""
+    )
 
 
 def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Executed:
@@ -177,10 +202,13 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Execut
 
 
 def _results(record: Path, key: str) -> tuple[str, ...] | None:
-    """The results of a notebook that ran with this key, if all it wrote is as it left it; a damaged record counts as none."""
+    """The results of a notebook that ran with this key, if all it wrote is as it left it; a damaged
+    record counts as none."""
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
-        same = found["key"] == key and all(sha256(Path(path)) == sha for path, sha in found["files"].items())
+        same = found["key"] == key and all(
+            sha256(Path(path)) == sha for path, sha in found["files"].items()
+        )
         return tuple(found["results"]) if same else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
@@ -195,8 +223,11 @@ def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
     partial = target.with_suffix(".failed.ipynb")
     partial.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix="avmc-", dir=_short(), ignore_cleanup_errors=True) as sockets:
-            # no TCP port, and no warning about one; a folder each, or two kernels that start at once take the same names
+        with tempfile.TemporaryDirectory(
+            prefix="avmc-", dir=_short(), ignore_cleanup_errors=True
+        ) as sockets:
+            # no TCP port, and no warning about one; a folder each, or two kernels that start at
+            # once take the same names
             config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
             notebook = papermill.execute_notebook(
                 read_notebook(source),
@@ -208,9 +239,15 @@ def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
             )
     except PapermillExecutionError as error:
         reason = f"{error.ename}: {error.evalue}".splitlines()[0]
-        raise NotebookError(f"{source}: In [{error.exec_count}] failed: {reason} (kept {partial})") from error
-    except Exception as error:  # a kernel that does not start, or dies: whatever the reason, no page may be built
-        raise NotebookError(f"{source}: {type(error).__name__}: {error} (kept {partial})".replace("\n", " ")) from error
+        raise NotebookError(
+            f"{source}: In [{error.exec_count}] failed: {reason} (kept {partial})"
+        ) from error
+    except (
+        Exception
+    ) as error:  # a kernel that does not start, or dies: whatever the reason, no page may be built
+        raise NotebookError(
+            f"{source}: {type(error).__name__}: {error} (kept {partial})".replace("\n", " ")
+        ) from error
     except BaseException:  # stopped from outside: nothing in it failed
         partial.unlink(missing_ok=True)
         raise
@@ -218,7 +255,8 @@ def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
 
 
 def _short() -> str | None:
-    """A folder for sockets, whose paths may have 107 bytes; None: the usual one, $TMPDIR, is short enough.
+    """A folder for sockets, whose paths may have 107 bytes; None: the usual one, $TMPDIR, is short
+    enough.
 
     Raises InputError where every folder for temporary files has too long a path.
     """
@@ -227,11 +265,14 @@ def _short() -> str | None:
         room = _SOCKET_PATH - len("/avmc-12345678/kernel-12345")
         if folder and len(os.fsencode(folder)) <= room and os.access(folder, os.W_OK | os.X_OK):
             return None if folder == usual else folder
-    raise InputError("$TMPDIR", f"{usual!r}, too long for a socket", f"a path of at most {room} bytes")
+    raise InputError(
+        "$TMPDIR", f"{usual!r}, too long for a socket", f"a path of at most {room} bytes"
+    )
 
 
 def _normalised(notebook: Any, parameters: Mapping[str, Any]) -> Any:
-    """The notebook without what differs from run to run (ids, times, how output was chunked) or between machines."""
+    """The notebook without what differs from run to run (ids, times, how output was chunked) or
+    between machines."""
     from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
     notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
@@ -242,7 +283,9 @@ def _normalised(notebook: Any, parameters: Mapping[str, Any]) -> Any:
             cell.metadata.pop(key, None)
         if "injected-parameters" in cell.metadata.get("tags", []):
             for path in (Path(parameters.get(name) or ".") for name in ("store", "meta")):
-                cell.source = cell.source.replace(str(path), path.name) if path.is_absolute() else cell.source
+                cell.source = (
+                    cell.source.replace(str(path), path.name) if path.is_absolute() else cell.source
+                )
     notebook.metadata.pop("papermill", None)
     return notebook
 
@@ -281,7 +324,10 @@ def notebook_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         [
             click.option(
-                "--folder", default="notebooks", show_default=True, help="Where the py:percent notebooks are."
+                "--folder",
+                default="notebooks",
+                show_default=True,
+                help="Where the py:percent notebooks are.",
             ),
             click.option(
                 "--profile",
@@ -290,11 +336,17 @@ def notebook_options(command: Callable[..., None]) -> Callable[..., None]:
                 show_default=True,
                 type=click.Choice(["ci", "full"]),
             ),
-            click.option("--store", envvar="AVMC_STORE", help="An imported store of the real features."),
+            click.option(
+                "--store", envvar="AVMC_STORE", help="An imported store of the real features."
+            ),
             click.option("--meta", envvar="AVMC_META", help="The real label table, meta.csv."),
             click.option("--seed", type=click.IntRange(0), help="Instead of the notebooks' own."),
             click.option(
-                "--jobs", type=click.IntRange(1), default=JOBS, show_default=True, help="Notebooks executed at a time."
+                "--jobs",
+                type=click.IntRange(1),
+                default=JOBS,
+                show_default=True,
+                help="Notebooks executed at a time.",
             ),
         ]
     ):
@@ -304,19 +356,38 @@ def notebook_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def report(notebook: Executed) -> None:
     """One line for the terminal."""
-    click.echo(f"{notebook.name}: " + ("unchanged" if notebook.reused else f"executed in {notebook.seconds:.1f} s"))
+    click.echo(
+        f"{notebook.name}: "
+        + ("unchanged" if notebook.reused else f"executed in {notebook.seconds:.1f} s")
+    )
 
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--out", default="_build/notebooks", show_default=True, help="Where the executed ones go.")
-@click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=JSON", help="Any other declared parameter.")
-@click.option("--why", "explained", is_flag=True, help="Say of each notebook that is executed what has changed.")
+@click.option(
+    "--out", default="_build/notebooks", show_default=True, help="Where the executed ones go."
+)
+@click.option(
+    "-p",
+    "--parameter",
+    "pairs",
+    multiple=True,
+    metavar="NAME=JSON",
+    help="Any other declared parameter.",
+)
+@click.option(
+    "--why",
+    "explained",
+    is_flag=True,
+    help="Say of each notebook that is executed what has changed.",
+)
 @notebook_options
 def main(names: tuple[str, ...], pairs: tuple[str, ...], explained: bool, **options: Any) -> None:
     """Execute the notebooks (all, or NAMES) that changed."""
     try:
-        parameters = {name: json.loads(value) for name, _, value in (pair.partition("=") for pair in pairs)}
+        parameters = {
+            name: json.loads(value) for name, _, value in (pair.partition("=") for pair in pairs)
+        }
         because = (lambda name, reason: click.echo(f"{name}: {reason}")) if explained else None
         build_notebooks(only=names, parameters=parameters, done=report, because=because, **options)
     except json.JSONDecodeError as error:

@@ -1,4 +1,5 @@
-"""Tables of results for the book's pages, fed from saved results: ours with intervals, the paper's figures beside them."""
+"""Tables of results for the book's pages, fed from saved results: ours with intervals, the paper's
+figures beside them."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 class Published(SphinxRole):
-    """``{published}`name|format` ``: a figure that the paper prints in its text, with its place as explanation."""
+    """``{published}`name|format` ``: a figure that the paper prints in its text, with its place as
+    explanation."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         name, _, spec = self.text.partition("|")
@@ -45,13 +47,17 @@ class Published(SphinxRole):
             value, place = text_figure(name)
             text = format(value, spec)
         except (KeyError, TypeError, ValueError) as error:
-            log.warning(f"published: {self.text}: {type(error).__name__}: {error}", location=self.get_location())
+            log.warning(
+                f"published: {self.text}: {type(error).__name__}: {error}",
+                location=self.get_location(),
+            )
             return [nodes.problematic(self.rawtext, self.text)], []
         return [nodes.abbreviation(text, text, explanation=f"as printed in the paper, {place}")], []
 
 
 class PublishedTable(SphinxDirective):
-    """``{published-table} table2_benchmark``: a table of the paper as printed, with its source under it."""
+    """``{published-table} table2_benchmark``: a table of the paper as printed, with its source
+    under it."""
 
     required_arguments = 1
     option_spec = {"caption": directives.unchanged_required}  # noqa: RUF012 - docutils' interface
@@ -61,16 +67,21 @@ class PublishedTable(SphinxDirective):
         table = published()[name]
         heads, rows = published_rows(name)
         caption = self.options.get("caption", f"Table {name[5]} of the paper, as printed.")
-        notes = [caption, f"Published figures: {published()['source']}", *([table["note"]] if "note" in table else [])]
+        notes = [
+            caption,
+            f"Published figures: {published()['source']}",
+            *([table["note"]] if "note" in table else []),
+        ]
         return table_nodes(Table(pd.DataFrame(rows, columns=["", *heads]), name), " ".join(notes))
 
 
 class ResultsTable(SphinxDirective):
-    """``{results-table} name``: the ``cells`` of ``$AVMC_HOME/results/name.json``, one row per model and one column per metric.
+    """``{results-table} name``: the ``cells`` of ``$AVMC_HOME/results/name.json``, one row per
+    model and one column per metric.
 
-    ``:rows:`` (separated by semicolons) and ``:metrics:`` (by spaces) choose among them; ``:caption:`` stands before what
-    every such table says of itself, ``:against:`` names the paper's table. A result, row or metric that is not there fails
-    the build.
+    ``:rows:`` (separated by semicolons) and ``:metrics:`` (by spaces) choose among them;
+    ``:caption:`` stands before what every such table says of itself, ``:against:`` names the
+    paper's table. A result, row or metric that is not there fails the build.
     """
 
     required_arguments = 1
@@ -89,17 +100,26 @@ class ResultsTable(SphinxDirective):
             metrics, rows = self._chosen("metrics"), self._chosen("rows")
             table = result_table(cells, name, metrics, rows)
         except (OSError, LookupError, ValueError) as error:
-            log.warning(f"results-table: {name}: {type(error).__name__}: {error}", location=self.get_location())
+            log.warning(
+                f"results-table: {name}: {type(error).__name__}: {error}",
+                location=self.get_location(),
+            )
             return []
         caption = f"{self.options.get('caption', '')} {SCOPE}".strip()
-        shown = [c for c in cells if c["row"] in (rows or [c["row"]]) and c["metric"] in (metrics or [c["metric"]])]
+        shown = [
+            c
+            for c in cells
+            if c["row"] in (rows or [c["row"]]) and c["metric"] in (metrics or [c["metric"]])
+        ]
         status = agreement(shown, result["provenance"]["data"])
         made = statement(result["provenance"], self.options.get("against", ""), status)
         return [*table_nodes(table, caption), _line(made)]
 
     def _chosen(self, option: str) -> list[str]:
         text = self.options.get(option, "")
-        return [part.strip() for part in text.split(";" if option == "rows" else None) if part.strip()]
+        return [
+            part.strip() for part in text.split(";" if option == "rows" else None) if part.strip()
+        ]
 
 
 class RecordsTable(SphinxDirective):
@@ -114,13 +134,20 @@ class RecordsTable(SphinxDirective):
             result = read_result(self.env, name)
             table = Table(pd.DataFrame(lookup(result, key)), f"{name}-{key.replace('.', '-')}")
         except (OSError, LookupError, ValueError) as error:
-            log.warning(f"records-table: {name}:{key}: {type(error).__name__}: {error}", location=self.get_location())
+            log.warning(
+                f"records-table: {name}:{key}: {type(error).__name__}: {error}",
+                location=self.get_location(),
+            )
             return []
-        return [*table_nodes(table, self.options.get("caption", "")), _line(statement(result["provenance"]))]
+        return [
+            *table_nodes(table, self.options.get("caption", "")),
+            _line(statement(result["provenance"])),
+        ]
 
 
 class EffectsTable(SphinxDirective):
-    """``{effects-table} name:key ...``: every D number that this page has an entry for, with the effects measured in results."""
+    """``{effects-table} name:key ...``: every D number that this page has an entry for, with the
+    effects measured in results."""
 
     required_arguments = 1
     final_argument_whitespace = True
@@ -136,13 +163,16 @@ class EffectsTable(SphinxDirective):
             page = Path(self.env.doc2path(self.env.docname)).read_text(encoding="utf-8")
             table = effects_table(page, measured)
         except (OSError, LookupError, ValueError) as error:
-            log.warning(f"effects-table: {type(error).__name__}: {error}", location=self.get_location())
+            log.warning(
+                f"effects-table: {type(error).__name__}: {error}", location=self.get_location()
+            )
             return []
         return [*table_nodes(table, self.options.get("caption", "")), *lines]
 
 
 def published_rows(name: str) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows of text of a published table; percentages get two decimals, MAE three, counts none."""
+    """Headings and rows of text of a published table; percentages get two decimals, MAE three,
+    counts none."""
     table = published()[name]
     heads = table.get("metrics") or table["columns"]
     cells = table.get("rows") or {split: table[split] for split in ("train", "valid", "test")}
@@ -169,11 +199,20 @@ def table_nodes(table: Table, caption: str) -> list[nodes.Node]:
     told = nodes.paragraph(text=caption, classes=["avmc-told"])
     elsewhere = addnodes.only(expr="not format_html")
     elsewhere += _plain(table)
-    return [nodes.raw("", table._repr_html_(), format="html"), elsewhere, *([told] if caption else [])]
+    return [
+        nodes.raw("", table._repr_html_(), format="html"),
+        elsewhere,
+        *([told] if caption else []),
+    ]
 
 
 def _plain(table: Table) -> nodes.table:
-    node, group, head, body = nodes.table(), nodes.tgroup(cols=len(table.frame.columns)), nodes.thead(), nodes.tbody()
+    node, group, head, body = (
+        nodes.table(),
+        nodes.tgroup(cols=len(table.frame.columns)),
+        nodes.thead(),
+        nodes.tbody(),
+    )
     group += [nodes.colspec(colwidth=1) for _ in table.frame]
     head += _row(list(table.frame))
     body += [_row(list(row)) for row in table.words().itertuples(index=False)]

@@ -1,4 +1,5 @@
-"""Results as tables: models beside the paper's figures, differences between models, and how many figures agree."""
+"""Results as tables: models beside the paper's figures, differences between models, and how many
+figures agree."""
 
 from __future__ import annotations
 
@@ -30,9 +31,11 @@ SYMBOLS = {"R2": "R²"}
 Cells = Sequence[dict[str, Any]]  # one a row and metric, as ``results.comparison`` makes them
 
 
-def result_table(cells: Cells, name: str, metrics: Sequence[str] = (), rows: Sequence[str] = ()) -> Table:
-    """One row per model, one column per metric; all or those chosen, in the order chosen. Raises KeyError for one that is not
-    there."""
+def result_table(
+    cells: Cells, name: str, metrics: Sequence[str] = (), rows: Sequence[str] = ()
+) -> Table:
+    """One row per model, one column per metric; all or those chosen, in the order chosen. Raises
+    KeyError for one that is not there."""
     at: dict[str, dict[str, dict[str, Any]]] = {}
     for cell in cells:
         at.setdefault(cell["row"], {})[cell["metric"]] = cell
@@ -44,14 +47,19 @@ def result_table(cells: Cells, name: str, metrics: Sequence[str] = (), rows: Seq
 
 
 def interval_table(frame: pd.DataFrame, name: str, metrics: Sequence[str]) -> Table:
-    """``frame`` with its columns of ``Interval``, one for each of ``metrics``, as estimates on the display scale."""
-    columns = {heading(metric): [of_interval(metric, interval) for interval in frame[metric]] for metric in metrics}
+    """``frame`` with its columns of ``Interval``, one for each of ``metrics``, as estimates on the
+    display scale."""
+    columns = {
+        heading(metric): [of_interval(metric, interval) for interval in frame[metric]]
+        for metric in metrics
+    }
     return Table(frame.drop(columns=[c for c in frame if c in METRICS]).assign(**columns), name)
 
 
 def contrast_table(family: pd.DataFrame, name: str) -> Table:
-    """A family of comparisons (``contrasts.contrasts``), a row each: first minus second, how often a run of the first is
-    better, p alone and over the whole family. Pictures share a scale within a metric."""
+    """A family of comparisons (``contrasts.contrasts``), a row each: first minus second, how often
+    a run of the first is better, p alone and over the whole family. Pictures share a scale within a
+    metric."""
     differences = [
         Estimate(d.estimate, d.low, d.high, decimals=METRICS[metric].decimals, signed=True)
         for d, metric in zip(family["difference"], family["metric"], strict=True)
@@ -67,13 +75,16 @@ def contrast_table(family: pd.DataFrame, name: str) -> Table:
             "p, whole family": family["p_holm"],
         }
     )
-    return Table(frame, name, filters=["metric"], decimals={"p": 3, "p, whole family": 3}, scale_by="metric")
+    return Table(
+        frame, name, filters=["metric"], decimals={"p": 3, "p, whole family": 3}, scale_by="metric"
+    )
 
 
 def effects_table(page: str, measured: Sequence[Mapping[str, Any]]) -> Table:
-    """One row per entry of ``page`` (Markdown, headings like ``### D01 · Title``) and effect measured on it alone
-    (``difference_effects.effects``), then a row for each joint effect of several. An entry without an effect of its own says
-    whether it is part of a joint one. Raises KeyError for an effect without an entry."""
+    """One row per entry of ``page`` (Markdown, headings like ``### D01 · Title``) and effect
+    measured on it alone (``difference_effects.effects``), then a row for each joint effect of
+    several. An entry without an effect of its own says whether it is part of a joint one. Raises
+    KeyError for an effect without an entry."""
     titles = dict(ENTRY.findall(page))
     alone: dict[str, list[Mapping[str, Any]]] = {number: [] for number in titles}
     joint = [effect for effect in measured if len(effect["numbers"]) > 1]
@@ -82,19 +93,28 @@ def effects_table(page: str, measured: Sequence[Mapping[str, Any]]) -> Table:
         for number in effect["numbers"]:
             alone[number] += [] if effect in joint else [effect]
     unmeasured = {
-        number: "only together with others, below" if number in within else "not measured" for number in titles
+        number: "only together with others, below" if number in within else "not measured"
+        for number in titles
     }
     rows = [
-        (Link(number, f"#{number.lower()}"), titles[number], effect["change"] if effect else unmeasured[number], effect)
+        (
+            Link(number, f"#{number.lower()}"),
+            titles[number],
+            effect["change"] if effect else unmeasured[number],
+            effect,
+        )
         for number in sorted(titles)
         for effect in alone[number] or [None]
     ]
     rows += [
-        (f"{' + '.join(effect['numbers'])} together", "several at once", effect["change"], effect) for effect in joint
+        (f"{' + '.join(effect['numbers'])} together", "several at once", effect["change"], effect)
+        for effect in joint
     ]
     names, differences, changes, effects = zip(*rows, strict=True)
     frame: dict[str, Sequence] = {"D": names, "difference": differences, "changed": changes}
-    frame["seeds"] = pd.array([effect["seeds"] if effect else None for effect in effects], dtype="Int64")
+    frame["seeds"] = pd.array(
+        [effect["seeds"] if effect else None for effect in effects], dtype="Int64"
+    )
     for metric in (name for name in METRICS if measured and name in measured[0]):
         frame[f"{heading(metric)} changes by"] = [
             Estimate(*effect[metric].values(), decimals=METRICS[metric].decimals, signed=True)
@@ -106,8 +126,9 @@ def effects_table(page: str, measured: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def agreement(cells: Cells, data: str) -> str:
-    """How many published figures lie within the intervals beside them, in words; empty where there are none. ``data`` is the
-    data mark: only a real store can agree with the paper, and on other data this says that nothing was counted."""
+    """How many published figures lie within the intervals beside them, in words; empty where there
+    are none. ``data`` is the data mark: only a real store can agree with the paper, and on other
+    data this says that nothing was counted."""
     both = [cell for cell in cells if None not in (cell["published"], cell["low"], cell["high"])]
     if not both:
         return ""
@@ -125,5 +146,10 @@ def heading(metric: str) -> str:
 def _estimate(cell: dict[str, Any]) -> Estimate:
     decimals = METRICS[cell["metric"]].decimals
     return Estimate(
-        cell["estimate"], cell["low"], cell["high"], cell["published"], decimals, note=cell.get("note") or ""
+        cell["estimate"],
+        cell["low"],
+        cell["high"],
+        cell["published"],
+        decimals,
+        note=cell.get("note") or "",
     )

@@ -53,11 +53,17 @@ class StoreData:
 
 @contextmanager
 def deterministic(threads: int):
-    """Same seed, same bytes: fixed thread count, deterministic kernels; denormals flushed, which LSTM gradients are full of.
+    """Same seed, same bytes: fixed thread count, deterministic kernels; denormals flushed, which
+    LSTM gradients are full of.
 
-    PyTorch's generator is afterwards as it was: what a process draws must not depend on the runs that it made in between.
+    PyTorch's generator is afterwards as it was: what a process draws must not depend on the runs
+    that it made in between.
     """
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.get_rng_state()
+    before = (
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.get_rng_state(),
+    )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -83,18 +89,28 @@ def execute(
     threads: int = 1,
     progress_bar: bool = False,
 ) -> dict:
-    """Train (or fit), predict every labelled split, score; leaves ``predictions.safetensors`` and ``model.safetensors`` in
-    ``folder``, beside the trainer's state (a kill from here on costs no training), and returns the outcome: status, reason,
-    epochs, best_epoch, seconds, parameters, history, scores."""
+    """Train (or fit), predict every labelled split, score; leaves ``predictions.safetensors`` and
+    ``model.safetensors`` in ``folder``, beside the trainer's state (a kill from here on costs no
+    training), and returns the outcome: status, reason, epochs, best_epoch, seconds, parameters,
+    history, scores."""
     start = time.perf_counter()
     with deterministic(threads):
         if hasattr(build, "fit_predict"):
             model = build(settings, sizes_of(data.store))
             predictions = model.fit_predict({name: data.split(name) for name in schema.SPLITS})
-            return {**OUTCOME, "scores": _scored(predictions, data, folder), "seconds": time.perf_counter() - start}
+            return {
+                **OUTCOME,
+                "scores": _scored(predictions, data, folder),
+                "seconds": time.perf_counter() - start,
+            }
         try:
             model, progress = train(
-                network(build, settings, data.store), data, seed, folder, device=device, progress_bar=progress_bar
+                network(build, settings, data.store),
+                data,
+                seed,
+                folder,
+                device=device,
+                progress_bar=progress_bar,
             )
         except TrainingFailed as error:
             return _failed(error)
@@ -102,21 +118,32 @@ def execute(
 
 
 def execute_together(
-    build: Callable, settings: object, data: StoreData, seeds: Sequence[int], folders: Sequence[Path], threads: int = 1
+    build: Callable,
+    settings: object,
+    data: StoreData,
+    seeds: Sequence[int],
+    folders: Sequence[Path],
+    threads: int = 1,
 ) -> Iterator[tuple[int, dict]]:
-    """``execute`` for seeds that are trained side by side on a CPU (``together``, where ``trains_together`` says so), a folder a
-    seed: yields the number of each seed as it ends, with its outcome. To be used up at once."""
+    """``execute`` for seeds that are trained side by side on a CPU (``together``, where
+    ``trains_together`` says so), a folder a seed: yields the number of each seed as it ends, with
+    its outcome. To be used up at once."""
     with deterministic(threads):
-        for number, seed in train_together(network(build, settings, data.store), data, seeds, folders):
+        for number, seed in train_together(
+            network(build, settings, data.store), data, seeds, folders
+        ):
             try:
-                outcome = _outcome(seed.trained(), seed.progress, settings, data, folders[number], "cpu")
+                outcome = _outcome(
+                    seed.trained(), seed.progress, settings, data, folders[number], "cpu"
+                )
             except TrainingFailed as error:
                 outcome = _failed(error)
             yield number, outcome
 
 
 def trains_together(build: Callable, settings: object, store: Store, device: str = "cpu") -> bool:
-    """Whether runs of this model with these settings that differ in their seed alone can be trained together."""
+    """Whether runs of this model with these settings that differ in their seed alone can be trained
+    together."""
     if hasattr(build, "fit_predict") or reads_tokens(settings):
         return False
     return stackable(network(build, settings, store), device)
@@ -137,7 +164,9 @@ def _failed(error: TrainingFailed) -> dict:
     return {**OUTCOME, "status": "failed", "reason": str(error), "seconds": error.seconds}
 
 
-def _outcome(model: Model, progress: Progress, settings: object, data: StoreData, folder: Path, device: str) -> dict:
+def _outcome(
+    model: Model, progress: Progress, settings: object, data: StoreData, folder: Path, device: str
+) -> dict:
     """What comes out of a finished training, written into its folder."""
     start = time.perf_counter() - progress.seconds  # those of processes before this one included
     predictions = {name: predict(model, data(name, model.inputs), device) for name in schema.SPLITS}
@@ -162,10 +191,12 @@ def _scored(predictions: dict[str, dict[str, np.ndarray]], data: StoreData, fold
 
 
 def network(build: Callable, settings: object, store: Store) -> Callable:
-    """A function that builds the network; one that runs or fine-tunes a text encoder is given a fresh one.
+    """A function that builds the network; one that runs or fine-tunes a text encoder is given a
+    fresh one.
 
-    The encoder is the simulated corpus's own, or for real features the folder $AVMC_BERT or bert-base-chinese from the
-    local cache, its pooler included where ``build.pooling`` says so. Raises InputError if neither is there.
+    The encoder is the simulated corpus's own, or for real features the folder $AVMC_BERT or
+    bert-base-chinese from the local cache, its pooler included where ``build.pooling`` says so.
+    Raises InputError if neither is there.
     """
     sizes = sizes_of(store)
     if not reads_tokens(settings):
@@ -178,26 +209,33 @@ def network(build: Callable, settings: object, store: Store) -> Callable:
 
 
 def encoder_for(store: Store, pooling: bool = False) -> Any:
-    """A fresh text encoder for the tokens of ``store``, as ``network`` gives it to a model. Raises InputError for a folder from
-    which none can be read in whole, and for one whose vocabulary is smaller than the store's tokens."""
+    """A fresh text encoder for the tokens of ``store``, as ``network`` gives it to a model. Raises
+    InputError for a folder from which none can be read in whole, and for one whose vocabulary is
+    smaller than the store's tokens."""
     from avmc_core.simulated.text_encoder import build_encoder
     from avmc_core.text_encoder import encoder_name, load_encoder
 
     _, encoder = build_encoder() if store.simulated else load_encoder(encoder_name(), pooling)
     largest = max(int(split.tokens[:, 0].max(initial=0)) for split in store.splits.values())
     if largest >= encoder.config.vocab_size:
-        raise InputError(store.path, f"token {largest}", f"less than {encoder.config.vocab_size}, the encoder's words")
+        raise InputError(
+            store.path,
+            f"token {largest}",
+            f"less than {encoder.config.vocab_size}, the encoder's words",
+        )
     return encoder
 
 
 def reads_tokens(settings: object) -> bool:
-    """Whether a model with these settings needs a text encoder of its own, beyond the text features that a store holds."""
+    """Whether a model with these settings needs a text encoder of its own, beyond the text features
+    that a store holds."""
     return getattr(settings, "text", "frozen") != "frozen"
 
 
 def encoder_identity(settings: object, store: Store) -> str:
-    """Digest of the encoder that ``network`` gives a model with these settings, as part of a run's key; "" where it needs none,
-    where there is none, and on a simulated corpus, whose encoder follows from the source."""
+    """Digest of the encoder that ``network`` gives a model with these settings, as part of a run's
+    key; "" where it needs none, where there is none, and on a simulated corpus, whose encoder
+    follows from the source."""
     if store.simulated or not reads_tokens(settings):
         return ""
     from avmc_core.text_encoder import encoder_name, identity
@@ -206,7 +244,8 @@ def encoder_identity(settings: object, store: Store) -> str:
 
 
 def scores(split: Split, predictions: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Task to metrics of predictions (N,); T, A, V without the clips whose unimodal labels are placeholders."""
+    """Task to metrics of predictions (N,); T, A, V without the clips whose unimodal labels are
+    placeholders."""
     keep = ~placeholder_clips(split.clips)
     result = {}
     for task, prediction in predictions.items():

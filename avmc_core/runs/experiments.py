@@ -1,4 +1,5 @@
-"""Experiments declared once: the grid of runs, the notebooks and the book's pages all follow from this table."""
+"""Experiments declared once: the grid of runs, the notebooks and the book's pages all follow from
+this table."""
 
 from __future__ import annotations
 
@@ -13,7 +14,13 @@ from avmc_core.models.registry import MODELS, needs, settings_of
 from avmc_core.runs.store import Run
 from avmc_core.schema import MODALITY_OF_TASK
 
-SEEDS = (1111, 1112, 1113, 1114, 1115)  # the laboratory's own list; the paper's released run uses the first alone (D12)
+SEEDS = (
+    1111,
+    1112,
+    1113,
+    1114,
+    1115,
+)  # the laboratory's own list; the paper's released run uses the first alone (D12)
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,13 @@ class Row:
     protocol: Protocol = PUBLISHED  # which clips and features it sees
 
     def changes_at(self, profile: str) -> tuple[tuple[str, Any], ...]:
-        """What differs from the published settings at a profile; the row's own changes come last and win."""
-        limits = (*PROFILE_CHANGES[profile], *(self.ci if profile == "ci" else ())) if self.seeded else ()
+        """What differs from the published settings at a profile; the row's own changes come last
+        and win."""
+        limits = (
+            (*PROFILE_CHANGES[profile], *(self.ci if profile == "ci" else ()))
+            if self.seeded
+            else ()
+        )
         return (*limits, *self.changes)
 
 
@@ -43,8 +55,11 @@ class Experiment:
     rows: tuple[Row, ...]
     seeds: tuple[tuple[str, tuple[int, ...]], ...] = (("ci", SEEDS[:3]), ("full", SEEDS))
 
-    def runs(self, profile: str, seeds: tuple[int, ...] | None = None, store: Store | None = None) -> list[Run]:
-        """The grid for a profile, without the rows that are ``left_out`` on ``store``. Raises InputError for an unknown profile."""
+    def runs(
+        self, profile: str, seeds: tuple[int, ...] | None = None, store: Store | None = None
+    ) -> list[Run]:
+        """The grid for a profile, without the rows that are ``left_out`` on ``store``. Raises
+        InputError for an unknown profile."""
         declared = dict(self.seeds)
         if profile not in declared:
             raise InputError("profile", repr(profile), f"one of {', '.join(declared)}")
@@ -52,7 +67,9 @@ class Experiment:
         return [
             Run(row.model, seed, row.changes_at(profile), row.name, row.protocol)
             for row in filter(None, (_on(store, row) for row in self.rows))
-            for seed in (chosen if row.seeded or row.protocol.resplit else chosen[:1])  # a seed deals a re-split, too
+            for seed in (
+                chosen if row.seeded or row.protocol.resplit else chosen[:1]
+            )  # a seed deals a re-split, too
         ]
 
     def left_out(self, store: Store | None) -> dict[str, str]:
@@ -65,7 +82,9 @@ def _lacking(store: Store | None, row: Row) -> str:
     if row.protocol.audio != "audio" and (store is None or row.protocol.audio not in store.extras):
         return f"no features {row.protocol.audio}"
     settings = settings_of(row.model, dict(row.changes))
-    if store is not None and (lost := [name for name in store.lacks if name in needs(row.model, settings)]):
+    if store is not None and (
+        lost := [name for name in store.lacks if name in needs(row.model, settings)]
+    ):
         return f"no {' and no '.join(lost)} features"
     labelled_only = store is not None and schema.UNLABELLED not in store.splits
     if labelled_only and getattr(settings, "semi", False):
@@ -74,18 +93,23 @@ def _lacking(store: Store | None, row: Row) -> str:
 
 
 def _on(store: Store | None, row: Row) -> Row | None:
-    """The row as it runs on a store, None where that lacks something; where features hold every layer of a speech network, the
-    layers' weights are learned."""
+    """The row as it runs on a store, None where that lacks something; where features hold every
+    layer of a speech network, the layers' weights are learned."""
     if _lacking(store, row):
         return None
     if row.protocol.audio == "audio":
         return row
     layers = store.manifest["source"].get("extraction", {}).get("wav2vec_layers", 0)
-    return replace(row, model=LAYERED, changes=(*row.changes, ("layers", layers))) if layers else row
+    return (
+        replace(row, model=LAYERED, changes=(*row.changes, ("layers", layers))) if layers else row
+    )
 
 
 # The published settings have no limit on epochs; two cores want one.
-PROFILE_CHANGES: dict[str, tuple[tuple[str, Any], ...]] = {"ci": (("training.max_epochs", 60),), "full": ()}
+PROFILE_CHANGES: dict[str, tuple[tuple[str, Any], ...]] = {
+    "ci": (("training.max_epochs", 60),),
+    "full": (),
+}
 
 FIVE = (("ci", SEEDS), ("full", SEEDS))
 ONE = (("ci", SEEDS[:1]), ("full", SEEDS))
@@ -94,13 +118,16 @@ LAYERED = "Layered LSTM"  # stands in for the unimodal LSTM where a store holds 
 
 # Table 4's rows, each what it takes away from AV-MC.
 ABLATIONS: dict[str, tuple[tuple[str, Any], ...]] = {
-    "w/o Mixup-AV & Unimodal tasks": (("unimodal_tasks", False),),  # without unimodal heads nothing can be mixed
+    "w/o Mixup-AV & Unimodal tasks": (
+        ("unimodal_tasks", False),
+    ),  # without unimodal heads nothing can be mixed
     "w/o Mixup-AV": (("mix_audio", False), ("mix_vision", False)),
     "w/o Mixup-A": (("mix_audio", False),),
     "w/o Mixup-V": (("mix_vision", False),),
     "AV-MC": (),
 }
-# What the paper leaves open about its mixup, as changes to the printed equations with the released draw (D07, D08).
+# What the paper leaves open about its mixup, as changes to the printed equations with the released
+# draw (D07, D08).
 MIXUPS: dict[str, tuple[tuple[str, Any], ...]] = {
     "Beta(1, 1), one lambda a batch": (),
     "Beta(0.2, 0.2)": (("mixup.alpha", 0.2), ("mixup.beta", 0.2)),
@@ -110,21 +137,29 @@ MIXUPS: dict[str, tuple[tuple[str, Any], ...]] = {
     "inputs mixed": (("mixup.level", "input"),),  # as Section 2.3 has it (D31)
     "classifier's first layer mixed": (("mixup.level", "hidden"),),
 }
-# The frozen text encoder in every step is slow on two cores: small batches make few epochs many steps, with and without it.
+# The frozen text encoder in every step is slow on two cores: small batches make few epochs many
+# steps, with and without it.
 DROPOUT_CI = (("training.batch_size", 8), ("training.max_epochs", 4))
-# How the loss that decides on early stopping is averaged. The default is the first; the last is the reference as it runs, and no
-# model's published settings hold it, because a loss that depends on an order is not a property of the model (D11, D17).
+# How the loss that decides on early stopping is averaged. The default is the first; the last is the
+# reference as it runs, and no model's published settings hold it, because a loss that depends on an
+# order is not a property of the model (D11, D17).
 VALIDATIONS: dict[str, tuple[tuple[str, Any], ...]] = {
     "mean over clips": (),
     "mean over batches": (("training.validation", "batches"),),
     "as run, mean over shuffled batches": (("training.validation", "shuffled_batches"),),
 }
-VALIDATED = ("AV-MC", "LMF", "MTFN", "Self_MM")  # those for which it is tried; all are quick to train
+VALIDATED = (
+    "AV-MC",
+    "LMF",
+    "MTFN",
+    "Self_MM",
+)  # those for which it is tried; all are quick to train
 SHARES = (0.125, 0.25, 0.5, 1.0)  # of the labelled training clips
 
-# The ci profile has 320 clips in place of 2722: smaller batches keep an epoch from being two or three steps, and the slow models
-# stop early. Batches of 12 leave MulT, MISA and Self_MM a last incomplete group, as the real data do (D29).
-# The models that can do without a BERT of their own read its stored states.
+# The ci profile has 320 clips in place of 2722: smaller batches keep an epoch from being two or
+# three steps, and the slow models stop early. Batches of 12 leave MulT, MISA and Self_MM a last
+# incomplete group, as the real data do (D29). The models that can do without a BERT of their own
+# read its stored states.
 FROZEN = ("text", "frozen")
 CI_LIMITS: dict[str, tuple[tuple[str, Any], ...]] = {
     "LF_DNN": (("training.batch_size", 16), ("training.max_epochs", 20)),
@@ -141,7 +176,8 @@ CI_LIMITS: dict[str, tuple[tuple[str, Any], ...]] = {
     "MTFN": (("training.batch_size", 16), ("training.max_epochs", 12)),
     "MLMF": (("training.batch_size", 16), ("training.max_epochs", 20)),
 }
-# The D numbers that each baseline can have put right; D29 is a setting of the trainer, not of the model.
+# The D numbers that each baseline can have put right; D29 is a setting of the trainer, not of the
+# model.
 MENDABLE: dict[str, tuple[str, ...]] = {
     "LF_DNN": ("D20", "D32"),
     "TFN": ("D20", "D32", "D26"),
@@ -168,15 +204,26 @@ def _baseline(model: str, mended: tuple[str, ...] = (), suffix: str = "") -> Row
     return Row(model + suffix, model, changes, published=model, ci=CI_LIMITS[model])
 
 
-TRIVIAL = tuple(Row(name, name, seeded=False) for name in ("Constant", "Text-only ridge", "Late mean"))
+TRIVIAL = tuple(
+    Row(name, name, seeded=False) for name in ("Constant", "Text-only ridge", "Late mean")
+)
 
 AVMC = tuple(
-    Row(f"{model} ({variant})", model, (("variant", variant),) if variant == "paper" else (), published=model)
+    Row(
+        f"{model} ({variant})",
+        model,
+        (("variant", variant),) if variant == "paper" else (),
+        published=model,
+    )
     for model in ("AV-MC", "AV-MC(Semi)")
     for variant in VARIANTS
 )
 UNIMODAL = tuple(
-    Row(f"{modality}, annotation {target}", "Unimodal LSTM", (("modality", modality), ("task", target)))
+    Row(
+        f"{modality}, annotation {target}",
+        "Unimodal LSTM",
+        (("modality", modality), ("task", target)),
+    )
     for task, modality in MODALITY_OF_TASK.items()
     for target in (task, "M")
 )
@@ -191,7 +238,9 @@ WAV2VEC = tuple(
 )
 
 PLACED = {row.model for row in (*TRIVIAL, *map(_baseline, MENDABLE), *AVMC, *UNIMODAL)} | {LAYERED}
-OWN = tuple(Row(model, model) for model in MODELS if model not in PLACED)  # registered, and in no table of the paper
+OWN = tuple(
+    Row(model, model) for model in MODELS if model not in PLACED
+)  # registered, and in no table of the paper
 
 EXPERIMENTS: dict[str, Experiment] = {
     "avmc": Experiment(
@@ -242,7 +291,9 @@ EXPERIMENTS: dict[str, Experiment] = {
     "mixup": Experiment(
         title="What the paper leaves open about the mixup",
         source="Section 4.1",
-        rows=tuple(Row(name, "AV-MC", (("variant", "paper"), *changes)) for name, changes in MIXUPS.items()),
+        rows=tuple(
+            Row(name, "AV-MC", (("variant", "paper"), *changes)) for name, changes in MIXUPS.items()
+        ),
     ),
     "text_dropout": Experiment(
         title="Text features stored once, and drawn anew in every step by a frozen encoder with its dropout on",
@@ -265,7 +316,11 @@ EXPERIMENTS: dict[str, Experiment] = {
         title="How many labelled clips it takes, with the unlabelled ones and without",
         source="Section 4.3",
         rows=tuple(
-            Row(f"{model}, {100 * share:g} % of the labelled clips", model, protocol=Protocol(labelled=share))
+            Row(
+                f"{model}, {100 * share:g} % of the labelled clips",
+                model,
+                protocol=Protocol(labelled=share),
+            )
             for model in ("AV-MC", "AV-MC(Semi)")
             for share in SHARES
         ),
@@ -274,7 +329,13 @@ EXPERIMENTS: dict[str, Experiment] = {
         title="What clips of the same source video in training and test are worth",
         source="Section 3.1",
         rows=tuple(
-            Row(f"{model}, {way}, fold {fold + 1}", model, (), seeded=seeded, protocol=Protocol(resplit=way, fold=fold))
+            Row(
+                f"{model}, {way}, fold {fold + 1}",
+                model,
+                (),
+                seeded=seeded,
+                protocol=Protocol(resplit=way, fold=fold),
+            )
             for model, seeded in (("Text-only ridge", False), ("Late mean", False), ("AV-MC", True))
             for way in RESPLITS[1:]
             for fold in range(FOLDS)

@@ -37,7 +37,15 @@ from avmc_core.runs.execution import (
     reads_tokens,
     trains_together,
 )
-from avmc_core.runs.store import WEIGHTS, Record, Run, RunStore, environment, package_digest, provenance
+from avmc_core.runs.store import (
+    WEIGHTS,
+    Record,
+    Run,
+    RunStore,
+    environment,
+    package_digest,
+    provenance,
+)
 from avmc_core.runs.workers import end_with_parent
 from avmc_core.settings import as_dict
 from avmc_core.text_encoder import encoder_name, locate
@@ -49,13 +57,15 @@ def default_device() -> str:
 
 
 def checked_device(device: str | None, here: bool = True) -> str:
-    """``device``, or the default one. Raises InputError for a name that is none, and for a GPU that this machine does not have
-    if the runs are to be computed ``here``."""
+    """``device``, or the default one. Raises InputError for a name that is none, and for a GPU that
+    this machine does not have if the runs are to be computed ``here``."""
     device = device or default_device()
     if device not in ("cpu", "cuda"):
         raise InputError("device", repr(device), "cpu or cuda")
     if device == "cuda" and here and not torch.cuda.is_available():
-        raise InputError("device", "'cuda' without a GPU that PyTorch can use", "cpu on this machine")
+        raise InputError(
+            "device", "'cuda' without a GPU that PyTorch can use", "cpu on this machine"
+        )
     return device
 
 
@@ -68,26 +78,46 @@ def run_store() -> RunStore:
 
 
 def check(grid: Sequence[Run], store: Store) -> None:
-    """Raises InputError, before anything is trained, for splits too small to learn from, be stopped by and scored on, for runs
-    that read features which the clips did not have, and for runs that need a text encoder where there is none, or where it is
-    damaged or not the one of the store's tokens."""
+    """Raises InputError, before anything is trained, for splits too small to learn from, be stopped
+    by and scored on, for runs that read features which the clips did not have, and for runs that
+    need a text encoder where there is none, or where it is damaged or not the one of the store's
+    tokens."""
     for name, least in FEWEST.items():
         if (clips := len(store.split(name).labels)) < least:
-            raise InputError(store.path, f"{clips} clips in the split {name}", f"{least} or more, to run an experiment")
+            raise InputError(
+                store.path,
+                f"{clips} clips in the split {name}",
+                f"{least} or more, to run an experiment",
+            )
     for run in grid:
-        if lost := [name for name in store.lacks if name in registry.needs(run.model, run.settings)]:
-            raise InputError(store.path, f"no {' and no '.join(lost)} features", f"a store with them, for {run.name}")
+        if lost := [
+            name for name in store.lacks if name in registry.needs(run.model, run.settings)
+        ]:
+            raise InputError(
+                store.path,
+                f"no {' and no '.join(lost)} features",
+                f"a store with them, for {run.name}",
+            )
         if not store.simulated and reads_tokens(run.settings) and locate(encoder_name()) is None:
             found = f"no text encoder {encoder_name()!r}, which it runs in every step"
             raise InputError(run.name, found, "$AVMC_BERT, its folder")
     if not store.simulated and any(reads_tokens(run.settings) for run in grid):
-        encoder_for(store)  # read once in whole: a damaged one is named here, not at the first run that needs it
+        encoder_for(
+            store
+        )  # read once in whole: a damaged one is named here, not at the first run that needs it
 
 
 def run_one(
-    run: Run, data: StoreData, runs: RunStore, *, device: str = "cpu", threads: int = 1, progress_bar: bool = False
+    run: Run,
+    data: StoreData,
+    runs: RunStore,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    progress_bar: bool = False,
 ) -> Record:
-    """The record of a run: read if it is in the store, else computed (an interrupted run is continued) and kept.
+    """The record of a run: read if it is in the store, else computed (an interrupted run is
+    continued) and kept.
 
     If another process is computing the same run, waits for its result.
     """
@@ -105,7 +135,14 @@ def run_one(
                     build = warm_start.started(build, run)
                 seen = data.under(run.protocol, run.seed)
                 outcome = execute(
-                    build, settings, seen, run.seed, folder, device=device, threads=threads, progress_bar=progress_bar
+                    build,
+                    settings,
+                    seen,
+                    run.seed,
+                    folder,
+                    device=device,
+                    threads=threads,
+                    progress_bar=progress_bar,
                 )
                 return runs.publish(folder, _record(run, key, store, device, threads, outcome))
         time.sleep(0.2)
@@ -131,10 +168,16 @@ def _record(run: Run, key: str, store: Store, device: str, threads: int, outcome
 
 
 def run_together(
-    company: Sequence[Run], data: StoreData, runs: RunStore, *, device: str = "cpu", threads: int = 1
+    company: Sequence[Run],
+    data: StoreData,
+    runs: RunStore,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
 ) -> list[Record]:
-    """The records of one run, or of several that can be trained side by side (``companies``), as ``run_one`` gives them; each is
-    kept as soon as its training ends. Runs that another process is computing are waited for in the end."""
+    """The records of one run, or of several that can be trained side by side (``companies``), as
+    ``run_one`` gives them; each is kept as soon as its training ends. Runs that another process is
+    computing are waited for in the end."""
     if len(company) > 1:
         with ExitStack() as claims:
             folders: dict[Run, Path] = {}
@@ -145,10 +188,20 @@ def run_together(
                     folders[run] = folder
             own, first = list(folders), company[0]
             seeds, build = [run.seed for run in own], registry.builder(first.model)
-            for number, outcome in execute_together(build, first.settings, data, seeds, [*folders.values()], threads):
+            for number, outcome in execute_together(
+                build, first.settings, data, seeds, [*folders.values()], threads
+            ):
                 run, folder = own[number], folders[own[number]]
                 runs.publish(
-                    folder, _record(run, run.key(data.store, device, threads), data.store, device, threads, outcome)
+                    folder,
+                    _record(
+                        run,
+                        run.key(data.store, device, threads),
+                        data.store,
+                        device,
+                        threads,
+                        outcome,
+                    ),
                 )
     return [run_one(run, data, runs, device=device, threads=threads) for run in company]
 
@@ -157,16 +210,25 @@ LARGE = 1000  # training clips, from which on a training takes longer than anoth
 
 
 def companies(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[list[Run]]:
-    """The runs in parts that are trained side by side: neighbours or not, runs that differ in their seed alone, where model and
-    data allow it; the others alone. There are at least ``jobs`` parts where that pays."""
+    """The runs in parts that are trained side by side: neighbours or not, runs that differ in their
+    seed alone, where model and data allow it; the others alone. There are at least ``jobs`` parts
+    where that pays."""
     alike: dict[Run, list[Run]] = {}
     for run in grid:
         alike.setdefault(replace(run, seed=0), []).append(run)
     parts: list[list[Run]] = []
     for same in alike.values():
         first = same[0]
-        shared = first.protocol == PUBLISHED and not first.init and len({run.seed for run in same}) == len(same)
-        if len(same) > 1 and shared and trains_together(registry.builder(first.model), first.settings, store, device):
+        shared = (
+            first.protocol == PUBLISHED
+            and not first.init
+            and len({run.seed for run in same}) == len(same)
+        )
+        if (
+            len(same) > 1
+            and shared
+            and trains_together(registry.builder(first.model), first.settings, store, device)
+        ):
             split = -(-jobs // len(alike)) if len(store.split("train").labels) >= LARGE else 1
             size = -(-len(same) // split)
             parts += [same[start : start + size] for start in range(0, len(same), size)]
@@ -176,7 +238,8 @@ def companies(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list
 
 
 class Executor(Protocol):
-    """Computes runs somewhere and yields each with its record as it is finished: here, or on a cluster (``cluster.Slurm``).
+    """Computes runs somewhere and yields each with its record as it is finished: here, or on a
+    cluster (``cluster.Slurm``).
 
     Raises RunsLost when the records of some will not come.
     """
@@ -197,11 +260,12 @@ def run_all(
     progress_bar: bool = True,
     executor: Executor | None = None,
 ) -> dict[Run, Record]:
-    """The records of all runs, in the order given; what is missing is computed by ``jobs`` processes (default: the cores).
+    """The records of all runs, in the order given; what is missing is computed by ``jobs``
+    processes (default: the cores).
 
-    ``device``: None for ``default_device()``; on a GPU runs share one process. ``executor``: None for this machine. Results
-    depend neither on ``jobs`` nor on the executor. Raises InputError for a device that is not there and for what ``check``
-    finds, and what the executor raises.
+    ``device``: None for ``default_device()``; on a GPU runs share one process. ``executor``: None
+    for this machine. Results depend neither on ``jobs`` nor on the executor. Raises InputError for
+    a device that is not there and for what ``check`` finds, and what the executor raises.
     """
     runs, device = runs or run_store(), checked_device(device, here=executor is None)
     found = {run: runs.get(run.key(store, device, threads)) for run in grid}
@@ -219,9 +283,11 @@ def run_all(
 
 @dataclass(frozen=True)
 class Local:
-    """The executor of this machine: ``jobs`` processes (default: the cores), this one among them; for a GPU this one alone.
+    """The executor of this machine: ``jobs`` processes (default: the cores), this one among them;
+    for a GPU this one alone.
 
-    Raises RunsLost, after the run that this process is at, when another process was ended from outside.
+    Raises RunsLost, after the run that this process is at, when another process was ended from
+    outside.
     """
 
     jobs: int | None = None
@@ -234,10 +300,15 @@ class Local:
         jobs = min(jobs, len(parts))
         if jobs <= 1:
             for company in parts:
-                yield from zip(company, run_together(company, data, runs, device=device, threads=threads), strict=True)
+                yield from zip(
+                    company,
+                    run_together(company, data, runs, device=device, threads=threads),
+                    strict=True,
+                )
             return
         context = multiprocessing.get_context("forkserver")
-        # PyTorch is imported once, by the server, with the part that it would load at the first step.
+        # PyTorch is imported once, by the server, with the part that it would load at the first
+        # step.
         context.set_forkserver_preload(["avmc_core.runs.grid", "torch._inductor.config"])
         left = deque(parts)  # the others take from the beginning, this process from the end
         waiting: dict[Future, list[Run]] = {}
@@ -264,14 +335,22 @@ class Local:
                 with suppress(IndexError):
                     own = left.pop()
                 if own is not None:
-                    yield from zip(own, run_together(own, data, runs, device=device, threads=threads), strict=True)
+                    yield from zip(
+                        own,
+                        run_together(own, data, runs, device=device, threads=threads),
+                        strict=True,
+                    )
                 for future in _come_back(back, wait=own is None):
                     yield from zip(waiting.pop(future), future.result(), strict=True)
         except BrokenProcessPool:
             records = {run: runs.get(run.key(store, device, threads)) for run in missing}
-            if lost := [f"{run.name} {run.seed}" for run, record in records.items() if record is None]:
+            if lost := [
+                f"{run.name} {run.seed}" for run, record in records.items() if record is None
+            ]:
                 why = f"one of {jobs} processes was ended from outside, most likely for want of memory; fewer need less"
-                raise RunsLost(f"{len(lost)} runs without a record ({', '.join(lost)}): {why}") from None
+                raise RunsLost(
+                    f"{len(lost)} runs without a record ({', '.join(lost)}): {why}"
+                ) from None
             yield from records.items()  # it had written the last one
         finally:
             left.clear()
@@ -286,7 +365,9 @@ def _come_back(back: SimpleQueue[Future], wait: bool) -> Iterator[Future]:
             yield back.get(block=False)
 
 
-def _work(company: Sequence[Run], store: Path, runs: Path, device: str, threads: int) -> list[Record]:
+def _work(
+    company: Sequence[Run], store: Path, runs: Path, device: str, threads: int
+) -> list[Record]:
     return run_together(company, _data(store), RunStore(runs), device=device, threads=threads)
 
 
@@ -297,15 +378,21 @@ def _data(store: Path) -> StoreData:
 
 
 def trained(run: Run, record: Record, store: Store) -> Model:
-    """The trained network of a finished run, in evaluation mode. Raises InputError when the weights are damaged, were
-    trained on other data, or do not fit."""
+    """The trained network of a finished run, in evaluation mode. Raises InputError when the weights
+    are damaged, were trained on other data, or do not fit."""
     if record.data["digest"] != store.digest:
-        raise InputError(record.folder, f"a run on data {record.data['digest'][:12]}", f"one on {store.digest[:12]}")
+        raise InputError(
+            record.folder,
+            f"a run on data {record.data['digest'][:12]}",
+            f"one on {store.digest[:12]}",
+        )
     model = network(registry.builder(run.model), run.settings, run.protocol.of(store, run.seed))()
     path = record.folder / WEIGHTS
     weights = {name: torch.from_numpy(tensor) for name, tensor in read_sealed(path)[0].items()}
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise InputError(path, f"weights that do not fit: {error}", f"those of {run.name} on this store") from error
+        raise InputError(
+            path, f"weights that do not fit: {error}", f"those of {run.name} on this store"
+        ) from error
     return model.eval()

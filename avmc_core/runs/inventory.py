@@ -29,9 +29,10 @@ REMOVED = "removed-"  # what a removal that was interrupted leaves in the folder
 class Use:
     """How a finished run stands to the declared experiments.
 
-    ``rows``: "experiment: row (profile)" for each row with the run's model, settings and protocol. ``current``: True when such a
-    row would read this very record today, False when its data, code or libraries have changed since, None where that cannot be
-    told, because the store that it was trained on is not at hand.
+    ``rows``: "experiment: row (profile)" for each row with the run's model, settings and protocol.
+    ``current``: True when such a row would read this very record today, False when its data, code
+    or libraries have changed since, None where that cannot be told, because the store that it was
+    trained on is not at hand.
     """
 
     rows: tuple[str, ...]
@@ -49,8 +50,14 @@ class Leftover:
 
 def uses(record: Record, stores: Sequence[Store]) -> Use:
     """The declared rows that a record belongs to, on any of ``stores``."""
-    declared = _declared().get((record.model, digest(record.settings), digest(record.data["protocol"])), ())
-    names = tuple(dict.fromkeys(f"{experiment}: {run.name} ({profile})" for experiment, profile, run in declared))
+    declared = _declared().get(
+        (record.model, digest(record.settings), digest(record.data["protocol"])), ()
+    )
+    names = tuple(
+        dict.fromkeys(
+            f"{experiment}: {run.name} ({profile})" for experiment, profile, run in declared
+        )
+    )
     at_hand = [store for store in stores if store.digest == record.data["digest"]]
     if not declared or not at_hand or record.data.get("init"):
         return Use(names, None)
@@ -60,33 +67,43 @@ def uses(record: Record, stores: Sequence[Store]) -> Use:
     return Use(names, again.key(at_hand[0], device, threads) == record.key)
 
 
-def leftovers(home: Path, stores: Sequence[Store], kept: frozenset[str] = frozenset()) -> list[Leftover]:
+def leftovers(
+    home: Path, stores: Sequence[Store], kept: frozenset[str] = frozenset()
+) -> list[Leftover]:
     """What ``remove`` may take from ``home``, the largest first.
 
-    That is: runs of a model that is no longer registered; runs on one of ``stores``, or on a simulated
-    corpus of another version, that no declared row would read today; records that are damaged; work
-    that was interrupted and that no process holds; simulated corpora of other versions.
+    That is: runs of a model that is no longer registered; runs on one of ``stores``, or on a
+    simulated corpus of another version, that no declared row would read today; records that are
+    damaged; work that was interrupted and that no process holds; simulated corpora of other
+    versions.
 
     Never: a run that a declared experiment or a finished search uses, with any seed; one whose key
-    starts with a member of ``kept`` (the keys that results name); one on an imported store that is not
-    among ``stores``; one that started from a model package.
+    starts with a member of ``kept`` (the keys that results name); one on an imported store that is
+    not among ``stores``; one that started from a model package.
     """
     runs, searched = RunStore(home / "runs"), _searched(home)
     found = [*_unfinished(runs), *_old_corpora(home, stores)]
-    for folder in sorted(path for path in runs.root.glob("*") if path.is_dir() and path.name != ".work"):
-        if not any(folder.name.startswith(start) for start in kept) and (why := _why(folder, runs, stores, searched)):
+    for folder in sorted(
+        path for path in runs.root.glob("*") if path.is_dir() and path.name != ".work"
+    ):
+        if not any(folder.name.startswith(start) for start in kept) and (
+            why := _why(folder, runs, stores, searched)
+        ):
             found.append(Leftover(folder, _size(folder), why))
     return sorted(found, key=lambda item: (-item.size, item.path))
 
 
 def remove(leftover: Leftover, home: Path) -> bool:
-    """Removes it; False where a process holds it now. A kill in between leaves the whole or a leftover, never half a run.
+    """Removes it; False where a process holds it now. A kill in between leaves the whole or a
+    leftover, never half a run.
 
     Raises InputError for a place that is not inside ``home``.
     """
     path = leftover.path
     if home.resolve() not in path.resolve().parents or path.is_symlink():
-        raise InputError(path, "a place outside the home folder, or a link", f"a file or folder under {home}")
+        raise InputError(
+            path, "a place outside the home folder, or a link", f"a file or folder under {home}"
+        )
     work = home / "runs" / ".work"
     with _held(work, path.name.removesuffix(".lock")) as free:
         if not free:
@@ -103,12 +120,15 @@ def remove(leftover: Leftover, home: Path) -> bool:
 
 
 def differing(records: Sequence[Record]) -> dict[str, dict[str, object]]:
-    """Key of a run to those of its settings, dotted, that differ from the published ones of its model."""
+    """Key of a run to those of its settings, dotted, that differ from the published ones of its
+    model."""
     found = {}
     for record in records:
         published = _flat(as_dict(settings_of(record.model))) if record.model in MODELS else {}
         own = _flat(record.settings)
-        found[record.key] = {name: value for name, value in own.items() if published.get(name) != value}
+        found[record.key] = {
+            name: value for name, value in own.items() if published.get(name) != value
+        }
     return found
 
 
@@ -136,7 +156,11 @@ def named_runs(home: Path) -> frozenset[str]:
 def _flat(settings: Mapping[str, object], before: str = "") -> dict[str, object]:
     flat: dict[str, object] = {}
     for name, value in settings.items():
-        flat |= _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {f"{before}{name}": value}
+        flat |= (
+            _flat(value, f"{before}{name}.")
+            if isinstance(value, Mapping)
+            else {f"{before}{name}": value}
+        )
     return flat
 
 
@@ -152,7 +176,9 @@ def _declared() -> Mapping[tuple[str, str, str], tuple[tuple[str, str, Run], ...
     return found
 
 
-def _why(folder: Path, runs: RunStore, stores: Sequence[Store], searched: set[tuple[str, str]]) -> str:
+def _why(
+    folder: Path, runs: RunStore, stores: Sequence[Store], searched: set[tuple[str, str]]
+) -> str:
     """Why the run in ``folder`` may go; "" where it may not."""
     try:
         record = runs.get(folder.name)
@@ -170,7 +196,11 @@ def _why(folder: Path, runs: RunStore, stores: Sequence[Store], searched: set[tu
     use = uses(record, stores)
     if use.current or (record.model, digest(record.settings)) in searched:
         return ""
-    return "made by other code or libraries" if use.rows else "no declared experiment has these settings"
+    return (
+        "made by other code or libraries"
+        if use.rows
+        else "no declared experiment has these settings"
+    )
 
 
 def _unfinished(runs: RunStore) -> Iterator[Leftover]:
@@ -179,7 +209,11 @@ def _unfinished(runs: RunStore) -> Iterator[Leftover]:
         with _held(work, folder.name) as free:
             if free:
                 removal = folder.name.startswith(REMOVED)
-                why = "an interrupted removal" if removal else "interrupted work, which avmc run would go on with"
+                why = (
+                    "an interrupted removal"
+                    if removal
+                    else "interrupted work, which avmc run would go on with"
+                )
                 yield Leftover(folder, _size(folder), why)
 
 
@@ -187,7 +221,9 @@ def _old_corpora(home: Path, stores: Sequence[Store]) -> Iterator[Leftover]:
     present = {store.path.resolve() for store in stores}
     for folder in sorted(home.glob("corpus-*")):
         if folder.is_dir() and folder.resolve() not in present:
-            yield Leftover(folder, _size(folder), "a simulated corpus that no page of this version reads")
+            yield Leftover(
+                folder, _size(folder), "a simulated corpus that no page of this version reads"
+            )
 
 
 class _held:

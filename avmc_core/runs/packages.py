@@ -1,7 +1,9 @@
-"""Model packages: the trained networks of all seeds of a run in one safetensors file, with all that using them takes.
+"""Model packages: the trained networks of all seeds of a run in one safetensors file, with all that
+using them takes.
 
-Besides the weights a package holds settings, sizes, the statistics of the training features (means and standard deviations,
-no clip), metrics, where everything came from, licence notes, and a model card made from these.
+Besides the weights a package holds settings, sizes, the statistics of the training features (means
+and standard deviations, no clip), metrics, where everything came from, licence notes, and a model
+card made from these.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ class Package:
 
     facts: dict[str, Any]  # model, settings, sizes, seeds, data, code, environment, scores
     weights: dict[int, dict[str, np.ndarray]]  # by seed
-    statistics: dict[str, np.ndarray]  # per modality (2, D): mean and standard deviation of the training clips' means;
+    statistics: dict[
+        str, np.ndarray
+    ]  # per modality (2, D): mean and standard deviation of the training clips' means;
     # "first" (D,): the mean first state of the text
 
     @property
@@ -57,53 +61,81 @@ class Package:
         return Sizes(**self.facts["sizes"])
 
     def networks(self) -> dict[int, Model]:
-        """Seed to network, in evaluation mode. Raises InputError when the weights do not fit the settings."""
+        """Seed to network, in evaluation mode. Raises InputError when the weights do not fit the
+        settings."""
         name = self.facts["model"]
         made = {}
         for seed, weights in self.weights.items():
             try:
-                with torch.device("meta"):  # nothing is allocated for settings that the weights do not bear out
-                    shapes = {key: tensor.shape for key, tensor in self._build().state_dict().items()}
+                with torch.device(
+                    "meta"
+                ):  # nothing is allocated for settings that the weights do not bear out
+                    shapes = {
+                        key: tensor.shape for key, tensor in self._build().state_dict().items()
+                    }
                 if shapes != {key: tensor.shape for key, tensor in weights.items()}:
                     raise ValueError("tensors of other names or shapes")
                 network = self._build()
-                network.load_state_dict({key: torch.from_numpy(tensor.copy()) for key, tensor in weights.items()})
+                network.load_state_dict(
+                    {key: torch.from_numpy(tensor.copy()) for key, tensor in weights.items()}
+                )
             except (RuntimeError, TypeError, ValueError, OverflowError) as error:
-                raise InputError(f"weights of seed {seed}", str(error)[:200], f"those of {name}") from None
+                raise InputError(
+                    f"weights of seed {seed}", str(error)[:200], f"those of {name}"
+                ) from None
             made[seed] = network.eval()
         return made
 
     def _build(self) -> Model:
         name = self.facts["model"]
-        return registry.builder(name)(registry.settings_of(name, self.facts["settings"]), self.sizes)
+        return registry.builder(name)(
+            registry.settings_of(name, self.facts["settings"]), self.sizes
+        )
 
 
 def collect(key: str, runs: RunStore, store: Store) -> Package:
-    """The package of a finished run, named by its key or the key's beginning, and of its other seeds.
+    """The package of a finished run, named by its key or the key's beginning, and of its other
+    seeds.
 
-    ``store`` is what the run was trained on. Raises InputError for an unknown or ambiguous key, another store, a run
-    without weights, a model with a text encoder of its own (its weights are no use without that encoder) or without M, and a
-    run with another protocol than the published one.
+    ``store`` is what the run was trained on. Raises InputError for an unknown or ambiguous key,
+    another store, a run without weights, a model with a text encoder of its own (its weights are no
+    use without that encoder) or without M, and a run with another protocol than the published one.
     """
     records = [record for record in runs if record.key.startswith(key)]
     if len(records) != 1:
-        raise InputError(runs.root, f"{len(records)} runs whose key begins with {key!r}", "one; see avmc status")
+        raise InputError(
+            runs.root, f"{len(records)} runs whose key begins with {key!r}", "one; see avmc status"
+        )
     (chosen,) = records
     if chosen.data["digest"] != store.digest:
         found = f"digest {store.digest[:12]}"
-        raise InputError(store.path, found, f"{chosen.data['digest'][:12]}, the store of run {chosen.key[:12]}")
+        raise InputError(
+            store.path, found, f"{chosen.data['digest'][:12]}, the store of run {chosen.key[:12]}"
+        )
     if chosen.status != "done" or not (chosen.folder / WEIGHTS).exists():
         raise InputError(chosen.folder, "no weights", "a finished run of a model that is trained")
     if chosen.settings.get("text", "frozen") != "frozen":
         found = f"text = {chosen.settings['text']!r}: a text encoder inside the model"
         raise InputError(chosen.model, found, "one that reads frozen text features")
     if "M" not in chosen.scores["test"]:
-        raise InputError(chosen.model, f"predictions of {', '.join(chosen.scores['test'])}", "a model that predicts M")
+        raise InputError(
+            chosen.model,
+            f"predictions of {', '.join(chosen.scores['test'])}",
+            "a model that predicts M",
+        )
     published = settings.as_dict(PUBLISHED)
-    if other := {name: value for name, value in chosen.data["protocol"].items() if value != published[name]}:
+    if other := {
+        name: value for name, value in chosen.data["protocol"].items() if value != published[name]
+    }:
         found = "a run with " + ", ".join(f"{name} = {value!r}" for name, value in other.items())
-        raise InputError(chosen.model, found, "one on all clips of the published splits, with the released features")
-    ensemble = sorted((record for record in runs if _siblings(chosen, record)), key=lambda record: record.seed)
+        raise InputError(
+            chosen.model,
+            found,
+            "one on all clips of the published splits, with the released features",
+        )
+    ensemble = sorted(
+        (record for record in runs if _siblings(chosen, record)), key=lambda record: record.seed
+    )
     sizes = read_sealed(chosen.folder / WEIGHTS)[1]["sizes"]
     facts = {
         "format": FORMAT,
@@ -114,7 +146,9 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
         "data": {
             **chosen.data,
             "trained_on": _trained_on(chosen, Sizes(**sizes), store),
-            "approximation": store.manifest["source"].get("extraction", {}).get("approximation", ""),
+            "approximation": store.manifest["source"]
+            .get("extraction", {})
+            .get("approximation", ""),
         },
         "code": chosen.code,
         "environment": chosen.environment,
@@ -126,11 +160,17 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
 
 
 def _trained_on(record: Record, sizes: Sizes, store: Store) -> dict[str, int]:
-    """How many labelled and unlabelled clips a model is trained on, by the splits that it passes through."""
+    """How many labelled and unlabelled clips a model is trained on, by the splits that it passes
+    through."""
     with torch.device("meta"):
-        model = registry.builder(record.model)(registry.settings_of(record.model, record.settings), sizes)
+        model = registry.builder(record.model)(
+            registry.settings_of(record.model, record.settings), sizes
+        )
     mixed = schema.TRAIN_MIX in {single.split for single in model.passes(1)}
-    return {"labelled": len(store.split("train")), "unlabelled": len(store.split(schema.UNLABELLED)) if mixed else 0}
+    return {
+        "labelled": len(store.split("train")),
+        "unlabelled": len(store.split(schema.UNLABELLED)) if mixed else 0,
+    }
 
 
 def _siblings(a: Record, b: Record) -> bool:
@@ -146,18 +186,25 @@ def _siblings(a: Record, b: Record) -> bool:
 def _statistics(store: Store) -> dict[str, np.ndarray]:
     train = store.split("train")
     means = {name: getattr(train, name).mean() for name in schema.MODALITIES}
-    statistics = {name: np.stack([mean.mean(axis=0), mean.std(axis=0)]) for name, mean in means.items()}
+    statistics = {
+        name: np.stack([mean.mean(axis=0), mean.std(axis=0)]) for name, mean in means.items()
+    }
     return statistics | {"first": train.text.first().mean(axis=0)}
 
 
 def write_package(package: Package, path: str | Path) -> Path:
-    """Writes a package, atomically and sealed. The model card is among the facts too, under ``card``.
+    """Writes a package, atomically and sealed. The model card is among the facts too, under
+    ``card``.
 
     Raises InputError when something else than a package is at ``path``.
     """
     path = Path(path)
     if os.path.lexists(path) and not _is_package(path):
-        raise InputError(path, "something that is no model package", "a new file, or a package, which is replaced")
+        raise InputError(
+            path,
+            "something that is no model package",
+            "a new file, or a package, which is replaced",
+        )
     tensors = {f"statistics.{name}": array for name, array in package.statistics.items()}
     for seed, weights in package.weights.items():
         tensors |= {f"seed.{seed}.{name}": array for name, array in weights.items()}
@@ -180,9 +227,17 @@ def read_package(path: str | Path) -> Package:
         facts.pop("card", None)
         if facts["format"] != FORMAT:
             raise ValueError(f"format {facts['format']}")
-        statistics = {n.removeprefix("statistics."): t for n, t in tensors.items() if n.startswith("statistics.")}
+        statistics = {
+            n.removeprefix("statistics."): t
+            for n, t in tensors.items()
+            if n.startswith("statistics.")
+        }
         weights = {
-            seed: {n.removeprefix(f"seed.{seed}."): t for n, t in tensors.items() if n.startswith(f"seed.{seed}.")}
+            seed: {
+                n.removeprefix(f"seed.{seed}."): t
+                for n, t in tensors.items()
+                if n.startswith(f"seed.{seed}.")
+            }
             for seed in facts["seeds"]
         }
         if set(statistics) != {*schema.MODALITIES, "first"}:
@@ -198,8 +253,16 @@ def read_package(path: str | Path) -> Package:
 def model_card(package: Package) -> str:
     """The package in words, as Markdown."""
     facts, data = package.facts, package.facts["data"]
-    kind = "the simulated corpus, not CH-SIMS" if package.simulated else "imported or extracted features"
-    speech = "no speech of any person" if package.simulated else "what a few annotators thought of recorded clips"
+    kind = (
+        "the simulated corpus, not CH-SIMS"
+        if package.simulated
+        else "imported or extracted features"
+    )
+    speech = (
+        "no speech of any person"
+        if package.simulated
+        else "what a few annotators thought of recorded clips"
+    )
     clips = " and ".join(f"{count} {what}" for what, count in data["trained_on"].items() if count)
     lines = [
         f"# {facts['model']}",
@@ -208,7 +271,11 @@ def model_card(package: Package) -> str:
         f"({', '.join(map(str, facts['seeds']))}).",
         "",
         f"- Trained on {kind}: {clips} clips, digest {data['digest'][:12]}",
-        *([f"- Started from the weights of another package, SHA-256 {data['init'][:12]}"] if data["init"] else []),
+        *(
+            [f"- Started from the weights of another package, SHA-256 {data['init'][:12]}"]
+            if data["init"]
+            else []
+        ),
         *([f"- {data['approximation']}"] if data["approximation"] else []),
         f"- Code: version {facts['code']['version']}, commit {facts['code']['commit'] or 'unknown'}",
         f"- Settings: digest {settings.digest(facts['settings'])[:12]}, listed in the file's metadata",
@@ -218,7 +285,10 @@ def model_card(package: Package) -> str:
     ]
     for seed, splits in facts["scores"].items():
         for split in ("valid", "test"):
-            cells = " | ".join(format_metric(name, splits[split]["M"][name]) for name in ("Acc2", "F1", "Corr", "MAE"))
+            cells = " | ".join(
+                format_metric(name, splits[split]["M"][name])
+                for name in ("Acc2", "F1", "Corr", "MAE")
+            )
             lines.append(f"| {seed} | {split} | {cells} |")
     lines += [
         "",

@@ -10,7 +10,8 @@ from avmc_core.runs.store import Run
 
 
 def runs_of(models: Mapping[str, Sequence[str]], profile: str) -> list[Run]:
-    """The runs of some rows of some experiments, in the order in which they are named: {"table4": ["AV-MC (paper)"]}.
+    """The runs of some rows of some experiments, in the order in which they are named: {"table4":
+    ["AV-MC (paper)"]}.
 
     Raises InputError for an experiment or a row that is not declared.
     """
@@ -21,6 +22,8 @@ def runs_of(models: Mapping[str, Sequence[str]], profile: str) -> list[Run]:
             by_row.setdefault(run.name, []).append(run)
         for row in rows:
             if row not in by_row:
-                raise InputError(f"experiment {name}", f"row {row!r}", f"one of {', '.join(by_row)}")
+                raise InputError(
+                    f"experiment {name}", f"row {row!r}", f"one of {', '.join(by_row)}"
+                )
             found += by_row[row]
     return found

@@ -1,8 +1,10 @@
-"""The executor of a Slurm cluster: blocks of runs become the jobs of one array, through submitit, and write into the run store.
+"""The executor of a Slurm cluster: blocks of runs become the jobs of one array, through submitit,
+and write into the run store.
 
-The run store is the only channel between a job and who waits for it: a run is done when its record is there, and lost when it is
-not and its job has left the queue. So nothing hangs on Slurm's accounting, and a command that was interrupted goes on by being
-given again, on any machine that sees the store: finished runs are read, queued ones waited for, lost ones submitted.
+The run store is the only channel between a job and who waits for it: a run is done when its record
+is there, and lost when it is not and its job has left the queue. So nothing hangs on Slurm's
+accounting, and a command that was interrupted goes on by being given again, on any machine that
+sees the store: finished runs are read, queued ones waited for, lost ones submitted.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ FOLDER = ".slurm"  # in the run store: submitit's files, the jobs' logs and, by 
 
 @dataclass(frozen=True)
 class Block:
-    """What one job computes; at its time limit submitit asks for ``checkpoint`` and queues the job again."""
+    """What one job computes; at its time limit submitit asks for ``checkpoint`` and queues the job
+    again."""
 
     runs: tuple[Run, ...]
     keys: tuple[str, ...]
@@ -39,7 +42,8 @@ class Block:
     jobs: int
 
     def __call__(self) -> None:
-        """Computes the runs. Raises InputError where they would come out under other keys: a node with another environment."""
+        """Computes the runs. Raises InputError where they would come out under other keys: a node
+        with another environment."""
         store = open_store(self.store)
         for run, key in zip(self.runs, self.keys, strict=True):
             if (found := run.key(store, self.device, self.threads)) != key:
@@ -60,16 +64,21 @@ class Block:
 
 @dataclass(frozen=True)
 class Slurm:
-    """Settings of the jobs; called as a ``grid.Executor``. Raises InputError without submitit or a cluster, or when sbatch
-    refuses; RunsLost, after everything else is done, when jobs ended without their results."""
+    """Settings of the jobs; called as a ``grid.Executor``. Raises InputError without submitit or a
+    cluster, or when sbatch refuses; RunsLost, after everything else is done, when jobs ended
+    without their results."""
 
     block: int = 1  # runs in a job; they differ in their seed alone
     jobs: int = 1  # processes, and so cores, of a job
     gpus: int = 0
-    minutes: int = 60  # time limit; a job that reaches it is queued again and continues at the last epoch
+    minutes: int = (
+        60  # time limit; a job that reaches it is queued again and continues at the last epoch
+    )
     sbatch: tuple[str, ...] = ()  # further options of sbatch, such as partition=long or exclusive
     poll_seconds: float = 2.0
-    settle_seconds: float = 60.0  # how late a network filesystem may show a record that was written elsewhere
+    settle_seconds: float = (
+        60.0  # how late a network filesystem may show a record that was written elsewhere
+    )
 
     def __call__(
         self, missing: Sequence[Run], store: Store, runs: RunStore, device: str, threads: int
@@ -80,7 +89,8 @@ class Slurm:
         new = {keys[run]: run for run in missing if _job(folder, keys[run]) not in queue}
         where = store.path.resolve(), folder.parent, device, threads, self.jobs
         blocks = [
-            Block(tuple(b), tuple(keys[run] for run in b), *where) for b in _blocks(list(new.values()), self.block)
+            Block(tuple(b), tuple(keys[run] for run in b), *where)
+            for b in _blocks(list(new.values()), self.block)
         ]
         if blocks:
             self._submit(blocks, folder)
@@ -99,22 +109,30 @@ class Slurm:
                 time.sleep(self.poll_seconds)
 
     def _submit(self, blocks: Sequence[Block], folder: Path) -> None:
-        """One array with a job for each block; leaves a note under each run's key of the job that it is in."""
+        """One array with a job for each block; leaves a note under each run's key of the job that
+        it is in."""
         try:
             import submitit
         except ImportError as error:
             raise InputError(
-                "the Slurm executor", "no submitit", 'the extra: pip install "avmc-companion[slurm]"'
+                "the Slurm executor",
+                "no submitit",
+                'the extra: pip install "avmc-companion[slurm]"',
             ) from error
         cores = self.jobs * blocks[0].threads
-        options = {name: value or True for name, _, value in (option.partition("=") for option in self.sbatch)}
+        options = {
+            name: value or True
+            for name, _, value in (option.partition("=") for option in self.sbatch)
+        }
         try:
             executor = submitit.SlurmExecutor(folder, max_num_timeout=100)
             executor.update_parameters(
                 job_name="avmc",
                 time=self.minutes,
                 cpus_per_task=cores,
-                srun_args=[f"--cpus-per-task={cores}"],  # since Slurm 22.05 a step no longer takes it from its job
+                srun_args=[
+                    f"--cpus-per-task={cores}"
+                ],  # since Slurm 22.05 a step no longer takes it from its job
                 additional_parameters={"requeue": True, **options},
                 **({"gpus_per_node": self.gpus} if self.gpus else {}),
             )
@@ -122,13 +140,16 @@ class Slurm:
                 jobs = [executor.submit(block) for block in blocks]
         except (RuntimeError, OSError, submitit.core.utils.FailedJobError) as error:
             raise InputError(
-                "sbatch", str(error).strip(), "a cluster that takes the job; --sbatch passes it options"
+                "sbatch",
+                str(error).strip(),
+                "a cluster that takes the job; --sbatch passes it options",
             ) from error
         for block, job in zip(blocks, jobs, strict=True):
             for key in block.keys:
                 (folder / key).write_text(job.job_id)
         tqdm.write(
-            f"{len(jobs)} jobs submitted, {jobs[0].job_id} first; they do not need this process", file=sys.stderr
+            f"{len(jobs)} jobs submitted, {jobs[0].job_id} first; they do not need this process",
+            file=sys.stderr,
         )
 
 
@@ -157,15 +178,20 @@ def _report(lost: dict[Run, str], folder: Path) -> str:
         log = folder / f"{job}_0_log.err"
         said = log.read_text(errors="replace").splitlines() if log.exists() else []
         said = [line.strip() for line in said if line.strip() and not line.startswith("submitit")]
-        own = [line for line in said if not line.startswith("srun:")]  # how srun ends says little where there is more
+        own = [
+            line for line in said if not line.startswith("srun:")
+        ]  # how srun ends says little where there is more
         lines.append(f"job {job} ({', '.join(names)}): {(own or said or ['said nothing'])[-1]}")
     return "\n".join(lines)
 
 
 def _queue() -> set[str] | None:
-    """Ids of this user's jobs that wait or run; None if Slurm does not answer, as while its controller restarts."""
+    """Ids of this user's jobs that wait or run; None if Slurm does not answer, as while its
+    controller restarts."""
     command = ["squeue", "--me", "--noheader", "--array", "--format=%i"]
     try:
-        return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+        return set(
+            subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        )
     except (OSError, subprocess.CalledProcessError):
         return None

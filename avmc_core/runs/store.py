@@ -1,10 +1,11 @@
 """Runs and the store that keeps them: nothing is computed twice, nothing half-written counts.
 
-A run's key is a digest of everything that its result depends on: model, settings, seed, data, the weights that it starts from (a
-text encoder's, a model package's), device and thread count, the source of the modules that it imports and the versions of the
-libraries that compute. A finished run is a folder named by its key:
-``record.json``, ``predictions.safetensors`` (per clip, every split) and, for trained models, ``model.safetensors`` with the
-settings inside, all sealed: a damaged one is an error. Work in progress lives under ``.work`` and moves in one rename.
+A run's key is a digest of everything that its result depends on: model, settings, seed, data, the
+weights that it starts from (a text encoder's, a model package's), device and thread count, the
+source of the modules that it imports and the versions of the libraries that compute. A finished run
+is a folder named by its key: ``record.json``, ``predictions.safetensors`` (per clip, every split)
+and, for trained models, ``model.safetensors`` with the settings inside, all sealed: a damaged one
+is an error. Work in progress lives under ``.work`` and moves in one rename.
 """
 
 from __future__ import annotations
@@ -40,13 +41,18 @@ from avmc_core.settings import as_dict, digest, file_digest
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
 
-RECORD, PREDICTIONS, WEIGHTS = "record.json", "predictions.safetensors", "model.safetensors"  # of a finished run
+RECORD, PREDICTIONS, WEIGHTS = (
+    "record.json",
+    "predictions.safetensors",
+    "model.safetensors",
+)  # of a finished run
 LIBRARIES = ("torch", "numpy", "scikit-learn", "transformers")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One model, its settings and a seed; ``changes`` are relative to the model's published settings."""
+    """One model, its settings and a seed; ``changes`` are relative to the model's published
+    settings."""
 
     model: str
     seed: int
@@ -85,15 +91,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run. ``scores``: split to task to metric; ``status`` is "done" or "failed" with a ``reason``."""
+    """A finished run. ``scores``: split to task to metric; ``status`` is "done" or "failed" with a
+    ``reason``."""
 
     key: str
     model: str
     seed: int
     settings: dict
-    data: (
-        dict  # digest, kind ("real" or "simulated"), protocol; init and encoder: digests of what it started from, or ""
-    )
+    data: dict  # digest, kind ("real" or "simulated"), protocol; init and encoder: digests of what it started from, or ""
     code: dict  # package version, commit, digest of the modules
     environment: dict
     status: str
@@ -111,11 +116,15 @@ class Record:
         return self.data["kind"] == "simulated"
 
     def predictions(self, split: str) -> dict[str, np.ndarray]:
-        """Task to predictions (N,) in the order of the split. Raises InputError when the run failed, has no such split, or
-        its file is damaged."""
+        """Task to predictions (N,) in the order of the split. Raises InputError when the run
+        failed, has no such split, or its file is damaged."""
         path = self.folder / PREDICTIONS
         if self.status != "done":
-            raise InputError(self.folder, "no predictions", f"a run that is done, not {self.status} ({self.reason})")
+            raise InputError(
+                self.folder,
+                "no predictions",
+                f"a run that is done, not {self.status} ({self.reason})",
+            )
         stored = read_sealed(path)[0]
         found = {n.split(".")[1]: p for n, p in stored.items() if n.split(".")[0] == split}
         if not found:
@@ -131,7 +140,8 @@ class RunStore:
         self.root = Path(root)
 
     def get(self, key: str) -> Record | None:
-        """The finished run with this key, or None. Raises InputError for a record that is damaged or another run's."""
+        """The finished run with this key, or None. Raises InputError for a record that is damaged
+        or another run's."""
         record = _read(self.root / key / RECORD)
         if record is not None and record.key != key:
             raise InputError(record.folder, f"the record of run {record.key}", f"that of {key}")
@@ -144,7 +154,8 @@ class RunStore:
 
     @contextmanager
     def claim(self, key: str) -> Iterator[Path | None]:
-        """The working folder of a run, held by this process alone; None if another process holds it.
+        """The working folder of a run, held by this process alone; None if another process holds
+        it.
 
         What an interrupted process left in the folder is still there.
         """
@@ -164,8 +175,13 @@ class RunStore:
                 flock(lock, LOCK_UN)
 
     def publish(self, folder: Path, record: Record) -> Record:
-        """Write the record into a claimed working folder, which makes the run a finished one, and move it to its place."""
-        fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name != "folder"}
+        """Write the record into a claimed working folder, which makes the run a finished one, and
+        move it to its place."""
+        fields = {
+            f.name: getattr(record, f.name)
+            for f in dataclasses.fields(record)
+            if f.name != "folder"
+        }
         for path in folder.glob("*.safetensors"):
             sync(path)
         with new_file(folder / RECORD) as temporary:
@@ -174,12 +190,17 @@ class RunStore:
         return self.recover(folder)
 
     def recover(self, folder: Path) -> Record | None:
-        """The run in a claimed working folder if it is a finished one, moved to its place; else None."""
+        """The run in a claimed working folder if it is a finished one, moved to its place; else
+        None."""
         record = _read(folder / RECORD)
         if record is None:
             return None
         for path in folder.iterdir():
-            if path.name not in (RECORD, PREDICTIONS, WEIGHTS):  # what the trainer would have gone on from
+            if path.name not in (
+                RECORD,
+                PREDICTIONS,
+                WEIGHTS,
+            ):  # what the trainer would have gone on from
                 path.unlink()
         target = self.root / record.key
         if target.exists():  # without its record, or it would have been found
@@ -190,7 +211,8 @@ class RunStore:
 
 
 def _read(path: Path) -> Record | None:
-    """A record; None if there is none, or one of an earlier version, which bore no seal. Raises InputError for a damaged one."""
+    """A record; None if there is none, or one of an earlier version, which bore no seal. Raises
+    InputError for a damaged one."""
     try:
         if not path.is_file():
             return None
@@ -215,16 +237,21 @@ def _modules(run: Run) -> list[str]:
 
 
 def package_digest(package: str | Path) -> str:
-    """SHA-256 (hex) of a package's file: part of the key of every run that starts from it. Raises InputError without one."""
+    """SHA-256 (hex) of a package's file: part of the key of every run that starts from it. Raises
+    InputError without one."""
     try:
         return file_digest(Path(package))
     except OSError as error:
         raise InputError(
-            package, f"no file that can be read ({error.strerror})", "a model package of avmc export"
+            package,
+            f"no file that can be read ({error.strerror})",
+            "a model package of avmc export",
         ) from error
 
 
-def surroundings(modules: list[str], store: Store, device: str, threads: int, libraries: tuple[str, ...] = ()) -> dict:
+def surroundings(
+    modules: list[str], store: Store, device: str, threads: int, libraries: tuple[str, ...] = ()
+) -> dict:
     """The part of a key that runs and searches share: the data, the source, and what computes."""
     return {
         "data": store.digest,
@@ -239,13 +266,18 @@ def surroundings(modules: list[str], store: Store, device: str, threads: int, li
 
 @cache
 def commit() -> str:
-    """The commit of the source tree, "+" appended when it has uncommitted changes; "" outside a checkout."""
+    """The commit of the source tree, "+" appended when it has uncommitted changes; "" outside a
+    checkout."""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", ROOT, *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain") else "")
+        return git("rev-parse", "--short=12", "HEAD") + (
+            "+" if git("status", "--porcelain") else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -257,7 +289,8 @@ def provenance(run: Run) -> dict[str, str]:
 
 
 def environment(device: str, threads: int) -> dict[str, Any]:
-    """What computed: interpreter, libraries, machine, and how much memory this process has held at most."""
+    """What computed: interpreter, libraries, machine, and how much memory this process has held at
+    most."""
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
@@ -270,8 +303,11 @@ def environment(device: str, threads: int) -> dict[str, Any]:
 
 
 def peak_bytes() -> int:
-    """The largest memory of this process so far, mapped files included; 0 where the system does not tell."""
+    """The largest memory of this process so far, mapped files included; 0 where the system does not
+    tell."""
     try:
-        return 1024 * int(Path("/proc/self/status").read_text(encoding="ascii").split("VmHWM:")[1].split()[0])
+        return 1024 * int(
+            Path("/proc/self/status").read_text(encoding="ascii").split("VmHWM:")[1].split()[0]
+        )
     except (OSError, IndexError):
         return 0

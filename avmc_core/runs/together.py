@@ -1,9 +1,11 @@
-"""Seeds side by side: runs that differ in their seed alone, trained as one network whose weights have an axis of seeds.
+"""Seeds side by side: runs that differ in their seed alone, trained as one network whose weights
+have an axis of seeds.
 
-A small network's step is all overhead, which the seeds then share. Each seed has its own order of clips, its own random numbers
-(``draws``), its own early stopping and its own state on disk, which is that of a run alone (``training``). What a seed computes
-in company is what it computes alone, to the byte, on a CPU with the compiled layers. A company that was killed therefore goes on
-from the states of its seeds: in the same company, in another, or each alone.
+A small network's step is all overhead, which the seeds then share. Each seed has its own order of
+clips, its own random numbers (``draws``), its own early stopping and its own state on disk, which
+is that of a run alone (``training``). What a seed computes in company is what it computes alone, to
+the byte, on a CPU with the compiled layers. A company that was killed therefore goes on from the
+states of its seeds: in the same company, in another, or each alone.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ def stackable(build: Callable[[], Model], device: str = "cpu") -> bool:
 
 @dataclass
 class Seed:
-    """One of the runs: as ``training.train`` would have it at the end of an epoch. ``model`` and its optimisers are brought up to
-    date where they are needed."""
+    """One of the runs: as ``training.train`` would have it at the end of an epoch. ``model`` and
+    its optimisers are brought up to date where they are needed."""
 
     seed: int
     folder: Path
@@ -76,20 +78,25 @@ class Seed:
         """The best weights, in evaluation mode. Raises TrainingFailed if the training did."""
         if self.failure is not None:
             raise self.failure
-        self.model.load_state_dict(self.best or training._read(training._best(self.folder, self.progress))[0])
+        self.model.load_state_dict(
+            self.best or training._read(training._best(self.folder, self.progress))[0]
+        )
         return self.model.eval()
 
 
 def train_together(
     build: Callable[[], Model], data: Data, seeds: Sequence[int], folders: Sequence[Path]
 ) -> Iterator[tuple[int, Seed]]:
-    """Train ``build()`` with each seed as ``training.train`` does; yields each seed's number in ``seeds`` as its training ends.
+    """Train ``build()`` with each seed as ``training.train`` does; yields each seed's number in
+    ``seeds`` as its training ends.
 
-    Only for what is ``stackable``. A folder a seed, which must exist; whatever state it holds is continued. The seconds of a seed
-    are its share of those of the company.
+    Only for what is ``stackable``. A folder a seed, which must exist; whatever state it holds is
+    continued. The seconds of a seed are its share of those of the company.
     """
     everyone = [Seed.of(build, seed, folder) for seed, folder in zip(seeds, folders, strict=True)]
-    for epoch in sorted({seed.progress.epoch for seed in everyone}):  # a kill while states are saved leaves two
+    for epoch in sorted(
+        {seed.progress.epoch for seed in everyone}
+    ):  # a kill while states are saved leaves two
         company = [seed for seed in everyone if seed.progress.epoch == epoch]
         for seed in _train(company, data):
             yield everyone.index(seed), seed
@@ -102,7 +109,9 @@ def _train(company: list[Seed], data: Data) -> Iterator[Seed]:
     company = [seed for seed in company if not seed.progress.finished(settings)]
     if not company:
         return
-    model, optimizers = stacked([seed.model for seed in company], [seed.optimizers for seed in company])
+    model, optimizers = stacked(
+        [seed.model for seed in company], [seed.optimizers for seed in company]
+    )
     valid = data("valid", model.inputs)
     due, clock = 0.0, time.perf_counter()
 
@@ -117,12 +126,16 @@ def _train(company: list[Seed], data: Data) -> Iterator[Seed]:
         epoch += 1
         rows: list[dict[str, float]] = [{} for _ in company]
         for number, single in enumerate(model.passes(epoch)):
-            found = _one_pass(model, data(single.split, model.inputs), single, optimizers, company, epoch, number)
+            found = _one_pass(
+                model, data(single.split, model.inputs), single, optimizers, company, epoch, number
+            )
             share()
             for seed, row, losses in zip(company, rows, found, strict=True):
                 row |= {f"{single.stage}.{name}": value for name, value in losses.items()}
                 if not math.isfinite(losses["total"]) and seed.failure is None:
-                    seed.fail(f"epoch {epoch}, pass {single.stage!r}: the training loss is {losses['total']}")
+                    seed.fail(
+                        f"epoch {epoch}, pass {single.stage!r}: the training loss is {losses['total']}"
+                    )
         losses = validation_losses(model, valid, settings, len(company))
         share()
         for place, (seed, row, loss) in enumerate(zip(company, rows, losses, strict=True)):
@@ -142,21 +155,27 @@ def _train(company: list[Seed], data: Data) -> Iterator[Seed]:
                     unstack(model, optimizers, place, seed.model, seed.optimizers)
                     _save(seed)
             due = time.monotonic() + RARELY * (time.monotonic() - saving)
-        ended = [seed for seed in company if seed.failure is not None or seed.progress.finished(settings)]
+        ended = [
+            seed for seed in company if seed.failure is not None or seed.progress.finished(settings)
+        ]
         if ended:
             left = [place for place, seed in enumerate(company) if seed not in ended]
             company = [company[place] for place in left]
             if company:
                 keep(model, optimizers, left)
             yield from ended
-            clock = time.perf_counter()  # what is done with a trained network is no training of the others
+            clock = (
+                time.perf_counter()
+            )  # what is done with a trained network is no training of the others
 
 
 def validation_losses(model: Model, data: SplitData, settings: Training, seeds: int) -> list[float]:
     """``training.validation_loss`` of each seed."""
     model.eval()
     with torch.no_grad():
-        batches = (repeated(batch, seeds) for batch in data.in_order(training.validation_size(settings)))
+        batches = (
+            repeated(batch, seeds) for batch in data.in_order(training.validation_size(settings))
+        )
         losses = [model.validation_loss(model(batch), batch).double() for batch in batches]
     if settings.validation == "batches":
         means = torch.stack([loss.mean(-1) for loss in losses], -1).mean(-1)
@@ -178,17 +197,23 @@ def _one_pass(
     epoch: int,
     number: int,
 ) -> list[dict[str, float]]:
-    """All batches once, for each seed in its own random order; returns the mean over batches of each of a seed's losses."""
+    """All batches once, for each seed in its own random order; returns the mean over batches of
+    each of a seed's losses."""
     settings, parameters = model.training_settings, list(model.parameters())
     model.train()
     model.begin_pass(single, epoch)
-    drawn = [torch.Generator().manual_seed(training.drawn_from(seed.seed, epoch, number)) for seed in company]
+    drawn = [
+        torch.Generator().manual_seed(training.drawn_from(seed.seed, epoch, number))
+        for seed in company
+    ]
     orders = [data.shuffled(settings.batch_size, generator) for generator in drawn]
     sums: dict[str, Tensor] = {}
     with streams([seed.generator for seed in company]):
         for count, rows in enumerate(map(torch.stack, zip(*orders, strict=True)), start=1):
             shape = rows.shape
-            batch = _map(data.batch(rows.flatten()), lambda x, shape=shape: x.view(*shape, *x.shape[1:]))
+            batch = _map(
+                data.batch(rows.flatten()), lambda x, shape=shape: x.view(*shape, *x.shape[1:])
+            )
             if count % settings.accumulate == 1 or settings.accumulate == 1:
                 model.zero_grad(set_to_none=True)
             losses = model.loss(batch, single.stage)
@@ -196,12 +221,18 @@ def _one_pass(
             if settings.clip_value > 0:
                 torch.nn.utils.clip_grad_value_(parameters, settings.clip_value)
             model.after_backward(batch, epoch)
-            if count % settings.accumulate == 0 or (count == len(orders[0]) and not settings.drop_partial_group):  # D29
+            if count % settings.accumulate == 0 or (
+                count == len(orders[0]) and not settings.drop_partial_group
+            ):  # D29
                 optimizers[single.optimizer].step()
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value.detach()
-    means = {name: [value / len(orders[0]) for value in total.tolist()] for name, total in sums.items()}
-    return [{name: values[place] for name, values in means.items()} for place in range(len(company))]
+    means = {
+        name: [value / len(orders[0]) for value in total.tolist()] for name, total in sums.items()
+    }
+    return [
+        {name: values[place] for name, values in means.items()} for place in range(len(company))
+    ]
 
 
 def _map(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:

@@ -1,10 +1,13 @@
-"""One trainer for all models: early stopping on a validation loss over clips, resumable, deterministic.
+"""One trainer for all models: early stopping on a validation loss over clips, resumable,
+deterministic.
 
-A run's state lives in one folder: ``state.safetensors`` (weights, optimisers, generator, history; replaced as a whole at the end of
-an epoch, but no oftener than pays) and ``best-<epoch>.safetensors`` (the weights with the lowest validation loss until then).
-Random numbers come from PyTorch's global generator (weights, dropout, mixup), which the state carries, and from one generator a
-pass (the order of the clips), seeded with the run's seed, the epoch and the pass. A killed run therefore repeats what came after
-its last saved epoch and goes on as if nothing had happened.
+A run's state lives in one folder: ``state.safetensors`` (weights, optimisers, generator, history;
+replaced as a whole at the end of an epoch, but no oftener than pays) and
+``best-<epoch>.safetensors`` (the weights with the lowest validation loss until then). Random
+numbers come from PyTorch's global generator (weights, dropout, mixup), which the state carries, and
+from one generator a pass (the order of the clips), seeded with the run's seed, the epoch and the
+pass. A killed run therefore repeats what came after its last saved epoch and goes on as if nothing
+had happened.
 """
 
 from __future__ import annotations
@@ -29,14 +32,17 @@ from avmc_core.errors import InputError
 from avmc_core.files.sealed import read_sealed, write_sealed
 from avmc_core.models.base import Model, Pass, Training
 
-MARGIN = 1e-6  # a validation loss is better when it is lower by at least this much, as in the reference
+MARGIN = (
+    1e-6  # a validation loss is better when it is lower by at least this much, as in the reference
+)
 STATE = "state.safetensors"
 VALIDATION = 100  # stands for the validation clips where an epoch's passes are numbered, from 0
 RARELY = 20.0  # from one saved state to the next pass at least so many times the seconds that saving it took
 
 
 class TrainingFailed(RuntimeError):
-    """The run cannot go on (a loss that is not finite); the message says where, ``seconds`` how long it had been trained."""
+    """The run cannot go on (a loss that is not finite); the message says where, ``seconds`` how
+    long it had been trained."""
 
     def __init__(self, message: str, seconds: float):
         super().__init__(message)
@@ -50,8 +56,12 @@ class Progress:
     epoch: int = 0
     best_epoch: int = 0
     best_loss: float = math.inf
-    history: list[dict[str, float]] = field(default_factory=list)  # one row an epoch: training losses and "validation"
-    seconds: float = field(default=0.0, compare=False)  # of all the processes that trained it; lost epochs do not count
+    history: list[dict[str, float]] = field(
+        default_factory=list
+    )  # one row an epoch: training losses and "validation"
+    seconds: float = field(
+        default=0.0, compare=False
+    )  # of all the processes that trained it; lost epochs do not count
 
     def finished(self, settings: Training) -> bool:
         waited = self.epoch - self.best_epoch
@@ -71,10 +81,11 @@ def train(
     progress_bar: bool = False,
     stop: Callable[[Progress], bool] = lambda progress: False,
 ) -> tuple[Model, Progress]:
-    """Train ``build()`` until the validation loss has not improved for ``patience`` epochs; returns the best weights.
+    """Train ``build()`` until the validation loss has not improved for ``patience`` epochs; returns
+    the best weights.
 
-    ``folder`` must exist; whatever state it holds is continued. ``stop`` is asked after each epoch (for tests and for
-    searches that prune). Raises TrainingFailed when a loss is not finite.
+    ``folder`` must exist; whatever state it holds is continued. ``stop`` is asked after each epoch
+    (for tests and for searches that prune). Raises TrainingFailed when a loss is not finite.
     """
     start = time.perf_counter()
     torch.manual_seed(seed)  # before the model is built, as in the reference
@@ -86,22 +97,32 @@ def train(
     best: dict[str, Tensor] = {}  # the best weights, unless they are in the folder
     due = 0.0  # when the state is to be saved next
     valid = data("valid", model.inputs)
-    bar = tqdm(initial=progress.epoch, unit="epoch", disable=not progress_bar, desc=type(model).__name__)
+    bar = tqdm(
+        initial=progress.epoch, unit="epoch", disable=not progress_bar, desc=type(model).__name__
+    )
     while not progress.finished(settings):
         epoch = progress.epoch + 1
         row: dict[str, float] = {}
         for number, single in enumerate(model.passes(epoch)):
             order = torch.Generator().manual_seed(drawn_from(seed, epoch, number))
-            losses = _one_pass(model, data(single.split, model.inputs), single, optimizers, order, epoch, device)
+            losses = _one_pass(
+                model, data(single.split, model.inputs), single, optimizers, order, epoch, device
+            )
             progress.seconds = time.perf_counter() - start
             if not math.isfinite(losses["total"]):
-                said = f"epoch {epoch}, pass {single.stage!r}: the training loss is {losses['total']}"
+                said = (
+                    f"epoch {epoch}, pass {single.stage!r}: the training loss is {losses['total']}"
+                )
                 raise TrainingFailed(said, progress.seconds)
             row |= {f"{single.stage}.{name}": value for name, value in losses.items()}
-        row["validation"] = validation_loss(model, valid, settings, device, drawn_from(seed, epoch, VALIDATION))
+        row["validation"] = validation_loss(
+            model, valid, settings, device, drawn_from(seed, epoch, VALIDATION)
+        )
         progress.seconds = time.perf_counter() - start
         if not math.isfinite(row["validation"]):
-            raise TrainingFailed(f"epoch {epoch}: the validation loss is {row['validation']}", progress.seconds)
+            raise TrainingFailed(
+                f"epoch {epoch}: the validation loss is {row['validation']}", progress.seconds
+            )
         progress.epoch = epoch
         progress.history.append(row)
         if row["validation"] <= progress.best_loss - MARGIN:
@@ -125,7 +146,8 @@ def drawn_from(seed: int, epoch: int, number: int) -> int:
 
 
 def on_device(data: Data, device: str) -> Data:
-    """``data`` with each split resident on ``device``, where it is a GPU that has room for it: moved once, not batch by batch."""
+    """``data`` with each split resident on ``device``, where it is a GPU that has room for it:
+    moved once, not batch by batch."""
 
     @cache
     def moved(name: str, inputs: Inputs) -> SplitData:
@@ -137,11 +159,15 @@ def on_device(data: Data, device: str) -> Data:
 
 def _has_room(split: SplitData, device: str) -> bool:
     """Whether a GPU has free memory for the split and as much again for the work."""
-    return torch.device(device).type == "cuda" and 2 * split.nbytes <= torch.cuda.mem_get_info(device)[0]
+    return (
+        torch.device(device).type == "cuda"
+        and 2 * split.nbytes <= torch.cuda.mem_get_info(device)[0]
+    )
 
 
 def predict(model: Model, data: SplitData, device: str = "cpu") -> dict[str, np.ndarray]:
-    """Predictions (N,) float32 of each task that the model was trained for, in the order of the split; evaluation mode."""
+    """Predictions (N,) float32 of each task that the model was trained for, in the order of the
+    split; evaluation mode."""
     model.eval()
     found: dict[str, list[Tensor]] = {}
     with torch.no_grad():
@@ -153,11 +179,13 @@ def predict(model: Model, data: SplitData, device: str = "cpu") -> dict[str, np.
     return {task: torch.cat(parts).cpu().numpy() for task, parts in found.items()}
 
 
-def validation_loss(model: Model, data: SplitData, settings: Training, device: str = "cpu", seed: int = 0) -> float:
-    """The loss that decides which epoch is kept, by ``settings.validation``: "clips", its mean over clips; "batches", the
-    reference's mean over batches, rounded to four decimals, in which a clip of the last, smaller batch counts for more
-    (D11), here in the store's order; "shuffled_batches", the same over batches of an order that ``seed`` draws, as the
-    reference shuffles (D17)."""
+def validation_loss(
+    model: Model, data: SplitData, settings: Training, device: str = "cpu", seed: int = 0
+) -> float:
+    """The loss that decides which epoch is kept, by ``settings.validation``: "clips", its mean over
+    clips; "batches", the reference's mean over batches, rounded to four decimals, in which a clip
+    of the last, smaller batch counts for more (D11), here in the store's order; "shuffled_batches",
+    the same over batches of an order that ``seed`` draws, as the reference shuffles (D17)."""
     model.eval()
     rows = torch.arange(len(data))
     if settings.validation == "shuffled_batches":
@@ -216,13 +244,16 @@ def _save(
     progress: Progress,
     best: Mapping[str, Tensor],
 ) -> None:
-    """Write the best weights if they are new, replace the state as a whole, then drop best weights that it no longer names."""
+    """Write the best weights if they are new, replace the state as a whole, then drop best weights
+    that it no longer names."""
     if not _best(folder, progress).exists():
         write_tensors(_best(folder, progress), best)
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for number, optimizer in enumerate(optimizers):
         for index, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in state.items()}
+            tensors |= {
+                f"optimizer.{number}.{index}.{name}": value for name, value in state.items()
+            }
     tensors["generator"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["generator_cuda"] = torch.cuda.get_rng_state()
@@ -233,8 +264,8 @@ def _save(
 
 
 def _restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer]) -> Progress:
-    """The state of an interrupted run, put into the model and its optimisers; a fresh one if there is none, or a damaged
-    one, which is said in a warning: the same run then begins anew."""
+    """The state of an interrupted run, put into the model and its optimisers; a fresh one if there
+    is none, or a damaged one, which is said in a warning: the same run then begins anew."""
     if not (folder / STATE).exists():
         return Progress()
     try:
@@ -245,14 +276,18 @@ def _restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer]
         warnings.warn(f"{error}; training begins anew", stacklevel=2)
         discard_state(folder)
         return Progress()
-    model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+    model.load_state_dict(
+        {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
+    )
     for number, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             if name.startswith(f"optimizer.{number}."):
                 _, _, index, key = name.split(".")
                 state.setdefault(int(index), {})[key] = tensor
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        optimizer.load_state_dict(
+            {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+        )
     torch.set_rng_state(tensors["generator"])
     if "generator_cuda" in tensors:
         torch.cuda.set_rng_state(tensors["generator_cuda"])
@@ -260,7 +295,8 @@ def _restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer]
 
 
 def discard_state(folder: Path) -> None:
-    """Remove the state of a run; first what names the other files, so that a kill in between leaves no half."""
+    """Remove the state of a run; first what names the other files, so that a kill in between leaves
+    no half."""
     (folder / STATE).unlink(missing_ok=True)
     for path in (*folder.glob("best-*.safetensors"), *folder.glob("*.writing")):
         path.unlink()
@@ -270,9 +306,13 @@ def _best(folder: Path, progress: Progress) -> Path:
     return folder / f"best-{progress.best_epoch}.safetensors"
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any] | None = None) -> None:
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any] | None = None
+) -> None:
     """A sealed file of tensors, which appears complete or not at all."""
-    write_sealed(path, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, facts)
+    write_sealed(
+        path, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, facts
+    )
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -1,9 +1,10 @@
 """A search over settings that chooses on the validation split and cannot see the test split (D12).
 
-The search is given a store without a test split: asking for it is an error, whoever asks. What it leaves behind is the record
-of a finished selection, and only such a record opens the way to test scores (``runs_of``). A trial depends on its rank alone,
-so a search that was killed and started again ends like one that was not. Two processes do not share one search: the second
-waits for the first and has its selection.
+The search is given a store without a test split: asking for it is an error, whoever asks. What it
+leaves behind is the record of a finished selection, and only such a record opens the way to test
+scores (``runs_of``). A trial depends on its rank alone, so a search that was killed and started
+again ends like one that was not. Two processes do not share one search: the second waits for the
+first and has its selection.
 """
 
 from __future__ import annotations
@@ -31,7 +32,14 @@ from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file
 from avmc_core.home import home
 from avmc_core.models import registry
-from avmc_core.runs.execution import StoreData, deterministic, encoder_for, encoder_identity, network, reads_tokens
+from avmc_core.runs.execution import (
+    StoreData,
+    deterministic,
+    encoder_for,
+    encoder_identity,
+    network,
+    reads_tokens,
+)
 from avmc_core.runs.store import Record, Run, surroundings
 from avmc_core.runs.training import TrainingFailed, predict, train
 from avmc_core.settings import digest
@@ -56,7 +64,8 @@ SPACES: dict[str, dict[str, tuple[Any, ...]]] = {"AV-MC": AVMC_SPACE, "AV-MC(Sem
 
 @dataclass(frozen=True)
 class Search:
-    """A random search, as in the released tuning mode: ``trials`` draws from ``space``, each trained with every seed."""
+    """A random search, as in the released tuning mode: ``trials`` draws from ``space``, each
+    trained with every seed."""
 
     model: str
     space: tuple[tuple[str, tuple[Any, ...]], ...]
@@ -66,8 +75,13 @@ class Search:
 
     def key(self, store: Store) -> str:
         """Digest of all that the outcome depends on."""
-        tried = [dict(self.changes), *({name: value} for name, values in self.space for value in values)]
-        encoders = {encoder_identity(registry.settings_of(self.model, changes), store) for changes in tried}
+        tried = [
+            dict(self.changes),
+            *({name: value} for name, values in self.space for value in values),
+        ]
+        encoders = {
+            encoder_identity(registry.settings_of(self.model, changes), store) for changes in tried
+        }
         modules = ["avmc_core.runs.tuning", registry.entry(self.model).module]
         here = surroundings(modules, store, "cpu", 1, ("optuna",))
         return digest([dataclasses.asdict(self), sorted(encoders), here])[:32]
@@ -75,7 +89,8 @@ class Search:
 
 @dataclass(frozen=True)
 class Selection:
-    """A finished search. ``trials``: changes and validation MAE of each, in order; ``data``: digest of the store."""
+    """A finished search. ``trials``: changes and validation MAE of each, in order; ``data``: digest
+    of the store."""
 
     model: str
     changes: dict[str, Any]
@@ -91,11 +106,16 @@ class Selection:
 
 def without_test(store: Store) -> Store:
     """The store as a search may see it: ``split("test")`` raises InputError."""
-    return dataclasses.replace(store, splits={name: s for name, s in store.splits.items() if name != "test"})
+    return dataclasses.replace(
+        store, splits={name: s for name, s in store.splits.items() if name != "test"}
+    )
 
 
-def search(plan: Search, store: Store, root: Path | None = None, progress_bar: bool = False) -> Selection:
-    """Run, or continue, a search; its journal and its ``selection.json`` stay under ``root`` (default: home/tuning).
+def search(
+    plan: Search, store: Store, root: Path | None = None, progress_bar: bool = False
+) -> Selection:
+    """Run, or continue, a search; its journal and its ``selection.json`` stay under ``root``
+    (default: home/tuning).
 
     Raises InputError for a setting or value that the model does not have.
     """
@@ -115,22 +135,32 @@ def _search(plan: Search, store: Store, folder: Path, progress_bar: bool) -> Sel
     study = optuna.create_study(storage=storage, study_name="search", load_if_exists=True)
     for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(left.number, state=TrialState.FAIL)  # killed on the way
-    tried = [dict(plan.changes), *({name: value} for name, values in plan.space for value in values)]
+    tried = [
+        dict(plan.changes),
+        *({name: value} for name, values in plan.space for value in values),
+    ]
     if any(reads_tokens(registry.settings_of(plan.model, changes)) for changes in tried):
         encoder_for(store)  # a damaged one is named before the first trial
     data = StoreData(without_test(store))
-    space = {name: optuna.distributions.CategoricalDistribution(choices) for name, choices in plan.space}
+    space = {
+        name: optuna.distributions.CategoricalDistribution(choices) for name, choices in plan.space
+    }
     bar = tqdm(total=plan.trials, unit="trial", disable=not progress_bar)
     while (done := len(finished := study.get_trials(states=(TrialState.COMPLETE,)))) < plan.trials:
         bar.update(done - bar.n)
         study.sampler = optuna.samplers.RandomSampler(seed=done)
         trial = study.ask(space)
         changes = {**dict(plan.changes), **trial.params}
-        study.tell(trial, float(np.mean([_validation(plan.model, changes, seed, data) for seed in plan.seeds])))
+        study.tell(
+            trial,
+            float(np.mean([_validation(plan.model, changes, seed, data) for seed in plan.seeds])),
+        )
     bar.close()
     trials = [{"changes": trial.params, "validation": trial.value} for trial in finished]
     if not any(math.isfinite(trial["validation"]) for trial in trials):
-        raise InputError(f"search of {plan.model}", "no trial that could be trained", "a space with one that can")
+        raise InputError(
+            f"search of {plan.model}", "no trial that could be trained", "a space with one that can"
+        )
     selection = Selection(plan.model, dict(plan.changes), list(plan.seeds), store.digest, trials)
     with new_file(folder / "selection.json") as temporary:
         temporary.write_text(json.dumps(dataclasses.asdict(selection), indent=1), encoding="utf-8")
@@ -138,40 +168,61 @@ def _search(plan: Search, store: Store, folder: Path, progress_bar: bool) -> Sel
 
 
 def read_selection(path: str | Path) -> Selection:
-    """The record of a finished selection. Raises InputError for anything else, an unfinished search above all."""
+    """The record of a finished selection. Raises InputError for anything else, an unfinished search
+    above all."""
     try:
         return Selection(**json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(path, f"{type(error).__name__}: {error}", "the record of a finished selection") from error
+        raise InputError(
+            path, f"{type(error).__name__}: {error}", "the record of a finished selection"
+        ) from error
 
 
 def runs_of(selection: Selection, store: Store, *, every: bool = False) -> list[Run]:
-    """The chosen settings as runs, which are scored on test like any other; with ``every``, those of all trials.
+    """The chosen settings as runs, which are scored on test like any other; with ``every``, those
+    of all trials.
 
     Raises InputError for a selection that was made on other data.
     """
     if selection.data != store.digest:
-        raise InputError("selection", f"made on data {selection.data[:12]}", f"{store.digest[:12]}, the store at hand")
+        raise InputError(
+            "selection",
+            f"made on data {selection.data[:12]}",
+            f"{store.digest[:12]}, the store at hand",
+        )
     numbers = range(len(selection.trials)) if every else [selection.chosen]
     return [
-        Run(selection.model, seed, tuple((selection.changes | selection.trials[k]["changes"]).items()), f"trial {k}")
+        Run(
+            selection.model,
+            seed,
+            tuple((selection.changes | selection.trials[k]["changes"]).items()),
+            f"trial {k}",
+        )
         for k in numbers
         for seed in selection.seeds
     ]
 
 
 def both_ways(selection: Selection, records: Mapping[Run, Record]) -> pd.DataFrame:
-    """What choosing on test would have "gained" (D12): the test metrics of the trial with the best validation MAE, of the one
-    with the best test MAE, and second minus first; ``records`` of all runs of ``runs_of(..., every=True)``."""
+    """What choosing on test would have "gained" (D12): the test metrics of the trial with the best
+    validation MAE, of the one with the best test MAE, and second minus first; ``records`` of all
+    runs of ``runs_of(..., every=True)``."""
     means = trial_scores(selection, records)
     honest, peeking = means.loc[selection.chosen], means.loc[means["MAE"].idxmin()]
-    table = pd.DataFrame({"chosen on validation": honest, "chosen on test": peeking, "difference": peeking - honest})
+    table = pd.DataFrame(
+        {"chosen on validation": honest, "chosen on test": peeking, "difference": peeking - honest}
+    )
     return table.drop(index="validation")
 
 
 def trial_scores(selection: Selection, records: Mapping[Run, Record]) -> pd.DataFrame:
-    """One row a trial: its validation MAE and its metrics on test, means over seeds; failed runs are left out."""
-    rows = [{"trial": int(run.name.split()[1]), **r.scores["test"]["M"]} for run, r in records.items() if r.scores]
+    """One row a trial: its validation MAE and its metrics on test, means over seeds; failed runs
+    are left out."""
+    rows = [
+        {"trial": int(run.name.split()[1]), **r.scores["test"]["M"]}
+        for run, r in records.items()
+        if r.scores
+    ]
     means = pd.DataFrame(rows).groupby("trial").mean()
     return means.assign(validation=[selection.trials[trial]["validation"] for trial in means.index])
 
@@ -186,5 +237,9 @@ def _validation(model: str, changes: Mapping[str, Any], seed: int, data: StoreDa
             return math.inf
         predictions = predict(trained, data("valid", trained.inputs))
     if "M" not in predictions:
-        raise InputError(model, f"predictions of {', '.join(predictions)}", "M: trials are compared by its MAE")
-    return metrics.evaluate(predictions["M"], data.split("valid").labels[:, schema.TASKS.index("M")])["MAE"]
+        raise InputError(
+            model, f"predictions of {', '.join(predictions)}", "M: trials are compared by its MAE"
+        )
+    return metrics.evaluate(
+        predictions["M"], data.split("valid").labels[:, schema.TASKS.index("M")]
+    )["MAE"]

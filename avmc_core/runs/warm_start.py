@@ -1,4 +1,5 @@
-"""Training that starts from the weights of a model package, to fit a trained model to data of one's own."""
+"""Training that starts from the weights of a model package, to fit a trained model to data of one's
+own."""
 
 from __future__ import annotations
 
@@ -25,9 +26,11 @@ def model_of(package: str | Path) -> str:
 
 
 def started(build: Callable[..., nn.Module], run: Run) -> Callable[..., nn.Module]:
-    """``build`` with the weights of ``run.init`` put into what it builds: those of the run's own seed, else of the package's first.
+    """``build`` with the weights of ``run.init`` put into what it builds: those of the run's own
+    seed, else of the package's first.
 
-    What is built raises InputError when the weights are another model's, or do not fit its settings or the data's sizes.
+    What is built raises InputError when the weights are another model's, or do not fit its settings
+    or the data's sizes.
     """
     package = read_package(run.init)
     if package.facts["model"] != run.model:
@@ -38,18 +41,29 @@ def started(build: Callable[..., nn.Module], run: Run) -> Callable[..., nn.Modul
         model = build(*arguments)
         wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
         given = {name: tensor.shape for name, tensor in weights.items()}
-        if name := next((n for n in sorted({*wanted, *given}) if wanted.get(n) != given.get(n)), None):
-            found = f"{name} {given.get(name, 'missing')}, trained on sizes {package.facts['sizes']}"
-            raise InputError(run.init, found, f"{wanted.get(name, 'no such weights')}, as {run.name} has on this store")
+        if name := next(
+            (n for n in sorted({*wanted, *given}) if wanted.get(n) != given.get(n)), None
+        ):
+            found = (
+                f"{name} {given.get(name, 'missing')}, trained on sizes {package.facts['sizes']}"
+            )
+            raise InputError(
+                run.init,
+                found,
+                f"{wanted.get(name, 'no such weights')}, as {run.name} has on this store",
+            )
         if not next(model.parameters()).is_meta:
-            model.load_state_dict({name: torch.from_numpy(tensor.copy()) for name, tensor in weights.items()})
+            model.load_state_dict(
+                {name: torch.from_numpy(tensor.copy()) for name, tensor in weights.items()}
+            )
         return model
 
     return built
 
 
 def check(run: Run, store: Store) -> None:
-    """Raises InputError, before anything is trained, when the package does not fit the run on this store."""
+    """Raises InputError, before anything is trained, when the package does not fit the run on this
+    store."""
     build = started(registry.builder(run.model), run)
     with torch.device("meta"):
         network(build, run.settings, run.protocol.of(store, run.seed))()

@@ -1,4 +1,5 @@
-"""Several networks of one architecture as one, whose parameters and buffers have a leading axis: one entry a network."""
+"""Several networks of one architecture as one, whose parameters and buffers have a leading axis:
+one entry a network."""
 
 from __future__ import annotations
 
@@ -14,12 +15,15 @@ Optimizers = list[torch.optim.Optimizer]
 
 
 def stacked(models: Sequence[Model], optimizers: Sequence[Optimizers]) -> tuple[Model, Optimizers]:
-    """One network and its optimisers, with the weights and the optimisers' states of all ``models``."""
+    """One network and its optimisers, with the weights and the optimisers' states of all
+    ``models``."""
     whole = copy.deepcopy(models[0])
     for parts in zip(whole.modules(), *(model.modules() for model in models), strict=True):
         module, own = parts[0], parts[1:]
         for name in module._parameters:
-            setattr(module, name, nn.Parameter(torch.stack([getattr(m, name).detach() for m in own])))
+            setattr(
+                module, name, nn.Parameter(torch.stack([getattr(m, name).detach() for m in own]))
+            )
         for name in module._buffers:
             setattr(module, name, torch.stack([getattr(m, name) for m in own]))
     joint = whole.optimizers()
@@ -28,20 +32,27 @@ def stacked(models: Sequence[Model], optimizers: Sequence[Optimizers]) -> tuple[
             states = [o.state[part] for o, part in zip(own, parts, strict=True) if part in o.state]
             if states:
                 optimizer.state[p] = {
-                    name: value.clone() if value.dim() == 0 else torch.stack([state[name] for state in states])
+                    name: value.clone()
+                    if value.dim() == 0
+                    else torch.stack([state[name] for state in states])
                     for name, value in states[0].items()
                 }
     return whole, joint
 
 
-def unstack(whole: Model, joint: Optimizers, number: int, model: Model, optimizers: Optimizers) -> None:
-    """Put the weights and the optimisers' states of one network of the whole into ``model`` and ``optimizers``."""
+def unstack(
+    whole: Model, joint: Optimizers, number: int, model: Model, optimizers: Optimizers
+) -> None:
+    """Put the weights and the optimisers' states of one network of the whole into ``model`` and
+    ``optimizers``."""
     model.load_state_dict(weights_of(whole, number))
     for own, optimizer in zip(optimizers, joint, strict=True):
         for p, part in zip(_parameters(optimizer), _parameters(own), strict=True):
             if p in optimizer.state:
                 state = optimizer.state[p].items()
-                own.state[part] = {name: (v if v.dim() == 0 else v[number]).clone() for name, v in state}
+                own.state[part] = {
+                    name: (v if v.dim() == 0 else v[number]).clone() for name, v in state
+                }
 
 
 def weights_of(whole: Model, number: int) -> dict[str, torch.Tensor]:

@@ -1,4 +1,5 @@
-"""Calls in processes of their own, none of which outlives a call that failed, an interrupt, or the process that asked."""
+"""Calls in processes of their own, none of which outlives a call that failed, an interrupt, or the
+process that asked."""
 
 from __future__ import annotations
 
@@ -20,11 +21,12 @@ from typing import Any
 def side_by_side(
     function: Callable[..., Any], calls: Sequence[tuple], jobs: int, patience: float | None = None
 ) -> Iterator[Any]:
-    """Yields ``function(*call)`` of each call as it ends; ``jobs`` run at a time, with this process's folder and environment.
+    """Yields ``function(*call)`` of each call as it ends; ``jobs`` run at a time, with this
+    process's folder and environment.
 
-    The first exception is raised here, ChildProcessError when a process died. What still runs then, at Ctrl-C, or when nobody
-    wants the rest, gets SystemExit and is waited for; after ``patience`` seconds, if given, it is killed. What goes in and out
-    is pickled.
+    The first exception is raised here, ChildProcessError when a process died. What still runs then,
+    at Ctrl-C, or when nobody wants the rest, gets SystemExit and is waited for; after ``patience``
+    seconds, if given, it is killed. What goes in and out is pickled.
     """
     context, waiting = multiprocessing.get_context("spawn"), deque(calls)
     processes: dict[Connection, BaseProcess] = {}
@@ -32,7 +34,9 @@ def side_by_side(
     try:
         for _ in range(min(jobs, len(waiting))):
             here, there = context.Pipe()
-            processes[here] = context.Process(target=_serve, args=(there, function, os.getcwd()), daemon=True)
+            processes[here] = context.Process(
+                target=_serve, args=(there, function, os.getcwd()), daemon=True
+            )
             with _deaf():  # Ctrl-C reaches all: the one that asked ends the others, also while they still begin
                 processes[here].start()
             there.close()
@@ -74,7 +78,9 @@ def _received(pipe: Connection, process: BaseProcess, call: tuple) -> Any:
         succeeded, outcome = pipe.recv()
     except EOFError:
         process.join()
-        raise ChildProcessError(f"{call[0]}: its process died (exit status {process.exitcode})") from None
+        raise ChildProcessError(
+            f"{call[0]}: its process died (exit status {process.exitcode})"
+        ) from None
     if not succeeded:
         raise outcome
     return outcome
@@ -82,7 +88,9 @@ def _received(pipe: Connection, process: BaseProcess, call: tuple) -> Any:
 
 def _serve(pipe: Connection, function: Callable[..., Any], folder: str) -> None:
     """What a process does: one call after the other, until it is stopped."""
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches all: the one that asked ends the others
+    signal.signal(
+        signal.SIGINT, lambda *_: None
+    )  # Ctrl-C reaches all: the one that asked ends the others
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a call closes what it has open
     end_with_parent()
     os.chdir(folder)

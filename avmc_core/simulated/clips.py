@@ -37,9 +37,14 @@ def simulate(settings: CorpusSettings) -> dict[str, pd.DataFrame]:
     (what the words express, -5..5); audio_length and vision_length in frames.
     """
     videos = source_videos(settings)
-    tables = {split: _simulate_split(settings, split, n, videos) for split, n in settings.numbers.clips.items()}
+    tables = {
+        split: _simulate_split(settings, split, n, videos)
+        for split, n in settings.numbers.clips.items()
+    }
     for split, table in tables.items():
-        first = 1 + 10**5 * [*tables].index(split)  # an id names one clip, whatever its split and the others' sizes
+        first = 1 + 10**5 * [*tables].index(
+            split
+        )  # an id names one clip, whatever its split and the others' sizes
         table.insert(
             0,
             "id",
@@ -70,7 +75,9 @@ def rng(settings: CorpusSettings, *purpose: str) -> np.random.Generator:
     return np.random.default_rng([settings.seed, *words])
 
 
-def _simulate_split(settings: CorpusSettings, split: str, n: int, videos: pd.DataFrame) -> pd.DataFrame:
+def _simulate_split(
+    settings: CorpusSettings, split: str, n: int, videos: pd.DataFrame
+) -> pd.DataFrame:
     draw, size = rng(settings, split), settings.numbers
     unlabelled = split == schema.UNLABELLED
     copied = np.arange(n) < (round(PLACEHOLDER_SHARE * n) if split == "test" else 0)
@@ -81,13 +88,17 @@ def _simulate_split(settings: CorpusSettings, split: str, n: int, videos: pd.Dat
         video = np.array([f"raw_{k:05d}" for k in range(n)])
     else:
         video = _video_of_each(latent[:, 0], videos, draw).astype("<U16")
-        video[copied] = [f"test{int(k / CLIPS_A_PLACEHOLDER_VIDEO) + 1}" for k in range(copied.sum())]
+        video[copied] = [
+            f"test{int(k / CLIPS_A_PLACEHOLDER_VIDEO) + 1}" for k in range(copied.sum())
+        ]
     order = draw.permutation(n)
     latent, copied, video = latent[order], copied[order], video[order]
     labels = np.where(copied[:, None], latent[:, :1], latent)
     wild = WILDER if unlabelled else 1.0
     seconds = SECONDS[0] * np.exp(wild * SECONDS[1] * draw.standard_normal(n))
-    visible = draw.uniform(0.75, 1.0, n)  # frames without the speaker's face are dropped, clips with less are not kept
+    visible = draw.uniform(
+        0.75, 1.0, n
+    )  # frames without the speaker's face are dropped, clips with less are not kept
     sentences = [sentence(t, draw, wild) for t in latent[:, 1]]
     texts = [misheard(s.text, MISHEARD, draw) if unlabelled else s.text for s in sentences]
     frames = {
@@ -98,7 +109,9 @@ def _simulate_split(settings: CorpusSettings, split: str, n: int, videos: pd.Dat
         {
             "video": video,
             **dict(zip(schema.TASKS, labels.T, strict=True)),
-            **{f"latent_{task}": latent[:, k] for k, task in enumerate(schema.TASKS) if task != "M"},
+            **{
+                f"latent_{task}": latent[:, k] for k, task in enumerate(schema.TASKS) if task != "M"
+            },
             "copied": copied,
             "text": texts,
             "gloss": [s.gloss for s in sentences],
@@ -109,7 +122,9 @@ def _simulate_split(settings: CorpusSettings, split: str, n: int, videos: pd.Dat
     )
 
 
-def _video_of_each(multimodal: np.ndarray, videos: pd.DataFrame, draw: np.random.Generator) -> np.ndarray:
+def _video_of_each(
+    multimodal: np.ndarray, videos: pd.DataFrame, draw: np.random.Generator
+) -> np.ndarray:
     """A source video for each clip (N,), by its M.
 
     A video's odds rise or fall by ``LEANING`` for each standard deviation of M, times its own

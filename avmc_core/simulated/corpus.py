@@ -62,16 +62,23 @@ def ensure_corpus(settings: str | CorpusSettings = "ci", root: str | Path | None
 
 def present_corpora(root: str | Path | None = None) -> list[Store]:
     """The corpora of this version that have been built under ``root``, opened."""
-    return [open_store(path) for path in sorted(Path(root or home()).glob(f"corpus-*-{_version()}"))]
+    return [
+        open_store(path) for path in sorted(Path(root or home()).glob(f"corpus-*-{_version()}"))
+    ]
 
 
 def _version() -> str:
     """What the code that generates a corpus and the tables that it reads come to."""
-    tables = {name: sha256(files("avmc_core").joinpath("resources", name).read_bytes()).hexdigest() for name in TABLES}
+    tables = {
+        name: sha256(files("avmc_core").joinpath("resources", name).read_bytes()).hexdigest()
+        for name in TABLES
+    }
     return digest({"code": code_hash([__name__]), "tables": tables})[:12]
 
 
-def build_corpus(store_path: str | Path, settings: CorpusSettings | None = None, progress: bool = True) -> Store:
+def build_corpus(
+    store_path: str | Path, settings: CorpusSettings | None = None, progress: bool = True
+) -> Store:
     """Generate the corpus into a new store at ``store_path``; without ``settings`` the one of the
     book's small pages. Equal settings, equal digest.
 
@@ -83,7 +90,9 @@ def build_corpus(store_path: str | Path, settings: CorpusSettings | None = None,
     traits = _traits(settings, clips)
     with new_folder(store_path) as folder:
         tables, entries = {}, {}
-        with tqdm(total=sum(map(len, clips.values())), unit="clip", desc="corpus", disable=not progress) as bar:
+        with tqdm(
+            total=sum(map(len, clips.values())), unit="clip", desc="corpus", disable=not progress
+        ) as bar:
             for split, behind in clips.items():
                 tables[split], values, tokens = _features(settings, split, behind, traits, encoder)
                 entries |= write_split(folder, split, tables[split], values, tokens)
@@ -101,7 +110,9 @@ def build_corpus(store_path: str | Path, settings: CorpusSettings | None = None,
     return open_store(store_path)
 
 
-def _features(settings: CorpusSettings, split: str, behind: pd.DataFrame, traits: pd.DataFrame, encoder):
+def _features(
+    settings: CorpusSettings, split: str, behind: pd.DataFrame, traits: pd.DataFrame, encoder
+):
     """The clips of one split as a store has them: their table (CLIP_COLUMNS), blocks of values
     by modality, tokens.
     """
@@ -111,17 +122,23 @@ def _features(settings: CorpusSettings, split: str, behind: pd.DataFrame, traits
         _expressed(draw, behind[f"latent_{task}"].to_numpy() / spread(task), share)
         for task, share in (("A", HEARD), ("V", SEEN))
     )
-    audio_lengths, vision_lengths = (behind[f"{name}_length"].to_numpy() for name in ("audio", "vision"))
+    audio_lengths, vision_lengths = (
+        behind[f"{name}_length"].to_numpy() for name in ("audio", "vision")
+    )
     variety = WILDER if unlabelled else 1.0
     audio = acoustic(voice, speaker[:, : schema.DIMS["audio"]], audio_lengths, draw, variety)
     vision = visual(face, speaker[:, schema.DIMS["audio"] :], vision_lengths, draw, variety)
     states, text_lengths, tokens = encode(behind["text"].tolist(), encoder)
     ids = behind["id"].str.partition("$_$")
-    table = behind.assign(video_id=ids[0], clip_id=ids[2], split=split, annotation="", text_length=text_lengths)
+    table = behind.assign(
+        video_id=ids[0], clip_id=ids[2], split=split, annotation="", text_length=text_lengths
+    )
     if unlabelled:
         table[list(schema.TASKS)] = np.nan
     else:
-        table["annotation"] = np.array(["Negative", "Neutral", "Positive"])[np.sign(behind["M"]).astype(int) + 1]
+        table["annotation"] = np.array(["Negative", "Neutral", "Positive"])[
+            np.sign(behind["M"]).astype(int) + 1
+        ]
     return (
         table[list(CLIP_COLUMNS)],
         {"text": [states], "audio": [audio], "vision": [vision]},
@@ -142,7 +159,10 @@ def _traits(settings: CorpusSettings, clips: dict[str, pd.DataFrame]) -> pd.Data
     """
     groups = {
         "speakers": source_videos(settings)["name"],
-        "speakers of placeholders": clips["test"].loc[clips["test"]["copied"], "video"].sort_values().unique(),
+        "speakers of placeholders": clips["test"]
+        .loc[clips["test"]["copied"], "video"]
+        .sort_values()
+        .unique(),
         "unlabelled speakers": clips[schema.UNLABELLED]["video"].sort_values(),
     }
     shape = schema.DIMS["audio"] + TRAITS

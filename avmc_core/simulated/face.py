@@ -1,11 +1,13 @@
-"""Generated visual frames: the 177 OpenFace columns of a moving face whose expression follows the visual label V.
+"""Generated visual frames: the 177 OpenFace columns of a moving face whose expression follows the
+visual label V.
 
-Seventeen action units (AUs) of intensity 0 to 5 rise and fall; they move the 68 points of a face, which is turned, shifted
-and drawn by a camera. So the landmarks show what the AUs say: a smile lifts the mouth's corners (AU12), a frown lowers the
-brows (AU04) and the corners (AU15).
+Seventeen action units (AUs) of intensity 0 to 5 rise and fall; they move the 68 points of a face,
+which is turned, shifted and drawn by a camera. So the landmarks show what the AUs say: a smile
+lifts the mouth's corners (AU12), a frown lowers the brows (AU04) and the corners (AU15).
 
-Units, all about -1..1 (how the released values were normalised is unpublished): head position in half image widths,
-rotation in radians, landmarks in half image sizes from the centre, y downwards, AU intensity / 5, AU presence 0 or 1.
+Units, all about -1..1 (how the released values were normalised is unpublished): head position in
+half image widths, rotation in radians, landmarks in half image sizes from the centre, y downwards,
+AU intensity / 5, AU presence 0 or 1.
 """
 
 from __future__ import annotations
@@ -15,15 +17,53 @@ import numpy as np
 from avmc_core.schema import DIMS
 from avmc_core.simulated.signals import autoregressive
 
-AUS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)  # intensities; presence also has AU28, before AU45
+AUS = (
+    1,
+    2,
+    4,
+    5,
+    6,
+    7,
+    9,
+    10,
+    12,
+    14,
+    15,
+    17,
+    20,
+    23,
+    25,
+    26,
+    45,
+)  # intensities; presence also has AU28, before AU45
 MAX_INTENSITY = 5.0
-# Per AU: resting level, gain with what the clip expresses (positive: a smile), both in intensity units.
-RESTING = {1: 0.2, 2: 0.1, 4: 0.5, 5: 0.1, 6: 0.5, 7: 0.6, 9: 0.0, 10: 0.3, 12: 0.6, 14: 0.5, 15: 0.3, 17: 0.4}
+# Per AU: resting level, gain with what the clip expresses (positive: a smile), both in intensity
+# units.
+RESTING = {
+    1: 0.2,
+    2: 0.1,
+    4: 0.5,
+    5: 0.1,
+    6: 0.5,
+    7: 0.6,
+    9: 0.0,
+    10: 0.3,
+    12: 0.6,
+    14: 0.5,
+    15: 0.3,
+    17: 0.4,
+}
 RESTING |= {20: 0.2, 23: 0.1, 25: 0.8, 26: 0.5, 45: 0.0}
 GAIN = {6: 0.9, 12: 1.2, 25: 0.4, 14: 0.3, 4: -1.0, 15: -0.8, 17: -0.5, 1: -0.4, 9: -0.3, 7: -0.3}
-SPEAKER, CLIP, COURSE = 0.45, 0.35, 0.5  # standard deviations of an intensity between speakers, clips and frames
+SPEAKER, CLIP, COURSE = (
+    0.45,
+    0.35,
+    0.5,
+)  # standard deviations of an intensity between speakers, clips and frames
 BLOCK = 2**16  # frames whose landmarks are made together, which bounds the memory of a large corpus
-TRAITS = len(AUS) + 10  # numbers that make a speaker's face: AU habits, proportions, place in the picture
+TRAITS = (
+    len(AUS) + 10
+)  # numbers that make a speaker's face: AU habits, proportions, place in the picture
 
 # Movement of landmarks per unit of AU intensity, in face half-widths: points, outward, downward.
 MOVES = {
@@ -48,16 +88,23 @@ MOVES = {
 
 
 def visual(
-    expressed: np.ndarray, speaker: np.ndarray, lengths: np.ndarray, rng: np.random.Generator, variety: float = 1.0
+    expressed: np.ndarray,
+    speaker: np.ndarray,
+    lengths: np.ndarray,
+    rng: np.random.Generator,
+    variety: float = 1.0,
 ) -> np.ndarray:
     """Frames of N clips, (sum of lengths, 177) float32, clip after clip.
 
-    ``expressed`` (N,): what each face expresses, standardised; ``speaker`` (N, ``TRAITS``): traits of its speaker,
-    standard normal; ``lengths`` (N,) in frames; ``variety`` widens head movement and camera position.
+    ``expressed`` (N,): what each face expresses, standardised; ``speaker`` (N, ``TRAITS``): traits
+    of its speaker, standard normal; ``lengths`` (N,) in frames; ``variety`` widens head movement
+    and camera position.
     """
     n, steps = len(lengths), int(lengths.max())
     valid = np.arange(steps) < lengths[:, None]
-    courses = np.stack([autoregressive(rng, n, steps, 0.9)[valid] for _ in range(len(AUS) + 6)], axis=1)  # (F, 23)
+    courses = np.stack(
+        [autoregressive(rng, n, steps, 0.9)[valid] for _ in range(len(AUS) + 6)], axis=1
+    )  # (F, 23)
     clip = np.repeat(np.arange(n), lengths)  # the clip of each frame
 
     habit = SPEAKER * speaker[:, : len(AUS)] + CLIP * rng.standard_normal((n, len(AUS)))
@@ -78,9 +125,13 @@ def visual(
         rows = slice(start, start + BLOCK)
         points = _posed(_moved(intensity[rows], place, clip[rows]), pose[rows])  # (F, 68, 2)
         points += 0.004 * rng.standard_normal(points.shape, dtype=np.float32)
-        frames[rows, 6:142] = points.transpose(0, 2, 1).reshape(len(points), -1)  # x_0 to x_67, then y_0 to y_67
+        frames[rows, 6:142] = points.transpose(0, 2, 1).reshape(
+            len(points), -1
+        )  # x_0 to x_67, then y_0 to y_67
 
-    presence = (intensity + 0.4 * rng.standard_normal(intensity.shape, dtype=np.float32) > 1.0).astype(np.float32)
+    presence = (
+        intensity + 0.4 * rng.standard_normal(intensity.shape, dtype=np.float32) > 1.0
+    ).astype(np.float32)
     lip_suck = (rng.random((len(clip), 1)) < 0.05).astype(np.float32)  # AU28
     units = (intensity / MAX_INTENSITY, presence[:, :-1], lip_suck, presence[:, -1:])
     frames[:, 142:] = np.concatenate(units, axis=1)
@@ -88,7 +139,8 @@ def visual(
 
 
 def neutral_face() -> np.ndarray:
-    """The 68 points of a face at rest, (68, 3): right, down and towards the viewer, in half-widths of the face."""
+    """The 68 points of a face at rest, (68, 3): right, down and towards the viewer, in half-widths
+    of the face."""
 
     def arc(start: float, stop: float, n: int) -> np.ndarray:
         return np.pi * np.linspace(start, stop, n)
@@ -97,8 +149,12 @@ def neutral_face() -> np.ndarray:
         angle = np.pi * np.array(turns)
         return np.stack([cx - rx * np.cos(angle), cy - ry * np.sin(angle)], axis=1)
 
-    jaw = np.stack([-0.95 * np.cos(arc(0, 1, 17)), -0.15 + 1.2 * np.sin(arc(0, 1, 17)) ** 0.8], axis=1)
-    brow = np.stack([np.linspace(-0.74, -0.18, 5), -0.50 - 0.10 * np.sin(arc(0.15, 0.9, 5))], axis=1)
+    jaw = np.stack(
+        [-0.95 * np.cos(arc(0, 1, 17)), -0.15 + 1.2 * np.sin(arc(0, 1, 17)) ** 0.8], axis=1
+    )
+    brow = np.stack(
+        [np.linspace(-0.74, -0.18, 5), -0.50 - 0.10 * np.sin(arc(0.15, 0.9, 5))], axis=1
+    )
     mirror = np.array([-1.0, 1.0])
     bridge = np.stack([np.zeros(4), np.linspace(-0.30, 0.12, 4)], axis=1)
     nostrils = np.stack([np.linspace(-0.17, 0.17, 5), 0.22 + 0.05 * np.sin(arc(0, 1, 5))], axis=1)
@@ -106,14 +162,17 @@ def neutral_face() -> np.ndarray:
     other_eye = ring(0.40, -0.27, 0.16, 0.07, [0, 1 / 3, 2 / 3, 1, 4 / 3, 5 / 3])
     lips = ring(0.0, 0.55, 0.34, 0.10, [k / 6 for k in range(12)])
     inner_lips = ring(0.0, 0.55, 0.26, 0.03, [k / 4 for k in range(8)])
-    flat = np.concatenate([jaw, brow, brow[::-1] * mirror, bridge, nostrils, eye, other_eye, lips, inner_lips])
+    flat = np.concatenate(
+        [jaw, brow, brow[::-1] * mirror, bridge, nostrils, eye, other_eye, lips, inner_lips]
+    )
     depth = 0.5 - 0.6 * flat[:, 0] ** 2
     depth[27:36] += [0.05, 0.12, 0.19, 0.26, 0.10, 0.14, 0.16, 0.14, 0.10]
     return np.column_stack([flat, depth])
 
 
 def movements() -> np.ndarray:
-    """How far each point moves per unit of each AU's intensity, (17, 68, 3) float32 in half-widths of the face."""
+    """How far each point moves per unit of each AU's intensity, (17, 68, 3) float32 in half-widths
+    of the face."""
     face = neutral_face()
     moves = np.zeros((len(AUS), *face.shape), dtype=np.float32)
     for k, au in enumerate(AUS):
@@ -127,7 +186,11 @@ def movements() -> np.ndarray:
 def _moved(intensity: np.ndarray, place: np.ndarray, clip: np.ndarray) -> np.ndarray:
     """The speaker's face with its AUs at work: (F, 17) intensities to (F, 68, 3)."""
     face, moves = neutral_face(), movements()
-    proportions = 1 + 0.06 * place[:, None, 2:5] * [1.0, 1.0, 0.5]  # (N, 1, 3): width, height, depth of the face
+    proportions = 1 + 0.06 * place[:, None, 2:5] * [
+        1.0,
+        1.0,
+        0.5,
+    ]  # (N, 1, 3): width, height, depth of the face
     own = (face * proportions).astype(np.float32)
     own[:, 48:, 1] += 0.03 * place[:, 5:6]  # height of the mouth
     own[:, 17:27, 1] += 0.02 * place[:, 6:7]  # height of the brows

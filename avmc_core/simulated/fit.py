@@ -62,9 +62,13 @@ def fit(settings: CorpusSettings | None = None) -> pd.DataFrame:
     real, made = {"M": counts["within_videos"]}, alike_within_videos(clips)
     for task in TASKS:
         name = f"intraclass correlation by source video, {TASK_NAMES[task]} annotation"
-        found.append((f"within_{task}", name, real.get(task, four["within_videos"][task]), made[task]))
+        found.append(
+            (f"within_{task}", name, real.get(task, four["within_videos"][task]), made[task])
+        )
     against = sum(int((table["degree"] * table["latent_T"] < 0).sum()) for table in tables.values())
-    found.append(("against", "clips whose words contradict their own text annotation", np.nan, against))
+    found.append(
+        ("against", "clips whose words contradict their own text annotation", np.nan, against)
+    )
     table = pd.DataFrame(found, columns=["key", "property", "real labels", "simulated corpus"])
     return table.set_index("key").astype({"real labels": float, "simulated corpus": float})
 

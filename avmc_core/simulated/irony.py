@@ -30,7 +30,9 @@ def weight_of_words(labels: np.ndarray, weights: np.ndarray | None = None) -> tu
     w = np.ones(len(labels)) if weights is None else weights
     odd = ironic(labels)
     if not w[odd].any():
-        raise InputError("weight_of_words", "no clip whose words are against voice and face", "some such clips")
+        raise InputError(
+            "weight_of_words", "no clip whose words are against voice and face", "some such clips"
+        )
     m, text, voice, face = labels.T
     design = np.column_stack([np.ones(len(labels)), text, voice, face, text * odd])
     root = np.sqrt(w)
@@ -38,7 +40,9 @@ def weight_of_words(labels: np.ndarray, weights: np.ndarray | None = None) -> tu
     return float(slopes[1]), float(slopes[4])
 
 
-def interval_of_irony(labels: np.ndarray, videos: np.ndarray, draws: int = 1000, seed: int = 0) -> list[float]:
+def interval_of_irony(
+    labels: np.ndarray, videos: np.ndarray, draws: int = 1000, seed: int = 0
+) -> list[float]:
     """95 % percentile interval of what irony changes, [low, high], from resampling source videos
     (N,).
     """

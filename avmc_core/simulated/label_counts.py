@@ -62,7 +62,9 @@ def label_counts(table: pd.DataFrame, relabelled: pd.DataFrame | None = None) ->
     """
     table = table[table["split"].isin(SPLITS) & table[list(TASKS)].notna().all(axis=1)]
     if table.empty:
-        raise InputError("label table", "no labelled row", "rows with M, T, A, V in train, valid or test")
+        raise InputError(
+            "label table", "no labelled row", "rows with M, T, A, V in train, valid or test"
+        )
     labels = table[list(TASKS)].to_numpy()
     placeholder = placeholder_clips(table)
     mixed = recognise(table).key == MIXED
@@ -96,7 +98,9 @@ def label_counts(table: pd.DataFrame, relabelled: pd.DataFrame | None = None) ->
             "in_several_splits": int((splits_of_video > 1).sum()),
             "in_all_splits": int((splits_of_video == len(SPLITS)).sum()),
         },
-        "sharing_a_video_with_train": {split: int((of_split[split] & seen).sum()) for split in SPLITS[1:]},
+        "sharing_a_video_with_train": {
+            split: int((of_split[split] & seen).sum()) for split in SPLITS[1:]
+        },
     }
 
 
@@ -105,7 +109,9 @@ def shipped_counts() -> dict[str, Any]:
     """The counts of the real label table that the package carries: M relabelled, the four labels
     of the new clips.
     """
-    return json.loads(files("avmc_core").joinpath("resources", "label_counts.json").read_text(encoding="utf-8"))
+    return json.loads(
+        files("avmc_core").joinpath("resources", "label_counts.json").read_text(encoding="utf-8")
+    )
 
 
 def _four(table: pd.DataFrame, of_split: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -121,11 +127,14 @@ def _four(table: pd.DataFrame, of_split: dict[str, np.ndarray]) -> dict[str, Any
             "change": round(change, 3),
             "interval": [round(x, 3) for x in ends],
         }
-    signs = np.bincount(np.ravel_multi_index(np.sign(levels - LEVELS // 2).T + 1, (3,) * 4), minlength=81)
+    signs = np.bincount(
+        np.ravel_multi_index(np.sign(levels - LEVELS // 2).T + 1, (3,) * 4), minlength=81
+    )
     return {
         "rows": {split: int(rows.sum()) for split, rows in of_split.items()},
         "marginals": {
-            split: {task: _levels(labels[rows, k]) for k, task in enumerate(TASKS)} for split, rows in of_split.items()
+            split: {task: _levels(labels[rows, k]) for k, task in enumerate(TASKS)}
+            for split, rows in of_split.items()
         },
         "pairs": _pair_tables(levels),
         "signs": signs.reshape((3,) * 4).tolist(),
@@ -169,10 +178,18 @@ def _of_clips(table: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     return found.to_numpy(np.float64)
 
 
-def _basis(alone: pd.DataFrame, table: pd.DataFrame, usable: np.ndarray, mixed: bool) -> dict[str, str]:
+def _basis(
+    alone: pd.DataFrame, table: pd.DataFrame, usable: np.ndarray, mixed: bool
+) -> dict[str, str]:
     """Which clips and labels the counts rest on, in words."""
-    clips = f"the {usable.sum()} new clips that are" if mixed else f"the {usable.sum()} labelled clips that are"
-    why = "; in the original part the four labels are those of the original CH-SIMS" if mixed else ""
+    clips = (
+        f"the {usable.sum()} new clips that are"
+        if mixed
+        else f"the {usable.sum()} labelled clips that are"
+    )
+    why = (
+        "; in the original part the four labels are those of the original CH-SIMS" if mixed else ""
+    )
     return {
         "M": f"M of all {len(table)} labelled clips: {recognise(alone)}.",
         "four": f"The four labels of {clips} no placeholders: {recognise(table)}{why}.",

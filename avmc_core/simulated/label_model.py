@@ -39,10 +39,16 @@ def joint(group: str | None = None) -> np.ndarray:
     if group is None:
         four = counts["four"]
         margins = [_table(pair, table) for pair, table in four["pairs"].items()]
-        fitted = proportional_fit(np.full(SHAPE, 1.0 / LEVELS**4), [*margins, _signs(four["signs"])])
+        fitted = proportional_fit(
+            np.full(SHAPE, 1.0 / LEVELS**4), [*margins, _signs(four["signs"])]
+        )
     elif group in (*SPLITS, PLACEHOLDERS):
         placeholders = np.array(counts["placeholders"]["M"])
-        m = placeholders if group == PLACEHOLDERS else np.array(counts["M"][group]) - placeholders * (group == "test")
+        m = (
+            placeholders
+            if group == PLACEHOLDERS
+            else np.array(counts["M"][group]) - placeholders * (group == "test")
+        )
         fitted = proportional_fit(joint(), [_table("M", m)])
     else:
         raise InputError("joint", f"{group!r}", f"one of {', '.join((*SPLITS, PLACEHOLDERS))}")
@@ -50,7 +56,9 @@ def joint(group: str | None = None) -> np.ndarray:
     return fitted
 
 
-def proportional_fit(start: np.ndarray, margins: Sequence[Margin], tolerance: float = 1e-7) -> np.ndarray:
+def proportional_fit(
+    start: np.ndarray, margins: Sequence[Margin], tolerance: float = 1e-7
+) -> np.ndarray:
     """Iterative proportional fitting: the distribution nearest to ``start`` (in relative entropy)
     with the given margins.
 
@@ -63,7 +71,12 @@ def proportional_fit(start: np.ndarray, margins: Sequence[Margin], tolerance: fl
         for groups, wanted in margins:
             found = np.bincount(groups.ravel(), p, minlength=len(wanted))
             worst = max(worst, np.abs(found - wanted).max())
-            p = p * np.divide(wanted, found, out=np.zeros_like(found), where=found > 0)[groups.ravel()]
+            p = (
+                p
+                * np.divide(wanted, found, out=np.zeros_like(found), where=found > 0)[
+                    groups.ravel()
+                ]
+            )
         if worst < tolerance:
             return p.reshape(start.shape)
     raise InputError(
@@ -129,6 +142,8 @@ def _margin(codes: Sequence[np.ndarray], axes: Sequence[int], counts: np.ndarray
     an axis.
     """
     places = np.indices(SHAPE)
-    groups = np.ravel_multi_index([code[places[axis]] for code, axis in zip(codes, axes, strict=True)], counts.shape)
+    groups = np.ravel_multi_index(
+        [code[places[axis]] for code, axis in zip(codes, axes, strict=True)], counts.shape
+    )
     uniform = np.bincount(groups.ravel(), minlength=counts.size) / groups.size
     return groups, (1 - UNIFORM_SHARE) * counts.ravel() / counts.sum() + UNIFORM_SHARE * uniform

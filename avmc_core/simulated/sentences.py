@@ -1,9 +1,10 @@
 """Generated Chinese sentences whose words carry the text label T, each with an English gloss.
 
-A sentence is put together from the phrases of ``resources/lexicon.tsv`` (written for this project, nothing is taken from a
-transcript): a statement about a topic whose predicate carries one of 11 degrees of sentiment, perhaps with an opening, an
-ending, or a matter-of-fact clause before it. What a sentence expresses is near its label T, not equal to it, though never on
-the other side of zero: people understate, and annotators hear a sentence in its scene. That is what keeps a text regressor
+A sentence is put together from the phrases of ``resources/lexicon.tsv`` (written for this project,
+nothing is taken from a transcript): a statement about a topic whose predicate carries one of 11
+degrees of sentiment, perhaps with an opening, an ending, or a matter-of-fact clause before it. What
+a sentence expresses is near its label T, not equal to it, though never on the other side of zero:
+people understate, and annotators hear a sentence in its scene. That is what keeps a text regressor
 at the paper's Table 3 level.
 """
 
@@ -31,20 +32,25 @@ class Sentence:
 
 
 def sentence(label: float, rng: np.random.Generator, looseness: float = 1.0) -> Sentence:
-    """A sentence spoken where the text annotation is ``label`` (-1..1). Equal label and generator state, equal sentence.
+    """A sentence spoken where the text annotation is ``label`` (-1..1). Equal label and generator
+    state, equal sentence.
 
-    ``looseness`` scales the distance between label and words; 0 makes the words express just the label.
+    ``looseness`` scales the distance between label and words; 0 makes the words express just the
+    label.
     """
     meant = int(level(label)) - 5
     understated = rng.random() < UNDERSTATED * looseness
-    spread = looseness * SPREAD * (1.0 if meant else 0.5)  # neutral sentences are rarely heard as anything else
+    spread = (
+        looseness * SPREAD * (1.0 if meant else 0.5)
+    )  # neutral sentences are rarely heard as anything else
     lowest, highest = {-1: (-5, 0), 0: (-1, 1), 1: (0, 5)}[int(np.sign(meant))]
     degree = int(np.clip(np.rint(meant + spread * rng.standard_normal()), lowest, highest))
     return expressing(0 if understated else degree, rng)
 
 
 def neutral_sentence(rng: np.random.Generator) -> Sentence:
-    """A sentence whose words express nothing, for scenarios in which voice and face must carry the sentiment."""
+    """A sentence whose words express nothing, for scenarios in which voice and face must carry the
+    sentiment."""
     return expressing(0, rng)
 
 
@@ -66,16 +72,22 @@ def expressing(degree: int, rng: np.random.Generator) -> Sentence:
         ending = _pick("ending", rng)
         text, gloss = f"{text}，{ending[0]}", f"{gloss}, {ending[1]}"
         mark = "？" if ending[0][-1] in "呢吗" else mark
-    return Sentence(text + mark, gloss[0].upper() + gloss[1:] + {"。": ".", "！": "!", "？": "?"}[mark], degree)
+    return Sentence(
+        text + mark, gloss[0].upper() + gloss[1:] + {"。": ".", "！": "!", "？": "?"}[mark], degree
+    )
 
 
 def misheard(text: str, rate: float, rng: np.random.Generator) -> str:
-    """``text`` as a speech recogniser may return it: each character is, with probability ``rate``, replaced by a random
-    character of the lexicon (half of the errors), dropped, or followed by one more (a quarter each). Never empty."""
+    """``text`` as a speech recogniser may return it: each character is, with probability ``rate``,
+    replaced by a random character of the lexicon (half of the errors), dropped, or followed by one
+    more (a quarter each). Never empty."""
     wrong = characters()
     out = []
     for char, kind, other in zip(
-        text, rng.random(len(text)) / max(rate, 1e-12), rng.integers(len(wrong), size=len(text)), strict=True
+        text,
+        rng.random(len(text)) / max(rate, 1e-12),
+        rng.integers(len(wrong), size=len(text)),
+        strict=True,
     ):
         if kind >= 1:
             out.append(char)
@@ -95,7 +107,8 @@ def characters() -> tuple[str, ...]:
 
 @cache
 def polarity() -> dict[str, float]:
-    """How the lexicon uses each character: the mean degree (-1..1) of the phrases that hold it, 0 for all but predicates."""
+    """How the lexicon uses each character: the mean degree (-1..1) of the phrases that hold it, 0
+    for all but predicates."""
     degrees: dict[str, list[float]] = {char: [] for char in characters()}
     for kind, phrases in _lexicon().items():
         degree = int(kind) / 5 if kind.lstrip("-").isdigit() else 0.0

@@ -36,7 +36,9 @@ class Size:
 SIZES = {
     "tiny": Size(24, 12, 16, 24, 32),
     "ci": Size(320, 100, 400, 640, 8),
-    "large": Size(2722, 647, 1034, 2722, 8),  # the real splits; an unlabelled clip for each training clip
+    "large": Size(
+        2722, 647, 1034, 2722, 8
+    ),  # the real splits; an unlabelled clip for each training clip
     "full": Size(2722, 647, 1034, 10161, 1),
 }
 
@@ -61,20 +63,28 @@ class CorpusSettings:
             raise InputError("CorpusSettings.size", repr(self.size), f"one of {', '.join(SIZES)}")
         for name, least in (("seed", 0), ("train", 2), ("unlabelled", 1), ("shorter", 1)):
             value = getattr(self, name)
-            if not (isinstance(value, int) and value >= least) and (value is not None or name == "seed"):
-                raise InputError(f"CorpusSettings.{name}", repr(value), f"a whole number, at least {least}")
+            if not (isinstance(value, int) and value >= least) and (
+                value is not None or name == "seed"
+            ):
+                raise InputError(
+                    f"CorpusSettings.{name}", repr(value), f"a whole number, at least {least}"
+                )
 
     @property
     def numbers(self) -> Size:
         """The size with its changes."""
         changed = {name: getattr(self, name) for name in ("train", "unlabelled", "shorter")}
-        return dataclasses.replace(SIZES[self.size], **{k: v for k, v in changed.items() if v is not None})
+        return dataclasses.replace(
+            SIZES[self.size], **{k: v for k, v in changed.items() if v is not None}
+        )
 
     @property
     def name(self) -> str:
         """The size, and whatever is not as usual: ``large``, ``large-train320``, ``ci-seed5``."""
         usual = dataclasses.asdict(CorpusSettings(self.size))
-        return "-".join([self.size, *(f"{k}{v}" for k, v in dataclasses.asdict(self).items() if v != usual[k])])
+        return "-".join(
+            [self.size, *(f"{k}{v}" for k, v in dataclasses.asdict(self).items() if v != usual[k])]
+        )
 
     def as_mark(self) -> dict[str, Any]:
         """What a store's manifest says of its generator: the settings, without those left at the

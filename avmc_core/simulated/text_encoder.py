@@ -1,10 +1,12 @@
-"""The corpus's small text encoder: the same class as bert-base-chinese, with the same 768 features per token, but with one
-layer, a vocabulary of the lexicon's characters, and seeded weights that no training has touched and no label has seen.
+"""The corpus's small text encoder: the same class as bert-base-chinese, with the same 768 features
+per token, but with one layer, a vocabulary of the lexicon's characters, and seeded weights that no
+training has touched and no label has seen.
 
-A random encoder already tells sentences apart: its [CLS] state holds a random projection of the bag of characters. What
-pretraining would add, that characters of similar use lie near one another, is given to it by construction: the embedding of
-each character is shifted along one random direction by the lexicon's mean degree of sentiment for it (``polarity``).
-Without that, a few hundred sentences are too few to learn the use of 250 characters from.
+A random encoder already tells sentences apart: its [CLS] state holds a random projection of the bag
+of characters. What pretraining would add, that characters of similar use lie near one another, is
+given to it by construction: the embedding of each character is shifted along one random direction
+by the lexicon's mean degree of sentiment for it (``polarity``). Without that, a few hundred
+sentences are too few to learn the use of 250 characters from.
 """
 
 from __future__ import annotations
@@ -24,13 +26,16 @@ if TYPE_CHECKING:  # three seconds that those who read stored features need not 
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 FEED_FORWARD = 128  # units; random ones add nothing that the states do not have, and 1536 cost half of the time
-INITIAL_RANGE = 0.04  # twice BERT's own, so that the constant part of [CLS] does not drown the sentence
+INITIAL_RANGE = (
+    0.04  # twice BERT's own, so that the constant part of [CLS] does not drown the sentence
+)
 SENTIMENT = 2.0  # length of the shift for polarity 1, in random embeddings
 SEED = 768
 
 
 def build_encoder() -> tuple[BertTokenizerFast, BertModel]:
-    """Tokenizer and encoder of the embedded corpus, in evaluation mode; the same weights at every call."""
+    """Tokenizer and encoder of the embedded corpus, in evaluation mode; the same weights at every
+    call."""
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     vocabulary = (*SPECIAL, *characters())
@@ -58,7 +63,8 @@ def build_encoder() -> tuple[BertTokenizerFast, BertModel]:
 
 
 def save_encoder(folder) -> Path:
-    """Write the corpus's encoder to ``folder`` in the usual layout, so that ``load_encoder`` can fine-tune it."""
+    """Write the corpus's encoder to ``folder`` in the usual layout, so that ``load_encoder`` can
+    fine-tune it."""
     tokenizer, model = build_encoder()
     with quiet():
         tokenizer.save_pretrained(folder)

@@ -1,4 +1,5 @@
-"""``avmc bench``: what training costs here, naive and fast in one run, and how far that is from what the machine can do."""
+"""``avmc bench``: what training costs here, naive and fast in one run, and how far that is from
+what the machine can do."""
 
 from __future__ import annotations
 
@@ -34,9 +35,17 @@ COMPANIES = {
 
 
 @click.command()
-@click.option("--full", is_flag=True, help="Also write and import a supervised file of full size (3.6 GB).")
-@click.option("--threads", type=click.IntRange(1), help="Of the steps; default: as many as PyTorch takes.")
-@click.option("--short", is_flag=True, help="The simulated corpus's sequence lengths instead of the released ones.")
+@click.option(
+    "--full", is_flag=True, help="Also write and import a supervised file of full size (3.6 GB)."
+)
+@click.option(
+    "--threads", type=click.IntRange(1), help="Of the steps; default: as many as PyTorch takes."
+)
+@click.option(
+    "--short",
+    is_flag=True,
+    help="The simulated corpus's sequence lengths instead of the released ones.",
+)
 @click.option(
     "--only",
     default="",
@@ -47,19 +56,32 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
     given, threads = threads, threads or torch.get_num_threads()
     steps = bench_cases.STEPS_SHORT if short else schema.STEPS
     parts: dict[str, Callable[[], Any]] = {
-        name: lambda name=name: bench_cases.time_step(name, threads, encoder, steps) for name in bench_cases.CASES
+        name: lambda name=name: bench_cases.time_step(name, threads, encoder, steps)
+        for name in bench_cases.CASES
     }
-    parts |= {name: lambda name=name: bench_bert.outside(name, threads, steps) for name in bench_bert.STAGES}
+    parts |= {
+        name: lambda name=name: bench_bert.outside(name, threads, steps)
+        for name in bench_bert.STAGES
+    }
     parts |= {"models": lambda: bench_models.all_models(threads, steps)}
     parts |= {"data": lambda: data_path(full), "scaling": lambda: scaling(threads), "seeds": seeds}
     wanted = set(filter(None, only.split(",")))
     if only and not wanted:
-        raise click.BadParameter(f"{only!r} names nothing; known: {', '.join(parts)}", param_hint="--only")
+        raise click.BadParameter(
+            f"{only!r} names nothing; known: {', '.join(parts)}", param_hint="--only"
+        )
     if unknown := wanted - set(parts):
-        raise click.BadParameter(f"{', '.join(sorted(unknown))}; known: {', '.join(parts)}", param_hint="--only")
+        raise click.BadParameter(
+            f"{', '.join(sorted(unknown))}; known: {', '.join(parts)}", param_hint="--only"
+        )
     chosen = {name: part for name, part in parts.items() if not wanted or name in wanted}
     encoder = bench_cases.text_encoder() if {"semi", "supervised"} & set(chosen) else None
-    options = [("--full", full), ("--short", short), (f"--threads {given}", given), (f"--only {only}", only)]
+    options = [
+        ("--full", full),
+        ("--short", short),
+        (f"--threads {given}", given),
+        (f"--only {only}", only),
+    ]
     command = " ".join(["avmc bench", *(words for words, asked in options if asked)])
     sizes = "short sequences" if short else "the released sizes"
     result = {"machine": machine(threads)}
@@ -83,7 +105,10 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
 
 def render(name: str, values: dict[str, Any]) -> str:
     """One line a part."""
-    words = [f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items()]
+    words = [
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in values.items()
+    ]
     return f"{name:11} " + ", ".join(words)
 
 
@@ -99,7 +124,10 @@ def machine(threads: int) -> dict[str, Any]:
         "torch": version("torch"),
         "recurrence": "compiled" if compiled.kernels() else "PyTorch",
         "gemm_gflops": 2 * 2048**3 / median_seconds(lambda: a @ a, threads, 9) / 1e9,
-        "copy_gb_per_s": 2 * source.nbytes / median_seconds(lambda: target.copy_(source), threads, 9) / 1e9,
+        "copy_gb_per_s": 2
+        * source.nbytes
+        / median_seconds(lambda: target.copy_(source), threads, 9)
+        / 1e9,
     }
 
 
@@ -109,7 +137,10 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+    return next(
+        (line.partition(": ")[2] for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
 
 
 def scaling(threads: int) -> dict[str, Any]:
@@ -126,22 +157,34 @@ def _pass_seconds(threads: int, clips: int = 128, share: float = 1.0, batch: int
     way = bench_cases.fast_way(case, made_up(clips, caps))
     order = torch.Generator().manual_seed(0)
     with like_a_run(threads, True):
-        return median_seconds(lambda: [way.step(rows) for rows in way.data.shuffled(batch, order)], threads, 5)
+        return median_seconds(
+            lambda: [way.step(rows) for rows in way.data.shuffled(batch, order)], threads, 5
+        )
 
 
 def seeds() -> dict[str, Any]:
-    """Wall seconds of runs on the simulated corpus, each in a fresh process, medians of REPEATS: one seed alone, at its better
-    thread count, six seeds side by side, their ratio. All train for as many epochs: stopping early, seeds differ by half."""
+    """Wall seconds of runs on the simulated corpus, each in a fresh process, medians of REPEATS:
+    one seed alone, at its better thread count, six seeds side by side, their ratio. All train for
+    as many epochs: stopping early, seeds differ by half."""
     from avmc_core.simulated.corpus import ensure_corpus
 
     ensure_corpus("ci")
     found = {}
     for name, (model, changes) in COMPANIES.items():
-        kinds = [(1, 1), (1, 2), (SEEDS, 1)]  # seeds, threads; in turn, so that a busy minute falls on all
+        kinds = [
+            (1, 1),
+            (1, 2),
+            (SEEDS, 1),
+        ]  # seeds, threads; in turn, so that a busy minute falls on all
         seconds = [[_alone(model, changes, *kind) for kind in kinds] for _ in range(REPEATS)]
         *one, together = (statistics.median(times) for times in zip(*seconds, strict=True))
         best = min(one)
-        found[name] = {"one": best, "threads": one.index(best) + 1, "six": together, "ratio": together / best}
+        found[name] = {
+            "one": best,
+            "threads": one.index(best) + 1,
+            "six": together,
+            "ratio": together / best,
+        }
     return found
 
 

@@ -19,10 +19,15 @@ FEW = 100  # words of the encoder that is hardly there
 
 
 def outside(
-    name: str, threads: int, steps: dict[str, int] = schema.STEPS, layers: int = 12, repeats: int = 9
+    name: str,
+    threads: int,
+    steps: dict[str, int] = schema.STEPS,
+    layers: int = 12,
+    repeats: int = 9,
 ) -> dict[str, Any]:
-    """Seconds of a step with an encoder of BERT-base's size, of the same step with one that has no layers and hardly any words,
-    and the second as a share of the first: an upper bound, because embeddings and, where there is one, pooler stay."""
+    """Seconds of a step with an encoder of BERT-base's size, of the same step with one that has no
+    layers and hardly any words, and the second as a share of the first: an upper bound, because
+    embeddings and, where there is one, pooler stay."""
     settings = registry.settings_of(name, {"text": "finetune"})
     clips = settings.training.batch_size
     split = made_up(clips, steps)
@@ -35,4 +40,9 @@ def outside(
         way = Way(data, model, Case(name, stage=STAGES[name]))
         with like_a_run(threads, True):
             seconds[label] = median_seconds(lambda way=way: way.step(rows), threads, repeats)
-    return {"clips": clips, "threads": threads, **seconds, "share": seconds["rest"] / seconds["whole"]}
+    return {
+        "clips": clips,
+        "threads": threads,
+        **seconds,
+        "share": seconds["rest"] / seconds["whole"],
+    }

@@ -1,8 +1,10 @@
-"""What the benchmark times: one training step of a model, naive and fast, on made-up clips of the released sizes.
+"""What the benchmark times: one training step of a model, naive and fast, on made-up clips of the
+released sizes.
 
-Both ways start from the same arrays, weights and clips. The naive way reads padded float64 arrays clip by clip, runs
-``bench_naive``'s networks and, for AV-MC, a frozen text encoder of BERT-base's size in every forward pass (in evaluation mode;
-the released code leaves it in training mode, D16). The fast way is what ``avmc run`` does.
+Both ways start from the same arrays, weights and clips. The naive way reads padded float64 arrays
+clip by clip, runs ``bench_naive``'s networks and, for AV-MC, a frozen text encoder of BERT-base's
+size in every forward pass (in evaluation mode; the released code leaves it in training mode, D16).
+The fast way is what ``avmc run`` does.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ CASES = {
 
 
 def made_up(clips: int, steps: dict[str, int] = schema.STEPS, seed: int = 0) -> Split:
-    """Random clips with the released widths, caps ``steps``, and lengths of the released clips' mean and skew."""
+    """Random clips with the released widths, caps ``steps``, and lengths of the released clips'
+    mean and skew."""
     rng = np.random.default_rng(seed)
     part = rng.gamma(2.5, 1 / 2.5, clips)  # a clip's duration relative to the mean
     ragged = {}
@@ -58,16 +61,23 @@ def made_up(clips: int, steps: dict[str, int] = schema.STEPS, seed: int = 0) -> 
         values = rng.standard_normal((lengths.sum(), schema.DIMS[name]), dtype=np.float32)
         ragged[name] = Ragged.of(((values, np.concatenate([[0], lengths.cumsum()])),), cap)
     valid = np.arange(steps["text"]) < ragged["text"].lengths[:, None]
-    tokens = np.stack([rng.integers(1, WORDS, valid.shape) * valid, valid, np.zeros_like(valid)], 1).astype(np.int64)
+    tokens = np.stack(
+        [rng.integers(1, WORDS, valid.shape) * valid, valid, np.zeros_like(valid)], 1
+    ).astype(np.int64)
     labels = (rng.integers(-5, 6, (clips, len(schema.TASKS))) / 5).astype(np.float32)
-    return Split("train", pd.DataFrame(), **ragged, tokens=tokens, labels=labels, mask=np.ones(clips, bool))
+    return Split(
+        "train", pd.DataFrame(), **ragged, tokens=tokens, labels=labels, mask=np.ones(clips, bool)
+    )
 
 
 class PaddedArrays:
     """The naive data path: everything padded in float64, read clip by clip."""
 
     def __init__(self, split: Split, fast: SplitData):
-        self.arrays = {m: getattr(split, m).padded(np.arange(len(split))).astype(np.float64) for m in schema.MODALITIES}
+        self.arrays = {
+            m: getattr(split, m).padded(np.arange(len(split))).astype(np.float64)
+            for m in schema.MODALITIES
+        }
         self.split, self.fast = split, fast
 
     def batch(self, rows: Tensor) -> Batch:
@@ -79,7 +89,9 @@ class PaddedArrays:
             if view == "cls":
                 x = x[:, 0]
             elif view in DENSE:
-                x = x.sum(1) / (array.shape[1] if view == "padded_mean" else torch.tensor(lengths)[:, None])
+                x = x.sum(1) / (
+                    array.shape[1] if view == "padded_mean" else torch.tensor(lengths)[:, None]
+                )
             elif view != "padded":
                 x = x[:, : lengths.max()]
             fields[name] = x
@@ -90,7 +102,9 @@ def bert(layers: int = 12, words: int = WORDS) -> nn.Module:
     """An encoder of the size of bert-base-chinese, unless told otherwise, with random weights."""
     from transformers import BertConfig, BertModel
 
-    return BertModel(BertConfig(vocab_size=words, num_hidden_layers=layers), add_pooling_layer=False)
+    return BertModel(
+        BertConfig(vocab_size=words, num_hidden_layers=layers), add_pooling_layer=False
+    )
 
 
 def text_encoder() -> nn.Module:
@@ -124,19 +138,24 @@ def network(case: Case, split: Split) -> Model:
 
 
 def sizes_of(split: Split) -> Sizes:
-    return Sizes(**{f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}, train_clips=len(split))
+    return Sizes(
+        **{f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}, train_clips=len(split)
+    )
 
 
 def encode(encoder: nn.Module, batch: Batch) -> Tensor:
     """[CLS] states of the sentences (B, 768)."""
     ids, mask, segments = batch.tokens.unbind(1)
     with torch.no_grad():
-        return encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state[:, 0]
+        return encoder(
+            input_ids=ids, attention_mask=mask, token_type_ids=segments
+        ).last_hidden_state[:, 0]
 
 
 def no_fixed_points(draws: dict[str, Draw]) -> dict[str, Draw]:
-    """The same weights with partners that form one random cycle. The loss of a clip that is mixed with itself is zero up to
-    rounding, and the sign of its L1 gradient therefore depends on the processor."""
+    """The same weights with partners that form one random cycle. The loss of a clip that is mixed
+    with itself is zero up to rounding, and the sign of its L1 gradient therefore depends on the
+    processor."""
     changed = {}
     for name, draw in draws.items():
         order = torch.randperm(len(draw.partner))
@@ -147,8 +166,8 @@ def no_fixed_points(draws: dict[str, Draw]) -> dict[str, Draw]:
 
 
 def agreement(slow: Way, fast: Way, rows: Tensor) -> dict[str, float]:
-    """Largest relative difference of the losses, and of the gradients relative to each parameter's largest entry, without
-    dropout and with the same mixup, in which no clip meets itself."""
+    """Largest relative difference of the losses, and of the gradients relative to each parameter's
+    largest entry, without dropout and with the same mixup, in which no clip meets itself."""
     losses, gradients = [], []
     for way in (slow, fast):
         way.model.eval()
@@ -158,20 +177,27 @@ def agreement(slow: Way, fast: Way, rows: Tensor) -> dict[str, float]:
         found = way.model.loss(way.data.batch(rows), way.case.stage, *mixed)
         found["total"].backward()
         losses.append({name: value.item() for name, value in found.items()})
-        gradients.append({n: p.grad.clone() for n, p in way.model.named_parameters() if p.grad is not None})
+        gradients.append(
+            {n: p.grad.clone() for n, p in way.model.named_parameters() if p.grad is not None}
+        )
         way.model.train()
     return {
         "loss": max(abs(losses[0][n] - v) / max(abs(v), 1e-6) for n, v in losses[1].items()),
         "gradient": max(
-            float((gradients[0][n] - g).abs().max() / g.abs().max().clamp(min=1e-6)) for n, g in gradients[1].items()
+            float((gradients[0][n] - g).abs().max() / g.abs().max().clamp(min=1e-6))
+            for n, g in gradients[1].items()
         ),
     }
 
 
-def median_seconds(function: Callable[[], Any], threads: int, repeats: int = 15, budget: float = 5.0) -> float:
-    """Median over at most ``repeats`` calls, after one that does not count unless the budget of seconds is gone by then.
+def median_seconds(
+    function: Callable[[], Any], threads: int, repeats: int = 15, budget: float = 5.0
+) -> float:
+    """Median over at most ``repeats`` calls, after one that does not count unless the budget of
+    seconds is gone by then.
 
-    One thread is timed by its processor time, which others on the machine disturb less, several by the wall clock.
+    One thread is timed by its processor time, which others on the machine disturb less, several by
+    the wall clock.
     """
     clock = time.process_time if threads == 1 else time.perf_counter
     times: list[float] = []
@@ -194,13 +220,20 @@ def like_a_run(threads: int, fast: bool):
 
 
 def time_step(
-    name: str, threads: int, encoder: nn.Module | None, steps: dict[str, int] = schema.STEPS, repeats: int = 15
+    name: str,
+    threads: int,
+    encoder: nn.Module | None,
+    steps: dict[str, int] = schema.STEPS,
+    repeats: int = 15,
 ) -> dict[str, Any]:
-    """Seconds of one step both ways, their ratio, how far losses and gradients are apart, and the least that a step must do."""
+    """Seconds of one step both ways, their ratio, how far losses and gradients are apart, and the
+    least that a step must do."""
     case = CASES[name]
     clips = case.clips or registry.settings_of(case.model).training.batch_size
     split = made_up(clips, steps)
-    slow, fast = (make(case, split, encoder if case.encoder else None) for make in (naive_way, fast_way))
+    slow, fast = (
+        make(case, split, encoder if case.encoder else None) for make in (naive_way, fast_way)
+    )
     rows = torch.randperm(clips, generator=torch.Generator().manual_seed(0))
     result: dict[str, Any] = {"clips": clips, "threads": threads}
     with like_a_run(threads, True):

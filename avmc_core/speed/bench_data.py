@@ -1,7 +1,9 @@
-"""What getting at the data costs: import, open, first batch, each in a process of its own, beside the naive way.
+"""What getting at the data costs: import, open, first batch, each in a process of its own, beside
+the naive way.
 
-Naive is what ``pickle.load`` leads to: the whole file in memory, as padded float64 arrays that are views of its bytes. Our own
-reader makes the same of bytes in memory (a test compares the two, arrays and peaks), so that nothing here unpickles.
+Naive is what ``pickle.load`` leads to: the whole file in memory, as padded float64 arrays that are
+views of its bytes. Our own reader makes the same of bytes in memory (a test compares the two,
+arrays and peaks), so that nothing here unpickles.
 """
 
 from __future__ import annotations
@@ -73,17 +75,24 @@ print(json.dumps(found))
 
 
 def data_path(full: bool) -> dict[str, Any]:
-    """Seconds and peak memory (whole process, and of the libraries alone) of each way, on a made-up supervised file; the same, and
-    the largest memory that is not the mapped store's (``own_mb``), of 40 steps of training on growing parts of its clips."""
+    """Seconds and peak memory (whole process, and of the libraries alone) of each way, on a made-up
+    supervised file; the same, and the largest memory that is not the mapped store's (``own_mb``),
+    of 40 steps of training on growing parts of its clips."""
     share = 1 if full else SHARE
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "s.pkl"), Path(folder, "store")
-        write_supervised(source, {name: released_columns(name, rows // share) for name, rows in ROWS.items()})
-        result = {"clips": sum(rows // share for rows in ROWS.values()), "gigabytes": source.stat().st_size / 1e9}
+        write_supervised(
+            source, {name: released_columns(name, rows // share) for name, rows in ROWS.items()}
+        )
+        result = {
+            "clips": sum(rows // share for rows in ROWS.values()),
+            "gigabytes": source.stat().st_size / 1e9,
+        }
         for name, code in {"import": IMPORT, "open": OPEN, "pickle": NAIVE}.items():
             result[name] = _measured(code, source, target)
         result["train"] = {
-            ROWS["train"] // share // part: _measured(TRAIN.format(part=part), source, target) for part in PARTS
+            ROWS["train"] // share // part: _measured(TRAIN.format(part=part), source, target)
+            for part in PARTS
         }
     return result
 
@@ -105,9 +114,13 @@ def released_columns(name: str, clips: int) -> dict[str, Any]:
         "text_bert": split.tokens,
         "audio_lengths": split.audio.lengths,
         "vision_lengths": split.vision.lengths,
-        "annotations": np.array(["Negative", "Neutral", "Positive"])[np.sign(split.labels[:, 0]).astype(int) + 1],
+        "annotations": np.array(["Negative", "Neutral", "Positive"])[
+            np.sign(split.labels[:, 0]).astype(int) + 1
+        ],
         **{
-            schema.LABEL_KEYS[task]: np.round(split.labels[:, schema.TASKS.index(task)].astype(np.float64), 1)
+            schema.LABEL_KEYS[task]: np.round(
+                split.labels[:, schema.TASKS.index(task)].astype(np.float64), 1
+            )
             for task in schema.TASKS
         },
     }

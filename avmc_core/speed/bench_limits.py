@@ -1,4 +1,5 @@
-"""The least that a training step has to do: its arithmetic, and the bytes that must move whatever is kept in the cache."""
+"""The least that a training step has to do: its arithmetic, and the bytes that must move whatever
+is kept in the cache."""
 
 from __future__ import annotations
 
@@ -12,14 +13,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from avmc_core.kernels import attention, dense, lstm
 from avmc_core.speed.bench_way import Way
 
-# Times that each weight crosses the memory bus: read forward and backward, its gradient written and read, and read and written
-# by Adam together with two moments.
+# Times that each weight crosses the memory bus: read forward and backward, its gradient written and
+# read, and read and written by Adam together with two moments.
 CROSSINGS = 2 + 2 + 3 * 2
 
 
 def least(way: Way, rows: Tensor) -> dict[str, float]:
-    """Arithmetic of one step in Gflop (an addition and a multiplication count as two; only products of matrices, recurrences and
-    attention are counted) and the bytes, in MB, of the batch and of the weights as often as they cross the bus."""
+    """Arithmetic of one step in Gflop (an addition and a multiplication count as two; only products
+    of matrices, recurrences and attention are counted) and the bytes, in MB, of the batch and of
+    the weights as often as they cross the bus."""
     ours = [0]
 
     def counting(module, count):
@@ -40,15 +42,21 @@ def least(way: Way, rows: Tensor) -> dict[str, float]:
         way.step(rows)
     batch = sum(x.nbytes for x in vars(way.data.batch(rows)).values())
     weights = sum(p.nbytes for p in way.model.parameters() if p.requires_grad)
-    return {"gflop": (theirs.get_total_flops() + ours[0]) / 1e9, "megabytes": (batch + CROSSINGS * weights) / 1e6}
+    return {
+        "gflop": (theirs.get_total_flops() + ours[0]) / 1e9,
+        "megabytes": (batch + CROSSINGS * weights) / 1e6,
+    }
 
 
 def _recurrence(name: str, lengths: Tensor, weight: Tensor, *_: Tensor | None) -> int:
-    """A product with W_hh for each frame and direction, forward as backward; that of the weight's gradient is PyTorch's."""
+    """A product with W_hh for each frame and direction, forward as backward; that of the weight's
+    gradient is PyTorch's."""
     return 2 * int(lengths.sum()) * weight.numel()
 
 
-def _attention(name: str, heads: int, seed: int, p: float, seen: Tensor, q: Tensor, *_: Tensor) -> int:
+def _attention(
+    name: str, heads: int, seed: int, p: float, seen: Tensor, q: Tensor, *_: Tensor
+) -> int:
     """Scores and mixing for each key seen; in the gradient scores again, and four products more."""
     return (4 if name == "attention_forward" else 10) * int(seen.sum()) * q.shape[-1]
 

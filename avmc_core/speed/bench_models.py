@@ -1,4 +1,5 @@
-"""What each model costs at its published settings: a step, an epoch, and the peak memory of a process that makes steps."""
+"""What each model costs at its published settings: a step, an epoch, and the peak memory of a
+process that makes steps."""
 
 from __future__ import annotations
 
@@ -30,13 +31,21 @@ def all_models(threads: int, steps: dict[str, int] = schema.STEPS) -> dict[str, 
 
 
 def _alone(name: str, threads: int, steps: dict[str, int]) -> dict[str, Any]:
-    words = [sys.executable, "-m", "avmc_core.speed.bench_models", name, str(threads), json.dumps(steps)]
+    words = [
+        sys.executable,
+        "-m",
+        "avmc_core.speed.bench_models",
+        name,
+        str(threads),
+        json.dumps(steps),
+    ]
     return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
 
 def cost(name: str, threads: int, steps: dict[str, int], layers: int = 12) -> dict[str, Any]:
-    """Seconds of a step of the slowest pass and of an epoch, a step for each batch of each pass's clips; MB at the peak and of
-    the libraries alone. One batch of made-up clips is in memory; BERT, where it is fine-tuned, has random weights."""
+    """Seconds of a step of the slowest pass and of an epoch, a step for each batch of each pass's
+    clips; MB at the peak and of the libraries alone. One batch of made-up clips is in memory; BERT,
+    where it is fine-tuned, has random weights."""
     settings = registry.settings_of(name)
     if reads_tokens(settings):
         import transformers.models.bert.modeling_bert  # noqa: F401 - counted with the libraries
@@ -59,8 +68,12 @@ def cost(name: str, threads: int, steps: dict[str, int], layers: int = 12) -> di
 
 
 def status_mb(field: str) -> float:
-    """A line of this process's status in MB; getrusage would count what its parent held when it was started."""
-    return int(Path("/proc/self/status").read_text(encoding="utf-8").split(field + ":")[1].split()[0]) / 1024
+    """A line of this process's status in MB; getrusage would count what its parent held when it was
+    started."""
+    return (
+        int(Path("/proc/self/status").read_text(encoding="utf-8").split(field + ":")[1].split()[0])
+        / 1024
+    )
 
 
 if __name__ == "__main__":

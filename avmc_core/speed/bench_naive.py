@@ -1,7 +1,8 @@
-"""The same networks out of plain torch.nn parts, as the reference computes them: what the benchmark compares with.
+"""The same networks out of plain torch.nn parts, as the reference computes them: what the benchmark
+compares with.
 
-``naive(model)`` exchanges the classes of a network's modules. Parameters and their names stay, so that both ways can be given the
-same weights, and the tests hold both to the same golden files.
+``naive(model)`` exchanges the classes of a network's modules. Parameters and their names stay, so
+that both ways can be given the same weights, and the tests hold both to the same golden files.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ class PaddedStack(avmc_semi.ProjectedBiLSTM):
 class ThreePasses(avmc_supervised.AVMCSupervised):
     """The released supervised AV-MC, the whole network once for each pass of mixup."""
 
-    def loss(self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None) -> dict[str, Tensor]:
+    def loss(
+        self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None
+    ) -> dict[str, Tensor]:
         parts = {"regression": self.regression(self(batch), batch.labels, batch.mask)}
         draws = draws or self.draws(len(batch), batch.mask.device)
         for modality, (task, _) in self.mixed_modalities.items():
@@ -64,7 +67,9 @@ class ThreePasses(avmc_supervised.AVMCSupervised):
             columns = [schema.TASKS.index("M"), schema.TASKS.index(task)]
             partners[:, columns] = batch.labels[draw.partner][:, columns]
             own = self.regression(output, batch.labels, batch.mask, draw.weight)
-            parts[f"mix_{modality}"] = own + self.regression(output, partners, batch.mask, 1 - draw.weight)
+            parts[f"mix_{modality}"] = own + self.regression(
+                output, partners, batch.mask, 1 - draw.weight
+            )
         return {"total": sum(parts.values()), **parts}
 
 
@@ -76,11 +81,15 @@ class WholeProduct(tfn.TensorFusion):
         product = torch.einsum("bi,bj,bk->bijk", a, v, t).flatten(1)
         hidden = relu(self.layer_2(relu(self.layer_1(self.drop(product)))))
         prediction = self.layer_3(hidden).squeeze(-1)
-        return {"M": 6 * torch.sigmoid(prediction) - 3 if self.squash else prediction, "Feature_f": product}
+        return {
+            "M": 6 * torch.sigmoid(prediction) - 3 if self.squash else prediction,
+            "Feature_f": product,
+        }
 
 
 class TorchAttention(mult.Attention):
-    """What torch.nn.MultiheadAttention computes, attention weights included, as the reference asks it to."""
+    """What torch.nn.MultiheadAttention computes, attention weights included, as the reference asks
+    it to."""
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Tensor:
         mixed, _ = multi_head_attention_forward(
@@ -112,7 +121,8 @@ class WholeEncoder(mult.Encoder):
 
 
 def cell_states(rnns: Mapping[str, nn.LSTM], sequences: Mapping[str, Tensor], steps: int):
-    """Step by step, the hidden and cell states of all LSTMs, modality to (h, c), beginning with zeros."""
+    """Step by step, the hidden and cell states of all LSTMs, modality to (h, c), beginning with
+    zeros."""
     some = next(iter(sequences.values()))
     states = {name: (some.new_zeros(len(some), rnn.hidden_size),) * 2 for name, rnn in rnns.items()}
     yield states
@@ -129,7 +139,8 @@ def gate(mlp: nn.Module, g: Tensor, u: Tensor) -> Tensor:
 
 
 class StepwiseMFN(mfn.MFN):
-    """Everything inside the loop over steps; as run (D20, D21, D32), where every clip has the same number of steps."""
+    """Everything inside the loop over steps; as run (D20, D21, D32), where every clip has the same
+    number of steps."""
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         steps = batch.text.shape[1]
@@ -141,7 +152,10 @@ class StepwiseMFN(mfn.MFN):
                 window = torch.cat([before, cells], -1)
                 attended = torch.softmax(self.attention(window), -1) * window
                 candidate = torch.tanh(self.candidate(attended))
-                u = gate(self.gated.keep, attended, u) * u + gate(self.gated.write, attended, u) * candidate
+                u = (
+                    gate(self.gated.keep, attended, u) * u
+                    + gate(self.gated.write, attended, u) * candidate
+                )
         final = torch.cat([*(h for h, _ in states.values()), u], -1)
         return {"M": self.out(final).squeeze(-1), "L": final}
 
@@ -154,11 +168,17 @@ class StepwiseGraphMFN(graph_mfn.GraphMFN):
         for states in cell_states(self.rnns, self.sequences(batch), batch.text.shape[1]):
             hidden = {name: h for name, (h, _) in states.items()}
             if before is not None:
-                inputs = {m: relu(self.transforms[m](torch.cat([before[m], hidden[m]], -1))) for m in hidden}
+                inputs = {
+                    m: relu(self.transforms[m](torch.cat([before[m], hidden[m]], -1)))
+                    for m in hidden
+                }
                 fused, weights = self.graph(inputs)
                 efficacies.append(weights)
                 candidate = torch.tanh(self.candidate(fused))
-                u = gate(self.gated.keep, fused, u) * u + gate(self.gated.write, fused, u) * candidate
+                u = (
+                    gate(self.gated.keep, fused, u) * u
+                    + gate(self.gated.write, fused, u) * candidate
+                )
             before = hidden
         prediction = self.out(torch.cat([*before.values(), u], -1)).squeeze(-1)
         return {"M": prediction, "efficacies": torch.stack(efficacies, 1)}

@@ -12,7 +12,8 @@ from avmc_core.models.base import Model
 
 @dataclass(frozen=True)
 class Case:
-    """A step of one model. ``encoder``: the naive way runs BERT in the loop; ``stage`` as in ``Model.loss``."""
+    """A step of one model. ``encoder``: the naive way runs BERT in the loop; ``stage`` as in
+    ``Model.loss``."""
 
     model: str
     encoder: bool = False

@@ -1,4 +1,5 @@
-"""What the whole grid costs: the declared runs, times what an epoch was measured to take, divided among workers."""
+"""What the whole grid costs: the declared runs, times what an epoch was measured to take, divided
+among workers."""
 
 from __future__ import annotations
 
@@ -15,21 +16,24 @@ from avmc_core.speed.bench_models import CLIPS
 
 WORKERS = (1, 8, 64)
 BENCHED = {"AV-MC": "supervised", "AV-MC(Semi)": "semi"}  # names of their steps in the benchmark
-PASSES = {"AV-MC(Semi)": (schema.TRAIN_MIX, "train"), "MMIM": ("train", "train")}  # of an epoch (D10), where not one
+PASSES = {
+    "AV-MC(Semi)": (schema.TRAIN_MIX, "train"),
+    "MMIM": ("train", "train"),
+}  # of an epoch (D10), where not one
 HOUR = 3600
 
 
 def declared(profile: str) -> pd.Series:
-    """Model to the number of different runs that all experiments together ask for, whatever they are called and however their
-    settings are arrived at."""
+    """Model to the number of different runs that all experiments together ask for, whatever they
+    are called and however their settings are arrived at."""
     asked = (run for plan in EXPERIMENTS.values() for run in plan.runs(profile))
     runs = {(run.model, run.settings, run.seed, run.protocol) for run in asked}
     return pd.Series([model for model, *_ in runs]).value_counts()
 
 
 def measured(records: Iterable[Record]) -> pd.DataFrame:
-    """By model: runs, epochs of a run, seconds of a run and of an epoch (scoring and first access included), as means over the
-    finished ones. Models without epochs have none."""
+    """By model: runs, epochs of a run, seconds of a run and of an epoch (scoring and first access
+    included), as means over the finished ones. Models without epochs have none."""
     rows = [
         {"model": record.model, "runs": 1, "epochs": record.epochs, "seconds": record.seconds}
         for record in records
@@ -46,14 +50,19 @@ def measured(records: Iterable[Record]) -> pd.DataFrame:
     )
 
 
-def full_size(costs: pd.DataFrame, clips: int, epochs: int, bench: Mapping[str, dict]) -> pd.DataFrame:
-    """Core seconds of an epoch and core hours of a run of ``epochs`` on the released data, by model, and where they come from.
+def full_size(
+    costs: pd.DataFrame, clips: int, epochs: int, bench: Mapping[str, dict]
+) -> pd.DataFrame:
+    """Core seconds of an epoch and core hours of a run of ``epochs`` on the released data, by
+    model, and where they come from.
 
-    From the benchmark's steps at real sizes, on as many cores as it had threads, where it has the model: an epoch is a step for
-    each batch of each pass's clips. Where it has the step of one pass alone, that of "mixup" or "main", the other pass counts at
-    it too, which is no less than it takes. Else from ``costs`` on a corpus of ``clips`` training clips, in proportion to the
-    clips alone, which is too low where its sequences are shorter. None for models that fine-tune BERT and are not in the
-    benchmark: in BERT's place the simulated corpus has a small encoder, or stored states.
+    From the benchmark's steps at real sizes, on as many cores as it had threads, where it has the
+    model: an epoch is a step for each batch of each pass's clips. Where it has the step of one pass
+    alone, that of "mixup" or "main", the other pass counts at it too, which is no less than it
+    takes. Else from ``costs`` on a corpus of ``clips`` training clips, in proportion to the clips
+    alone, which is too low where its sequences are shorter. None for models that fine-tune BERT and
+    are not in the benchmark: in BERT's place the simulated corpus has a small encoder, or stored
+    states.
     """
     rows = {}
     for model, cost in costs.iterrows():
@@ -77,13 +86,16 @@ def _benched(model: str, bench: Mapping[str, dict]) -> float | None:
     seconds = step.get("whole", step.get("fast"))
     if seconds is None:
         return None
-    batches = sum(math.ceil(CLIPS[split] / step["clips"]) for split in PASSES.get(model, ("train",)))
+    batches = sum(
+        math.ceil(CLIPS[split] / step["clips"]) for split in PASSES.get(model, ("train",))
+    )
     return batches * seconds * step["threads"]
 
 
 def shared(runs: pd.Series, hours: pd.Series) -> pd.DataFrame:
-    """Wall-clock hours of the grid by number of workers of the same speed, one run each: the work divided evenly, but never
-    less than the longest run. ``hours``: of a run, by model; a model without is left out."""
+    """Wall-clock hours of the grid by number of workers of the same speed, one run each: the work
+    divided evenly, but never less than the longest run. ``hours``: of a run, by model; a model
+    without is left out."""
     known = hours.dropna()
     work, longest = float((runs.reindex(known.index).fillna(0) * known).sum()), float(known.max())
     return pd.DataFrame({"hours": {n: max(work / n, longest) for n in WORKERS}})

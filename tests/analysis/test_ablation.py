@@ -1,4 +1,5 @@
-"""Table 4 as an experiment: rows one step from AV-MC, restarts that compute only what is missing, a family of contrasts."""
+"""Table 4 as an experiment: rows one step from AV-MC, restarts that compute only what is missing, a
+family of contrasts."""
 
 from __future__ import annotations
 
@@ -32,7 +33,10 @@ def test_the_rows_are_those_of_table_4_in_both_variants():
 
 def test_each_row_is_one_step_from_avmc():
     """Nothing else differs from the full model of the same variant: not a size, not a rate."""
-    full = {variant: as_dict(settings_of("AV-MC", {"variant": variant})) for variant in experiments.VARIANTS}
+    full = {
+        variant: as_dict(settings_of("AV-MC", {"variant": variant}))
+        for variant in experiments.VARIANTS
+    }
     switches = {"unimodal_tasks", "mix_audio", "mix_vision"}
     for row in PLAN.rows:
         settings = as_dict(settings_of(row.model, dict(row.changes)))
@@ -41,8 +45,11 @@ def test_each_row_is_one_step_from_avmc():
         assert changed <= switches and bool(changed) == (row.published != "AV-MC"), row
 
 
-def test_killed_halfway_and_restarted_it_computes_only_what_is_missing(runs, tiny_store, tmp_path, monkeypatch):
-    """Killed in the middle of a company of seeds that train side by side: its finished seeds are kept."""
+def test_killed_halfway_and_restarted_it_computes_only_what_is_missing(
+    runs, tiny_store, tmp_path, monkeypatch
+):
+    """Killed in the middle of a company of seeds that train side by side: its finished seeds are
+    kept."""
     store, computed, real = RunStore(tmp_path), [], RunStore.publish
 
     def killed(self, folder, record):
@@ -55,10 +62,15 @@ def test_killed_halfway_and_restarted_it_computes_only_what_is_missing(runs, tin
     with pytest.raises(KeyboardInterrupt):
         grid.run_all(runs, tiny_store, store, jobs=1, progress_bar=False)
     assert len(computed) == len(list(store)) == 3
-    kept = {record.key: (record.folder / "predictions.safetensors").stat().st_mtime_ns for record in store}
+    kept = {
+        record.key: (record.folder / "predictions.safetensors").stat().st_mtime_ns
+        for record in store
+    }
     assert "10 runs, 7 to compute" in results.estimate(runs, tiny_store, store)
 
-    monkeypatch.setattr(RunStore, "publish", lambda *words: (computed.append(words[2].key), real(*words))[1])
+    monkeypatch.setattr(
+        RunStore, "publish", lambda *words: (computed.append(words[2].key), real(*words))[1]
+    )
     records = grid.run_all(runs, tiny_store, store, jobs=1, progress_bar=False)
     assert len(computed) == len(set(computed)) == len(runs) == len(records) == 10
     for key, changed in kept.items():
@@ -71,7 +83,9 @@ def test_killed_halfway_and_restarted_it_computes_only_what_is_missing(runs, tin
 def test_contrasts_are_one_family(runs, tiny_store, tmp_path):
     records = grid.run_all(runs, tiny_store, RunStore(tmp_path), jobs=1, progress_bar=False)
     full, *ablated = [f"{name} (released)" for name in reversed(experiments.ABLATIONS)]
-    table = contrasts.contrasts(records, tiny_store, [(full, name) for name in ablated], ["Acc2", "MAE"])
+    table = contrasts.contrasts(
+        records, tiny_store, [(full, name) for name in ablated], ["Acc2", "MAE"]
+    )
     assert len(table) == 8
     assert list(table["p_holm"]) == list(comparison.holm(dict(table["p"].items())).values())
     test = tiny_store.split("test")
@@ -80,10 +94,17 @@ def test_contrasts_are_one_family(runs, tiny_store, tmp_path):
                        if run.name == name])
         for name in (full, ablated[0])
     }  # fmt: skip
-    assert table.loc[0, "difference"].estimate == pytest.approx(100 * (means[full] - means[ablated[0]]))
-    alone = contrasts.fixed_models(records, tiny_store, [(full, name) for name in ablated], ["Acc2", "MAE"], 1)
+    assert table.loc[0, "difference"].estimate == pytest.approx(
+        100 * (means[full] - means[ablated[0]])
+    )
+    alone = contrasts.fixed_models(
+        records, tiny_store, [(full, name) for name in ablated], ["Acc2", "MAE"], 1
+    )
     assert alone.shape == (4, 2) and alone.to_numpy().min() > 0 and alone.to_numpy().max() <= 1
     page = contrast_table(table, "differences").words()
-    assert len(page) == 8 and page["difference"].str.match(r"^[+-][\d.]+ \[[+-][\d.]+, [+-][\d.]+\]$").all()
+    assert (
+        len(page) == 8
+        and page["difference"].str.match(r"^[+-][\d.]+ \[[+-][\d.]+, [+-][\d.]+\]$").all()
+    )
     assert "8 comparisons" in contrasts.tally(table)
     assert contrasts.contrasts(records, tiny_store, [(full, "not run")], ["Acc2"]).empty

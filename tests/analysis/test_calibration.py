@@ -27,8 +27,12 @@ def test_bins_hold_equally_many_predictions_and_their_means():
     label = RNG.uniform(-1, 1, 600)
     found = calibration(SAID[:1], label, GROUPS, bins=4, n=50)
     parts = np.array_split(np.argsort(SAID[0]), 4)
-    assert [i.estimate for i in found.predicted] == pytest.approx([SAID[0][rows].mean() for rows in parts])
-    assert [i.estimate for i in found.labelled] == pytest.approx([label[rows].mean() for rows in parts])
+    assert [i.estimate for i in found.predicted] == pytest.approx(
+        [SAID[0][rows].mean() for rows in parts]
+    )
+    assert [i.estimate for i in found.labelled] == pytest.approx(
+        [label[rows].mean() for rows in parts]
+    )
     gaps = [abs(label[rows].mean() - SAID[0][rows].mean()) for rows in parts]
     assert found.error.estimate == pytest.approx(np.mean(gaps))
 
@@ -58,7 +62,9 @@ def test_unimodal_tasks_leave_placeholder_clips_out(tiny_store):
     said = {task: RNG.uniform(-1, 1, (2, len(test))) for task in ("M", "A")}
     found = calibrations(said, changed, n=20)
     assert [*found] == ["M", "A"]
-    expected = np.mean([scipy.stats.linregress(p[own], test.labels[own, 2]).slope for p in said["A"]])
+    expected = np.mean(
+        [scipy.stats.linregress(p[own], test.labels[own, 2]).slope for p in said["A"]]
+    )
     assert found["A"].slope.estimate == pytest.approx(expected)
 
 

@@ -1,4 +1,5 @@
-"""Cases obey their stated rule, are drawn by seed, and are never placeholder clips or clips of train."""
+"""Cases obey their stated rule, are drawn by seed, and are never placeholder clips or clips of
+train."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ RULES = {  # the signs of M, T, A, V that each kind may have, written out
 
 @pytest.fixture(scope="module")
 def signed(tiny_store):
-    """The tiny test split with labels that hold every kind, two clips of each, in videos of their own."""
+    """The tiny test split with labels that hold every kind, two clips of each, in videos of their
+    own."""
     test = tiny_store.split("test")
     labels = test.labels.copy()
     rows = [signs for rules in RULES.values() for signs in (rules * 2)[:2]]
@@ -66,16 +68,25 @@ def test_the_error_of_a_kind_is_the_mean_over_its_clips(signed):
     cases = choose(signed)
     for case in cases:
         expected = np.abs(runs[:, case.clips] - signed.labels[case.clips, 0]).mean()
-        assert errors(cases, signed, {"x": runs})[case.kind.name]["x"].estimate == pytest.approx(expected)
+        assert errors(cases, signed, {"x": runs})[case.kind.name]["x"].estimate == pytest.approx(
+            expected
+        )
 
 
 def test_table_and_pictures_show_every_case(signed):
-    said = {task: np.random.default_rng(1).uniform(-1, 1, (2, len(signed))) for task in schema.TASKS}
+    said = {
+        task: np.random.default_rng(1).uniform(-1, 1, (2, len(signed))) for task in schema.TASKS
+    }
     cases = choose(signed)
     shown = table(cases, signed, said, {signed.clips["id"].iloc[cases[0].row]: "A gloss."})
-    assert list(shown["case"]) == [kind.name for kind in KINDS] and shown["gloss"].iloc[0] == "A gloss."
+    assert (
+        list(shown["case"]) == [kind.name for kind in KINDS]
+        and shown["gloss"].iloc[0] == "A gloss."
+    )
     case_figures.cases(cases, signed, said).canvas.draw()
-    case_figures.errors(errors(cases, signed, {"x": said["M"]}), {kind.name: 2 for kind in KINDS}).canvas.draw()
+    case_figures.errors(
+        errors(cases, signed, {"x": said["M"]}), {kind.name: 2 for kind in KINDS}
+    ).canvas.draw()
 
 
 def test_glosses_are_the_generators(tmp_path, tiny_store):

@@ -15,7 +15,8 @@ from avmc_core.metrics import clip_statistics, evaluate
 
 @pytest.fixture
 def clips():
-    """140 clips of 20 videos, and predictions of a good and a bad model in three runs each: label, groups, (3, N), (3, N)."""
+    """140 clips of 20 videos, and predictions of a good and a bad model in three runs each: label,
+    groups, (3, N), (3, N)."""
     rng = np.random.default_rng(7)
     groups = np.repeat(np.arange(20), 7)
     label = np.clip(np.round(rng.normal(scale=0.6, size=140) * 5) / 5, -1, 1)
@@ -36,12 +37,15 @@ def test_difference_against_a_naive_loop(clips):
     for _ in range(1500):
         rows = np.concatenate([np.flatnonzero(groups == v) for v in rng.integers(20, size=20)])
         scores = [
-            [evaluate(model[r][rows], label[rows])["MAE"] for r in rng.integers(3, size=3)] for model in (good, bad)
+            [evaluate(model[r][rows], label[rows])["MAE"] for r in rng.integers(3, size=3)]
+            for model in (good, bad)
         ]
         draws.append(np.mean(scores[0]) - np.mean(scores[1]))
         wins.append(np.mean(np.less.outer(*scores)))
     interval = ours.difference
-    assert (interval.low, interval.high) == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.01)
+    assert (interval.low, interval.high) == pytest.approx(
+        np.quantile(draws, [0.025, 0.975]), abs=0.01
+    )
     assert ours.improvement.estimate == 1.0 and np.mean(wins) > 0.99
     assert ours.better is True and ours.p < 0.01
     whole = [np.mean([evaluate(p, label)["MAE"] for p in model]) for model in (good, bad)]
@@ -58,27 +62,36 @@ def test_a_model_against_itself_and_the_two_directions(clips):
     there, back = compare(a, b, groups), compare(b, a, groups)
     for name in there:
         assert there[name].difference.estimate == pytest.approx(-back[name].difference.estimate)
-        assert there[name].improvement.estimate == pytest.approx(1 - back[name].improvement.estimate)
+        assert there[name].improvement.estimate == pytest.approx(
+            1 - back[name].improvement.estimate
+        )
 
 
 def test_a_model_that_says_the_same_of_every_clip_has_a_corr_of_0(clips):
-    """Neither left out of a mean nor hiding it (``comparable``). Where labels are equal nothing can be said, in no direction."""
+    """Neither left out of a mean nor hiding it (``comparable``). Where labels are equal nothing can
+    be said, in no direction."""
     label, groups, good, _ = clips
     a, flat = statistics(good, label), statistics(np.full_like(good, 0.1), label)
     ours = compare(a, flat, groups)["Corr"]
     assert ours.better is True and compare(flat, a, groups)["Corr"].better is False
-    assert ours.difference.estimate == pytest.approx(np.mean([evaluate(p, label)["Corr"] for p in good]))
+    assert ours.difference.estimate == pytest.approx(
+        np.mean([evaluate(p, label)["Corr"] for p in good])
+    )
     one_flat = np.concatenate([a[:2], flat[:1]])
     mean = sum(evaluate(p, label)["Corr"] for p in good[:2]) / 3
     assert bootstrap(one_flat, comparable, groups)["Corr"].estimate == pytest.approx(mean)
     assert compare(one_flat, flat, groups)["Corr"].difference.estimate == pytest.approx(mean)
     equal = np.zeros_like(label)
-    nothing = compare(statistics(good, equal), statistics(np.full_like(good, 0.1), equal), groups)["Corr"]
+    nothing = compare(statistics(good, equal), statistics(np.full_like(good, 0.1), equal), groups)[
+        "Corr"
+    ]
     assert np.isnan(nothing.difference.estimate) and nothing.better is None
 
 
 def test_better_says_nothing_without_an_interval():
-    none, wide, low, high = (Interval(0.5, *ends) for ends in ((np.nan, np.nan), (0.4, 0.6), (0.1, 0.4), (0.6, 0.9)))
+    none, wide, low, high = (
+        Interval(0.5, *ends) for ends in ((np.nan, np.nan), (0.4, 0.6), (0.1, 0.4), (0.6, 0.9))
+    )
     found = [Difference(none, improvement, 1.0).better for improvement in (none, wide, low, high)]
     assert found == [None, None, False, True]
 
@@ -101,7 +114,8 @@ def _mae(s, w):
 
 
 def test_holm_against_its_definition():
-    """Adjusted p below a level exactly for the hypotheses that the step-down procedure rejects at it."""
+    """Adjusted p below a level exactly for the hypotheses that the step-down procedure rejects at
+    it."""
     rng = np.random.default_rng(2)
     for _ in range(50):
         p = dict(zip("abcdefg", rng.beta(0.4, 3, size=7), strict=True))
@@ -152,7 +166,11 @@ def test_p_values_are_uniform_when_models_are_alike():
         label = rng.normal(scale=0.5, size=120)
         a, b = label + 0.4 * rng.normal(size=(2, 120))
         swaps.append(permutation_test(a, b, label, groups, n=200, seed=i)["MAE"])
-        draws.append(compare(clip_statistics(a, label)[None], clip_statistics(b, label)[None], groups, n=200)["MAE"].p)
+        draws.append(
+            compare(
+                clip_statistics(a, label)[None], clip_statistics(b, label)[None], groups, n=200
+            )["MAE"].p
+        )
     for values in (swaps, draws):
         assert 0.01 <= np.mean(np.array(values) <= 0.05) <= 0.10
 

@@ -1,4 +1,5 @@
-"""What each annotation explains: against least squares of scikit-learn, and the recorded figures against the label table."""
+"""What each annotation explains: against least squares of scikit-learn, and the recorded figures
+against the label table."""
 
 from __future__ import annotations
 
@@ -9,7 +10,15 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from avmc_core.analysis.cues import BANDS, MODALITIES, SUBSETS, by_part, explained, parts_of, recorded
+from avmc_core.analysis.cues import (
+    BANDS,
+    MODALITIES,
+    SUBSETS,
+    by_part,
+    explained,
+    parts_of,
+    recorded,
+)
 from avmc_core.data.released import read_meta
 from avmc_core.errors import InputError
 from avmc_core.publishing.cue_explorer import explorer
@@ -31,7 +40,10 @@ def test_equals_least_squares(made, subset):
     x = labels[:, [1 + MODALITIES.index(task) for task in subset]]
     expected = LinearRegression().fit(x, labels[:, 0]).score(x, labels[:, 0])
     found = explained(labels, videos, n=50)[subset]
-    assert found.estimate == pytest.approx(expected, abs=1e-9) and found.low <= found.estimate <= found.high
+    assert (
+        found.estimate == pytest.approx(expected, abs=1e-9)
+        and found.low <= found.estimate <= found.high
+    )
 
 
 def test_a_resample_is_least_squares_on_the_repeated_videos(made):
@@ -40,7 +52,9 @@ def test_a_resample_is_least_squares_on_the_repeated_videos(made):
 
     labels, videos = made
     counts = multiplicities(25, 1, np.random.default_rng(0))[0].astype(int)
-    rows = np.concatenate([np.repeat(np.flatnonzero(videos == v), counts[k]) for k, v in enumerate(np.unique(videos))])
+    rows = np.concatenate(
+        [np.repeat(np.flatnonzero(videos == v), counts[k]) for k, v in enumerate(np.unique(videos))]
+    )
     x = labels[rows][:, 1:]
     expected = LinearRegression().fit(x, labels[rows, 0]).score(x, labels[rows, 0])
     found = explained(labels, videos, n=1)["TAV"]
@@ -67,10 +81,16 @@ def test_recorded_figures_are_ordered_as_they_must_be():
             r2 = cell["r2"]
             assert all(low <= estimate <= high for estimate, low, high in r2.values())
             for subset in SUBSETS:
-                assert all(r2[other][0] <= r2[subset][0] + 1e-4 for other in SUBSETS if set(other) < set(subset))
+                assert all(
+                    r2[other][0] <= r2[subset][0] + 1e-4
+                    for other in SUBSETS
+                    if set(other) < set(subset)
+                )
 
 
-@pytest.mark.skipif(not os.environ.get("AVMC_META"), reason="needs the real label table, $AVMC_META")
+@pytest.mark.skipif(
+    not os.environ.get("AVMC_META"), reason="needs the real label table, $AVMC_META"
+)
 def test_recorded_figures_are_those_of_the_label_table():
     parts = parts_of(read_meta(os.environ["AVMC_META"]))
     assert by_part(parts) == recorded()

@@ -23,21 +23,29 @@ GRID = [
 
 @pytest.fixture(scope="module")
 def records(tiny_store, tmp_path_factory):
-    return run_all(GRID, tiny_store, RunStore(tmp_path_factory.mktemp("runs")), jobs=1, device="cpu")
+    return run_all(
+        GRID, tiny_store, RunStore(tmp_path_factory.mktemp("runs")), jobs=1, device="cpu"
+    )
 
 
 def test_means_differences_and_improvement_by_hand(records, tiny_store):
     label = tiny_store.split("test").labels[:, 0]
-    scores = {run: evaluate(record.predictions("test")["M"], label) for run, record in records.items()}
+    scores = {
+        run: evaluate(record.predictions("test")["M"], label) for run, record in records.items()
+    }
     for row in compare_rows(records, tiny_store, "first", "second", ("MAE", "Acc2")).itertuples():
         first, second = (
-            [s[row.metric] for run, s in scores.items() if run.name == name] for name in ("first", "second")
+            [s[row.metric] for run, s in scores.items() if run.name == name]
+            for name in ("first", "second")
         )
         scale, sign = (100, 1) if row.metric == "Acc2" else (1, -1)
         assert row.first == pytest.approx(scale * np.mean(first)) and row.second == pytest.approx(
             scale * np.mean(second)
         )
-        assert row.difference == pytest.approx(row.first - row.second) and row.low <= row.difference <= row.high
+        assert (
+            row.difference == pytest.approx(row.first - row.second)
+            and row.low <= row.difference <= row.high
+        )
         wins = [0.5 * (np.sign(sign * (a - b)) + 1) for a in first for b in second]
         assert row.improvement == pytest.approx(np.mean(wins)) and row.test == "bootstrap"
 
@@ -55,7 +63,9 @@ def test_one_run_each_swaps_videos(records, tiny_store):
     one = {run: record for run, record in records.items() if run.seed == 1}
     (row,) = compare_rows(one, tiny_store, "first", "second", ("MAE",)).itertuples()
     test = tiny_store.split("test")
-    errors = [np.abs(np.clip(r.predictions("test")["M"], -1, 1) - test.labels[:, 0]) for r in one.values()]
+    errors = [
+        np.abs(np.clip(r.predictions("test")["M"], -1, 1) - test.labels[:, 0]) for r in one.values()
+    ]
     videos = test.clips["video_id"].to_numpy()
     kinds = np.unique(videos)
     apart = np.array([(errors[0] - errors[1])[videos == kind].sum() for kind in kinds])
@@ -79,14 +89,35 @@ def test_text_says_which_way_is_better(records, tiny_store):
 def test_the_command_writes_table_csv_and_figure(tiny_store, tmp_path, monkeypatch):
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
     monkeypatch.setitem(experiments.PROFILE_CHANGES, "ci", FEW)
-    grid = [run for run in experiments.EXPERIMENTS["avmc"].runs("ci", (1,)) if run.model in ("Constant", "Late mean")]
+    grid = [
+        run
+        for run in experiments.EXPERIMENTS["avmc"].runs("ci", (1,))
+        if run.model in ("Constant", "Late mean")
+    ]
     run_all(grid, tiny_store, RunStore(tmp_path / "runs"), jobs=1, device="cpu")
     names = [run.name for run in grid]
-    words = ["compare", "avmc", *names, "--store", str(tiny_store.path), "--seeds", "1", "--metric", "MAE"]
-    done = CliRunner().invoke(main, [*words, "--figure", str(tmp_path / "x.png")], catch_exceptions=False)
-    assert (
-        done.exit_code == 0 and "simulated corpus, not CH-SIMS" in done.output and (tmp_path / "x.png").stat().st_size
+    words = [
+        "compare",
+        "avmc",
+        *names,
+        "--store",
+        str(tiny_store.path),
+        "--seeds",
+        "1",
+        "--metric",
+        "MAE",
+    ]
+    done = CliRunner().invoke(
+        main, [*words, "--figure", str(tmp_path / "x.png")], catch_exceptions=False
     )
-    assert "MAE," in CliRunner().invoke(main, [*words, "--format", "csv"], catch_exceptions=False).output
+    assert (
+        done.exit_code == 0
+        and "simulated corpus, not CH-SIMS" in done.output
+        and (tmp_path / "x.png").stat().st_size
+    )
+    assert (
+        "MAE,"
+        in CliRunner().invoke(main, [*words, "--format", "csv"], catch_exceptions=False).output
+    )
     wrong = CliRunner().invoke(main, ["compare", "avmc", "nobody", names[0], *words[4:]])
     assert wrong.exit_code == 2 and "no row 'nobody'" in wrong.output

@@ -38,15 +38,25 @@ def test_every_view_equals_that_of_the_donors_one_by_one(sources, made, view):
             one = getattr(donors.batch(torch.tensor([row])), name)[0]
             ours = getattr(batch, name)[b]
             assert torch.equal(ours[: len(one)], one) and not ours[len(one) :].any()
-            assert getattr(batch, f"{name}_lengths")[b] == sources[name].clips[f"{name}_length"].iloc[row]
+            assert (
+                getattr(batch, f"{name}_lengths")[b]
+                == sources[name].clips[f"{name}_length"].iloc[row]
+            )
 
 
 def test_labels_tokens_and_names_come_from_who_gave_the_modality(sources, made):
     for b in range(4):
-        text, audio, vision = (sources[name].clips.iloc[ROWS[name][b]] for name in schema.MODALITIES)
-        np.testing.assert_allclose(made.labels[b], [np.nan, text["T"], audio["A"], vision["V"]], rtol=1e-6)
+        text, audio, vision = (
+            sources[name].clips.iloc[ROWS[name][b]] for name in schema.MODALITIES
+        )
+        np.testing.assert_allclose(
+            made.labels[b], [np.nan, text["T"], audio["A"], vision["V"]], rtol=1e-6
+        )
         assert made.clips["id"][b] == f"{text['id']} + {audio['id']} + {vision['id']}"
-        assert made.clips["text"][b] == text["text"] and made.clips["vision_video"][b] == vision["video_id"]
+        assert (
+            made.clips["text"][b] == text["text"]
+            and made.clips["vision_video"][b] == vision["video_id"]
+        )
         assert made.clips["audio_id"][b] == audio["id"]
         np.testing.assert_array_equal(made.tokens[b], sources["text"].tokens[ROWS["text"][b]])
     assert not made.mask.any() and len(made) == 4

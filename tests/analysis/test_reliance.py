@@ -1,4 +1,5 @@
-"""Reliance on a modality is 0 where a model does not read it, and what Shapley values must be where it is known."""
+"""Reliance on a modality is 0 where a model does not read it, and what Shapley values must be where
+it is known."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ def conditions(test, average):
 
 
 def test_what_is_lost_is_positive_in_every_metric(test, conditions):
-    """Of a model that answers with the label, a changed modality takes Corr away and adds error: both are losses."""
+    """Of a model that answers with the label, a changed modality takes Corr away and adds error:
+    both are losses."""
     lost = losses(measure(reader("audio"), test, conditions))
     shown = loss_table(lost, ["Corr", "MAE"]).set_index(["modality", "change"])
     plain = lost.set_index(["modality", "way", "metric"])["loss"]
@@ -92,7 +94,9 @@ def test_shapley_values_add_up_exactly_and_are_means_over_orders(test, condition
     table = shares({"x": measured}).set_index(["metric", "part"])["value"]
     assert np.abs(remainder(shares({"x": measured}))).max() < 1e-12
     for metric in metrics.METRICS:
-        value = {c: [_metric(run, metric) for run in measured.statistics["with", c]] for c in COALITIONS}
+        value = {
+            c: [_metric(run, metric) for run in measured.statistics["with", c]] for c in COALITIONS
+        }
         for place, name in enumerate(schema.MODALITIES):
             steps = []
             for order in permutations(range(3)):
@@ -103,7 +107,9 @@ def test_shapley_values_add_up_exactly_and_are_means_over_orders(test, condition
         parts = sum(table[metric, name].estimate for name in schema.MODALITIES)
         whole = np.mean(value[ALL]) - np.mean(value[NONE])
         assert parts == pytest.approx(whole, abs=1e-12)
-        assert table[metric, "all"].estimate - table[metric, "none"].estimate == pytest.approx(whole, abs=1e-12)
+        assert table[metric, "all"].estimate - table[metric, "none"].estimate == pytest.approx(
+            whole, abs=1e-12
+        )
 
 
 def _metric(statistics, name):
@@ -111,9 +117,15 @@ def _metric(statistics, name):
 
 
 def test_trained_models_are_scored_as_their_runs_were(tiny_store, tmp_path, monkeypatch):
-    """The intact condition is the run's own score; a network without a modality predicts as its removal says."""
+    """The intact condition is the run's own score; a network without a modality predicts as its
+    removal says."""
     one = (("training.max_epochs", 1),)
-    grid = [Run("AV-MC", 1, one), Run("AV-MC", 2, one), Run("Unimodal LSTM", 1, one), Run("Text-only ridge", 1)]
+    grid = [
+        Run("AV-MC", 1, one),
+        Run("AV-MC", 2, one),
+        Run("Unimodal LSTM", 1, one),
+        Run("Text-only ridge", 1),
+    ]
     records = run_all(grid, tiny_store, RunStore(tmp_path), jobs=1, progress_bar=False)
 
     plan = Plan(permutations=1, rates=())
@@ -125,11 +137,15 @@ def test_trained_models_are_scored_as_their_runs_were(tiny_store, tmp_path, monk
         assert intact[name].estimate == pytest.approx(np.mean(scores), abs=1e-6)
     lost = losses(measured).set_index(["name", "modality"])["loss"]
     for name in ("Unimodal LSTM", "Text-only ridge"):  # both read the text alone
-        assert max(abs(i.estimate) for modality in ("audio", "vision") for i in lost[name, modality]) < 1e-6
+        assert (
+            max(abs(i.estimate) for modality in ("audio", "vision") for i in lost[name, modality])
+            < 1e-6
+        )
         assert max(abs(i.estimate) for i in lost[name, "text"]) > 1e-3
     assert hearing(measured).empty
     monkeypatch.setattr(
-        "avmc_core.analysis.reliance.ProcessPoolExecutor", lambda jobs, context: ThreadPoolExecutor(jobs)
+        "avmc_core.analysis.reliance.ProcessPoolExecutor",
+        lambda jobs, context: ThreadPoolExecutor(jobs),
     )
     shared = measure_runs(records, tiny_store, plan, jobs=2)
     assert [*shared] == [*measured]
@@ -144,7 +160,12 @@ def test_recognition_errors_cost_nothing_where_the_text_is_not_read(tmp_path):
     conditions = [*misheard(clips, corpus, (0.2, 0.4))]
     lost = hearing(measure(lambda c: reader("text")(c) | reader("audio")(c), clips, conditions))
     assert len(lost) == len(both) * (1 + 3 * 2) * len(metrics.METRICS)
-    sizes = lost["loss"].map(lambda i: max(abs(i.estimate), abs(i.low), abs(i.high))).groupby(lost["name"]).max()
+    sizes = (
+        lost["loss"]
+        .map(lambda i: max(abs(i.estimate), abs(i.low), abs(i.high)))
+        .groupby(lost["name"])
+        .max()
+    )
     assert sizes["audio"] == 0 < sizes["text"]
 
 
@@ -167,10 +188,17 @@ def test_what_is_removed_is_the_mean_clip_and_the_rest_stays(test, average, tiny
     for row in range(len(test)):
         steps = getattr(gone, name)[row]
         assert steps.shape == getattr(test, name)[row].shape
-        np.testing.assert_allclose(steps[1:], np.tile(mean, (len(steps) - 1, 1)), rtol=1e-4, atol=1e-5)
-    assert all(getattr(gone, other) is getattr(test, other) for other in schema.MODALITIES if other != name)
+        np.testing.assert_allclose(
+            steps[1:], np.tile(mean, (len(steps) - 1, 1)), rtol=1e-4, atol=1e-5
+        )
+    assert all(
+        getattr(gone, other) is getattr(test, other) for other in schema.MODALITIES if other != name
+    )
     task = {"text": 1, "audio": 2, "vision": 3}[name]
-    assert np.isnan(gone.labels[:, task]).all() and not np.isnan(np.delete(gone.labels, task, axis=1)).any()
+    assert (
+        np.isnan(gone.labels[:, task]).all()
+        and not np.isnan(np.delete(gone.labels, task, axis=1)).any()
+    )
 
 
 def test_removed_words_are_masked_for_models_that_read_tokens(test, average):
@@ -198,14 +226,20 @@ def test_a_permutation_moves_every_clip_and_only_one_modality(test, name):
 
 @pytest.mark.parametrize("name", schema.MODALITIES)
 def test_noise_has_the_size_that_is_stated(test, average, name):
-    """Shifts divided by the training spread are standard normal times the scale, the same at all steps of a clip."""
+    """Shifts divided by the training spread are standard normal times the scale, the same at all
+    steps of a clip."""
     scale, rng = 2.0, np.random.default_rng(4)
-    changed, rows = noised(test, name, scale, average, rng), np.flatnonzero(getattr(test, name).lengths > 1)
+    changed, rows = (
+        noised(test, name, scale, average, rng),
+        np.flatnonzero(getattr(test, name).lengths > 1),
+    )
     shift = np.stack([getattr(changed, name)[r][-1] - getattr(test, name)[r][-1] for r in rows])
     first = np.stack([getattr(changed, name)[r][0] - getattr(test, name)[r][0] for r in rows])
     varies = average.spread[name] > 1e-3  # constant columns stay
     z = (shift / np.maximum(average.spread[name], 1e-9))[:, varies]
-    assert z.mean() == pytest.approx(0, abs=4 * scale / np.sqrt(z.size)) and z.std() == pytest.approx(scale, rel=0.1)
+    assert z.mean() == pytest.approx(
+        0, abs=4 * scale / np.sqrt(z.size)
+    ) and z.std() == pytest.approx(scale, rel=0.1)
     at_first = average.spread["first" if name == "text" else name]
     np.testing.assert_allclose(first[:, varies], z * at_first[varies], atol=1e-2)
     assert noised(test, name, 0.0, average, rng).audio[3] == pytest.approx(test.audio[3])

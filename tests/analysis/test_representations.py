@@ -1,4 +1,5 @@
-"""Measures of representations against scikit-learn, naive formulas and arrangements whose answer is known."""
+"""Measures of representations against scikit-learn, naive formulas and arrangements whose answer is
+known."""
 
 from __future__ import annotations
 
@@ -27,15 +28,25 @@ from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
 
 RNG = np.random.default_rng(8)
-POINTS = {"text": RNG.normal(size=(40, 6)), "audio": RNG.normal(size=(40, 3)), "vision": RNG.normal(2, 3, (40, 4))}
+POINTS = {
+    "text": RNG.normal(size=(40, 6)),
+    "audio": RNG.normal(size=(40, 3)),
+    "vision": RNG.normal(2, 3, (40, 4)),
+}
 ONCE = np.ones((1, 40))
 
 
 @pytest.fixture(scope="module")
 def trained(tiny_store, tmp_path_factory):
     one = (("training.max_epochs", 1),)
-    grid = [Run("AV-MC", 1, (*one, ("variant", "paper"))), Run("Unimodal LSTM", 1, one), Run("Constant", 1)]
-    return run_all(grid, tiny_store, RunStore(tmp_path_factory.mktemp("runs")), jobs=1, progress_bar=False)
+    grid = [
+        Run("AV-MC", 1, (*one, ("variant", "paper"))),
+        Run("Unimodal LSTM", 1, one),
+        Run("Constant", 1),
+    ]
+    return run_all(
+        grid, tiny_store, RunStore(tmp_path_factory.mktemp("runs")), jobs=1, progress_bar=False
+    )
 
 
 def test_silhouettes_are_scikit_learns_on_repeated_points():
@@ -68,12 +79,16 @@ def test_measures_with_weights_are_those_of_repeated_clips():
     weight = RNG.integers(0, 4, 40)
     rows = np.repeat(np.arange(40), weight)
     repeated = {name: values[rows] for name, values in POINTS.items()}
-    ours, theirs = measures(POINTS, weight[None].astype(float)), measures(repeated, np.ones((1, len(rows))))
+    ours, theirs = (
+        measures(POINTS, weight[None].astype(float)),
+        measures(repeated, np.ones((1, len(rows)))),
+    )
     assert {m: v[0] for m, v in ours.items()} == pytest.approx({m: v[0] for m, v in theirs.items()})
 
 
 def test_spread_and_dimensions_of_known_clouds():
-    """Variances by numpy; a cloud with equal variance along d axes has d dimensions, one along a line has one."""
+    """Variances by numpy; a cloud with equal variance along d axes has d dimensions, one along a
+    line has one."""
     found, together = measures(POINTS, ONCE), joined(POINTS)
     for name, values in POINTS.items():
         share = values.var(axis=0).sum() / (3 * together.var(axis=0).sum())
@@ -98,16 +113,20 @@ def test_intervals_find_a_change_that_is_there_and_none_that_is_not():
     found = change(table["near"][MEASURES[0]], table["wide"][MEASURES[0]])
     assert found.low > 0 and reading(found) == "seen"
     assert found.estimate == pytest.approx(
-        interval(table["wide"][MEASURES[0]]).estimate - interval(table["near"][MEASURES[0]]).estimate
+        interval(table["wide"][MEASURES[0]]).estimate
+        - interval(table["near"][MEASURES[0]]).estimate
     )
-    nothing = change(table["near"]["alignment, text and audio"], table["wide"]["alignment, text and audio"])
+    nothing = change(
+        table["near"]["alignment, text and audio"], table["wide"]["alignment, text and audio"]
+    )
     assert nothing.low <= 0 <= nothing.high and reading(nothing).startswith("not seen")
     assert reading(Interval(-1, -2, -0.5)) == "the opposite"
 
 
 def test_intervals_of_unrelated_arrangements_hold_their_estimate():
-    """Two clouds without anything in common: in each resample, which has fewer different clips, they look more alike than in all
-    clips. Over many such pairs the interval holds the mean alignment about as often as it promises."""
+    """Two clouds without anything in common: in each resample, which has fewer different clips,
+    they look more alike than in all clips. Over many such pairs the interval holds the mean
+    alignment about as often as it promises."""
     rng = np.random.default_rng(5)
     measure, ends, estimates, raw = "alignment, text and audio", [], [], []
     for _ in range(40):
@@ -124,7 +143,8 @@ def test_intervals_of_unrelated_arrangements_hold_their_estimate():
 
 
 def test_representations_are_what_the_heads_read(trained, tiny_store):
-    """The model's own unimodal prediction, again from the representation; before training they are others."""
+    """The model's own unimodal prediction, again from the representation; before training they are
+    others."""
     import torch
 
     from avmc_core.runs.grid import trained as network

@@ -1,4 +1,5 @@
-"""Slices and re-splits: clips scored by models that did not see them, slices that add up, likeness within videos by scipy."""
+"""Slices and re-splits: clips scored by models that did not see them, slices that add up, likeness
+within videos by scipy."""
 
 from __future__ import annotations
 
@@ -14,13 +15,19 @@ from avmc_core.data.within_videos import alike_within_videos
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
 
-pytestmark = pytest.mark.filterwarnings("ignore:The least populated class")  # a few clips have few of a class
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The least populated class"
+)  # a few clips have few of a class
 WAYS = ("by video", "by clip")
 
 
 @pytest.fixture
 def dealt(many_videos, tmp_path):
-    grid = [Run("Constant", 1, (), f"{way} {f}", Protocol(resplit=way, fold=f)) for way in WAYS for f in range(FOLDS)]
+    grid = [
+        Run("Constant", 1, (), f"{way} {f}", Protocol(resplit=way, fold=f))
+        for way in WAYS
+        for f in range(FOLDS)
+    ]
     return run_all(grid, many_videos, RunStore(tmp_path), jobs=1, progress_bar=False)
 
 
@@ -28,11 +35,14 @@ def test_new_videos_and_placeholders_are_counted_apart(tiny_store):
     clips, train = tiny_store.split("test").clips, set(tiny_store.split("train").clips["video_id"])
     new = [row for row in clips.itertuples() if row.video_id not in train]
     said = resplits.new_and_placeholders(tiny_store)
-    assert said.startswith(f"{len(new)} of {len(clips)} test clips, from {len({row.video_id for row in new})} videos")
+    assert said.startswith(
+        f"{len(new)} of {len(clips)} test clips, from {len({row.video_id for row in new})} videos"
+    )
 
 
 def test_each_clip_is_predicted_from_the_other_folds(dealt, many_videos):
-    """The constant is the median of the clips that the fold trained on: worked out here from the rows alone."""
+    """The constant is the median of the clips that the fold trained on: worked out here from the
+    rows alone."""
     labels = np.concatenate([many_videos.split(name).labels[:, 0] for name in schema.SPLITS])
     clips = pooled_clips(many_videos)
     statistics, groups = resplits.out_of_fold(dealt, many_videos)
@@ -46,7 +56,9 @@ def test_each_clip_is_predicted_from_the_other_folds(dealt, many_videos):
         expected = metrics.clip_statistics(predicted[known], labels[known])
         np.testing.assert_allclose(statistics[f"Constant, {way}"], expected[None], atol=1e-6)
         assert list(groups) == list(clips["video_id"][known])
-    table = contrasts.family(statistics, groups, [("Constant, by clip", "Constant, by video")], ["MAE"])
+    table = contrasts.family(
+        statistics, groups, [("Constant, by clip", "Constant, by video")], ["MAE"]
+    )
     assert len(table) == 1
 
 
@@ -62,13 +74,20 @@ def test_slices_are_the_clips_they_say(many_videos, tmp_path):
     test = many_videos.split("test")
     new = test.clips["video_id"].isin(["test1", "test2"]).to_numpy()
     for part, rows in (("new", new), ("seen", ~new)):
-        expected = metrics.evaluate(records[run].predictions("test")["M"][rows], test.labels[rows, 0])
+        expected = metrics.evaluate(
+            records[run].predictions("test")["M"][rows], test.labels[rows, 0]
+        )
         assert parts[part]["Text-only ridge"]["MAE"].estimate == pytest.approx(expected["MAE"])
     whole = results.summarise(records, many_videos)["Text-only ridge"]["MAE"].estimate
     shares = {"new": new.mean(), "seen": (~new).mean()}
-    assert sum(parts[p]["Text-only ridge"]["MAE"].estimate * shares[p] for p in shares) == pytest.approx(whole)
+    assert sum(
+        parts[p]["Text-only ridge"]["MAE"].estimate * shares[p] for p in shares
+    ) == pytest.approx(whole)
     shared = resplits.videos_shared(many_videos).set_index("split")
-    assert shared.loc["test", "clips of a video in train"] == (~new).sum() and shared.loc["valid", "videos"] == 12
+    assert (
+        shared.loc["test", "clips of a video in train"] == (~new).sum()
+        and shared.loc["valid", "videos"] == 12
+    )
 
 
 def test_likeness_within_videos_follows_from_the_analysis_of_variance():
@@ -76,7 +95,12 @@ def test_likeness_within_videos_follows_from_the_analysis_of_variance():
     videos = np.repeat(np.arange(30), 8)
     effect = rng.standard_normal(30)[videos]
     clips = pd.DataFrame(
-        {"video_id": videos, "M": effect, "T": effect + rng.standard_normal(240), "A": rng.standard_normal(240)}
+        {
+            "video_id": videos,
+            "M": effect,
+            "T": effect + rng.standard_normal(240),
+            "A": rng.standard_normal(240),
+        }
     )
     clips["V"] = clips["T"]
     found = alike_within_videos(clips)

@@ -1,4 +1,5 @@
-"""The response curve says how far voice, face and words move a prediction: right where the truth is known by construction."""
+"""The response curve says how far voice, face and words move a prediction: right where the truth is
+known by construction."""
 
 from __future__ import annotations
 
@@ -53,8 +54,11 @@ def test_every_context_gets_every_level_once_and_keeps_what_is_held(crossing):
 
 
 def test_the_oracle_recovers_the_slopes_of_the_generating_rule(crossing, latents):
-    """The rule's slopes come from the label model's table; the oracle here is asked about latents of the generator."""
-    table = np.tensordot(schema.GRID, joint("test"), axes=1) / joint("test").sum(axis=0)  # E[M | T, A, V]
+    """The rule's slopes come from the label model's table; the oracle here is asked about latents
+    of the generator."""
+    table = np.tensordot(schema.GRID, joint("test"), axes=1) / joint("test").sum(
+        axis=0
+    )  # E[M | T, A, V]
     middle, steps = len(schema.GRID) // 2, np.arange(len(schema.GRID))
     rule = {
         "A and V": table[middle, steps, steps],
@@ -63,13 +67,17 @@ def test_the_oracle_recovers_the_slopes_of_the_generating_rule(crossing, latents
         "T": table[:, middle, middle],
     }
     ids = crossing.clips.clips[IDS].to_numpy()
-    known = np.stack([latents.loc[ids[:, k], f"latent_{task}"] for k, task in enumerate("TAV")], axis=1)
+    known = np.stack(
+        [latents.loc[ids[:, k], f"latent_{task}"] for k, task in enumerate("TAV")], axis=1
+    )
     np.testing.assert_allclose(oracle(crossing.clips)[0], expected_multimodal(known, "test"))
     found = responses(crossing, {"oracle": oracle(crossing.clips)}, n=200)["oracle"]
     for cue, values in rule.items():
         slope = np.polyfit(schema.GRID, values, 1)[0]
         assert abs(found[cue].slope.estimate - slope) < 0.1 * slope, cue
-        np.testing.assert_allclose([point.estimate for point in found[cue].curve], values, atol=1e-6)
+        np.testing.assert_allclose(
+            [point.estimate for point in found[cue].curve], values, atol=1e-6
+        )
 
 
 def test_a_text_only_model_has_no_non_verbal_sensitivity(ci_store, crossing, tmp_path):
@@ -78,8 +86,13 @@ def test_a_text_only_model_has_no_non_verbal_sensitivity(ci_store, crossing, tmp
     grid.append(Run("Text-only ridge", 1, (), "ridge"))
     records = run_all(grid, ci_store, RunStore(tmp_path), progress_bar=False, jobs=1)
     said = answers(records, ci_store, crossing.clips)
-    assert said["text"]["M"].shape == (2, len(crossing.clips)) and said["ridge"]["M"].shape == (1, len(crossing.clips))
-    for found in responses(crossing, {name: tasks["M"] for name, tasks in said.items()}, n=200).values():
+    assert said["text"]["M"].shape == (2, len(crossing.clips)) and said["ridge"]["M"].shape == (
+        1,
+        len(crossing.clips),
+    )
+    for found in responses(
+        crossing, {name: tasks["M"] for name, tasks in said.items()}, n=200
+    ).values():
         for cue in ("A and V", "A", "V"):
             slope = found[cue].slope
             assert slope.low - 1e-6 <= 0 <= slope.high + 1e-6 and abs(slope.estimate) < 1e-6
@@ -90,7 +103,9 @@ def test_slopes_and_intervals_against_a_naive_loop(crossing):
     """Predictions with known slopes, a bootstrap written out draw by draw."""
     rng = np.random.default_rng(5)
     x = crossing.plan["level"].to_numpy()
-    said = np.stack([0.3 * x + 0.2 * rng.standard_normal(len(x)), 0.5 * x + 0.2 * rng.standard_normal(len(x))])
+    said = np.stack(
+        [0.3 * x + 0.2 * rng.standard_normal(len(x)), 0.5 * x + 0.2 * rng.standard_normal(len(x))]
+    )
     found = responses(crossing, {"made": said}, n=300, seed=3)["made"]["V"].slope
     rows = np.flatnonzero(crossing.plan["cue"] == "V")
     slopes = [np.polyfit(x[rows], run[rows], 1)[0] for run in said]
@@ -98,12 +113,18 @@ def test_slopes_and_intervals_against_a_naive_loop(crossing):
     names = crossing.clips.clips[["text_video", "audio_video", "vision_video"]].to_numpy()[rows]
     videos, names = np.unique(names.astype(str), return_inverse=True)
     contexts = crossing.plan["context"].to_numpy()[rows]
-    own = [run[rows] - np.array([run[rows][contexts == c].mean() for c in contexts]) for run in said]
+    own = [
+        run[rows] - np.array([run[rows][contexts == c].mean() for c in contexts]) for run in said
+    ]
     draws = []
     for _ in range(300):
         drawn = [rng.integers(len(videos)) for _ in videos]
-        weight = np.array([np.prod([drawn.count(name) for name in row]) for row in names.reshape(-1, 3)], float)
-        slopes = [np.polyfit(x[rows], own[rng.integers(2)], 1, w=np.sqrt(weight))[0] for _ in range(2)]
+        weight = np.array(
+            [np.prod([drawn.count(name) for name in row]) for row in names.reshape(-1, 3)], float
+        )
+        slopes = [
+            np.polyfit(x[rows], own[rng.integers(2)], 1, w=np.sqrt(weight))[0] for _ in range(2)
+        ]
         draws.append(np.mean(slopes))
     low, high = np.quantile(draws, [0.025, 0.975])
     assert found.low == pytest.approx(low, abs=0.02) and found.high == pytest.approx(high, abs=0.02)
@@ -113,11 +134,17 @@ def test_the_difference_of_two_models_and_its_words(crossing):
     x = crossing.plan["level"].to_numpy()[None]
     apart = difference(crossing, np.concatenate([0.5 * x, 0.6 * x]), 0.2 * x, "A", n=100)
     assert (
-        apart.estimate == pytest.approx(0.35) and apart.low == pytest.approx(0.3) and apart.high == pytest.approx(0.4)
+        apart.estimate == pytest.approx(0.35)
+        and apart.low == pytest.approx(0.3)
+        and apart.high == pytest.approx(0.4)
     )
     assert "larger than" in verdict(apart, "one", "two")
-    assert "smaller than" in verdict(difference(crossing, 0.1 * x, 0.2 * x, "A", n=100), "one", "two")
-    assert "not told apart" in verdict(difference(crossing, 0.2 * x, 0.2 * x, "A", n=100), "one", "two")
+    assert "smaller than" in verdict(
+        difference(crossing, 0.1 * x, 0.2 * x, "A", n=100), "one", "two"
+    )
+    assert "not told apart" in verdict(
+        difference(crossing, 0.2 * x, 0.2 * x, "A", n=100), "one", "two"
+    )
 
 
 def test_the_training_split_is_refused(ci_store):

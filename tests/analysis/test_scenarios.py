@@ -1,4 +1,5 @@
-"""Scenarios are what was asked for, from clips that may be used, the same at each call; what cannot be had is refused."""
+"""Scenarios are what was asked for, from clips that may be used, the same at each call; what cannot
+be had is refused."""
 
 from __future__ import annotations
 
@@ -35,8 +36,12 @@ def names(ci_store):
 @pytest.mark.parametrize("targets", [TARGETS, [(-1.0, 1.0), (1, -1), (0.4, 0), 0.6]])
 def test_donors_are_on_target_and_may_be_used(ci_store, names, targets):
     found = from_donors(ci_store, targets, seed=3)
-    wanted = np.array([target if isinstance(target, tuple) else (target, target) for target in targets])
-    latents = simulate(CorpusSettings("ci"))["test"].set_index("id")  # the generator's, not the store's
+    wanted = np.array(
+        [target if isinstance(target, tuple) else (target, target) for target in targets]
+    )
+    latents = simulate(CorpusSettings("ci"))["test"].set_index(
+        "id"
+    )  # the generator's, not the store's
     for name, task, column in (("audio", "A", 0), ("vision", "V", 1)):
         ids = found.clips.clips[f"{name}_id"]
         np.testing.assert_allclose(latents.loc[ids, f"latent_{task}"], wanted[:, column], atol=1e-6)
@@ -75,7 +80,10 @@ def test_sentence_and_donors_can_be_named(ci_store, names):
     [
         ({"split": "train"}, "donors from train"),
         ({"split": "unlabelled"}, "no clip with T = 0"),
-        ({"targets": [0.1], "tolerance": 0.05}, "no unused clip of test with A within 0.05 of \\+0.1"),
+        (
+            {"targets": [0.1], "tolerance": 0.05},
+            "no unused clip of test with A within 0.05 of \\+0.1",
+        ),
         ({"targets": [1.0] * 80}, "no unused clip"),
         ({"targets": [1.2]}, "a label from -1 to 1"),
         ({"targets": ["ab"]}, "a label from -1 to 1"),
@@ -85,7 +93,10 @@ def test_sentence_and_donors_can_be_named(ci_store, names):
         ({"donors": {1: ("nobody", "nobody")}}, "no clip 'nobody'"),
         ({"donors": {1: ("spoken", "spoken"), 2: ("spoken", "neutral")}}, "more than once"),
         ({"donors": {1: ("neutral", "spoken"), 2: ("usable", "neutral")}}, "more than once"),
-        ({"donors": {1: ("neutral", "neutral")}, "sentence": "neutral"}, "none of them the sentence's own"),
+        (
+            {"donors": {1: ("neutral", "neutral")}, "sentence": "neutral"},
+            "none of them the sentence's own",
+        ),
         ({"sentence": "spoken"}, "T = 1.0"),
         ({"sentence": "train"}, "a clip of train"),
     ],
@@ -93,7 +104,9 @@ def test_sentence_and_donors_can_be_named(ci_store, names):
 def test_what_cannot_be_had_is_refused(ci_store, names, changes, said):
     changes, ids = dict(changes), names | {"usable": names["usable"].index[3]}
     if "donors" in changes:
-        changes["donors"] = {k: tuple(ids.get(name, name) for name in pair) for k, pair in changes["donors"].items()}
+        changes["donors"] = {
+            k: tuple(ids.get(name, name) for name in pair) for k, pair in changes["donors"].items()
+        }
     if "sentence" in changes:
         changes["sentence"] = ids[changes["sentence"]]
     with pytest.raises(InputError, match=said):
@@ -102,25 +115,33 @@ def test_what_cannot_be_had_is_refused(ci_store, names, changes, said):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_drawn_sentence_is_none_of_the_named_donors(ci_store, names, seed):
-    """Wherever it would have been drawn: all but one of the neutral clips have something else to do."""
+    """Wherever it would have been drawn: all but one of the neutral clips have something else to
+    do."""
     usable = names["usable"]
     neutral = usable.index[usable["T"].abs() <= 0.1]
     targets = [0.0] * (len(neutral) - 1)
-    donors = dict(enumerate(((name, name) for name in neutral if name != names["neutral"]), start=1))
+    donors = dict(
+        enumerate(((name, name) for name in neutral if name != names["neutral"]), start=1)
+    )
     found = from_donors(ci_store, targets, donors=donors, seed=seed)
     assert found.sentence == usable.loc[names["neutral"], "text"]
 
 
 def test_composed_actor_shows_the_targets(ci_store):
-    """The generator's own signs: a smile (AU12) rises with V, the frown (AU04) falls; equal seed, equal clips."""
+    """The generator's own signs: a smile (AU12) rises with V, the frown (AU04) falls; equal seed,
+    equal clips."""
     found, same = composed(ci_store, seed=4), composed(ci_store, seed=4)
     vision = schema.columns("vision")
     smile, frown = (
-        [found.clips.vision[k][:, vision.index(name)].mean() for k in range(6)] for name in ("AU12_r", "AU04_r")
+        [found.clips.vision[k][:, vision.index(name)].mean() for k in range(6)]
+        for name in ("AU12_r", "AU04_r")
     )
     assert spearmanr(smile, TARGETS).statistic > 0.8 and spearmanr(frown, TARGETS).statistic < -0.5
     np.testing.assert_array_equal(found.clips.audio[5], same.clips.audio[5])
-    assert np.isfinite(found.clips.audio.padded(np.arange(6))).all() and found.clips.text.padded(np.arange(6)).any()
+    assert (
+        np.isfinite(found.clips.audio.padded(np.arange(6))).all()
+        and found.clips.text.padded(np.arange(6)).any()
+    )
     np.testing.assert_allclose(found.clips.labels[:, 2], TARGETS, rtol=1e-6)
     changed = composed(ci_store, [*TARGETS[:5], -1.0], seed=4)
     np.testing.assert_array_equal(found.clips.vision[2], changed.clips.vision[2])
@@ -135,7 +156,11 @@ def test_own_clips(tiny_store):
     split = tiny_store.split("unlabelled")
     ids = split.clips["id"][split.clips["text"] == split.clips["text"][0]].tolist()
     found = from_own_clips(tiny_store, ids)
-    assert len(found) == len(ids) > 1 and found.table()["face"].tolist() == ids and np.isnan(found.truth).all()
+    assert (
+        len(found) == len(ids) > 1
+        and found.table()["face"].tolist() == ids
+        and np.isnan(found.truth).all()
+    )
     row = split.clips.index[split.clips["id"] == ids[1]][0]
     np.testing.assert_array_equal(found.clips.vision[1], split.vision[row])
     whole = replace(split, clips=split.clips.assign(text="same"))

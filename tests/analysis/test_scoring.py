@@ -1,4 +1,5 @@
-"""Anyone's predictions, scored: against scikit-learn and scipy on both label sets, with bad files refused by name."""
+"""Anyone's predictions, scored: against scikit-learn and scipy on both label sets, with bad files
+refused by name."""
 
 from __future__ import annotations
 
@@ -22,18 +23,23 @@ from avmc_core.metrics import METRICS
 from avmc_core.schema import GRID, SPLITS
 
 FEW = {"draws": 50}
-needs_meta = pytest.mark.skipif(not os.environ.get("AVMC_META"), reason="AVMC_META names no label table")
+needs_meta = pytest.mark.skipif(
+    not os.environ.get("AVMC_META"), reason="AVMC_META names no label table"
+)
 
 
 def table_of(key: str) -> pd.DataFrame:
-    """A label table with as many clips of each label, split and part as one of the two sets has; eight clips to a video."""
+    """A label table with as many clips of each label, split and part as one of the two sets has;
+    eight clips to a video."""
     rows = []
     for split in SPLITS:
         for part in label_sets.PARTS:
             counts = label_sets.of_set(key)[split][part]
             for n, label in enumerate(np.repeat(GRID, counts)):
                 width = 4 if part == label_sets.ORIGINAL else 5
-                rows.append((f"{part}_{split}_{n // 8:04d}", f"{n % 8:0{width}d}", split, float(label)))
+                rows.append(
+                    (f"{part}_{split}_{n // 8:04d}", f"{n % 8:0{width}d}", split, float(label))
+                )
     return pd.DataFrame(rows, columns=["video_id", "clip_id", "mode", "label"])
 
 
@@ -76,8 +82,13 @@ def test_every_metric_equals_scikit_learn_and_scipy(labelled, tmp_path):
         "MAE": oracle.mean_absolute_error(y, p),
     }
     (found,) = report.tasks
-    assert {name: found.scores[name].estimate for name in METRICS} == pytest.approx(expected, abs=1e-9)
-    assert all(found.scores[name].low <= found.scores[name].estimate <= found.scores[name].high for name in METRICS)
+    assert {name: found.scores[name].estimate for name in METRICS} == pytest.approx(
+        expected, abs=1e-9
+    )
+    assert all(
+        found.scores[name].low <= found.scores[name].estimate <= found.scores[name].high
+        for name in METRICS
+    )
     assert found.counted["Acc2_weak"] == weak.sum() == {"relabelled": 483, "mixed": 462}[key]
     assert report.labels.startswith(label_sets.NAMES[key]), "the set is recognised and named"
 
@@ -90,7 +101,9 @@ def test_a_constant_of_0_has_the_known_scores(labelled, tmp_path):
     frame = report.frame().set_index("metric")
     assert f"{frame.loc['Acc2', 'value']:.2f}" == {"relabelled": "57.74", "mixed": "59.09"}[key]
     assert frame["value"].equals(frame["constant"])
-    assert frame.loc["Corr", "note"] == "all predictions are equal" and np.isnan(frame.loc["Corr", "value"])
+    assert frame.loc["Corr", "note"] == "all predictions are equal" and np.isnan(
+        frame.loc["Corr", "value"]
+    )
     assert frame.loc["Acc2", "step"] == pytest.approx(100 / 1034)
 
 
@@ -100,7 +113,10 @@ def test_the_real_table_is_scored_as_the_set_that_it_is(tmp_path):
     zero = labels.loc[labels["split"] == "test", ["video_id", "clip_id"]].assign(M=0.0)
     report = score(zero, labels, **FEW)
     known = {"relabelled": "57.74", "mixed": "59.09"}
-    assert f"{report.frame().set_index('metric').loc['Acc2', 'value']:.2f}" == known[label_sets.recognise(labels).key]
+    assert (
+        f"{report.frame().set_index('metric').loc['Acc2', 'value']:.2f}"
+        == known[label_sets.recognise(labels).key]
+    )
 
 
 def test_two_models_on_the_same_clips(labelled, tmp_path):
@@ -114,7 +130,9 @@ def test_two_models_on_the_same_clips(labelled, tmp_path):
     assert found.against["MAE"].difference.high < 0 and found.against["MAE"].p < 0.01
     shuffled = good.sample(frac=1, random_state=0)
     (same,) = score(good, read_labels(labels), against=shuffled, **FEW).tasks
-    assert all(c.difference.estimate == 0 and c.p == 1 for c in same.against.values()), "the order of rows is nothing"
+    assert all(c.difference.estimate == 0 and c.p == 1 for c in same.against.values()), (
+        "the order of rows is nothing"
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,8 +147,14 @@ def test_two_models_on_the_same_clips(labelled, tmp_path):
             lambda t: pd.concat([t, t.iloc[:1].assign(clip_id="9")]),
             r"1 clip that the labels do not know: original_test_0000/9",
         ),
-        (lambda t: t.assign(M=[np.inf, *t["M"][1:]]), r"1 clip whose M is no finite number: original_test_0000/0000"),
-        (lambda t: t.assign(M=["much", *t["M"][1:].astype(str)]), r"1 clip whose M is no finite number"),
+        (
+            lambda t: t.assign(M=[np.inf, *t["M"][1:]]),
+            r"1 clip whose M is no finite number: original_test_0000/0000",
+        ),
+        (
+            lambda t: t.assign(M=["much", *t["M"][1:].astype(str)]),
+            r"1 clip whose M is no finite number",
+        ),
         (
             lambda t: t.rename(columns={"M": "score"}),
             r"no column M; expected the columns video_id and clip_id \(or id\), M",
@@ -142,7 +166,11 @@ def test_files_that_do_not_fit_are_refused_by_clip(spoil, message, tmp_path):
     table = table_of(label_sets.MIXED)
     labels = read_labels(saved(table, tmp_path / "labels.csv"))
     with pytest.raises(InputError, match=message):
-        score(read_predictions(saved(spoil(predictions_for(table)), tmp_path / "p.csv")), labels, **FEW)
+        score(
+            read_predictions(saved(spoil(predictions_for(table)), tmp_path / "p.csv")),
+            labels,
+            **FEW,
+        )
 
 
 def test_joined_ids_and_clips_of_other_splits_are_taken(tmp_path):
@@ -150,7 +178,9 @@ def test_joined_ids_and_clips_of_other_splits_are_taken(tmp_path):
     labels = read_labels(saved(table, tmp_path / "labels.csv"))
     every = table[["video_id", "clip_id"]].assign(M=table["label"])
     joined = pd.DataFrame({"id": every["video_id"] + "$_$" + every["clip_id"], "M": every["M"]})
-    report = score(read_predictions(saved(joined, tmp_path / "p.csv")), labels, split="valid", **FEW)
+    report = score(
+        read_predictions(saved(joined, tmp_path / "p.csv")), labels, split="valid", **FEW
+    )
     assert report.tasks[0].clips == 647 and report.tasks[0].scores["MAE"].estimate == 0
     with pytest.raises(InputError, match="column id: found 'no'"):
         read_predictions(saved(joined.assign(id="no"), tmp_path / "q.csv"))
@@ -172,11 +202,17 @@ def test_label_tables_that_do_not_read_are_refused(change, message, tmp_path):
 
 
 def test_unimodal_predictions_are_scored_without_placeholders(many_videos, tmp_path):
-    """On all four annotations of a store, which carries its mark; placeholder videos count for M alone."""
+    """On all four annotations of a store, which carries its mark; placeholder videos count for M
+    alone."""
     clips = many_videos.split("test").clips
-    clips = clips.assign(T=np.where(clips["video_id"].str.startswith("test"), clips["M"], clips["T"]))
     clips = clips.assign(
-        **{task: np.where(clips["video_id"].str.startswith("test"), clips["M"], clips[task]) for task in "AV"}
+        T=np.where(clips["video_id"].str.startswith("test"), clips["M"], clips["T"])
+    )
+    clips = clips.assign(
+        **{
+            task: np.where(clips["video_id"].str.startswith("test"), clips["M"], clips[task])
+            for task in "AV"
+        }
     )
     labels = clips[["video_id", "clip_id", "split", "M", "T", "A", "V"]]
     given = labels[["video_id", "clip_id"]].assign(M=labels["M"], T=0.1)
@@ -208,9 +244,13 @@ def test_the_command_prints_what_the_library_finds(labelled, tiny_store, tmp_pat
     frame = score(read_predictions(files[0]), read_labels(labels)).frame()
     assert [row["value"] for row in read["scores"]] == pytest.approx(frame["value"].tolist())
     assert (
-        call("score", files[0], "--labels", labels, "--format", "csv").splitlines()[0].startswith("task,metric,value")
+        call("score", files[0], "--labels", labels, "--format", "csv")
+        .splitlines()[0]
+        .startswith("task,metric,value")
     )
-    assert "error: " in call("score", labels, "--labels", labels, status=2), "a label table has no column M"
+    assert "error: " in call("score", labels, "--labels", labels, status=2), (
+        "a label table has no column M"
+    )
     test = tiny_store.split("test").clips
     simulated = saved(test[["id"]].assign(M=0.0), tmp_path / "simulated.csv")
     assert "simulated corpus, not CH-SIMS" in call("score", simulated, "--labels", tiny_store.path)

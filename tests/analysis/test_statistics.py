@@ -26,12 +26,15 @@ def with_ones(values: np.ndarray) -> np.ndarray:
 
 
 def test_ungrouped_intervals_agree_with_scipy():
-    """Without groups this is scipy's percentile bootstrap, for a mean and for the package's own metrics."""
+    """Without groups this is scipy's percentile bootstrap, for a mean and for the package's own
+    metrics."""
     rng = np.random.default_rng(5)
     label = rng.uniform(-1, 1, size=200)
     prediction = 0.6 * label + 0.3 * rng.normal(size=200)
     ours = bootstrap(with_ones(label), mean, n=20000, seed=1)["mean"]
-    theirs = scipy_bootstrap((label,), np.mean, n_resamples=20000, method="percentile", rng=2).confidence_interval
+    theirs = scipy_bootstrap(
+        (label,), np.mean, n_resamples=20000, method="percentile", rng=2
+    ).confidence_interval
     assert (ours.low, ours.high) == pytest.approx(tuple(theirs), abs=0.005)
     ours = bootstrap(clip_statistics(prediction, label), aggregate, n=10000, seed=1)
     for name in ("Acc2", "Corr", "MAE"):
@@ -49,10 +52,13 @@ def test_ungrouped_intervals_agree_with_scipy():
 
 
 def test_groups_are_drawn_whole():
-    """Equal to a naive loop that concatenates the clips of videos drawn with replacement, videos of unequal size."""
+    """Equal to a naive loop that concatenates the clips of videos drawn with replacement, videos of
+    unequal size."""
     rng = np.random.default_rng(3)
     groups = np.repeat(np.array([f"v{i}" for i in range(30)]), rng.integers(1, 15, size=30))
-    values = rng.normal(size=30)[np.unique(groups, return_inverse=True)[1]] + 0.3 * rng.normal(size=len(groups))
+    values = rng.normal(size=30)[np.unique(groups, return_inverse=True)[1]] + 0.3 * rng.normal(
+        size=len(groups)
+    )
     ours = bootstrap(with_ones(values), mean, groups, n=20000, seed=1)["mean"]
     names = np.unique(groups)
     naive = []
@@ -61,11 +67,14 @@ def test_groups_are_drawn_whole():
         naive.append(np.mean(np.concatenate([values[groups == name] for name in drawn])))
     assert (ours.low, ours.high) == pytest.approx(np.quantile(naive, [0.025, 0.975]), abs=0.03)
     clips = bootstrap(with_ones(values), mean, n=2000, seed=1)["mean"]
-    assert ours.high - ours.low > 1.3 * (clips.high - clips.low)  # what ignoring the videos would hide
+    assert ours.high - ours.low > 1.3 * (
+        clips.high - clips.low
+    )  # what ignoring the videos would hide
 
 
 def test_intervals_cover_the_truth_under_clustering():
-    """With 145 videos about 95 of 100 intervals contain the true mean; with runs as well, 20 of them."""
+    """With 145 videos about 95 of 100 intervals contain the true mean; with runs as well, 20 of
+    them."""
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(145), 7)
     single = joint = 0
@@ -85,7 +94,12 @@ def test_same_seed_same_interval_and_group_names_do_not_matter():
     values, groups = with_ones(rng.normal(size=60)), np.repeat(np.arange(12), 5)
     first = bootstrap(values, mean, groups, seed=4)["mean"]
     assert first == bootstrap(values, mean, groups, seed=4)["mean"]
-    assert first == bootstrap(values, mean, np.char.add("video", np.char.zfill(groups.astype(str), 2)), seed=4)["mean"]
+    assert (
+        first
+        == bootstrap(
+            values, mean, np.char.add("video", np.char.zfill(groups.astype(str), 2)), seed=4
+        )["mean"]
+    )
     assert first != bootstrap(values, mean, groups, seed=5)["mean"]
 
 

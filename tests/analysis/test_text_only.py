@@ -1,4 +1,5 @@
-"""The text-only model: selection on validation only, slices without placeholders, and the real table's figures."""
+"""The text-only model: selection on validation only, slices without placeholders, and the real
+table's figures."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ GOOD, BAD = "好美乐喜", "坏丑怒悲"
 
 
 def clips(seed: int = 0) -> pd.DataFrame:
-    """Sentences whose label is the share of glad characters; ten videos in all splits and two new, copied ones in test."""
+    """Sentences whose label is the share of glad characters; ten videos in all splits and two new,
+    copied ones in test."""
     rng = np.random.default_rng(seed)
     rows = []
     for i in range(360):
@@ -29,14 +31,21 @@ def clips(seed: int = 0) -> pd.DataFrame:
         text = "".join(rng.choice(list(GOOD + BAD), size=8))
         label = round(2 * sum(letter in GOOD for letter in text) / 8 - 1, 1)
         rows.append(
-            (f"new{i % 2}" if copied else f"v{i % 10}", text, split, label, label if copied else 0.5 * label + 0.1)
+            (
+                f"new{i % 2}" if copied else f"v{i % 10}",
+                text,
+                split,
+                label,
+                label if copied else 0.5 * label + 0.1,
+            )
         )
     table = pd.DataFrame(rows, columns=["video_id", "text", "split", "M", "T"])
     return table.assign(A=table["T"], V=table["T"])
 
 
 def test_it_learns_what_the_characters_say():
-    """Nearly perfect where the label is in the letters, far better than the training mean, which has no correlation."""
+    """Nearly perfect where the label is in the letters, far better than the training mean, which
+    has no correlation."""
     scores = text_only.score(clips(), n=200).set_index(["task", "model", "slice"])
     learnt = scores.loc[("M", text_only.NGRAMS, "published test split")]
     mean = scores.loc[("M", text_only.MEAN, "published test split")]
@@ -67,13 +76,16 @@ def test_strength_is_the_best_on_validation():
         model[-1].set_params(alpha=other)
         train = table[table["split"] == "train"]
         model[-1].fit(model[0].transform(train["text"]), train["M"])
-        assert np.abs(np.clip(model.predict(valid["text"]), -1, 1) - valid["M"]).mean() >= best - 1e-12
+        assert (
+            np.abs(np.clip(model.predict(valid["text"]), -1, 1) - valid["M"]).mean() >= best - 1e-12
+        )
     noise = table.assign(M=np.random.default_rng(1).permutation(table["M"]))
     assert text_only.fit(noise, "M")[1] > strength
 
 
 def test_slices_part_the_test_clips_and_leave_placeholders_out():
-    """M is scored on all test clips and on both parts; T never on videos whose four labels are copies."""
+    """M is scored on all test clips and on both parts; T never on videos whose four labels are
+    copies."""
     parts = dict(text_only.slices(clips(), "M"))
     whole, new, known = parts.values()
     assert len(whole) == 100 and set(new["video_id"]) == {"new0", "new1"}
@@ -83,7 +95,8 @@ def test_slices_part_the_test_clips_and_leave_placeholders_out():
 
 
 def test_nothing_is_said_of_new_videos_from_a_single_one():
-    """One clip of a new video has no interval that means anything, and would stretch the others' scale."""
+    """One clip of a new video has no interval that means anything, and would stretch the others'
+    scale."""
     table = clips()
     lone = table.assign(video_id=table["video_id"].where(table["video_id"] != "new1", "v1"))
     assert len(dict(text_only.slices(lone, "M"))) == 1
@@ -96,7 +109,8 @@ def test_what_else_sets_the_new_videos_apart_is_counted():
     )
     new, known = said.split("; ")
     assert (
-        new == "30 test clips of 2 source videos new to it, 30 of them with placeholder labels, mean strength of M 0.00"
+        new
+        == "30 test clips of 2 source videos new to it, 30 of them with placeholder labels, mean strength of M 0.00"
     )
     assert known.startswith("70 test clips of 10 source videos in train or valid, ")
 
@@ -109,16 +123,22 @@ def test_no_training_clip_is_an_error():
 
 def test_figures_of_the_table_are_on_the_paper_scale():
     scores = text_only.score(clips(), ("M",), n=50)
-    shown = interval_table(scores, "text-only", ["Acc2", "Corr"]).words().set_index(["model", "slice"])
+    shown = (
+        interval_table(scores, "text-only", ["Acc2", "Corr"]).words().set_index(["model", "slice"])
+    )
     assert shown.loc[(text_only.MEAN, "published test split"), "Corr ↑"] == "–"
     learnt = scores.iloc[0]["Acc2"]
-    assert shown.iloc[0]["Acc2 ↑"] == f"{100 * learnt.estimate:.2f} [{100 * learnt.low:.2f}, {100 * learnt.high:.2f}]"
+    assert (
+        shown.iloc[0]["Acc2 ↑"]
+        == f"{100 * learnt.estimate:.2f} [{100 * learnt.low:.2f}, {100 * learnt.high:.2f}]"
+    )
     assert text_only.plain(scores)[0]["Acc2"]["estimate"] == learnt.estimate
 
 
 @pytest.mark.skipif(not META, reason="AVMC_META does not name the real label table")
 def test_on_the_real_table():
-    """Real slices have their sizes, a real text says something about T and less about M, and scores are recomputable."""
+    """Real slices have their sizes, a real text says something about T and less about M, and scores
+    are recomputable."""
     table = read_meta(META)
     scores = text_only.score(table, n=200).set_index(["task", "model", "slice"])
     learnt = scores.xs(text_only.NGRAMS, level="model")

@@ -43,9 +43,13 @@ def edit_distance(a: str, b: str) -> int:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.4])
 def test_the_realised_error_rate_is_the_asked_one(kind, rate):
-    """3000 characters, all different from one another, so that the edit distance cannot find a shorter way."""
+    """3000 characters, all different from one another, so that the edit distance cannot find a
+    shorter way."""
     rng = np.random.default_rng(7)
-    sentences = ["".join(map(chr, 0x4E00 + rng.choice(20_000, 30, replace=False))) + "，。" for _ in range(100)]
+    sentences = [
+        "".join(map(chr, 0x4E00 + rng.choice(20_000, 30, replace=False))) + "，。"
+        for _ in range(100)
+    ]
     heard = "".join(map(chr, range(0x3400, 0x3400 + 500)))
     said = [corrupted(text, kind, rate, heard, rng) for text in sentences]
     errors = sum(edit_distance(spoken(a), spoken(b)) for a, b in zip(sentences, said, strict=True))
@@ -63,7 +67,9 @@ def test_a_substitute_is_another_character():
 def test_errors_of_a_lower_rate_are_among_those_of_a_higher_one(kind):
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 60)))
     heard = "".join(map(chr, range(0x3400, 0x3400 + 9)))
-    few, many = (corrupted(text, kind, rate, heard, np.random.default_rng(3)) for rate in (0.2, 0.6))
+    few, many = (
+        corrupted(text, kind, rate, heard, np.random.default_rng(3)) for rate in (0.2, 0.6)
+    )
     if kind == "insertion":
         assert len(text) < len(few) < len(many) and edit_distance(few, many) == len(many) - len(few)
     else:
@@ -72,7 +78,8 @@ def test_errors_of_a_lower_rate_are_among_those_of_a_higher_one(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rate_0_gives_the_split_back(corpus, encoder, kind):
-    """Words, tokens and states: the corpus's features are what its own encoder makes of its transcripts."""
+    """Words, tokens and states: the corpus's features are what its own encoder makes of its
+    transcripts."""
     test = corpus.split("test")
     same = transcribed(test, kind, 0.0, corpus, encoder)
     assert same.clips.equals(test.clips)
@@ -85,9 +92,13 @@ def test_rate_0_gives_the_split_back(corpus, encoder, kind):
 def test_errors_change_the_words_alone_and_the_same_way_each_time(corpus, encoder):
     test = corpus.split("test")
     noisy, again = (transcribed(test, "deletion", 0.3, corpus, encoder, seed=2) for _ in range(2))
-    assert noisy.clips["text"].equals(again.clips["text"]) and not noisy.clips["text"].equals(test.clips["text"])
+    assert noisy.clips["text"].equals(again.clips["text"]) and not noisy.clips["text"].equals(
+        test.clips["text"]
+    )
     assert noisy.audio is test.audio and noisy.vision is test.vision and noisy.labels is test.labels
-    np.testing.assert_array_equal(noisy.text.lengths, [len(text) + 2 for text in noisy.clips["text"]])
+    np.testing.assert_array_equal(
+        noisy.text.lengths, [len(text) + 2 for text in noisy.clips["text"]]
+    )
     assert encoding_gap(noisy, encoder) < 1e-5
 
 
@@ -103,6 +114,10 @@ def test_transcripts_of_another_length_are_no_match(corpus, encoder):
 
 def test_what_cannot_be_is_one_clear_error():
     rng = np.random.default_rng(0)
-    for kind, rate, heard in (("mumbling", 0.1, "好坏"), ("deletion", 1.5, "好坏"), ("deletion", 0.1, "好好")):
+    for kind, rate, heard in (
+        ("mumbling", 0.1, "好坏"),
+        ("deletion", 1.5, "好坏"),
+        ("deletion", 0.1, "好好"),
+    ):
         with pytest.raises(InputError, match="transcription errors"):
             corrupted("好", kind, rate, heard, rng)

@@ -1,4 +1,5 @@
-"""Clips are found under the names that people gave them, and a name that fits none is told the nearest."""
+"""Clips are found under the names that people gave them, and a name that fits none is told the
+nearest."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ def folder(place: Path, rows: list[tuple[str, str]], files: list[bytes]) -> Path
 
 @pytest.mark.parametrize("ending", [*ENDINGS, ".MP4", ".MOV", ".Mkv", ".WAV"])
 def test_any_usual_ending_in_any_case(tmp_path, ending):
-    clips = folder(tmp_path, [("v", "0001")], [f"v/0001{ending}".encode(), b"v/0001.txt", b"v/00012.mp4"])
+    clips = folder(
+        tmp_path, [("v", "0001")], [f"v/0001{ending}".encode(), b"v/0001.txt", b"v/00012.mp4"]
+    )
     (row,) = clip_table(clips).itertuples()
     assert row.path == tmp_path / "v" / f"0001{ending}" and row.absent == ""
 
@@ -89,7 +92,9 @@ def test_a_list_of_clips_with_their_transcripts(tmp_path):
     (tmp_path / "clips.txt").write_bytes(b"\n".join(lines))
     table = clip_table(tmp_path / "clips.txt")
     assert table["id"].tolist() == ["a$_$1", "b$_$1", "c$_$片段", "clips$_$here"]
-    assert table["text"].tolist() == ["你好", "x", SENTENCE, "yes"] and set(table["split"]) == {schema.UNLABELLED}
+    assert table["text"].tolist() == ["你好", "x", SENTENCE, "yes"] and set(table["split"]) == {
+        schema.UNLABELLED
+    }
     assert table["absent"].tolist() == ["", "no such file 1.mp4; the nearest name is 1.MP4", "", ""]
     (tmp_path / "twice.txt").write_text("a/1.mp4\tx\na/1.mp4\ty\n")
     with pytest.raises(InputError, match=r"a\$_\$1 twice"):
@@ -100,7 +105,9 @@ def test_one_clip_and_what_is_not_there(tmp_path):
     (tmp_path / "clip.MP4").touch()
     assert one_clip(tmp_path / "clip.MP4").name == "clip.MP4"
     for ask in (one_clip, clip_table):
-        with pytest.raises(InputError, match=r"found nothing there; the nearest name is .*clip\.MP4"):
+        with pytest.raises(
+            InputError, match=r"found nothing there; the nearest name is .*clip\.MP4"
+        ):
             ask(tmp_path / "clip.mp4")
     with pytest.raises(InputError, match="a folder"):
         one_clip(tmp_path)

@@ -1,4 +1,5 @@
-"""What an extraction may touch: its own folder, never the user's clips; and finished clips that a disk damaged are made again."""
+"""What an extraction may touch: its own folder, never the user's clips; and finished clips that a
+disk damaged are made again."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ class Faces:
 
 @pytest.fixture
 def clips(tmp_path, monkeypatch) -> Path:
-    """Four files that are no videos; what is read from them is their size, in every feature. "broken" fails."""
+    """Four files that are no videos; what is read from them is their size, in every feature.
+    "broken" fails."""
 
     def read(path, visual, settings):
         if path.read_bytes() == b"broken":
@@ -79,7 +81,8 @@ def test_nothing_is_left_beside_the_store(clips, tmp_path):
 
 @pytest.mark.parametrize("name", ["mine.clips", ".mine.extracting"])
 def test_the_users_own_folder_of_any_name_stays(clips, tmp_path, name):
-    """A folder of videos beside the store, named like one of ours, was once taken for it and removed."""
+    """A folder of videos beside the store, named like one of ours, was once taken for it and
+    removed."""
     own = clips.rename(tmp_path / name)
     before = everything(own)
     if name.startswith("."):
@@ -117,7 +120,9 @@ def test_a_working_folder_that_we_did_not_make_is_refused(clips, tmp_path, make)
     assert everything(tmp_path) == before and not (tmp_path / "store").exists()
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: data[:-3] + b"\x7f" + data[-2:]])
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[: len(data) // 2], lambda data: data[:-3] + b"\x7f" + data[-2:]]
+)
 def test_a_damaged_finished_clip_is_made_again(clips, tmp_path, damage):
     """Cut short or with a flipped byte: neither taken, nor in the way."""
     (clips / "v" / "1.mp4").write_bytes(b"broken")
@@ -133,7 +138,9 @@ def test_a_damaged_finished_clip_is_made_again(clips, tmp_path, damage):
     assert extraction.clip_features.extract_clip.calls == before + 3
     second.work.rename(tmp_path / ".third.extracting")
     run(clips, tmp_path / "third")
-    assert extraction.clip_features.extract_clip.calls == before + 3  # what is whole is not made again
+    assert (
+        extraction.clip_features.extract_clip.calls == before + 3
+    )  # what is whole is not made again
 
 
 def test_other_results_of_openface_make_other_clips(tmp_path):
@@ -142,15 +149,24 @@ def test_other_results_of_openface_make_other_clips(tmp_path):
     for place in (tmp_path / "faces" / "a.csv", tmp_path / "FeatureExtraction"):
         _file(place, "one")
         visual = OpenFace(place.parent if place.suffix else place)
-        entries = [clip_work.entry_name("key", row, visual) for text in ("one", "two", "one") if _file(place, text)]
+        entries = [
+            clip_work.entry_name("key", row, visual)
+            for text in ("one", "two", "one")
+            if _file(place, text)
+        ]
         assert entries[0] == entries[2] != entries[1]
 
 
 def test_own_clips_stay_own_clips_through_an_export(clips, tmp_path):
-    """The files have the released schema; what they are goes with them, that their visual features are made up too."""
+    """The files have the released schema; what they are goes with them, that their visual features
+    are made up too."""
     store = run(clips, tmp_path / "store").store
-    again = import_released(tmp_path / "again", *export_released(store, tmp_path / "export"), progress=False)
-    assert data_mark(again) == data_mark(store) and data_mark(store).endswith("visual features approximate")
+    again = import_released(
+        tmp_path / "again", *export_released(store, tmp_path / "export"), progress=False
+    )
+    assert data_mark(again) == data_mark(store) and data_mark(store).endswith(
+        "visual features approximate"
+    )
     assert again.digest == store.digest
     assert again.manifest["source"]["extraction"] == store.manifest["source"]["extraction"]
 
@@ -162,7 +178,9 @@ def _file(path: Path, text: str) -> Path:
 
 
 def test_a_store_does_not_say_where_the_program_lay(clips, tmp_path):
-    settings = ExtractionSettings(visual="openface", openface=str(tmp_path / "private" / "FeatureExtraction"))
+    settings = ExtractionSettings(
+        visual="openface", openface=str(tmp_path / "private" / "FeatureExtraction")
+    )
     store = extract(clips, tmp_path / "store", settings, jobs=1, progress=False).store
     assert str(tmp_path) not in (store.path / "manifest.json").read_text()
     said = store.manifest["source"]["extraction"]["settings"]
@@ -201,14 +219,23 @@ def test_a_transcript_in_another_language_costs_its_clip_alone(clips, tmp_path):
     table_of(clips, lambda text: text.replace("v,1,你好", "v,1,ķķ"))
     made = run(clips, tmp_path / "store")
     assert made.table["outcome"].tolist() == ["kept", "failed", "kept", "kept"]
-    assert "v$_$1: the text encoder's vocabulary has not one character" in made.table["reason"].iloc[1]
+    assert (
+        "v$_$1: the text encoder's vocabulary has not one character" in made.table["reason"].iloc[1]
+    )
 
 
 def test_the_encoding_of_the_table_is_said_in_the_store(clips, tmp_path):
-    table_of(clips, lambda text: text.replace("你好", "我覺得這部電影真的很好看").replace(",", ";"), "big5")
+    table_of(
+        clips,
+        lambda text: text.replace("你好", "我覺得這部電影真的很好看").replace(",", ";"),
+        "big5",
+    )
     made = run(clips, tmp_path / "store").store
     said = [repair["what"] for repair in made.manifest["repairs"]]
-    assert "meta.csv was read as big5" in said and "meta.csv was read with semicolons between its cells" in said
+    assert (
+        "meta.csv was read as big5" in said
+        and "meta.csv was read with semicolons between its cells" in said
+    )
     assert made.split("test").clips["text"].tolist() == ["我覺得這部電影真的很好看"]
 
 
@@ -222,7 +249,8 @@ def test_zeros_that_a_spreadsheet_took_from_clip_ids_are_restored_from_the_files
 
 
 def test_a_folder_named_in_gbk_is_found(clips, tmp_path):
-    """As an archive made on Windows leaves it. A single clip of such a name becomes an id that can be written."""
+    """As an archive made on Windows leaves it. A single clip of such a name becomes an id that can
+    be written."""
     os.rename(clips / "v", os.path.join(os.fsencode(clips), "视频".encode("gbk")))
     table_of(clips, lambda text: text.replace("\nv,", "\n视频,"))
     made = run(clips, tmp_path / "store").store

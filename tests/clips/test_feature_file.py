@@ -1,4 +1,5 @@
-"""The features of one video as MMSA-FET's commands write them give the prediction that the same arrays give in a store."""
+"""The features of one video as MMSA-FET's commands write them give the prediction that the same
+arrays give in a store."""
 
 from __future__ import annotations
 
@@ -17,12 +18,18 @@ from avmc_core.runs.grid import run_all
 from avmc_core.runs.packages import collect, write_package
 from avmc_core.runs.store import Run, RunStore
 
-CONFIG = {"audio": {"tool": "opensmile", "args": {"start": None}}, "video": {"tool": "openface", "fps": 25}}
+CONFIG = {
+    "audio": {"tool": "opensmile", "args": {"start": None}},
+    "video": {"tool": "openface", "fps": 25},
+}
 
 
 @pytest.fixture(scope="module")
 def package(tiny_store, tmp_path_factory):
-    runs, run = RunStore(tmp_path_factory.mktemp("runs")), Run("AV-MC", 1, (("training.max_epochs", 1),))
+    runs, run = (
+        RunStore(tmp_path_factory.mktemp("runs")),
+        Run("AV-MC", 1, (("training.max_epochs", 1),)),
+    )
     record = run_all([run], tiny_store, runs, jobs=1, progress_bar=False)[run]
     return collect(record.key, runs, tiny_store)
 
@@ -50,14 +57,18 @@ def test_the_prediction_is_that_of_the_same_clip_in_a_store(package, tiny_store,
     silent = whole["audio"].copy()
     variants = {
         "as it is": whole,
-        "a first axis": whole | {name: whole[name][None] for name in (*schema.MODALITIES, "text_bert")},
-        "padded": whole | {"audio": padded(whole["audio"], 2, 3), "vision": padded(whole["vision"], 0, 4)},
+        "a first axis": whole
+        | {name: whole[name][None] for name in (*schema.MODALITIES, "text_bert")},
+        "padded": whole
+        | {"audio": padded(whole["audio"], 2, 3), "vision": padded(whole["vision"], 0, 4)},
         "no config": {key: value for key, value in whole.items() if key != "config"},
     }
     for name, value in variants.items():
         for protocol in (4, 5):
             read, notes = read_feature_file(write(tmp_path, value, protocol))
-            np.testing.assert_allclose(explain(package, read).tasks["M"], expected, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(
+                explain(package, read).tasks["M"], expected, atol=1e-5, err_msg=name
+            )
             said = [note for note in notes if "zeros at the ends" in note]
             assert len(said) == 2 * (name == "padded") and "scale" in notes[-1]
     silent[0, 0] = -np.inf
@@ -71,7 +82,8 @@ def test_the_command_reads_it(package, tiny_store, tmp_path):
     result = CliRunner().invoke(main, ["predict", str(path), "--model", str(model)])
     assert result.exit_code == 0, result.output
     assert (
-        result.output.startswith("x.pkl: AV-MC, 1 seed") and "note: features as they stand in the file" in result.output
+        result.output.startswith("x.pkl: AV-MC, 1 seed")
+        and "note: features as they stand in the file" in result.output
     )
 
 
@@ -82,7 +94,9 @@ def test_what_is_beyond_the_caps_is_said(tiny_store, tmp_path):
     longer = {name: np.ones((steps + 9, schema.DIMS[name])) for name, steps in schema.STEPS.items()}
     read, notes = read_feature_file(write(tmp_path, content(clip, **longer, text_bert=tokens)))
     assert [len(getattr(read, name)) for name in schema.MODALITIES] == list(schema.STEPS.values())
-    assert notes[:-1] == [f"{name} cut from {steps + 9} to {steps} steps" for name, steps in schema.STEPS.items()]
+    assert notes[:-1] == [
+        f"{name} cut from {steps + 9} to {steps} steps" for name, steps in schema.STEPS.items()
+    ]
 
 
 WRONG = {
@@ -93,18 +107,30 @@ WRONG = {
         lambda whole: whole | {"audio": whole["audio"][:, :20]},
         r"key audio: found .*expected \(steps, 25\)",
     ),
-    "NaN": (lambda whole: whole | {"vision": whole["vision"] * np.nan}, "key vision, step 0: found NaN"),
-    "zeros": (lambda whole: whole | {"vision": whole["vision"] * 0}, "key vision: found nothing but zeros"),
+    "NaN": (
+        lambda whole: whole | {"vision": whole["vision"] * np.nan},
+        "key vision, step 0: found NaN",
+    ),
+    "zeros": (
+        lambda whole: whole | {"vision": whole["vision"] * 0},
+        "key vision: found nothing but zeros",
+    ),
     "many clips": (
         lambda whole: whole | {"audio": np.stack([whole["audio"]] * 2)},
         "key audio: found an array of shape",
     ),
-    "too few states": (lambda whole: whole | {"text": whole["text"][:1]}, "key text: found 1 steps"),
+    "too few states": (
+        lambda whole: whole | {"text": whole["text"][:1]},
+        "key text: found 1 steps",
+    ),
     "a mask with a gap": (
         lambda whole: whole | {"text_bert": np.array([[1.0, 1, 1], [1, 0, 1], [0, 0, 0]])},
         "a mask with gaps",
     ),
-    "tokens turned": (lambda whole: whole | {"text_bert": whole["text_bert"].T}, r"expected \(3, steps\)"),
+    "tokens turned": (
+        lambda whole: whole | {"text_bert": whole["text_bert"].T},
+        r"expected \(3, steps\)",
+    ),
 }
 
 

@@ -1,4 +1,5 @@
-"""Light-ASD: the public code's outputs with the public weights, the shipped half of them, pauses, and which face was chosen."""
+"""Light-ASD: the public code's outputs with the public weights, the shipped half of them, pauses,
+and which face was chosen."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ from avmc_core.errors import InputError
 
 # Inputs, and what the public code makes of them with the public weights in single precision.
 GOLDEN = load_file(Path(__file__).parents[1] / "golden" / "light_asd.safetensors")
-WEIGHTS = os.environ.get("AVMC_LIGHT_ASD", "")  # finetuning_TalkSet.safetensors, in single precision
+WEIGHTS = os.environ.get(
+    "AVMC_LIGHT_ASD", ""
+)  # finetuning_TalkSet.safetensors, in single precision
 RUNS = sorted({name.split(".")[0] for name in GOLDEN})
 
 
@@ -26,12 +29,17 @@ def outputs(network: LightASD, run: str) -> dict[str, torch.Tensor]:
     sound = GOLDEN[f"{run}.mfcc"][0]
     with torch.no_grad():
         looks = network.look(GOLDEN[f"{run}.faces"][0])
-        return {"visual": looks[None], "audio": network.hear(sound)[None], "scores": network(looks, sound)}
+        return {
+            "visual": looks[None],
+            "audio": network.hear(sound)[None],
+            "scores": network(looks, sound),
+        }
 
 
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.skipif(
-    not WEIGHTS, reason="the weights in single precision are not shipped: AVMC_LIGHT_ASD names the file"
+    not WEIGHTS,
+    reason="the weights in single precision are not shipped: AVMC_LIGHT_ASD names the file",
 )
 def test_outputs_are_the_public_codes(run):
     network = LightASD().eval()
@@ -51,7 +59,9 @@ def test_the_shipped_file_holds_every_weight_with_its_licence():
     path = files("avmc_core").joinpath("resources", light_asd.RESOURCE)
     state = load_file(path)
     names = [name for name in LightASD().state_dict() if "num_batches" not in name]
-    assert sorted(state) == sorted(names) and all(torch.isfinite(tensor).all() for tensor in state.values())
+    assert sorted(state) == sorted(names) and all(
+        torch.isfinite(tensor).all() for tensor in state.values()
+    )
     assert sum(tensor.numel() for tensor in state.values()) == 1_025_858
     licence = path.with_name("light_asd.LICENSE.txt").read_text(encoding="utf-8")
     assert "MIT License" in licence and "Liao Junhua" in licence and "half precision" in licence
@@ -69,7 +79,9 @@ def test_features_of_a_frame_depend_on_no_more_than_the_context():
 
 def test_damaged_weights_are_one_error(tmp_path, monkeypatch):
     (tmp_path / "resources").mkdir()
-    (tmp_path / "resources" / light_asd.RESOURCE).write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    (tmp_path / "resources" / light_asd.RESOURCE).write_bytes(
+        b"version https://git-lfs.github.com/spec/v1\n"
+    )
     monkeypatch.setattr(light_asd, "files", lambda package: tmp_path)
     with pytest.raises(InputError, match=r"43 bytes with digest .*install the package again"):
         light_asd.load.__wrapped__()
@@ -97,5 +109,8 @@ def test_faces_count_from_the_left():
         track[:, nose] = x
     words = who_speaks._in_words
     assert words(np.array([0, 0, 0, -1]), tracks) == "2 of 3 from the left"
-    assert words(np.array([2, 2, 2, 1]), tracks) == "1 and 3 of 3 from the left (25%, 75% of the frames)"
+    assert (
+        words(np.array([2, 2, 2, 1]), tracks)
+        == "1 and 3 of 3 from the left (25%, 75% of the frames)"
+    )
     assert words(np.full(4, -1), tracks) == "none of 3"

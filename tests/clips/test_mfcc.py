@@ -1,4 +1,5 @@
-"""MFCCs against their definition, written out sum by sum: TalkNet hears what python_speech_features gave it in training."""
+"""MFCCs against their definition, written out sum by sum: TalkNet hears what python_speech_features
+gave it in training."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from avmc_core.clips.mfcc import mfcc
 
 
 def by_definition(signal: list[int], step: int) -> list[float]:
-    """One row: pre-emphasis, a rectangular window, power spectrum, triangles in mel, logarithm, cosine transform, lifter."""
+    """One row: pre-emphasis, a rectangular window, power spectrum, triangles in mel, logarithm,
+    cosine transform, lifter."""
     emphasised = [signal[0], *(after - 0.97 * before for before, after in pairwise(signal))]
     window = np.zeros(512)
     part = emphasised[160 * step : 160 * step + 400]
@@ -38,7 +40,9 @@ def test_every_row_is_its_definition(samples, steps):
     rows = mfcc(signal)
     assert rows.shape == (steps, 13)
     for step in {0, steps // 2, steps - 1}:
-        np.testing.assert_allclose(rows[step], by_definition(signal.tolist(), step), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(
+            rows[step], by_definition(signal.tolist(), step), rtol=1e-9, atol=1e-9
+        )
 
 
 def test_silence_has_finite_coefficients():

@@ -1,4 +1,5 @@
-"""OpenFace's tables as people have them: of videos and of folders of pictures, with failed rows, without some columns."""
+"""OpenFace's tables as people have them: of videos and of folders of pictures, with failed rows,
+without some columns."""
 
 from __future__ import annotations
 
@@ -16,14 +17,19 @@ from avmc_core.clips.openface_table import read_csv, read_table
 from avmc_core.errors import InputError
 
 COLUMNS = schema.columns("vision")
-REAL = Path(os.environ.get("AVMC_OPENFACE_TABLE", ""))  # a table that OpenFace wrote, of one face in every row
+REAL = Path(
+    os.environ.get("AVMC_OPENFACE_TABLE", "")
+)  # a table that OpenFace wrote, of one face in every row
 
 
 def table(path: Path, times, numbers=None, faces: int = 1, **changes) -> np.ndarray:
-    """A table with one row per time and face; its values tell the row. Returns them (faces, N, 177)."""
+    """A table with one row per time and face; its values tell the row. Returns them (faces, N,
+    177)."""
     count = len(times)
     numbers = range(1, count + 1) if numbers is None else numbers
-    values = np.add.outer(np.arange(faces) * 1000.0, np.add.outer(np.arange(count) / 1.0, np.arange(177) / 1000))
+    values = np.add.outer(
+        np.arange(faces) * 1000.0, np.add.outer(np.arange(count) / 1.0, np.arange(177) / 1000)
+    )
     rows = [
         {"frame": number, "face_id": face, "timestamp": time, "confidence": 0.98, "success": 1}
         | dict(zip(COLUMNS, values[face, row], strict=True))
@@ -46,13 +52,18 @@ def test_a_folder_of_pictures_has_no_times_and_the_frame_numbers_decide(tmp_path
     table(tmp_path / "t.csv", [stamp] * 40)
     (track,), notes = read_table(tmp_path / "t.csv", 40)
     assert shown(track).tolist() == list(range(40))
-    assert notes == ("OpenFace's table has no times: its 40 rows are spread over the clip, 25.00 per second",)
+    assert notes == (
+        "OpenFace's table has no times: its 40 rows are spread over the clip, 25.00 per second",
+    )
 
 
 def test_pictures_taken_at_another_rate_are_spread_over_the_clip(tmp_path):
     table(tmp_path / "t.csv", [0.0] * 60)
     (track,), notes = read_table(tmp_path / "t.csv", 50)  # two seconds
-    assert np.abs(shown(track) - np.arange(50) * 30 / 25).max() <= 0.5 and "30.00 per second" in notes[0]
+    assert (
+        np.abs(shown(track) - np.arange(50) * 30 / 25).max() <= 0.5
+        and "30.00 per second" in notes[0]
+    )
 
 
 def test_stamps_of_a_thousandth_are_no_times_either(tmp_path):
@@ -64,7 +75,8 @@ def test_stamps_of_a_thousandth_are_no_times_either(tmp_path):
 
 @pytest.mark.parametrize("nominal", [30.0, 20.0, 25.0])
 def test_a_nominal_rate_gives_way_to_the_times_of_the_clips_own_pictures(tmp_path, nominal):
-    """A row for each picture of the file: each is on when that picture is, whatever OpenFace took for the rate."""
+    """A row for each picture of the file: each is on when that picture is, whatever OpenFace took
+    for the rate."""
     table(tmp_path / "t.csv", [k / nominal for k in range(48)])
     pictures = np.cumsum(np.r_[0.0, np.tile([0.02, 0.06], 24)])[:48]  # uneven, as phones record
     (track,), notes = read_table(tmp_path / "t.csv", 48, pictures)
@@ -82,7 +94,10 @@ def test_a_table_of_another_clip_is_refused(tmp_path):
 def test_a_table_that_ends_early_is_said_to(tmp_path):
     table(tmp_path / "t.csv", [k / 25 for k in range(40)])
     (track,), notes = read_table(tmp_path / "t.csv", 50, np.arange(50) / 25)
-    assert shown(track).tolist() == [*range(40), 40 - 1, *[-1] * 9] or shown(track).tolist() == [*range(40), *[-1] * 10]
+    assert shown(track).tolist() == [*range(40), 40 - 1, *[-1] * 9] or shown(track).tolist() == [
+        *range(40),
+        *[-1] * 10,
+    ]
     assert notes == ("OpenFace's table ends at 1.60 s of 2.00 s",)
 
 
@@ -115,7 +130,9 @@ def test_columns_that_a_version_does_not_write(tmp_path, lost):
 
 
 def test_more_columns_than_ours_and_none_of_the_needed(tmp_path):
-    table(tmp_path / "t.csv", [k / 25 for k in range(20)], X_0=1.0, p_scale=2.0, gaze_0_x="-nan(ind)")
+    table(
+        tmp_path / "t.csv", [k / 25 for k in range(20)], X_0=1.0, p_scale=2.0, gaze_0_x="-nan(ind)"
+    )
     assert len(read_csv(tmp_path / "t.csv", 20)) == 1
     table(tmp_path / "u.csv", [0.0], success=None, confidence=None)
     with pytest.raises(InputError, match="columns missing: success"):
@@ -135,7 +152,9 @@ def inside(path: Path, **changes) -> None:
     table(path, [k / 25 for k in range(20)], **{**xs, **changes})
 
 
-@pytest.mark.parametrize("name", ["v/0001.csv", "v$_$0001.csv", "v_0001.csv", "0001.csv", "0001.CSV"])
+@pytest.mark.parametrize(
+    "name", ["v/0001.csv", "v$_$0001.csv", "v_0001.csv", "0001.csv", "0001.CSV"]
+)
 def test_tables_are_found_in_a_folder(tmp_path, name):
     inside(tmp_path / "faces" / name)
     visual = OpenFace(tmp_path / "faces")
@@ -152,11 +171,15 @@ def test_a_single_table_is_taken_for_a_single_clip(tmp_path):
 def test_landmarks_outside_the_picture_are_of_another_picture(tmp_path):
     """OpenFace may have read a phone's clip lying on its side."""
     inside(tmp_path / "0001.csv", **{f"x_{n}": 280.0 + n / 10 for n in range(68)})
-    with pytest.raises(InputError, match=r"faces outside the picture of 240 by 320 pixels.*turned upright"):
+    with pytest.raises(
+        InputError, match=r"faces outside the picture of 240 by 320 pixels.*turned upright"
+    ):
         OpenFace(tmp_path).tracks(tmp_path / "0001.mp4", [None] * 20, (240, 320))
 
 
-@pytest.mark.skipif(not REAL.is_file(), reason="AVMC_OPENFACE_TABLE names no table that OpenFace wrote")
+@pytest.mark.skipif(
+    not REAL.is_file(), reason="AVMC_OPENFACE_TABLE names no table that OpenFace wrote"
+)
 def test_a_real_table():
     """100 rows of one face, stamped a thousandth of a second apart."""
     for frames in (83, 100, 120):

@@ -31,7 +31,12 @@ COALITIONS = list(product((False, True), repeat=3))
 def trained(tiny_store, tmp_path_factory):
     """Two seeds of AV-MC, one of a model with other settings, and a constant, with their run store."""
     runs = RunStore(tmp_path_factory.mktemp("runs"))
-    grid = [Run("AV-MC", 1, CHANGES), Run("AV-MC", 2, CHANGES), Run("LF_DNN", 1, CHANGES), Run("Constant", 1)]
+    grid = [
+        Run("AV-MC", 1, CHANGES),
+        Run("AV-MC", 2, CHANGES),
+        Run("LF_DNN", 1, CHANGES),
+        Run("Constant", 1),
+    ]
     records = run_all(grid, tiny_store, runs, jobs=1, progress_bar=False)
     return runs, list(records.values())
 
@@ -82,11 +87,14 @@ def test_an_additive_game_gives_each_player_its_own_part():
 
 
 def test_an_average_clip_has_no_shares(package, tiny_store):
-    """A clip whose steps are the training means: nothing is strange about it, and no modality moves M."""
+    """A clip whose steps are the training means: nothing is strange about it, and no modality moves
+    M."""
     from dataclasses import replace
 
     clip = clip_of(tiny_store.split("test"), 0)
-    means = {n: np.tile(package.statistics[n][0], (len(getattr(clip, n)), 1)) for n in schema.MODALITIES}
+    means = {
+        n: np.tile(package.statistics[n][0], (len(getattr(clip, n)), 1)) for n in schema.MODALITIES
+    }
     means["text"][0] = package.statistics["first"]
     said = explain(package, replace(clip, **means))
     np.testing.assert_allclose(np.stack(list(said.shares.values())), 0, atol=1e-6)
@@ -97,8 +105,12 @@ def test_an_average_clip_has_no_shares(package, tiny_store):
 def test_what_cannot_be_packed_is_one_clear_error(trained, tiny_store, tmp_path):
     runs, records = trained
     unimodal = Run("Unimodal LSTM", 1, (*CHANGES, ("modality", "text"), ("task", "T")))
-    (only_t,) = run_all([unimodal], tiny_store, RunStore(tmp_path), jobs=1, device="cpu", progress_bar=False).values()
-    with pytest.raises(InputError, match="Unimodal LSTM: found predictions of T; expected a model that predicts M"):
+    (only_t,) = run_all(
+        [unimodal], tiny_store, RunStore(tmp_path), jobs=1, device="cpu", progress_bar=False
+    ).values()
+    with pytest.raises(
+        InputError, match="Unimodal LSTM: found predictions of T; expected a model that predicts M"
+    ):
         collect(only_t.key, RunStore(tmp_path), tiny_store)
     for key, match in (("", "4 runs"), ("zz", "0 runs"), (records[3].key, "no weights")):
         with pytest.raises(InputError, match=match):
@@ -112,7 +124,9 @@ def test_what_cannot_be_packed_is_one_clear_error(trained, tiny_store, tmp_path)
 
 def test_the_model_card_says_where_the_model_comes_from(package):
     card = model_card(package)
-    assert "the simulated corpus, not CH-SIMS" in card and package.facts["data"]["digest"][:12] in card
+    assert (
+        "the simulated corpus, not CH-SIMS" in card and package.facts["data"]["digest"][:12] in card
+    )
     assert card.count("| 1 |") == card.count("| 2 |") == 2 and "openSMILE" in card
     assert "24 labelled clips" in card and "Started from" not in card
     assert "no speech of any person" in card and "no clip of CH-SIMS" in card
@@ -121,8 +135,13 @@ def test_the_model_card_says_where_the_model_comes_from(package):
     assert "no speech" not in real and "recorded clips" in real
 
 
-def test_the_card_counts_unlabelled_clips_and_names_the_package_started_from(package, tiny_store, tmp_path):
-    path, runs = write_package(package, tmp_path / "model.avmc.safetensors"), RunStore(tmp_path / "runs")
+def test_the_card_counts_unlabelled_clips_and_names_the_package_started_from(
+    package, tiny_store, tmp_path
+):
+    path, runs = (
+        write_package(package, tmp_path / "model.avmc.safetensors"),
+        RunStore(tmp_path / "runs"),
+    )
     grid = [Run("AV-MC", 1, CHANGES, init=str(path)), Run("AV-MC(Semi)", 1, CHANGES)]
     run_all(grid, tiny_store, runs, jobs=1, device="cpu", progress_bar=False)
     cards = {record.model: model_card(collect(record.key, runs, tiny_store)) for record in runs}
@@ -145,18 +164,25 @@ def test_a_file_that_is_no_package_is_not_overwritten(package, tmp_path):
 def test_a_picture_that_cannot_be_drawn_is_refused_at_once(tmp_path, monkeypatch, picture):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.png").mkdir()
-    done = CliRunner().invoke(main, ["predict", "clip.mp4", "--text", "你好", "--model", "x", "--picture", picture])
+    done = CliRunner().invoke(
+        main, ["predict", "clip.mp4", "--text", "你好", "--model", "x", "--picture", picture]
+    )
     assert done.exit_code == 2 and f"--picture: found '{picture}'" in done.output
 
 
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["predict", "clip.mp4", "--text", "你好", "--model", "gone.safetensors"], "gone.safetensors"),
+        (
+            ["predict", "clip.mp4", "--text", "你好", "--model", "gone.safetensors"],
+            "gone.safetensors",
+        ),
         (["export", "nowhere/gone"], "nowhere/gone"),
     ],
 )
-def test_a_package_that_is_not_there_is_named_before_a_corpus_is_made(tmp_path, monkeypatch, words, message):
+def test_a_package_that_is_not_there_is_named_before_a_corpus_is_made(
+    tmp_path, monkeypatch, words, message
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
     done = CliRunner().invoke(main, words)
@@ -166,25 +192,40 @@ def test_a_package_that_is_not_there_is_named_before_a_corpus_is_made(tmp_path, 
 
 def test_openface_is_asked_for_in_whole(tmp_path):
     for half in ({"openface": "program"}, {"visual": "openface"}):
-        with pytest.raises(InputError, match=r"openface: found .*; expected the program or a folder of its CSV files"):
+        with pytest.raises(
+            InputError,
+            match=r"openface: found .*; expected the program or a folder of its CSV files",
+        ):
             ExtractionSettings(**half)
     with pytest.raises(InputError, match="wav2vec_layers: found no wav2vec"):
         ExtractionSettings(wav2vec_layers=True)
 
 
 def test_a_model_of_other_clips_is_not_packed(tiny_store, tmp_path):
-    """Its card would be about all the training clips, and so would the statistics that strange clips are told by."""
+    """Its card would be about all the training clips, and so would the statistics that strange
+    clips are told by."""
     runs = RunStore(tmp_path)
     run = Run("LF_DNN", 1, CHANGES, protocol=Protocol(labelled=0.25))
     (record,) = run_all([run], tiny_store, runs, jobs=1, device="cpu", progress_bar=False).values()
-    with pytest.raises(InputError, match=r"labelled = 0\.25; expected one on all clips of the published splits"):
+    with pytest.raises(
+        InputError, match=r"labelled = 0\.25; expected one on all clips of the published splits"
+    ):
         collect(record.key, runs, tiny_store)
 
 
-def test_the_command_line_exports_a_run_and_prints_its_card(trained, tiny_store, tmp_path, monkeypatch):
+def test_the_command_line_exports_a_run_and_prints_its_card(
+    trained, tiny_store, tmp_path, monkeypatch
+):
     runs, records = trained
     monkeypatch.setattr("avmc_core.runs.grid.run_store", lambda: runs)
-    words = ["export", records[2].key, str(tmp_path / "model"), "--store", str(tiny_store.path), "--card"]
+    words = [
+        "export",
+        records[2].key,
+        str(tmp_path / "model"),
+        "--store",
+        str(tiny_store.path),
+        "--card",
+    ]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
     assert "# LF_DNN" in done.output and read_package(tmp_path / "model").facts["model"] == "LF_DNN"

@@ -1,4 +1,5 @@
-"""TalkNet with made weights: the public network's names, sizes and scores; windows, stretches and boxes; files that do not fit."""
+"""TalkNet with made weights: the public network's names, sizes and scores; windows, stretches and
+boxes; files that do not fit."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from avmc_core.clips import active_speaker, talknet
 from avmc_core.clips.talknet_network import TalkNet
 from avmc_core.errors import InputError
 
-# What the public code's own network, with the weights of ``talknet_weights``, says of its 12 frames.
+# What the public code's own network, with the weights of ``talknet_weights``, says of its 12
+# frames.
 PUBLIC = [-1.644389, -1.719787, -1.309975, -1.342960, -1.243357, -1.228659]
 PUBLIC += [-1.010777, -1.280544, -1.093728, -1.174539, -1.303515, -1.109368]
 NAMES_AND_SHAPES = "58dda4801bcf0594"  # SHA-256 over those of the public network
@@ -76,7 +78,9 @@ def test_each_frame_hears_four_steps():
     whole = active_speaker.steps_of(signal, 20)
     assert whole.shape == (80, 13) and whole.dtype == np.float32
     np.testing.assert_array_equal(active_speaker.steps_of(signal, 15), whole[:60])
-    longer = active_speaker.steps_of(signal, 30)  # the sound ends early: it begins anew, here after its 79 whole steps
+    longer = active_speaker.steps_of(
+        signal, 30
+    )  # the sound ends early: it begins anew, here after its 79 whole steps
     np.testing.assert_array_equal(longer[79:118], whole[:39])
 
 
@@ -119,7 +123,10 @@ def test_a_checkpoint_may_be_written_in_other_ways(form, state, weights, tmp_pat
         save_file(state, path := tmp_path / "made.safetensors")
     else:
         more = {"model.more": torch.zeros(3)}
-        torch.save({f"module.{name}": tensor for name, tensor in (state | more).items()}, path := tmp_path / "made.pt")
+        torch.save(
+            {f"module.{name}": tensor for name, tensor in (state | more).items()},
+            path := tmp_path / "made.pt",
+        )
     again, first = talknet.load(str(path)).state_dict(), talknet.load(weights).state_dict()
     assert all(torch.equal(again[name], tensor) for name, tensor in first.items())
     assert not any(parameter.requires_grad for parameter in talknet.load(weights).parameters())
@@ -130,7 +137,10 @@ def test_a_checkpoint_may_be_written_in_other_ways(form, state, weights, tmp_pat
     [
         ({"lossAV.FC.weight": None}, "no lossAV.FC.weight; expected"),
         ({"lossAV.FC.bias": torch.zeros(3)}, r"lossAV.FC.bias of \(3,\), not \(2,\)"),
-        ({"model.visualTCN.net.0.net.4.gamma": torch.full((1, 512, 1), torch.nan)}, "gamma not finite"),
+        (
+            {"model.visualTCN.net.0.net.4.gamma": torch.full((1, 512, 1), torch.nan)},
+            "gamma not finite",
+        ),
     ],
 )
 def test_tensors_that_do_not_fit_are_named(change, words, state, tmp_path):
@@ -142,7 +152,9 @@ def test_tensors_that_do_not_fit_are_named(change, words, state, tmp_path):
 
 def test_the_weights_of_another_model_are_one_error(tmp_path):
     torch.save({"encoder.weight": torch.zeros(2)}, tmp_path / "other.model")
-    with pytest.raises(InputError, match=r"no model.visualFrontend.frontend3D.0.weight; .* and 484 more; expected"):
+    with pytest.raises(
+        InputError, match=r"no model.visualFrontend.frontend3D.0.weight; .* and 484 more; expected"
+    ):
         talknet.load(str(tmp_path / "other.model"))
 
 

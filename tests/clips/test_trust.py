@@ -1,4 +1,5 @@
-"""What the record of agreement with OpenFace decides, and what follows for columns, sentences and predictions."""
+"""What the record of agreement with OpenFace decides, and what follows for columns, sentences and
+predictions."""
 
 from __future__ import annotations
 
@@ -19,14 +20,25 @@ COLUMNS = schema.columns("vision")
 
 def test_every_pose_column_and_unit_is_on_record_once():
     table = trust.table()
-    assert list(table.index) == [*(c for c in COLUMNS if c.startswith("pose")), *(f"AU{au:02}" for au in AUS)]
-    assert table["r"].dropna().between(-1, 1).all() and table["reported"].dropna().between(-1, 1).all()
+    assert list(table.index) == [
+        *(c for c in COLUMNS if c.startswith("pose")),
+        *(f"AU{au:02}" for au in AUS),
+    ]
+    assert (
+        table["r"].dropna().between(-1, 1).all() and table["reported"].dropna().between(-1, 1).all()
+    )
 
 
 def test_a_unit_that_hardly_moves_in_openface_is_decided_by_what_was_reported():
     table = trust.table()
-    still = [name for name in table.index if name.startswith("AU") and table.loc[name, "openface_sd"] < 0.1]
-    assert {"AU06", "AU10", "AU12", "AU14", "AU15", "AU20"} <= set(still) and table.loc[still, "r"].isna().all()
+    still = [
+        name
+        for name in table.index
+        if name.startswith("AU") and table.loc[name, "openface_sd"] < 0.1
+    ]
+    assert {"AU06", "AU10", "AU12", "AU14", "AU15", "AU20"} <= set(still) and table.loc[
+        still, "r"
+    ].isna().all()
     decided = table["r"].fillna(table["reported"]).fillna(0) >= trust.TRUSTED
     pd.testing.assert_series_equal(decided, table["trusted"], check_names=False)
 
@@ -40,11 +52,16 @@ def test_landmarks_and_pose_are_trusted_and_presences_go_with_their_intensities(
 
 def test_the_note_names_the_trusted_units_and_counts_the_others():
     good = [name for name in trust.table().index[6:] if trust.table().loc[name, "trusted"]]
-    assert all(name in trust.note() for name in good) and f"the other {17 - len(good)} are not" in trust.note()
+    assert (
+        all(name in trust.note() for name in good)
+        and f"the other {17 - len(good)} are not" in trust.note()
+    )
 
 
 def test_the_tables_of_the_page_hold_every_row_of_the_records():
-    assert len(records.agreement()) == 23 and len(records.speakers()) == len(records.record("speakers")["rows"])
+    assert len(records.agreement()) == 23 and len(records.speakers()) == len(
+        records.record("speakers")["rows"]
+    )
     sizes = records.face_sizes()
     rows = records.record("face_sizes")["rows"]
     assert len(sizes) == len({row["face"] for row in rows})
@@ -55,7 +72,9 @@ def test_faces_are_found_from_forty_pixels_on():
     """Also in the largest pictures, where one small size alone finds none below two hundred."""
     rows = pd.DataFrame(records.record("face_sizes")["rows"])
     assert (rows.loc[rows["face"] >= 40, "after"] == 1).all()
-    assert (rows.loc[(rows["picture"] == "1920 x 1080") & (rows["face"] < 200), "before"] == 0).all()
+    assert (
+        rows.loc[(rows["picture"] == "1920 x 1080") & (rows["face"] < 200), "before"] == 0
+    ).all()
 
 
 @pytest.mark.parametrize("share, expected", [(0.8, "not to be trusted: M is +0.80"), (0.05, "")])
@@ -87,7 +106,8 @@ def test_a_face_at_rest_does_not_read_as_sad_because_it_smiles_otherwise():
 
 
 def test_turning_the_head_does_not_raise_brows():
-    """What goes with nodding is an error of turning the face to the front; what does not is the brows'."""
+    """What goes with nodding is an error of turning the face to the front; what does not is the
+    brows'."""
     rng = np.random.default_rng(0)
     turned = 0.1 * np.column_stack([np.sin(np.arange(100) / 5), np.cos(np.arange(100) / 9)])
     faces = neutral_face()[:, :2] + 0.002 * rng.standard_normal((100, 68, 2))
@@ -95,6 +115,9 @@ def test_turning_the_head_does_not_raise_brows():
     raised = np.zeros(100)
     raised[60:70] = 3
     inner = AUS.index(1)
-    assert action_units(faces)[:, inner].max() > 1 and action_units(faces, turned)[:, inner].max() < 0.5
+    assert (
+        action_units(faces)[:, inner].max() > 1
+        and action_units(faces, turned)[:, inner].max() < 0.5
+    )
     faces = faces + raised[:, None, None] * movements()[inner, :, :2]
     assert np.corrcoef(action_units(faces, turned)[:, inner], raised)[0, 1] > 0.9

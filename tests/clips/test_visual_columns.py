@@ -1,4 +1,5 @@
-"""What needs no media package: OpenFace's files, the approximate action units, the choice of a speaker."""
+"""What needs no media package: OpenFace's files, the approximate action units, the choice of a
+speaker."""
 
 from __future__ import annotations
 
@@ -20,15 +21,20 @@ from avmc_core.simulated.face import AUS, movements, neutral_face
 COLUMNS = schema.columns("vision")
 
 
-def written(path, frames: int = 20, fps: float = 25.0, faces: int = 1, lost=(), **changes) -> np.ndarray:
-    """An OpenFace CSV as OpenFace writes it, with spaces after the commas and columns we do not use."""
+def written(
+    path, frames: int = 20, fps: float = 25.0, faces: int = 1, lost=(), **changes
+) -> np.ndarray:
+    """An OpenFace CSV as OpenFace writes it, with spaces after the commas and columns we do not
+    use."""
     values = np.random.default_rng(0).normal(size=(faces, frames, 177)).round(3)
     rows = []
     for number in range(frames):
         for face in range(faces):
             head = {"frame": number + 1, "face_id": face, "timestamp": round(number / fps, 3)}
             found = {"confidence": 0.98, "success": int((face, number) not in lost), "pose_X": 7.0}
-            rows.append(head | found | dict(zip(reversed(COLUMNS), values[face, number][::-1], strict=True)))
+            rows.append(
+                head | found | dict(zip(reversed(COLUMNS), values[face, number][::-1], strict=True))
+            )
     table = pd.DataFrame(rows).assign(**changes)
     path.write_text(table.to_csv(index=False).replace(",", ", "), encoding="utf-8")
     return values
@@ -73,7 +79,9 @@ shutil.copy({str(tmp_path / "faces.csv")!r}, words[words.index("-out_dir") + 1])
         OpenFace(program).tracks("another.mp4", [None] * 20, (320, 240))
 
 
-@pytest.mark.parametrize("change, match", [({"AU01_r": "x"}, "could not convert"), ({"success": None}, "an empty")])
+@pytest.mark.parametrize(
+    "change, match", [({"AU01_r": "x"}, "could not convert"), ({"success": None}, "an empty")]
+)
 def test_a_damaged_openface_file_is_one_error(tmp_path, change, match):
     written(tmp_path / "clip.csv", **change)
     with pytest.raises(InputError, match=match):
@@ -83,18 +91,27 @@ def test_a_damaged_openface_file_is_one_error(tmp_path, change, match):
 def test_an_openface_file_without_action_units_is_one_error(tmp_path):
     written(tmp_path / "clip.csv")
     table = pd.read_csv(tmp_path / "clip.csv", skipinitialspace=True)
-    table.drop(columns=[c for c in table if c.startswith("AU")]).to_csv(tmp_path / "clip.csv", index=False)
+    table.drop(columns=[c for c in table if c.startswith("AU")]).to_csv(
+        tmp_path / "clip.csv", index=False
+    )
     with pytest.raises(InputError, match=r"35 columns missing: AU01_r.*-aus"):
         read_csv(tmp_path / "clip.csv", 20)
 
 
 def test_action_units_are_recovered_from_faces_that_they_moved():
-    """One unit at a time, the right one answers most, in step with its course, whoever the person is."""
+    """One unit at a time, the right one answers most, in step with its course, whoever the person
+    is."""
     rng = np.random.default_rng(1)
     person = neutral_face()[:, :2] * [1.05, 0.95] + 0.01 * rng.standard_normal((68, 2))
-    course = np.maximum(0, 3 * np.sin(np.linspace(0, 12, 60)))  # at rest half of the time, as the median asks
+    course = np.maximum(
+        0, 3 * np.sin(np.linspace(0, 12, 60))
+    )  # at rest half of the time, as the median asks
     for k, au in enumerate(AUS):
-        faces = person + course[:, None, None] * movements()[k, :, :2] + 0.002 * rng.standard_normal((60, 68, 2))
+        faces = (
+            person
+            + course[:, None, None] * movements()[k, :, :2]
+            + 0.002 * rng.standard_normal((60, 68, 2))
+        )
         found = action_units(faces)
         assert found.min() >= 0 and found.max() <= 5
         assert np.corrcoef(found[:, k], course)[0, 1] > 0.9, f"AU{au}"
@@ -119,7 +136,11 @@ def test_loudness_and_the_only_face_need_no_choice():
 def test_scaling_puts_the_picture_between_minus_one_and_one():
     values = np.zeros((1, 177))
     values[:, [COLUMNS.index("x_0"), COLUMNS.index("y_0")]] = [320, 120]
-    values[:, [COLUMNS.index("pose_Tz"), COLUMNS.index("AU12_r"), COLUMNS.index("AU12_c")]] = [500, 2.5, 1]
+    values[:, [COLUMNS.index("pose_Tz"), COLUMNS.index("AU12_r"), COLUMNS.index("AU12_c")]] = [
+        500,
+        2.5,
+        1,
+    ]
     out = dict(zip(COLUMNS, scaled(values, 320, 240)[0], strict=True))
     assert (out["x_0"], out["x_1"], out["y_0"], out["y_1"]) == (1, -1, 0, -1)
     assert (out["pose_Tz"], out["AU12_r"], out["AU12_c"]) == (0.5, 0.5, 1)

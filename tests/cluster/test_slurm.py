@@ -1,4 +1,5 @@
-"""The same grid on a Slurm of one node and in local processes: the same bytes, also when a job is killed or the node loses one."""
+"""The same grid on a Slurm of one node and in local processes: the same bytes, also when a job is
+killed or the node loses one."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ ONE_EPOCH = (("training.max_epochs", 1),)
 EXPERIMENT = Experiment(
     title="20 quick runs",
     source="",
-    rows=tuple(Row(name, name, ONE_EPOCH) for name in ("AV-MC", "AV-MC(Semi)", "LF_DNN", "Unimodal LSTM")),
+    rows=tuple(
+        Row(name, name, ONE_EPOCH) for name in ("AV-MC", "AV-MC(Semi)", "LF_DNN", "Unimodal LSTM")
+    ),
     seeds=(("ci", SEEDS),),
 )
 GRID = EXPERIMENT.runs("ci")
@@ -110,14 +113,21 @@ def same_bytes(one, two) -> None:
             == {"record.json", "predictions.safetensors", "model.safetensors"}
         )
         for name in names - {"record.json"}:
-            assert (one[run].folder / name).read_bytes() == (two[run].folder / name).read_bytes(), (run, name)
+            assert (one[run].folder / name).read_bytes() == (two[run].folder / name).read_bytes(), (
+                run,
+                name,
+            )
         assert one[run].scores == two[run].scores and one[run].history == two[run].history
 
 
-def test_a_killed_job_costs_one_resubmission_and_no_byte(cluster, tiny_store, tmp_path, monkeypatch):
+def test_a_killed_job_costs_one_resubmission_and_no_byte(
+    cluster, tiny_store, tmp_path, monkeypatch
+):
     runs = RunStore(tmp_path / "avmc" / "runs")
     with ThreadPoolExecutor() as pool:
-        grid = pool.submit(run_all, GRID, tiny_store, runs, executor=SLURM, device="cpu", progress_bar=False)
+        grid = pool.submit(
+            run_all, GRID, tiny_store, runs, executor=SLURM, device="cpu", progress_bar=False
+        )
         kill(working_job(runs))
         with pytest.raises(RunsLost, match=r"(?s)5 runs without a result.*AV-MC 5\): srun: "):
             grid.result()
@@ -125,9 +135,20 @@ def test_a_killed_job_costs_one_resubmission_and_no_byte(cluster, tiny_store, tm
 
     monkeypatch.setitem(experiments.EXPERIMENTS, "quick", EXPERIMENT)
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "avmc"))
-    options = ["--store", str(tiny_store.path), "--cluster", "slurm", "--block", "5", "--minutes", "5"]
+    options = [
+        "--store",
+        str(tiny_store.path),
+        "--cluster",
+        "slurm",
+        "--block",
+        "5",
+        "--minutes",
+        "5",
+    ]
     again = CliRunner().invoke(cli.main, ["run", "quick", *options])
-    assert again.exit_code == 0 and "20 runs" in again.output and "1 jobs submitted" in again.output, again.output
+    assert (
+        again.exit_code == 0 and "20 runs" in again.output and "1 jobs submitted" in again.output
+    ), again.output
     assert submitted(runs) == 5
     here = run_all(GRID, tiny_store, RunStore(tmp_path / "local"), device="cpu", progress_bar=False)
     same_bytes(run_all(GRID, tiny_store, runs, device="cpu"), here)
@@ -141,14 +162,18 @@ def lose_the_node(job: str, cluster: Path) -> None:
 
 
 def near_the_time_limit(job: str, cluster: Path) -> None:
-    subprocess.run(["scancel", "--signal=USR2", job], check=True)  # what Slurm sends ahead of the limit
+    subprocess.run(
+        ["scancel", "--signal=USR2", job], check=True
+    )  # what Slurm sends ahead of the limit
 
 
 @pytest.mark.parametrize("interrupt", [lose_the_node, near_the_time_limit])
 def test_an_interrupted_job_is_queued_again(interrupt, cluster, tiny_store, tmp_path):
     runs = RunStore(tmp_path / "runs")
     with ThreadPoolExecutor() as pool:
-        grid = pool.submit(run_all, GRID[10:15], tiny_store, runs, executor=SLURM, device="cpu", progress_bar=False)
+        grid = pool.submit(
+            run_all, GRID[10:15], tiny_store, runs, executor=SLURM, device="cpu", progress_bar=False
+        )
         job = working_job(runs)
         interrupt(job, cluster)
         at_once(job)
@@ -159,14 +184,23 @@ def test_an_interrupted_job_is_queued_again(interrupt, cluster, tiny_store, tmp_
 def test_who_asks_again_waits_for_the_jobs_that_are_queued(cluster, tiny_store, tmp_path):
     runs = RunStore(tmp_path / "runs")
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(run_all, GRID[10:12], tiny_store, runs, executor=SLURM, device="cpu", progress_bar=False)
+        first = pool.submit(
+            run_all, GRID[10:12], tiny_store, runs, executor=SLURM, device="cpu", progress_bar=False
+        )
         wait_for_jobs("PENDING,RUNNING")
         time.sleep(0.5)
-        second = run_all(GRID[10:12], tiny_store, runs, executor=SLURM, device="cpu", progress_bar=False)
+        second = run_all(
+            GRID[10:12], tiny_store, runs, executor=SLURM, device="cpu", progress_bar=False
+        )
         assert second == first.result()
     assert submitted(runs) == 1
 
 
 def test_what_sbatch_refuses_is_one_error(cluster, tiny_store, tmp_path):
     with pytest.raises(InputError, match="partition"):
-        run_all(GRID[10:11], tiny_store, RunStore(tmp_path / "runs"), executor=Slurm(sbatch=("partition=none",)))
+        run_all(
+            GRID[10:11],
+            tiny_store,
+            RunStore(tmp_path / "runs"),
+            executor=Slurm(sbatch=("partition=none",)),
+        )

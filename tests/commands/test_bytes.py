@@ -1,4 +1,5 @@
-"""File names and sentences in bytes of another encoding than UTF-8: they work, or end in one sentence."""
+"""File names and sentences in bytes of another encoding than UTF-8: they work, or end in one
+sentence."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def test_typed_text_is_read_as_the_locale_says_or_as_it_can_only_be(monkeypatch)
     monkeypatch.setenv("LANG", "zh_TW.Big5")
     assert names.typed(os.fsdecode("天氣".encode("big5")), "--text") == "天氣"
     monkeypatch.setenv("LANG", "C.UTF-8")
-    with pytest.raises(InputError, match=r"--text: found bytes that are no UTF-8 .*; expected text typed in UTF-8"):
+    with pytest.raises(
+        InputError, match=r"--text: found bytes that are no UTF-8 .*; expected text typed in UTF-8"
+    ):
         names.typed(os.fsdecode(b"\xe4\xbb\x8a\xe5"), "--text")
 
 
@@ -49,13 +52,20 @@ def test_accents_may_be_composed_or_not(tmp_path):
     assert names.entry(tmp_path, "caf\u00e9") == tmp_path / "cafe\u0301"
 
 
-@pytest.mark.parametrize("locale", [{"LANG": "zh_CN.GBK"}, {"LANG": "C.UTF-8"}, {"PYTHONIOENCODING": "gbk"}])
+@pytest.mark.parametrize(
+    "locale", [{"LANG": "zh_CN.GBK"}, {"LANG": "C.UTF-8"}, {"PYTHONIOENCODING": "gbk"}]
+)
 def test_a_terminal_in_gbk_gets_its_import_and_its_errors(tmp_path, locale):
-    """The store keeps a name that can be read; what the terminal cannot show is escaped, never a traceback."""
+    """The store keeps a name that can be read; what the terminal cannot show is escaped, never a
+    traceback."""
     supervised, _ = factory.released_files(tmp_path)
     name = os.path.join(os.fsencode(tmp_path), "数据\U0001f600.pkl".encode("gb18030"))
     os.rename(supervised, name)
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("LC_") and key != "LANG"}
+    clean = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("LC_") and key != "LANG"
+    }
     code = "from avmc_core.commands.main import main; main()"
     for arguments in (["--supervised", name], ["--supervised", name + b".gone"]):
         done = subprocess.run(

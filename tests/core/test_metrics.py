@@ -1,4 +1,5 @@
-"""Metrics against scikit-learn, scipy and plain loops; resampling against repeated rows; defined degenerate cases."""
+"""Metrics against scikit-learn, scipy and plain loops; resampling against repeated rows; defined
+degenerate cases."""
 
 from __future__ import annotations
 
@@ -17,14 +18,42 @@ from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_sc
 
 from avmc_core import metrics, schema
 from avmc_core.errors import InputError
-from avmc_core.metrics import D14, METRICS, Conventions, aggregate, clip_statistics, evaluate, format_metric, reasons
+from avmc_core.metrics import (
+    D14,
+    METRICS,
+    Conventions,
+    aggregate,
+    clip_statistics,
+    evaluate,
+    format_metric,
+    reasons,
+)
 from avmc_core.settings import replace
 
 CONVENTIONS = [
     Conventions(clip=clip, zero=zero, average=average, weak=weak)
-    for clip, zero, average, weak in itertools.product((True, False), metrics.ZERO, metrics.AVERAGES, (0.4, 0.6))
+    for clip, zero, average, weak in itertools.product(
+        (True, False), metrics.ZERO, metrics.AVERAGES, (0.4, 0.6)
+    )
 ]
-EDGES = [0.0, -0.0, 0.1, -0.1, 0.4, -0.4, 0.6, -0.6, 0.7, -0.7, 1.0, -1.0, 1.01, -1.01, 3.0, -3.0]  # every boundary
+EDGES = [
+    0.0,
+    -0.0,
+    0.1,
+    -0.1,
+    0.4,
+    -0.4,
+    0.6,
+    -0.6,
+    0.7,
+    -0.7,
+    1.0,
+    -1.0,
+    1.01,
+    -1.01,
+    3.0,
+    -3.0,
+]  # every boundary
 values = st.sampled_from(EDGES) | st.floats(-3, 3, width=32)
 labels = st.sampled_from([float(x) for x in schema.GRID] + [-0.1]) | values
 clips = st.lists(st.tuples(values, labels), min_size=0, max_size=30)
@@ -32,7 +61,8 @@ dtypes = st.sampled_from([np.float32, np.float64])
 
 
 def interval(x: float, bounds: list[float]) -> int:
-    """Class of x among the half-open intervals (bounds[i], bounds[i + 1]]; x and bounds at single precision."""
+    """Class of x among the half-open intervals (bounds[i], bounds[i + 1]]; x and bounds at single
+    precision."""
     return next(
         i
         for i, (low, high) in enumerate(itertools.pairwise([-np.inf, *bounds, np.inf]))
@@ -41,7 +71,8 @@ def interval(x: float, bounds: list[float]) -> int:
 
 
 def oracle(p: np.ndarray, y: np.ndarray, conventions: Conventions) -> dict[str, float]:
-    """The eight metrics by scikit-learn and scipy, clip by clip; NaN where there is nothing to score."""
+    """The eight metrics by scikit-learn and scipy, clip by clip; NaN where there is nothing to
+    score."""
     p, y = p.astype(np.float64), y.astype(np.float64)
     if conventions.clip:
         p, y = np.array([min(max(x, -1), 1) for x in p]), np.array([min(max(x, -1), 1) for x in y])
@@ -58,7 +89,9 @@ def oracle(p: np.ndarray, y: np.ndarray, conventions: Conventions) -> dict[str, 
         result["Acc2_weak"] = accuracy_score([row[1] for row in weak], [row[0] for row in weak])
     if len(y):
         for name, cuts in (("Acc3", [-0.1, 0.1]), ("Acc5", [-0.7, -0.1, 0.1, 0.7])):
-            result[name] = accuracy_score([interval(x, cuts) for x in y], [interval(x, cuts) for x in p])
+            result[name] = accuracy_score(
+                [interval(x, cuts) for x in y], [interval(x, cuts) for x in p]
+            )
         result["MAE"] = mean_absolute_error(y, p)
     if len(set(y)) > 1:
         result["R2"] = r2_score(y, p)
@@ -105,21 +138,32 @@ def test_equals_the_oracles_at_the_size_of_the_test_split(conventions):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(values, labels, st.integers(0, 3)), min_size=1, max_size=20), st.sampled_from(CONVENTIONS))
+@given(
+    st.lists(st.tuples(values, labels, st.integers(0, 3)), min_size=1, max_size=20),
+    st.sampled_from(CONVENTIONS),
+)
 def test_weights_equal_repeated_rows(rows, conventions):
-    """A resample by counts is the evaluation of the repeated clips; a resample of nothing is NaN everywhere."""
+    """A resample by counts is the evaluation of the repeated clips; a resample of nothing is NaN
+    everywhere."""
     p, y = np.array([row[:2] for row in rows]).T
     counts = np.array([row[2] for row in rows])
     repeated = np.repeat(p, counts), np.repeat(y, counts)
     bounds = (-1, 1) if conventions.clip else (-9, 9)
     assume(spread_or_constant(*(np.clip(x, *bounds) for x in (p, y, *repeated))))
-    found = aggregate(clip_statistics(p, y, conventions), [counts, np.zeros_like(counts)], conventions)
-    assert_same({name: value[0] for name, value in found.items()}, evaluate(*repeated, conventions), rtol=1e-6)
+    found = aggregate(
+        clip_statistics(p, y, conventions), [counts, np.zeros_like(counts)], conventions
+    )
+    assert_same(
+        {name: value[0] for name, value in found.items()},
+        evaluate(*repeated, conventions),
+        rtol=1e-6,
+    )
     assert all(np.isnan(value[1]) for value in found.values())
 
 
 def test_many_runs_and_resamples_at_once():
-    """Leading axes are runs: (S, N, K) with (R, N) counts gives (S, R), each cell the evaluation of its own clips."""
+    """Leading axes are runs: (S, N, K) with (R, N) counts gives (S, R), each cell the evaluation of
+    its own clips."""
     rng = np.random.default_rng(0)
     y, runs = rng.choice(schema.GRID, 60), rng.uniform(-1, 1, (3, 60))
     draws = rng.integers(0, 60, (5, 60))
@@ -127,11 +171,15 @@ def test_many_runs_and_resamples_at_once():
     found = aggregate(np.stack([clip_statistics(p, y) for p in runs]), counts)
     assert {value.shape for value in found.values()} == {(3, 5)}
     for s, r in itertools.product(range(3), range(5)):
-        assert_same({name: value[s, r] for name, value in found.items()}, evaluate(runs[s, draws[r]], y[draws[r]]))
+        assert_same(
+            {name: value[s, r] for name, value in found.items()},
+            evaluate(runs[s, draws[r]], y[draws[r]]),
+        )
 
 
 def test_statistics_add_up_over_groups():
-    """Rows summed by video and weighted by video equal rows weighted by clip: what a cluster bootstrap relies on."""
+    """Rows summed by video and weighted by video equal rows weighted by clip: what a cluster
+    bootstrap relies on."""
     rng = np.random.default_rng(1)
     y, p, video = rng.choice(schema.GRID, 80), rng.uniform(-1, 1, 80), rng.integers(0, 9, 80)
     rows, counts = clip_statistics(p, y), rng.integers(0, 4, (6, 9))
@@ -154,7 +202,9 @@ def test_constant_values_have_no_correlation(value):
     """Equal values are found to be equal although their mean is rounded, alone and in a resample."""
     constant, varied = np.full(97, value), np.linspace(-1, 1, 97)
     assert np.isnan(evaluate(constant, varied)["Corr"])
-    assert np.isnan(evaluate(varied, constant)["Corr"]) and np.isnan(evaluate(varied, constant)["R2"])
+    assert np.isnan(evaluate(varied, constant)["Corr"]) and np.isnan(
+        evaluate(varied, constant)["R2"]
+    )
     half = np.where(np.arange(97) < 40, value, varied)
     found = aggregate(clip_statistics(varied, half), [(np.arange(97) < 40) * 1])
     assert np.isnan(found["Corr"][0]) and np.isnan(found["R2"][0])
@@ -170,7 +220,15 @@ def test_correlation_stays_within_one():
     ("p", "y", "conventions", "expected"),
     [
         ([], [], D14, dict.fromkeys(METRICS, "no clips")),
-        ([0.2], [0.2], D14, {"Corr": "all labels are equal; all predictions are equal", "R2": "all labels are equal"}),
+        (
+            [0.2],
+            [0.2],
+            D14,
+            {
+                "Corr": "all labels are equal; all predictions are equal",
+                "R2": "all labels are equal",
+            },
+        ),
         ([0.3, 0.3], [0.2, -0.4], D14, {"Corr": "all predictions are equal"}),
         ([0.3, 0.4], [0.6, 0.8], D14, {"Acc2_weak": "no clip with |label| <= 0.4"}),
         ([0.3, 0.4], [0.6, 0.8], Conventions(weak=0.6), {}),
@@ -199,7 +257,9 @@ def test_correlation_stays_within_one():
 def test_reasons(p, y, conventions, expected):
     """Exactly the undefined metrics are NaN, each with its reason."""
     assert reasons(p, y, conventions) == expected
-    assert {name for name, value in evaluate(p, y, conventions).items() if np.isnan(value)} == set(expected)
+    assert {name for name, value in evaluate(p, y, conventions).items() if np.isnan(value)} == set(
+        expected
+    )
 
 
 def test_zero_counts_as_negative():
@@ -257,7 +317,13 @@ def test_bad_weights_are_refused(weights):
 
 @pytest.mark.parametrize(
     "change",
-    [{"zero": "positive"}, {"average": "micro"}, {"weak": -0.1}, {"cuts3": [0.1]}, {"cuts5": [0.7, 0.1, 0, -1]}],
+    [
+        {"zero": "positive"},
+        {"average": "micro"},
+        {"weak": -0.1},
+        {"cuts3": [0.1]},
+        {"cuts5": [0.7, 0.1, 0, -1]},
+    ],
 )
 def test_bad_conventions_are_refused(change):
     with pytest.raises(InputError, match=next(iter(change))):
@@ -266,8 +332,12 @@ def test_bad_conventions_are_refused(change):
 
 def test_columns_are_those_of_the_published_table():
     """Names line up with the paper's Table 2, as the package carries it."""
-    published = json.loads(files("avmc_core").joinpath("resources", "published.json").read_text(encoding="utf-8"))
-    assert published["table2_benchmark"]["metrics"] == [m.column for m in METRICS.values() if m.column]
+    published = json.loads(
+        files("avmc_core").joinpath("resources", "published.json").read_text(encoding="utf-8")
+    )
+    assert published["table2_benchmark"]["metrics"] == [
+        m.column for m in METRICS.values() if m.column
+    ]
     assert [name for name, m in METRICS.items() if not m.higher_is_better] == ["MAE"]
 
 

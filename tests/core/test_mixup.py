@@ -22,11 +22,14 @@ def test_equals_a_loop_over_clips():
         lam = weight.expand(5)
         for i, j in enumerate(one.partner):
             torch.testing.assert_close(one.mix(x)[i], lam[i] * x[i] + (1 - lam[i]) * x[j])
-            torch.testing.assert_close(one.mix(labels)[i], lam[i] * labels[i] + (1 - lam[i]) * labels[j])
+            torch.testing.assert_close(
+                one.mix(labels)[i], lam[i] * labels[i] + (1 - lam[i]) * labels[j]
+            )
 
 
 def test_draws_a_permutation_and_beta_weights():
-    """D07: lambda follows Beta(a, b) (Kolmogorov-Smirnov), one for the batch unless asked; every clip is partner exactly once."""
+    """D07: lambda follows Beta(a, b) (Kolmogorov-Smirnov), one for the batch unless asked; every
+    clip is partner exactly once."""
     torch.manual_seed(1)
     settings = MixupSettings(alpha=0.4, beta=2.0, per_clip=True)
     one = draw(2000, settings)

@@ -1,4 +1,5 @@
-"""Settings that nobody can mean are refused, wherever they are made, and everything published is accepted."""
+"""Settings that nobody can mean are refused, wherever they are made, and everything published is
+accepted."""
 
 from __future__ import annotations
 
@@ -12,10 +13,22 @@ from avmc_core.models.registry import MODELS, settings_of
 from avmc_core.runs.experiments import EXPERIMENTS
 
 WRONG = [
-    *(("AV-MC", f"training.{name}", value) for name in ("batch_size", "accumulate", "patience") for value in (0, -3)),
+    *(
+        ("AV-MC", f"training.{name}", value)
+        for name in ("batch_size", "accumulate", "patience")
+        for value in (0, -3)
+    ),
     *(("AV-MC", f"training.{name}", -1.0) for name in ("clip_value", "clip_norm")),
-    *(("AV-MC", name, value) for name in ("rate", "rate_audio") for value in (0.0, -1.0, float("nan"), float("inf"))),
-    *(("AV-MC", name, value) for name in ("dropout", "post_dropout") for value in (1.0, 7.0, -0.1, float("nan"))),
+    *(
+        ("AV-MC", name, value)
+        for name in ("rate", "rate_audio")
+        for value in (0.0, -1.0, float("nan"), float("inf"))
+    ),
+    *(
+        ("AV-MC", name, value)
+        for name in ("dropout", "post_dropout")
+        for value in (1.0, 7.0, -0.1, float("nan"))
+    ),
     *(("AV-MC", f"weights.{task}", float("nan")) for task in "MTAV"),
     ("AV-MC", "training.max_epochs", -1),
     ("AV-MC", "training.validation", "batch"),
@@ -65,7 +78,12 @@ def test_settings_made_directly_are_checked_too():
 @pytest.mark.parametrize("profile", ["ci", "full"])
 def test_what_the_experiments_ask_for_is_accepted(profile):
     """Zeros that mean "off" among it: no limit of epochs, a task without weight, no decay."""
-    assert settings_of("AV-MC", {"weights.T": 0.0, "decay": 0.0, "dropout": 0.0, "training.max_epochs": 0}) is not None
+    assert (
+        settings_of(
+            "AV-MC", {"weights.T": 0.0, "decay": 0.0, "dropout": 0.0, "training.max_epochs": 0}
+        )
+        is not None
+    )
     for plan in EXPERIMENTS.values():
         assert all(run.settings is not None for run in plan.runs(profile))
 

@@ -24,7 +24,9 @@ def test_views_against_a_loop(tiny_store):
             assert not padded[at, len(x) :].any()
         np.testing.assert_array_equal(dense.text[at], text[0])
         np.testing.assert_allclose(dense.audio[at], audio.mean(0), rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(dense.vision[at], frames.vision[at].mean(0), rtol=1e-5, atol=1e-5)  # D20
+        np.testing.assert_allclose(
+            dense.vision[at], frames.vision[at].mean(0), rtol=1e-5, atol=1e-5
+        )  # D20
         assert frames.audio_lengths[at] == len(audio)
         np.testing.assert_array_equal(frames.tokens[at], split.tokens[row])
     assert frames.audio.shape[1] == int(frames.audio_lengths.max())
@@ -34,11 +36,17 @@ def test_views_against_a_loop(tiny_store):
 
 
 @pytest.mark.parametrize(
-    "views", [("states", "frames", "padded"), ("cls", "mean", "padded_mean"), ("states", "padded", "frames")]
+    "views",
+    [
+        ("states", "frames", "padded"),
+        ("cls", "mean", "padded_mean"),
+        ("states", "padded", "frames"),
+    ],
 )
 @pytest.mark.parametrize("protocol", [PUBLISHED, Protocol(labelled=0.5)], ids=["all", "half"])
 def test_resident_batches_are_the_same(tiny_store, views, protocol):
-    """What a GPU gathers from the whole split, forced here on the CPU, which has the same operations."""
+    """What a GPU gathers from the whole split, forced here on the CPU, which has the same
+    operations."""
     store = protocol.of(tiny_store, seed=1)
     for name in ("train", "train_mix", "valid"):
         data = SplitData(store.split(name), Inputs(*views))
@@ -57,11 +65,18 @@ def test_resident_batches_are_the_same(tiny_store, views, protocol):
 
 def test_an_epoch_holds_every_clip_once(tiny_store):
     data = SplitData(tiny_store.split("train"), Inputs("cls", "mean", "mean"))
-    for batches in (data.shuffled(7, torch.Generator().manual_seed(3)), [b.index for b in data.in_order(7)]):
+    for batches in (
+        data.shuffled(7, torch.Generator().manual_seed(3)),
+        [b.index for b in data.in_order(7)],
+    ):
         assert sorted(torch.cat(batches).tolist()) == list(range(len(data)))
         assert {len(rows) for rows in batches[:-1]} == {7}
-    assert [len(rows) for rows in data.shuffled(23, torch.Generator())] == [24], "batch norm needs two clips"
-    first, second = (torch.cat(data.shuffled(7, torch.Generator().manual_seed(3))).tolist() for _ in range(2))
+    assert [len(rows) for rows in data.shuffled(23, torch.Generator())] == [24], (
+        "batch norm needs two clips"
+    )
+    first, second = (
+        torch.cat(data.shuffled(7, torch.Generator().manual_seed(3))).tolist() for _ in range(2)
+    )
     assert first == second
 
 

@@ -1,4 +1,5 @@
-"""Import is all or nothing: what does not fit is refused or stated, and a kill leaves nothing that opens."""
+"""Import is all or nothing: what does not fit is refused or stated, and a kill leaves nothing that
+opens."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ from avmc_core.data.store import verify_store
 from avmc_core.errors import InputError
 from avmc_core.paper.audit import audit
 
-FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,9 @@ def test_values_after_the_end_are_dropped_and_counted(tmp_path, store):
     for row in np.flatnonzero(content["train"]["audio_lengths"] < 9)[:2]:
         content["train"]["audio"][row, -1, 3] = 7
     repaired = factory.imports(tmp_path, content)
-    assert repaired.manifest["repairs"] == [{"what": "clips with audio values after their end, dropped", "count": 2}]
+    assert repaired.manifest["repairs"] == [
+        {"what": "clips with audio values after their end, dropped", "count": 2}
+    ]
     assert repaired.digest == store.digest
 
 
@@ -77,34 +82,52 @@ def at_the_start(content, modalities, rows=slice(None)):
     """Each of some clips moved to the end of its row, behind zeros."""
     for columns in content.values():
         for name in modalities:
-            lengths = columns["text_bert"][:, 1].sum(axis=1) if name == "text" else columns[f"{name}_lengths"]
+            lengths = (
+                columns["text_bert"][:, 1].sum(axis=1)
+                if name == "text"
+                else columns[f"{name}_lengths"]
+            )
             for row in np.arange(len(lengths))[rows]:
-                columns[name][row] = np.roll(columns[name][row], columns[name].shape[1] - lengths[row], axis=0)
+                columns[name][row] = np.roll(
+                    columns[name][row], columns[name].shape[1] - lengths[row], axis=0
+                )
     return content
 
 
 @pytest.mark.parametrize("modalities", [("audio",), ("vision",), ("text", "audio", "vision")])
 @pytest.mark.parametrize("block", [1, 2**23])
-def test_clips_padded_at_the_start_are_read_from_their_end(tmp_path, store, monkeypatch, modalities, block):
+def test_clips_padded_at_the_start_are_read_from_their_end(
+    tmp_path, store, monkeypatch, modalities, block
+):
     """Valid steps were once dropped and zeros kept, and that was called a repair."""
     monkeypatch.setattr(importing, "_BLOCK_BYTES", block)
     content = at_the_start(factory.supervised(), modalities)
-    repaired = factory.imports(tmp_path, content, at_the_start({"u": factory.unsupervised()}, modalities)["u"])
+    repaired = factory.imports(
+        tmp_path, content, at_the_start({"u": factory.unsupervised()}, modalities)["u"]
+    )
     assert repaired.digest == store.digest
     said = [repair["what"] for repair in repaired.manifest["repairs"]]
-    assert said == [f"clips with {name} padded at the start, read from their end" for name in modalities]
+    assert said == [
+        f"clips with {name} padded at the start, read from their end" for name in modalities
+    ]
 
 
 def test_a_file_padded_on_both_sides_is_refused(tmp_path):
     content = factory.supervised()
     row = int(np.flatnonzero(content["train"]["audio_lengths"] < 9)[-1])
-    with pytest.raises(InputError, match=f"split train, key audio, row {row}: found zeros first and values after step"):
-        factory.imports(tmp_path, at_the_start({"train": content["train"]}, ("audio",), [row]) | content)
+    with pytest.raises(
+        InputError,
+        match=f"split train, key audio, row {row}: found zeros first and values after step",
+    ):
+        factory.imports(
+            tmp_path, at_the_start({"train": content["train"]}, ("audio",), [row]) | content
+        )
     assert left(tmp_path) == []
 
 
 def test_a_clip_that_begins_and_ends_without_a_face_is_no_padding(tmp_path):
-    """Zeros in the first steps of one clip, values after the end of none: read as they stand, whatever side is tried first."""
+    """Zeros in the first steps of one clip, values after the end of none: read as they stand,
+    whatever side is tried first."""
     content = factory.supervised()
     short = np.flatnonzero(content["train"]["vision_lengths"] < 7)[0]
     content["train"]["vision"][short, :6] = 0
@@ -131,8 +154,14 @@ HOSTILE = {
     "NaN": (changed("valid", "audio", (1, 0, 3), np.nan), "split valid, key audio, row 1"),
     "inf": (changed("test", "vision", (3, 0, 3), np.inf), "split test, key vision, row 3"),
     "-inf in text": (changed("test", "text", (3, 0, 3), -np.inf), "split test, key text, row 3"),
-    "NaN after the end": (changed("train", "text", (slice(None), -1), np.nan), "split train, key text"),
-    "more than float32 holds": (changed("train", "text", (2, 0, 0), 1e39), "split train, key text, row 2"),
+    "NaN after the end": (
+        changed("train", "text", (slice(None), -1), np.nan),
+        "split train, key text",
+    ),
+    "more than float32 holds": (
+        changed("train", "text", (2, 0, 0), 1e39),
+        "split train, key text, row 2",
+    ),
     "no state at the last token": (changed("train", "text", 4, 0), "text_bert's mask"),
     "missing split": ({key: factory.columns(key) for key in ("train", "test")}, "no split 'valid'"),
     "a call": ({"train": contextlib.nullcontext()}, "global 'contextlib.nullcontext'"),
@@ -175,17 +204,22 @@ def test_a_truncated_file_leaves_no_store(tmp_path):
 
 VALID = pickle.dumps(factory.supervised(), 4)
 _STARTS = [start for _, _, start in pickletools.genops(VALID)]
-PROGRAM = [place for start, end in pairwise(_STARTS) for place in range(start, min(end, start + 20))]  # not the arrays
+PROGRAM = [
+    place for start, end in pairwise(_STARTS) for place in range(start, min(end, start + 20))
+]  # not the arrays
 
 
 @FUZZ
 @given(
     changes=st.lists(
-        st.tuples(st.booleans(), st.integers(0, len(VALID) - 1), st.integers(0, 255)), min_size=1, max_size=6
+        st.tuples(st.booleans(), st.integers(0, len(VALID) - 1), st.integers(0, 255)),
+        min_size=1,
+        max_size=6,
     )
 )
 def test_changed_bytes_never_leave_a_bad_store(tmp_path, changes):
-    """200 supervised files with changed bytes: one InputError and no store, or a store that holds what it says.
+    """200 supervised files with changed bytes: one InputError and no store, or a store that holds
+    what it says.
 
     About half of the changes hit the program around the arrays, half any byte.
     """
@@ -200,7 +234,9 @@ def test_changed_bytes_never_leave_a_bad_store(tmp_path, changes):
     else:
         read = verify_store(tmp_path / "store")
         assert all(
-            np.isfinite(getattr(read.split(s), m).mean()).all() for s in schema.SPLITS for m in schema.MODALITIES
+            np.isfinite(getattr(read.split(s), m).mean()).all()
+            for s in schema.SPLITS
+            for m in schema.MODALITIES
         )
         shutil.rmtree(tmp_path / "store")
 
@@ -210,11 +246,16 @@ def test_changed_bytes_never_leave_a_bad_store(tmp_path, changes):
 
 def meta_of(content) -> pd.DataFrame:
     table = pd.concat(
-        [pd.DataFrame({"mode": name, "id": part["id"], "text": part["raw_text"]}) for name, part in content.items()]
+        [
+            pd.DataFrame({"mode": name, "id": part["id"], "text": part["raw_text"]})
+            for name, part in content.items()
+        ]
     )
     table[["video_id", "clip_id"]] = [value.split("$_$") for value in table["id"]]
     for suffix, task in (("", "M"), ("_T", "T"), ("_A", "A"), ("_V", "V")):
-        table[f"label{suffix}"] = np.concatenate([columns[schema.LABEL_KEYS[task]] for columns in content.values()])
+        table[f"label{suffix}"] = np.concatenate(
+            [columns[schema.LABEL_KEYS[task]] for columns in content.values()]
+        )
     return table.drop(columns="id").assign(annotation="").reset_index(drop=True)
 
 
@@ -224,17 +265,22 @@ def with_meta(folder, table: pd.DataFrame, content=None):
 
 
 def test_other_texts_and_labels_in_meta_are_stated(tmp_path):
-    """Whatever their number: the released pickle and the table in circulation carry different labels. The pickle's are kept."""
+    """Whatever their number: the released pickle and the table in circulation carry different
+    labels. The pickle's are kept."""
     content = factory.supervised()
     table = meta_of(content)
     assert with_meta(tmp_path, table)["repairs"] == []
     shutil.rmtree(tmp_path / "store")
     table["label"] = np.where(table["label"] < 0.5, table["label"] + 0.4, table["label"])
     table.loc[0, ["label_T", "text"]] = [1.0 if table["label_T"][0] < 0 else -1.0, "another one"]
-    changed = int((np.concatenate([part["regression_labels"] for part in content.values()]) < 0.5).sum())
+    changed = int(
+        (np.concatenate([part["regression_labels"] for part in content.values()]) < 0.5).sum()
+    )
     texts, multimodal, text = with_meta(tmp_path, table)["repairs"]
     assert (texts["count"], multimodal["count"], text["count"]) == (1, changed, 1)
-    assert multimodal["what"].startswith(f"M differs in meta.csv in {changed} of 12 clips, {changed} of them in the")
+    assert multimodal["what"].startswith(
+        f"M differs in meta.csv in {changed} of 12 clips, {changed} of them in the"
+    )
     assert "by 0.40 on average and at most 0.40" in multimodal["what"]
     kept = verify_store(tmp_path / "store").split("train").clips["M"]
     assert kept.tolist() == content["train"]["regression_labels"].tolist()
@@ -287,7 +333,8 @@ def of_counts(key: str) -> pd.DataFrame:
 
 
 def test_the_pickle_and_the_table_in_circulation_import_together(tmp_path):
-    """A pickle with the relabelled labels beside the mixed table: both are recognised, and the report counts by part."""
+    """A pickle with the relabelled labels beside the mixed table: both are recognised, and the
+    report counts by part."""
     relabelled, mixed = of_counts(label_sets.RELABELLED), of_counts(label_sets.MIXED)
     steps, content = dict.fromkeys(factory.STEPS, 2), {}
     for split, clips in relabelled.groupby("split", sort=False):
@@ -304,8 +351,14 @@ def test_the_pickle_and_the_table_in_circulation_import_together(tmp_path):
     assert store.manifest["label_set"] == "the relabelled set"
     (report,) = store.manifest["repairs"]
     assert report["count"] == differ.sum()
-    assert f"{differ.sum():,} of 4,403 clips, {original:,} of them in the original part" in report["what"]
-    assert "this table has the original CH-SIMS labels there; the pickle's labels are kept" in report["what"]
+    assert (
+        f"{differ.sum():,} of 4,403 clips, {original:,} of them in the original part"
+        in report["what"]
+    )
+    assert (
+        "this table has the original CH-SIMS labels there; the pickle's labels are kept"
+        in report["what"]
+    )
     assert audit(store).label_set == "the relabelled set"
 
 
@@ -321,10 +374,13 @@ importing.import_released(*sys.argv[1:], progress=False)
 
 
 def test_a_killed_import_leaves_nothing_that_opens(tmp_path, store):
-    """SIGKILL at ten moments: no store, or (killed after the last step) the whole one; the next import clears up."""
+    """SIGKILL at ten moments: no store, or (killed after the last step) the whole one; the next
+    import clears up."""
     files = [str(path) for path in factory.released_files(tmp_path)]
     for number in range(10):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path / "store"), *files], stdout=subprocess.PIPE)
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(tmp_path / "store"), *files], stdout=subprocess.PIPE
+        )
         child.stdout.readline()
         time.sleep(0.004 * number)
         child.kill()
@@ -355,7 +411,9 @@ def test_a_full_or_forbidden_place_is_one_error(tmp_path, monkeypatch):
     monkeypatch.undo()
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="a place where a store can be written"):
-        import_released(tmp_path / "file" / "store", *factory.released_files(tmp_path), progress=False)
+        import_released(
+            tmp_path / "file" / "store", *factory.released_files(tmp_path), progress=False
+        )
 
 
 MEASURE = """
@@ -373,7 +431,12 @@ print(peak() - before)
 def test_memory_does_not_grow_with_the_file(tmp_path):
     """What was read of the mapped file is given back: importing 100 MB takes less than 40 MB."""
     rows = {"train": 120, "valid": 2, "test": 2}
-    content = {split: factory.columns(split, rows=number, steps=schema.STEPS) for split, number in rows.items()}
+    content = {
+        split: factory.columns(split, rows=number, steps=schema.STEPS)
+        for split, number in rows.items()
+    }
     path = factory.write(tmp_path / "s.pkl", content)
-    run = subprocess.run([sys.executable, "-c", MEASURE, str(tmp_path / "store"), str(path)], capture_output=True)
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(tmp_path / "store"), str(path)], capture_output=True
+    )
     assert path.stat().st_size > 100e6 and float(run.stdout) < 40, run

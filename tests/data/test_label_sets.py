@@ -54,11 +54,18 @@ def test_the_sets_have_the_same_clips_and_differ_where_it_is_recorded():
     first, second = label_sets.of_set(RELABELLED), label_sets.of_set(MIXED)
     for split in schema.SPLITS:
         assert label_sets.total(first, split=split).sum() == published()["table1_splits"][split][0]
-        assert [first[split][p].sum() for p in label_sets.PARTS] == [second[split][p].sum() for p in label_sets.PARTS]
+        assert [first[split][p].sum() for p in label_sets.PARTS] == [
+            second[split][p].sum() for p in label_sets.PARTS
+        ]
     assert all((first[split][NEW] == second[split][NEW]).all() for split in ("train", "valid"))
     recorded = label_sets.recorded()["differ"]
     assert sum(kind["clips"] for kind in recorded.values()) == label_sets.total(first).sum()
-    moved = np.abs(label_sets.total(first, part=ORIGINAL) - label_sets.total(second, part=ORIGINAL)).sum() // 2
+    moved = (
+        np.abs(
+            label_sets.total(first, part=ORIGINAL) - label_sets.total(second, part=ORIGINAL)
+        ).sum()
+        // 2
+    )
     assert moved <= recorded["original part"]["differ"] <= recorded["original part"]["clips"]
 
 

@@ -1,4 +1,5 @@
-"""The restricted reader is the only way in: nothing in the package unpickles, evaluates data, or loads a model file that could."""
+"""The restricted reader is the only way in: nothing in the package unpickles, evaluates data, or
+loads a model file that could."""
 
 from __future__ import annotations
 
@@ -19,8 +20,21 @@ from avmc_core.speed import bench_data
 
 PACKAGE = Path(__file__).resolve().parents[2] / "avmc_core"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-IMPORTS = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle", "runpy"}
-CALLS = re.compile(r"(^|\.)(eval|exec|read_pickle|Unpickler|find_class|loads?_pickle|hdf5?|fromfile)$")
+IMPORTS = {
+    "pickle",
+    "_pickle",
+    "cPickle",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "shelve",
+    "marshal",
+    "jsonpickle",
+    "runpy",
+}
+CALLS = re.compile(
+    r"(^|\.)(eval|exec|read_pickle|Unpickler|find_class|loads?_pickle|hdf5?|fromfile)$"
+)
 IN_TEXT = re.compile(r"pickle\.loads?|Unpickler|torch\.load|yaml\.(unsafe_)?load|joblib")
 
 
@@ -29,12 +43,21 @@ def offences(source: str) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            names = (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [alias.name for alias in node.names]
+            )
             found += [f"import {name}" for name in names if name.split(".")[0] in IMPORTS]
         elif isinstance(node, ast.Call):
-            name, words = ast.unparse(node.func), {word.arg: ast.unparse(word.value) for word in node.keywords}
+            name, words = (
+                ast.unparse(node.func),
+                {word.arg: ast.unparse(word.value) for word in node.keywords},
+            )
             ours = name in ("read_pickle", "unpickle.read_pickle")  # avmc_core.data.unpickle's
-            if CALLS.search(name) and not ours and not name.endswith(".eval"):  # a network's eval() takes no data
+            if (
+                CALLS.search(name) and not ours and not name.endswith(".eval")
+            ):  # a network's eval() takes no data
                 found.append(name)
             if name.endswith(".eval") and node.args:
                 found.append(name)
@@ -50,7 +73,9 @@ def offences(source: str) -> list[str]:
             and "\n" in node.value
             and "import " in node.value
         ):
-            found += IN_TEXT.findall(node.value) and [IN_TEXT.search(node.value)[0]]  # a program in a string
+            found += IN_TEXT.findall(node.value) and [
+                IN_TEXT.search(node.value)[0]
+            ]  # a program in a string
     return found
 
 
@@ -79,9 +104,11 @@ def test_the_scan_sees_what_it_looks_for(source):
 
 
 def test_the_benchmarks_naive_way_is_that_of_pickle(tmp_path):
-    """What it measures without unpickling is what ``pickle.load`` leads to: the same arrays, and as much memory."""
+    """What it measures without unpickling is what ``pickle.load`` leads to: the same arrays, and as
+    much memory."""
     columns = {
-        name: bench_data.released_columns(name, rows) for name, rows in {"train": 96, "valid": 4, "test": 4}.items()
+        name: bench_data.released_columns(name, rows)
+        for name, rows in {"train": 96, "valid": 4, "test": 4}.items()
     }
     write_supervised(path := tmp_path / "s.pkl", columns)
     ours, theirs = parse(memoryview(path.read_bytes()), path), pickle.loads(path.read_bytes())
@@ -89,7 +116,10 @@ def test_the_benchmarks_naive_way_is_that_of_pickle(tmp_path):
     reading = "parse(memoryview(Path(source).read_bytes()), source)"
     assert reading in bench_data.NAIVE
     peaks = []
-    for code in (bench_data.NAIVE, bench_data.NAIVE.replace(reading, "__import__('pickle').load(open(source, 'rb'))")):
+    for code in (
+        bench_data.NAIVE,
+        bench_data.NAIVE.replace(reading, "__import__('pickle').load(open(source, 'rb'))"),
+    ):
         words = [sys.executable, "-c", bench_data.MEASURED.format(code=code), path, tmp_path]
         found = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
         peaks.append(found["peak_mb"] - found["libraries_mb"])

@@ -1,4 +1,5 @@
-"""What the page "Add your own features" promises: arrays of one's own train the models, in the released width and in another."""
+"""What the page "Add your own features" promises: arrays of one's own train the models, in the
+released width and in another."""
 
 from __future__ import annotations
 
@@ -31,9 +32,12 @@ print(store.split("test").audio[0].shape, record.status, record.reason)
 def test_the_pages_features_are_trained_on(tmp_path, width):
     rows = {"train": 24, "valid": 12, "test": 16}
     factory.write(
-        tmp_path / "ch-simsv2s.pkl", {split: factory.columns(split, rows=rows[split]) for split in schema.SPLITS}
+        tmp_path / "ch-simsv2s.pkl",
+        {split: factory.columns(split, rows=rows[split]) for split in schema.SPLITS},
     )
-    shutil.copytree(ROOT / "avmc_core", tmp_path / "avmc_core", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "avmc_core", tmp_path / "avmc_core", ignore=shutil.ignore_patterns("__pycache__")
+    )
     declared = tmp_path / "avmc_core" / "schema.py"
     text = declared.read_text(encoding="utf-8")
     changed = text.replace(f'"audio": {schema.DIMS["audio"]}', f'"audio": {width}')

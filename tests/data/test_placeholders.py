@@ -19,7 +19,8 @@ def clips(*rows: tuple[str, float, float, float, float]) -> pd.DataFrame:
 
 
 def test_copies_are_found_video_by_video():
-    """Also where M was labelled anew in some clips; not where T, A and V say something of their own, or of a single clip."""
+    """Also where M was labelled anew in some clips; not where T, A and V say something of their
+    own, or of a single clip."""
     table = clips(
         ("copied", 0.2, 0.2, 0.2, 0.2),
         ("copied", -0.4, -0.4, -0.4, -0.4),
@@ -45,6 +46,8 @@ def test_clips_without_labels_are_no_placeholders():
 @pytest.mark.skipif(not META, reason="AVMC_META does not name the real label table")
 def test_in_the_table_in_circulation_they_are_test1_to_test15():
     table = read_meta(META)
-    assert (placeholder_clips(table) == table["video_id"].str.fullmatch(r"test\d+").to_numpy()).all()
+    assert (
+        placeholder_clips(table) == table["video_id"].str.fullmatch(r"test\d+").to_numpy()
+    ).all()
     relabelled = table.assign(M=table["M"].where(np.arange(len(table)) % 10 > 0, 0.0))
     assert (placeholder_clips(relabelled) == placeholder_clips(table)).all()

@@ -35,7 +35,14 @@ def test_lists_serve_as_well_as_arrays(tmp_path):
     """Other tools write ids, texts, lengths and labels as lists."""
     content = factory.supervised()
     for columns in content.values():
-        for key in ("id", "raw_text", "annotations", "audio_lengths", "vision_lengths", *schema.LABEL_KEYS.values()):
+        for key in (
+            "id",
+            "raw_text",
+            "annotations",
+            "audio_lengths",
+            "vision_lengths",
+            *schema.LABEL_KEYS.values(),
+        ):
             columns[key] = columns[key].tolist()
     splits = released.open_supervised(factory.write(tmp_path / "s.pkl", content))
     assert np.array_equal(splits["test"]["audio_lengths"], factory.columns("test")["audio_lengths"])
@@ -58,7 +65,14 @@ LOSSLESS = {  # the same column in another shape or type: the repair that is cou
 def test_columns_as_pandas_and_older_scripts_leave_them(tmp_path, what):
     change, repair = LOSSLESS[what]
     content, repairs = factory.supervised(), Counter()
-    keys = ("id", "raw_text", "annotations", "audio_lengths", "vision_lengths", *schema.LABEL_KEYS.values())
+    keys = (
+        "id",
+        "raw_text",
+        "annotations",
+        "audio_lengths",
+        "vision_lengths",
+        *schema.LABEL_KEYS.values(),
+    )
     for columns in content.values():
         columns |= {key: change(columns[key]) for key in keys}
     splits = released.open_supervised(factory.write(tmp_path / "s.pkl", content, 5), repairs)
@@ -75,12 +89,17 @@ def test_other_names_of_a_split_and_keys_that_nothing_reads_are_stated(tmp_path)
         columns["classification_labels"] = np.zeros(len(columns["id"]))
     splits = released.open_supervised(factory.write(tmp_path / "s.pkl", content), repairs)
     assert list(splits) == list(schema.SPLITS)
-    assert +repairs == Counter({"split 'dev' read as valid": 1, "key classification_labels left out": 3})
+    assert +repairs == Counter(
+        {"split 'dev' read as valid": 1, "key classification_labels left out": 3}
+    )
 
 
 def test_a_file_as_the_toolkit_writes_it_is_named(tmp_path):
     """Protocol 5, with the settings of the extraction beside the splits."""
-    settings = {"audio": {"tool": "opensmile", "args": {"start": None}}, "text": {"pretrained": "bert-base-chinese"}}
+    settings = {
+        "audio": {"tool": "opensmile", "args": {"start": None}},
+        "text": {"pretrained": "bert-base-chinese"},
+    }
     path = factory.write(tmp_path / "s.pkl", factory.supervised() | {"config": settings}, 5)
     assert list(released.open_supervised(path)) == list(schema.SPLITS)
     facts = released.taken_for(path)
@@ -114,9 +133,18 @@ OTHERS = {
         as_another(30, 40) | {"config": {}},
         "as MMSA-FET writes it, 30 acoustic and 40",
     ),
-    "aligned": (as_another(25, 177, aligned=True), "aligned.*; expected lengths of sound and picture"),
-    "labels to 3": (as_another(25, 177, scale=3), "labels of up to 3, on the scale -3 to 3 of CMU-MOSI"),
-    "one video": ({m: factory.columns("test")[m][0] for m in schema.MODALITIES}, "of one video; .*avmc predict"),
+    "aligned": (
+        as_another(25, 177, aligned=True),
+        "aligned.*; expected lengths of sound and picture",
+    ),
+    "labels to 3": (
+        as_another(25, 177, scale=3),
+        "labels of up to 3, on the scale -3 to 3 of CMU-MOSI",
+    ),
+    "one video": (
+        {m: factory.columns("test")[m][0] for m in schema.MODALITIES},
+        "of one video; .*avmc predict",
+    ),
 }
 
 
@@ -128,12 +156,19 @@ def test_other_data_sets_are_refused_by_name(tmp_path, what):
 
 
 def test_placeholders_in_the_unlabelled_file_are_left_out(tmp_path):
-    content = factory.unsupervised() | {"regression_labels": [], "annotations": np.zeros(3), "mask": None}
-    assert "regression_labels" not in released.open_unsupervised(factory.write(tmp_path / "u.pkl", content))
+    content = factory.unsupervised() | {
+        "regression_labels": [],
+        "annotations": np.zeros(3),
+        "mask": None,
+    }
+    assert "regression_labels" not in released.open_unsupervised(
+        factory.write(tmp_path / "u.pkl", content)
+    )
 
 
 def test_the_writer_pads_as_a_loop_does(tmp_path, monkeypatch):
-    """The file equals, for the ordinary pickle module, the arrays that a naive loop pads; for any size of block."""
+    """The file equals, for the ordinary pickle module, the arrays that a naive loop pads; for any
+    size of block."""
     rng = np.random.default_rng(0)
     lengths = np.array([3, 1, 5, 2, 4])
     values = rng.normal(size=(lengths.sum(), 7)).astype(np.float32)
@@ -156,13 +191,19 @@ def test_the_writer_pads_as_a_loop_does(tmp_path, monkeypatch):
         assert list(read) == ["id", "audio", "text", "numbers", "x"]
         assert read["audio"].dtype == np.float64 and np.array_equal(read["audio"], naive)
         assert np.array_equal(read["text"], np.concatenate([naive, naive]))
-        assert read["id"].tolist() == ["a", "bc"] and read["numbers"].tolist() == [1, 2] and read["x"] == "text"
+        assert (
+            read["id"].tolist() == ["a", "bc"]
+            and read["numbers"].tolist() == [1, 2]
+            and read["x"] == "text"
+        )
         read["audio"][:] = 0  # an ordinary, writable array
 
 
 def test_nothing_half_written_stays(tmp_path):
     with pytest.raises(ValueError):
-        released.write_unsupervised(tmp_path / "x.pkl", {"audio": Padded(np.zeros((3, 2)), np.array([9, 9]), 4)})
+        released.write_unsupervised(
+            tmp_path / "x.pkl", {"audio": Padded(np.zeros((3, 2)), np.array([9, 9]), 4)}
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -180,26 +221,53 @@ def put(key, index, value):
 
 
 HOSTILE = {  # change of the train split: what the error names
-    "missing key": (lambda c: {key: value for key, value in c.items() if key != "vision"}, "no key 'vision'"),
+    "missing key": (
+        lambda c: {key: value for key, value in c.items() if key != "vision"},
+        "no key 'vision'",
+    ),
     "unknown key": (lambda c: c | {"video": 1}, "unknown key 'video'"),
-    "swapped modalities": (lambda c: c | {"audio": c["vision"], "vision": c["audio"]}, "key audio: .*177"),
+    "swapped modalities": (
+        lambda c: c | {"audio": c["vision"], "vision": c["audio"]},
+        "key audio: .*177",
+    ),
     "no array": (lambda c: c | {"text": "text"}, "key text: found a str"),
     "two dimensions": (lambda c: c | {"audio": c["audio"][0]}, "key audio"),
-    "integer features": (lambda c: c | {"audio": c["audio"].astype(int)}, "key audio: found an array of <i8"),
+    "integer features": (
+        lambda c: c | {"audio": c["audio"].astype(int)},
+        "key audio: found an array of <i8",
+    ),
     "Fortran order": (lambda c: c | {"audio": np.asfortranarray(c["audio"])}, "Fortran"),
-    "rows disagree": (cut("regression_labels_V", 3), "regression_labels_V: found 3 rows; expected 5"),
+    "rows disagree": (
+        cut("regression_labels_V", 3),
+        "regression_labels_V: found 3 rows; expected 5",
+    ),
     "no rows": (lambda c: {key: value[:0] for key, value in c.items()}, "0 rows"),
-    "no steps": (lambda c: c | {"text": c["text"][:, :0], "text_bert": c["text_bert"][..., :0]}, "text_bert, row 0"),
-    "tokens without rows": (lambda c: c | {"text_bert": c["text_bert"][:, :0]}, "text_bert: found shape"),
+    "no steps": (
+        lambda c: c | {"text": c["text"][:, :0], "text_bert": c["text_bert"][..., :0]},
+        "text_bert, row 0",
+    ),
+    "tokens without rows": (
+        lambda c: c | {"text_bert": c["text_bert"][:, :0]},
+        "text_bert: found shape",
+    ),
     "length 0": (put("audio_lengths", 2, 0), "audio_lengths, row 2"),
     "length negative": (put("vision_lengths", 1, -4), "vision_lengths, row 1"),
     "length beyond": (put("vision_lengths", 1, 8), "vision_lengths, row 1.*1 to 7"),
-    "length fractional": (lambda c: c | {"audio_lengths": c["audio_lengths"] + 0.5}, "whole numbers"),
+    "length fractional": (
+        lambda c: c | {"audio_lengths": c["audio_lengths"] + 0.5},
+        "whole numbers",
+    ),
     "length NaN": (lambda c: c | {"audio_lengths": c["audio_lengths"] * np.nan}, "whole numbers"),
-    "lengths as text": (lambda c: c | {"audio_lengths": c["id"]}, "audio_lengths: found an array of <U"),
+    "lengths as text": (
+        lambda c: c | {"audio_lengths": c["id"]},
+        "audio_lengths: found an array of <U",
+    ),
     "label too large": (put("regression_labels_A", 4, 1.2), "regression_labels_A, row 4.*1.2"),
     "label NaN": (put("regression_labels", 0, np.nan), "regression_labels, row 0.*nan"),
-    "labels as text": (lambda c: c | {"regression_labels": ["0.2"] * 5}, "regression_labels: found an array of <U3"),
+    "labels as text": (
+        lambda c: c | {"regression_labels": ["0.2"] * 5},
+        "regression_labels: found an array of <U3",
+    ),
     "same id twice": (put("id", 1, "train_0000$_$0000"), "2 times"),
     "id with a separator": (put("id", 1, "../../etc/passwd"), "key id, row 1"),
     "id with a backslash": (put("id", 1, "a\\b"), "key id, row 1"),
@@ -214,9 +282,15 @@ HOSTILE = {  # change of the train split: what the error names
     "mask with a hole": (put("text_bert", (0, 1), [1, 0, 1, 0, 0, 0]), "text_bert, row 0"),
     "mask empty": (put("text_bert", (2, 1), 0), "text_bert, row 2"),
     "mask of twos": (put("text_bert", (2, 1, 0), 2), "text_bert, row 2"),
-    "mask too short": (lambda c: c | {"text_bert": c["text_bert"][..., :5]}, "text_bert: found shape"),
+    "mask too short": (
+        lambda c: c | {"text_bert": c["text_bert"][..., :5]},
+        "text_bert: found shape",
+    ),
     "negative token": (put("text_bert", (2, 0, 0), -5), "text_bert, row 2"),
-    "steps differ": (lambda c: c | {"audio": np.pad(c["audio"], ((0, 0), (0, 1), (0, 0)))}, "steps"),
+    "steps differ": (
+        lambda c: c | {"audio": np.pad(c["audio"], ((0, 0), (0, 1), (0, 0)))},
+        "steps",
+    ),
     "None among texts": (
         lambda c: c | {"raw_text": np.array(["a", None, "b", "c", "d"], object)},
         "key raw_text, row 1: found None; expected text, as in the other rows",
@@ -225,7 +299,10 @@ HOSTILE = {  # change of the train split: what the error names
         lambda c: c | {"regression_labels": [0.2, 0.2, "high", 0.2, 0.2]},
         "key regression_labels, row 2: found 'high'; expected a number",
     ),
-    "bytes that are no UTF-8": (lambda c: c | {"id": np.array([b"\xff"] * 5)}, "key id: found bytes that are no UTF-8"),
+    "bytes that are no UTF-8": (
+        lambda c: c | {"id": np.array([b"\xff"] * 5)},
+        "key id: found bytes that are no UTF-8",
+    ),
     "one array per row": (
         lambda c: c | {"text_bert": [np.zeros((3, 6 + row)) for row in range(5)]},
         "key text_bert: found arrays of different shapes",
@@ -247,12 +324,21 @@ def test_what_does_not_fit_is_one_clear_error(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "content", [[], {}, {"train": {}}, {"train": [], "valid": 1, "test": None}, {1: 2}, "text", None]
+    "content",
+    [[], {}, {"train": {}}, {"train": [], "valid": 1, "test": None}, {1: 2}, "text", None],
 )
 def test_other_objects_are_refused(tmp_path, content):
     path = factory.write(tmp_path / "x.pkl", content)
-    for read in (released.open_supervised, released.open_unsupervised, partial(released.mark, name="simulated")):
-        if isinstance(read, partial) and content in ({}, {"train": {}}, {"train": [], "valid": 1, "test": None}):
+    for read in (
+        released.open_supervised,
+        released.open_unsupervised,
+        partial(released.mark, name="simulated"),
+    ):
+        if isinstance(read, partial) and content in (
+            {},
+            {"train": {}},
+            {"train": [], "valid": 1, "test": None},
+        ):
             continue
         with pytest.raises(InputError):
             read(path)
@@ -275,11 +361,25 @@ def meta(tmp_path, text: str, encoding: str = "utf-8"):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_meta_in_its_encodings(tmp_path, encoding, newline):
-    rows = [HEADER, ROW, 'video_0001,00002_1,"说,""好""\n再见",-0.1,-0.1,-0.1,-0.1,,test', "v,3,x,,,,,,"]
+    rows = [
+        HEADER,
+        ROW,
+        'video_0001,00002_1,"说,""好""\n再见",-0.1,-0.1,-0.1,-0.1,,test',
+        "v,3,x,,,,,,",
+    ]
     table = released.read_meta(meta(tmp_path, newline.join(rows) + newline, encoding))
-    assert table["clip_id"].tolist() == ["0001", "00002_1", "3"] and table["text"][1] == '说,"好"\n再见'
-    assert table.loc[0, ["M", "T", "A", "V"]].tolist() == [0.2, -0.4, 0.0, 1.0] and table["M"][1] == -0.1
-    assert table["split"].tolist() == ["train", "test", "unlabelled"] and table.loc[2, list("MTAV")].isna().all()
+    assert (
+        table["clip_id"].tolist() == ["0001", "00002_1", "3"]
+        and table["text"][1] == '说,"好"\n再见'
+    )
+    assert (
+        table.loc[0, ["M", "T", "A", "V"]].tolist() == [0.2, -0.4, 0.0, 1.0]
+        and table["M"][1] == -0.1
+    )
+    assert (
+        table["split"].tolist() == ["train", "test", "unlabelled"]
+        and table.loc[2, list("MTAV")].isna().all()
+    )
     assert [repair["what"] for repair in table.attrs["repairs"]] == (
         ["meta.csv was read as gb18030"] if encoding == "gb18030" else []
     )
@@ -304,11 +404,17 @@ BAD_META = {
     "short line": (f"{HEADER}\n{ROW}\nv,1,x", "line 3: found 3 fields"),
     "long line": (f"{HEADER}\n{ROW},x", "line 2: found 10 fields"),
     "clip twice": (f"{HEADER}\n{ROW}\n{ROW}", "line 3.*video_0001/0001 again"),
-    "label no number": (f"{HEADER}\n{ROW.replace('0.2', 'high')}", "line 2, column label: found 'high'"),
+    "label no number": (
+        f"{HEADER}\n{ROW.replace('0.2', 'high')}",
+        "line 2, column label: found 'high'",
+    ),
     "label NaN": (f"{HEADER}\n{ROW.replace('0.2', 'nan')}", "column label"),
     "label too large": (f"{HEADER}\n{ROW.replace('-0.4', '-1.4')}", "column label_T: found '-1.4'"),
     "label missing": (f"{HEADER}\n{ROW.replace('-0.4', '')}", "3 labels"),
-    "labels without a split": (f"{HEADER}\n{ROW.replace('train', '')}", "4 labels in a row of split unlabelled"),
+    "labels without a split": (
+        f"{HEADER}\n{ROW.replace('train', '')}",
+        "4 labels in a row of split unlabelled",
+    ),
     "unknown split": (f"{HEADER}\n{ROW.replace('train', 'dev')}", "column mode: found 'dev'"),
     "path in an id": (f"{HEADER}\n{ROW.replace('video_0001', '../x')}", "column video_id"),
     "id empty": (f"{HEADER}\n{ROW.replace('0001,你', ',你')}", "column clip_id"),

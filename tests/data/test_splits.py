@@ -1,4 +1,5 @@
-"""Other splits and features than the published ones: views of the store, part of a run's key, and honest about videos."""
+"""Other splits and features than the published ones: views of the store, part of a run's key, and
+honest about videos."""
 
 from __future__ import annotations
 
@@ -15,7 +16,14 @@ from avmc_core import schema
 from avmc_core.batch import Inputs
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.ragged import Ragged, Selection, joined
-from avmc_core.data.splits import FOLDS, PUBLISHED, Protocol, nested_order, pooled_clips, resplit_rows
+from avmc_core.data.splits import (
+    FOLDS,
+    PUBLISHED,
+    Protocol,
+    nested_order,
+    pooled_clips,
+    resplit_rows,
+)
 from avmc_core.data.store import content_digest, open_store
 from avmc_core.errors import InputError
 from avmc_core.runs.execution import StoreData, sizes_of
@@ -24,7 +32,9 @@ from avmc_core.runs.grid import run_one, trained
 from avmc_core.runs.store import Run, RunStore
 
 FEW = (("training.max_epochs", 1),)
-pytestmark = pytest.mark.filterwarnings("ignore:The least populated class")  # a few clips have few of a class
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The least populated class"
+)  # a few clips have few of a class
 
 
 # Selections
@@ -42,7 +52,11 @@ def test_selections_of_selections_and_joined_ones_equal_loops_over_clips():
     twice = Selection.of(Selection.of(a, rows), np.array([1, 2]))
     both = joined([twice, b])
     clips = [a[0], a[2], b[0], b[1]]
-    assert len(both) == 4 and isinstance(twice.source, Ragged) and not isinstance(twice.source, Selection)
+    assert (
+        len(both) == 4
+        and isinstance(twice.source, Ragged)
+        and not isinstance(twice.source, Selection)
+    )
     for row, clip in enumerate(clips):
         np.testing.assert_array_equal(both[row], clip)
     np.testing.assert_array_equal(both.lengths, [len(clip) for clip in clips])
@@ -59,7 +73,10 @@ def test_selections_of_selections_and_joined_ones_equal_loops_over_clips():
 
 def test_smaller_samples_lie_within_larger_ones(many_videos):
     train = many_videos.split("train")
-    ids = {share: list(Protocol(labelled=share).of(many_videos, 7).split("train").clips["id"]) for share in SHARES}
+    ids = {
+        share: list(Protocol(labelled=share).of(many_videos, 7).split("train").clips["id"])
+        for share in SHARES
+    }
     assert [len(found) for found in ids.values()] == [round(share * len(train)) for share in SHARES]
     for small, large in pairwise(SHARES):
         assert set(ids[small]) < set(ids[large])
@@ -97,10 +114,14 @@ def test_unlabelled_clips_and_the_other_splits_stay(many_videos):
 @pytest.mark.parametrize("way", ["by video", "by clip"])
 def test_every_labelled_clip_but_placeholders_is_tested_once(many_videos, way):
     clips = pooled_clips(many_videos)
-    folds = [resplit_rows(many_videos, Protocol(resplit=way, fold=fold), 1) for fold in range(FOLDS)]
+    folds = [
+        resplit_rows(many_videos, Protocol(resplit=way, fold=fold), 1) for fold in range(FOLDS)
+    ]
     tested = np.concatenate([rows["test"] for rows in folds])
     assert sorted(tested) == list(np.flatnonzero(~placeholder_clips(clips)))
-    assert list(folds[0]["test"]) != list(resplit_rows(many_videos, Protocol(resplit=way), 2)["test"])  # another deal
+    assert list(folds[0]["test"]) != list(
+        resplit_rows(many_videos, Protocol(resplit=way), 2)["test"]
+    )  # another deal
     for rows in folds:
         everything = np.concatenate(list(rows.values()))
         assert sorted(everything) == sorted(tested)
@@ -113,7 +134,8 @@ def test_both_ways_have_the_same_sizes_and_classes(many_videos):
     classes = schema.sentiment_class(pooled_clips(many_videos)["M"].to_numpy())
     for fold in range(FOLDS):
         apart, mixed = (
-            resplit_rows(many_videos, Protocol(resplit=way, fold=fold), 1) for way in ("by video", "by clip")
+            resplit_rows(many_videos, Protocol(resplit=way, fold=fold), 1)
+            for way in ("by video", "by clip")
         )
         for name in schema.SPLITS:
             np.testing.assert_array_equal(np.bincount(classes[apart[name]], minlength=5),
@@ -122,13 +144,23 @@ def test_both_ways_have_the_same_sizes_and_classes(many_videos):
 
 def test_every_model_of_a_resplit_sees_the_same_deals():
     runs = EXPERIMENTS["resplit"].runs("ci")
-    seeds = {model: sorted(run.seed for run in runs if run.model == model) for model in {run.model for run in runs}}
-    assert len({tuple(found) for found in seeds.values()}) == 1 and len(set(seeds["Text-only ridge"])) > 1
+    seeds = {
+        model: sorted(run.seed for run in runs if run.model == model)
+        for model in {run.model for run in runs}
+    }
+    assert (
+        len({tuple(found) for found in seeds.values()}) == 1
+        and len(set(seeds["Text-only ridge"])) > 1
+    )
 
 
 def test_a_resplit_store_holds_the_clips_it_says(many_videos):
     protocol = Protocol(resplit="by video", fold=2)
-    seen, rows, clips = protocol.of(many_videos, 1), resplit_rows(many_videos, protocol, 1), pooled_clips(many_videos)
+    seen, rows, clips = (
+        protocol.of(many_videos, 1),
+        resplit_rows(many_videos, protocol, 1),
+        pooled_clips(many_videos),
+    )
     for name in schema.SPLITS:
         split = seen.split(name)
         assert list(split.clips["id"]) == list(clips["id"].iloc[rows[name]])
@@ -137,7 +169,10 @@ def test_a_resplit_store_holds_the_clips_it_says(many_videos):
 
 def test_too_few_videos_and_unknown_values_are_errors(tiny_store):
     test = tiny_store.split("test")
-    splits = {name: dataclasses.replace(test, clips=test.clips.assign(video_id="video_0001")) for name in schema.SPLITS}
+    splits = {
+        name: dataclasses.replace(test, clips=test.clips.assign(video_id="video_0001"))
+        for name in schema.SPLITS
+    }
     with pytest.raises(InputError, match="1 source videos"):
         Protocol(resplit="by video").of(dataclasses.replace(tiny_store, splits=splits), 1)
     for field, value in (
@@ -164,14 +199,18 @@ def test_the_protocol_is_part_of_the_key_and_of_the_record(tiny_store, tmp_path)
     runs, data = RunStore(tmp_path), StoreData(tiny_store)
     record = run_one(half, data, runs)
     assert record.data["protocol"] == {"labelled": 0.5, "resplit": "", "fold": 0, "audio": "audio"}
-    assert record.predictions("train")["M"].shape == (12,) and record.predictions("test")["M"].shape == (16,)
+    assert record.predictions("train")["M"].shape == (12,) and record.predictions("test")[
+        "M"
+    ].shape == (16,)
     assert trained(half, record, tiny_store) is not None
     assert data.under(PUBLISHED, 1) is data
 
 
 def test_whole_rows_of_the_learning_curve_are_runs_of_the_benchmark(tiny_store):
     curve, known = (EXPERIMENTS[name].runs("ci") for name in ("learning_curve", "avmc"))
-    assert {run.key(tiny_store) for run in curve if run.protocol == PUBLISHED} <= {run.key(tiny_store) for run in known}
+    assert {run.key(tiny_store) for run in curve if run.protocol == PUBLISHED} <= {
+        run.key(tiny_store) for run in known
+    }
 
 
 # Features besides
@@ -179,21 +218,33 @@ def test_whole_rows_of_the_learning_curve_are_runs_of_the_benchmark(tiny_store):
 
 @pytest.fixture
 def with_wav2vec(tiny_store, tmp_path):
-    """The tiny store again, with random "wav2vec" features of other lengths and another width beside it."""
-    return with_random_wav2vec(tiny_store, tmp_path / "with", 10, {"files": {}}, generator={"made by": "tests"})
+    """The tiny store again, with random "wav2vec" features of other lengths and another width
+    beside it."""
+    return with_random_wav2vec(
+        tiny_store, tmp_path / "with", 10, {"files": {}}, generator={"made by": "tests"}
+    )
 
 
-def test_a_store_may_hold_wav2vec_features_that_a_run_hears_instead(with_wav2vec, tiny_store, tmp_path):
+def test_a_store_may_hold_wav2vec_features_that_a_run_hears_instead(
+    with_wav2vec, tiny_store, tmp_path
+):
     assert with_wav2vec.extras == ("audio_wav2vec",) and tiny_store.extras == ()
     assert with_wav2vec.digest != tiny_store.digest
     protocol = Protocol(audio="audio_wav2vec")
     seen = protocol.of(with_wav2vec, 1)
-    assert sizes_of(seen).audio == 10 and sizes_of(with_wav2vec).audio == tiny_store.manifest["dims"]["audio"]
-    np.testing.assert_array_equal(seen.split("test").audio[3], with_wav2vec.split("test").extras["audio_wav2vec"][3])
+    assert (
+        sizes_of(seen).audio == 10
+        and sizes_of(with_wav2vec).audio == tiny_store.manifest["dims"]["audio"]
+    )
+    np.testing.assert_array_equal(
+        seen.split("test").audio[3], with_wav2vec.split("test").extras["audio_wav2vec"][3]
+    )
     run = Run("Unimodal LSTM", 1, (*FEW, ("modality", "audio"), ("task", "A")), protocol=protocol)
     assert run_one(run, StoreData(with_wav2vec), RunStore(tmp_path / "runs")).status == "done"
     mixed = seen.split("train_mix")
-    np.testing.assert_array_equal(mixed.audio[-1], with_wav2vec.split("unlabelled").extras["audio_wav2vec"][-1])
+    np.testing.assert_array_equal(
+        mixed.audio[-1], with_wav2vec.split("unlabelled").extras["audio_wav2vec"][-1]
+    )
 
 
 def test_table_3_has_its_wav2vec_rows_when_the_store_has_the_features(with_wav2vec, tiny_store):
@@ -213,7 +264,11 @@ def test_features_that_nobody_knows_or_that_do_not_fit_are_refused(with_wav2vec)
     path.write_text(json.dumps({**wrong, "digest": content_digest(wrong)}))
     with pytest.raises(InputError, match="audio_wav2vec"):
         open_store(with_wav2vec.path)
-    files = {name: entry for name, entry in manifest["files"].items() if name != "test.audio_wav2vec.safetensors"}
+    files = {
+        name: entry
+        for name, entry in manifest["files"].items()
+        if name != "test.audio_wav2vec.safetensors"
+    }
     wrong = {**manifest, "files": files}
     path.write_text(json.dumps({**wrong, "digest": content_digest(wrong)}))
     with pytest.raises(InputError, match="files"):

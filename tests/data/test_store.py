@@ -35,20 +35,33 @@ def store(tmp_path_factory):
 def test_features_lengths_and_labels_are_equal_to_the_bit(store, split):
     """Against the arrays that went in, clip by clip."""
     source, read = factory.columns(split), store.split(split)
-    assert len(read) == len(read.clips) == factory.ROWS[split] and tuple(read.clips.columns) == CLIP_COLUMNS
+    assert (
+        len(read) == len(read.clips) == factory.ROWS[split]
+        and tuple(read.clips.columns) == CLIP_COLUMNS
+    )
     for modality in schema.MODALITIES:
         ragged = getattr(read, modality)
-        lengths = source["text_bert"][:, 1].sum(1) if modality == "text" else source[f"{modality}_lengths"]
-        assert np.array_equal(ragged.lengths, lengths) and np.array_equal(read.clips[f"{modality}_length"], lengths)
+        lengths = (
+            source["text_bert"][:, 1].sum(1)
+            if modality == "text"
+            else source[f"{modality}_lengths"]
+        )
+        assert np.array_equal(ragged.lengths, lengths) and np.array_equal(
+            read.clips[f"{modality}_length"], lengths
+        )
         assert ragged.steps == factory.STEPS[modality] and len(ragged) == factory.ROWS[split]
         for row, length in enumerate(lengths):
             assert ragged[row].dtype == np.float32
-            assert ragged[row].tobytes() == source[modality][row, :length].astype(np.float32).tobytes()
+            assert (
+                ragged[row].tobytes() == source[modality][row, :length].astype(np.float32).tobytes()
+            )
     assert (
         read.clips["id"].tolist() == source["id"].tolist()
         and read.clips["text"].tolist() == source["raw_text"].tolist()
     )
-    assert (read.clips["video_id"] + "$_$" + read.clips["clip_id"]).tolist() == source["id"].tolist()
+    assert (read.clips["video_id"] + "$_$" + read.clips["clip_id"]).tolist() == source[
+        "id"
+    ].tolist()
     assert np.array_equal(read.tokens, source["text_bert"])
     labelled = split != schema.UNLABELLED
     assert read.mask.tolist() == [labelled] * len(read)
@@ -56,7 +69,9 @@ def test_features_lengths_and_labels_are_equal_to_the_bit(store, split):
         expected = source[schema.LABEL_KEYS[task]] if labelled else np.full(len(read), np.nan)
         assert np.array_equal(read.clips[task], expected, equal_nan=True)
         assert np.array_equal(read.labels[:, place], expected.astype(np.float32), equal_nan=True)
-    assert read.clips["annotation"].tolist() == (source["annotations"].tolist() if labelled else [""] * len(read))
+    assert read.clips["annotation"].tolist() == (
+        source["annotations"].tolist() if labelled else [""] * len(read)
+    )
 
 
 def test_train_mix_is_a_view_of_train_and_unlabelled(store):
@@ -67,7 +82,9 @@ def test_train_mix_is_a_view_of_train_and_unlabelled(store):
     for modality in schema.MODALITIES:
         ragged = getattr(mix, modality)
         assert ragged.parts[0][0] is getattr(train, modality).parts[0][0]
-        assert np.shares_memory(ragged[5], getattr(other, modality)[0]) and np.array_equal(ragged[-1], ragged[10])
+        assert np.shares_memory(ragged[5], getattr(other, modality)[0]) and np.array_equal(
+            ragged[-1], ragged[10]
+        )
     with pytest.raises(IndexError):
         mix.audio[11]
     with pytest.raises(IndexError):
@@ -77,7 +94,9 @@ def test_train_mix_is_a_view_of_train_and_unlabelled(store):
 def test_an_unknown_split_is_named(store, tmp_path):
     with pytest.raises(InputError, match="no split 'dev'"):
         store.split("dev")
-    alone = import_released(tmp_path / "store", factory.write(tmp_path / "s.pkl", factory.supervised()), progress=False)
+    alone = import_released(
+        tmp_path / "store", factory.write(tmp_path / "s.pkl", factory.supervised()), progress=False
+    )
     for name in ("unlabelled", "train_mix"):
         with pytest.raises(InputError, match="no split 'unlabelled'"):
             alone.split(name)
@@ -103,12 +122,18 @@ def test_the_export_is_what_other_code_expects(store, tmp_path):
     for name, columns in first.items():
         assert list(columns) == [*factory.columns("train"), "mask"]
         if name == "train_mix":
-            assert columns["mask"].tolist() == [1] * 5 + [0] * 6 and not columns["regression_labels"][5:].any()
+            assert (
+                columns["mask"].tolist() == [1] * 5 + [0] * 6
+                and not columns["regression_labels"][5:].any()
+            )
             assert np.array_equal(columns["vision"][:5], first["train"]["vision"])
             assert np.array_equal(columns["vision"][5:], second["vision"])
             continue
         for key, expected in factory.columns(name).items():
-            assert np.array_equal(columns[key], expected) and columns[key].dtype.kind == expected.dtype.kind, key
+            assert (
+                np.array_equal(columns[key], expected)
+                and columns[key].dtype.kind == expected.dtype.kind
+            ), key
         assert columns["mask"].all()
     for key, expected in factory.unsupervised().items():
         assert np.array_equal(second[key], expected), key
@@ -122,7 +147,11 @@ def test_a_simulated_corpus_stays_marked(tmp_path):
     assert made.simulated and made.manifest["generator"] == {"seed": 1}
     paths = export_released(made, tmp_path / "export")
     again = import_released(tmp_path / "again", *paths, progress=False)
-    assert again.simulated and again.manifest["generator"] == {"seed": 1} and again.digest == made.digest
+    assert (
+        again.simulated
+        and again.manifest["generator"] == {"seed": 1}
+        and again.digest == made.digest
+    )
     with pytest.raises(InputError, match="real and simulated"):
         import_released(tmp_path / "mixed", paths[0], tmp_path / "u.pkl", progress=False)
 
@@ -130,7 +159,9 @@ def test_a_simulated_corpus_stays_marked(tmp_path):
 @pytest.mark.parametrize("facts", ["{", "[]", "3", '{"approximation": 1}', "{}"])
 def test_a_mark_of_rubbish_is_refused(tmp_path, facts):
     for name in ("simulated", "extracted"):
-        content = {split: factory.columns(split) for split in ("train", "valid", "test")} | {name: facts}
+        content = {split: factory.columns(split) for split in ("train", "valid", "test")} | {
+            name: facts
+        }
         path = factory.write(tmp_path / "s.pkl", content)
         if name == "extracted" or not facts.endswith("}"):
             with pytest.raises(InputError, match=f"key {name}"):
@@ -162,7 +193,8 @@ def test_first_and_mean_equal_a_loop(store, monkeypatch):
             clips = [ragged[row] for row in range(len(ragged))]
             assert np.array_equal(ragged.first(), [clip[0] for clip in clips])
             assert np.array_equal(
-                ragged.mean(), np.array([clip.mean(0, dtype=np.float64) for clip in clips], np.float32)
+                ragged.mean(),
+                np.array([clip.mean(0, dtype=np.float64) for clip in clips], np.float32),
             )
 
 
@@ -173,7 +205,9 @@ def test_means_of_any_lengths(lengths, block):
     ragged = Ragged.of(((values, offsets),), 9)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("avmc_core.data.ragged._BLOCK_STEPS", block)
-        assert np.allclose(ragged.mean(), [part.mean(0) for part in np.split(values, offsets[1:-1])], rtol=1e-6)
+        assert np.allclose(
+            ragged.mean(), [part.mean(0) for part in np.split(values, offsets[1:-1])], rtol=1e-6
+        )
 
 
 # Damaged stores

@@ -1,4 +1,5 @@
-"""Tables as spreadsheets and systems of other languages leave them: read and said, or refused in one sentence."""
+"""Tables as spreadsheets and systems of other languages leave them: read and said, or refused in
+one sentence."""
 
 from __future__ import annotations
 
@@ -13,13 +14,26 @@ from avmc_core.errors import InputError
 from avmc_core.files.encodings import decoded
 
 HEADER = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode"
-SIMPLIFIED = ("我觉得这部电影真的很好看", "你怎么可以这样对我", "谢谢你一直以来的陪伴和支持", "妈，你别担心，我没事")
-TRADITIONAL = ("我覺得這部電影真的很好看", "你怎麼可以這樣對我", "謝謝你一直以來的陪伴和支持", "媽，你別擔心，我沒事")
+SIMPLIFIED = (
+    "我觉得这部电影真的很好看",
+    "你怎么可以这样对我",
+    "谢谢你一直以来的陪伴和支持",
+    "妈，你别担心，我没事",
+)
+TRADITIONAL = (
+    "我覺得這部電影真的很好看",
+    "你怎麼可以這樣對我",
+    "謝謝你一直以來的陪伴和支持",
+    "媽，你別擔心，我沒事",
+)
 SPLITS = ("train", "valid", "test", "train")
 
 
 def lines(texts=SIMPLIFIED, label="0.2"):
-    rows = [f"v{n},000{n},{text},{label},{label},{label},{label},Positive,{SPLITS[n]}" for n, text in enumerate(texts)]
+    rows = [
+        f"v{n},000{n},{text},{label},{label},{label},{label},Positive,{SPLITS[n]}"
+        for n, text in enumerate(texts)
+    ]
     return [HEADER, *(row.replace("，", "。") for row in rows)]
 
 
@@ -71,7 +85,10 @@ def joined(rows, separator=",", end="\r\n"):
 
 
 SPREADSHEETS = {  # what a spreadsheet makes of the table: what is said of it
-    "blank rows": (joined(lines()) + ",,,,,,,,\r\n" * 3 + "\r\n", {"blank rows of meta.csv left out": 3}),
+    "blank rows": (
+        joined(lines()) + ",,,,,,,,\r\n" * 3 + "\r\n",
+        {"blank rows of meta.csv left out": 3},
+    ),
     "blank columns": (
         "".join(line + ",,\r\n" for line in lines()),
         {"columns of meta.csv without a name left out": 2},
@@ -84,7 +101,10 @@ SPREADSHEETS = {  # what a spreadsheet makes of the table: what is said of it
         joined([f"{n}," * bool(n) + ("," * (not n)) + line for n, line in enumerate(lines())]),
         {"columns of meta.csv without a name left out": 1},
     ),
-    "semicolons": (joined(lines(), ";"), {"meta.csv was read with semicolons between its cells": 1}),
+    "semicolons": (
+        joined(lines(), ";"),
+        {"meta.csv was read with semicolons between its cells": 1},
+    ),
     "a stated separator": (
         "sep=;\r\n" + joined(lines(), ";"),
         {"meta.csv was read with semicolons between its cells": 1},
@@ -98,7 +118,10 @@ SPREADSHEETS = {  # what a spreadsheet makes of the table: what is said of it
             "labels of meta.csv with a decimal comma": 16,
         },
     ),
-    "capitals": (joined([HEADER.title(), *lines()[1:]]), {"column names of meta.csv in capitals": 9}),
+    "capitals": (
+        joined([HEADER.title(), *lines()[1:]]),
+        {"column names of meta.csv in capitals": 9},
+    ),
     "blanks in names": (
         joined([HEADER.replace(",", " , "), *lines()[1:]]),
         {"column names of meta.csv with blanks around them": 9},
@@ -116,9 +139,15 @@ def test_what_spreadsheets_do_is_set_right_and_counted(tmp_path, what):
 
 
 REFUSED = {
-    "merged cells": (joined([*lines()[:2], lines()[2].replace("v1", "")]), "line 3, column video_id: found ''.*merged"),
+    "merged cells": (
+        joined([*lines()[:2], lines()[2].replace("v1", "")]),
+        "line 3, column video_id: found ''.*merged",
+    ),
     "a decimal comma among commas": (joined(lines(label='"0,2"')), "column label: found '0,2'"),
-    "a workbook": (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "a workbook .*saved as CSV in UTF-8"),
+    "a workbook": (
+        b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml",
+        "a workbook .*saved as CSV in UTF-8",
+    ),
     "an older workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an older spreadsheet"),
     "a pickle": (b"\x80\x04}.", "a pickle; .*avmc data import --supervised"),
     "a pointer": (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
@@ -185,8 +214,12 @@ def test_an_import_restores_them_and_says_so(tmp_path):
     for name, columns in content.items():
         for place, clip in enumerate(columns["id"]):
             video, _, number = str(clip).partition("$_$")
-            labels = [columns[f"regression_labels{suffix}"][place] for suffix in ("", "_T", "_A", "_V")]
-            rows.append(",".join([video, str(int(number)), "x", *map(str, labels), "Positive", name]))
+            labels = [
+                columns[f"regression_labels{suffix}"][place] for suffix in ("", "_T", "_A", "_V")
+            ]
+            rows.append(
+                ",".join([video, str(int(number)), "x", *map(str, labels), "Positive", name])
+            )
     path = write(tmp_path, "\n".join([HEADER, *rows]))
     store = factory.imports(tmp_path, content, meta=path)
     said = {repair["what"]: repair["count"] for repair in store.manifest["repairs"]}

@@ -26,7 +26,11 @@ def same(left, right) -> bool:
     if isinstance(left, np.ndarray):
         if left.dtype == right.dtype == object:
             return left.shape == right.shape and same(left.tolist(), right.tolist())
-        return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+        return (
+            left.dtype == right.dtype
+            and left.shape == right.shape
+            and left.tobytes() == right.tobytes()
+        )
     if isinstance(left, (list, tuple)):
         return type(left) is type(right) and len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict):
@@ -91,12 +95,17 @@ def test_other_types_are_refused(tmp_path, array):
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_the_error_names_the_keys_that_lead_to_the_value(tmp_path, protocol):
     content = {"train": {"id": ["a"], "labels": pd.Series([1.0]), "text": "x"}, "test": {}}
-    with pytest.raises(InputError, match=r"key 'train' / 'labels': found the global 'pandas.* expected .*to_numpy"):
+    with pytest.raises(
+        InputError, match=r"key 'train' / 'labels': found the global 'pandas.* expected .*to_numpy"
+    ):
         read_pickle(write(tmp_path, pickle.dumps(content, protocol)))
 
 
 FOREIGN = {
-    "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS; .*git lfs pull"),
+    "pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+        "a pointer of Git LFS; .*git lfs pull",
+    ),
     "page": (b"<!DOCTYPE html><html>Quota exceeded</html>", "a web page"),
     "gzip": (gzip.compress(pickle.dumps(1, 4)), "a gzip archive; .*unpacked"),
     "xz": (lzma.compress(pickle.dumps(1, 4)), "an xz archive"),
@@ -106,7 +115,10 @@ FOREIGN = {
     "protocol 0": (pickle.dumps({"train": {}}, 0), "a pickle of protocol 0 or 1; .*protocol=4"),
     "protocol 1": (pickle.dumps({"train": {}}, 1), "a pickle of protocol 0 or 1"),
     "a new protocol": (b"\x80\x09N.", "pickle protocol 9; expected a pickle of protocol 2 to 5"),
-    "buffers apart": (pickle.dumps(np.zeros(3), 5, buffer_callback=[].append), "arrays whose bytes were stored apart"),
+    "buffers apart": (
+        pickle.dumps(np.zeros(3), 5, buffer_callback=[].append),
+        "arrays whose bytes were stored apart",
+    ),
 }
 
 
@@ -122,7 +134,9 @@ def test_what_is_there_instead_of_a_pickle_is_named(tmp_path, what):
     [
         array_opcodes(b"(K\x03t", "f8", b"C\x08" + b"\0" * 8),  # too few bytes
         array_opcodes(b"(J\xff\xff\xff\xfft", "f8", b"C\x08" + b"\0" * 8),  # a negative size
-        array_opcodes(b"(\x8a\x08" + b"\xff" * 7 + b"\x7fK\x00t", "f8", b"C\x00"),  # 2**63 - 1 rows of nothing
+        array_opcodes(
+            b"(\x8a\x08" + b"\xff" * 7 + b"\x7fK\x00t", "f8", b"C\x00"
+        ),  # 2**63 - 1 rows of nothing
         array_opcodes(b"(\x88t", "f8", b"C\x08" + b"\0" * 8),  # a bool for a size
         array_opcodes(b"(K\x01t", "U0", b"C\x00"),
         array_opcodes(b"(K\x01t", "U1", b"C\x04\xff\xff\xff\x7f"),  # no character
@@ -172,8 +186,12 @@ def test_every_truncation_is_refused(tmp_path):
             read_pickle(write(tmp_path, data[:size]))
 
 
-SMALL = pickle.dumps({"id": np.array(["a$_$1", "b$_$2"]), "x": np.arange(4.0), "l": [1, "b", None, (2.5, True)]}, 4)
-FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SMALL = pickle.dumps(
+    {"id": np.array(["a$_$1", "b$_$2"]), "x": np.arange(4.0), "l": [1, "b", None, (2.5, True)]}, 4
+)
+FUZZ = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def only_plain(value) -> bool:
@@ -192,7 +210,11 @@ def ends_clearly(path):
 
 
 @FUZZ
-@given(changes=st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+@given(
+    changes=st.lists(
+        st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), min_size=1, max_size=4
+    )
+)
 def test_changed_bytes_end_clearly(tmp_path, changes):
     """200 files with one to four changed bytes: plain data or one InputError."""
     data = bytearray(SMALL)

@@ -57,17 +57,21 @@ def test_gadgets_open_no_socket(tmp_path):
 
 @pytest.mark.parametrize("opcode", pickletools.opcodes, ids=lambda opcode: opcode.name)
 def test_every_opcode_alone_ends_clearly(tmp_path, opcode):
-    """Every opcode of every protocol, after operands of several kinds: plain data or one InputError."""
+    """Every opcode of every protocol, after operands of several kinds: plain data or one
+    InputError."""
     for before in BEFORE:
         for after in AFTER:
             try:
-                read_pickle(write(tmp_path, HEAD + before + opcode.code.encode("latin1") + after + b"."))
+                read_pickle(
+                    write(tmp_path, HEAD + before + opcode.code.encode("latin1") + after + b".")
+                )
             except InputError as error:
                 assert "x.pkl, byte" in str(error)
 
 
 def test_bombs_stay_small(tmp_path):
-    """Small files that would become huge or take for ever: one error each, under 1 GB and in seconds, in one process."""
+    """Small files that would become huge or take for ever: one error each, under 1 GB and in
+    seconds, in one process."""
     for name, data in BOMBS.items():
         (tmp_path / f"{name}.pkl").write_bytes(data)
     code = """
@@ -85,7 +89,13 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.pkl")):
 print("peak", int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) // 1024)
 """
     lines = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=100, check=True
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
     ).stdout.splitlines()
-    assert len(lines) == len(BOMBS) + 1 and all(line.startswith("refused") for line in lines[:-1]), lines
+    assert len(lines) == len(BOMBS) + 1 and all(
+        line.startswith("refused") for line in lines[:-1]
+    ), lines
     assert int(lines[-1].split()[1]) < 1000, lines

@@ -1,4 +1,5 @@
-"""Chinese text must have its glyphs in figures and on pages; a box instead of a character is a failure."""
+"""Chinese text must have its glyphs in figures and on pages; a box instead of a character is a
+failure."""
 
 from __future__ import annotations
 
@@ -49,9 +50,15 @@ def test_generated_sentences_have_their_glyphs_also_misheard_ones():
 
 def test_what_this_project_writes_in_chinese_has_its_glyphs():
     """A new character in a notebook or page: run tools/subset_font.py."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True).stdout.split("\0")
-    paths = [ROOT / name for name in listed if name.endswith(SOURCES) and not name.startswith("tests/")]
-    found = {path.name: lacking(path.read_text(encoding="utf-8")) for path in paths if path.is_file()}
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.split("\0")
+    paths = [
+        ROOT / name for name in listed if name.endswith(SOURCES) and not name.startswith("tests/")
+    ]
+    found = {
+        path.name: lacking(path.read_text(encoding="utf-8")) for path in paths if path.is_file()
+    }
     assert not {name: chars for name, chars in found.items() if chars}
 
 
@@ -66,18 +73,25 @@ def test_the_font_travels_with_its_licence():
     assert fonts.han_font().stat().st_size < 500_000
 
 
-@pytest.mark.parametrize(("char", "expected"), [("天", True), ("！", True), ("a", False), ("é", False), ("λ", False)])
+@pytest.mark.parametrize(
+    ("char", "expected"), [("天", True), ("！", True), ("a", False), ("é", False), ("λ", False)]
+)
 def test_what_counts_as_chinese_writing(char, expected):
     assert fonts.is_han(char) is expected
 
 
 @pytest.mark.parametrize(
-    "path", [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py")], ids=lambda path: path.name
+    "path",
+    [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py")],
+    ids=lambda path: path.name,
 )
 def test_a_sentence_written_on_a_page_has_its_gloss_beside_it(path):
-    """Quoted Chinese of more than two characters: English in quotes or brackets within a line of it."""
+    """Quoted Chinese of more than two characters: English in quotes or brackets within a line of
+    it."""
     lines = path.read_text(encoding="utf-8").splitlines()
     for i, line in enumerate(lines):
         if re.search("[\u4e00-\u9fff]{3,}", line):
             near = " ".join(lines[max(0, i - 1) : i + 2])
-            assert re.search(r'"[A-Z][a-z]+ [^"]+"|\([A-Z]?[a-z]+ [^)]+\)|“[A-Z][^”]+”', near), f"{path.name}: {line}"
+            assert re.search(r'"[A-Z][a-z]+ [^"]+"|\([A-Z]?[a-z]+ [^)]+\)|“[A-Z][^”]+”', near), (
+                f"{path.name}: {line}"
+            )

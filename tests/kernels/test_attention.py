@@ -1,4 +1,5 @@
-"""Compiled attention is softmax attention with dropout on its weights, outputs and gradients, whatever the sizes."""
+"""Compiled attention is softmax attention with dropout on its weights, outputs and gradients,
+whatever the sizes."""
 
 from __future__ import annotations
 
@@ -15,14 +16,17 @@ if compiled.kernels() is None:
 
 
 def by_definition(q, k, v, seen, heads, keep=1.0):
-    """One query of one head of one clip at a time; ``keep`` (B, heads, L, S) multiplies the weights."""
+    """One query of one head of one clip at a time; ``keep`` (B, heads, L, S) multiplies the
+    weights."""
     q, k, v = (x.unflatten(-1, (heads, -1)).double() for x in (q, k, v))
     keep = torch.as_tensor(keep).expand(len(q), heads, q.shape[1], k.shape[1])
     rows = []
     for clip, head, query in torch.cartesian_prod(*map(torch.arange, keep.shape[:3])).tolist():
         sees = int(seen.expand(len(q), -1)[clip, query])
         scores = k[clip, :sees, head] @ q[clip, query, head] / q.shape[-1] ** 0.5
-        rows.append((torch.softmax(scores, 0) * keep[clip, head, query, :sees]) @ v[clip, :sees, head])
+        rows.append(
+            (torch.softmax(scores, 0) * keep[clip, head, query, :sees]) @ v[clip, :sees, head]
+        )
     out = torch.stack(rows).view(len(q), heads, q.shape[1], -1)
     return out.transpose(1, 2).flatten(2).float()
 
@@ -30,7 +34,12 @@ def by_definition(q, k, v, seen, heads, keep=1.0):
 def with_gradients(function, *inputs):
     leaves = [x.clone().requires_grad_() for x in inputs]
     out = function(*leaves)
-    return [out, *torch.autograd.grad((out * torch.linspace(-1, 1, out[0].numel()).view(out[0].shape)).sum(), leaves)]
+    return [
+        out,
+        *torch.autograd.grad(
+            (out * torch.linspace(-1, 1, out[0].numel()).view(out[0].shape)).sum(), leaves
+        ),
+    ]
 
 
 @settings(max_examples=40, deadline=None)
@@ -48,23 +57,31 @@ def test_equals_its_definition(clips, heads, size, queries, keys, scale, seed):
     q, k, v = (scale * torch.randn(clips, n, heads * size) for n in (queries, keys, keys))
     seen = torch.randint(1, keys + 1, (1 + (clips - 1) * (seed % 2), queries))
     assert attention.compiles(q, heads)
-    ours, theirs = (with_gradients(lambda *x, f=f: f(*x, seen, heads), q, k, v) for f in (attend, by_definition))
+    ours, theirs = (
+        with_gradients(lambda *x, f=f: f(*x, seen, heads), q, k, v) for f in (attend, by_definition)
+    )
     for found, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=2e-5 * max(scale, 1) ** 2)
 
 
-@pytest.mark.parametrize("seen", [torch.tensor([[1, 30, 9]]), torch.tensor([[1, 30, 9], [4, 1, 33]])])
+@pytest.mark.parametrize(
+    "seen", [torch.tensor([[1, 30, 9]]), torch.tensor([[1, 30, 9], [4, 1, 33]])]
+)
 def test_double_precision_equals_its_definition(seen):
-    """PyTorch's own kernel, which would take a mask of another precision for numbers that it is not."""
+    """PyTorch's own kernel, which would take a mask of another precision for numbers that it is
+    not."""
     torch.manual_seed(0)
     q, k, v = (torch.randn(2, steps, 6, dtype=torch.float64) for steps in (3, 33, 33))
-    ours, theirs = (with_gradients(lambda *x, f=f: f(*x, seen, 2), q, k, v) for f in (attend, by_definition))
+    ours, theirs = (
+        with_gradients(lambda *x, f=f: f(*x, seen, 2), q, k, v) for f in (attend, by_definition)
+    )
     for found, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found, expected.double(), rtol=1e-6, atol=1e-6)
 
 
 def kept(p, clips, heads, steps, seed):
-    """What is dropped, (B, heads, L, S) bool: equal weights on values that are the unit vectors show them one by one."""
+    """What is dropped, (B, heads, L, S) bool: equal weights on values that are the unit vectors
+    show them one by one."""
     torch.manual_seed(seed)
     unit, zero = torch.eye(steps).repeat(clips, 1, heads), torch.zeros(clips, steps, heads * steps)
     weights = attend(zero, zero, unit, torch.full((1, steps), steps), heads, p)
@@ -72,7 +89,8 @@ def kept(p, clips, heads, steps, seed):
 
 
 def test_gradient_with_dropout():
-    """What is dropped depends on seed and place alone, so it can be read off and given to the definition."""
+    """What is dropped depends on seed and place alone, so it can be read off and given to the
+    definition."""
     torch.manual_seed(0)
     keep = kept(0.3, 2, 3, 20, seed=7) / 0.7
     q, k, v = (torch.randn(2, 20, 60) for _ in range(3))
@@ -89,7 +107,8 @@ def test_gradient_with_dropout():
 
 @pytest.mark.parametrize("p", [0.1, 0.5])
 def test_dropout_is_dropout(p):
-    """Each weight by itself with probability p: along keys, queries, heads and clips, and anew at each call."""
+    """Each weight by itself with probability p: along keys, queries, heads and clips, and anew at
+    each call."""
     found = kept(p, 4, 6, 64, seed=1).round(decimals=5)
     assert set(found.unique().tolist()) == {0.0, 1.0}
     dropped = found == 0
@@ -109,7 +128,9 @@ def test_neither_threads_nor_chance_change_the_bytes():
     for threads in (1, 2, 1):
         torch.set_num_threads(threads)
         torch.manual_seed(4)
-        results.append(with_gradients(lambda *x: attend(*x, torch.full((1, 50), 70), 2, 0.2), q, k, v))
+        results.append(
+            with_gradients(lambda *x: attend(*x, torch.full((1, 50), 70), 2, 0.2), q, k, v)
+        )
     for first, *others in zip(*results, strict=True):
         assert all(torch.equal(first, other) for other in others)
 

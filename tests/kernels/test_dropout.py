@@ -15,7 +15,9 @@ def test_share_scale_and_gradient(p):
     y = dropout(x, p, training=True)
     dropped = y == 0
     assert float(dropped.double().mean()) == pytest.approx(p, abs=5e-3)  # 5 standard deviations
-    assert float(dropped[:, 1:].logical_and(dropped[:, :-1]).double().mean()) == pytest.approx(p * p, abs=5e-3)
+    assert float(dropped[:, 1:].logical_and(dropped[:, :-1]).double().mean()) == pytest.approx(
+        p * p, abs=5e-3
+    )
     torch.testing.assert_close(y, torch.where(dropped, 0.0, x / (1 - p)))
     y.sum().backward()
     torch.testing.assert_close(x.grad, torch.where(dropped, 0.0, 1 / (1 - p)))

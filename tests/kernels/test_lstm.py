@@ -1,4 +1,5 @@
-"""Our LSTM equals PyTorch's packed one, outputs and gradients, whatever the lengths; padding never enters."""
+"""Our LSTM equals PyTorch's packed one, outputs and gradients, whatever the lengths; padding never
+enters."""
 
 from __future__ import annotations
 
@@ -11,7 +12,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from avmc_core.kernels import compiled, lstm
 from avmc_core.kernels.lstm import LSTM, frames_of, last_valid, padded, reverse_within
 
-TOLERANCE = {torch.float32: {"rtol": 2e-5, "atol": 2e-5}, torch.float64: {"rtol": 1e-7, "atol": 1e-9}}
+TOLERANCE = {
+    torch.float32: {"rtol": 2e-5, "atol": 2e-5},
+    torch.float64: {"rtol": 1e-7, "atol": 1e-9},
+}
 
 
 def packed(lstm: LSTM, x, lengths):
@@ -31,7 +35,9 @@ def kernel(request, monkeypatch):
         pytest.skip("no C compiler here")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=35),
     hidden=st.sampled_from([1, 5, 8, 16, 25, 48]),
@@ -76,7 +82,9 @@ def test_cell_states_against_a_loop():
     loss.backward()
     for ours, theirs in zip((outputs, cells), zip(*expected, strict=True), strict=True):
         torch.testing.assert_close(ours, torch.stack(theirs))
-    for (_, ours), (_, theirs) in zip(lstm.named_parameters(), cell.named_parameters(), strict=True):
+    for (_, ours), (_, theirs) in zip(
+        lstm.named_parameters(), cell.named_parameters(), strict=True
+    ):
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-5)
 
 
@@ -91,8 +99,9 @@ def test_extreme_inputs_stay_exact(kernel):
 
 
 def test_threads_do_not_change_the_compiled_recurrence():
-    """Same bytes for any number of threads: clips are independent of each other. That holds from the gates on; the matrix
-    product before them is PyTorch's, whose last bits depend on threads on some processors."""
+    """Same bytes for any number of threads: clips are independent of each other. That holds from
+    the gates on; the matrix product before them is PyTorch's, whose last bits depend on threads on
+    some processors."""
     if compiled.kernels() is None:
         pytest.skip("no C compiler here")
     torch.manual_seed(2)
@@ -112,8 +121,9 @@ def test_threads_do_not_change_the_compiled_recurrence():
 
 
 def test_threads_change_no_more_than_rounding(kernel):
-    """The whole layer, its matrix products included. Sums of five products and of sixteen are off by a few units in the last
-    place of numbers below 4 in size; contractions through the gates do not enlarge that over 30 steps."""
+    """The whole layer, its matrix products included. Sums of five products and of sixteen are off
+    by a few units in the last place of numbers below 4 in size; contractions through the gates do
+    not enlarge that over 30 steps."""
     torch.manual_seed(2)
     lstm, lengths = LSTM(4, 16, bidirectional=True), torch.randint(1, 30, (40,))
     x = torch.randn(40, 30, 4)
@@ -131,7 +141,9 @@ def test_only_the_asked_gradients_and_only_once():
     lstm.weight_hh_l0.requires_grad_(False)
     x = torch.randn(2, 3, 4, requires_grad=True)
     lstm(x, lengths)[1].sum().backward()
-    assert x.grad is not None and lstm.weight_hh_l0.grad is None and lstm.weight_ih_l0.grad is not None
+    assert (
+        x.grad is not None and lstm.weight_hh_l0.grad is None and lstm.weight_ih_l0.grad is not None
+    )
     with torch.no_grad():
         assert not lstm(x, lengths)[0].requires_grad
 
@@ -181,4 +193,8 @@ def test_frames_against_a_loop():
     frames = frames_of(x, lengths)
     assert frames.tolist() == [*x[0, :4].tolist(), *x[1, :1].tolist()]
     again = padded(frames, lengths, 5)
-    assert torch.equal(again[0, :4], x[0, :4]) and again[0, 4:].eq(0).all() and again[1, 1:].eq(0).all()
+    assert (
+        torch.equal(again[0, :4], x[0, :4])
+        and again[0, 4:].eq(0).all()
+        and again[1, 1:].eq(0).all()
+    )

@@ -1,6 +1,8 @@
-"""Clips in the ways that devices and programs write them: one scene that tells its own orientation, shape and time.
+"""Clips in the ways that devices and programs write them: one scene that tells its own orientation,
+shape and time.
 
-Four corners of four colours, a circle, and a middle that turns from dark to bright at the very moment at which a tone begins.
+Four corners of four colours, a circle, and a middle that turns from dark to bright at the very
+moment at which a tone begins.
 """
 
 from __future__ import annotations
@@ -15,14 +17,25 @@ import cv2
 import numpy as np
 from made_speech import RATE
 
-CORNERS = ((220, 40, 40), (40, 200, 40), (50, 50, 230), (230, 230, 60))  # upper left and right, lower left and right
+CORNERS = (
+    (220, 40, 40),
+    (40, 200, 40),
+    (50, 50, 230),
+    (230, 230, 60),
+)  # upper left and right, lower left and right
 MOMENT, SECONDS = 0.6, 1.2
-MATRICES = {0: None, 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}  # clockwise, as a player turns
+MATRICES = {
+    0: None,
+    90: (0, 1, -1, 0),
+    180: (-1, 0, 0, -1),
+    270: (0, -1, 1, 0),
+}  # clockwise, as a player turns
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How a clip is written. Sizes are those that are shown; what is stored follows from rotation and pixel aspect."""
+    """How a clip is written. Sizes are those that are shown; what is stored follows from rotation
+    and pixel aspect."""
 
     container: str = "mp4"
     size: tuple[int, int] = (320, 240)
@@ -42,7 +55,9 @@ def scene(time: float, size: tuple[int, int]) -> np.ndarray:
     width, height = size
     image = np.full((height, width, 3), 110, np.uint8)
     w, h = width // 5, height // 5
-    for colour, (x, y) in zip(CORNERS, ((0, 0), (width - w, 0), (0, height - h), (width - w, height - h)), strict=True):
+    for colour, (x, y) in zip(
+        CORNERS, ((0, 0), (width - w, 0), (0, height - h), (width - w, height - h)), strict=True
+    ):
         image[y : y + h, x : x + w] = colour
     level = 220 if time >= MOMENT - 1e-6 else 30
     cv2.circle(image, (width // 2, height // 2), min(width, height) // 4, (level, level, level), -1)
@@ -62,11 +77,13 @@ def write(
     signal: np.ndarray | None = None,
     seconds: float = SECONDS,
 ) -> Path:
-    """Writes a clip whose picture and sound belong together as if it had been written plainly. ``signal``: from the time zero of
-    the earlier of the two on; None: the tone."""
+    """Writes a clip whose picture and sound belong together as if it had been written plainly.
+    ``signal``: from the time zero of the earlier of the two on; None: the tone."""
     late, early = max(kind.late, 0.0), max(-kind.late, 0.0)
     whole = tone(MOMENT, seconds) if signal is None else signal
-    frames = [picture(early + k / kind.fps, kind.size) for k in range(round((seconds - early) * kind.fps))]
+    frames = [
+        picture(early + k / kind.fps, kind.size) for k in range(round((seconds - early) * kind.fps))
+    ]
     stored = [_stored(frame, kind) for frame in frames]
     return mux(path, stored, whole[round(late * RATE) :], kind, early, late)
 
@@ -103,7 +120,11 @@ def mux(
             video.codec_context.sample_aspect_ratio = kind.aspect
         if kind.rotation:
             video.set_display_rotation(-kind.rotation)  # FFmpeg counts counter-clockwise
-        audio = container.add_stream(kind.sound, rate=kind.rate, layout=kind.layout) if signal is not None else None
+        audio = (
+            container.add_stream(kind.sound, rate=kind.rate, layout=kind.layout)
+            if signal is not None
+            else None
+        )
         for number, image in enumerate(images):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             time = early + Fraction(number, kind.fps)
@@ -115,7 +136,9 @@ def mux(
         packets += video.encode(None)
         if audio is not None:
             packets += _sound(audio, signal, kind, late)
-        for packet in sorted(packets, key=lambda packet: float((packet.dts or 0) * packet.time_base)):
+        for packet in sorted(
+            packets, key=lambda packet: float((packet.dts or 0) * packet.time_base)
+        ):
             container.mux(packet)
     return path
 

@@ -1,4 +1,5 @@
-"""Clips for tests: a drawn face whose mouth speaks, written with PyAV. No real person's face or voice is in them."""
+"""Clips for tests: a drawn face whose mouth speaks, written with PyAV. No real person's face or
+voice is in them."""
 
 from __future__ import annotations
 
@@ -28,25 +29,40 @@ class Drawn:
     there: np.ndarray | None = None  # (F,) bool: in the picture; None: always
 
 
-def make_clip(path: Path, faces: Sequence[Drawn], signal: np.ndarray | None, frames: int, fps: int = FPS) -> Path:
-    """Writes an mp4 of ``frames`` frames (0: no picture) with ``signal`` (S,) at 16 kHz (None: no sound)."""
+def make_clip(
+    path: Path, faces: Sequence[Drawn], signal: np.ndarray | None, frames: int, fps: int = FPS
+) -> Path:
+    """Writes an mp4 of ``frames`` frames (0: no picture) with ``signal`` (S,) at 16 kHz (None: no
+    sound)."""
     return write_pictures(path, [picture(faces, number) for number in range(frames)], signal, fps)
 
 
-def write_pictures(path: Path, pictures: Sequence[np.ndarray], signal: np.ndarray | None, fps: int = FPS) -> Path:
-    """Writes an mp4 of ``pictures``, (H, W, 3) uint8 RGB each, with ``signal`` (S,) at 16 kHz (None: no sound)."""
+def write_pictures(
+    path: Path, pictures: Sequence[np.ndarray], signal: np.ndarray | None, fps: int = FPS
+) -> Path:
+    """Writes an mp4 of ``pictures``, (H, W, 3) uint8 RGB each, with ``signal`` (S,) at 16 kHz
+    (None: no sound)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=fps) if len(pictures) else None
-        audio = container.add_stream("aac", rate=RATE, layout="mono") if signal is not None else None
+        audio = (
+            container.add_stream("aac", rate=RATE, layout="mono") if signal is not None else None
+        )
         if video:
             height, width = pictures[0].shape[:2]
-            video.width, video.height, video.pix_fmt, video.bit_rate = width, height, "yuv420p", 2_000_000
+            video.width, video.height, video.pix_fmt, video.bit_rate = (
+                width,
+                height,
+                "yuv420p",
+                2_000_000,
+            )
             for image in pictures:
                 container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
             container.mux(video.encode(None))
         if audio:
-            sound = av.AudioFrame.from_ndarray(signal[None].astype(np.float32), format="fltp", layout="mono")
+            sound = av.AudioFrame.from_ndarray(
+                signal[None].astype(np.float32), format="fltp", layout="mono"
+            )
             sound.sample_rate, sound.pts = RATE, 0
             container.mux(audio.encode(sound))
             container.mux(audio.encode(None))
@@ -59,12 +75,21 @@ def picture(faces: Sequence[Drawn], number: int) -> np.ndarray:
     for seed, face in enumerate(faces):
         if face.there is None or face.there[number]:
             sway = 3 * np.sin(np.array([0.21, 0.13]) * number + seed)
-            _draw(image, np.array(face.place) + sway, face.size, face.opening[number], face.smile, SKINS[face.skin])
+            _draw(
+                image,
+                np.array(face.place) + sway,
+                face.size,
+                face.opening[number],
+                face.smile,
+                SKINS[face.skin],
+            )
     noise = np.random.default_rng(number).integers(-4, 5, image.shape)
     return np.clip(cv2.GaussianBlur(image, (5, 5), 0) + noise, 0, 255).astype(np.uint8)
 
 
-def _draw(image: np.ndarray, centre: np.ndarray, r: float, opening: float, smile: float, skin: tuple) -> None:
+def _draw(
+    image: np.ndarray, centre: np.ndarray, r: float, opening: float, smile: float, skin: tuple
+) -> None:
     def at(x: float, y: float) -> tuple[int, int]:
         return int(centre[0] + r * x), int(centre[1] + r * y)
 

@@ -1,7 +1,8 @@
 """Mandarin speech for made clips, with the times at which its mouth is open.
 
-espeak-ng speaks where its library is installed and tells the time of each phoneme; elsewhere syllables are made of noise
-and of harmonics under two formants. Either way the mouth follows the phonemes, not the loudness.
+espeak-ng speaks where its library is installed and tells the time of each phoneme; elsewhere
+syllables are made of noise and of harmonics under two formants. Either way the mouth follows the
+phonemes, not the loudness.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class Speech:
         """(F,) how far the mouth is open, 0 to 1, smooth as muscles are."""
         now = np.arange(frames) / fps
         number = np.searchsorted(self.times, now, side="right") - 1
-        target = np.where(number >= 0, self.vowel[number.clip(0)], False) & (now < len(self.signal) / RATE)
+        target = np.where(number >= 0, self.vowel[number.clip(0)], False) & (
+            now < len(self.signal) / RATE
+        )
         return np.convolve(target.astype(float), [0.25, 0.5, 0.25], mode="same")
 
 
@@ -54,7 +57,11 @@ def speak(text: str, voice: int = 0, speed: int = 170) -> Speech:
 
 class _Event(ctypes.Structure):
     class _Id(ctypes.Union):
-        _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
+        _fields_ = [
+            ("number", ctypes.c_int),
+            ("name", ctypes.c_char_p),
+            ("string", ctypes.c_char * 8),
+        ]
 
     _fields_ = [
         ("type", ctypes.c_int),
@@ -95,9 +102,9 @@ def _espeak(text: str, voice: int, speed: int) -> Speech:
             number += 1
         return 0
 
-    callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))(
-        hear
-    )
+    callback = ctypes.CFUNCTYPE(
+        ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+    )(hear)
     library.espeak_SetSynthCallback(callback)
     library.espeak_SetParameter(1, speed, 0)
     library.espeak_SetParameter(3, 30 + 12 * voice, 0)  # pitch, 0 to 100
@@ -119,7 +126,9 @@ def _syllables(text: str, voice: int) -> Speech:
             phonemes.append((False, rng.uniform(0.1, 0.3)))
         for vowel, seconds in phonemes:
             count = int(seconds * RATE)
-            parts.append(_vowel(rng, count, 110 + 25 * voice) if vowel else 0.02 * rng.standard_normal(count))
+            parts.append(
+                _vowel(rng, count, 110 + 25 * voice) if vowel else 0.02 * rng.standard_normal(count)
+            )
             times.append(now)
             vowels.append(vowel)
             now += count / RATE
@@ -128,10 +137,17 @@ def _syllables(text: str, voice: int) -> Speech:
 
 def _vowel(rng: np.random.Generator, count: int, pitch: float) -> np.ndarray:
     """Harmonics of a gliding pitch under two formants."""
-    phase = 2 * np.pi * np.cumsum(pitch * (1 + 0.2 * rng.uniform(-1, 1) * np.arange(count) / count)) / RATE
+    phase = (
+        2
+        * np.pi
+        * np.cumsum(pitch * (1 + 0.2 * rng.uniform(-1, 1) * np.arange(count) / count))
+        / RATE
+    )
     first, second = rng.uniform(300, 800), rng.uniform(900, 2200)
     sound = np.zeros(count)
     for k in range(1, 25):
-        height = np.exp(-(((k * pitch - first) / 200) ** 2)) + 0.5 * np.exp(-(((k * pitch - second) / 250) ** 2))
+        height = np.exp(-(((k * pitch - first) / 200) ** 2)) + 0.5 * np.exp(
+            -(((k * pitch - second) / 250) ** 2)
+        )
         sound += height * np.sin(k * phase)
     return 0.3 * sound * np.hanning(count) ** 0.3

@@ -1,5 +1,5 @@
-"""Networks that find the speaker, in an extraction: what they are shown, and what follows from what they say. TalkNet has made
-weights here, Light-ASD its own."""
+"""Networks that find the speaker, in an extraction: what they are shown, and what follows from what
+they say. TalkNet has made weights here, Light-ASD its own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def weights(tmp_path_factory):
 
 
 def test_a_crop_is_the_middle_of_the_public_window():
-    """On a picture whose grey level is its column, or its row: 0.7 half sizes to the sides, from 0.3 above to 1.1 below."""
+    """On a picture whose grey level is its column, or its row: 0.7 half sizes to the sides, from
+    0.3 above to 1.1 below."""
     column = np.tile(np.arange(200, dtype=np.uint8), (200, 1))
     for picture, low, high in ((column, 100 - 14, 100 + 14), (column.T, 80 - 6, 80 + 22)):
         seen = active_speaker.crop(picture, 100.0, 80.0, 20.0)
@@ -65,7 +66,9 @@ def test_its_pictures_follow_the_mouths(clip):
 
 
 @pytest.mark.parametrize("silent, outcome", [(0.2, "kept"), (0.3, "discarded")])
-def test_the_speaker_may_change_and_frames_without_one_are_dropped(clip, weights, monkeypatch, silent, outcome):
+def test_the_speaker_may_change_and_frames_without_one_are_dropped(
+    clip, weights, monkeypatch, silent, outcome
+):
     def scores(path, tracks, signal, network):
         share = np.arange(len(tracks[0])) / len(tracks[0])
         left = int(np.nanmean(tracks[0][:, NOSE]) > 160)
@@ -79,19 +82,33 @@ def test_the_speaker_may_change_and_frames_without_one_are_dropped(clip, weights
     assert (report.outcome, report.speaker, report.faces) == (outcome, talknet.NAME, 2)
     assert report.missing == pytest.approx(silent, abs=0.02)
     if outcome == "discarded":
-        assert features is None and "of the frames without the speaker's face, more than 25%" in report.reason
+        assert (
+            features is None
+            and "of the frames without the speaker's face, more than 25%" in report.reason
+        )
         return
     first = features.frames < 0.4 * report.frames
     nose = features.vision[:, NOSE]
     assert (nose[first] < 0).all() and (nose[~first] > 0).all() and first.any() and not first.all()
-    assert f"{report.frames - report.vision_steps} frames without a speaker left out" in report.reason
+    assert (
+        f"{report.frames - report.vision_steps} frames without a speaker left out" in report.reason
+    )
 
 
 def test_a_clip_in_which_nobody_speaks_is_discarded(clip, weights):
-    features, report = extract_clip(clip, Landmarks(), ExtractionSettings(talknet=str(weights / "nobody.model")))
-    assert features is None and (report.outcome, report.faces, report.missing) == ("discarded", 2, 1)
+    features, report = extract_clip(
+        clip, Landmarks(), ExtractionSettings(talknet=str(weights / "nobody.model"))
+    )
+    assert features is None and (report.outcome, report.faces, report.missing) == (
+        "discarded",
+        2,
+        1,
+    )
     assert "100% of the frames without the speaker's face" in report.reason
-    assert "none of the 2 faces speaks (speaker 'rule'" in report.reason and report.chosen == "none of 2"
+    assert (
+        "none of the 2 faces speaks (speaker 'rule'" in report.reason
+        and report.chosen == "none of 2"
+    )
 
 
 def test_a_checkpoint_chooses_through_the_command_line(clip, weights, bert, tmp_path):
@@ -103,12 +120,17 @@ def test_a_checkpoint_chooses_through_the_command_line(clip, weights, bert, tmp_
     manifest = json.loads((tmp_path / "store" / "manifest.json").read_text(encoding="utf-8"))
     said = manifest["source"]["extraction"]["speaker"]
     assert said == talknet.version(str(weights / "everybody.model"))
-    assert said.startswith("TalkNet, frame by frame, weights everybody.model ") and f"speaker: {said}\n" in done.stdout
+    assert (
+        said.startswith("TalkNet, frame by frame, weights everybody.model ")
+        and f"speaker: {said}\n" in done.stdout
+    )
 
 
 def test_one_face_needs_no_detector(weights, tmp_path):
     clip = make_clip(tmp_path / "one.mp4", *talking(3))
-    features, report = extract_clip(clip, Landmarks(), ExtractionSettings(talknet=str(weights / "nobody.model")))
+    features, report = extract_clip(
+        clip, Landmarks(), ExtractionSettings(talknet=str(weights / "nobody.model"))
+    )
     assert features is not None and report.speaker == "one face"
 
 
@@ -116,7 +138,11 @@ def test_weights_that_do_not_fit_are_one_error_before_any_work(clip, bert, tmp_p
     torch.save({"encoder.weight": torch.zeros(2)}, tmp_path / "other.model")
     words = ["--text", TEXTS[0], "--bert", bert, "--talknet", tmp_path / "other.model"]
     done = avmc("extract", clip, tmp_path / "store", *words)
-    assert done.returncode != 0 and "no model.visualFrontend" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        done.returncode != 0
+        and "no model.visualFrontend" in done.stderr
+        and "Traceback" not in done.stderr
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.model"]
 
 
@@ -153,9 +179,16 @@ def test_two_talkers_leave_a_doubt_that_is_said(clip):
 
 def test_the_rule_chooses_where_it_is_asked_for(clip):
     features, report = extract_clip(clip, Landmarks(), ExtractionSettings(speaker="rule"))
-    assert features is not None and report.speaker == speaker.NAME and "even where nobody" in report.reason
+    assert (
+        features is not None
+        and report.speaker == speaker.NAME
+        and "even where nobody" in report.reason
+    )
 
 
 def test_another_way_than_these_is_refused():
-    with pytest.raises(InputError, match="speaker: found 'loudest'; expected light-asd or rule, or TalkNet's weights"):
+    with pytest.raises(
+        InputError,
+        match="speaker: found 'loudest'; expected light-asd or rule, or TalkNet's weights",
+    ):
         clip_features.backend(ExtractionSettings(speaker="loudest"))

@@ -1,4 +1,5 @@
-"""The pieces against other programs: openSMILE's own file reader, made faces with known mouths, frames of other rates."""
+"""The pieces against other programs: openSMILE's own file reader, made faces with known mouths,
+frames of other rates."""
 
 from __future__ import annotations
 
@@ -44,13 +45,20 @@ def _encode(container, stream, samples: np.ndarray) -> None:
 
 
 def test_acoustic_columns_are_opensmiles_own(recordings, tmp_path):
-    """A clip with lossless sound gives what openSMILE reads from a file of the same signal, column by column in order."""
-    reference = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.LowLevelDescriptors)
+    """A clip with lossless sound gives what openSMILE reads from a file of the same signal, column
+    by column in order."""
+    reference = opensmile.Smile(
+        opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.LowLevelDescriptors
+    )
     assert recordings
     for path in recordings:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
         with av.open(str(path)) as source:
-            parts = [part for frame in [*source.decode(audio=0), None] for part in resampler.resample(frame)]
+            parts = [
+                part
+                for frame in [*source.decode(audio=0), None]
+                for part in resampler.resample(frame)
+            ]
         samples = np.concatenate([part.to_ndarray()[0] for part in parts])
         recording = _wav(tmp_path / "recording.wav", samples / 32767)
         with av.open(str(tmp_path / "clip.mkv"), "w") as container:
@@ -58,13 +66,17 @@ def test_acoustic_columns_are_opensmiles_own(recordings, tmp_path):
             audio = container.add_stream("pcm_s16le", rate=RATE, layout="mono")
             video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
             for _ in range(5):
-                container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))))
+                container.mux(
+                    video.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8)))
+                )
             container.mux(video.encode(None))
             _encode(container, audio, samples)
         media = read_clip(tmp_path / "clip.mkv", lambda image: None)
         expected = reference.process_file(recording)
         assert tuple(expected.columns) == schema.columns("audio")
-        np.testing.assert_allclose(acoustic.descriptors(media.signal), expected.to_numpy(), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            acoustic.descriptors(media.signal), expected.to_numpy(), rtol=1e-5, atol=1e-5
+        )
 
 
 def test_the_released_length_is_9_29_seconds():
@@ -76,7 +88,9 @@ def test_the_released_length_is_9_29_seconds():
 def test_frames_of_any_rate_become_25_per_second(tmp_path, fps):
     """A mouth that opens halfway opens at the same time, whatever the clip's own rate."""
     opening = np.repeat([0.0, 1.0], fps)
-    clip = make_clip(tmp_path / "clip.mp4", [Drawn(opening)], np.zeros(2 * RATE, np.float32), 2 * fps, fps)
+    clip = make_clip(
+        tmp_path / "clip.mp4", [Drawn(opening)], np.zeros(2 * RATE, np.float32), 2 * fps, fps
+    )
     visual = Landmarks()
     media = read_clip(clip, visual.look)
     assert abs(len(media.seen) - 50) <= 1
@@ -86,7 +100,8 @@ def test_frames_of_any_rate_become_25_per_second(tmp_path, fps):
 
 
 def test_of_two_faces_the_one_that_is_heard_is_chosen(tmp_path):
-    """Ten clips, two mouths that each follow the phonemes of a sentence of their own, one of them heard."""
+    """Ten clips, two mouths that each follow the phonemes of a sentence of their own, one of them
+    heard."""
     visual, right = Landmarks(), 0
     for number in range(10):
         clip = make_clip(tmp_path / f"{number}.mp4", *two_talking(number))

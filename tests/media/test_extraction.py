@@ -36,16 +36,25 @@ FAILED = {
 def test_every_readable_clip_is_in_the_store(made, table):
     kept = set(table.index[table["outcome"] == "kept"])
     assert kept == {clip for name in schema.SPLITS for clip in made.split(name).clips["id"]}
-    assert len(kept) == 18  # 14 ordinary ones, two of the missing faces, the silent and the long one
+    assert (
+        len(kept) == 18
+    )  # 14 ordinary ones, two of the missing faces, the silent and the long one
     assert verify_store(made.path).manifest["kind"] == "real"
 
 
-@pytest.mark.parametrize("percent, outcome", [(0, "kept"), (20, "kept"), (30, "discarded"), (100, "discarded")])
+@pytest.mark.parametrize(
+    "percent, outcome", [(0, "kept"), (20, "kept"), (30, "discarded"), (100, "discarded")]
+)
 def test_a_quarter_of_the_frames_may_miss_the_face(table, percent, outcome):
     row = table.loc[f"missing$_${percent}"]
     assert row["outcome"] == outcome
     assert row["missing"] == pytest.approx(percent / 100, abs=0.02)
-    reasons = {0: "", 20: "frames without a face left out", 30: "more than 25%", 100: "no face found"}
+    reasons = {
+        0: "",
+        20: "frames without a face left out",
+        30: "more than 25%",
+        100: "no face found",
+    }
     assert reasons[percent] in row["reason"] and (percent == 0) == (row["reason"] == "")
 
 
@@ -97,7 +106,9 @@ def test_visual_features_follow_the_drawn_face(made, clips):
 
 
 def test_one_clip_becomes_a_store(clips, bert, tmp_path):
-    made = extract(clips / "video0" / "0000.mp4", tmp_path / "store", text=TEXTS[0], bert=bert, progress=False)
+    made = extract(
+        clips / "video0" / "0000.mp4", tmp_path / "store", text=TEXTS[0], bert=bert, progress=False
+    )
     assert made.store.manifest["splits"] == {"train": 0, "valid": 0, "test": 0, "unlabelled": 1}
     assert not made.store.split("unlabelled").mask.any()
     assert not made.work.exists()
@@ -115,21 +126,46 @@ def test_wav2vec_features_stand_beside_the_others(clips, bert, tmp_path):
         num_conv_pos_embedding_groups=4,
     )
     Wav2Vec2Model(config).save_pretrained(tmp_path / "weights")
-    clip, settings = clips / "video0" / "0000.mp4", ExtractionSettings(wav2vec=str(tmp_path / "weights"))
-    store = extract(clip, tmp_path / "store", settings, text=TEXTS[0], bert=bert, progress=False).store
+    clip, settings = (
+        clips / "video0" / "0000.mp4",
+        ExtractionSettings(wav2vec=str(tmp_path / "weights")),
+    )
+    store = extract(
+        clip, tmp_path / "store", settings, text=TEXTS[0], bert=bert, progress=False
+    ).store
     features, _ = extract_clip(clip, Landmarks())
     expected = wav2vec.hidden_states(features.signal, tmp_path / "weights")
     assert verify_store(store.path).extras == ("audio_wav2vec",)
-    np.testing.assert_allclose(store.split("unlabelled").extras["audio_wav2vec"][0], expected, atol=1e-6)
-    assert "plain mean of 3 hidden states" in store.manifest["source"]["extraction"]["audio_wav2vec"]
-    words = ["--text", TEXTS[0], "--bert", bert, "--wav2vec", tmp_path / "weights", "--wav2vec-layers"]
+    np.testing.assert_allclose(
+        store.split("unlabelled").extras["audio_wav2vec"][0], expected, atol=1e-6
+    )
+    assert (
+        "plain mean of 3 hidden states" in store.manifest["source"]["extraction"]["audio_wav2vec"]
+    )
+    words = [
+        "--text",
+        TEXTS[0],
+        "--bert",
+        bert,
+        "--wav2vec",
+        tmp_path / "weights",
+        "--wav2vec-layers",
+    ]
     assert avmc("extract", clip, tmp_path / "layered", *words).returncode == 0
     layered = verify_store(tmp_path / "layered")
     every = layered.split("unlabelled").extras["audio_wav2vec"][0]
-    np.testing.assert_allclose(every[0].reshape(3, 12).mean(axis=0), expected[:5].mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(
+        every[0].reshape(3, 12).mean(axis=0), expected[:5].mean(axis=0), atol=1e-5
+    )
     assert layered.manifest["source"]["extraction"]["wav2vec_layers"] == 3
     with pytest.raises(InputError, match="downloaded beforehand"):
-        extract(clip, tmp_path / "other", ExtractionSettings(wav2vec="nowhere"), text=TEXTS[0], bert=bert)
+        extract(
+            clip,
+            tmp_path / "other",
+            ExtractionSettings(wav2vec="nowhere"),
+            text=TEXTS[0],
+            bert=bert,
+        )
     assert not (tmp_path / ".other.extracting").exists()
 
 
@@ -140,7 +176,9 @@ def test_missing_weights_are_one_error_before_any_work(clips, tmp_path):
 
 
 @pytest.mark.parametrize("package", ["av", "opensmile", "dlib", "cv2", "face_recognition_models"])
-def test_a_missing_package_is_one_error_with_the_remedy(clips, bert, tmp_path, package, monkeypatch):
+def test_a_missing_package_is_one_error_with_the_remedy(
+    clips, bert, tmp_path, package, monkeypatch
+):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError, match=rf"package {package}.*avmc-companion\[extract\]"):
         extract(clips, tmp_path / "store", bert=bert)
@@ -156,7 +194,9 @@ def test_a_killed_extraction_goes_on_where_it_was(bert, tmp_path):
     write_meta(folder, rows)
     words = ["extract", folder, store, "--bert", bert, "--jobs", "1"]
     command = [*COMMAND, *map(str, words)]
-    running = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     work = tmp_path / ".store.extracting"
     while len(finished := list(work.glob("*.safetensors"))) < 2:
         assert running.poll() is None
@@ -165,9 +205,15 @@ def test_a_killed_extraction_goes_on_where_it_was(bert, tmp_path):
     running.wait()
     assert not store.exists()
     before = {path: path.stat().st_mtime_ns for path in finished}
-    (folder / "v" / "5.mp4").write_bytes(b"")  # keeps the finished clips, so that they can be looked at
+    (folder / "v" / "5.mp4").write_bytes(
+        b""
+    )  # keeps the finished clips, so that they can be looked at
     done = avmc(*words)
-    assert done.returncode == 1 and open_store(store).manifest["splits"] == {"train": 2, "valid": 2, "test": 1}
+    assert done.returncode == 1 and open_store(store).manifest["splits"] == {
+        "train": 2,
+        "valid": 2,
+        "test": 1,
+    }
     assert {path: path.stat().st_mtime_ns for path in finished} == before
     assert len(list(work.glob("*.safetensors"))) == 5
 

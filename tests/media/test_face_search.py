@@ -19,9 +19,13 @@ def visual():
     return Landmarks()
 
 
-def scene(number: int, widths: dict[tuple[int, int], int], size: tuple[int, int] = (960, 540)) -> np.ndarray:
+def scene(
+    number: int, widths: dict[tuple[int, int], int], size: tuple[int, int] = (960, 540)
+) -> np.ndarray:
     """A picture of drawn faces: ``widths`` says how wide, in pixels, the one around each place is."""
-    noise = np.random.default_rng(5).integers(90, 160, (size[1] // 40, size[0] // 40, 3), dtype=np.uint8)
+    noise = np.random.default_rng(5).integers(
+        90, 160, (size[1] // 40, size[0] // 40, 3), dtype=np.uint8
+    )
     image = cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)
     for (x, y), width in widths.items():
         drawn = picture([Drawn(np.full(EVERY + 9, 0.3), (160, 120), 58)], number)[20:230, 75:245]
@@ -34,7 +38,9 @@ def scene(number: int, widths: dict[tuple[int, int], int], size: tuple[int, int]
 
 def middles(faces: list[Face]) -> list[tuple[int, int]]:
     """Rounded to 50 pixels."""
-    return sorted(tuple((50 * np.round(face.points.mean(axis=0) / 50)).astype(int).tolist()) for face in faces)
+    return sorted(
+        tuple((50 * np.round(face.points.mean(axis=0) / 50)).astype(int).tolist()) for face in faces
+    )
 
 
 @pytest.mark.parametrize("width", [45, 90, 250])
@@ -67,8 +73,8 @@ def test_a_small_face_that_comes_later_is_found_within_a_second(visual):
     [(True, {480: 50, 1920: 2}), (False, {480: 50, 1920: 50 // AGAIN, 3840: 2})],
 )
 def test_large_searches_are_few(monkeypatch, there, expected):
-    """Cost follows from how often the whole picture is looked at in a large size: with a face once a second, without one five
-    times, and once a second in the largest size of all."""
+    """Cost follows from how often the whole picture is looked at in a large size: with a face once
+    a second, without one five times, and once a second in the largest size of all."""
     sizes = []
 
     def detect(self, image, scale):

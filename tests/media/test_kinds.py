@@ -1,4 +1,5 @@
-"""A clip is read as a player shows it, however it was written: upright, in shape, at one time for picture and sound."""
+"""A clip is read as a player shows it, however it was written: upright, in shape, at one time for
+picture and sound."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ from avmc_core.clips.landmarks import Landmarks
 from avmc_core.clips.media import FPS, PICTURE, SOUND, contents, read_clip
 from avmc_core.errors import InputError
 
-SIZES = [(w, h) for w in (160, 222, 270, 318, 320, 330, 406, 426) for h in (120, 180, 228, 240, 480)]  # 40
+SIZES = [
+    (w, h) for w in (160, 222, 270, 318, 320, 330, 406, 426) for h in (120, 180, 228, 240, 480)
+]  # 40
 NAMES = schema.columns("vision")
 NOSE = [NAMES.index("x_30"), NAMES.index("y_30")]
 
@@ -34,14 +37,23 @@ NOSE = [NAMES.index("x_30"), NAMES.index("y_30")]
 def looked(image: np.ndarray) -> tuple[tuple[int, ...], bool, np.ndarray, float]:
     height, width = image.shape[:2]
     points = [image[height * y // 10, width * x // 10].astype(int) for y in (1, 9) for x in (1, 9)]
-    return image.shape, image.flags["C_CONTIGUOUS"], np.array(points), float(image[height // 2, width // 2].mean())
+    return (
+        image.shape,
+        image.flags["C_CONTIGUOUS"],
+        np.array(points),
+        float(image[height // 2, width // 2].mean()),
+    )
 
 
 def check(path: Path, size: tuple[int, int]) -> media.Media:
-    """The scene of ``kinds`` is upright, in its shape, and its picture changes when its tone begins, in frames and samples."""
+    """The scene of ``kinds`` is upright, in its shape, and its picture changes when its tone
+    begins, in frames and samples."""
     read = read_clip(path, looked)
     for shape, contiguous, points, _ in read.seen:
-        assert contiguous and abs(shape[1] * size[1] / (shape[0] * size[0]) - 1) < 0.03, (shape, size)
+        assert contiguous and abs(shape[1] * size[1] / (shape[0] * size[0]) - 1) < 0.03, (
+            shape,
+            size,
+        )
         assert np.abs(points - np.array(CORNERS)).max() < 70, points
     bright = next(number for number, one in enumerate(read.seen) if one[3] > 125) / FPS
     loud = int(np.argmax(np.abs(read.signal) > 0.2)) / RATE
@@ -133,7 +145,8 @@ def _features(path: Path, kind: Kind):
 
 @pytest.mark.parametrize("name", TWINS)
 def test_features_are_those_of_the_plain_twin(plain, tmp_path, name):
-    """Landmarks within 3 % of half a picture, the loudness and pitch of the plain clip at the same time; twice the same bytes."""
+    """Landmarks within 3 % of half a picture, the loudness and pitch of the plain clip at the same
+    time; twice the same bytes."""
     features, report = _features(tmp_path / f"clip.{TWINS[name].container}", TWINS[name])
     expected, _ = plain
     assert report.outcome == "kept" and abs(len(features.vision) - len(expected.vision)) <= 2
@@ -145,12 +158,17 @@ def test_features_are_those_of_the_plain_twin(plain, tmp_path, name):
     steps = min(len(features.audio), len(expected.audio))
     assert np.corrcoef(features.audio[:steps, loud], expected.audio[:steps, loud])[0, 1] > 0.97
     again, _ = extract_clip(tmp_path / f"clip.{TWINS[name].container}", Landmarks())
-    assert again.vision.tobytes() == features.vision.tobytes() and again.audio.tobytes() == features.audio.tobytes()
+    assert (
+        again.vision.tobytes() == features.vision.tobytes()
+        and again.audio.tobytes() == features.audio.tobytes()
+    )
 
 
 def test_a_rotation_is_named(tmp_path):
     write(tmp_path / "clip.mp4", Kind(rotation=90))
-    assert read_clip(tmp_path / "clip.mp4", looked).notes == ("picture turned by 90 degrees, as the file says",)
+    assert read_clip(tmp_path / "clip.mp4", looked).notes == (
+        "picture turned by 90 degrees, as the file says",
+    )
 
 
 def test_a_picture_at_a_slant_is_refused_by_name(tmp_path):
@@ -158,24 +176,33 @@ def test_a_picture_at_a_slant_is_refused_by_name(tmp_path):
         video = container.add_stream("libx264", rate=25)
         video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
         video.set_display_rotation(30)
-        packets = video.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24"))
+        packets = video.encode(
+            av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        )
         container.mux([*packets, *video.encode(None)])
     with pytest.raises(InputError, match=r"to be turned by .*30 degrees; only quarter turns"):
         read_clip(tmp_path / "clip.mp4", looked, PICTURE)
 
 
 def test_a_cover_is_no_picture(tmp_path):
-    """As music players write it: a picture in the file's tags, which readers list as the first video stream."""
+    """As music players write it: a picture in the file's tags, which readers list as the first
+    video stream."""
     source = write(tmp_path / "plain.mp4", Kind()).read_bytes()
     cover = cv2.imencode(".jpg", np.zeros((300, 300, 3), np.uint8))[1].tobytes()
     item = _box(b"covr", _box(b"data", struct.pack(">II", 13, 0) + cover))
     tags = _box(
-        b"udta", _box(b"meta", bytes(4) + _box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9)) + _box(b"ilst", item))
+        b"udta",
+        _box(
+            b"meta",
+            bytes(4) + _box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9)) + _box(b"ilst", item),
+        ),
     )
     at, size = next((at, size) for at, size, kind in _boxes(source) if kind == b"moov")
     body = source[at + 8 : at + size]
     rest = b"".join(body[a : a + s] for a, s, kind in _boxes(body) if kind != b"udta")
-    (tmp_path / "cover.mp4").write_bytes(source[:at] + _box(b"moov", tags + rest) + source[at + size :])
+    (tmp_path / "cover.mp4").write_bytes(
+        source[:at] + _box(b"moov", tags + rest) + source[at + size :]
+    )
     with av.open(str(tmp_path / "cover.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "mjpeg"  # the cover comes first
     read = check(tmp_path / "cover.mp4", (320, 240))
@@ -201,7 +228,11 @@ def test_a_still_picture_that_is_not_marked_as_one_is_passed_over(tmp_path):
         still.width, still.height, still.pix_fmt = 800, 600, "yuvj420p"
         moving = container.add_stream("libx264", rate=25)
         moving.width, moving.height, moving.pix_fmt = 320, 240, "yuv420p"
-        container.mux(still.encode(av.VideoFrame.from_ndarray(np.zeros((600, 800, 3), np.uint8), format="rgb24")))
+        container.mux(
+            still.encode(
+                av.VideoFrame.from_ndarray(np.zeros((600, 800, 3), np.uint8), format="rgb24")
+            )
+        )
         container.mux(still.encode(None))
         for image in images:
             container.mux(moving.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
@@ -228,13 +259,24 @@ def test_pictures_that_change_their_size_are_brought_to_one_and_of_another_shape
     for number, size in enumerate([(320, 240), (640, 480), (320, 320)]):
         kind = Kind("ts", size)
         frames = [scene(k / 25, size) for k in range(15)]
-        parts.append(mux(tmp_path / f"{number}.ts", frames, tone(0, 0.6), kind, 0.6 * bool(number), 0.6 * bool(number)))
+        parts.append(
+            mux(
+                tmp_path / f"{number}.ts",
+                frames,
+                tone(0, 0.6),
+                kind,
+                0.6 * bool(number),
+                0.6 * bool(number),
+            )
+        )
     for second, name in ((1, "same.ts"), (2, "other.ts")):
         _joined(tmp_path / name, parts[0], parts[second])
     read = read_clip(tmp_path / "same.ts", looked)
     assert {one[0] for one in read.seen} == {(240, 320, 3)} and 28 <= len(read.seen) <= 31
     assert any("change from 320 by 240 to 640 by 480" in note for note in read.notes)
-    with pytest.raises(InputError, match="change their shape within the clip, from 320 by 240 to 320 by 320"):
+    with pytest.raises(
+        InputError, match="change their shape within the clip, from 320 by 240 to 320 by 320"
+    ):
         read_clip(tmp_path / "other.ts", looked)
 
 
@@ -256,7 +298,11 @@ def test_a_gap_in_the_sound_is_silence(tmp_path):
         for start in (0.0, 1.0):
             samples = np.full((1, 8000), 8000, np.int16)
             frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = RATE, round(start * RATE), Fraction(1, RATE)
+            frame.sample_rate, frame.pts, frame.time_base = (
+                RATE,
+                round(start * RATE),
+                Fraction(1, RATE),
+            )
             container.mux(track.encode(frame))
         container.mux(track.encode(None))
     read = read_clip(tmp_path / "clip.mkv", looked, SOUND)
@@ -281,7 +327,9 @@ def test_what_a_clip_has_is_told_from_its_streams(tmp_path):
     write(tmp_path / "both.mp4", Kind())
     mux(tmp_path / "picture.mp4", [scene(0, (320, 240))] * 5, None, Kind())
     (tmp_path / "none.mp4").write_bytes(b"no clip")
-    assert [contents(tmp_path / f"{name}.mp4") for name in ("both", "picture", "none", "absent")] == [
+    assert [
+        contents(tmp_path / f"{name}.mp4") for name in ("both", "picture", "none", "absent")
+    ] == [
         "both",
         "picture",
         "",
@@ -289,7 +337,9 @@ def test_what_a_clip_has_is_told_from_its_streams(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("name", [b"a:b.mp4", "片段.mp4".encode("gbk"), b" two  spaces.mp4", b"100%.mp4", b"-x.mp4"])
+@pytest.mark.parametrize(
+    "name", [b"a:b.mp4", "片段.mp4".encode("gbk"), b" two  spaces.mp4", b"100%.mp4", b"-x.mp4"]
+)
 def test_names_in_any_bytes(tmp_path, name):
     source = write(tmp_path / "plain.mp4", Kind())
     place = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
@@ -300,4 +350,9 @@ def test_names_in_any_bytes(tmp_path, name):
 
 def test_the_moment_is_where_it_is_said():
     """The scene itself: what the checks above rest on."""
-    assert looked(scene(MOMENT - 0.04, (320, 240)))[3] < 50 < 200 < looked(scene(MOMENT, (320, 240)))[3]
+    assert (
+        looked(scene(MOMENT - 0.04, (320, 240)))[3]
+        < 50
+        < 200
+        < looked(scene(MOMENT, (320, 240)))[3]
+    )

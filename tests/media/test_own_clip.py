@@ -1,4 +1,5 @@
-"""The whole way: made clips, a store, two epochs, a package, a prediction for a clip that was not in the store."""
+"""The whole way: made clips, a store, two epochs, a package, a prediction for a clip that was not
+in the store."""
 
 from __future__ import annotations
 
@@ -44,13 +45,24 @@ def clip(tmp_path_factory):
 
 
 def test_a_clip_is_predicted_with_its_account_and_picture(model, clip, bert, tmp_path):
-    words = ["--text", TEXTS[0], "--model", model, "--bert", bert, "--picture", tmp_path / "mine.png"]
+    words = [
+        "--text",
+        TEXTS[0],
+        "--model",
+        model,
+        "--bert",
+        bert,
+        "--picture",
+        tmp_path / "mine.png",
+    ]
     done = avmc("predict", clip, *words, "--format", "json")
     assert done.returncode == 0, done.stderr
     said, notes = (json.JSONDecoder().raw_decode(done.stdout)[0][key] for key in ("said", "notes"))
     assert {f"prediction {task}" for task in "MTAV"} <= set(said)
     parts = [said[f"share of {name} in M"]["mean"] for name in ("text", "audio", "vision")]
-    assert sum(parts) + said["M of an average clip"]["mean"] == pytest.approx(said["prediction M"]["mean"], abs=1e-5)
+    assert sum(parts) + said["M of an average clip"]["mean"] == pytest.approx(
+        said["prediction M"]["mean"], abs=1e-5
+    )
     assert said["prediction M"]["lowest"] < said["prediction M"]["highest"]
     assert any("geometric approximation" in note for note in notes)
     assert (tmp_path / "mine.png").stat().st_size > 10_000
@@ -59,7 +71,12 @@ def test_a_clip_is_predicted_with_its_account_and_picture(model, clip, bert, tmp
 def test_the_python_call_gives_the_same(model, clip, bert, made, clips):
     """And a clip of the store, read again from its file, is predicted as from the store."""
     package, encoder = read_package(model), load_encoder(bert)
-    assert list(explain(package, read_clip(clip, TEXTS[0], encoder, DEFAULT)).tasks) == ["M", "T", "A", "V"]
+    assert list(explain(package, read_clip(clip, TEXTS[0], encoder, DEFAULT)).tasks) == [
+        "M",
+        "T",
+        "A",
+        "V",
+    ]
     test = made.split("test")
     video, name, sentence = test.clips.loc[0, ["video_id", "clip_id", "text"]]
     again = read_clip(clips / video / f"{name}.mp4", sentence, encoder, DEFAULT)
@@ -68,7 +85,18 @@ def test_the_python_call_gives_the_same(model, clip, bert, made, clips):
     np.testing.assert_allclose(again.text, test.text[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("name, match", [("corrupt", "can be decoded"), ("nosound", "no audio track")])
+@pytest.mark.parametrize(
+    "name, match", [("corrupt", "can be decoded"), ("nosound", "no audio track")]
+)
 def test_a_clip_that_cannot_be_used_is_one_error(model, clips, bert, name, match):
-    done = avmc("predict", clips / "odd" / f"{name}.mp4", "--text", TEXTS[0], "--model", model, "--bert", bert)
+    done = avmc(
+        "predict",
+        clips / "odd" / f"{name}.mp4",
+        "--text",
+        TEXTS[0],
+        "--model",
+        model,
+        "--bert",
+        bert,
+    )
     assert done.returncode == 2 and match in done.stderr and done.stderr.count("\n") == 1

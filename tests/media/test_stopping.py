@@ -1,5 +1,5 @@
-"""An extraction that is asked to stop stops within two seconds, leaves no process, keeps what is finished, and goes on to the same
-bytes."""
+"""An extraction that is asked to stop stops within two seconds, leaves no process, keeps what is
+finished, and goes on to the same bytes."""
 
 from __future__ import annotations
 
@@ -39,14 +39,18 @@ def undisturbed(folder, bert, tmp_path_factory) -> str:
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_at_five_moments(folder, bert, undisturbed, tmp_path, kind):
-    """Ctrl-C reaches every process of a terminal; a system that terminates asks the first one alone."""
+    """Ctrl-C reaches every process of a terminal; a system that terminates asks the first one
+    alone."""
     store, work = tmp_path / "store", tmp_path / ".store.extracting"
     words = ["extract", folder, store, "--bert", bert, "--no-report", "--jobs", "2"]
     kept: set[Path] = set()
     for moment in MOMENTS:
         with open(tmp_path / "said", "w+b") as said:
-            # start_new_session: as in a terminal, whose Ctrl-C reaches the processes that belong together
-            child = subprocess.Popen([*COMMAND, *map(str, words)], stdout=said, stderr=said, start_new_session=True)
+            # start_new_session: as in a terminal, whose Ctrl-C reaches the processes that belong
+            # together
+            child = subprocess.Popen(
+                [*COMMAND, *map(str, words)], stdout=said, stderr=said, start_new_session=True
+            )
             _wait_for(moment, child, work)
             before = time.monotonic()
             os.killpg(child.pid, kind) if kind == signal.SIGINT else os.kill(child.pid, kind)
@@ -77,7 +81,9 @@ def _wait_for(moment: str, child: subprocess.Popen, work: Path) -> None:
         if moment == MOMENTS[0]:
             time.sleep(0.5)
             return
-        if work.is_dir() and (finished != "finished" or len(list(work.glob("*.safetensors"))) >= int(number)):
+        if work.is_dir() and (
+            finished != "finished" or len(list(work.glob("*.safetensors"))) >= int(number)
+        ):
             return
         time.sleep(0.01)
     raise AssertionError(f"never: {moment}")

@@ -26,7 +26,8 @@ READ_FRAMES = [name for name in VARIANTS if name != "released supervised"]
 
 
 def make(settings, clips=6, seed=0):
-    """A model in evaluation mode and a batch in the views that it reads; the last two clips are unlabelled."""
+    """A model in evaluation mode and a batch in the views that it reads; the last two clips are
+    unlabelled."""
     torch.manual_seed(seed)
     model = avmc_networks.build(settings, SIZES).eval()
     views = {}
@@ -68,7 +69,8 @@ def test_batch_order_does_not_matter(settings):
 
 @pytest.mark.parametrize("name", READ_FRAMES)
 def test_padding_does_not_matter(name):
-    """Longer padding, and rubbish in it, changes no prediction. (The fourth variant reads averages: see test_batches.)"""
+    """Longer padding, and rubbish in it, changes no prediction. (The fourth variant reads averages:
+    see test_batches.)"""
     model, batch = make(VARIANTS[name])
     changes = {}
     for name in ("audio", "vision"):
@@ -89,7 +91,8 @@ def test_unlabelled_clips_enter_no_regression(settings):
 
 
 def test_lambda_one_mixes_nothing(settings):
-    """With lambda = 1 each mixture is the clip itself: no inconsistency (or, released supervised, the plain loss again)."""
+    """With lambda = 1 each mixture is the clip itself: no inconsistency (or, released supervised,
+    the plain loss again)."""
     model, batch = make(settings)
     batch = take(batch, batch.mask.nonzero()[:, 0])
     partner = torch.tensor([2, 3, 1, 0])
@@ -103,7 +106,8 @@ def test_lambda_one_mixes_nothing(settings):
 
 @pytest.mark.parametrize("name", READ_FRAMES)
 def test_mixture_is_symmetric(name):
-    """Swapping the two clips and the two weights is the same mixture, and so the same consistency loss."""
+    """Swapping the two clips and the two weights is the same mixture, and so the same consistency
+    loss."""
     model, batch = make(VARIANTS[name])
     batch = take(batch, batch.mask.nonzero()[:, 0])
     partner = torch.tensor([1, 0, 3, 2])
@@ -121,7 +125,9 @@ def test_switches_of_the_ablation(settings):
         ({"unimodal_tasks": False}, ""),
     ):
         model, batch = make(change(settings, changes))
-        names = [name for name in model.loss(batch, "mixup") if name.startswith(("mix", "consistency"))]
+        names = [
+            name for name in model.loss(batch, "mixup") if name.startswith(("mix", "consistency"))
+        ]
         assert len(names) == (1 if gone else 0) and not any(gone and gone in name for name in names)
     model.loss(batch, "mixup")["total"].backward()
     last = model.heads["audio"].layer_3.weight.grad
@@ -132,7 +138,9 @@ def test_detached_targets_change_gradients_only():
     """D08."""
     plain, batch = make(SEMI)
     detached, _ = make(change(SEMI, {"mixup.detach_targets": True}))
-    draws = {m: Draw(torch.tensor([2, 3, 1, 0, 5, 4]), torch.tensor([0.6])) for m in ("audio", "vision")}
+    draws = {
+        m: Draw(torch.tensor([2, 3, 1, 0, 5, 4]), torch.tensor([0.6])) for m in ("audio", "vision")
+    }
     losses = [model.loss(batch, "mixup", draws)["total"] for model in (plain, detached)]
     torch.testing.assert_close(*losses)
     for loss in losses:
@@ -143,7 +151,9 @@ def test_detached_targets_change_gradients_only():
 
 def test_batch_without_labels():
     """D18: the released code drops such a batch's consistency loss, the paper's does not."""
-    swapped = {m: Draw(torch.tensor([1, 0]), torch.tensor([0.6])) for m in ("audio", "vision")}  # no clip meets itself
+    swapped = {
+        m: Draw(torch.tensor([1, 0]), torch.tensor([0.6])) for m in ("audio", "vision")
+    }  # no clip meets itself
     for settings, zero in ((SEMI, True), (replace(SEMI, variant="paper"), False)):
         model, batch = make(settings)
         fields = vars(take(batch, torch.tensor([4, 5]))).items()
@@ -155,22 +165,31 @@ def test_batch_without_labels():
 
 
 def test_how_the_variants_differ(settings):
-    """D03: only the printed heads have a batch norm. D05: the released M is squashed, onto (-1, 1) supervised and (-3, 3)
-    semi-supervised; the printed one is not (D30). D06: the released text layer has no activation, the printed one has."""
+    """D03: only the printed heads have a batch norm. D05: the released M is squashed, onto (-1, 1)
+    supervised and (-3, 3) semi-supervised; the printed one is not (D30). D06: the released text
+    layer has no activation, the printed one has."""
     model, batch = make(settings)
     printed, norms = (
         settings.variant == "paper",
         [m for m in model.heads.modules() if isinstance(m, torch.nn.BatchNorm1d)],
     )
     assert bool(norms) is printed
-    there, back, nothing = (model.text_encoder(x) for x in (batch.text, -batch.text, 0 * batch.text))
+    there, back, nothing = (
+        model.text_encoder(x) for x in (batch.text, -batch.text, 0 * batch.text)
+    )
     assert torch.allclose(there + back, 2 * nothing, atol=1e-5) is not printed
-    last = [p for name, p in model.named_parameters() if "layer_3" in name and name.endswith("weight")]
+    last = [
+        p for name, p in model.named_parameters() if "layer_3" in name and name.endswith("weight")
+    ]
     with torch.no_grad():
         for weight in last:
             weight *= 1e4
         largest = model(batch)["M"].abs().max().item()
-    assert largest > 3 if printed else largest == pytest.approx(3.0 if settings.semi else 1.0, abs=1e-3)
+    assert (
+        largest > 3
+        if printed
+        else largest == pytest.approx(3.0 if settings.semi else 1.0, abs=1e-3)
+    )
 
 
 def test_weights_of_the_consistency_losses(settings):
@@ -182,7 +201,8 @@ def test_weights_of_the_consistency_losses(settings):
 
 
 def test_what_an_epoch_is(settings):
-    """D10: two passes with unlabelled clips, one without (D50); eight epochs of patience and no limit."""
+    """D10: two passes with unlabelled clips, one without (D50); eight epochs of patience and no
+    limit."""
     passes = [(single.split, single.stage) for single in make(settings)[0].passes(1)]
     both = [("train_mix", "mixup"), ("train", "regression")]
     assert passes == (both if settings.semi else [("train", "mixup")])
@@ -206,7 +226,8 @@ def test_unknown_settings_are_errors():
 
 @pytest.mark.parametrize("name", READ_FRAMES)
 def test_what_is_mixed(name):
-    """D31: each level against the same computed by hand, in evaluation mode; a mixture with lambda = 1 is consistent at all."""
+    """D31: each level against the same computed by hand, in evaluation mode; a mixture with lambda
+    = 1 is consistent at all."""
     torch.manual_seed(1)
     draws = {m: Draw(torch.randperm(6), torch.tensor([0.3])) for m in ("audio", "vision")}
     for level in ("input", "representation", "hidden"):
@@ -215,7 +236,9 @@ def test_what_is_mixed(name):
         for m, task in (("audio", "A"), ("vision", "V")):
             encoder, head, mix = getattr(model, f"{m}_encoder"), model.heads[m], draws[m].mix
             if level == "input":
-                longer = torch.maximum(getattr(batch, f"{m}_lengths"), getattr(batch, f"{m}_lengths")[draws[m].partner])
+                longer = torch.maximum(
+                    getattr(batch, f"{m}_lengths"), getattr(batch, f"{m}_lengths")[draws[m].partner]
+                )
                 found = model.classify(m, encoder(mix(getattr(batch, m)), longer))
             elif level == "representation":
                 found = model.classify(m, mix(output[f"Feature_{m[0]}"]))

@@ -1,4 +1,5 @@
-"""What Bert_MAG, MISA, MMIM and Self_MM have in common: sizes, settings, text frozen or fine-tuned, training."""
+"""What Bert_MAG, MISA, MMIM and Self_MM have in common: sizes, settings, text frozen or fine-tuned,
+training."""
 
 from __future__ import annotations
 
@@ -27,22 +28,33 @@ from avmc_core.models.base import Sizes
 from avmc_core.runs import training
 
 
-@pytest.mark.parametrize(("name", "expected"), [("MISA", 1_774_589 - 3_332), ("MMIM", 304_329), ("Self_MM", 245_748)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("MISA", 1_774_589 - 3_332), ("MMIM", 304_329), ("Self_MM", 245_748)]
+)
 def test_parameters_at_the_dataset_sizes(name, expected):
-    """Equal to the reference's, without BERT. MISA's layer norm of text (2 x 1536) and discriminator (64 x 4 + 4) are in
-    none of its losses and not built here."""
+    """Equal to the reference's, without BERT. MISA's layer norm of text (2 x 1536) and
+    discriminator (64 x 4 + 4) are in none of its losses and not built here."""
     model, settings = MODELS[name]
     assert settings.text == "finetune", "as the reference"
-    assert sum(p.numel() for p in model(replace(settings, text="frozen"), Sizes()).parameters()) == expected
+    assert (
+        sum(p.numel() for p in model(replace(settings, text="frozen"), Sizes()).parameters())
+        == expected
+    )
 
 
 def test_parameters_of_bert_mag():
     width = Sizes().text
     config = BertConfig(
-        hidden_size=width, num_hidden_layers=1, num_attention_heads=12, intermediate_size=8, vocab_size=9
+        hidden_size=width,
+        num_hidden_layers=1,
+        num_attention_heads=12,
+        intermediate_size=8,
+        vocab_size=9,
     )
     model = bert_mag.BertMAG(bert_mag.SETTINGS, Sizes(), BertModel(config))
-    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
+    counts = {
+        name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
+    }
     assert counts["gate"] == 1_494_528 and counts["regress"] == 769
 
 
@@ -60,13 +72,15 @@ def test_unknown_differences_and_missing_encoders_are_errors(name):
 
 @pytest.mark.parametrize("name", WITH_STATES)
 def test_fine_tuned_bert_starts_as_frozen_states(name):
-    """The encoder's own states as frozen text give the same prediction, and fine-tuning reaches every weight of the encoder
-    that bears on them."""
+    """The encoder's own states as frozen text give the same prediction, and fine-tuning reaches
+    every weight of the encoder that bears on them."""
     torch.manual_seed(0)
     bert, batch = tiny_bert(pooler=False), clips()
     tuned = make(name, bert, text="finetune").eval()
     frozen = make(name).eval()
-    frozen.load_state_dict({n: t for n, t in tuned.state_dict().items() if not n.startswith("text.")})
+    frozen.load_state_dict(
+        {n: t for n, t in tuned.state_dict().items() if not n.startswith("text.")}
+    )
     assert tuned.inputs.text == "cls"
     ids, mask, segments = batch.tokens.unbind(1)
     states = bert(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
@@ -107,7 +121,11 @@ def test_interrupted_training_goes_on_as_if_nothing_had_happened(name, tmp_path)
     def build():
         if name == "MMIM":
             return small_mmim(max_epochs=4)
-        return make(name, tiny_bert() if name == "Bert_MAG" else None, training=short(name, accumulate=1, max_epochs=4))
+        return make(
+            name,
+            tiny_bert() if name == "Bert_MAG" else None,
+            training=short(name, accumulate=1, max_epochs=4),
+        )
 
     straight, whole = fit(tmp_path / "straight")
     fit(tmp_path / "resumed", stop=lambda progress: progress.epoch == 2)

@@ -20,7 +20,9 @@ def mag() -> bert_mag.BertMAG:
     torch.manual_seed(0)
     model = make("Bert_MAG", tiny_bert())
     for linear in (m for m in model.gate.modules() if isinstance(m, nn.Linear)):
-        nn.init.normal_(linear.weight)  # the published start, .02, hardly opens the gate at this width
+        nn.init.normal_(
+            linear.weight
+        )  # the published start, .02, hardly opens the gate at this width
     return model.eval()
 
 
@@ -29,7 +31,9 @@ def test_bert_mag_shapes_and_gradients(mag):
     assert mag(batch)["M"].shape == (12,)
     mag.loss(batch, "train")["total"].backward()
     dead = {
-        n for n, p in mag.named_parameters() if p.grad is None or not p.grad.isfinite().all() or p.grad.abs().sum() == 0
+        n
+        for n, p in mag.named_parameters()
+        if p.grad is None or not p.grad.isfinite().all() or p.grad.abs().sum() == 0
     }
     assert dead == set()
 
@@ -44,7 +48,10 @@ def test_bert_mag_ignores_what_masked_tokens_are(mag):
 def test_bert_mag_predicts_each_clip_by_itself(mag):
     """A clip's batch, and with it the padding of its text, changes nothing."""
     batch = clips()
-    alone = [mag(Batch(**{n: t[row : row + 1] for n, t in vars(batch).items()}))["M"] for row in range(len(batch))]
+    alone = [
+        mag(Batch(**{n: t[row : row + 1] for n, t in vars(batch).items()}))["M"]
+        for row in range(len(batch))
+    ]
     torch.testing.assert_close(torch.cat(alone), mag(batch)["M"], rtol=1e-5, atol=1e-5)
 
 
@@ -59,23 +66,36 @@ def test_bert_mag_with_a_closed_gate_is_plain_bert(mag):
     pooled = mag.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).pooler_output
     plain = mag.regress(pooled).squeeze(-1)
     torch.testing.assert_close(mag(batch)["M"], plain, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(opened, plain, rtol=1e-3, atol=1e-4)  # BERT's embeddings are normed already, eps apart
+    torch.testing.assert_close(
+        opened, plain, rtol=1e-3, atol=1e-4
+    )  # BERT's embeddings are normed already, eps apart
 
 
 def test_bert_mag_shift_is_at_most_as_long_as_the_embedding(mag):
     """alpha of the gate: the shifted token lies within beta_shift lengths of the token."""
     mag.gate.norm = nn.Identity()
-    text, audio, vision = (10 * torch.randn(3, 4, getattr(SIZES, m)) for m in ("text", "audio", "vision"))
+    text, audio, vision = (
+        10 * torch.randn(3, 4, getattr(SIZES, m)) for m in ("text", "audio", "vision")
+    )
     moved = (mag.gate(text, audio, vision) - text).norm(dim=-1)
     assert (moved <= text.norm(dim=-1) * (1 + 1e-5)).all() and (moved > 0).all()
 
 
 def test_bert_mag_new_maps_start_like_berts():
     torch.manual_seed(0)
-    config = BertConfig(hidden_size=768, num_hidden_layers=1, num_attention_heads=12, intermediate_size=8, vocab_size=9)
+    config = BertConfig(
+        hidden_size=768,
+        num_hidden_layers=1,
+        num_attention_heads=12,
+        intermediate_size=8,
+        vocab_size=9,
+    )
     model = bert_mag.BertMAG(bert_mag.SETTINGS, Sizes(), BertModel(config, add_pooling_layer=False))
     for linear in (model.gate.audio, model.gate.gate_vision, model.encoder.pooler.dense):
-        assert linear.weight.std().item() == pytest.approx(0.02, rel=0.05) and linear.bias.abs().max() == 0
+        assert (
+            linear.weight.std().item() == pytest.approx(0.02, rel=0.05)
+            and linear.bias.abs().max() == 0
+        )
 
 
 def test_mended_bert_mag_sees_no_padding(mag):

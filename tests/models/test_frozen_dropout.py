@@ -1,4 +1,5 @@
-"""D16: a frozen encoder that drops out in training. Off, nothing of it is there; on, only training sees it."""
+"""D16: a frozen encoder that drops out in training. Off, nothing of it is there; on, only training
+sees it."""
 
 from __future__ import annotations
 
@@ -27,7 +28,10 @@ def encoder():
 
 def test_off_is_the_stored_features_bit_for_bit(encoder):
     batch = clips()
-    for text in (Text("frozen", "cls", SIZES.text, None), Text("frozen", "states", SIZES.text, encoder)):
+    for text in (
+        Text("frozen", "cls", SIZES.text, None),
+        Text("frozen", "states", SIZES.text, encoder),
+    ):
         assert text.train()(batch) is batch.text and text.eval()(batch) is batch.text
 
 
@@ -36,7 +40,9 @@ def test_on_is_the_encoder_with_its_dropout_in_training_only(view, encoder):
     batch, text = clips(), Text(ON, view, SIZES.text, encoder)
     torch.manual_seed(5)
     one, two = text.train()(batch), text(batch)
-    assert not torch.equal(one, two), "each call draws anew, as within one step of the released code"
+    assert not torch.equal(one, two), (
+        "each call draws anew, as within one step of the released code"
+    )
     torch.manual_seed(5)
     longest = int(batch.text_lengths.max())
     ids, mask, segments = batch.tokens[:, :, :longest].unbind(1)
@@ -51,7 +57,9 @@ def train(settings, batch, encoder=None):
     torch.manual_seed(0)
     model = avmc_networks.build(settings, SIZES, encoder)
     seen = []
-    model.text_encoder.register_forward_hook(lambda layer, given, output: seen.append(given[0].detach().clone()))
+    model.text_encoder.register_forward_hook(
+        lambda layer, given, output: seen.append(given[0].detach().clone())
+    )
     list(epochs(model, batch, 2))
     return model, seen
 
@@ -62,13 +70,22 @@ def test_training_inputs_differ_between_epochs_and_the_encoder_stays(encoder):
     before = {name: p.clone() for name, p in encoder.named_parameters()}
     plain, stored = train(SUPERVISED, batch)
     noisy, drawn = train(replace(SUPERVISED, text=ON), batch, encoder)
-    assert (len(stored), len(drawn)) == (2, 2 * 3)  # the same for all three passes of a step, or drawn for each
+    assert (len(stored), len(drawn)) == (
+        2,
+        2 * 3,
+    )  # the same for all three passes of a step, or drawn for each
     assert all(torch.equal(one.sort(0).values, batch.text.sort(0).values) for one in stored)
-    assert not any(torch.equal(a.sort(0).values, b.sort(0).values) for a in drawn[:3] for b in drawn[3:])
-    assert all(torch.equal(p, before[name]) and p.grad is None for name, p in encoder.named_parameters())
+    assert not any(
+        torch.equal(a.sort(0).values, b.sort(0).values) for a in drawn[:3] for b in drawn[3:]
+    )
+    assert all(
+        torch.equal(p, before[name]) and p.grad is None for name, p in encoder.named_parameters()
+    )
     assert plain.state_dict().keys() == noisy.state_dict().keys()
     noisy.load_state_dict(plain.state_dict())
-    assert torch.equal(noisy.eval()(batch)["M"], plain.eval()(batch)["M"]), "evaluation reads the stored features"
+    assert torch.equal(noisy.eval()(batch)["M"], plain.eval()(batch)["M"]), (
+        "evaluation reads the stored features"
+    )
 
 
 @pytest.mark.parametrize("name", WITH_STATES)
@@ -88,6 +105,8 @@ def test_a_run_gets_the_encoder_of_its_store(settings, tiny_store):
     model = network(builder("AV-MC"), settings, tiny_store)()
     batch = data("train", model.inputs).batch(torch.arange(6))
     assert model.text.train()(batch).shape == (6, 768)
-    assert torch.equal(model.text.eval()(batch), data("train", Inputs()).batch(torch.arange(6)).text)
+    assert torch.equal(
+        model.text.eval()(batch), data("train", Inputs()).batch(torch.arange(6)).text
+    )
     with pytest.raises(InputError, match="no encoder"):
         avmc_networks.build(settings_of("AV-MC", {"text": ON}), SIZES)

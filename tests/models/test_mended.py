@@ -1,4 +1,5 @@
-"""Every mended difference changes what it should: each test fails on the reference's behaviour, and says so by running both."""
+"""Every mended difference changes what it should: each test fails on the reference's behaviour, and
+says so by running both."""
 
 from __future__ import annotations
 
@@ -44,11 +45,16 @@ def test_padding_changes_nothing(name, number, beside, modalities):
     assert mended < 1e-6 and as_run > 1e-4
 
 
-@pytest.mark.parametrize(("name", "mended"), [*((n, ("D20", "D32")) for n in (*AVERAGED, "MFN")), ("MulT", ("D25",))])
+@pytest.mark.parametrize(
+    ("name", "mended"), [*((n, ("D20", "D32")) for n in (*AVERAGED, "MFN")), ("MulT", ("D25",))]
+)
 def test_mended_is_the_reference_on_a_clip_without_padding(name, mended):
-    """A batch of different lengths, mended, against each clip alone, as run, padded to nothing but itself."""
+    """A batch of different lengths, mended, against each clip alone, as run, padded to nothing but
+    itself."""
     alone = [
-        predict(name, caps={m: LENGTHS[m][row] for m in schema.MODALITIES}, rows=slice(row, row + 1))
+        predict(
+            name, caps={m: LENGTHS[m][row] for m in schema.MODALITIES}, rows=slice(row, row + 1)
+        )
         for row in range(len(LENGTHS["text"]))
     ]
     torch.testing.assert_close(predict(name, mended), torch.cat(alone), rtol=1e-5, atol=1e-5)
@@ -74,7 +80,8 @@ def step(name, mended):
 
 
 def test_gradients_reach_every_graph_node():
-    """D22, compared with the reference's own gradients in tests/models/test_golden.py. As run the nodes still take part."""
+    """D22, compared with the reference's own gradients in tests/models/test_golden.py. As run the
+    nodes still take part."""
     nodes = [f"graph.nodes.{n}." for n in ("text_audio", "text_vision", "audio_vision", "all")]
     for mended in ((), ("D22",)):
         model, old, new = step("Graph_MFN", mended)
@@ -102,7 +109,9 @@ def test_fusion_weights_are_trained(name):
     for mended in ((), ("D23",)):
         _, old, new = step(name, mended)
         for part in ("weight", "bias"):
-            assert torch.equal(old[f"fusion.combine.{part}"], new[f"fusion.combine.{part}"]) == (not mended)
+            assert torch.equal(old[f"fusion.combine.{part}"], new[f"fusion.combine.{part}"]) == (
+                not mended
+            )
 
 
 @pytest.mark.parametrize("name", ["TFN", "MTFN"])
@@ -137,7 +146,9 @@ def test_a_step_moves_all_that_is_trained(name, everything):
 def test_numbers_that_do_not_apply_are_errors(name):
     _, module = MODELS[name]
     for number in {"D20", "D22", "D26", "D29", "D99"} - set(module.MENDABLE):
-        with pytest.raises(InputError, match=f"mended: found '{number}'; expected any of {module.MENDABLE[0]}"):
+        with pytest.raises(
+            InputError, match=f"mended: found '{number}'; expected any of {module.MENDABLE[0]}"
+        ):
             replace(module.SETTINGS, mended=(number,))
 
 
@@ -154,24 +165,34 @@ def test_pooling_against_the_reference():
     golden = gf.read("MFN")
     for name in ("audio", "vision"):
         steps = golden["input.text"].shape[1]
-        torch.testing.assert_close(alignment.pool(golden[f"input.{name}"], steps), golden[f"input.{name}_aligned"])
+        torch.testing.assert_close(
+            alignment.pool(golden[f"input.{name}"], steps), golden[f"input.{name}_aligned"]
+        )
 
 
 @pytest.mark.parametrize(
-    ("length", "chunk", "copies"), [(925, 19, 25), (232, 5, 18), (100, 2, 0), (50, 1, 0), (1, 1, 49)]
+    ("length", "chunk", "copies"),
+    [(925, 19, 25), (232, 5, 18), (100, 2, 0), (50, 1, 0), (1, 1, 49)],
 )
 def test_pooling_against_a_loop(length, chunk, copies):
     """Chunk sizes and copies of the last step at the released lengths."""
     x = np.random.default_rng(0).normal(size=(2, length, 3))
     longer = np.concatenate([x, *[x[:, -1:]] * copies], 1)
     expected = np.stack([longer[:, k * chunk : (k + 1) * chunk].mean(1) for k in range(50)], 1)
-    np.testing.assert_allclose(alignment.pool(torch.from_numpy(x), 50).numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        alignment.pool(torch.from_numpy(x), 50).numpy(), expected, rtol=1e-12
+    )
 
 
 def test_spreading_against_adaptive_pooling():
-    """Clip by clip what PyTorch's adaptive pooling gives for the valid frames alone; zero after the last chunk."""
+    """Clip by clip what PyTorch's adaptive pooling gives for the valid frames alone; zero after the
+    last chunk."""
     torch.manual_seed(0)
-    x, lengths, counts = torch.randn(4, 30, 3), torch.tensor([30, 7, 1, 18]), torch.tensor([5, 8, 3, 1])
+    x, lengths, counts = (
+        torch.randn(4, 30, 3),
+        torch.tensor([30, 7, 1, 18]),
+        torch.tensor([5, 8, 3, 1]),
+    )
     found = alignment.spread(x, lengths, counts, 8)
     for row, (length, count) in enumerate(zip(lengths.tolist(), counts.tolist(), strict=True)):
         expected = adaptive_avg_pool1d(x[row : row + 1, :length].mT, count)[0].T

@@ -15,7 +15,8 @@ from avmc_core.models import misa
 
 @pytest.mark.parametrize("modality", ["audio", "vision"])
 def test_mended_misa_reads_frames_beyond_the_text_length(modality):
-    """D24: as run, it reads as many frames as the text has tokens; mended, all of a clip's own and none of the padding."""
+    """D24: as run, it reads as many frames as the text has tokens; mended, all of a clip's own and
+    none of the padding."""
     torch.manual_seed(0)
     batch = misa_batch()
     frames, lengths = getattr(batch, modality), getattr(batch, f"{modality}_lengths")
@@ -33,7 +34,8 @@ def test_mended_misa_reads_frames_beyond_the_text_length(modality):
 
 
 def test_misa_reads_past_the_end_of_clips_shorter_than_their_text():
-    """As run, the missing frames are zeros: also where no clip of the batch is as long as the longest text."""
+    """As run, the missing frames are zeros: also where no clip of the batch is as long as the
+    longest text."""
     model = make("MISA").eval()
     batch = misa_batch()
     batch = replace(batch, audio=batch.audio * valid_steps(torch.full((12,), 2), 40)[..., None])
@@ -68,7 +70,9 @@ def test_difference_loss_equals_a_loop():
     for i in range(3):
         for j in range(3):
             total += sum(u[b][i] * w[b][j] for b in range(5)) ** 2
-    assert misa.difference(torch.tensor(x), torch.tensor(y)).item() == pytest.approx(total / 9, rel=1e-5)
+    assert misa.difference(torch.tensor(x), torch.tensor(y)).item() == pytest.approx(
+        total / 9, rel=1e-5
+    )
 
 
 def test_difference_loss_takes_norms_as_constants():
@@ -83,12 +87,20 @@ def test_difference_loss_takes_norms_as_constants():
 
 
 def test_moment_discrepancy_equals_a_loop():
-    x, y = torch.randn(6, 3).numpy().astype(np.float64), torch.randn(7, 3).numpy().astype(np.float64)
+    x, y = (
+        torch.randn(6, 3).numpy().astype(np.float64),
+        torch.randn(7, 3).numpy().astype(np.float64),
+    )
 
     def moment(z, k, feature):
         values = [row[feature] for row in z]
         mean = sum(values) / len(values)
         return mean if k == 1 else sum((v - mean) ** k for v in values) / len(values)
 
-    expected = sum(np.sqrt(sum((moment(x, k, f) - moment(y, k, f)) ** 2 for f in range(3))) for k in range(1, 6))
-    assert misa.moment_discrepancy(torch.tensor(x), torch.tensor(y)).item() == pytest.approx(expected)
+    expected = sum(
+        np.sqrt(sum((moment(x, k, f) - moment(y, k, f)) ** 2 for f in range(3)))
+        for k in range(1, 6)
+    )
+    assert misa.moment_discrepancy(torch.tensor(x), torch.tensor(y)).item() == pytest.approx(
+        expected
+    )

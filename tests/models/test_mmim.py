@@ -20,7 +20,12 @@ def test_contrast_equals_a_loop():
     def similarity(i, j):
         return x[i] @ p[j] / np.linalg.norm(x[i]) / np.linalg.norm(p[j])
 
-    expected = np.mean([np.log(sum(np.exp(similarity(i, j)) for j in range(5))) - similarity(i, i) for i in range(5)])
+    expected = np.mean(
+        [
+            np.log(sum(np.exp(similarity(i, j)) for j in range(5))) - similarity(i, i)
+            for i in range(5)
+        ]
+    )
     assert mmim.contrast(torch.tensor(x), torch.tensor(p)).item() == pytest.approx(expected)
 
 
@@ -39,7 +44,9 @@ def test_lower_bound_equals_a_loop():
     mean, log_variance = bound.mean(x), bound.log_variance(x)
     expected = 0.0
     for b in range(5):
-        expected -= sum((mean[b, d] - y[b, d]) ** 2 / (2 * log_variance[b, d].exp()) for d in range(8)) / 5
+        expected -= (
+            sum((mean[b, d] - y[b, d]) ** 2 / (2 * log_variance[b, d].exp()) for d in range(8)) / 5
+        )
     torch.testing.assert_close(bound(x, y), expected)
     labels = torch.tensor([0.2, -0.4, 0.0, 1.0, -1.0])
     positive, negative = bound.signed(y, labels)
@@ -50,7 +57,8 @@ def test_lower_bound_equals_a_loop():
 
 @pytest.mark.parametrize("memory", [1, 2])
 def test_mmim_entropy_enters_after_the_memory_is_full(memory):
-    """Batches 0 to ``memory`` are without it; then it is computed with the latest ``memory`` batches; a pass forgets."""
+    """Batches 0 to ``memory`` are without it; then it is computed with the latest ``memory``
+    batches; a pass forgets."""
     model, batch = small_mmim(memory=memory), alternating()
     parts = [Batch(**{n: t[i : i + 4] for n, t in vars(batch).items()}) for i in range(0, 24, 4)]
     seen = []
@@ -58,15 +66,25 @@ def test_mmim_entropy_enters_after_the_memory_is_full(memory):
         model.eval()
         losses = model.loss(part, "main")
         output = model(part)
-        seen.append({m: b.signed(output[f"Feature_{m[0]}"], part.label("M")) for m, b in model.bounds.items()})
+        seen.append(
+            {
+                m: b.signed(output[f"Feature_{m[0]}"], part.label("M"))
+                for m, b in model.bounds.items()
+            }
+        )
         expected = 0.0
         if number > memory:
-            expected = sum(mmim.entropy(seen[-1][m], [old[m] for old in seen[-1 - memory : -1]]) for m in seen[-1])
+            expected = sum(
+                mmim.entropy(seen[-1][m], [old[m] for old in seen[-1 - memory : -1]])
+                for m in seen[-1]
+            )
             assert losses["H"] != 0
         torch.testing.assert_close(losses["H"], torch.as_tensor(expected))
         total = losses["l1"] + 0.1 * losses["nce"] - 0.1 * losses["lld"] - 0.1 * losses["H"]
         torch.testing.assert_close(losses["total"], total)
-    assert not any(rows.requires_grad for batch in model.memory for pair in batch.values() for rows in pair)
+    assert not any(
+        rows.requires_grad for batch in model.memory for pair in batch.values() for rows in pair
+    )
     model.begin_pass(model.passes(2)[1], 2)
     assert model.loss(parts[0], "main")["H"] == 0
 
@@ -80,7 +98,9 @@ def test_mmim_passes_train_their_own_weights():
         training._one_pass(model, Clips(batch), single, optimizers, order, 1, "cpu")
         for name, parameter in model.named_parameters():
             if "entropy_map" not in name:
-                assert torch.equal(parameter, before[name]) != (name.startswith("bounds.") == moved), name
+                assert torch.equal(parameter, before[name]) != (
+                    name.startswith("bounds.") == moved
+                ), name
 
 
 @pytest.mark.parametrize("mended", [(), ("D38",)])
@@ -99,7 +119,9 @@ def test_mmim_redraws_its_weights_until_mended():
     redrawn = mmim.MMIM(mmim.MMIMSettings(text="frozen"), Sizes())
     for name, weight in outside_bert(redrawn).items():
         if weight.numel() > 2000:
-            assert weight.std().item() == pytest.approx((2 / sum(weight.shape)) ** 0.5, rel=0.1), name
+            assert weight.std().item() == pytest.approx((2 / sum(weight.shape)) ** 0.5, rel=0.1), (
+                name
+            )
     torch.manual_seed(0)
     kept = mmim.MMIM(mmim.MMIMSettings(text="frozen", mended=("D27",)), Sizes())
     assert kept.audio_encoder.rnn.weight_ih_l0.abs().max() <= 0.25  # 1 / sqrt(16)

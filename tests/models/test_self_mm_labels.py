@@ -1,4 +1,5 @@
-"""Self_MM's generated labels equal the reference's over three epochs of two batches; how training uses them; its groups."""
+"""Self_MM's generated labels equal the reference's over three epochs of two batches; how training
+uses them; its groups."""
 
 from __future__ import annotations
 
@@ -53,7 +54,11 @@ def test_weighted_losses_equal_the_reference(golden):
 def test_mended_labels_stay_within_the_annotated_range(golden):
     """D35: as run, labels leave [-1, 1]; with a bound of 1 none does, and D35 sets that bound."""
     as_run = [labels[s].abs().max() for _, labels in run(golden, tables(golden)) for s in UNIMODAL]
-    mended = [labels[s].abs().max() for _, labels in run(golden, tables(golden, bound=1.0)) for s in UNIMODAL]
+    mended = [
+        labels[s].abs().max()
+        for _, labels in run(golden, tables(golden, bound=1.0))
+        for s in UNIMODAL
+    ]
     assert max(as_run) > 1 >= max(mended)
 
     sizes = Sizes(train_clips=8)
@@ -75,7 +80,8 @@ def test_tables_survive_a_checkpoint(golden):
 
 
 def test_self_mm_labels_follow_from_epoch_2_on():
-    """In epoch 1 all labels are the annotated ones and the unimodal heads get no gradient but exist for weight decay."""
+    """In epoch 1 all labels are the annotated ones and the unimodal heads get no gradient but exist
+    for weight decay."""
     torch.manual_seed(0)
     model, batch = make("Self_MM", training=short("Self_MM", accumulate=1)), clips()
     annotated = batch.label("M")
@@ -83,7 +89,9 @@ def test_self_mm_labels_follow_from_epoch_2_on():
     losses = next(stepwise)["train"]
     assert losses["text"] == losses["audio"] == losses["vision"] == 0 and losses["fusion"] > 0
     assert all(torch.equal(labels, annotated) for labels in model.generated.labels)
-    assert all(p.grad is not None and p.grad.abs().sum() == 0 for p in model.heads["text"].parameters())
+    assert all(
+        p.grad is not None and p.grad.abs().sum() == 0 for p in model.heads["text"].parameters()
+    )
     next(stepwise)
     fusion, *unimodal = model.generated.labels
     assert torch.equal(fusion, annotated)
@@ -95,7 +103,9 @@ def test_self_mm_centres_equal_a_loop():
     batch.labels[:2, 0] = 0.0  # in neither centre
     list(epochs(model, batch, 2))
     for source, labels in zip(SOURCES, model.generated.labels, strict=True):
-        table, centres = (getattr(model.generated, f"{part}_{source}") for part in ("features", "centres"))
+        table, centres = (
+            getattr(model.generated, f"{part}_{source}") for part in ("features", "centres")
+        )
         for sign, centre in zip((1, -1), centres, strict=True):
             rows = [table[i] for i in range(len(labels)) if labels[i] * sign > 0]
             torch.testing.assert_close(centre, sum(rows) / len(rows))
@@ -105,7 +115,9 @@ def test_self_mm_groups():
     """Every parameter is in one group; BERT's biases and layer norms are not decayed."""
     model = make("Self_MM", tiny_bert(pooler=False), text="finetune")
     (optimizer,) = model.optimizers()
-    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    decay = {
+        id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]
+    }
     assert set(decay) == {id(p) for p in model.parameters()}
     for name, parameter in model.text.encoder.named_parameters():
         undecayed = name.endswith((".bias", "LayerNorm.weight"))

@@ -1,4 +1,5 @@
-"""The unimodal LSTM: it reads its own modality, all of it and no padding, and learns its own annotation."""
+"""The unimodal LSTM: it reads its own modality, all of it and no padding, and learns its own
+annotation."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ from avmc_core.runs.execution import sizes_of
 
 def build(store, modality, task="M"):
     torch.manual_seed(0)
-    model = UnimodalLSTM(settings_of("Unimodal LSTM", {"modality": modality, "task": task}), sizes_of(store))
+    model = UnimodalLSTM(
+        settings_of("Unimodal LSTM", {"modality": modality, "task": task}), sizes_of(store)
+    )
     return model, SplitData(store.split("train"), model.inputs).batch(torch.arange(8))
 
 
@@ -39,7 +42,9 @@ def test_padding_and_the_other_modalities_change_nothing(tiny_store, modality):
     model, batch = build(tiny_store, modality)
     x, lengths = getattr(batch, modality), getattr(batch, f"{modality}_lengths")
     padding = torch.arange(x.shape[1]) >= lengths[:, None]
-    spoilt = {m: torch.full_like(getattr(batch, m), torch.nan) for m in schema.MODALITIES if m != modality}
+    spoilt = {
+        m: torch.full_like(getattr(batch, m), torch.nan) for m in schema.MODALITIES if m != modality
+    }
     spoilt[modality] = x.masked_fill(padding[..., None], torch.nan)
     outputs = []
     for given in (batch, replace(batch, **spoilt)):

@@ -1,6 +1,8 @@
-"""The audit: what it finds in the real labels, on which clips it rests, what it must never say, how it says it.
+"""The audit: what it finds in the real labels, on which clips it rests, what it must never say, how
+it says it.
 
-The label table in circulation, which carries other labels than the paper's, is looked up in AVMC_META.
+The label table in circulation, which carries other labels than the paper's, is looked up in
+AVMC_META.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ def real():
 
 
 def toy(**changes) -> pd.DataFrame:
-    """Eight clips of four videos: one in all splits, one in test only with four equal labels in both its clips."""
+    """Eight clips of four videos: one in all splits, one in test only with four equal labels in
+    both its clips."""
     table = {
         "video_id": ["a", "a", "a", "b", "b", "c", "d", "d"],
         "clip_id": ["0001", "0002", "00003", "0001", "0002", "0001", "0001", "0002"],
@@ -60,7 +63,11 @@ def toy(**changes) -> pd.DataFrame:
 
 @pytest.mark.parametrize(
     "changes",
-    [{task: [0.2] * 8 for task in "MTAV"}, {task: [-0.4] * 8 for task in "MTAV"}, {"video_id": ["test1"] * 8}],
+    [
+        {task: [0.2] * 8 for task in "MTAV"},
+        {task: [-0.4] * 8 for task in "MTAV"},
+        {"video_id": ["test1"] * 8},
+    ],
     ids=["no negative clip", "no positive clip", "placeholders alone"],
 )
 def test_a_table_of_one_kind_of_clips_is_audited(changes):
@@ -68,7 +75,8 @@ def test_a_table_of_one_kind_of_clips_is_audited(changes):
 
 
 def test_real_rows_and_neutral_counts(real):
-    """Rows follow Table 1, and so do the neutral clips but for one in test; the text's 4402 is one short."""
+    """Rows follow Table 1, and so do the neutral clips but for one in test; the text's 4402 is one
+    short."""
     assert [real[f"rows_{split}"].value for split in SPLITS] == [2722, 647, 1034]
     assert {real[f"rows_{split}"].verdict for split in SPLITS} == {findings.HOLDS}
     assert [real[f"neutral_{split}"].value for split in SPLITS] == [232, 62, 94]
@@ -78,14 +86,25 @@ def test_real_rows_and_neutral_counts(real):
 
 
 def test_table_1_holds_to_the_clip_in_two_splits(real):
-    """In test four of five cells differ, by at most 6; by the classes of Section 3.2 no row comes out, by no cut the third."""
-    found, printed = label_summary.class_counts(real.counts["M"]), label_summary.published_class_counts()
+    """In test four of five cells differ, by at most 6; by the classes of Section 3.2 no row comes
+    out, by no cut the third."""
+    found, printed = (
+        label_summary.class_counts(real.counts["M"]),
+        label_summary.published_class_counts(),
+    )
     assert found.loc[["train", "valid"]].equals(printed.loc[["train", "valid"]])
     apart = (found - printed).abs().loc["test"]
     assert (apart > 0).sum() == 4 and apart.max() == 6 and apart.sum() % 2 == 0
-    assert [real[f"classes_{s}"].verdict for s in SPLITS] == [findings.HOLDS, findings.HOLDS, findings.FAILS]
+    assert [real[f"classes_{s}"].verdict for s in SPLITS] == [
+        findings.HOLDS,
+        findings.HOLDS,
+        findings.FAILS,
+    ]
     assert {real[f"classes_{s}_section_3_2"].verdict for s in SPLITS} == {findings.FAILS}
-    assert real["classes_any_cut"].value == ["train", "valid"] and real["classes_any_cut"].verdict == findings.PART
+    assert (
+        real["classes_any_cut"].value == ["train", "valid"]
+        and real["classes_any_cut"].verdict == findings.PART
+    )
 
 
 def test_the_two_definitions_of_weak_cut_the_levels_where_they_say():
@@ -103,13 +122,16 @@ def test_the_two_definitions_of_weak_cut_the_levels_where_they_say():
 
 
 def test_real_polarity_and_differences(real):
-    """83.25 against 83.41 %; in the original data set 56.38 %, as printed; the voice is closest, the words are farthest."""
+    """83.25 against 83.41 %; in the original data set 56.38 %, as printed; the voice is closest,
+    the words are farthest."""
     assert (real["ratio_M"].value, real["ratio_M"].published) == (83.25, 83.41)
     assert (real["ratio_printed"].value, real["ratio_original"].value) == (83.38, 56.38)
     assert real["ratio_M"].verdict == real["ratio_printed"].verdict == findings.FAILS
     assert real["ratio_original"].verdict == findings.HOLDS
     assert real["closest_to_M"].verdict == real["farthest_from_M"].verdict == findings.HOLDS
-    assert real["negative_original"].verdict == findings.PART  # 54 % are negative, 69 % are not positive
+    assert (
+        real["negative_original"].verdict == findings.PART
+    )  # 54 % are negative, 69 % are not positive
 
 
 def test_the_text_alone_gives_more_of_the_new_clips(real):
@@ -127,7 +149,8 @@ def test_real_leakage_and_placeholders(real):
 
 
 def test_every_finding_names_its_basis(real):
-    """What rests on M alone is counted on all clips, what sets the annotations beside one another on those of one set."""
+    """What rests on M alone is counted on all clips, what sets the annotations beside one another
+    on those of one set."""
     assert all(item.basis in real.bases for item in real.findings)
     of_four = {item.key for item in real.findings if item.basis == label_findings.FOUR}
     assert of_four >= {"closest_to_M", "fewest_neutral", "text_reliance", "ratio_T"}
@@ -137,14 +160,18 @@ def test_every_finding_names_its_basis(real):
 
 @needs_meta
 def test_the_table_in_circulation_decides_nothing_that_rests_on_its_labels(meta):
-    """It is named; what rests on M stays open; what rests on the clips, or on the new ones, is as in the shipped counts."""
+    """It is named; what rests on M stays open; what rests on the clips, or on the new ones, is as
+    in the shipped counts."""
     table, shipped = audit(meta), audit()
     assert table.labels.key == "mixed" and "mixed set" in render(table)
     assert table["neutral_train"].value == 318
     assert {item.verdict for item in table.findings if item.basis == "M"} == {findings.UNDECIDED}
     for finding in shipped.findings:
         if finding.basis != "M" and finding.verdict != findings.UNDECIDED:
-            assert (finding.value, finding.verdict) == (table[finding.key].value, table[finding.key].verdict)
+            assert (finding.value, finding.verdict) == (
+                table[finding.key].value,
+                table[finding.key].verdict,
+            )
     assert table["off_grid"].found == "1 (-0.1 in test11/00006)"
     assert table["repeated_texts"].value == 9
     assert deciding(meta).source == shipped.source
@@ -159,7 +186,9 @@ def test_what_decides_is_a_table_with_the_papers_labels(tiny_store):
         for part, counts in parts.items()
         for k, label in enumerate(np.repeat(GRID, counts))
     ]
-    table = pd.DataFrame(rows, columns=["split", "video_id", "clip_id", "M"]).assign(text="x", annotation="")
+    table = pd.DataFrame(rows, columns=["split", "video_id", "clip_id", "M"]).assign(
+        text="x", annotation=""
+    )
     table = table.assign(T=0.0, A=table["M"], V=1.0)
     found = deciding(tiny_store, table)
     assert found.source == "real label table, relabelled set"
@@ -167,8 +196,11 @@ def test_what_decides_is_a_table_with_the_papers_labels(tiny_store):
 
 
 def test_what_the_counts_say_of_added_clips_and_intensity():
-    """By four-digit ids the original's 2281 clips, and one more new clip than printed; most clips are weak if 0.6 is."""
-    added, weak, table_1 = (audit()[key] for key in ("rows_added", "intensity", "intensity_table_1"))
+    """By four-digit ids the original's 2281 clips, and one more new clip than printed; most clips
+    are weak if 0.6 is."""
+    added, weak, table_1 = (
+        audit()[key] for key in ("rows_added", "intensity", "intensity_table_1")
+    )
     assert (added.value, added.published, added.verdict) == (2122, 2121, findings.FAILS)
     assert weak.verdict == findings.HOLDS and weak.found.startswith("weak 61.07 %")
     assert table_1.verdict == findings.FAILS and table_1.found.startswith("weak 30.27 %")
@@ -182,7 +214,9 @@ def test_real_figures_equal_plain_pandas(meta):
     old = meta[meta["clip_id"].str.len() <= 4]
     matrix = label_summary.differences(counts)
     for a in TASKS:
-        assert matrix.loc[a].tolist() == pytest.approx([(new[a] - new[b]).abs().mean() for b in TASKS])
+        assert matrix.loc[a].tolist() == pytest.approx(
+            [(new[a] - new[b]).abs().mean() for b in TASKS]
+        )
         signs = [(new[a] < 0).sum(), (new[a] == 0).sum(), (new[a] > 0).sum()]
         assert label_summary.polarity(counts).loc[a].tolist() == signs
     pairs = (counts["four"]["pairs"]["MT"], label_sets.recorded()["original_pairs"]["pairs"]["MT"])
@@ -211,17 +245,26 @@ def test_findings_on_a_table_counted_by_hand():
     assert result["shared_valid"].found == "2 of 2"
     assert (result["repeated_texts"].value, result["seen_texts"].value) == (2, 1)
     assert result["characters"].value == [1, 1, 2]
-    assert result["intensity"].value == pytest.approx({"weak": 4 / 8, "strong": 3 / 8, "neutral": 1 / 8})
-    assert result["intensity_table_1"].value == pytest.approx({"weak": 3 / 8, "strong": 4 / 8, "neutral": 1 / 8})
+    assert result["intensity"].value == pytest.approx(
+        {"weak": 4 / 8, "strong": 3 / 8, "neutral": 1 / 8}
+    )
+    assert result["intensity_table_1"].value == pytest.approx(
+        {"weak": 3 / 8, "strong": 4 / 8, "neutral": 1 / 8}
+    )
     # without the two clips of video d, whose four labels are all equal
-    assert label_summary.differences(result.counts).loc["M", "T"] == pytest.approx((0.6 + 0.2 + 0.4) / 6)
+    assert label_summary.differences(result.counts).loc["M", "T"] == pytest.approx(
+        (0.6 + 0.2 + 0.4) / 6
+    )
 
 
 def test_off_grid_labels_are_named_and_keep_their_sign():
     table = toy()
     table.loc[2, list(TASKS)] = -0.1
     result = audit(table)
-    assert result["off_grid"].found == "1 (-0.1 in a/00003)" and result["off_grid"].verdict == findings.FAILS
+    assert (
+        result["off_grid"].found == "1 (-0.1 in a/00003)"
+        and result["off_grid"].verdict == findings.FAILS
+    )
     assert label_summary.polarity(result.counts).loc["M", "neutral"] == 0
     assert label_summary.class_counts(result.counts["M"]).loc["test", "WNEG"] == 2
 
@@ -232,7 +275,8 @@ def test_a_table_without_labels_is_an_error():
 
 
 def test_a_store_is_audited_with_its_features(tiny_store):
-    """Lengths, dimensions and columns come from the features; a simulated store is held against nothing."""
+    """Lengths, dimensions and columns come from the features; a simulated store is held against
+    nothing."""
     result = audit(tiny_store)
     assert result.source == "simulated corpus, not CH-SIMS" and tiny_store.digest in render(result)
     assert {f.verdict for f in result.findings} == {findings.UNDECIDED, findings.UNPUBLISHED}
@@ -240,7 +284,11 @@ def test_a_store_is_audited_with_its_features(tiny_store):
     for modality, width in (("text", 768), ("audio", 25), ("vision", 177)):
         lengths = clips[f"{modality}_length"]
         assert result[f"dims_{modality}"].value == width
-        assert result[f"lengths_{modality}"].value == [lengths.min(), int(lengths.median()), lengths.max()]
+        assert result[f"lengths_{modality}"].value == [
+            lengths.min(),
+            int(lengths.median()),
+            lengths.max(),
+        ]
         assert result[f"missing_{modality}"].found == "none"
 
 
@@ -252,10 +300,14 @@ def test_constant_and_missing_columns_are_named():
         values[:, 3] = 7.0
         values[1, 5] = np.nan if name == "test" else 0.0
         return SimpleNamespace(
-            audio=SimpleNamespace(lengths=np.array([2]), steps=4, parts=((values, np.array([0, 2])),))
+            audio=SimpleNamespace(
+                lengths=np.array([2]), steps=4, parts=((values, np.array([0, 2])),)
+            )
         )
 
-    facts = _facts(SimpleNamespace(manifest={"splits": {"train": 1, "test": 1}}, split=split), "audio")
+    facts = _facts(
+        SimpleNamespace(manifest={"splits": {"train": 1, "test": 1}}, split=split), "audio"
+    )
     assert facts["constant"] == [columns("audio")[3]]
     assert facts["missing"] == [columns("audio")[5]]
     assert facts["lengths"] == [2, 2, 2] and facts["at_cap"] == 0
@@ -286,7 +338,9 @@ def test_shipped_counts_agree_with_themselves():
         assert counts["M"][split] == label_sets.total(relabelled, split=split).tolist()
         assert sum(counts["M"][split]) == counts["rows"][split]
     for task in TASKS:
-        assert label_summary.level_counts(counts)[task].sum() == sum(counts["four"]["rows"].values())
+        assert label_summary.level_counts(counts)[task].sum() == sum(
+            counts["four"]["rows"].values()
+        )
     for pair in PAIRS:
         cells = np.array(counts["four"]["pairs"][pair])
         assert (cells.sum(axis=1) == label_summary.level_counts(counts)[pair[0]]).all()
@@ -308,11 +362,14 @@ def test_some_cut_gives_is_the_search_over_all_cuts():
     for _ in range(200):
         classes = tuple(int(n) for n in rng.multinomial(sum(levels), [0.2] * 5))
         if min(classes) > 0:
-            assert label_summary.some_cut_gives(pd.Series(classes), levels) == (classes in reachable)
+            assert label_summary.some_cut_gives(pd.Series(classes), levels) == (
+                classes in reachable
+            )
 
 
 def test_every_figure_carries_its_mark(tiny_store, tmp_path):
-    """Simulated data say so in the picture, real counts name their origin; a figure is the same bytes each time."""
+    """Simulated data say so in the picture, real counts name their origin; a figure is the same
+    bytes each time."""
     figures.use_style()
     counts, clips = audit().counts, label_table(tiny_store)
     lengths = pd.DataFrame({"length": clips["audio_length"], "clips": "labelled"})
@@ -337,7 +394,8 @@ def test_every_figure_carries_its_mark(tiny_store, tmp_path):
 
 
 def test_length_bins_hold_whole_steps():
-    """Lengths that are all equally frequent give a flat histogram: no bin holds one step more than its neighbour."""
+    """Lengths that are all equally frequent give a flat histogram: no bin holds one step more than
+    its neighbour."""
     uniform = pd.DataFrame({"length": np.tile(np.arange(1, 49), 5), "clips": "labelled"})
     fig = figures.length_histograms({"characters": uniform})
     share, edges, _ = fig.axes[0].patches[0].get_data()
@@ -347,11 +405,17 @@ def test_length_bins_hold_whole_steps():
 
 
 def test_saved_results_are_strict_json(tmp_path, monkeypatch):
-    """Numpy values become plain, NaN becomes null, provenance stays beside the data; nothing temporary is left."""
+    """Numpy values become plain, NaN becomes null, provenance stays beside the data; nothing
+    temporary is left."""
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
     path = artefacts.save(
-        "page", {"a": np.float32(0.5), "b": [np.nan, np.int64(3)], "c": {1: np.array([1.5])}}, {"data": "x"}
+        "page",
+        {"a": np.float32(0.5), "b": [np.nan, np.int64(3)], "c": {1: np.array([1.5])}},
+        {"data": "x"},
     )
     assert path == tmp_path / "results" / "page.json" and list(path.parent.iterdir()) == [path]
     saved = json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
-    assert saved == {"provenance": {"data": "x"}, "data": {"a": 0.5, "b": [None, 3], "c": {"1": [1.5]}}}
+    assert saved == {
+        "provenance": {"data": "x"},
+        "data": {"a": 0.5, "b": [None, 3], "c": {"1": [1.5]}},
+    }

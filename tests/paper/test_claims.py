@@ -28,7 +28,9 @@ from avmc_core.runs.experiments import Row, experiment
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
 
-needs_meta = pytest.mark.skipif(not os.environ.get("AVMC_META"), reason="AVMC_META names no label table")
+needs_meta = pytest.mark.skipif(
+    not os.environ.get("AVMC_META"), reason="AVMC_META names no label table"
+)
 
 
 def verdicts(rulings) -> dict[str, str]:
@@ -48,7 +50,9 @@ def test_every_claim_has_a_verdict_from_the_vocabulary(shipped):
     tables = [claims.verdict_counts(shipped, kind) for kind in claims.KINDS]
     assert sum(table.loc["all", "all"] for table in tables) == len(shipped)
     for kind, table in zip(claims.KINDS, tables, strict=True):
-        assert table.iloc[:-1, :-1].to_numpy().sum() == sum(ruling.claim.kind == kind for ruling in shipped)
+        assert table.iloc[:-1, :-1].to_numpy().sum() == sum(
+            ruling.claim.kind == kind for ruling in shipped
+        )
         counted = table.loc["all"].reindex(list(VERDICTS), fill_value=0)
         assert claims.tally(shipped, kind) == counted.to_dict()
 
@@ -56,21 +60,34 @@ def test_every_claim_has_a_verdict_from_the_vocabulary(shipped):
 def test_only_what_the_paper_says_counts_as_its_claim(shipped):
     """Whether its places agree is our question: such checks are of a kind of their own."""
     kind = {ruling.claim.key: ruling.claim.kind for ruling in shipped}
-    assert {ruling.claim.kind for ruling in shipped if ruling.claim.how == "run"} == {claims.RUNS}, "our own criteria"
+    assert {ruling.claim.kind for ruling in shipped if ruling.claim.how == "run"} == {
+        claims.RUNS
+    }, "our own criteria"
     assert kind["table2-cells"] == claims.RUNS
-    assert {kind[key] for key in ("weak-band", "mostly-weak-table", "acoustic-mixup-alone-helps")} == {claims.CHECK}
-    assert {kind[key] for key in ("mostly-weak", "unlabelled-help", "acoustic-mixup-helps")} == {claims.CLAIM}
+    assert {
+        kind[key] for key in ("weak-band", "mostly-weak-table", "acoustic-mixup-alone-helps")
+    } == {claims.CHECK}
+    assert {kind[key] for key in ("mostly-weak", "unlabelled-help", "acoustic-mixup-helps")} == {
+        claims.CLAIM
+    }
 
 
 def test_the_kinds_of_evidence_add_up_to_the_claims_of_the_paper(shipped):
-    """Each claim counts once, by what decides it; none by our runs; what nothing here decides has no verdict on the paper."""
+    """Each claim counts once, by what decides it; none by our runs; what nothing here decides has
+    no verdict on the paper."""
     counted = claims.evidence_counts(shipped)
     total = sum(claims.tally(shipped).values())
     assert sum(kind["all"] for kind in counted.values()) == total
     for verdict in findings.DECIDED:
         assert sum(kind[verdict] for kind in counted.values()) == claims.tally(shipped)[verdict]
-    assert all(kind["all"] == sum(kind[v] for v in findings.DECIDED) for way, kind in counted.items() if way != "none")
-    assert not any(counted["none"][verdict] for verdict in findings.DECIDED) and "run" not in counted
+    assert all(
+        kind["all"] == sum(kind[v] for v in findings.DECIDED)
+        for way, kind in counted.items()
+        if way != "none"
+    )
+    assert (
+        not any(counted["none"][verdict] for verdict in findings.DECIDED) and "run" not in counted
+    )
     table = claims.verdict_counts(shipped)
     assert claims.HOW["run"] not in table.index
     for way, kind in counted.items():
@@ -93,7 +110,9 @@ def test_where_a_claim_is_decided_is_a_file_that_defines_it(shipped):
     for source in filter(None, (claims.source_of(ruling) for ruling in shipped)):
         name, file = re.match(r"(?:audit finding )?([\w]+).*?(avmc_core/\S+\.py)", source).groups()
         assert (root / file).is_file(), source
-        assert source.startswith("audit") or f"def {name}(" in (root / file).read_text(encoding="utf-8"), source
+        assert source.startswith("audit") or f"def {name}(" in (root / file).read_text(
+            encoding="utf-8"
+        ), source
 
 
 def test_every_printed_figure_is_part_of_a_claim(monkeypatch):
@@ -131,7 +150,8 @@ def test_arithmetic_claims_are_all_decided(shipped):
     ],
 )
 def test_better_without_a_metric_is_read_over_all_of_them(shipped, key, verdict, found):
-    """The paper's cells, compared by eye: a tie or a loss in one of them is told, and takes no sentence down."""
+    """The paper's cells, compared by eye: a tie or a loss in one of them is told, and takes no
+    sentence down."""
     ruling = next(ruling for ruling in shipped if ruling.claim.key == key)
     assert (ruling.verdict, ruling.found) == (verdict, found)
 
@@ -157,14 +177,18 @@ def test_what_many_comparisons_say(better, worse, whole, holds, partly):
 def test_relative_gains_against_a_plain_computation(shipped):
     """The best cell of each column by numpy; only the two gains that miss it do not follow."""
     table = published.published()["table2_benchmark"]
-    rows = np.array([cells for name, cells in table["rows"].items() if not name.startswith("AV-MC")])
+    rows = np.array(
+        [cells for name, cells in table["rows"].items() if not name.startswith("AV-MC")]
+    )
     best = np.append(rows[:, :5].max(axis=0), rows[:, 5].min())
     found = verdicts(shipped)
     for name, printed in table["printed_relative_gain_percent"].items():
         gains = np.abs(np.array(table["rows"][name]) - best) / best * 100
         for metric, follows in zip(table["metrics"], np.abs(gains - printed) < 0.0051, strict=True):
             assert (found[f"gain-{name}-{metric}"] == HOLDS) == follows
-    failing = {key for key, verdict in found.items() if key.startswith("gain-") and verdict == FAILS}
+    failing = {
+        key for key, verdict in found.items() if key.startswith("gain-") and verdict == FAILS
+    }
     assert failing == {"gain-AV-MC-Acc2", "gain-AV-MC-F1_score"}
 
 
@@ -187,10 +211,18 @@ def test_label_claims_from_the_shipped_counts(shipped):
     """All of them are decided, on the labels that the paper used; each says on which clips."""
     found = verdicts(shipped)
     of_labels = [ruling for ruling in shipped if ruling.claim.how == "labels"]
-    assert {ruling.verdict for ruling in of_labels} == {HOLDS, PART, FAILS} and all(r.basis for r in of_labels)
+    assert {ruling.verdict for ruling in of_labels} == {HOLDS, PART, FAILS} and all(
+        r.basis for r in of_labels
+    )
     assert found["closest-to-multimodal"] == found["farthest-from-multimodal"] == HOLDS
-    assert [found[f"table1-classes-{split}"] for split in ("train", "valid", "test")] == [HOLDS, HOLDS, FAILS]
-    assert {found[f"table1-classes-{split}-section-3-2"] for split in ("train", "valid", "test")} == {FAILS}
+    assert [found[f"table1-classes-{split}"] for split in ("train", "valid", "test")] == [
+        HOLDS,
+        HOLDS,
+        FAILS,
+    ]
+    assert {
+        found[f"table1-classes-{split}-section-3-2"] for split in ("train", "valid", "test")
+    } == {FAILS}
     assert {found[f"table1-rows-{split}"] for split in ("train", "valid", "test")} == {HOLDS}
     assert found["new-clips"] == FAILS  # by their ids one more is new than printed
     assert (found["mostly-weak"], found["mostly-weak-table-classes"]) == (HOLDS, FAILS)
@@ -208,13 +240,16 @@ def test_the_table_in_circulation_changes_no_verdict(shipped):
 
 @pytest.fixture(scope="module")
 def simulated(tiny_store, tmp_path_factory):
-    """Runs on a simulated store of models that stand in for two rows of Table 4: one that knows nothing, one that reads."""
+    """Runs on a simulated store of models that stand in for two rows of Table 4: one that knows
+    nothing, one that reads."""
     rows = (
         Row("full", "Text-only ridge", published="AV-MC", seeded=False),
         Row("ablated", "Constant", published="w/o Mixup-V", seeded=False),
     )
     runs = RunStore(tmp_path_factory.mktemp("runs"))
-    records = run_all([Run(row.model, 1, (), row.name) for row in rows], tiny_store, runs, progress_bar=False)
+    records = run_all(
+        [Run(row.model, 1, (), row.name) for row in rows], tiny_store, runs, progress_bar=False
+    )
     return Finished(rows, records, tiny_store)
 
 
@@ -229,14 +264,21 @@ def test_the_simulated_corpus_decides_nothing_about_the_paper(tiny_store, simula
 
 
 def test_run_claims_are_decided_by_intervals(simulated, monkeypatch):
-    """Against itself a model is neither better nor worse; on a real store the same outcome would decide."""
-    outcome, marked = claim_runs.runs_better({"table4": simulated}, ["table4"], "AV-MC", "w/o Mixup-V")
+    """Against itself a model is neither better nor worse; on a real store the same outcome would
+    decide."""
+    outcome, marked = claim_runs.runs_better(
+        {"table4": simulated}, ["table4"], "AV-MC", "w/o Mixup-V"
+    )
     assert marked and "comparisons" in outcome.found
     same, _ = claim_runs.runs_better({"table4": simulated}, ["table4"], "AV-MC", "AV-MC")
     assert same.holds is None and "better in 0 of" in same.found
     turned, _ = claim_runs.runs_better({"table4": simulated}, ["table4"], "w/o Mixup-V", "AV-MC")
-    (better, whole, worse, _), (back, _, forth, _) = (map(int, re.findall(r"\d+", o.found)) for o in (outcome, turned))
-    assert (better, worse) == (forth, back) and better + worse <= whole == 6, "no metric is worse both ways"
+    (better, whole, worse, _), (back, _, forth, _) = (
+        map(int, re.findall(r"\d+", o.found)) for o in (outcome, turned)
+    )
+    assert (better, worse) == (forth, back) and better + worse <= whole == 6, (
+        "no metric is worse both ways"
+    )
     missing, marked = claim_runs.runs_better({}, ["table4"], "AV-MC", "w/o Mixup-V")
     assert marked and missing.holds is None and missing.found == "not run"
 
@@ -245,13 +287,26 @@ def test_cells_of_a_real_store_are_counted(simulated, monkeypatch):
     """Were the store real, cells would be held against the intervals, and one that misses decides."""
     monkeypatch.setattr(type(simulated.store), "simulated", property(lambda self: False))
     outcome, marked = claim_runs.cells({"table4": simulated}, "table4_ablation", ["table4"])
-    assert not marked and outcome.holds is False and outcome.found.endswith(f"not run for {30 - 12} cells")
+    assert (
+        not marked
+        and outcome.holds is False
+        and outcome.found.endswith(f"not run for {30 - 12} cells")
+    )
 
 
 def beside(name: str, row: str, low: float, high: float) -> list[dict]:
     """The six cells of a row of Table 4, each with an interval relative to what is printed."""
-    cell = {"row": name, "published_row": row, "published": 50.0, "estimate": 50.0, "low": 50 + low, "high": 50 + high}
-    return [cell | {"metric": metric} for metric in ("Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE")]
+    cell = {
+        "row": name,
+        "published_row": row,
+        "published": 50.0,
+        "estimate": 50.0,
+        "low": 50 + low,
+        "high": 50 + high,
+    }
+    return [
+        cell | {"metric": metric} for metric in ("Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE")
+    ]
 
 
 ROWS = ("w/o Mixup-AV & Unimodal tasks", "w/o Mixup-AV", "w/o Mixup-A", "w/o Mixup-V")
@@ -265,39 +320,51 @@ ROWS = ("w/o Mixup-AV & Unimodal tasks", "w/o Mixup-AV", "w/o Mixup-A", "w/o Mix
         (ROWS[1:], 1, False, "18 of 24 in their intervals, not run for 6 cells"),
     ],
 )
-def test_cells_that_fit_are_not_refuted_by_cells_that_were_not_run(simulated, monkeypatch, rows, other, holds, found):
-    """And the printed model's cell fits when one of its variants does: the paper prints one AV-MC, there are two here."""
+def test_cells_that_fit_are_not_refuted_by_cells_that_were_not_run(
+    simulated, monkeypatch, rows, other, holds, found
+):
+    """And the printed model's cell fits when one of its variants does: the paper prints one AV-MC,
+    there are two here."""
     cells = [cell for row in rows for cell in beside(row, row, -1, 1)]
-    cells += beside("AV-MC (paper)", "AV-MC", 1, 2) + beside("AV-MC (released)", "AV-MC", other, other + 2)
+    cells += beside("AV-MC (paper)", "AV-MC", 1, 2) + beside(
+        "AV-MC (released)", "AV-MC", other, other + 2
+    )
     monkeypatch.setattr(type(simulated.store), "simulated", property(lambda self: False))
     monkeypatch.setattr(claim_runs, "_beside", lambda part, table: cells)
     outcome, _ = claim_runs.cells({"table4": simulated}, "table4_ablation", ["table4"])
     assert (outcome.holds, outcome.found) == (holds, found)
 
 
-@pytest.mark.parametrize("table, cells", [("table2_benchmark", 90), ("table3_unimodal", 32), ("table4_ablation", 30)])
+@pytest.mark.parametrize(
+    "table, cells", [("table2_benchmark", 90), ("table3_unimodal", 32), ("table4_ablation", 30)]
+)
 def test_every_cell_of_a_table_counts(table, cells):
     outcome, marked = claim_runs.cells({}, table, ["none"])
     assert marked and outcome.holds is None and outcome.printed == f"{cells} cells"
 
 
 def test_table_3_is_held_against_the_unimodal_runs(tiny_store, tmp_path, monkeypatch):
-    """One row of Table 3 run for one epoch: its eight cells are compared, each on its own annotation."""
+    """One row of Table 3 run for one epoch: its eight cells are compared, each on its own
+    annotation."""
     rows = tuple(row for row in experiment("table3").rows if row.name.startswith("text"))
     grid = [Run(row.model, 1, (*row.changes, ("training.max_epochs", 1)), row.name) for row in rows]
     records = run_all(grid, tiny_store, RunStore(tmp_path), jobs=1, progress_bar=False)
     runs = {"table3": Finished(rows, records, tiny_store)}
     assert "8 cells" in claim_runs.cells(runs, "table3_unimodal", ["table3"])[0].found
     own, marked = claim_runs.runs_own_better(runs, ["table3"], "Text/default")
-    assert marked and sum(map(int, re.findall(r"(?:in|worse in|undecided in) (\d+)", own.found))) == 4
+    assert (
+        marked and sum(map(int, re.findall(r"(?:in|worse in|undecided in) (\d+)", own.found))) == 4
+    )
     assert claim_runs.runs_own_better(runs, ["table3"], "Visual/default")[0].found == "not run"
 
 
 @pytest.mark.parametrize(
-    "low, holds, partly", [((0.6,) * 3, True, False), ((0.6, 0.3, 0.3), None, False), ((0.2,) * 3, False, False)]
+    "low, holds, partly",
+    [((0.6,) * 3, True, False), ((0.6, 0.3, 0.3), None, False), ((0.2,) * 3, False, False)],
 )
 def test_table_3_is_decided_by_intervals_that_do_not_overlap(low, holds, partly):
-    """Three pairs of Acc2, the first cell's interval above, across or below the second's, 0.35 to 0.5."""
+    """Three pairs of Acc2, the first cell's interval above, across or below the second's, 0.35 to
+    0.5."""
     second = {"metric": "Acc2", "estimate": 0.4, "low": 0.35, "high": 0.5}
     pairs = [({"metric": "Acc2", "estimate": a, "low": a, "high": a + 0.1}, second) for a in low]
     outcome = claim_runs._apart("printed", pairs)

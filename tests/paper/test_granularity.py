@@ -1,4 +1,5 @@
-"""What printed digits allow: checked against brute force, against simulated tables, and on the paper's own."""
+"""What printed digits allow: checked against brute force, against simulated tables, and on the
+paper's own."""
 
 from __future__ import annotations
 
@@ -14,9 +15,12 @@ from avmc_core.paper import claims, digits, granularity
 from avmc_core.paper.findings import FAILS, HOLDS
 
 
-@pytest.mark.parametrize("n, runs", [(7, 1), (37, 1), (37, 3), (483, 1), (200, 2), (96, 5), (1034, 3)])
+@pytest.mark.parametrize(
+    "n, runs", [(7, 1), (37, 1), (37, 3), (483, 1), (200, 2), (96, 5), (1034, 3)]
+)
 def test_a_figure_fits_exactly_when_some_count_prints_it(n, runs):
-    """Every k / (s N), printed by Python's exact decimal formatting; ties, which may go either way, both ways."""
+    """Every k / (s N), printed by Python's exact decimal formatting; ties, which may go either way,
+    both ways."""
     cells = n * runs
     printed = set()
     for k in range(cells + 1):
@@ -26,7 +30,9 @@ def test_a_figure_fits_exactly_when_some_count_prints_it(n, runs):
     everything = np.arange(10_001) / 100
     assert set(np.flatnonzero(granularity.fits(everything, n, runs))) == printed
     assert granularity.chance(n, runs) == len(printed) / 10_001
-    assert {f"{100 * k / cells:.2f}" for k in range(cells + 1)} <= {f"{p / 100:.2f}" for p in printed}
+    assert {f"{100 * k / cells:.2f}" for k in range(cells + 1)} <= {
+        f"{p / 100:.2f}" for p in printed
+    }
 
 
 @pytest.mark.parametrize("n, runs", [(9, 3), (13, 2), (24, 3), (32, 2)])
@@ -49,9 +55,9 @@ def test_digits_that_are_dropped_instead_of_rounded():
 
 
 def test_the_chances_of_the_specification():
-    assert [granularity.chance(n, s) for n, s in ((1034, 1), (487, 1), (1034, 3), (487, 3))] == pytest.approx(
-        [0.104, 0.049, 0.311, 0.146], abs=1e-3
-    )
+    assert [
+        granularity.chance(n, s) for n, s in ((1034, 1), (487, 1), (1034, 3), (487, 3))
+    ] == pytest.approx([0.104, 0.049, 0.311, 0.146], abs=1e-3)
 
 
 @pytest.mark.parametrize("runs", [1, 3])
@@ -75,8 +81,13 @@ def test_where_everything_fits_nothing_is_decided():
 
 def test_rows_of_several_kinds_are_no_one_table():
     rng = np.random.default_rng(2)
-    mixed = [*granularity.simulated_column(10, 487, 1, rng), *granularity.simulated_column(9, 487, 3, rng)]
-    assert granularity.read_column(mixed, range(345, 1035)).runs == 3, "a single run is a mean of three alike"
+    mixed = [
+        *granularity.simulated_column(10, 487, 1, rng),
+        *granularity.simulated_column(9, 487, 3, rng),
+    ]
+    assert granularity.read_column(mixed, range(345, 1035)).runs == 3, (
+        "a single run is a mean of three alike"
+    )
     table = granularity.ranked([*mixed, 66.27, 71.07], range(345, 1035))
     assert table.loc[0, "n"] == 487 and table.loc[0, "p"] < 1e-3
     assert table.loc[0, "support"] - granularity.runner_up(table)["support"] > 3
@@ -86,7 +97,8 @@ def test_rows_of_several_kinds_are_no_one_table():
 
 
 @pytest.mark.parametrize(
-    "figures, n, runs", [([101.0], 9, 1), ([-0.1], 9, 1), ([5.123], 9, 1), ([5.0], 0, 1), ([5.0], 9, 0)]
+    "figures, n, runs",
+    [([101.0], 9, 1), ([-0.1], 9, 1), ([5.123], 9, 1), ([5.0], 0, 1), ([5.0], 9, 0)],
 )
 def test_what_is_no_printed_accuracy_is_refused(figures, n, runs):
     with pytest.raises(InputError, match="printed accuracy"):
@@ -96,9 +108,13 @@ def test_what_is_no_printed_accuracy_is_refused(figures, n, runs):
 
 
 def test_the_paper_counted_487_weak_clips_and_1034_in_all():
-    """By hand: 79.92 is 826.37 clips of 1034; three runs give 2479 / 3102. 74.54 is 363 of 487, and 360.03 of 483."""
+    """By hand: 79.92 is 826.37 clips of 1034; three runs give 2479 / 3102. 74.54 is 363 of 487, and
+    360.03 of 483."""
     assert granularity.compatible(79.92, 1034) == (3, 5, 10)
-    assert granularity.compatible(74.54, 487) == (1, 3, 5, 10) and granularity.compatible(74.54, 483) == ()
+    assert (
+        granularity.compatible(74.54, 487) == (1, 3, 5, 10)
+        and granularity.compatible(74.54, 483) == ()
+    )
     assert (digits.clips("Acc2"), digits.clips("Acc2_weak")) == (1034, 487)
     assert (digits.weak_clips(RELABELLED), digits.weak_clips(MIXED)) == (483, 462)
     for metric in digits.METRICS:
@@ -126,14 +142,21 @@ def test_the_ledger_says_what_the_digits_say():
         "digits-one-kind-table4": FAILS,
     }
     assert all(ruling.claim.kind == claims.CHECK for ruling in found.values())
-    assert all("probability" in found[key].found for key in ("digits-Acc2-clips", "digits-one-kind-table2"))
+    assert all(
+        "probability" in found[key].found for key in ("digits-Acc2-clips", "digits-one-kind-table2")
+    )
 
 
 def test_our_own_runs_are_read_as_what_they_are():
-    """Single runs of the first seed, and means over three seeds; a row that lacks a seed is no mean of three."""
+    """Single runs of the first seed, and means over three seeds; a row that lacks a seed is no mean
+    of three."""
     rng = np.random.default_rng(3)
-    rows = [(f"model {i}", seed, rng.binomial(96, 0.7) / 96) for i in range(17) for seed in (1, 2, 3)]
-    runs = pd.DataFrame([*rows, ("short", 1, 0.5), ("failed", 2, np.nan)], columns=["name", "seed", "Acc2"])
+    rows = [
+        (f"model {i}", seed, rng.binomial(96, 0.7) / 96) for i in range(17) for seed in (1, 2, 3)
+    ]
+    runs = pd.DataFrame(
+        [*rows, ("short", 1, 0.5), ("failed", 2, np.nan)], columns=["name", "seed", "Acc2"]
+    )
     read = digits.own_check(runs, 96)
     assert read["figures"].tolist() == [18, 17]
     assert read["read"].tolist() == ["1 run over 96 clips", "means of 3 runs over 96 clips"]

@@ -1,4 +1,5 @@
-"""Runs of others on the real files: what is recorded, how far seeds lie apart, and what the best of many gains."""
+"""Runs of others on the real files: what is recorded, how far seeds lie apart, and what the best of
+many gains."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ from avmc_core.published import published
 def test_the_record_has_98_runs_of_which_three_stand_in_two_files():
     table = seeds.runs()
     assert len(table) == 98 and seeds.repeated() == 3
-    assert set(table.groupby(seeds.BATCH, dropna=False).size()) == {1, 5} and len(seeds.batches()) == 19
+    assert (
+        set(table.groupby(seeds.BATCH, dropna=False).size()) == {1, 5}
+        and len(seeds.batches()) == 19
+    )
     assert seeds.batches()["name"].is_unique and sum(map(len, seeds.by_name().values())) == 98
 
 
@@ -64,25 +68,37 @@ def test_the_best_of_draws_by_enumeration():
 def test_the_best_of_equal_models_by_simulation_and_by_hand():
     rng = np.random.default_rng(0)
     drawn = rng.binomial(483, 0.74, (20_000, 10)).max(axis=1) / 483 * 100 - 74
-    assert seeds.best_of_equals(0.74, 483, 10) == pytest.approx(drawn.mean(), abs=4 * drawn.std() / np.sqrt(20_000))
-    assert seeds.best_of_equals(0.5, 1, 2) == pytest.approx(25), "one coin or another comes up three times in four"
+    assert seeds.best_of_equals(0.74, 483, 10) == pytest.approx(
+        drawn.mean(), abs=4 * drawn.std() / np.sqrt(20_000)
+    )
+    assert seeds.best_of_equals(0.5, 1, 2) == pytest.approx(25), (
+        "one coin or another comes up three times in four"
+    )
     assert seeds.best_of_equals(0.8, 1034, 1) == pytest.approx(0, abs=1e-9)
 
 
 def test_how_large_a_difference_has_to_be():
     one, several = seeds.needed("Acc2", 1, 1), seeds.needed("Acc2", 3, 3)
     assert (
-        one == pytest.approx(1.959964 * seeds.spread("Acc2").within * np.sqrt(2)) == pytest.approx(several * np.sqrt(3))
+        one
+        == pytest.approx(1.959964 * seeds.spread("Acc2").within * np.sqrt(2))
+        == pytest.approx(several * np.sqrt(3))
     )
-    assert seeds.margin("Acc2") == pytest.approx(1.55) and seeds.margin("Acc2_weak") == pytest.approx(2.26)
+    assert seeds.margin("Acc2") == pytest.approx(1.55) and seeds.margin(
+        "Acc2_weak"
+    ) == pytest.approx(2.26)
     assert seeds.margin("Acc2") < seeds.needed("Acc2", 1, 3)
 
 
 def test_successors_keep_their_digits_and_say_what_those_allow():
     table = successors.table().set_index("model")
     assert table.loc["AV-MC (re-run)", ["Acc2", "MAE", "Corr"]].tolist() == ["80.6", ".301", "72.1"]
-    assert "too few" in table.loc["AV-MC (re-run)", "runs by its digits"], "one decimal admits everything"
-    assert table.loc["MSE-Adapter ChatGLM3-6B", "runs by its digits"] == "5 or 10", "five seeds said"
+    assert "too few" in table.loc["AV-MC (re-run)", "runs by its digits"], (
+        "one decimal admits everything"
+    )
+    assert table.loc["MSE-Adapter ChatGLM3-6B", "runs by its digits"] == "5 or 10", (
+        "five seeds said"
+    )
     assert "relabelled (483 clips): none" in table.loc["PaP ChatGLM3-6B", "labels by its digits"]
     assert (table["source"] != "").all()
     by_runs = successors.tables_by_runs().set_index("table")
@@ -97,8 +113,14 @@ def test_successors_keep_their_digits_and_say_what_those_allow():
 
 def test_the_figures_draw():
     read = digits.readings()
-    fig = digit_figures.runs_allowed(read, {metric: digits.clips(metric) for metric in digits.METRICS})
-    filled = [line for line in fig.axes[0].lines if line.get_fillstyle() == "full" and line.get_marker() == "o"]
+    fig = digit_figures.runs_allowed(
+        read, {metric: digits.clips(metric) for metric in digits.METRICS}
+    )
+    filled = [
+        line
+        for line in fig.axes[0].lines
+        if line.get_fillstyle() == "full" and line.get_marker() == "o"
+    ]
     acc2 = read[read["metric"] == "Acc2"]
     assert len(filled) == int(acc2[[1, 3, 5, 10]].to_numpy().sum())
     rankings = {"Acc2": digits.ranking("Acc2")}

@@ -33,11 +33,17 @@ def test_table_1_cells(evidence):
             cells = dict.fromkeys(printed.columns, 0)
             for label, n in zip(GRID, counts[split], strict=True):
                 strong = abs(label) > 0.5
-                cells["NEU" if label == 0 else ("" if strong else "W") + ("NEG" if label < 0 else "POS")] += int(n)
+                cells[
+                    "NEU"
+                    if label == 0
+                    else ("" if strong else "W") + ("NEG" if label < 0 else "POS")
+                ] += int(n)
             equal[key] += sum(cells[name] == printed.loc[split, name] for name in printed)
     assert equal == {RELABELLED: 11, MIXED: 0}
     row = evidence.loc["Cells of Table 1 that come out"]
-    assert row[RELABELLED].startswith("11 of them, the others off by at most 6; train and valid to the clip")
+    assert row[RELABELLED].startswith(
+        "11 of them, the others off by at most 6; train and valid to the clip"
+    )
     assert row[MIXED].startswith("0 of them, the others off by at most 119")
 
 
@@ -55,7 +61,9 @@ def test_the_printed_runs_are_multiples_of_one_clip_of_the_relabelled_set():
 def test_the_contradictions_that_a_reader_counted_are_where_the_sets_differ_in_sign():
     """And the rows that he quoted have the labels of the relabelled set."""
     report = recorded()["reports"]["annotations"]
-    assert report["other_sign"] == recorded()["other_sign"] == {"train": 174, "valid": 61, "test": 65}
+    assert (
+        report["other_sign"] == recorded()["other_sign"] == {"train": 174, "valid": 61, "test": 65}
+    )
     assert report["quoted_equal"] == {RELABELLED: report["quoted"], MIXED: 0}
 
 

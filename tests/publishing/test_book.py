@@ -1,4 +1,5 @@
-"""The book's own parts: figures come from results or the build fails, tables say what they are about, pages ask nobody else."""
+"""The book's own parts: figures come from results or the build fails, tables say what they are
+about, pages ask nobody else."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ CELLS = [
 ]
 CHANGE = {"estimate": -0.1, "low": -0.2, "high": 0.05}
 EFFECTS = [
-    {"numbers": numbers, "change": "One: mended", "seeds": 3, "MAE": CHANGE} for numbers in (["D02"], ["D02", "D03"])
+    {"numbers": numbers, "change": "One: mended", "seeds": 3, "MAE": CHANGE}
+    for numbers in (["D02"], ["D02", "D03"])
 ]
 MADE = {
     "data": "simulated corpus, not CH-SIMS",
@@ -64,7 +66,9 @@ def build(tmp_path, monkeypatch):
         app = SphinxTestApp("html", srcdir=source, freshenv=True)
         try:
             app.build()
-            return (Path(app.outdir) / "index.html").read_text(encoding="utf-8"), app.warning.getvalue()
+            return (Path(app.outdir) / "index.html").read_text(
+                encoding="utf-8"
+            ), app.warning.getvalue()
         finally:
             app.cleanup()
 
@@ -89,13 +93,18 @@ def test_a_quoted_figure_brings_its_data_mark(build):
 
 
 def test_a_quoted_figure_leads_to_the_page_that_computed_it(build, tmp_path):
-    """And to its row, where that page has a table of such rows: the basis of a headline number is one click away."""
+    """And to its row, where that page has a table of such rows: the basis of a headline number is
+    one click away."""
     (tmp_path / "source" / "notebooks").mkdir()
     record = {"results": ["claims"]}
-    (tmp_path / "source" / "notebooks" / "06_claims.json").write_text(json.dumps(record), encoding="utf-8")
+    (tmp_path / "source" / "notebooks" / "06_claims.json").write_text(
+        json.dumps(record), encoding="utf-8"
+    )
     result = {"provenance": MADE, "data": {"claims": 9, "rulings": {"best-AV-MC(Semi)": RULING}}}
     (tmp_path / "home" / "results" / "claims.json").write_text(json.dumps(result), encoding="utf-8")
-    html, _ = build("{num}`claims:claims` claims; {num}`claims:rulings.best-AV-MC(Semi).verdict`, {num}`made:runs`.")
+    html, _ = build(
+        "{num}`claims:claims` claims; {num}`claims:rulings.best-AV-MC(Semi).verdict`, {num}`made:runs`."
+    )
     links = re.findall(r'<a[^>]*href="([^"]*)"[^>]*><abbr[^>]*>([^<]*)</abbr></a>', html)
     assert links == [
         ("notebooks/06_claims.html", "9"),
@@ -125,7 +134,10 @@ def test_results_stand_beside_the_papers_figures(build):
     """With what they stand on: data, seeds, failed runs, command."""
     html, warnings = build("```{results-table} made\n:against: Table 2\n```")
     assert not warnings
-    rows = [re.sub("<title>.*?</title>|<[^>]+>", " ", row).split() for row in re.findall("(?s)<tr>.*?</tr>", html)]
+    rows = [
+        re.sub("<title>.*?</title>|<[^>]+>", " ", row).split()
+        for row in re.findall("(?s)<tr>.*?</tr>", html)
+    ]
     assert rows[1:] == [
         ["One", "1.50", "2.25", "[1.50,", "1.50]", "1.500", "2.250", "[1.500,", "1.500]"],
         ["Two", "–", "–"],
@@ -150,7 +162,10 @@ def test_every_difference_is_in_the_table_measured_or_not(build):
     entries = "".join(f"(d{n})=\n### D{n} · Entry {n}\n\n" for n in ("01", "02", "03"))
     html, warnings = build(f"## All\n\n{entries}```{{effects-table}} made:effects\n```")
     assert not warnings
-    rows = [re.sub("<title>.*?</title>|<[^>]+>", "|", row) for row in re.findall("(?s)<tr>.*?</tr>", html)][1:]
+    rows = [
+        re.sub("<title>.*?</title>|<[^>]+>", "|", row)
+        for row in re.findall("(?s)<tr>.*?</tr>", html)
+    ][1:]
     figures = ["3", "-0.100", "[-0.200, +0.050]"]
     assert [[part for part in row.split("|") if part] for row in rows] == [
         ["D01", "Entry 01", "not measured", "–", "–"],
@@ -184,7 +199,11 @@ def test_the_place_of_the_pdf_is_filled_whole_on_a_built_page(build, tmp_path):
     """The words of the real page hold inline code, of which Sphinx makes spans."""
     from avmc_core.publishing.book import fill_pdf_links
 
-    (line,) = (line for line in (BOOK / "take_away.md").read_text(encoding="utf-8").splitlines() if "avmc-pdf" in line)
+    (line,) = (
+        line
+        for line in (BOOK / "take_away.md").read_text(encoding="utf-8").splitlines()
+        if "avmc-pdf" in line
+    )
     html, _ = build(line)
     (tmp_path / "site").mkdir()
     page = tmp_path / "site" / "index.html"
@@ -196,7 +215,8 @@ def test_the_place_of_the_pdf_is_filled_whole_on_a_built_page(build, tmp_path):
 
 
 def test_figures_have_words_and_wide_ones_room(tmp_path):
-    """An image as an executed notebook leaves it, in a cell whose source says which function drew it."""
+    """An image as an executed notebook leaves it, in a cell whose source says which function drew
+    it."""
     from docutils.utils import new_document
 
     from avmc_core.publishing.book_figures import describe, drawing
@@ -207,20 +227,27 @@ def test_figures_have_words_and_wide_ones_room(tmp_path):
     section = nodes.section("", nodes.title("", "Every seed"))
     document += section
     for name in ("wide", "small"):
-        source = nodes.literal_block("", "display(figures.mark(figures.pairwise(a), b))", language="ipython3")
+        source = nodes.literal_block(
+            "", "display(figures.mark(figures.pairwise(a), b))", language="ipython3"
+        )
         picture = nodes.container("", nodes.image(uri=f"{name}.svg"))
-        caption = nodes.paragraph("", "Data: simulated corpus, not CH-SIMS · profile ci · command: make")
+        caption = nodes.paragraph(
+            "", "Data: simulated corpus, not CH-SIMS · profile ci · command: make"
+        )
         section += nodes.container("", source, picture, caption, classes=["cell"])
     describe(SimpleNamespace(srcdir=tmp_path), document)
-    words = (
-        "Figure under “Every seed”: Joint label counts of each two annotations; the area of a square is the number of "
-    )
+    words = "Figure under “Every seed”: Joint label counts of each two annotations; the area of a square is the number of "
     words += "clips, the diagonal agreement. Data: simulated corpus, not CH-SIMS."
     wide, small = document.findall(nodes.image)
     assert wide["alt"] == small["alt"] == words
     assert len(wide.parent) == 3 and 'class="avmc-wide" tabindex="0"' in wide.parent[0].astext()
     assert len(small.parent) == 1
-    assert drawing("figures", "use_style") == drawing("no_figures", "any") == drawing("figures", "mark") == ""
+    assert (
+        drawing("figures", "use_style")
+        == drawing("no_figures", "any")
+        == drawing("figures", "mark")
+        == ""
+    )
 
 
 def test_every_figure_that_a_notebook_draws_can_be_described():
@@ -237,4 +264,6 @@ def test_pages_load_nothing_from_elsewhere():
         if page.suffix in (".md", ".css", ".svg"):
             text = page.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
             text = re.sub(r'url\("[\w.]+"\)', "", text)  # a file beside the style sheet
-            assert not re.search(r"<script|<iframe|@import|url\((?!#)|src\s*=|https?://(?!doi\.org)", text), page
+            assert not re.search(
+                r"<script|<iframe|@import|url\((?!#)|src\s*=|https?://(?!doi\.org)", text
+            ), page

@@ -1,4 +1,5 @@
-"""The site carries the icons that it shows, as a font that holds just these; nothing else of the theme's icon collection."""
+"""The site carries the icons that it shows, as a font that holds just these; nothing else of the
+theme's icon collection."""
 
 from __future__ import annotations
 
@@ -14,9 +15,7 @@ from fontTools.ttLib import TTFont
 from avmc_core.publishing import book_assets
 
 STATIC = Path(theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
-PAGE = (
-    '<html><head>\n<script defer src="_static/scripts/fontawesome.js?digest=5"></script></head><body>{}</body></html>'
-)
+PAGE = '<html><head>\n<script defer src="_static/scripts/fontawesome.js?digest=5"></script></head><body>{}</body></html>'
 
 
 @pytest.fixture
@@ -36,10 +35,16 @@ def test_only_the_icons_shown_stay(site):
     font = TTFont(site / book_assets.WEBFONTS / book_assets.ICON_FONT)
     assert {0xF019, 0xF0C9} <= set(font.getBestCmap()) and len(font.getBestCmap()) == len(kept)
     css = (site / book_assets.THEME_CSS).read_text(encoding="utf-8")
-    assert ".fa-bars:before" in css and ".fa-bitcoin:before" not in css and book_assets.ICON_FONT in css
+    assert (
+        ".fa-bars:before" in css
+        and ".fa-bitcoin:before" not in css
+        and book_assets.ICON_FONT in css
+    )
     assert "fontawesome.js" not in (site / "index.html").read_text()
     assert not [
-        path for path in site.rglob("*") if path.suffix in (".map", ".ttf", ".woff2") or path.name == "fontawesome.js"
+        path
+        for path in site.rglob("*")
+        if path.suffix in (".map", ".ttf", ".woff2") or path.name == "fontawesome.js"
     ]
 
 

@@ -1,4 +1,5 @@
-"""The bundle of results: complete, described truly, the same bytes each time, and without anybody's words."""
+"""The bundle of results: complete, described truly, the same bytes each time, and without anybody's
+words."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ from avmc_core.runs.experiments import Experiment, Row
 from avmc_core.runs.grid import run_all
 
 TRIVIAL = Experiment(
-    "Trivial", "nowhere", (Row("Constant", "Constant", seeded=False), Row("Late", "Late mean", seeded=False))
+    "Trivial",
+    "nowhere",
+    (Row("Constant", "Constant", seeded=False), Row("Late", "Late mean", seeded=False)),
 )
 
 
@@ -33,7 +36,9 @@ def made(tmp_path, monkeypatch, tiny_store):
     monkeypatch.setattr(bundle, "EXPERIMENTS", {"trivial": TRIVIAL})
     run_all(TRIVIAL.runs("ci"), tiny_store, progress_bar=False, jobs=1)
     cells = [{"row": "One", "estimate": 1.5, "low": float("nan")}, {"row": "Two", "estimate": 2.0}]
-    artefacts.save("figures", {"cells": cells, "runs": 2}, {"data": "simulated", "command": "avmc run trivial"})
+    artefacts.save(
+        "figures", {"cells": cells, "runs": 2}, {"data": "simulated", "command": "avmc run trivial"}
+    )
     return lambda name="results": bundle.write_bundle(tmp_path / name, tiny_store, ["figures"])
 
 
@@ -49,7 +54,9 @@ def test_predictions_are_the_runs_own_clip_by_clip(made, tiny_store):
         .astype(float)
     )
     for run in runs:
-        predicted = pd.read_csv(folder / "predictions" / f"{run['key']}.csv", dtype={"id": str}).set_index("id")["M"]
+        predicted = pd.read_csv(
+            folder / "predictions" / f"{run['key']}.csv", dtype={"id": str}
+        ).set_index("id")["M"]
         assert list(predicted.index) == list(labels.index)
         assert float(run["MAE"]) == pytest.approx(np.abs(predicted - labels).mean(), abs=1e-4)
 
@@ -75,7 +82,10 @@ def test_the_description_names_every_file_with_its_size_and_digest(made):
         assert entities[name]["contentSize"] == str(len(content))
         assert entities[name]["sha256"] == hashlib.sha256(content).hexdigest()
     linked = [value for entity in graph for value in entity.values() if isinstance(value, dict)]
-    assert all(value["@id"] in entities or value["@id"].startswith("https://w3id.org/ro/crate/") for value in linked)
+    assert all(
+        value["@id"] in entities or value["@id"].startswith("https://w3id.org/ro/crate/")
+        for value in linked
+    )
 
 
 def test_the_same_runs_give_the_same_bytes(made):
@@ -142,10 +152,15 @@ def test_the_root_is_no_place_for_a_bundle(tiny_store):
 
 def test_the_data_of_every_result_are_named(made):
     artefacts.save("figures", {"cells": [], "runs": 0}, {"data": "store 0123456789ab"})
-    assert "Data: simulated corpus, not CH-SIMS; store 0123456789ab" in (made() / "README.md").read_text()
+    assert (
+        "Data: simulated corpus, not CH-SIMS; store 0123456789ab"
+        in (made() / "README.md").read_text()
+    )
 
 
-def test_a_result_that_does_not_read_and_a_device_that_is_none_are_named(made, monkeypatch, tmp_path):
+def test_a_result_that_does_not_read_and_a_device_that_is_none_are_named(
+    made, monkeypatch, tmp_path
+):
     (tmp_path / "home" / "results" / "figures.json").write_text('{"data"')
     with pytest.raises(InputError, match=r"figures\.json: found a result that does not read"):
         made()
@@ -164,7 +179,9 @@ def test_a_result_that_nobody_saved_is_named(tiny_store, tmp_path, monkeypatch):
 def test_how_to_cite_follows_the_citation_file():
     text = bibtex()
     assert citation()["title"] in text and citation()["references"][0]["doi"] in text
-    assert all(f"{author['family-names']}, " in text for author in citation()["references"][0]["authors"])
+    assert all(
+        f"{author['family-names']}, " in text for author in citation()["references"][0]["authors"]
+    )
     assert citation()["version"] == avmc_core.__version__
 
 
@@ -177,4 +194,6 @@ def test_a_resplit_run_names_the_clips_that_it_was_tested_on(made, tiny_store, m
     folder = made() / "predictions"
     for run, record in records.items():  # each seed deals other clips
         predicted = pd.read_csv(folder / f"{record.key}.csv", dtype={"id": str})
-        assert list(predicted["id"]) == list(run.protocol.of(tiny_store, run.seed).split("test").clips["id"])
+        assert list(predicted["id"]) == list(
+            run.protocol.of(tiny_store, run.seed).split("test").clips["id"]
+        )

@@ -1,4 +1,5 @@
-"""The check of captions finds what it should; and the command in a caption, run anew elsewhere, gives the figures above it."""
+"""The check of captions finds what it should; and the command in a caption, run anew elsewhere,
+gives the figures above it."""
 
 from __future__ import annotations
 
@@ -41,15 +42,26 @@ def check(tmp_path):
 
 
 def test_a_page_that_says_everything_passes(check):
-    assert check(f'<img src="marked.svg">{SAID}', f'<div class="avmc-t" id="table-a"><table></table></div>{SAID}') == []
-    assert check('<div class="avmc-t" id="table-table2_benchmark"><table></table></div>', mark="") == []
+    assert (
+        check(
+            f'<img src="marked.svg">{SAID}',
+            f'<div class="avmc-t" id="table-a"><table></table></div>{SAID}',
+        )
+        == []
+    )
+    assert (
+        check('<div class="avmc-t" id="table-table2_benchmark"><table></table></div>', mark="")
+        == []
+    )
     assert check(SAID.replace("run x", "run x --profile ci && avmc run y --profile ci")) == []
 
 
 def test_what_the_project_makes_of_itself_may_say_so(check):
-    """The torture's counts: their data are the tests' own files, on their page, and a target of the Makefile makes them."""
+    """The torture's counts: their data are the tests' own files, on their page, and a target of the
+    Makefile makes them."""
     mark, said = (
-        text.replace("simulated corpus, not CH-SIMS", "made-up files, no result about CH-SIMS") for text in (MARK, SAID)
+        text.replace("simulated corpus, not CH-SIMS", "made-up files, no result about CH-SIMS")
+        for text in (MARK, SAID)
     )
     table = f'<div class="avmc-t" id="table-a"><table></table></div>{said.replace("avmc run x", "make torture")}'
     assert check(table, mark=mark) == []
@@ -61,7 +73,9 @@ def test_the_page_of_the_torture_passes(tmp_path, monkeypatch):
     """Built alone: every figure is there, and every table says what it is about."""
     testing = pytest.importorskip("sphinx.testing.util", reason="the book needs the extra 'book'")
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
-    (tmp_path / "conf.py").write_text("extensions = ['myst_parser', 'avmc_core.publishing.book_extension']\n")
+    (tmp_path / "conf.py").write_text(
+        "extensions = ['myst_parser', 'avmc_core.publishing.book_extension']\n"
+    )
     shutil.copyfile(ROOT / "book" / "robustness.md", tmp_path / "index.md")
     app = testing.SphinxTestApp("html", srcdir=tmp_path, freshenv=True)
     try:
@@ -79,10 +93,16 @@ def test_the_page_of_the_torture_passes(tmp_path, monkeypatch):
         (['<img src="marked.svg">', SAID], "marked.svg has no caption"),
         (["<table></table>"], "a table has no caption"),
         ([f'<img src="bare.svg">{SAID}'], "bare.svg does not say simulated"),
-        ([SAID.replace("simulated corpus, not CH-SIMS", "real store 1234")], "a caption about 'real store 1234'"),
+        (
+            [SAID.replace("simulated corpus, not CH-SIMS", "real store 1234")],
+            "a caption about 'real store 1234'",
+        ),
         ([SAID.replace("avmc run", "python")], "without data or command"),
         ([SAID.replace("run x", "run x && python y")], "without data or command"),
-        ([SAID.replace("code 1", "1 of 2 published figures lie within our intervals")], "counts published figures"),
+        (
+            [SAID.replace("code 1", "1 of 2 published figures lie within our intervals")],
+            "counts published figures",
+        ),
     ],
 )
 def test_what_is_missing_is_found(check, cells, found):
@@ -96,23 +116,30 @@ def test_results_need_a_mark(check):
 
 
 def test_the_command_of_a_caption_gives_the_figures_above_it(tiny_store, tmp_path, monkeypatch):
-    """At one seed, in another home: the command is read out of the caption, and everything is computed again."""
+    """At one seed, in another home: the command is read out of the caption, and everything is
+    computed again."""
     plan, metrics = experiment("avmc"), ["Acc2", "Corr", "MAE"]
     rows = [row for row in plan.rows if not row.seeded]
     grid = [run for run in plan.runs("ci", (1,)) if run.name in {row.name for row in rows}]
     records = run_all(grid, tiny_store, RunStore(tmp_path / "first"), jobs=1, progress_bar=False)
     cells = results.comparison(rows, results.summarise(records, tiny_store, draws=20), metrics)
     html = result_table(cells, "made")._repr_html_()
-    said = figures.caption(tiny_store, "avmc results avmc --profile ci", "Table 2", records=records).data
+    said = figures.caption(
+        tiny_store, "avmc results avmc --profile ci", "Table 2", records=records
+    ).data
     assert f"{len(grid)} runs, none failed" in said and "seed 1 ·" in said
 
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "second"))
     monkeypatch.setattr(
-        "avmc_core.runs.experiments.EXPERIMENTS", {"avmc": type(plan)(plan.title, plan.source, tuple(rows))}
+        "avmc_core.runs.experiments.EXPERIMENTS",
+        {"avmc": type(plan)(plan.title, plan.source, tuple(rows))},
     )
     words = re.search(r"command: `avmc (.+?)`", said)[1].split()
     options = ["--store", str(tiny_store.path), "--seeds", "1"]
-    for command in (["run", *words[1:], *options, "--jobs", "1"], [*words, *options, "--format", "csv"]):
+    for command in (
+        ["run", *words[1:], *options, "--jobs", "1"],
+        [*words, *options, "--format", "csv"],
+    ):
         done = CliRunner().invoke(main, command)
         assert done.exit_code == 0, done.output
     assert check_captions.unlike(html, "made", done.output) == []

@@ -1,4 +1,5 @@
-"""The book's table is whole without JavaScript, escapes what it shows, and shows what the numbers say."""
+"""The book's table is whole without JavaScript, escapes what it shows, and shows what the numbers
+say."""
 
 from __future__ import annotations
 
@@ -22,7 +23,15 @@ from avmc_core.publishing.tables import agreement, result_table
 
 VOID = ("input", "br", "wbr", "circle", "path")
 CELLS = [
-    {"row": row, "metric": "MAE", "estimate": value, "low": low, "high": high, "published": paper, "published_row": ""}
+    {
+        "row": row,
+        "metric": "MAE",
+        "estimate": value,
+        "low": low,
+        "high": high,
+        "published": paper,
+        "published_row": "",
+    }
     for row, value, low, high, paper in (
         ("One", 0.3, 0.2, 0.4, 0.25),
         ("Two", 0.5, 0.45, 0.6, 0.35),
@@ -66,13 +75,17 @@ def read_csv(html: str) -> list[dict[str, str]]:
 
 
 def test_every_cell_is_in_the_markup():
-    frame = pd.DataFrame({"name": ["<b>a</b>", "b & c"], "value": [1, "–"], "share": [0.12345, math.nan]})
+    frame = pd.DataFrame(
+        {"name": ["<b>a</b>", "b & c"], "value": [1, "–"], "share": [0.12345, math.nan]}
+    )
     html = Table(frame, "t", ["value"], {"name": ["where it is", ""]}, {"share": 3})._repr_html_()
     page = Cells(html)
     assert page.cells == ["<b>a</b>where it is", "1", "0.123", "b & c", "–", "–"]
     assert page.options == ["all", "1", "–"]
     assert page.sort == [None, "1.0", "0.12345", None, None, ""]
-    assert 'class="tools" data-wanted="1" hidden' in html  # without JavaScript there is no filter to be misled by
+    assert (
+        'class="tools" data-wanted="1" hidden' in html
+    )  # without JavaScript there is no filter to be misled by
     assert read_csv(html)[0] == {"name": "<b>a</b>", "value": "1", "share": "0.12345"}
 
 
@@ -89,7 +102,10 @@ def test_a_name_is_an_id():
 
 
 def test_the_picture_is_to_scale():
-    column = [Estimate(cell["estimate"], cell["low"], cell["high"], cell["published"], 3) for cell in CELLS]
+    column = [
+        Estimate(cell["estimate"], cell["low"], cell["high"], cell["published"], 3)
+        for cell in CELLS
+    ]
     assert scale(column) == (0.2, 0.6)
 
     def at(number: float) -> str:
@@ -105,7 +121,8 @@ def test_the_picture_is_to_scale():
 
 def test_small_figures_keep_two_digits():
     shown = {
-        numbers: places(*numbers) for numbers in ((0.5, 0.4), (0.00041, 0.00036, 0.00058), (0.0,), (math.nan, 4.0))
+        numbers: places(*numbers)
+        for numbers in ((0.5, 0.4), (0.00041, 0.00036, 0.00058), (0.0,), (math.nan, 4.0))
     }
     assert list(shown.values()) == [3, 5, 3, 3]
     assert str(Estimate(0.00041, 0.00036, 0.00058, decimals=5)) == "0.00041 [0.00036, 0.00058]"
@@ -114,15 +131,36 @@ def test_small_figures_keep_two_digits():
 def test_results_stand_beside_the_papers_figures():
     table = result_table(CELLS, "made")
     page = Cells(table._repr_html_())
-    assert page.cells == ["One", "0.3000.250[0.200, 0.400]", "Two", "0.5000.350[0.450, 0.600]", "Three", "–"]
+    assert page.cells == [
+        "One",
+        "0.3000.250[0.200, 0.400]",
+        "Two",
+        "0.5000.350[0.450, 0.600]",
+        "Three",
+        "–",
+    ]
     assert page.sort == [None, "0.3", None, "0.5", None, ""]
-    assert repr(table).splitlines()[1].split() == ["One", "0.300", "[0.200,", "0.400]", "/", "0.250"]
+    assert repr(table).splitlines()[1].split() == [
+        "One",
+        "0.300",
+        "[0.200,",
+        "0.400]",
+        "/",
+        "0.250",
+    ]
     first = read_csv(table._repr_html_())[0]
     assert (first["MAE ↓"], first["MAE ↓ published"], first["MAE ↓ low"]) == ("0.3", "0.25", "0.2")
-    assert agreement(CELLS, "real store 0123abcd") == "1 of 2 published figures lie within our intervals"
+    assert (
+        agreement(CELLS, "real store 0123abcd")
+        == "1 of 2 published figures lie within our intervals"
+    )
     for other in ("simulated corpus, not CH-SIMS", "own clips, store 0123abcd"):
         assert agreement(CELLS, other) == "agreement not counted: other data"
-    assert agreement(CELLS[-1:], "real store 0123abcd") == agreement(CELLS[-1:], "simulated corpus, not CH-SIMS") == ""
+    assert (
+        agreement(CELLS[-1:], "real store 0123abcd")
+        == agreement(CELLS[-1:], "simulated corpus, not CH-SIMS")
+        == ""
+    )
     chosen = result_table(CELLS, "made", ["MAE"], ["Two", "One"])
     assert list(chosen.frame["Model"]) == ["Two", "One"]
     with pytest.raises(KeyError):
@@ -130,12 +168,15 @@ def test_results_stand_beside_the_papers_figures():
 
 
 def test_three_truths_against_the_tables():
-    """Each published figure stands in its own column, the paper's beside ours too; a party that says nothing leaves nothing."""
+    """Each published figure stands in its own column, the paper's beside ours too; a party that
+    says nothing leaves nothing."""
     for metric in SHARED:
         column = METRICS[metric].column
         table = three_truths({}, metric).set_index("Model")
         sources = {"paper": published()["table2_benchmark"], **published()["later_tables"]}
-        assert set(table.index) == {model for source in sources.values() for model in source["rows"]}
+        assert set(table.index) == {
+            model for source in sources.values() for model in source["rows"]
+        }
         for name, source in sources.items():
             for model, found in table[PARTIES[name]].items():
                 values = source["rows"].get(model)

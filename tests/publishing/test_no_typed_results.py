@@ -1,5 +1,5 @@
-"""No result in the book's words is typed by hand: decimals and percentages come from result files, or from the one data file
-of printed figures, by way of roles, directives and code."""
+"""No result in the book's words is typed by hand: decimals and percentages come from result files,
+or from the one data file of printed figures, by way of roles, directives and code."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py"), ROOT / "README.md"])
+PAGES = sorted(
+    [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py"), ROOT / "README.md"]
+)
 
-# What is no prose: code and directives, inline code and roles, mathematics, addresses, targets of links, comments.
+# What is no prose: code and directives, inline code and roles, mathematics, addresses, targets of
+# links, comments.
 NO_PROSE = re.compile(
     r"^```.*?^```|^:::.*?^:::|\{[\w:-]+\}`[^`]*`|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$|https?://\S+|\]\([^)]*\)|<!--.*?-->",
     re.DOTALL | re.MULTILINE,
@@ -41,13 +44,18 @@ def test_the_pages_are_there():
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_no_result_is_typed(path):
     words = prose(path)
-    found = [words[max(0, m.start() - 40) : m.end() + 20].replace("\n", " ") for m in TYPED.finditer(words)]
+    found = [
+        words[max(0, m.start() - 40) : m.end() + 20].replace("\n", " ")
+        for m in TYPED.finditer(words)
+    ]
     assert not found, f"{path.relative_to(ROOT)} types figures by hand: {found}"
 
 
 def test_the_scan_finds_what_it_should(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("It is 82.50 here, 3 % there, `0.5` in code, {num}`a:b.2`, Section 5.1, v2.0, a 95 % interval.\n")
+    page.write_text(
+        "It is 82.50 here, 3 % there, `0.5` in code, {num}`a:b.2`, Section 5.1, v2.0, a 95 % interval.\n"
+    )
     assert [m.group() for m in TYPED.finditer(prose(page))] == ["82.50", "3 %"]
     page = tmp_path / "page.py"
     page.write_text("# %% [markdown]\n# Acc2 is 0.7.\n\n# %%\nx = 0.8\n")

@@ -1,4 +1,5 @@
-"""The runner: what is stale runs again, what is not does not, and what fails says so and stays to be looked at."""
+"""The runner: what is stale runs again, what is not does not, and what fails says so and stays to
+be looked at."""
 
 import json
 import os
@@ -15,7 +16,12 @@ from avmc_core import codehash
 from avmc_core.errors import InputError
 from avmc_core.publishing import notebook_source
 from avmc_core.publishing import notebooks as built
-from avmc_core.publishing.notebook_source import declared_parameters, notebook_key, reached_modules, read_notebook
+from avmc_core.publishing.notebook_source import (
+    declared_parameters,
+    notebook_key,
+    reached_modules,
+    read_notebook,
+)
 from avmc_core.publishing.notebooks import NotebookError, build_notebooks, execute, why
 
 HEADER = '# %% [markdown]\n# # A page\n\n# %% tags=["parameters"]\nseed = 1\nmeta = None\n\n'
@@ -53,14 +59,18 @@ def test_a_notebook_of_somebody_elses_is_not_replaced(folder):
     own.parent.mkdir()
     own.write_text('{"cells": [{"id": "2f61ac", "cell_type": "code"}]}')
     before = own.read_text()
-    with pytest.raises(InputError, match=r"paper\.ipynb: found a notebook that was not executed here"):
+    with pytest.raises(
+        InputError, match=r"paper\.ipynb: found a notebook that was not executed here"
+    ):
         build(folder)
     assert own.read_text() == before and [*own.parent.iterdir()] == [own]
 
 
 def test_runs_once_and_again_only_when_its_results_or_parameters_change(folder):
     (folder / "page.py").write_text(COUNTING)
-    [first] = build(folder, seed=5, profile="ci")  # the profile is not declared, so it is not injected
+    [first] = build(
+        folder, seed=5, profile="ci"
+    )  # the profile is not declared, so it is not injected
     assert (first.reused, first.results) == (False, ("counted",))
     content = first.path.read_bytes()
     result = folder.parent / "home" / "results" / "counted.json"
@@ -78,10 +88,16 @@ def test_runs_once_and_again_only_when_its_results_or_parameters_change(folder):
 def test_several_at_a_time_write_the_same_bytes_and_are_told_of_as_they_end(folder):
     names = ["a", "b"]
     for i, name in enumerate(names):
-        (folder / f"{name}.py").write_text(COUNTING.replace("counted", f"counted_{name}").replace("3", f"{4 - i}"))
+        (folder / f"{name}.py").write_text(
+            COUNTING.replace("counted", f"counted_{name}").replace("3", f"{4 - i}")
+        )
     told = []
-    at_once = build(folder, jobs=2, done=lambda notebook: told.append((notebook.name, notebook.reused)))
-    assert [notebook.name for notebook in at_once] == names and sorted(told) == [(name, False) for name in names]
+    at_once = build(
+        folder, jobs=2, done=lambda notebook: told.append((notebook.name, notebook.reused))
+    )
+    assert [notebook.name for notebook in at_once] == names and sorted(told) == [
+        (name, False) for name in names
+    ]
     assert [notebook.results for notebook in at_once] == [(f"counted_{name}",) for name in names]
     written = {path: path.read_bytes() for path in (folder.parent / "out").iterdir()}
     assert len(written) == 4
@@ -90,7 +106,9 @@ def test_several_at_a_time_write_the_same_bytes_and_are_told_of_as_they_end(fold
         path.unlink()
     one_by_one = build(folder, jobs=1)
     assert {path: path.read_bytes() for path in written} == written
-    assert [notebook.results for notebook in one_by_one] == [notebook.results for notebook in at_once]
+    assert [notebook.results for notebook in one_by_one] == [
+        notebook.results for notebook in at_once
+    ]
 
 
 def test_a_failing_notebook_stops_the_others_and_their_kernels(folder, monkeypatch):
@@ -129,7 +147,8 @@ def test_parameters_are_shown_once_unless_they_were_changed(folder):
 def test_a_failing_cell_keeps_the_partial_notebook(folder):
     (folder / "page.py").write_text(HEADER + "# %%\nprint('before')\n\n# %%\n1 / 0\n")
     with pytest.raises(
-        NotebookError, match=r"page\.py: In \[3\] failed: ZeroDivisionError: division by zero \(kept .*"
+        NotebookError,
+        match=r"page\.py: In \[3\] failed: ZeroDivisionError: division by zero \(kept .*",
     ) as e:
         build(folder)
     assert "\n" not in str(e.value)
@@ -137,7 +156,9 @@ def test_a_failing_cell_keeps_the_partial_notebook(folder):
     assert not (folder.parent / "out" / "page.ipynb").exists()
 
 
-@pytest.mark.parametrize("text", ["# %%\nseed = 1\n", HEADER + '# %% tags=["parameters"]\nother = 2\n'])
+@pytest.mark.parametrize(
+    "text", ["# %%\nseed = 1\n", HEADER + '# %% tags=["parameters"]\nother = 2\n']
+)
 def test_wants_exactly_one_parameters_cell(folder, text):
     (folder / "page.py").write_text(text)
     with pytest.raises(InputError, match="exactly one"):
@@ -156,11 +177,18 @@ def test_rejects_what_it_does_not_know(folder):
 
 
 def test_key_follows_code_data_content_and_environment(folder, tmp_path, monkeypatch):
-    """Changed: an imported module of ours, the label table's content, an AVMC_ variable. Not: where the table lies."""
+    """Changed: an imported module of ours, the label table's content, an AVMC_ variable. Not: where
+    the table lies."""
     root = tmp_path / "copy"
-    shutil.copytree(codehash.ROOT / "avmc_core", root / "avmc_core", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        codehash.ROOT / "avmc_core",
+        root / "avmc_core",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     monkeypatch.setattr(notebook_source, "ROOT", root)
-    monkeypatch.setattr(notebook_source, "modules_of", lambda source: codehash.modules_of(source, root))
+    monkeypatch.setattr(
+        notebook_source, "modules_of", lambda source: codehash.modules_of(source, root)
+    )
     monkeypatch.setattr(notebook_source, "closure", lambda names: codehash.closure(names, root))
     source = folder / "page.py"
     source.write_text(HEADER + "# %%\ndef late():\n    from avmc_core import schema\n")
@@ -172,7 +200,9 @@ def test_key_follows_code_data_content_and_environment(folder, tmp_path, monkeyp
     moved.write_text("b")
     assert notebook_key(source, {"meta": str(moved)}) != key
 
-    (root / "avmc_core" / "analysis" / "statistics.py").write_text("# not imported by this notebook\n")
+    (root / "avmc_core" / "analysis" / "statistics.py").write_text(
+        "# not imported by this notebook\n"
+    )
     assert notebook_key(source, {"meta": str(table)}) == key
     with (root / "avmc_core" / "schema.py").open("a") as file:
         file.write("# changed\n")
@@ -185,7 +215,9 @@ def test_key_follows_code_data_content_and_environment(folder, tmp_path, monkeyp
 def test_key_follows_the_models_that_the_registry_imports_by_name(folder):
     source = folder / "page.py"
     source.write_text(HEADER + "# %%\nfrom avmc_core.models.registry import settings_of\n")
-    assert {"avmc_core.models.tfn", "avmc_core.models.avmc_networks"} <= reached_modules(source.read_text()).keys()
+    assert {"avmc_core.models.tfn", "avmc_core.models.avmc_networks"} <= reached_modules(
+        source.read_text()
+    ).keys()
 
 
 def test_code_is_no_wider_than_its_cell_in_the_book():
@@ -194,13 +226,18 @@ def test_code_is_no_wider_than_its_cell_in_the_book():
     width = tomllib.loads((notebooks / "ruff.toml").read_text())["line-length"]
     for source in notebooks.glob("*.py"):
         cells = [cell.source for cell in read_notebook(source).cells if cell.cell_type == "code"]
-        assert not [line for cell in cells for line in cell.splitlines() if len(line) > width], source
+        assert not [line for cell in cells for line in cell.splitlines() if len(line) > width], (
+            source
+        )
 
 
 def test_a_long_folder_for_temporary_files_does_not_stop_a_kernel(tmp_path, monkeypatch):
-    """The path of a socket has 107 bytes: of $TMPDIR with over 80 a page once ended in "File name too long"."""
+    """The path of a socket has 107 bytes: of $TMPDIR with over 80 a page once ended in "File name
+    too long"."""
     monkeypatch.setattr(built.tempfile, "gettempdir", lambda: "/short")
-    monkeypatch.setattr(built.os, "access", lambda path, mode: path in ("/short", "/tmp") or len(path) > 80)
+    monkeypatch.setattr(
+        built.os, "access", lambda path, mode: path in ("/short", "/tmp") or len(path) > 80
+    )
     assert built._short() is None
     monkeypatch.setattr(built.tempfile, "gettempdir", lambda: "/" + "x" * 100)
     assert built._short() == "/tmp"

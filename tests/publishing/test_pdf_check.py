@@ -1,4 +1,5 @@
-"""What the check of the book's PDF must notice, on PDFs that matplotlib makes; and how pages become one document."""
+"""What the check of the book's PDF must notice, on PDFs that matplotlib makes; and how pages become
+one document."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ def pdf(path: Path, *texts: str, core_fonts: bool = False) -> Path:
     """A PDF of one page for each text; the first three have bookmarks."""
     writer = PdfWriter()
     for i, text in enumerate(texts):
-        with plt.rc_context({"pdf.fonttype": 42, "pdf.use14corefonts": core_fonts, "font.family": "DejaVu Sans"}):
+        with plt.rc_context(
+            {"pdf.fonttype": 42, "pdf.use14corefonts": core_fonts, "font.family": "DejaVu Sans"}
+        ):
             fig = plt.figure(figsize=(6, 8))
             fig.text(0.3, 0.5, text)
             fig.savefig(path.with_suffix(f".{i}.pdf"))
@@ -38,7 +41,10 @@ def toc(tmp_path: Path) -> Path:
 
 
 def test_a_sound_document_passes(tmp_path, toc):
-    assert check_pdf.problems(pdf(tmp_path / "x.pdf", "one", "two", "three", "four", "five"), toc) == []
+    assert (
+        check_pdf.problems(pdf(tmp_path / "x.pdf", "one", "two", "three", "four", "five"), toc)
+        == []
+    )
 
 
 def test_chapters_without_pages_are_noticed(tmp_path, toc):
@@ -47,7 +53,9 @@ def test_chapters_without_pages_are_noticed(tmp_path, toc):
 
 
 def test_text_beyond_the_margin_is_noticed(tmp_path, toc):
-    found = check_pdf.problems(pdf(tmp_path / "x.pdf", *["a table that is much wider than its page" * 3] * 5), toc)
+    found = check_pdf.problems(
+        pdf(tmp_path / "x.pdf", *["a table that is much wider than its page" * 3] * 5), toc
+    )
     assert len(found) == 5 and all("characters outside the margins" in line for line in found)
 
 
@@ -60,7 +68,9 @@ def test_an_empty_page_is_noticed(tmp_path):
     writer = PdfWriter()
     writer.add_blank_page(595, 842)
     writer.write(tmp_path / "x.pdf")
-    assert list(check_pdf.placed(check_pdf.pypdfium2.PdfDocument(tmp_path / "x.pdf")[0])) == ["empty"]
+    assert list(check_pdf.placed(check_pdf.pypdfium2.PdfDocument(tmp_path / "x.pdf")[0])) == [
+        "empty"
+    ]
 
 
 def test_the_box_for_a_missing_glyph_is_noticed(tmp_path):
@@ -81,18 +91,27 @@ def page_of(title: str, body: str) -> str:
 def test_links_and_anchors_hold_in_one_document(tmp_path, toc):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "index.html").write_text(
-        page_of("I", '<a href="notebooks/a.html#x">1</a><a href="b.html">2</a><a href="f.csv">3</a>')
+        page_of(
+            "I", '<a href="notebooks/a.html#x">1</a><a href="b.html">2</a><a href="f.csv">3</a>'
+        )
     )
     (tmp_path / "notebooks" / "a.html").write_text(
         page_of("A", '<p id="x">here</p><a href="#x">up</a><img src="../i.svg">')
     )
     folded = "<table><tr><td><details><summary>short</summary><code>long</code></details></td></tr></table>"
     (tmp_path / "b.html").write_text(
-        page_of("B", folded + "<style>#t { color: #fff }</style><table id='t'></table><script>0</script>")
+        page_of(
+            "B",
+            folded + "<style>#t { color: #fff }</style><table id='t'></table><script>0</script>",
+        )
     )
     book = one_page.chapters(tmp_path, toc)
     text = one_page.document(book, tmp_path, "", "T", [], {"c1": 7})
-    assert [(chapter.title, chapter.part) for chapter in book] == [("I", ""), ("A", "First"), ("B", "")]
+    assert [(chapter.title, chapter.part) for chapter in book] == [
+        ("I", ""),
+        ("A", "First"),
+        ("B", ""),
+    ]
     assert 'href="#c1-x">1' in text and 'href="#c2">2' in text and "<a>3</a>" in text
     assert 'id="c1-x"' in text and 'href="#c1-x">up' in text and 'src="i.svg"' in text
     assert "#c2-t { color: #fff }" in text and "menu" not in text and "<script>0" not in text

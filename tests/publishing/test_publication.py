@@ -1,4 +1,5 @@
-"""What goes out with the book: a PDF that is linked only while it is true, notes for each release, pages two clicks away."""
+"""What goes out with the book: a PDF that is linked only while it is true, notes for each release,
+pages two clicks away."""
 
 from __future__ import annotations
 
@@ -40,15 +41,19 @@ def test_each_page_links_to_the_pdf_from_where_it_is(site):
 
 
 def test_the_words_in_place_of_a_pdf_may_hold_code_and_are_replaced_whole(site):
-    """Sphinx makes spans of inline code, the real page's too: the slot ends at its own end, not at theirs."""
-    code = (
-        '<code class="docutils literal notranslate"><span class="pre">make</span> <span class="pre">pdf</span></code>'
-    )
+    """Sphinx makes spans of inline code, the real page's too: the slot ends at its own end, not at
+    theirs."""
+    code = '<code class="docutils literal notranslate"><span class="pre">make</span> <span class="pre">pdf</span></code>'
     page = site / "index.html"
-    page.write_text(SLOT.replace("none", f"a PDF, where {code} has printed one") + '<span class="other">kept</span>')
+    page.write_text(
+        SLOT.replace("none", f"a PDF, where {code} has printed one")
+        + '<span class="other">kept</span>'
+    )
     fill_pdf_links(site, "9 pages", link=True)
     assert (
-        page.read_text() == SLOT.replace("none", '<a href="book.pdf">9 pages</a>') + '<span class="other">kept</span>'
+        page.read_text()
+        == SLOT.replace("none", '<a href="book.pdf">9 pages</a>')
+        + '<span class="other">kept</span>'
     )
     drop_stale_pdf(site)
     assert page.read_text() == SLOT.replace("none", NO_PDF) + '<span class="other">kept</span>'
@@ -74,13 +79,21 @@ def test_the_current_version_has_release_notes_and_is_the_one_cited():
 
 
 def test_from_the_landing_page_everything_is_near():
-    """The main table, a claim's verdict, the command that runs it again and the data's instructions, within a click."""
-    links = re.findall(r"\]\(([\w/]+)(?:\.md|\.ipynb)?\)", (ROOT / "book" / "index.md").read_text(encoding="utf-8"))
+    """The main table, a claim's verdict, the command that runs it again and the data's
+    instructions, within a click."""
+    links = re.findall(
+        r"\]\(([\w/]+)(?:\.md|\.ipynb)?\)", (ROOT / "book" / "index.md").read_text(encoding="utf-8")
+    )
     assert {"results", "notebooks/03_benchmark", "notebooks/06_claims", "run", "data"} <= set(links)
 
 
 def test_every_page_and_notebook_is_in_the_table_of_contents():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    listed = {toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])}
+    listed = {
+        toc["root"],
+        *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"]),
+    }
     pages = {path.stem for path in (ROOT / "book").glob("*.md")} | {"changelog"}
-    assert listed == pages | {f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.py")}
+    assert listed == pages | {
+        f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.py")
+    }

@@ -16,7 +16,12 @@ SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "audit.sh"
     [
         ("No known vulnerabilities found", 0, "one.lock: No known vulnerabilities found", 0),
         ("Found 2 known vulnerabilities in 1 package", 1, "Found 2 known", 1),
-        ("ERROR: Dependency not found and could not be audited: torch", 1, "not audited: one.lock: ERROR", 0),
+        (
+            "ERROR: Dependency not found and could not be audited: torch",
+            1,
+            "not audited: one.lock: ERROR",
+            0,
+        ),
         ("ConnectionError: Max retries exceeded", 1, "not audited: one.lock: ConnectionError", 0),
     ],
 )
@@ -25,7 +30,9 @@ def test_only_an_answer_counts(tmp_path, answer, status, said, ends):
     stub.write_text(f'#!/bin/sh\ncase "$*" in *--strict*) echo "{answer}"; exit {status};; esac\n')
     stub.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
-    done = subprocess.run(["bash", SCRIPT, "one.lock"], env={"PATH": path}, capture_output=True, text=True)
+    done = subprocess.run(
+        ["bash", SCRIPT, "one.lock"], env={"PATH": path}, capture_output=True, text=True
+    )
     assert said in done.stdout and done.returncode == ends
 
 
@@ -34,6 +41,9 @@ def test_it_says_where_it_cannot_run(tmp_path):
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "audit.sh").write_text(SCRIPT.read_text())
     done = subprocess.run(
-        ["bash", tmp_path / "tools" / "audit.sh"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+        ["bash", tmp_path / "tools" / "audit.sh"],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
     )
     assert done.stdout.startswith("not run") and done.returncode == 0

@@ -1,4 +1,5 @@
-"""No network: the main job, from corpus to executed notebook, runs where every socket but loopback and local ones is refused."""
+"""No network: the main job, from corpus to executed notebook, runs where every socket but loopback
+and local ones is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ import pytest
 
 pytest.importorskip("papermill", reason="notebooks need the extra 'book'")
 
-# Python imports this module at the start of every process that inherits the path: the job's workers and kernels too.
+# Python imports this module at the start of every process that inherits the path: the job's workers
+# and kernels too.
 BLOCK = """
 import os, sys
 
@@ -81,7 +83,9 @@ def test_the_block_holds(blocked, tmp_path):
     """It is inherited by children, and lets nothing out: not even a question for an address."""
     inner = "import socket; socket.create_connection(('192.0.2.1', 9), 2)"
     outer = f"import socket, subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}]); socket.getaddrinfo('a.org', 1)"
-    done = subprocess.run([sys.executable, "-c", outer], env=blocked, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", outer], env=blocked, capture_output=True, text=True
+    )
     assert done.returncode and "OSError: blocked: " in done.stderr
     assert len((tmp_path / "attempts").read_text().splitlines()) == 2
 
@@ -90,6 +94,8 @@ def test_the_main_job_asks_nobody(blocked, tmp_path):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "page.py").write_text(NOTEBOOK)
     (tmp_path / "job.py").write_text(JOB)
-    done = subprocess.run([sys.executable, tmp_path / "job.py", tmp_path], env=blocked, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "job.py", tmp_path], env=blocked, capture_output=True, text=True
+    )
     assert "done ('clips',)" in done.stdout, done.stderr
     assert not (tmp_path / "attempts").exists()

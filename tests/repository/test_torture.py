@@ -1,5 +1,6 @@
-"""The short torture: a fifth of the listed hostile files, a few random ones of each family, a chain of kills of the quick jobs,
-and every fault. ``make torture`` does it at length; this is for every day."""
+"""The short torture: a fifth of the listed hostile files, a few random ones of each family, a chain
+of kills of the quick jobs, and every fault. ``make torture`` does it at length; this is for every
+day."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def place(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("module", hostile.MODULES)
 def test_hostile_files_end_clearly(module, place):
-    """Refused, or read as another reader reads them; no crash, hang, gigabyte, socket, program or stray file."""
+    """Refused, or read as another reader reads them; no crash, hang, gigabyte, socket, program or
+    stray file."""
     with ProcessPoolExecutor(
         1, multiprocessing.get_context("spawn")
     ) as fresh:  # the memory of other tests does not count
@@ -64,8 +66,17 @@ def test_the_recorded_torture_was_whole_and_ended_well():
     recorded = report.recorded()
     totals = recorded["data"]["totals"]
     bad = ("bad", "accepted", "lost", "different", "orphans")
-    assert {name: totals[name] for name in bad} == dict.fromkeys(bad, 0) and totals["missing"] == "none"
-    assert totals["files"] >= 2000 and totals["kills"] >= 250 and totals["held"] == totals["faults"] >= 20
+    assert {name: totals[name] for name in bad} == dict.fromkeys(bad, 0) and totals[
+        "missing"
+    ] == "none"
+    assert (
+        totals["files"] >= 2000
+        and totals["kills"] >= 250
+        and totals["held"] == totals["faults"] >= 20
+    )
     assert totals["minutes"] < 75
     assert all(row["kills"] >= 50 and row["chains"] >= 10 for row in recorded["data"]["kills"])
-    assert recorded["data"]["shown"] == report.shown(recorded["data"]) and "+" not in recorded["provenance"]["commit"]
+    assert (
+        recorded["data"]["shown"] == report.shown(recorded["data"])
+        and "+" not in recorded["provenance"]["commit"]
+    )

@@ -1,9 +1,11 @@
-"""What of a run is the same to the byte, and what to a tolerance. On a GPU nothing of this was measured.
+"""What of a run is the same to the byte, and what to a tolerance. On a GPU nothing of this was
+measured.
 
-To the byte, on a CPU with the same versions: a second run (test_training), a killed and resumed one (test_training, torture),
-any number of processes (test_runs), any neighbour in the process (here). To a tolerance: the number of threads, and the
-compiled LSTM and attention on or off (here), but for attention's dropout, whose draws are others; all are part of a run's key,
-so that such runs are never taken for one another.
+To the byte, on a CPU with the same versions: a second run (test_training), a killed and resumed one
+(test_training, torture), any number of processes (test_runs), any neighbour in the process (here).
+To a tolerance: the number of threads, and the compiled LSTM and attention on or off (here), but for
+attention's dropout, whose draws are others; all are part of a run's key, so that such runs are
+never taken for one another.
 """
 
 from __future__ import annotations
@@ -48,7 +50,9 @@ def test_threads_agree_to_a_tolerance_and_have_keys_of_their_own(tiny_store, tmp
 
 @pytest.mark.skipif(compiled.kernels() is None, reason="no C compiler here")
 @pytest.mark.parametrize(("module", "run"), COMPILED, ids=["LSTM", "attention"])
-def test_compiled_code_agrees_to_a_tolerance_and_has_a_key_of_its_own(module, run, tiny_store, tmp_path, monkeypatch):
+def test_compiled_code_agrees_to_a_tolerance_and_has_a_key_of_its_own(
+    module, run, tiny_store, tmp_path, monkeypatch
+):
     """Other bytes show that the compiled code was really off."""
     with_it, files = result(tiny_store, tmp_path / "with", run=run)
     for user in (module, compiled):  # who computes, and who names it in the key

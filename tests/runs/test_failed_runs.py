@@ -1,5 +1,5 @@
-"""Every table says how many of its runs failed: notebooks by their captions, commands under what they print, pages by the line
-under a table (``test_book``)."""
+"""Every table says how many of its runs failed: notebooks by their captions, commands under what
+they print, pages by the line under a table (``test_book``)."""
 
 from __future__ import annotations
 
@@ -23,21 +23,31 @@ from avmc_core.runs.store import RunStore
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
 FEW = (("training.max_epochs", 1),)
-PLAN = Experiment("Two", "nowhere", (Row("good", "AV-MC", FEW), Row("bad", "AV-MC", (*FEW, ("rate", 1e30)))))
+PLAN = Experiment(
+    "Two", "nowhere", (Row("good", "AV-MC", FEW), Row("bad", "AV-MC", (*FEW, ("rate", 1e30))))
+)
 
 
 def silent(source: str) -> list[str]:
-    """Captions and provenances of a notebook that come after its first runs and do not say how many of them failed. What has
-    no data behind it says so in the place of its data."""
-    cells = [cell.source for cell in jupytext.reads(source, fmt="py:percent").cells if cell.cell_type == "code"]
+    """Captions and provenances of a notebook that come after its first runs and do not say how many
+    of them failed. What has no data behind it says so in the place of its data."""
+    cells = [
+        cell.source
+        for cell in jupytext.reads(source, fmt="py:percent").cells
+        if cell.cell_type == "code"
+    ]
     calls = [(node, ast.unparse(node.func)) for cell in cells for node in _calls(ast.parse(cell))]
     first = next((place for place, (_, name) in enumerate(calls) if name == "run_all"), len(calls))
     found = []
     for node, name in calls[first:]:
         says = (
-            len(node.args) > 2 if name == "artefacts.provenance" else "records" in {word.arg for word in node.keywords}
+            len(node.args) > 2
+            if name == "artefacts.provenance"
+            else "records" in {word.arg for word in node.keywords}
         )
-        made = name in ("figures.caption", "artefacts.provenance") and not isinstance(node.args[0], ast.Constant)
+        made = name in ("figures.caption", "artefacts.provenance") and not isinstance(
+            node.args[0], ast.Constant
+        )
         found += [ast.unparse(node)] if made and not says else []
     return found
 
@@ -61,8 +71,12 @@ def test_the_scan_finds_what_is_silent():
 
 
 def test_a_failed_run_is_counted_under_its_table(tiny_store, tmp_path):
-    records = run_all(PLAN.runs("full", (1, 2)), tiny_store, RunStore(tmp_path), jobs=1, progress_bar=False)
-    assert "4 runs, 2 failed" in figures.caption(tiny_store, "avmc results two", records=records).data
+    records = run_all(
+        PLAN.runs("full", (1, 2)), tiny_store, RunStore(tmp_path), jobs=1, progress_bar=False
+    )
+    assert (
+        "4 runs, 2 failed" in figures.caption(tiny_store, "avmc results two", records=records).data
+    )
     assert results.carried_out(records).endswith("failed: bad, seed 1, bad, seed 2.")
     cells = results.comparison(PLAN.rows, results.summarise(records, tiny_store, draws=20), ["MAE"])
     table = result_table(cells, "made").words().set_index("Model")
@@ -72,14 +86,18 @@ def test_a_failed_run_is_counted_under_its_table(tiny_store, tmp_path):
 def test_a_run_that_two_experiments_name_is_counted_once(tiny_store, tmp_path):
     """By its key: a row of another name with the same settings is the same run."""
     again = Experiment(
-        "Again", "nowhere", (Row("good once more", "AV-MC", FEW), Row("Constant", "Constant", seeded=False))
+        "Again",
+        "nowhere",
+        (Row("good once more", "AV-MC", FEW), Row("Constant", "Constant", seeded=False)),
     )
     runs = RunStore(tmp_path)
     two, other = (
-        run_all(plan.runs("full", (1, 2)), tiny_store, runs, jobs=1, progress_bar=False) for plan in (PLAN, again)
+        run_all(plan.runs("full", (1, 2)), tiny_store, runs, jobs=1, progress_bar=False)
+        for plan in (PLAN, again)
     )
     first, second, both = (
-        provenance(tiny_store, "avmc run two", records) for records in (two, other, {**two, **other})
+        provenance(tiny_store, "avmc run two", records)
+        for records in (two, other, {**two, **other})
     )
     assert (first["runs"], second["runs"], both["runs"], both["failed"]) == (4, 3, 5, 2)
     assert set(both["keys"]) == {record.key[:12] for record in (*two.values(), *other.values())}
@@ -104,7 +122,9 @@ def test_a_result_of_two_commands_names_both_for_a_real_store(tiny_store):
     assert provenance(real, "avmc run a && avmc run b")["command"] == (
         "AVMC_STORE=STORE avmc run a && AVMC_STORE=STORE avmc run b"
     )
-    assert provenance(tiny_store, "avmc run a && avmc run b")["command"] == "avmc run a && avmc run b"
+    assert (
+        provenance(tiny_store, "avmc run a && avmc run b")["command"] == "avmc run a && avmc run b"
+    )
 
 
 def test_commands_count_failed_runs(tiny_store, tmp_path, monkeypatch):

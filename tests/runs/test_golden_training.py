@@ -1,5 +1,6 @@
-"""Whole trainings of the public reference, replayed: from the same start weights, with the same order of clips and the same
-draws of the mixup, our trainer ends with the same predictions, losses and weights, and keeps the same epoch."""
+"""Whole trainings of the public reference, replayed: from the same start weights, with the same
+order of clips and the same draws of the mixup, our trainer ends with the same predictions, losses
+and weights, and keeps the same epoch."""
 
 from __future__ import annotations
 
@@ -30,18 +31,31 @@ def test_there_is_a_training_of_every_model():
 
 
 def test_the_books_table_is_of_these_trainings():
-    """What ``tools/record_lockstep.py`` recorded is about the files that are here, all of them, and within what they allow."""
-    recorded_rows = json.loads((files("avmc_core") / "resources" / "lockstep.json").read_text())["data"]["trainings"]
+    """What ``tools/record_lockstep.py`` recorded is about the files that are here, all of them, and
+    within what they allow."""
+    recorded_rows = json.loads((files("avmc_core") / "resources" / "lockstep.json").read_text())[
+        "data"
+    ]["trainings"]
     rows = {row["sha256"]: row for row in recorded_rows}
     paths = {file_digest(path): path for path in (gf.GOLDEN / "training").glob("*.safetensors")}
     assert rows.keys() == paths.keys()
     for digest, row in rows.items():
         golden = gf.read(paths[digest].stem, gf.GOLDEN / "training")
-        assert row["model"] == for_training(golden.config)[0] and row["epochs"] == golden.config["epochs"]
+        assert (
+            row["model"] == for_training(golden.config)[0]
+            and row["epochs"] == golden.config["epochs"]
+        )
         assert row["allowed"] == json.loads(golden.facts["tolerance"])
         assert all(row["differences"][kind] <= allowed for kind, allowed in row["allowed"].items())
-        assert row["best_epoch"] == {"ours": int(golden["best_epoch"]), "theirs": int(golden["best_epoch"])}
-        assert row["wrong"]["settings"] == row["wrong"]["alike"] == len(json.loads(golden.facts["wrong_settings"]))
+        assert row["best_epoch"] == {
+            "ours": int(golden["best_epoch"]),
+            "theirs": int(golden["best_epoch"]),
+        }
+        assert (
+            row["wrong"]["settings"]
+            == row["wrong"]["alike"]
+            == len(json.loads(golden.facts["wrong_settings"]))
+        )
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -58,13 +72,17 @@ def test_ends_as_the_reference_ends(file):
 
 @pytest.mark.parametrize(("number", "file"), list(enumerate(FILES)))
 def test_a_wrong_setting_moves_it_as_it_moves_the_reference(number, file):
-    """What shows that the replay can fail: a learning rate, weight decay or task weight a little off, no accumulation or no
-    clipping is found, and moves our predictions as far as it moved the reference's. One setting for each file, another
-    one from file to file; a setting that the reference does not use moves nothing."""
+    """What shows that the replay can fail: a learning rate, weight decay or task weight a little
+    off, no accumulation or no clipping is found, and moves our predictions as far as it moved the
+    reference's. One setting for each file, another one from file to file; a setting that the
+    reference does not use moves nothing."""
     golden = gf.read(file, gf.TRAINING)
     wrong = json.loads(golden.facts["wrong_settings"])
     setting = list(wrong)[number % len(wrong)]
-    moved, allowed = replay(with_wrong(golden, setting)).differences(recorded(golden)), tolerances(golden)
+    moved, allowed = (
+        replay(with_wrong(golden, setting)).differences(recorded(golden)),
+        tolerances(golden),
+    )
     expected = wrong[setting]["predictions"]  # recorded with two digits
     assert moved["predictions"] == pytest.approx(expected, rel=0.1, abs=allowed["predictions"])
     assert (moved["end"] > allowed["end"]) == (wrong[setting]["end"] > allowed["end"])

@@ -1,4 +1,5 @@
-"""What nothing uses may be removed, and nothing else: not a used run, not one in work, nothing outside the home folder."""
+"""What nothing uses may be removed, and nothing else: not a used run, not one in work, nothing
+outside the home folder."""
 
 from __future__ import annotations
 
@@ -19,7 +20,11 @@ from avmc_core.runs.grid import run_all
 from avmc_core.runs.inventory import Leftover, differing, leftovers, remove, uses
 from avmc_core.runs.store import RECORD, Run, RunStore
 
-USED = [run for run in EXPERIMENTS["avmc"].runs("ci", (5,)) if run.model in ("Constant", "Text-only ridge")]
+USED = [
+    run
+    for run in EXPERIMENTS["avmc"].runs("ci", (5,))
+    if run.model in ("Constant", "Text-only ridge")
+]
 UNUSED = Run("LF_DNN", 1, (("training.max_epochs", 1), ("rate", 0.123)))
 
 
@@ -28,7 +33,9 @@ def home(tiny_store, tmp_path, monkeypatch) -> Path:
     """A home with two used runs and one that no experiment declares."""
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("AVMC_STORE", raising=False)
-    records = run_all([*USED, UNUSED], tiny_store, RunStore(tmp_path / "home" / "runs"), jobs=1, device="cpu")
+    records = run_all(
+        [*USED, UNUSED], tiny_store, RunStore(tmp_path / "home" / "runs"), jobs=1, device="cpu"
+    )
     assert all(record.status == "done" for record in records.values())
     return tmp_path / "home"
 
@@ -39,13 +46,18 @@ def names(found: list[Leftover]) -> dict[str, str]:
 
 def test_only_the_run_that_nothing_declares_is_left_over(home, tiny_store):
     unused = UNUSED.key(tiny_store)
-    assert names(leftovers(home, [tiny_store])) == {unused: "no declared experiment has these settings"}
+    assert names(leftovers(home, [tiny_store])) == {
+        unused: "no declared experiment has these settings"
+    }
     assert not leftovers(home, [tiny_store], frozenset({unused[:12]})), "a result names it"
 
 
 def test_runs_on_a_store_that_is_not_at_hand_are_kept_if_it_was_imported(home, tiny_store):
-    """The tiny store says that it is simulated: a simulated corpus that is gone was another version's."""
-    assert set(names(leftovers(home, [])).values()) == {"made on a simulated corpus of another version"}
+    """The tiny store says that it is simulated: a simulated corpus that is gone was another
+    version's."""
+    assert set(names(leftovers(home, [])).values()) == {
+        "made on a simulated corpus of another version"
+    }
     for record in [*RunStore(home / "runs")]:
         work = home / "runs" / ".work" / record.key
         shutil.move(record.folder, work)
@@ -57,7 +69,11 @@ def test_runs_on_a_store_that_is_not_at_hand_are_kept_if_it_was_imported(home, t
 def test_a_run_of_a_search_is_used(home, tiny_store):
     folder = home / "tuning" / "x"
     folder.mkdir(parents=True)
-    selection = {"model": "LF_DNN", "changes": {"training.max_epochs": 1}, "trials": [{"changes": {"rate": 0.123}}]}
+    selection = {
+        "model": "LF_DNN",
+        "changes": {"training.max_epochs": 1},
+        "trials": [{"changes": {"rate": 0.123}}],
+    }
     (folder / "selection.json").write_text(json.dumps(selection))
     assert not leftovers(home, [tiny_store])
 
@@ -77,7 +93,9 @@ def test_damaged_records_unfinished_work_and_old_corpora(home, tiny_store):
     (home / "runs" / ".work" / "0123").mkdir()
     (home / "corpus-ci-000000000000").mkdir()
     found = names(leftovers(home, [tiny_store]))
-    assert found[damaged].startswith("damaged record") and found["0123"].startswith("interrupted work")
+    assert found[damaged].startswith("damaged record") and found["0123"].startswith(
+        "interrupted work"
+    )
     assert "corpus-ci-000000000000" in found
     with RunStore(home / "runs").claim("0123"):
         assert "0123" not in names(leftovers(home, [tiny_store])), "a process is at it"
@@ -98,7 +116,11 @@ def test_a_removal_that_is_killed_never_takes_a_used_run(home, tiny_store, monke
 
         return step
 
-    for module, name in ((inventory.os, "replace"), (inventory.os, "unlink"), (inventory.os, "rmdir")):
+    for module, name in (
+        (inventory.os, "replace"),
+        (inventory.os, "unlink"),
+        (inventory.os, "rmdir"),
+    ):
         monkeypatch.setattr(module, name, counted(getattr(module, name)))
     found = leftovers(home, [tiny_store])
     with suppress(KeyboardInterrupt):
@@ -106,7 +128,9 @@ def test_a_removal_that_is_killed_never_takes_a_used_run(home, tiny_store, monke
     monkeypatch.undo()
     store = RunStore(home / "runs")
     assert all(store.get(run.key(tiny_store)) is not None for run in USED)
-    assert {record.key for record in store} - {run.key(tiny_store) for run in [*USED, UNUSED]} == set()
+    assert {record.key for record in store} - {
+        run.key(tiny_store) for run in [*USED, UNUSED]
+    } == set()
     assert all(remove(item, home) for item in leftovers(home, [tiny_store]))
     assert {record.key for record in store} == {run.key(tiny_store) for run in USED}
     assert not leftovers(home, [tiny_store])
@@ -126,7 +150,10 @@ def test_nothing_outside_the_home_and_no_link_is_removed(home, tmp_path):
 def test_uses_names_the_rows_and_differing_the_settings(home, tiny_store):
     store = RunStore(home / "runs")
     used = store.get(USED[0].key(tiny_store))
-    assert any(row.startswith("avmc: ") for row in uses(used, [tiny_store]).rows) and uses(used, [tiny_store]).current
+    assert (
+        any(row.startswith("avmc: ") for row in uses(used, [tiny_store]).rows)
+        and uses(used, [tiny_store]).current
+    )
     assert uses(used, []).current is None
     own = differing([store.get(UNUSED.key(tiny_store))])[UNUSED.key(tiny_store)]
     assert own == {"rate": 0.123, "training.max_epochs": 1}
@@ -140,7 +167,9 @@ def test_the_commands(home, tiny_store):
 
     store = ("--store", str(tiny_store.path))
     key = UNUSED.key(tiny_store)
-    assert "rate 0.123" in call("status", *store) and "used by no declared experiment" in call("status", *store)
+    assert "rate 0.123" in call("status", *store) and "used by no declared experiment" in call(
+        "status", *store
+    )
     assert key[:12] not in call("status", "avmc", *store)
     assert json.loads(call("status", "--model", "LF_DNN", "--json").splitlines()[0])["key"] == key
     assert key in call("clean", *store) and (home / "runs" / key).is_dir(), "only listed"

@@ -1,4 +1,5 @@
-"""A process of a grid that is ended from outside: one clear error, nothing that was finished is lost, and the rest can be had."""
+"""A process of a grid that is ended from outside: one clear error, nothing that was finished is
+lost, and the rest can be had."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def killed(monkeypatch):
 
 def test_runs_without_a_record_are_named_and_computed_the_next_time(tiny_store, tmp_path, killed):
     runs = RunStore(tmp_path)
-    with pytest.raises(RunsLost, match=r"(\d) runs without a record .*LF_DNN 0.*want of memory") as error:
+    with pytest.raises(
+        RunsLost, match=r"(\d) runs without a record .*LF_DNN 0.*want of memory"
+    ) as error:
         run_all(GRID, tiny_store, runs, jobs=2, device="cpu", progress_bar=False)
     done = [record.seed for record in runs]
     assert 4 in done, "what this process was at"

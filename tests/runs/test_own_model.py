@@ -1,4 +1,5 @@
-"""What the page "Add your own model" promises: one file and one line, and the model is in the benchmark's results."""
+"""What the page "Add your own model" promises: one file and one line, and the model is in the
+benchmark's results."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ def test_the_pages_model_is_in_the_benchmark(tiny_store, tmp_path):
     (package / "models" / "wordless.py").write_text(file, encoding="utf-8")
     registry = package / "models" / "registry.py"
     start = "MODELS: dict[str, Entry] = {\n"
-    registry.write_text(registry.read_text(encoding="utf-8").replace(start, start + line), encoding="utf-8")
+    registry.write_text(
+        registry.read_text(encoding="utf-8").replace(start, start + line), encoding="utf-8"
+    )
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tiny_store.path), str(tmp_path / "runs")],
         cwd=tmp_path,
@@ -44,7 +47,10 @@ def test_the_pages_model_is_in_the_benchmark(tiny_store, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     constant, own = json.loads(done.stdout)
-    assert [(row["name"], row["status"]) for row in (constant, own)] == [("Constant", "done"), ("Wordless", "done")]
+    assert [(row["name"], row["status"]) for row in (constant, own)] == [
+        ("Constant", "done"),
+        ("Wordless", "done"),
+    ]
     assert own["epochs"] > 0 and own["Corr"] is not None and own["MAE"] != constant["MAE"]
 
 

@@ -1,4 +1,5 @@
-"""A folder with a pretrained network is read in whole or refused in one sentence: text encoders and wav2vec 2.0 alike."""
+"""A folder with a pretrained network is read in whole or refused in one sentence: text encoders and
+wav2vec 2.0 alike."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ from avmc_core.runs.store import Run
 from avmc_core.simulated.text_encoder import save_encoder
 from avmc_core.text_encoder import encode, load_encoder, words
 
-POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 411553788\n"
+POINTER = (
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 411553788\n"
+)
 PAGE = b"\n<!DOCTYPE html><html><body>Sorry, the file is too large</body></html>"
 SENTENCE = "今天天气真好"
 
@@ -44,7 +47,10 @@ def states(good):
 
 def rewrite(folder, change, file="model.safetensors"):
     """The weights of ``folder`` as ``change`` names them, in one of the two formats."""
-    weights = {name: tensor.contiguous() for name, tensor in change(load_file(folder / "model.safetensors")).items()}
+    weights = {
+        name: tensor.contiguous()
+        for name, tensor in change(load_file(folder / "model.safetensors")).items()
+    }
     (folder / "model.safetensors").unlink()
     if file.endswith("safetensors"):
         save_file(weights, folder / file, {"format": "pt"})
@@ -53,7 +59,9 @@ def rewrite(folder, change, file="model.safetensors"):
 
 
 def old_norms(name):
-    return name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+    return name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
+        "LayerNorm.bias", "LayerNorm.beta"
+    )
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
@@ -62,41 +70,70 @@ def old_norms(name):
 def test_weights_under_known_names_give_the_same_states(folder, states, file, prefix, rename):
     """The head of another task beside them does not matter."""
     head = {"classifier.weight": torch.ones(2, 3), "cls.predictions.bias": torch.ones(4)}
-    rewrite(folder, lambda state: {prefix + rename(name): tensor for name, tensor in state.items()} | head, file)
+    rewrite(
+        folder,
+        lambda state: {prefix + rename(name): tensor for name, tensor in state.items()} | head,
+        file,
+    )
     np.testing.assert_array_equal(encode([SENTENCE], load_encoder(folder))[0], states)
 
 
 def test_weights_in_shards_are_read_and_a_lost_shard_is_named(folder, states):
     state = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
-    places = {name: f"model-0000{1 + number % 2}-of-00002.safetensors" for number, name in enumerate(state)}
+    places = {
+        name: f"model-0000{1 + number % 2}-of-00002.safetensors"
+        for number, name in enumerate(state)
+    }
     for file in set(places.values()):
-        save_file({name: state[name] for name in places if places[name] == file}, folder / file, {"format": "pt"})
+        save_file(
+            {name: state[name] for name in places if places[name] == file},
+            folder / file,
+            {"format": "pt"},
+        )
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
     np.testing.assert_array_equal(encode([SENTENCE], load_encoder(folder))[0], states)
     (folder / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(InputError, match=r"no model-00002-of-00002\.safetensors; expected all files that"):
+    with pytest.raises(
+        InputError, match=r"no model-00002-of-00002\.safetensors; expected all files that"
+    ):
         load_encoder(folder)
 
 
 def test_half_precision_becomes_float32(folder):
     rewrite(folder, lambda state: {name: tensor.half() for name, tensor in state.items()})
-    assert {parameter.dtype for parameter in load_encoder(folder)[1].parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in load_encoder(folder)[1].parameters()} == {
+        torch.float32
+    }
 
 
 QUERY = "encoder.layer.0.attention.self.query.weight"
 WRONG_WEIGHTS = {  # what is done to the weights: what the error says
-    "one is gone": (lambda state: {k: v for k, v in state.items() if k != QUERY}, f"no weights for {QUERY}"),
+    "one is gone": (
+        lambda state: {k: v for k, v in state.items() if k != QUERY},
+        f"no weights for {QUERY}",
+    ),
     "an unknown prefix": (
         lambda state: {f"text_model.x.{k}": v for k, v in state.items()},
         "begin with 'text_model.x.'",
     ),
-    "only a head": (lambda state: {"classifier.weight": torch.ones(2, 3)}, "no weights for embeddings"),
-    "two networks": (lambda state: state | {f"bert.{k}": v + 1 for k, v in state.items()}, "twice, as"),
-    "of other widths": (lambda state: state | {QUERY: torch.ones(3, 3)}, r"of shape \(3, 3\); expected \(768, 768\)"),
+    "only a head": (
+        lambda state: {"classifier.weight": torch.ones(2, 3)},
+        "no weights for embeddings",
+    ),
+    "two networks": (
+        lambda state: state | {f"bert.{k}": v + 1 for k, v in state.items()},
+        "twice, as",
+    ),
+    "of other widths": (
+        lambda state: state | {QUERY: torch.ones(3, 3)},
+        r"of shape \(3, 3\); expected \(768, 768\)",
+    ),
     "NaN": (lambda state: state | {QUERY: state[QUERY] * torch.nan}, "NaN or inf in encoder"),
     "a layer more": (
-        lambda state: state | {k.replace("layer.0", "layer.1"): v.clone() for k, v in state.items()},
+        lambda state: (
+            state | {k.replace("layer.0", "layer.1"): v.clone() for k, v in state.items()}
+        ),
         r"weights of layers that config\.json does not have \(encoder\.layer\.1",
     ),
 }
@@ -129,7 +166,10 @@ class Touch:
 
 
 DAMAGED = {
-    "pointer": (POINTER, "a pointer of Git LFS; expected the file itself, which `git lfs pull` fetches"),
+    "pointer": (
+        POINTER,
+        "a pointer of Git LFS; expected the file itself, which `git lfs pull` fetches",
+    ),
     "page": (PAGE, "a web page"),
     "empty": (b"", "an empty file"),
     "zeros": (bytes(9000), "nothing but zeros"),
@@ -139,14 +179,21 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("what", DAMAGED)
-@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin", "config.json", "tokenizer.json"])
+@pytest.mark.parametrize(
+    "file", ["model.safetensors", "pytorch_model.bin", "config.json", "tokenizer.json"]
+)
 def test_what_is_downloaded_in_place_of_a_file_is_named(folder, file, what):
     content, named = DAMAGED[what]
     if file == "pytorch_model.bin":
         (folder / "model.safetensors").unlink()
     (folder / file).write_bytes(content)
-    expected = {"config.json": "no JSON object", "tokenizer.json": "a vocabulary that does not read"}
-    with pytest.raises(InputError, match=expected.get(file, named) if what == "rubbish" else named) as caught:
+    expected = {
+        "config.json": "no JSON object",
+        "tokenizer.json": "a vocabulary that does not read",
+    }
+    with pytest.raises(
+        InputError, match=expected.get(file, named) if what == "rubbish" else named
+    ) as caught:
         load_encoder(folder)
     assert caught.value.where.endswith(file) or file == "tokenizer.json"
 
@@ -173,7 +220,8 @@ def test_a_folder_without_weights_says_what_is_there_instead(folder):
     (folder / "model.safetensors").rename(folder / "tf_model.h5")
     (folder / "model.safetensors.part").touch()
     with pytest.raises(
-        InputError, match=r"model\.safetensors\.part is a download .*tf_model\.h5 is of another framework"
+        InputError,
+        match=r"model\.safetensors\.part is a download .*tf_model\.h5 is of another framework",
     ):
         load_encoder(folder)
 
@@ -181,7 +229,9 @@ def test_a_folder_without_weights_says_what_is_there_instead(folder):
 def test_a_file_or_nothing_in_place_of_the_folder(folder, tmp_path):
     with pytest.raises(InputError, match="found a file; expected the folder that it lies in"):
         load_encoder(folder / "model.safetensors")
-    with pytest.raises(InputError, match="no such folder, and nothing of this name in the local model cache"):
+    with pytest.raises(
+        InputError, match="no such folder, and nothing of this name in the local model cache"
+    ):
         load_encoder(str(tmp_path / "nothing"))
 
 
@@ -210,7 +260,10 @@ def test_a_plain_list_of_words_serves(folder, states):
 WRONG_WORDS = {
     "none": (None, r"no vocabulary; expected tokenizer\.json or vocab\.txt"),
     "a pointer": (POINTER.decode(), "a pointer of Git LFS"),
-    "of another model": ("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\ngood\n", "a vocabulary of 7 words for weights of"),
+    "of another model": (
+        "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\ngood\n",
+        "a vocabulary of 7 words for weights of",
+    ),
     "without [UNK]": ("[PAD]\n[CLS]\n[SEP]\nthe\n", "vocabulary"),
     "empty": ("", "an empty file"),
 }
@@ -229,7 +282,9 @@ def test_a_vocabulary_that_is_absent_or_not_the_weights_own_is_refused(folder, w
 
 def test_a_sentence_of_unknown_characters_alone_is_an_error(good):
     encoder = load_encoder(good)
-    with pytest.raises(InputError, match="'ķķ ğ', of which the encoder's vocabulary has not one character"):
+    with pytest.raises(
+        InputError, match="'ķķ ğ', of which the encoder's vocabulary has not one character"
+    ):
         encode([SENTENCE, "ķķ ğ"], encoder)
     assert len(encode(["今ķ", ""], encoder)[1]) == 2  # some are known; nothing is there
 
@@ -248,8 +303,15 @@ def test_words_are_counted_before_they_are_cut(good):
 @pytest.fixture
 def heard(tmp_path):
     torch.manual_seed(0)
-    sizes = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
-    config = Wav2Vec2Config(**sizes, conv_dim=(8,) * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4)
+    sizes = {
+        "hidden_size": 12,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+    }
+    config = Wav2Vec2Config(
+        **sizes, conv_dim=(8,) * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4
+    )
     Wav2Vec2Model(config).save_pretrained(tmp_path / "wav2vec")
     return tmp_path / "wav2vec"
 
@@ -265,18 +327,29 @@ def old_weight_norm(name):
 def test_wav2vec_under_known_names_gives_the_same_states(heard, tmp_path, rename, prefix, file):
     signal = np.random.default_rng(0).normal(0, 0.2, 8000).astype(np.float32)
     other = shutil.copytree(heard, tmp_path / "other")
-    rewrite(other, lambda state: {prefix + rename(name): tensor for name, tensor in state.items()}, file)
-    np.testing.assert_array_equal(wav2vec.hidden_states(signal, other), wav2vec.hidden_states(signal, heard))
+    rewrite(
+        other, lambda state: {prefix + rename(name): tensor for name, tensor in state.items()}, file
+    )
+    np.testing.assert_array_equal(
+        wav2vec.hidden_states(signal, other), wav2vec.hidden_states(signal, heard)
+    )
 
 
 def test_a_wav2vec_folder_with_something_wrong_is_one_error(heard):
     whole = (heard / "model.safetensors").read_bytes()
-    for content, named in ((POINTER, "a pointer of Git LFS"), (PAGE, "a web page"), (whole[:-5], "do not read")):
+    for content, named in (
+        (POINTER, "a pointer of Git LFS"),
+        (PAGE, "a web page"),
+        (whole[:-5], "do not read"),
+    ):
         (heard / "model.safetensors").write_bytes(content)
         with pytest.raises(InputError, match=rf"model\.safetensors: found .*{named}"):
             wav2vec.load(heard)
     (heard / "model.safetensors").write_bytes(whole)
-    rewrite(heard, lambda state: {k: v for k, v in state.items() if "layers.1.attention.k_proj" not in k})
+    rewrite(
+        heard,
+        lambda state: {k: v for k, v in state.items() if "layers.1.attention.k_proj" not in k},
+    )
     with pytest.raises(InputError, match=r"no weights for encoder\.layers\.1\.attention\.k_proj"):
         wav2vec.load(heard)
     (heard / "config.json").write_text('{"model_type": "hubert"}')
@@ -287,7 +360,9 @@ def test_a_wav2vec_folder_with_something_wrong_is_one_error(heard):
 # Said before anything is computed
 
 
-def test_a_damaged_encoder_is_named_before_any_run_and_any_trial(folder, tiny_store, tmp_path, monkeypatch):
+def test_a_damaged_encoder_is_named_before_any_run_and_any_trial(
+    folder, tiny_store, tmp_path, monkeypatch
+):
     """A grid once stopped at its first run that needs it, after hours of those that do not."""
     monkeypatch.setenv("AVMC_BERT", str(folder))
     real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})

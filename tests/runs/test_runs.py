@@ -22,7 +22,11 @@ from avmc_core.runs.training import train
 from avmc_core.simulated.text_encoder import save_encoder
 
 FEW = (("training.max_epochs", 1),)
-GRID = [Run("Constant", 1), *(Run("AV-MC", seed, FEW) for seed in (1, 2)), Run("AV-MC(Semi)", 1, FEW, "semi")]
+GRID = [
+    Run("Constant", 1),
+    *(Run("AV-MC", seed, FEW) for seed in (1, 2)),
+    Run("AV-MC(Semi)", 1, FEW, "semi"),
+]
 
 
 @pytest.fixture
@@ -62,21 +66,27 @@ def test_stored_metrics_follow_from_stored_predictions(tiny_store, store):
                 keep = np.ones(len(clips), bool) if task == "M" else ~placeholder_clips(clips.clips)
                 label = clips.labels[keep, schema.TASKS.index(task)]
                 expected = metrics.evaluate(prediction[keep], label)
-                assert record.scores[split][task] == pytest.approx(expected, nan_ok=True, abs=0), run
+                assert record.scores[split][task] == pytest.approx(expected, nan_ok=True, abs=0), (
+                    run
+                )
 
 
 def test_a_trained_model_comes_back(tiny_store, store):
     record = run_all([GRID[3]], tiny_store, store, jobs=1, progress_bar=False)[GRID[3]]
     model = trained(GRID[3], record, tiny_store)
     batch = next(StoreData(tiny_store)("test", model.inputs).in_order())
-    np.testing.assert_allclose(model(batch)["M"].detach(), record.predictions("test")["M"], atol=1e-6)
+    np.testing.assert_allclose(
+        model(batch)["M"].detach(), record.predictions("test")["M"], atol=1e-6
+    )
     with pytest.raises(InputError, match="weights that do not fit"):
         trained(GRID[1], record, tiny_store)
 
 
 def test_the_key_holds_all_that_the_result_depends_on(tiny_store, monkeypatch):
     run = Run("AV-MC", 1, FEW)
-    other = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "digest": "other data"})
+    other = dataclasses.replace(
+        tiny_store, manifest={**tiny_store.manifest, "digest": "other data"}
+    )
     keys = {
         run.key(tiny_store),
         run.key(other),
@@ -87,7 +97,9 @@ def test_the_key_holds_all_that_the_result_depends_on(tiny_store, monkeypatch):
         Run("AV-MC(Semi)", 1, FEW).key(tiny_store),
     }
     assert len(keys) == 7
-    assert dataclasses.replace(run, label="a name in a table").key(tiny_store) == run.key(tiny_store)
+    assert dataclasses.replace(run, label="a name in a table").key(tiny_store) == run.key(
+        tiny_store
+    )
     for change in (
         ("code_hash", lambda modules: "changed"),
         ("version", lambda name: "9.9"),
@@ -99,12 +111,18 @@ def test_the_key_holds_all_that_the_result_depends_on(tiny_store, monkeypatch):
     assert run.key(tiny_store) in keys
 
 
-def test_the_text_encoder_is_part_of_the_key_and_of_the_record(tiny_store, store, tmp_path, monkeypatch):
-    """Where a model runs BERT on real features, another folder, other weights and another configuration are other runs."""
+def test_the_text_encoder_is_part_of_the_key_and_of_the_record(
+    tiny_store, store, tmp_path, monkeypatch
+):
+    """Where a model runs BERT on real features, another folder, other weights and another
+    configuration are other runs."""
     folder = tmp_path / "encoder"
     monkeypatch.setenv("AVMC_BERT", str(folder))
     real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
-    tuned, frozen = Run("Self_MM", 1, (*FEW, ("text", "finetune"))), Run("Self_MM", 1, (*FEW, ("text", "frozen")))
+    tuned, frozen = (
+        Run("Self_MM", 1, (*FEW, ("text", "finetune"))),
+        Run("Self_MM", 1, (*FEW, ("text", "frozen"))),
+    )
     without = frozen.key(real)
     keys = [tuned.key(real)]  # no encoder there
     for path, content in (
@@ -116,7 +134,9 @@ def test_the_text_encoder_is_part_of_the_key_and_of_the_record(tiny_store, store
         folder.mkdir(exist_ok=True)
         (folder / path).write_text(content)
         keys.append(tuned.key(real))
-    assert keys[0] == keys[1] and len(set(keys)) == 4, "a configuration without weights is no encoder"
+    assert keys[0] == keys[1] and len(set(keys)) == 4, (
+        "a configuration without weights is no encoder"
+    )
     shutil.copytree(folder, tmp_path / "copy")
     monkeypatch.setenv("AVMC_BERT", str(tmp_path / "copy"))
     assert tuned.key(real) == keys[-1], "the content counts, not the place"
@@ -127,23 +147,39 @@ def test_the_text_encoder_is_part_of_the_key_and_of_the_record(tiny_store, store
     save_encoder(folder)
     monkeypatch.setenv("AVMC_BERT", str(folder))
     record = run_one(tuned, StoreData(real), store)
-    assert record.status == "done" and record.data["encoder"] == text_encoder.identity(str(folder)) != ""
+    assert (
+        record.status == "done"
+        and record.data["encoder"] == text_encoder.identity(str(folder)) != ""
+    )
     assert run_one(frozen, StoreData(real), store).data["encoder"] == ""
 
 
 @pytest.mark.parametrize("model", ["Bert_MAG", "MISA", "MMIM", "Self_MM"])
 def test_the_full_profile_fine_tunes_the_encoder_and_ci_need_not(model, tiny_store, tmp_path):
-    """A row of the benchmark, trained one epoch: the encoder's weights move, by no more than its learning rate allows."""
+    """A row of the benchmark, trained one epoch: the encoder's weights move, by no more than its
+    learning rate allows."""
     row = next(row for row in EXPERIMENTS["benchmark"].rows if row.model == model)
     ci = Run(model, 1, row.changes_at("ci")).settings
-    few = (*FEW, ("training.accumulate", 1))  # so few clips are no whole group, and would make no step (D29)
+    few = (
+        *FEW,
+        ("training.accumulate", 1),
+    )  # so few clips are no whole group, and would make no step (D29)
     settings = Run(model, 1, (*row.changes_at("full"), *few)).settings
-    assert settings.text == "finetune" and ci.text == ("finetune" if model == "Bert_MAG" else "frozen")
+    assert settings.text == "finetune" and ci.text == (
+        "finetune" if model == "Bert_MAG" else "frozen"
+    )
     build = network(registry.builder(model), settings, tiny_store)
     built = build()
     rate = getattr(settings, "rate_bert", settings.rate)
-    rates = {id(p): group["lr"] for o in built.optimizers() for group in o.param_groups for p in group["params"]}
-    queries = {n: p for n, p in built.named_parameters() if n.endswith("attention.self.query.weight")}
+    rates = {
+        id(p): group["lr"]
+        for o in built.optimizers()
+        for group in o.param_groups
+        for p in group["params"]
+    }
+    queries = {
+        n: p for n, p in built.named_parameters() if n.endswith("attention.self.query.weight")
+    }
     assert queries and all(rates[id(p)] == rate for p in queries.values())
     after = train(build, StoreData(tiny_store), 1, tmp_path)[0].state_dict()
     for name, before in queries.items():  # Adam moves a weight by about its rate at most
@@ -151,7 +187,9 @@ def test_the_full_profile_fine_tunes_the_encoder_and_ci_need_not(model, tiny_sto
         assert 0 < (after[name] - before).abs().max() <= 1.1 * batches * rate
 
 
-def test_without_an_encoder_a_fine_tuned_run_is_one_clear_error(tiny_store, store, monkeypatch, tmp_path):
+def test_without_an_encoder_a_fine_tuned_run_is_one_clear_error(
+    tiny_store, store, monkeypatch, tmp_path
+):
     monkeypatch.setenv("AVMC_BERT", str(tmp_path / "nowhere"))
     real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
     with pytest.raises(InputError, match="nowhere: found no such folder"):

@@ -24,9 +24,12 @@ from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
 from avmc_core.runs.together import train_together
 from avmc_core.settings import replace as change
 
-pytestmark = pytest.mark.skipif(compiled.kernels() is None, reason="no C compiler here: seeds are trained one by one")
+pytestmark = pytest.mark.skipif(
+    compiled.kernels() is None, reason="no C compiler here: seeds are trained one by one"
+)
 SEEDS = (3, 1, 7)
-# Few epochs of patience, so that seeds stop at different epochs; 24 clips in batches of 5, the last of which is smaller.
+# Few epochs of patience, so that seeds stop at different epochs; 24 clips in batches of 5, the last
+# of which is smaller.
 SHORT = {"training.patience": 2, "training.max_epochs": 9, "training.batch_size": 5, "rate": 3e-3}
 MODELS = {
     "released supervised": change(SUPERVISED, SHORT),
@@ -36,7 +39,9 @@ MODELS = {
     "mixed hidden layers, clip by clip": change(
         SEMI, SHORT | {"mixup.level": "hidden", "mixup.per_clip": True, "training.clip_value": 0.1}
     ),
-    "mixed frames": change(SUPERVISED, SHORT | {"variant": "paper", "mixup.level": "input", "mixup.alpha": 0.4}),
+    "mixed frames": change(
+        SUPERVISED, SHORT | {"variant": "paper", "mixup.level": "input", "mixup.alpha": 0.4}
+    ),
     "M alone, mean over batches": change(
         SUPERVISED, SHORT | {"unimodal_tasks": False, "training.validation": "batches"}
     ),
@@ -109,12 +114,20 @@ t.together(open_store(sys.argv[2]), Path(sys.argv[3]), t.MODELS["released semi"]
 
 
 @pytest.mark.parametrize(
-    ("what", "count"), [("batches", 31), ("batches", 58), ("writes", 3), ("writes", 9), ("writes", 14)]
+    ("what", "count"),
+    [("batches", 31), ("batches", 58), ("writes", 3), ("writes", 9), ("writes", 14)],
 )
 def test_killed_and_resumed_gives_the_same_bytes(what, count, tiny_store, tmp_path):
-    """In mid-epoch, and while the states of the seeds are written, which then are those of different epochs."""
+    """In mid-epoch, and while the states of the seeds are written, which then are those of
+    different epochs."""
     whole = together(tiny_store, tmp_path / "whole", MODELS["released semi"])
-    words = [os.path.dirname(__file__), str(tiny_store.path), str(tmp_path / "killed"), what, str(count)]
+    words = [
+        os.path.dirname(__file__),
+        str(tiny_store.path),
+        str(tmp_path / "killed"),
+        what,
+        str(count),
+    ]
     child = subprocess.run([sys.executable, "-c", KILLED, *words], check=False)
     assert child.returncode == -signal.SIGKILL
     assert list((tmp_path / "killed").rglob(training.STATE))
@@ -145,7 +158,9 @@ def test_what_a_company_began_a_run_alone_goes_on_with(tiny_store, tmp_path, mon
         with pytest.raises(KeyboardInterrupt):
             build = network(avmc_networks.build, settings, tiny_store)
             list(train_together(build, StoreData(tiny_store), SEEDS, folders))
-    outcome = execute(avmc_networks.build, settings, StoreData(tiny_store), 1, folders[SEEDS.index(1)])
+    outcome = execute(
+        avmc_networks.build, settings, StoreData(tiny_store), 1, folders[SEEDS.index(1)]
+    )
     assert without_seconds(outcome) == expected
     assert files(folders[SEEDS.index(1)]) == files(tmp_path / "alone")
 
@@ -193,18 +208,28 @@ def test_what_is_drawn_side_by_side_is_what_each_generator_gives_alone():
 
 def test_run_all_gives_the_same_records_however_runs_are_put_together(tiny_store, tmp_path):
     short = (("training.max_epochs", 2),)
-    grid = [Run(model, seed, short) for seed in (1, 2) for model in ("AV-MC", "LF_DNN", "AV-MC(Semi)")]
+    grid = [
+        Run(model, seed, short) for seed in (1, 2) for model in ("AV-MC", "LF_DNN", "AV-MC(Semi)")
+    ]
     grid.append(Run("Constant", 1))
-    one, two = (run_all(grid, tiny_store, RunStore(tmp_path / str(n)), jobs=n, progress_bar=False) for n in (1, 2))
+    one, two = (
+        run_all(grid, tiny_store, RunStore(tmp_path / str(n)), jobs=n, progress_bar=False)
+        for n in (1, 2)
+    )
     assert list(one) == grid and list(two) == grid
     for run in grid:
         assert one[run].key == two[run].key and one[run].history == two[run].history
-        assert (one[run].folder / PREDICTIONS).read_bytes() == (two[run].folder / PREDICTIONS).read_bytes()
+        assert (one[run].folder / PREDICTIONS).read_bytes() == (
+            two[run].folder / PREDICTIONS
+        ).read_bytes()
 
 
 def test_which_runs_are_put_together(tiny_store):
     first, second = Run("AV-MC", 1), Run("AV-MC", 2)
-    assert companies([first, Run("LF_DNN", 1), second], tiny_store, "cpu", 2) == [[first, second], [Run("LF_DNN", 1)]]
+    assert companies([first, Run("LF_DNN", 1), second], tiny_store, "cpu", 2) == [
+        [first, second],
+        [Run("LF_DNN", 1)],
+    ]
     for apart in (
         {"protocol": Protocol(labelled=0.5)},
         {"changes": (("training.clip_norm", 1.0),)},
@@ -227,7 +252,8 @@ def test_large_data_are_split_over_idle_processes(tiny_store, monkeypatch):
 
 
 def test_a_run_that_another_process_computes_is_waited_for(tiny_store, tmp_path):
-    """Here another descriptor's lock stands for the other process, which has finished by the time it is asked for again."""
+    """Here another descriptor's lock stands for the other process, which has finished by the time
+    it is asked for again."""
     short = (("training.max_epochs", 1),)
     company, runs = [Run("AV-MC", seed, short) for seed in (1, 2)], RunStore(tmp_path / "runs")
     data = StoreData(tiny_store)

@@ -41,7 +41,8 @@ def test_same_seed_same_bytes(tiny_store, tmp_path):
 
 
 def test_resident_splits_give_the_same_bytes(tiny_store, tmp_path, monkeypatch):
-    """The path of a GPU that has room for the splits, forced on the CPU; each is moved once in a run."""
+    """The path of a GPU that has room for the splits, forced on the CPU; each is moved once in a
+    run."""
     _, files = run(tiny_store, tmp_path / "batch by batch")
     moved = []
 
@@ -135,29 +136,40 @@ def fit(store, folder, **limits):
 
 
 def test_early_stopping_keeps_the_best_epoch(tiny_store, tmp_path):
-    """M = w under L1 climbs to the median and oscillates; training ends ``patience`` epochs after the best one."""
+    """M = w under L1 climbs to the median and oscillates; training ends ``patience`` epochs after
+    the best one."""
     model, progress = fit(tiny_store, tmp_path / "a", max_epochs=0, patience=3)
     losses = [row["validation"] for row in progress.history]
     assert progress.epoch == progress.best_epoch + 3
     assert math.isclose(min(losses), progress.best_loss, abs_tol=1e-6)
     valid = StoreData(tiny_store)("valid", model.inputs)
-    assert math.isclose(validation_loss(model, valid, model.training_settings), progress.best_loss, abs_tol=1e-7)
+    assert math.isclose(
+        validation_loss(model, valid, model.training_settings), progress.best_loss, abs_tol=1e-7
+    )
 
 
 def test_accumulation_sums_and_d29_drops_the_partial_group(tiny_store, tmp_path):
-    """24 clips in batches of 5 are five batches: groups of two leave one batch, which steps unless D29 drops it."""
+    """24 clips in batches of 5 are five batches: groups of two leave one batch, which steps unless
+    D29 drops it."""
     kept, _ = fit(tiny_store, tmp_path / "kept", batch_size=5, accumulate=2, max_epochs=1)
     dropped, _ = fit(
-        tiny_store, tmp_path / "dropped", batch_size=5, accumulate=2, max_epochs=1, drop_partial_group=True
+        tiny_store,
+        tmp_path / "dropped",
+        batch_size=5,
+        accumulate=2,
+        max_epochs=1,
+        drop_partial_group=True,
     )
     assert not torch.equal(kept.w, dropped.w)
     pairs = list(zip(dropped.seen[0:4:2], dropped.seen[1:4:2], strict=True))
-    assert all(abs(second) >= abs(first) for first, second in pairs), "gradients add up within a group"
+    assert all(abs(second) >= abs(first) for first, second in pairs), (
+        "gradients add up within a group"
+    )
 
 
 def test_validation_over_clips_and_over_batches(tiny_store):
-    """D11: the reference's mean over batches weighs the last batch more and rounds; ours is the mean over clips,
-    in the order of the store (D17)."""
+    """D11: the reference's mean over batches weighs the last batch more and rounds; ours is the
+    mean over clips, in the order of the store (D17)."""
     model = Line(LineSettings())
     valid = StoreData(tiny_store)("valid", model.inputs)
     labels = torch.cat([b.label("M") for b in valid.in_order()]).double()
@@ -169,7 +181,8 @@ def test_validation_over_clips_and_over_batches(tiny_store):
 
 
 def test_validation_over_shuffled_batches(tiny_store):
-    """D17: the last, smaller batch holds other clips at each seed, and only that makes a difference."""
+    """D17: the last, smaller batch holds other clips at each seed, and only that makes a
+    difference."""
     model = Line(LineSettings())
     valid = StoreData(tiny_store)("valid", model.inputs)
     errors = torch.cat([b.label("M") for b in valid.in_order()]).double().abs()
@@ -177,15 +190,17 @@ def test_validation_over_shuffled_batches(tiny_store):
     found = [validation_loss(model, valid, shuffled, seed=seed) for seed in range(20)]
     for seed, loss in enumerate(found):
         order = torch.randperm(len(valid), generator=torch.Generator().manual_seed(seed))
-        assert loss == round(torch.stack([part.mean() for part in errors[order].split(5)]).mean().item(), 4)
+        assert loss == round(
+            torch.stack([part.mean() for part in errors[order].split(5)]).mean().item(), 4
+        )
     assert len(set(found)) > 5
     equal = replace(shuffled, {"batch_size": 4})  # 12 clips in batches of one size
     assert len({validation_loss(model, valid, equal, seed=seed) for seed in range(20)}) == 1
 
 
 def test_shuffled_validation_draws_anew_each_epoch_and_repeats_after_a_stop(tiny_store, tmp_path):
-    """The network stands still, so that only the order of the validation clips can move its loss; a run that was stopped goes on
-    with the orders that it would have drawn."""
+    """The network stands still, so that only the order of the validation clips can move its loss; a
+    run that was stopped goes on with the orders that it would have drawn."""
 
     class Still(Line):
         def optimizers(self):
@@ -198,7 +213,9 @@ def test_shuffled_validation_draws_anew_each_epoch_and_repeats_after_a_stop(tiny
         data = StoreData(tiny_store)
         return [
             row["validation"]
-            for row in train(lambda: Still(LineSettings(training=settings)), data, seed, folder, stop=stop)[1].history
+            for row in train(
+                lambda: Still(LineSettings(training=settings)), data, seed, folder, stop=stop
+            )[1].history
         ]
 
     whole = losses(tmp_path / "whole", 1)
@@ -233,7 +250,9 @@ def test_each_pass_uses_its_split_and_optimizer(tiny_store, tmp_path):
     _, progress = train(lambda: Two(settings), StoreData(tiny_store), 0, tmp_path / "x")
     first, second = progress.history
     assert {"first.total", "first.first", "second.total", "second.second"} <= set(first)
-    assert first["second.total"] == 0.0 and second["second.total"] != 0.0, "only optimizer 1 moves the weight"
+    assert first["second.total"] == 0.0 and second["second.total"] != 0.0, (
+        "only optimizer 1 moves the weight"
+    )
 
 
 @pytest.fixture
@@ -243,7 +262,8 @@ def every_epoch(monkeypatch):
 
 
 def test_a_large_state_is_saved_rarely(tiny_store, tmp_path, monkeypatch):
-    """Saving takes at most about a twentieth of the time: here an epoch is as long as 5 savings, so every fourth is saved."""
+    """Saving takes at most about a twentieth of the time: here an epoch is as long as 5 savings, so
+    every fourth is saved."""
     now, saved = [0.0], []
     save, one_pass = training._save, training._one_pass
 
@@ -256,20 +276,25 @@ def test_a_large_state_is_saved_rarely(tiny_store, tmp_path, monkeypatch):
 
     monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(training, "_one_pass", later(one_pass, 5.0))
-    monkeypatch.setattr(training, "_save", later(lambda *rest: saved.append(rest[3].epoch) or save(*rest), 1.0))
+    monkeypatch.setattr(
+        training, "_save", later(lambda *rest: saved.append(rest[3].epoch) or save(*rest), 1.0)
+    )
     (tmp_path / "x").mkdir()
     settings = LineSettings(rate=1e-3, training=Training(batch_size=8, max_epochs=12))
     model, progress = train(lambda: Line(settings), StoreData(tiny_store), 0, tmp_path / "x")
     assert saved == [1, 5, 9] and progress.best_epoch not in saved
     valid = StoreData(tiny_store)("valid", model.inputs)
-    assert math.isclose(validation_loss(model, valid, model.training_settings), progress.best_loss, abs_tol=1e-7)
+    assert math.isclose(
+        validation_loss(model, valid, model.training_settings), progress.best_loss, abs_tol=1e-7
+    )
 
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_seconds_of_an_interrupted_run_are_those_of_all_its_processes(
     tiny_store, tmp_path, monkeypatch, every_epoch, fails
 ):
-    """Also those of a run that fails in the end. Each pass of each epoch takes one second of an otherwise still clock."""
+    """Also those of a run that fails in the end. Each pass of each epoch takes one second of an
+    otherwise still clock."""
     now, one_pass, save = [100.0], training._one_pass, training._save
 
     def slow(*rest):

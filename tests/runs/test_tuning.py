@@ -37,15 +37,22 @@ def test_the_search_has_no_test_split(tiny_store):
     """D12: the released tuning scores the test split."""
     data = StoreData(tuning.without_test(tiny_store))
     assert len(data.split("valid")) and len(data.split("train"))
-    for ask in (lambda: data.split("test"), lambda: data("test", Inputs()), lambda: data.store.split("test")):
+    for ask in (
+        lambda: data.split("test"),
+        lambda: data("test", Inputs()),
+        lambda: data.store.split("test"),
+    ):
         with pytest.raises(InputError, match="no split 'test'"):
             ask()
 
 
 def test_other_test_labels_and_features_change_nothing(selection, tiny_store, tmp_path):
-    """The strongest form: with rubbish in place of the test split the search finds the same, to the last bit."""
+    """The strongest form: with rubbish in place of the test split the search finds the same, to the
+    last bit."""
     test = tiny_store.split("test")
-    rubbish = dataclasses.replace(test, labels=np.full_like(test.labels, np.nan), text=None, audio=None, vision=None)
+    rubbish = dataclasses.replace(
+        test, labels=np.full_like(test.labels, np.nan), text=None, audio=None, vision=None
+    )
     store = dataclasses.replace(tiny_store, splits={**tiny_store.splits, "test": rubbish})
     assert tuning.search(PLAN, store, tmp_path) == selection
 
@@ -82,7 +89,10 @@ def test_two_processes_at_the_same_search_agree(selection, tiny_store, tmp_path)
     """One trains, the other waits for its selection; no trial is made twice or given up."""
     context = multiprocessing.get_context("spawn")
     started = context.Barrier(2)
-    both = [context.Process(target=_searched, args=(tiny_store.path, tmp_path, started)) for _ in range(2)]
+    both = [
+        context.Process(target=_searched, args=(tiny_store.path, tmp_path, started))
+        for _ in range(2)
+    ]
     for process in both:
         process.start()
     for process in both:
@@ -90,7 +100,9 @@ def test_two_processes_at_the_same_search_agree(selection, tiny_store, tmp_path)
     assert [process.exitcode for process in both] == [0, 0]
     (folder,) = tmp_path.iterdir()
     assert tuning.read_selection(folder / "selection.json") == selection
-    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / "journal.log")))
+    storage = optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(str(folder / "journal.log"))
+    )
     study = optuna.load_study(study_name="search", storage=storage)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * PLAN.trials
 
@@ -125,7 +137,9 @@ def test_only_a_finished_selection_on_the_same_data_is_scored(selection, tiny_st
     records = run_all(tuning.runs_of(selection, tiny_store, every=True), tiny_store, RunStore(tmp_path), jobs=1,
                       progress_bar=False)  # fmt: skip
     for k, trial in enumerate(selection.trials):  # the search trained just what the runs train
-        scores = [r.scores["valid"]["M"]["MAE"] for run, r in records.items() if run.name == f"trial {k}"]
+        scores = [
+            r.scores["valid"]["M"]["MAE"] for run, r in records.items() if run.name == f"trial {k}"
+        ]
         assert np.mean(scores) == pytest.approx(trial["validation"], abs=1e-6)
     table = tuning.both_ways(selection, records)
     assert table.loc["MAE", "difference"] <= 0  # choosing on test cannot look worse on test
@@ -136,7 +150,9 @@ def test_only_a_finished_selection_on_the_same_data_is_scored(selection, tiny_st
 def test_settings_that_do_not_exist_are_named(tiny_store, tmp_path):
     with pytest.raises(InputError, match="unknown setting 'rates'"):
         tuning.search(dataclasses.replace(PLAN, space=(("rates", (0.1,)),)), tiny_store, tmp_path)
-    assert set(schema.TASKS) == {name.split(".")[1] for name in tuning.AVMC_SPACE if name.startswith("weights")}
+    assert set(schema.TASKS) == {
+        name.split(".")[1] for name in tuning.AVMC_SPACE if name.startswith("weights")
+    }
 
 
 def test_the_command_tunes_and_scores(tiny_store, tmp_path, monkeypatch):
@@ -147,15 +163,42 @@ def test_the_command_tunes_and_scores(tiny_store, tmp_path, monkeypatch):
 
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
     monkeypatch.setitem(experiments.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
-    words = ["tune", "AV-MC", "--store", str(tiny_store.path), "--trials", "2", "--seeds", "1", "--jobs", "1"]
-    shown = CliRunner().invoke(cli.main, [*words, "-o", "rate=[0.001, 0.01]", "--both-ways"], catch_exceptions=False)
-    assert shown.exit_code == 0 and "validation MAE" in shown.output and "chosen on test" in shown.output
+    words = [
+        "tune",
+        "AV-MC",
+        "--store",
+        str(tiny_store.path),
+        "--trials",
+        "2",
+        "--seeds",
+        "1",
+        "--jobs",
+        "1",
+    ]
+    shown = CliRunner().invoke(
+        cli.main, [*words, "-o", "rate=[0.001, 0.01]", "--both-ways"], catch_exceptions=False
+    )
+    assert (
+        shown.exit_code == 0
+        and "validation MAE" in shown.output
+        and "chosen on test" in shown.output
+    )
     told = CliRunner().invoke(cli.main, ["tune", "--help"]).output
     for profile, (trials, seeds) in tuning.SIZE.items():
-        assert f"{trials} at" in told and ",".join(map(str, seeds)) in told, f"the defaults at {profile}"
+        assert f"{trials} at" in told and ",".join(map(str, seeds)) in told, (
+            f"the defaults at {profile}"
+        )
     unimodal = ["tune", "Unimodal LSTM", *words[2:], "-o", 'task=["T"]']
     refused = CliRunner().invoke(cli.main, unimodal)
-    assert refused.exit_code == 2 and "Unimodal LSTM: found predictions of T; expected M" in refused.output
+    assert (
+        refused.exit_code == 2
+        and "Unimodal LSTM: found predictions of T; expected M" in refused.output
+    )
     nothing = CliRunner().invoke(cli.main, [*words, "-o", "rate=[null]"])
     assert nothing.exit_code == 2 and "AVMCSettings.rate: found None" in nothing.output
-    assert CliRunner().invoke(cli.main, ["tune", "Constant", "--store", str(tiny_store.path)]).exit_code == 2
+    assert (
+        CliRunner()
+        .invoke(cli.main, ["tune", "Constant", "--store", str(tiny_store.path)])
+        .exit_code
+        == 2
+    )

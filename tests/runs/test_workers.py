@@ -1,4 +1,5 @@
-"""Calls in processes: all results arrive, and nothing goes on after a failure, an interrupt, or the end of who asked."""
+"""Calls in processes: all results arrive, and nothing goes on after a failure, an interrupt, or the
+end of who asked."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ def held_or_failed(folder: str, k: int) -> None:
 
 
 def test_each_result_comes_once():
-    assert sorted(side_by_side(divmod, [(k, 3) for k in range(7)], 2)) == [divmod(k, 3) for k in range(7)]
+    assert sorted(side_by_side(divmod, [(k, 3) for k in range(7)], 2)) == [
+        divmod(k, 3) for k in range(7)
+    ]
     assert list(side_by_side(divmod, [], 2)) == []
 
 
@@ -47,9 +50,12 @@ def test_calls_see_the_folder_and_the_environment_of_now(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "second, error, message", [(1, ValueError, "one of them"), (2, ChildProcessError, r"died \(exit status 7\)")]
+    "second, error, message",
+    [(1, ValueError, "one of them"), (2, ChildProcessError, r"died \(exit status 7\)")],
 )
-def test_a_failure_ends_the_others_which_close_what_they_have_open(tmp_path, second, error, message):
+def test_a_failure_ends_the_others_which_close_what_they_have_open(
+    tmp_path, second, error, message
+):
     start = time.monotonic()
     with pytest.raises(error, match=message):
         list(side_by_side(held_or_failed, [(str(tmp_path), 0), (str(tmp_path), second)], 2))

@@ -42,14 +42,18 @@ def large():
 
 def labelled(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The labelled clips of all splits, with the columns that a store's clips have."""
-    return pd.concat([tables[split] for split in schema.SPLITS]).rename(columns={"video": "video_id"})
+    return pd.concat([tables[split] for split in schema.SPLITS]).rename(
+        columns={"video": "video_id"}
+    )
 
 
 # Settings and stores
 
 
 def test_same_seed_same_corpus(tmp_path):
-    first, second = (build_corpus(tmp_path / name, CorpusSettings("tiny"), progress=False) for name in "ab")
+    first, second = (
+        build_corpus(tmp_path / name, CorpusSettings("tiny"), progress=False) for name in "ab"
+    )
     other = build_corpus(tmp_path / "c", CorpusSettings("tiny", seed=1), progress=False)
     assert first.digest == second.digest != other.digest
     assert first.simulated and first.manifest["generator"]["seed"] == CorpusSettings().seed
@@ -72,7 +76,10 @@ def test_another_number_of_training_clips_leaves_the_others_as_they_are(tmp_path
     frame for frame.
     """
     changed = CorpusSettings("tiny", train=40, unlabelled=7)
-    few, more = (build_corpus(tmp_path / s.name, s, progress=False) for s in (CorpusSettings("tiny"), changed))
+    few, more = (
+        build_corpus(tmp_path / s.name, s, progress=False)
+        for s in (CorpusSettings("tiny"), changed)
+    )
     assert more.manifest["splits"] == {"train": 40, "valid": 12, "test": 16, "unlabelled": 7}
     assert generator_of(more.manifest) == changed and changed.name == "tiny-train40-unlabelled7"
     for split in ("valid", "test"):
@@ -98,7 +105,9 @@ def test_a_store_that_another_program_made_has_no_generator_here():
     assert generator_of({"generator": {"size": "ci", "seed": 3}}) == CorpusSettings("ci", 3)
 
 
-@pytest.mark.parametrize("change", [{"size": "huge"}, {"seed": -1}, {"train": 1}, {"shorter": 0}, {"unlabelled": 2.5}])
+@pytest.mark.parametrize(
+    "change", [{"size": "huge"}, {"seed": -1}, {"train": 1}, {"shorter": 0}, {"unlabelled": 2.5}]
+)
 def test_settings_that_nobody_can_mean_are_errors(change):
     with pytest.raises(InputError, match=f"CorpusSettings.{next(iter(change))}"):
         CorpusSettings(**change)
@@ -147,7 +156,9 @@ def test_irony_is_there_and_words_count_for_little_then(large):
     assert low < weight_of_words(labels)[1] < high < 0
     design = np.column_stack([np.ones(len(labels)), labels[:, 1:]])
     additive = design @ np.linalg.lstsq(design, labels[:, 0], rcond=None)[0]
-    assert weight_of_words(np.column_stack([additive, labels[:, 1:]]))[1] == pytest.approx(0, abs=1e-9)
+    assert weight_of_words(np.column_stack([additive, labels[:, 1:]]))[1] == pytest.approx(
+        0, abs=1e-9
+    )
 
 
 def test_labels_of_a_video_are_alike_as_in_the_real_table(large, monkeypatch):
@@ -172,7 +183,9 @@ def test_placeholders_are_as_many_and_as_weak_as_the_real_ones(size, large):
     )
     copied, real = test["copied"], np.array(counts["placeholders"]["M"])
     assert copied.mean() == pytest.approx(190 / 1034, abs=0.01)
-    assert test.loc[copied, "M"].abs().mean() == pytest.approx(real @ np.abs(schema.GRID) / real.sum(), abs=0.015)
+    assert test.loc[copied, "M"].abs().mean() == pytest.approx(
+        real @ np.abs(schema.GRID) / real.sum(), abs=0.015
+    )
     assert (test.loc[copied, ["T", "A", "V"]].eq(test.loc[copied, "M"], axis=0)).all(axis=None)
     assert 0.35 < copied.iloc[: len(test) // 2].sum() / copied.sum() < 0.65  # not all in one place
 
@@ -195,7 +208,9 @@ def test_clips_whose_text_misleads_exist():
 # Features
 
 
-@pytest.mark.parametrize("task, low, high", [("T", 0.65, 0.85), ("A", 0.13, 0.37), ("V", 0.48, 0.68)])
+@pytest.mark.parametrize(
+    "task, low, high", [("T", 0.65, 0.85), ("A", 0.13, 0.37), ("V", 0.48, 0.68)]
+)
 def test_unimodal_regressors_reach_table_3(ci, task, low, high):
     """Ridge on [CLS], or on means and deviations over frames, reaches the paper's Corr on its
     own label within 0.1 (acoustic: between the two feature sets of Table 3).
@@ -218,7 +233,11 @@ def test_unimodal_regressors_reach_table_3(ci, task, low, high):
 def test_sizes_and_schema(ci):
     size = SIZES["ci"]
     assert ci.manifest["splits"] == {"train": 320, "valid": 100, "test": 400, "unlabelled": 640}
-    assert ci.manifest["steps"] == {"text": 50, "audio": 116, "vision": 29} == {"text": 50, **size.steps}
+    assert (
+        ci.manifest["steps"]
+        == {"text": 50, "audio": 116, "vision": 29}
+        == {"text": 50, **size.steps}
+    )
     assert {m: ci.manifest["dims"][m] for m in schema.MODALITIES} == schema.DIMS
     assert SIZES["full"].steps == {"audio": 925, "vision": 232}
 
@@ -236,9 +255,14 @@ def test_video_structure_is_that_of_the_real_table(ci):
 
 def test_unlabelled_clips_are_noisier_and_more_varied():
     clips = simulate(CorpusSettings("ci"))
-    log_lengths = {split: np.log(clips[split]["audio_length"]).std() for split in ("train", "unlabelled")}
+    log_lengths = {
+        split: np.log(clips[split]["audio_length"]).std() for split in ("train", "unlabelled")
+    }
     assert log_lengths["unlabelled"] > 1.2 * log_lengths["train"]
-    distance = {s: np.abs(clips[s]["degree"] - 5 * clips[s]["latent_T"]).mean() for s in ("train", "unlabelled")}
+    distance = {
+        s: np.abs(clips[s]["degree"] - 5 * clips[s]["latent_T"]).mean()
+        for s in ("train", "unlabelled")
+    }
     assert distance["unlabelled"] > 1.2 * distance["train"]
 
 
@@ -248,7 +272,9 @@ def test_acoustic_columns_have_real_units(ci):
     for k, name in enumerate(schema.columns("audio")):
         real = egemaps_stats()[name]
         assert abs(values[:, k].mean() - real["mean"]) < 0.5 * real["sd"], name
-        assert real["min"] - 1e-3 <= values[:, k].min() and values[:, k].max() <= real["max"] * 1.0001, name
+        assert (
+            real["min"] - 1e-3 <= values[:, k].min() and values[:, k].max() <= real["max"] * 1.0001
+        ), name
     pitch = values[:, schema.columns("audio").index("F0semitoneFrom27.5Hz_sma3nz")]
     assert 0.2 < (pitch == 0).mean() < 0.5
 
@@ -274,4 +300,6 @@ def test_the_oracle_beats_every_single_modality(large):
         only = np.full_like(latent, np.nan)
         only[:, k] = latent[:, k]
         alone.append(np.square(expected_multimodal(only, "test") - clips["M"]).mean())
-    assert oracle < 0.75 * min(alone) and alone[1] < alone[2] < alone[0]  # A tells most of M, T least
+    assert (
+        oracle < 0.75 * min(alone) and alone[1] < alone[2] < alone[0]
+    )  # A tells most of M, T least

@@ -9,7 +9,14 @@ from transformers import BertModel
 
 from avmc_core import schema
 from avmc_core.simulated.face import TRAITS, neutral_face, visual
-from avmc_core.simulated.sentences import characters, expressing, misheard, neutral_sentence, polarity, sentence
+from avmc_core.simulated.sentences import (
+    characters,
+    expressing,
+    misheard,
+    neutral_sentence,
+    polarity,
+    sentence,
+)
 from avmc_core.simulated.signals import acoustic, autoregressive, egemaps_stats
 from avmc_core.simulated.text_encoder import build_encoder, save_encoder
 from avmc_core.text_encoder import encode, load_encoder
@@ -30,7 +37,8 @@ def test_equal_label_and_generator_give_an_equal_sentence():
 
 
 def test_words_carry_the_label():
-    """Without looseness the words express the label exactly; with it, they correlate; neutral ones express nothing."""
+    """Without looseness the words express the label exactly; with it, they correlate; neutral ones
+    express nothing."""
     rng = np.random.default_rng(0)
     labels = rng.choice(schema.GRID, 2000)
     exact = [sentence(label, rng, looseness=0).degree for label in labels[:200]]
@@ -54,7 +62,8 @@ def test_sentences_are_short_chinese_with_an_english_gloss():
 
 @pytest.mark.parametrize("rate", [0.0, 0.05, 0.4])
 def test_misheard_characters_have_the_asked_rate(rate):
-    """Edit distance per character: each error of the recogniser is one substitution, deletion or insertion."""
+    """Edit distance per character: each error of the recogniser is one substitution, deletion or
+    insertion."""
     rng = np.random.default_rng(0)
     text = "".join(s.text for s in SENTENCES) * 12
 
@@ -111,11 +120,16 @@ def test_saved_encoder_is_the_same_and_building_leaves_the_seed_alone(tmp_path):
 def test_a_pretrained_pooler_comes_along_when_it_is_asked_for(tmp_path):
     """Bert_MAG reads it. A folder without one gives none, not random weights."""
     folder = save_encoder(tmp_path / "encoder")
-    assert load_encoder(folder)[1].pooler is None and load_encoder(folder, pooling=True)[1].pooler is None
+    assert (
+        load_encoder(folder)[1].pooler is None
+        and load_encoder(folder, pooling=True)[1].pooler is None
+    )
     pooled = BertModel(load_encoder(folder)[1].config, add_pooling_layer=True)
     pooled.save_pretrained(folder)
     assert load_encoder(folder)[1].pooler is None
-    assert torch.equal(load_encoder(folder, pooling=True)[1].pooler.dense.weight, pooled.pooler.dense.weight)
+    assert torch.equal(
+        load_encoder(folder, pooling=True)[1].pooler.dense.weight, pooled.pooler.dense.weight
+    )
 
 
 # Voice and face
@@ -136,7 +150,9 @@ def test_long_voices_have_the_statistics_of_real_frames():
         centred = x - x.mean()
         assert abs(x.mean() - real["mean"]) < 0.15 * real["sd"], name
         assert x.std() == pytest.approx(real["sd"], rel=0.2), name
-        assert (centred[:, 1:] * centred[:, :-1]).mean() / x.var() == pytest.approx(real["ac1"], abs=0.17), name
+        assert (centred[:, 1:] * centred[:, :-1]).mean() / x.var() == pytest.approx(
+            real["ac1"], abs=0.17
+        ), name
     unvoiced = clips[:, :, column("audio", "F0semitoneFrom27.5Hz_sma3nz")] == 0
     floor = clips[:, :, column("audio", "F2amplitudeLogRelF0_sma3nz")] == -201
     assert unvoiced.mean() == pytest.approx(0.323, abs=0.03)
@@ -145,22 +161,29 @@ def test_long_voices_have_the_statistics_of_real_frames():
 
 def test_lively_voices_are_louder_and_higher():
     lengths, traits = np.full(100, 60), np.zeros((100, 25))
-    high, low = (acoustic(np.full(100, e), traits, lengths, np.random.default_rng(0)) for e in (2.0, -2.0))
+    high, low = (
+        acoustic(np.full(100, e), traits, lengths, np.random.default_rng(0)) for e in (2.0, -2.0)
+    )
     for name in ("Loudness_sma3", "spectralFlux_sma3", "F0semitoneFrom27.5Hz_sma3nz"):
         assert high[:, column("audio", name)].mean() > low[:, column("audio", name)].mean(), name
 
 
 @pytest.mark.parametrize("expressed", [-2.0, 2.0])
 def test_landmarks_show_a_smile_or_a_frown(expressed):
-    """Beside the face at rest: a smile lifts the mouth's corners against its middle; a frown lowers them and the brows."""
+    """Beside the face at rest: a smile lifts the mouth's corners against its middle; a frown lowers
+    them and the brows."""
     n = 200
-    frames = visual(np.full(n, expressed), np.zeros((n, TRAITS)), np.full(n, 10), np.random.default_rng(0))
+    frames = visual(
+        np.full(n, expressed), np.zeros((n, TRAITS)), np.full(n, 10), np.random.default_rng(0)
+    )
     assert frames.shape == (n * 10, 177) and np.abs(frames).max() < 2
     y = frames[:, column("vision", "y_0") :][:, :68].mean(axis=0)
     rest = neutral_face()[:, 1]
     size = (y[8] - y[27]) / (rest[8] - rest[27])  # of the drawn face
     lift = ((y[51] - y[[48, 54]].mean()) / size) - (rest[51] - rest[[48, 54]].mean())
-    brow = ((y[[36, 45]].mean() - y[[20, 23]].mean()) / size) - (rest[[36, 45]].mean() - rest[[20, 23]].mean())
+    brow = ((y[[36, 45]].mean() - y[[20, 23]].mean()) / size) - (
+        rest[[36, 45]].mean() - rest[[20, 23]].mean()
+    )
     assert np.sign(lift) == np.sign(expressed)
     assert expressed > 0 or brow < -0.02
     smile, frown = (frames[:, column("vision", name)].mean() for name in ("AU12_r", "AU04_r"))

@@ -16,7 +16,9 @@ from avmc_core.simulated.irony import interval_of_irony, ironic, weight_of_words
 from avmc_core.simulated.label_counts import label_counts, shipped_counts
 
 META = os.environ.get("AVMC_META")
-CELLS = np.stack(np.meshgrid(*[schema.GRID] * 4, indexing="ij")).reshape(4, -1).T  # (11^4, 4) M, T, A, V
+CELLS = (
+    np.stack(np.meshgrid(*[schema.GRID] * 4, indexing="ij")).reshape(4, -1).T
+)  # (11^4, 4) M, T, A, V
 GROUPS = (*schema.SPLITS, label_model.PLACEHOLDERS)
 
 
@@ -61,7 +63,10 @@ def test_shipped_counts_of_m_are_those_of_the_relabelled_set():
     counts, known = shipped_counts(), label_sets.of_set(label_sets.RELABELLED)
     for split in schema.SPLITS:
         assert counts["M"][split] == label_sets.total(known, split=split).tolist()
-        assert counts["rows"][split] == sum(counts["M"][split]) and counts["neutral"][split] == counts["M"][split][5]
+        assert (
+            counts["rows"][split] == sum(counts["M"][split])
+            and counts["neutral"][split] == counts["M"][split][5]
+        )
 
 
 def test_shipped_counts_of_the_four_labels_agree_with_one_another():
@@ -91,17 +96,21 @@ def test_counts_of_a_small_table_by_hand():
     counts = label_counts(table, other)
     assert counts["rows"] == {"train": 1, "valid": 1, "test": 3} and counts["added"] == 4
     assert (
-        counts["M"]["train"][1] == 1 and counts["M"]["test"][3] == counts["M"]["test"][5] == counts["M"]["test"][8] == 1
+        counts["M"]["train"][1] == 1
+        and counts["M"]["test"][3] == counts["M"]["test"][5] == counts["M"]["test"][8] == 1
     )
     assert counts["neutral"] == {"train": 0, "valid": 1, "test": 1}
     assert (
-        counts["placeholders"]["clips"] == 2 and counts["placeholders"]["M"][3] == counts["placeholders"]["M"][8] == 1
+        counts["placeholders"]["clips"] == 2
+        and counts["placeholders"]["M"][3] == counts["placeholders"]["M"][8] == 1
     )
     assert counts["four"]["rows"] == {"train": 1, "valid": 1, "test": 1}
     assert counts["four"]["pairs"]["MT"][0][6] == 1 and np.sum(counts["four"]["pairs"]["AV"]) == 3
     assert counts["four"]["signs"][0][2][0][0] == counts["four"]["irony"]["clips"] == 1
     assert counts["four_equal_labels"] == {"placeholders": 2, "others": 0}
-    assert label_counts(table.assign(V=0.0))["four"]["within_videos"]["V"] is None  # no share of no variance
+    assert (
+        label_counts(table.assign(V=0.0))["four"]["within_videos"]["V"] is None
+    )  # no share of no variance
     with pytest.raises(InputError, match="no M of clip a/00001"):
         label_counts(table, other.iloc[:-1])
     with pytest.raises(InputError, match="no labelled row"):
@@ -175,7 +184,11 @@ def test_groups_have_their_own_m_and_the_rest_follows_it(group):
     """
     p, counts = label_model.joint(group), shipped_counts()
     placeholders = np.array(counts["placeholders"]["M"])
-    own = placeholders if group == label_model.PLACEHOLDERS else counts["M"][group] - placeholders * (group == "test")
+    own = (
+        placeholders
+        if group == label_model.PLACEHOLDERS
+        else counts["M"][group] - placeholders * (group == "test")
+    )
     assert np.abs(margin(p, "M") - own / own.sum()).max() < 1e-3
     for pair in ("MT", "MA", "MV"):
         given = margin(p, pair) / margin(p, "M")[:, None]

@@ -45,18 +45,24 @@ SHORT = {"text": 7, "audio": 19, "vision": 6}
 def test_both_data_paths_make_the_same_batch(name):
     """Clip by clip from padded float64 arrays, or gathered from the ragged ones: the same numbers."""
     split = bench_cases.made_up(9, SHORT)
-    slow, fast = (make(bench_cases.CASES[name], split) for make in (bench_cases.naive_way, bench_cases.fast_way))
+    slow, fast = (
+        make(bench_cases.CASES[name], split)
+        for make in (bench_cases.naive_way, bench_cases.fast_way)
+    )
     rows = torch.tensor([3, 0, 8])
     for field, ours in vars(fast.data.batch(rows)).items():
-        torch.testing.assert_close(getattr(slow.data.batch(rows), field), ours, msg=lambda m, f=field: f"{f}: {m}")
+        torch.testing.assert_close(
+            getattr(slow.data.batch(rows), field), ours, msg=lambda m, f=field: f"{f}: {m}"
+        )
 
 
 @pytest.mark.parametrize("name", ["semi", "supervised", "Graph_MFN"])
 def test_both_ways_agree_on_losses_and_gradients(name):
     """Losses equal to 1e-4, gradients to 1e-3, in at least two of three batches.
 
-    A hidden unit or an L1 error within rounding of zero has a gradient that depends on the processor, and changes one clip's
-    share of the sum. That is rare in a batch (about one in a hundred); a wrong gradient is wrong in every batch.
+    A hidden unit or an L1 error within rounding of zero has a gradient that depends on the
+    processor, and changes one clip's share of the sum. That is rare in a batch (about one in a
+    hundred); a wrong gradient is wrong in every batch.
     """
     case, encoder = bench_cases.CASES[name], SimpleEncoder()
     split = bench_cases.made_up(48, SHORT)
@@ -106,7 +112,8 @@ def test_both_passes_are_in_an_epoch_of_two(monkeypatch):
 
 
 def test_arithmetic_of_a_step_does_not_depend_on_what_computes_it(monkeypatch):
-    """Counted in our C code or by PyTorch in its own products; only the gradient of attention does more in ours (14 for 12)."""
+    """Counted in our C code or by PyTorch in its own products; only the gradient of attention does
+    more in ours (14 for 12)."""
     if compiled.kernels() is None:
         pytest.skip("no C compiler here")
     split, rows = bench_cases.made_up(4, SHORT), torch.arange(4)
@@ -116,7 +123,10 @@ def test_arithmetic_of_a_step_does_not_depend_on_what_computes_it(monkeypatch):
     for module in (lstm, attention):
         monkeypatch.setattr(module, "kernels", lambda: None)
     theirs = [least(way, rows) for way in ways]
-    assert ours[0] == pytest.approx(theirs[0], rel=0.05) and ours[0]["megabytes"] == theirs[0]["megabytes"]
+    assert (
+        ours[0] == pytest.approx(theirs[0], rel=0.05)
+        and ours[0]["megabytes"] == theirs[0]["megabytes"]
+    )
     assert theirs[1]["gflop"] < ours[1]["gflop"] < 14 / 12 * theirs[1]["gflop"]
 
 
@@ -137,7 +147,9 @@ def test_made_up_clips_import_like_released_ones(tmp_path):
     columns = {name: bench_data.released_columns(name, 4) for name in ("train", "valid", "test")}
     write_supervised(tmp_path / "s.pkl", columns)
     store = import_released(tmp_path / "store", tmp_path / "s.pkl", progress=False)
-    assert store.manifest["splits"]["test"] == 4 and not any(repair["count"] for repair in store.manifest["repairs"])
+    assert store.manifest["splits"]["test"] == 4 and not any(
+        repair["count"] for repair in store.manifest["repairs"]
+    )
 
 
 def test_command_writes_its_result(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
-"""What the grid costs: sums against a hand count, and the division among workers never beats the longest run."""
+"""What the grid costs: sums against a hand count, and the division among workers never beats the
+longest run."""
 
 from __future__ import annotations
 
@@ -35,16 +36,23 @@ def test_records_become_seconds_an_epoch():
 def test_full_size_is_a_step_a_batch_or_scaled_by_clips():
     step = {"clips": 1000, "fast": 1.0, "threads": 2}
     full = grid_cost.full_size(grid_cost.measured(RECORDS), 1361, 36, {"supervised": step})
-    assert full.loc["AV-MC", "s an epoch"] == 6  # 2722 clips are three batches of 1000, each a second of two cores
+    assert (
+        full.loc["AV-MC", "s an epoch"] == 6
+    )  # 2722 clips are three batches of 1000, each a second of two cores
     assert full.loc["AV-MC", "h a run"] == pytest.approx(0.06)
     assert full.loc["LMF", "s an epoch"] == 10 and full.loc["LMF", "h a run"] == pytest.approx(0.1)
-    assert full.loc["Constant", "h a run"] == pytest.approx(8 / 3600)  # fitted, not trained: no epochs
+    assert full.loc["Constant", "h a run"] == pytest.approx(
+        8 / 3600
+    )  # fitted, not trained: no epochs
     assert pd.isna(full.loc["Bert_MAG", "h a run"])
 
 
 def test_every_pass_of_an_epoch_counts_and_bert_at_what_it_takes():
-    """Against hand counts: the second pass of AV-MC(Semi) and MMIM (D10), a step with BERT in it, an epoch as recorded."""
-    costs = grid_cost.measured([record(model, 1, 1.0) for model in ("AV-MC(Semi)", "MMIM", "MISA", "LMF")])
+    """Against hand counts: the second pass of AV-MC(Semi) and MMIM (D10), a step with BERT in it,
+    an epoch as recorded."""
+    costs = grid_cost.measured(
+        [record(model, 1, 1.0) for model in ("AV-MC(Semi)", "MMIM", "MISA", "LMF")]
+    )
     bench = {
         "semi": {"clips": 64, "fast": 1.0, "threads": 1},
         "MMIM": {"clips": 32, "whole": 3.0, "rest": 0.1, "threads": 2},
@@ -52,12 +60,18 @@ def test_every_pass_of_an_epoch_counts_and_bert_at_what_it_takes():
         "models": {"LMF": {"epoch": 7.0, "threads": 2}, "MISA": {"epoch": 99.0, "threads": 1}},
     }
     epoch = grid_cost.full_size(costs, 320, 1, bench)["s an epoch"]
-    assert epoch.to_dict() == {"AV-MC(Semi)": 202 + 43, "MMIM": 2 * 86 * 3.0 * 2, "MISA": 99, "LMF": 14}
+    assert epoch.to_dict() == {
+        "AV-MC(Semi)": 202 + 43,
+        "MMIM": 2 * 86 * 3.0 * 2,
+        "MISA": 99,
+        "LMF": 14,
+    }
 
 
 def test_no_number_of_workers_beats_the_longest_run():
     wall = grid_cost.shared(
-        pd.Series({"a": 10, "b": 2, "not timed": 5}), pd.Series({"a": 1.0, "b": 3.0, "c": float("nan")})
+        pd.Series({"a": 10, "b": 2, "not timed": 5}),
+        pd.Series({"a": 1.0, "b": 3.0, "c": float("nan")}),
     )
     assert wall["hours"].to_dict() == {1: 16.0, 8: 3.0, 64: 3.0}
 

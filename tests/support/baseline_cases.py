@@ -36,19 +36,26 @@ def build(name: str, mended: tuple[str, ...] = (), caps: dict[str, int] = CAPS):
     """A model with random weights, always the same, its tensor products small; evaluation mode."""
     make, module = MODELS[name]
     changes = (
-        {"text_hidden": 8, "audio_hidden": 4, "vision_hidden": 8, "text_out": 6} if name in ("TFN", "MTFN") else {}
+        {"text_hidden": 8, "audio_hidden": 4, "vision_hidden": 8, "text_out": 6}
+        if name in ("TFN", "MTFN")
+        else {}
     )
     settings = replace(module.SETTINGS, mended=mended, **changes)
     torch.manual_seed(0)
     return make(settings, Sizes(**{f"{m}_steps": caps[m] for m in schema.MODALITIES})).eval()
 
 
-def batch(model, caps: dict[str, int] = CAPS, rows: slice = slice(None), backwards: tuple[str, ...] = ()) -> Batch:
-    """The clips in the views that the model reads. ``caps``: how far they are padded; ``backwards``: modalities to reverse."""
+def batch(
+    model, caps: dict[str, int] = CAPS, rows: slice = slice(None), backwards: tuple[str, ...] = ()
+) -> Batch:
+    """The clips in the views that the model reads. ``caps``: how far they are padded;
+    ``backwards``: modalities to reverse."""
     generator = np.random.default_rng(0)
     features = {}
     for name in schema.MODALITIES:
-        clips = [generator.normal(2, 1, (n, schema.DIMS[name])).astype(np.float32) for n in LENGTHS[name]][rows]
+        clips = [
+            generator.normal(2, 1, (n, schema.DIMS[name])).astype(np.float32) for n in LENGTHS[name]
+        ][rows]
         clips = [clip[::-1] if name in backwards else clip for clip in clips]
         offsets = np.cumsum([0, *map(len, clips)])
         features[name] = Ragged.of(((np.concatenate(clips), offsets),), caps[name])

@@ -1,4 +1,5 @@
-"""The four networks on BERT at small sizes, a tiny BERT, clips for them, and the trainer's epochs on these."""
+"""The four networks on BERT at small sizes, a tiny BERT, clips for them, and the trainer's epochs
+on these."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from avmc_core.models import bert_mag, misa, mmim, self_mm
 from avmc_core.models.base import Sizes
 from avmc_core.runs import training
 
-SIZES = Sizes(text=24, audio=5, vision=7, text_steps=10, audio_steps=40, vision_steps=23, train_clips=12)
+SIZES = Sizes(
+    text=24, audio=5, vision=7, text_steps=10, audio_steps=40, vision_steps=23, train_clips=12
+)
 MODELS = {
     "Bert_MAG": (bert_mag.BertMAG, bert_mag.SETTINGS),
     "MISA": (misa.MISA, misa.SETTINGS),
@@ -55,7 +58,9 @@ def clips(rows: int = 12, seed: int = 0) -> Batch:
 
     audio, audio_lengths = frames("audio")
     vision, vision_lengths = frames("vision")
-    text_lengths = torch.randint(3, SIZES.text_steps, (rows,), generator=g)  # no sentence fills all steps
+    text_lengths = torch.randint(
+        3, SIZES.text_steps, (rows,), generator=g
+    )  # no sentence fills all steps
     mask = valid_steps(text_lengths, SIZES.text_steps).long()
     ids = torch.randint(1, 30, mask.shape, generator=g) * mask
     return Batch(
@@ -97,7 +102,9 @@ def epochs(model, batch: Batch, count: int = 1):
     order = torch.Generator().manual_seed(0)
     for epoch in range(1, count + 1):
         yield {
-            single.stage: training._one_pass(model, Clips(batch), single, optimizers, order, epoch, "cpu")
+            single.stage: training._one_pass(
+                model, Clips(batch), single, optimizers, order, epoch, "cpu"
+            )
             for single in model.passes(epoch)
         }
 

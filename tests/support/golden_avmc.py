@@ -1,7 +1,8 @@
 """How each AV-MC golden file is set up.
 
-Outputs and losses hold what sets the released networks apart: linear text (D06), heads without batch norm (D03), what is
-concatenated and the linear fusion after it (D04), its range (D05), and the weights of the mixup losses (D09).
+Outputs and losses hold what sets the released networks apart: linear text (D06), heads without
+batch norm (D03), what is concatenated and the linear fusion after it (D04), its range (D05), and
+the weights of the mixup losses (D09).
 """
 
 from __future__ import annotations
@@ -32,11 +33,15 @@ AVMC_SEMI = {
 
 
 def avmc_draws(golden: gf.Golden) -> dict[str, Draw]:
-    return {m: Draw(golden[f"input.perm_{m}"], golden[f"input.lam_{m}"]) for m in ("audio", "vision")}
+    return {
+        m: Draw(golden[f"input.perm_{m}"], golden[f"input.lam_{m}"]) for m in ("audio", "vision")
+    }
 
 
 def avmc_supervised(golden: gf.Golden):
-    model = AVMCSupervised(with_sizes(avmc.SUPERVISED, golden.config), Sizes(*golden.config["feature_dims"]))
+    model = AVMCSupervised(
+        with_sizes(avmc.SUPERVISED, golden.config), Sizes(*golden.config["feature_dims"])
+    )
     batch = gf.batch(
         golden,
         text=golden["input.text"][:, 0],

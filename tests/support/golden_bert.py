@@ -1,4 +1,5 @@
-"""How the golden files of the networks on BERT are set up: their texts are BERT's states, for Bert_MAG its embeddings."""
+"""How the golden files of the networks on BERT are set up: their texts are BERT's states, for
+Bert_MAG its embeddings."""
 
 from __future__ import annotations
 
@@ -60,20 +61,27 @@ GATE = {
 
 
 def misa_case(golden: gf.Golden):
-    model = misa.MISA(with_sizes(misa.SETTINGS, golden.config), Sizes(*golden.config["feature_dims"]))
+    model = misa.MISA(
+        with_sizes(misa.SETTINGS, golden.config), Sizes(*golden.config["feature_dims"])
+    )
     batch = gf.batch(golden)
     return model, MISA, batch, lambda: model.loss(batch, "train")
 
 
 def mmim_case(golden: gf.Golden):
     """The loss of the second pass, as soon as the memory, one batch, is in use."""
-    model = mmim.MMIM(with_sizes(mmim.SETTINGS, golden.config), Sizes(*golden.config["feature_dims"]))
+    model = mmim.MMIM(
+        with_sizes(mmim.SETTINGS, golden.config), Sizes(*golden.config["feature_dims"])
+    )
     batch = gf.batch(golden, text=golden["input.text"][:, 0])
 
     def losses():
         model.batches = 2
         model.memory = [
-            {MODALITIES[x]: tuple(golden[f"input.memory_t{x}_{sign}"] for sign in ("pos", "neg")) for x in "av"}
+            {
+                MODALITIES[x]: tuple(golden[f"input.memory_t{x}_{sign}"] for sign in ("pos", "neg"))
+                for x in "av"
+            }
         ]
         return model.loss(batch, "main")
 
@@ -81,8 +89,11 @@ def mmim_case(golden: gf.Golden):
 
 
 def self_mm_case(golden: gf.Golden):
-    """The network alone, with the error of M as its loss; the label tables are not the reference's parameters."""
-    model = self_mm.SelfMM(with_sizes(self_mm.SETTINGS, golden.config), Sizes(*golden.config["feature_dims"]))
+    """The network alone, with the error of M as its loss; the label tables are not the reference's
+    parameters."""
+    model = self_mm.SelfMM(
+        with_sizes(self_mm.SETTINGS, golden.config), Sizes(*golden.config["feature_dims"])
+    )
     model.generated = None
     batch = gf.batch(golden, text=golden["input.text"][:, 0])
     return model, SELF_MM, batch, lambda: {"total": l1(model(batch)["M"], batch.label("M"))}
@@ -103,7 +114,9 @@ class GateAlone(nn.Module):
 
 def gate_case(golden: gf.Golden):
     config = golden.config
-    gate = bert_mag.Gate(Sizes(*config["feature_dims"]), config["beta_shift"], config["dropout_prob"])
+    gate = bert_mag.Gate(
+        Sizes(*config["feature_dims"]), config["beta_shift"], config["dropout_prob"]
+    )
     model = GateAlone(gate, golden["input.text"].shape[1])
     batch = gf.batch(golden)
     return model, GATE, batch, lambda: {"total": l1(model(batch)["M"], batch.label("M"))}

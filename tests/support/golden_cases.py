@@ -9,7 +9,8 @@ import golden_late
 import golden_mult
 import golden_recurrent
 
-# file name -> function of the golden file that returns (model, renaming rules, batch, function computing the losses)
+# file name -> function of the golden file that returns (model, renaming rules, batch, function
+# computing the losses)
 CASES = {
     **golden_avmc.CASES,
     **golden_late.CASES,
@@ -25,7 +26,10 @@ def equals_reference(name: str) -> None:
     model, rules, batch, compute = CASES[name](golden)
     gf.load(model, golden, rules)
     expected = golden.group("loss")
-    gf.check(model(batch), {name: t for name, t in golden.group("output").items() if name not in expected})
+    gf.check(
+        model(batch),
+        {name: t for name, t in golden.group("output").items() if name not in expected},
+    )
     losses = compute()
     expected.pop("L1_M")
     gf.check(losses, expected)

@@ -1,4 +1,5 @@
-"""The reference models' weights, inputs, outputs, losses and gradients (see tests/golden/README.md)."""
+"""The reference models' weights, inputs, outputs, losses and gradients (see
+tests/golden/README.md)."""
 
 from __future__ import annotations
 
@@ -28,7 +29,11 @@ class Golden:
 
     def group(self, prefix: str) -> dict[str, Tensor]:
         """The tensors whose name starts with ``prefix.``, without it."""
-        return {name[len(prefix) + 1 :]: t for name, t in self.tensors.items() if name.startswith(prefix + ".")}
+        return {
+            name[len(prefix) + 1 :]: t
+            for name, t in self.tensors.items()
+            if name.startswith(prefix + ".")
+        }
 
     def __getitem__(self, name: str) -> Tensor:
         return self.tensors[name]
@@ -61,8 +66,11 @@ def state_of(tensors: dict[str, Tensor], rules: dict[str, str]) -> dict[str, Ten
 
 
 def load(model: nn.Module, golden: Golden, rules: dict[str, str]) -> None:
-    """Put the golden weights and buffers into the model, all of them and nothing else; evaluation mode."""
-    model.load_state_dict(state_of(golden.group("param") | golden.group("buffer"), rules), strict=True)
+    """Put the golden weights and buffers into the model, all of them and nothing else; evaluation
+    mode."""
+    model.load_state_dict(
+        state_of(golden.group("param") | golden.group("buffer"), rules), strict=True
+    )
     model.eval()
 
 
@@ -76,10 +84,14 @@ def batch(golden: Golden, **changes: Tensor) -> Batch:
             f"{m}_lengths": inputs.get(f"{m}_lengths", torch.full((rows,), inputs[m].shape[1]))
             for m in schema.MODALITIES
         },
-        "labels": torch.stack([inputs.get(f"label_{t}", torch.full((rows,), torch.nan)) for t in schema.TASKS], 1),
+        "labels": torch.stack(
+            [inputs.get(f"label_{t}", torch.full((rows,), torch.nan)) for t in schema.TASKS], 1
+        ),
         "mask": inputs.get("mask", torch.ones(rows)).bool(),
         "index": torch.arange(rows),
-        "tokens": inputs["text_bert"] if "text_bert" in inputs else torch.zeros(rows, 3, 1, dtype=torch.int64),
+        "tokens": inputs["text_bert"]
+        if "text_bert" in inputs
+        else torch.zeros(rows, 3, 1, dtype=torch.int64),
     }
     return Batch(**(fields | changes))
 
@@ -88,13 +100,19 @@ def check(actual: dict[str, Tensor], expected: dict[str, Tensor], tolerance: flo
     """Equal names in ``expected`` must agree; a missing one fails."""
     for name, value in expected.items():
         torch.testing.assert_close(
-            actual[name].reshape(value.shape), value, rtol=tolerance, atol=tolerance, msg=lambda m, n=name: f"{n}: {m}"
+            actual[name].reshape(value.shape),
+            value,
+            rtol=tolerance,
+            atol=tolerance,
+            msg=lambda m, n=name: f"{n}: {m}",
         )
 
 
 def check_gradients(model: nn.Module, golden: Golden, rules: dict[str, str]) -> None:
     """Every golden gradient is met, and no parameter has one that the reference has not."""
-    expected = {n: t for n, t in rename(golden.group("grad"), rules).items() if not n.startswith("unused.")}
+    expected = {
+        n: t for n, t in rename(golden.group("grad"), rules).items() if not n.startswith("unused.")
+    }
     ours = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     assert set(ours) == set(expected), f"gradients differ in {set(ours) ^ set(expected)}"
     check(ours, expected, 1e-4)

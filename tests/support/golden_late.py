@@ -38,7 +38,9 @@ def case(build, settings, rules=HEADS):
                 golden.tensors[name] = tensor.squeeze(-1)
             if name.endswith("fusion_bias"):
                 golden.tensors[name] = tensor.squeeze(0)
-        batch = gf.batch(golden, audio=golden["input.audio"].mean(1), vision=golden["input.vision"].mean(1))
+        batch = gf.batch(
+            golden, audio=golden["input.audio"].mean(1), vision=golden["input.vision"].mean(1)
+        )
         return model, ENCODERS | rules | FACTORS, batch, lambda: model.loss(batch, "train")
 
     return make

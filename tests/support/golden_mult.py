@@ -21,7 +21,12 @@ PARTS = {
     r"version": "unused.version",
 }
 ENCODERS = {
-    **{f"trans_{q}_with_{k}": f"cross.{LETTERS[q]}_on_{LETTERS[k]}" for q in "lav" for k in "lav" if q != k},
+    **{
+        f"trans_{q}_with_{k}": f"cross.{LETTERS[q]}_on_{LETTERS[k]}"
+        for q in "lav"
+        for k in "lav"
+        if q != k
+    },
     **{f"trans_{m}_mem": f"memory.{name}" for m, name in LETTERS.items()},
 }
 RULES = {

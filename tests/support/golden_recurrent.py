@@ -24,7 +24,10 @@ SHARED = {
 MFN_RULES = {**SHARED, r"att1_fc": "attention.linear_"}
 GRAPH_RULES = {
     **SHARED,
-    **{f"{t}_transform": f"transforms.{o}" for t, o in {"l": "text", "a": "audio", "v": "vision"}.items()},
+    **{
+        f"{t}_transform": f"transforms.{o}"
+        for t, o in {"l": "text", "a": "audio", "v": "vision"}.items()
+    },
     **{
         rf"{theirs}\.{a}\.": f"graph.nodes.{ours}.{b}."
         for theirs, ours in {
@@ -36,20 +39,31 @@ GRAPH_RULES = {
         }.items()
         for a, b in {"0": "0", r"1\.0": "1"}.items()
     },
-    **{rf"graph_mfn\.efficacy_model\.{a}\.": f"graph.efficacies.{b}." for a, b in {"0": 0, r"1\.0": 1, "2": 2}.items()},
+    **{
+        rf"graph_mfn\.efficacy_model\.{a}\.": f"graph.efficacies.{b}."
+        for a, b in {"0": 0, r"1\.0": 1, "2": 2}.items()
+    },
 }
 
 
 def mfn(golden: gf.Golden):
-    """The golden run is on pooled sequences, not on a repeated average (D21); the network is the same."""
+    """The golden run is on pooled sequences, not on a repeated average (D21); the network is the
+    same."""
     model = MFN(with_sizes(MFNSettings(), golden.config), Sizes(*golden.config["feature_dims"]))
-    batch = gf.batch(golden, audio=golden["input.audio_aligned"], vision=golden["input.vision_aligned"])
-    model.sequences = lambda batch: {"text": batch.text, "audio": batch.audio, "vision": batch.vision}
+    batch = gf.batch(
+        golden, audio=golden["input.audio_aligned"], vision=golden["input.vision_aligned"]
+    )
+    model.sequences = lambda batch: {
+        "text": batch.text,
+        "audio": batch.audio,
+        "vision": batch.vision,
+    }
     return model, MFN_RULES, batch, lambda: model.loss(batch, "train")
 
 
 def graph_mfn(golden: gf.Golden, mended: tuple[str, ...] = ("D22",)):
-    """The file holds gradients of all nodes, also of those that the reference never trains: compared with D22 mended."""
+    """The file holds gradients of all nodes, also of those that the reference never trains:
+    compared with D22 mended."""
     config = golden.config
     settings = replace(with_sizes(GraphMFNSettings(), config), mended=mended)
     batch = gf.batch(golden)

@@ -1,4 +1,5 @@
-"""The reference's configuration names and ours: one table for all models, and the settings that a golden file describes."""
+"""The reference's configuration names and ours: one table for all models, and the settings that a
+golden file describes."""
 
 from __future__ import annotations
 
@@ -34,10 +35,22 @@ FIELDS = {
     **{"d_ah": "audio_hidden", "a_lstm_hidden_size": "audio_hidden"},
     **{"d_vh": "vision_hidden", "v_lstm_hidden_size": "vision_hidden"},
     **{"post_fusion_dim": "fusion_post", "post_fusion_out": "fusion_post"},
-    **{f"post_{t}_dim": f"{o}_post" for t, o in {"text": "text", "audio": "audio", "video": "vision"}.items()},
-    **{"rank": "rank", "hidden_size": "hidden", "memsize": "memory", "mem_size": "memory", "inner_node_dim": "node"},
+    **{
+        f"post_{t}_dim": f"{o}_post"
+        for t, o in {"text": "text", "audio": "audio", "video": "vision"}.items()
+    },
+    **{
+        "rank": "rank",
+        "hidden_size": "hidden",
+        "memsize": "memory",
+        "mem_size": "memory",
+        "inner_node_dim": "node",
+    },
     **{"nlevels": "layers", "attn_mask": "causal", "H": "label_bound"},
-    **{f"conv1d_kernel_size_{t}": f"{o}_kernel" for t, o in {"l": "text", "a": "audio", "v": "vision"}.items()},
+    **{
+        f"conv1d_kernel_size_{t}": f"{o}_kernel"
+        for t, o in {"l": "text", "a": "audio", "v": "vision"}.items()
+    },
     **{"diff_weight": "difference_weight", "sim_weight": "similarity_weight"},
     **{"recon_weight": "reconstruction_weight", "alpha": "contrast_weight", "beta": "bound_weight"},
     **{"learning_rate": "rate", "learning_rate_other": "rate", "lr_main": "rate"},
@@ -59,30 +72,46 @@ LAYERS = {
 
 
 def with_sizes(settings: S, config: dict[str, Any]) -> S:
-    """The settings with everything that the reference's configuration says of the network and its optimiser."""
+    """The settings with everything that the reference's configuration says of the network and its
+    optimiser."""
     fields = {FIELDS[name]: value for name, value in config.items() if name in FIELDS}
     if "hidden_dims" in config:
-        fields |= dict(zip(("text_hidden", "audio_hidden", "vision_hidden"), config["hidden_dims"], strict=True))
+        fields |= dict(
+            zip(
+                ("text_hidden", "audio_hidden", "vision_hidden"), config["hidden_dims"], strict=True
+            )
+        )
     if "dst_feature_dim_nheads" in config:
         fields |= dict(zip(("width", "heads"), config["dst_feature_dim_nheads"], strict=True))
-    fields |= {LAYERS[name]: Layer(c["shapes"], c["drop"]) for name, c in config.items() if name in LAYERS}
+    fields |= {
+        LAYERS[name]: Layer(c["shapes"], c["drop"]) for name, c in config.items() if name in LAYERS
+    }
     if "task_weights" in config:
         fields["weights"] = Weights(**config["task_weights"])
     fields["text"] = "frozen"
-    return replace(settings, {name: value for name, value in fields.items() if hasattr(settings, name)})
+    return replace(
+        settings, {name: value for name, value in fields.items() if hasattr(settings, name)}
+    )
 
 
 def for_training(config: dict[str, Any]) -> tuple[str, Any]:
-    """Model and settings of a golden training: no dropout, the reference's validation loss, all epochs.
+    """Model and settings of a golden training: no dropout, the reference's validation loss, all
+    epochs.
 
-    Accumulation and clipping are configured for some models that do not use them: a model uses those that its published
-    settings use.
+    Accumulation and clipping are configured for some models that do not use them: a model uses
+    those that its published settings use.
     """
     name = MODELS[config.get("model_name") or config["modelName"]]
     settings = without_dropout(with_sizes(settings_of(name), config))
-    training = replace(settings.training, {"batch_size": config["batch_size"], "validation": "batches"})
+    training = replace(
+        settings.training, {"batch_size": config["batch_size"], "validation": "batches"}
+    )
     training = replace(training, {"max_epochs": config["epochs"], "patience": config["epochs"]})
-    for ours, theirs in {"accumulate": "update_epochs", "clip_value": "grad_clip", "clip_norm": "grad_clip"}.items():
+    for ours, theirs in {
+        "accumulate": "update_epochs",
+        "clip_value": "grad_clip",
+        "clip_norm": "grad_clip",
+    }.items():
         if getattr(training, ours) != getattr(Training(), ours):
             training = replace(training, {ours: config[theirs]})
     return name, replace(settings, {"training": training})

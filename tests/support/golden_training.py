@@ -1,7 +1,8 @@
 """A whole training of the reference, replayed by our trainer (see tests/golden/README.md).
 
-What is injected is what the reference drew at random, and nothing else: start weights, the order of the clips, the draws of
-the mixup. The loop, the batches, the losses, the optimisers, the epoch that is kept and the predictions are the product's.
+What is injected is what the reference drew at random, and nothing else: start weights, the order of
+the clips, the draws of the mixup. The loop, the batches, the losses, the optimisers, the epoch that
+is kept and the predictions are the product's.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ KINDS = {  # of the tolerance in the file's metadata, and what it covers
 
 @dataclass(frozen=True)
 class Outcome:
-    """One training, by the reference or by us. Tensors are named as in the file, but parameters as ours."""
+    """One training, by the reference or by us. Tensors are named as in the file, but parameters as
+    ours."""
 
     tensors: dict[str, Tensor]
     test_loss: float  # the reference's is rounded to four decimals
@@ -68,9 +70,12 @@ class Outcome:
     stops_at: dict[int, int]  # patience to the epoch after which the loop would have stopped
 
     def differences(self, other: Outcome) -> dict[str, float]:
-        """For each of ``KINDS`` the largest absolute difference; infinite where one has what the other lacks, or a
-        number is not finite."""
-        return {kind: max(self._furthest(other, name) for name in names) for kind, names in KINDS.items()}
+        """For each of ``KINDS`` the largest absolute difference; infinite where one has what the
+        other lacks, or a number is not finite."""
+        return {
+            kind: max(self._furthest(other, name) for name in names)
+            for kind, names in KINDS.items()
+        }
 
     def _furthest(self, other: Outcome, group: str) -> float:
         mine, theirs = (
@@ -79,7 +84,9 @@ class Outcome:
         )
         if mine.keys() != theirs.keys():
             return float("inf")
-        furthest = [float((x.squeeze() - theirs[name].squeeze()).abs().max()) for name, x in mine.items()]
+        furthest = [
+            float((x.squeeze() - theirs[name].squeeze()).abs().max()) for name, x in mine.items()
+        ]
         return max((x if np.isfinite(x) else float("inf") for x in furthest), default=0.0)
 
 
@@ -150,7 +157,9 @@ def replay(golden: Golden) -> Outcome:
         model, progress = train(build, data, 0, Path(folder), stop=after_epoch)
         test_pred = predicted(model, data("test", model.inputs))
         test_loss = mean_loss("test")
-    assert not list(orders) and not list(draws), "the reference has passes or batches that our loop did not make"
+    assert not list(orders) and not list(draws), (
+        "the reference has passes or batches that our loop did not make"
+    )
     labels = last.pop("generated.labels", None)
     means = [x for row in progress.history for stage, x in row.items() if stage.endswith(".total")]
     tensors = {
@@ -158,17 +167,27 @@ def replay(golden: Golden) -> Outcome:
         "test_pred": test_pred,
         "batch_loss": torch.stack(batch_loss),
         "train_loss": torch.tensor(means, dtype=torch.float64),
-        "valid_loss": torch.tensor([row["validation"] for row in progress.history], dtype=torch.float64),
+        "valid_loss": torch.tensor(
+            [row["validation"] for row in progress.history], dtype=torch.float64
+        ),
         "valid_loss_exact": torch.tensor(exact, dtype=torch.float64),
         **_end(name, last),
-        **({} if labels is None else {f"labels.{source}": x for source, x in zip(SOURCES, labels, strict=True)}),
+        **(
+            {}
+            if labels is None
+            else {f"labels.{source}": x for source, x in zip(SOURCES, labels, strict=True)}
+        ),
     }
     return Outcome(tensors, test_loss, progress.best_epoch, stops_at)
 
 
 def _end(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
     skipped = MEANINGLESS.get(name, "nothing")
-    return {f"end.{n}": x for n, x in state.items() if not n.startswith("generated.") and not n.endswith(skipped)}
+    return {
+        f"end.{n}": x
+        for n, x in state.items()
+        if not n.startswith("generated.") and not n.endswith(skipped)
+    }
 
 
 def unrounded_loss(model: Model, data: SplitData, batch_size: int) -> float:
@@ -176,7 +195,10 @@ def unrounded_loss(model: Model, data: SplitData, batch_size: int) -> float:
     with torch.no_grad():
         return float(
             torch.stack(
-                [model.validation_loss(model(batch), batch).mean().double() for batch in data.in_order(batch_size)]
+                [
+                    model.validation_loss(model(batch), batch).mean().double()
+                    for batch in data.in_order(batch_size)
+                ]
             ).mean()
         )
 
@@ -186,10 +208,13 @@ def predicted(model: Model, data: SplitData) -> Tensor:
 
 
 def start_from(model: Model, start: dict[str, Tensor]) -> None:
-    """The recorded weights, all of them and nothing else but tables that training fills; no dropout."""
+    """The recorded weights, all of them and nothing else but tables that training fills; no
+    dropout."""
     own = model.state_dict()
     assert all(x.squeeze().shape == own[name].squeeze().shape for name, x in start.items())
-    start = {name: x.reshape(own[name].shape) for name, x in start.items()}  # some of theirs carry axes of size one
+    start = {
+        name: x.reshape(own[name].shape) for name, x in start.items()
+    }  # some of theirs carry axes of size one
     missing, _ = model.load_state_dict(start, strict=False)
     assert all(name.startswith("generated.") for name in missing) and not start.keys() - own.keys()
     for module in model.modules():  # those that no setting reaches
@@ -211,7 +236,9 @@ def _split(name: str, data: dict[str, Tensor]) -> Split:
     ragged = {m: _ragged(data[m].numpy(), data[f"{m}_lengths"].numpy()) for m in schema.MODALITIES}
     clips = pd.DataFrame(labels, columns=list(schema.TASKS))
     tokens = np.zeros((rows, 3, data["text"].shape[1]), dtype=np.int64)
-    return Split(name, clips, **ragged, tokens=tokens, labels=labels, mask=data["mask"].numpy().astype(bool))
+    return Split(
+        name, clips, **ragged, tokens=tokens, labels=labels, mask=data["mask"].numpy().astype(bool)
+    )
 
 
 def _ragged(x: np.ndarray, lengths: np.ndarray) -> Ragged:
@@ -220,7 +247,8 @@ def _ragged(x: np.ndarray, lengths: np.ndarray) -> Ragged:
 
 
 class Recorded(SplitData):
-    """A split whose clips come in the recorded order, one order for each pass over any split, in the training's precision."""
+    """A split whose clips come in the recorded order, one order for each pass over any split, in
+    the training's precision."""
 
     def __init__(self, split: Split, inputs: Inputs, orders: Iterator[Tensor], dtype: torch.dtype):
         super().__init__(split, inputs)
@@ -232,7 +260,12 @@ class Recorded(SplitData):
     def batch(self, rows: Tensor) -> Batch:
         batch = super().batch(rows)
         tensors = {f.name: getattr(batch, f.name) for f in fields(batch)}
-        return Batch(**{name: x.to(self.dtype) if x.is_floating_point() else x for name, x in tensors.items()})
+        return Batch(
+            **{
+                name: x.to(self.dtype) if x.is_floating_point() else x
+                for name, x in tensors.items()
+            }
+        )
 
 
 def _in_time(golden: Golden, prefix: str) -> list[Tensor]:
@@ -254,4 +287,6 @@ def _draws(golden: Golden) -> Iterator[dict[str, Draw]]:
     places = {tuple(map(int, name.split(".")[:3])) for name in golden.group("draw")}
     for place in sorted(places):
         parts = golden.group(".".join(map(str, ("draw", *place))))
-        yield {m: Draw(parts[f"{m}.perm"], parts[f"{m}.lam"].reshape(-1)) for m in ("audio", "vision")}
+        yield {
+            m: Draw(parts[f"{m}.perm"], parts[f"{m}.lam"].reshape(-1)) for m in ("audio", "vision")
+        }

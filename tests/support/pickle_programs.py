@@ -1,4 +1,5 @@
-"""Pickle programs and their parts: plain values, gadgets, bombs, and pieces for files that no pickle module would write."""
+"""Pickle programs and their parts: plain values, gadgets, bombs, and pieces for files that no
+pickle module would write."""
 
 from __future__ import annotations
 
@@ -20,18 +21,40 @@ def text(value) -> bytes:
 
 
 def array_opcodes(shape: bytes, dtype: str, payload: bytes) -> bytes:
-    head = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R(K\x01" + shape
+    head = (
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R(K\x01" + shape
+    )
     return head + b"cnumpy\ndtype\n" + text(dtype) + b"\x89\x88\x87R\x89" + payload + b"tb"
 
 
 HEAD = b"\x80\x04"  # protocol 4
 PIECES = (  # what the reader admits: opcodes, operands and globals, for random programs
     *(bytes([code]) for code in unpickle._OPERATIONS),
-    *(b"K\x00", b"K\x01", b"J\xff\xff\xff\xff", b"q\x00", b"h\x00", b"C\x01b", b"C\x00", text("f8"), text("latin1")),
+    *(
+        b"K\x00",
+        b"K\x01",
+        b"J\xff\xff\xff\xff",
+        b"q\x00",
+        b"h\x00",
+        b"C\x01b",
+        b"C\x00",
+        text("f8"),
+        text("latin1"),
+    ),
     *(f"c{name.value.replace(' ', chr(10))}\n".encode() for name in unpickle._Global),
 )
 # What comes before an opcode, and after it.
-BEFORE = (b"", b"(", b"]", b"}", b"K\x01", b")N", b"(K\x01K\x02", b"cnumpy\ndtype\n)", b"cnumpy\nndarray\nN")
+BEFORE = (
+    b"",
+    b"(",
+    b"]",
+    b"}",
+    b"K\x01",
+    b")N",
+    b"(K\x01K\x02",
+    b"cnumpy\ndtype\n)",
+    b"cnumpy\nndarray\nN",
+)
 AFTER = (b"", b"\x00" * 9, b"\xff" * 9, b"os\nsystem\n")
 SPELLINGS = (  # of a global
     lambda module, name: f"c{module}\n{name}\n".encode(),
@@ -51,7 +74,14 @@ PLAIN = {
     "no objects": np.array([], dtype=object),
     "empty": np.zeros((0, 3)),
     "scalar array": np.array(2.5),
-    "scalars": [np.float64(1.5), np.float32(2), np.int64(-3), np.uint8(4), np.bool_(True), np.str_("五")],
+    "scalars": [
+        np.float64(1.5),
+        np.float32(2),
+        np.int64(-3),
+        np.uint8(4),
+        np.bool_(True),
+        np.str_("五"),
+    ],
 }
 GLOBALS = [
     "os system",
@@ -107,7 +137,8 @@ BOMBS = {
     "deep tuple as a key": b"\x80\x04})" + b"\x85" * 240_000 + b"Ns.",
     "many dicts without end": b"\x80\x04" + b"}" * 300_000,
     "many byte strings": b"\x80\x04" + b"C\x00" * 249_000,
-    "many memo entries": b"\x80\x04N" + b"".join(b"r" + struct.pack("<I", n) for n in range(240_000)),
+    "many memo entries": b"\x80\x04N"
+    + b"".join(b"r" + struct.pack("<I", n) for n in range(240_000)),
     "huge claims": b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7f",
     "huge text": b"\x80\x04X\xff\xff\xff\xffabc",
     "huge integer": b"\x80\x04\x8b\xff\xff\xff\x7f1",

@@ -1,4 +1,5 @@
-"""A tiny valid dataset in the released format, made with numpy and written with the ordinary pickle module."""
+"""A tiny valid dataset in the released format, made with numpy and written with the ordinary pickle
+module."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ ROWS = {"train": 5, "valid": 3, "test": 4, "unlabelled": 6}
 TEXTS = ('我说："好",\n再见', "a\r\nb", "", "NA", " 空格 ", "𠮷\t,;")
 
 
-def columns(split: str, seed: int = 0, rows: int | None = None, steps: dict[str, int] = STEPS) -> dict:
+def columns(
+    split: str, seed: int = 0, rows: int | None = None, steps: dict[str, int] = STEPS
+) -> dict:
     """One split under the released keys, as float64, int64 and unicode arrays."""
     rows = ROWS[split] if rows is None else rows
     rng = np.random.default_rng([seed, *split.encode()])
@@ -27,7 +30,9 @@ def columns(split: str, seed: int = 0, rows: int | None = None, steps: dict[str,
     tokens[:, 1] = valid
     features = {}
     for name, limit in steps.items():
-        features[name] = rng.normal(size=(rows, limit, schema.DIMS[name])).astype(np.float32).astype(np.float64)
+        features[name] = (
+            rng.normal(size=(rows, limit, schema.DIMS[name])).astype(np.float32).astype(np.float64)
+        )
         features[name][np.arange(limit) >= lengths[name][:, None]] = 0
     grid = {task: rng.integers(-5, 6, rows) / 5 for task in schema.TASKS}
     return {
@@ -39,7 +44,9 @@ def columns(split: str, seed: int = 0, rows: int | None = None, steps: dict[str,
         "text_bert": tokens,
         "audio_lengths": lengths["audio"],
         "vision_lengths": lengths["vision"],
-        "annotations": np.array(["Negative", "Neutral", "Positive"])[np.sign(grid["M"]).astype(int) + 1],
+        "annotations": np.array(["Negative", "Neutral", "Positive"])[
+            np.sign(grid["M"]).astype(int) + 1
+        ],
         "regression_labels": grid["M"],
         "regression_labels_A": grid["A"],
         "regression_labels_V": grid["V"],
@@ -70,7 +77,13 @@ def released_files(folder: Path, seed: int = 0) -> tuple[Path, Path]:
     return write(folder / "s.pkl", supervised(seed)), write(folder / "u.pkl", unsupervised(seed))
 
 
-def imports(folder: Path, first: dict | None = None, second: dict | None = None, **options) -> Store:
-    """Imports the dataset, or other content in place of the first or second file's, to folder/store."""
-    paths = write(folder / "s.pkl", first or supervised()), write(folder / "u.pkl", second or unsupervised())
+def imports(
+    folder: Path, first: dict | None = None, second: dict | None = None, **options
+) -> Store:
+    """Imports the dataset, or other content in place of the first or second file's, to
+    folder/store."""
+    paths = (
+        write(folder / "s.pkl", first or supervised()),
+        write(folder / "u.pkl", second or unsupervised()),
+    )
     return import_released(folder / "store", *paths, progress=False, **options)

@@ -1,4 +1,5 @@
-"""Made weights for TalkNet: drawn anew from each tensor's name, so that another program can draw the same."""
+"""Made weights for TalkNet: drawn anew from each tensor's name, so that another program can draw
+the same."""
 
 from __future__ import annotations
 
@@ -12,7 +13,10 @@ from avmc_core.clips.talknet_network import TalkNet
 
 def made_state() -> dict[str, torch.Tensor]:
     """A checkpoint's tensors by name: random, of sizes at which signals neither grow nor die."""
-    return {name: made_tensor(name, tuple(tensor.shape)) for name, tensor in TalkNet().state_dict().items()}
+    return {
+        name: made_tensor(name, tuple(tensor.shape))
+        for name, tensor in TalkNet().state_dict().items()
+    }
 
 
 def made_tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:

@@ -23,10 +23,19 @@ PARTS = (*MODULES, "faults", *KILLED)
 
 @click.command()
 @click.option(
-    "--out", default="_build/torture", show_default=True, type=click.Path(path_type=Path), help="For the counts."
+    "--out",
+    default="_build/torture",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="For the counts.",
 )
 @click.option("--seed", default=9, show_default=True)
-@click.option("--files", default=170, show_default=True, help="Random hostile files a family, besides the listed ones.")
+@click.option(
+    "--files",
+    default=170,
+    show_default=True,
+    help="Random hostile files a family, besides the listed ones.",
+)
 @click.option("--kills", default=50, show_default=True, help="Kills of each job.")
 @click.option("--only", default="", help=f"Comma-separated: {', '.join(PARTS)}.")
 @click.option("--record", is_flag=True, help="Write the counts into the package, for the book.")
@@ -40,14 +49,17 @@ def main(out: Path, seed: int, files: int, kills: int, only: str, record: bool) 
     result = report.collect(out, PARTS, settings)
     click.echo(report.render(result))
     with new_file(out / "torture.json") as temporary:
-        temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     if record:
         report.record(result)
     sys.exit(1 if result["data"]["totals"]["bad"] else 0)
 
 
 def _resume(path: Path, part: str, settings: dict) -> None:
-    """One part, unless it was done with these settings and this code; a chain of kills is the smallest piece."""
+    """One part, unless it was done with these settings and this code; a chain of kills is the
+    smallest piece."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if known.get("settings") != settings:
         known = {"settings": settings, "done": False, "seconds": 0.0}
@@ -58,10 +70,14 @@ def _resume(path: Path, part: str, settings: dict) -> None:
     def tell(rows: list | dict, done: bool = False) -> None:
         known.update(rows=rows, done=done, seconds=spent + time.perf_counter() - start)
         with new_file(path) as temporary:
-            temporary.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            temporary.write_text(
+                json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
 
     memory = Path("/dev/shm")
-    place = Path(tempfile.mkdtemp(prefix="torture-", dir=memory if os.access(memory, os.W_OK) else None))
+    place = Path(
+        tempfile.mkdtemp(prefix="torture-", dir=memory if os.access(memory, os.W_OK) else None)
+    )
     os.environ["AVMC_HOME"] = str(place / "home")
     try:
         tell(_part(part, settings, known.get("rows"), place, tell), done=True)

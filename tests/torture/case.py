@@ -11,20 +11,25 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Case:
-    """``write`` puts the file or files into an empty folder; ``read`` is what the sandbox runs on them."""
+    """``write`` puts the file or files into an empty folder; ``read`` is what the sandbox runs on
+    them."""
 
     name: str
     write: Callable[[Path], None]
     read: Callable[[Path], str]
 
 
-Family = Callable[[np.random.Generator, int], Iterator[Case]]  # so many random cases, besides all that are listed
+Family = Callable[
+    [np.random.Generator, int], Iterator[Case]
+]  # so many random cases, besides all that are listed
 
 
 def same(left, right) -> bool:
     """Equal in type, shape and every bit."""
     if isinstance(left, np.ndarray):
-        if not isinstance(right, np.ndarray) or left.dtype.newbyteorder("=") != right.dtype.newbyteorder("="):
+        if not isinstance(right, np.ndarray) or left.dtype.newbyteorder(
+            "="
+        ) != right.dtype.newbyteorder("="):
             return False
         if left.dtype == object:
             return left.shape == right.shape and same(left.tolist(), right.tolist())
@@ -36,7 +41,11 @@ def same(left, right) -> bool:
     if isinstance(left, (list, tuple)):
         return type(left) is type(right) and len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict):
-        return type(right) is dict and list(left) == list(right) and all(same(left[key], right[key]) for key in left)
+        return (
+            type(right) is dict
+            and list(left) == list(right)
+            and all(same(left[key], right[key]) for key in left)
+        )
     return type(left) is type(right) and (left == right or (left != left and right != right))
 
 
@@ -45,7 +54,11 @@ def flipped(data: bytes, rng: np.random.Generator, places: Sequence[int] | None 
     changed = bytearray(data)
     for _ in range(rng.integers(1, 5)):
         place = int(rng.choice(places) if places is not None else rng.integers(len(data)))
-        changed[place] = changed[place] ^ (1 << int(rng.integers(8))) if rng.random() < 0.5 else int(rng.integers(256))
+        changed[place] = (
+            changed[place] ^ (1 << int(rng.integers(8)))
+            if rng.random() < 0.5
+            else int(rng.integers(256))
+        )
     return bytes(changed)
 
 

@@ -1,4 +1,5 @@
-"""What the faults are made with: small files, stores and disks, processes of their own, and what has to be refused."""
+"""What the faults are made with: small files, stores and disks, processes of their own, and what
+has to be refused."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def made_store(folder: Path, seed: int = 0) -> Store:
     """A store of some dozen clips; another seed makes other numbers."""
     folder.mkdir(exist_ok=True)
     contents = {split: factory.columns(split, seed=seed, rows=rows) for split, rows in ROWS.items()}
-    return import_released(folder / "store", factory.write(folder / "s.pkl", contents), simulated={}, progress=False)
+    return import_released(
+        folder / "store", factory.write(folder / "s.pkl", contents), simulated={}, progress=False
+    )
 
 
 def result(folder: Path) -> dict[str, bytes]:
@@ -63,7 +66,9 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
     disk = folder / "disk"
     disk.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)],
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         raise NotHere(f"no permission to mount a small disk: {done.stderr.strip()[:80]}")
@@ -74,7 +79,8 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def fork(work: Callable[[], object]) -> int:
-    """The process id of a child that does the work; it ends with 0, with 1 after an InputError, else with 2 or by a signal."""
+    """The process id of a child that does the work; it ends with 0, with 1 after an InputError,
+    else with 2 or by a signal."""
     child = os.fork()
     if not child:
         faulthandler.disable()  # under pytest it would print the signal that some faults end with
@@ -97,7 +103,11 @@ def statuses(*children: int) -> list[int]:
 
 def ending(status: int) -> str:
     """A wait status in words."""
-    return signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
+    return (
+        signal.Signals(os.WTERMSIG(status)).name
+        if os.WIFSIGNALED(status)
+        else f"status {os.WEXITSTATUS(status)}"
+    )
 
 
 def interrupt(store: Store, runs: RunStore, after: int = 2) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from torture import faults_of_clocks, faults_of_files, faults_of_runs
 from torture.fault_tools import NotHere
 
-FAULTS: dict[str, Callable[[Path], str]] = faults_of_files.FAULTS | faults_of_runs.FAULTS | faults_of_clocks.FAULTS
+FAULTS: dict[str, Callable[[Path], str]] = (
+    faults_of_files.FAULTS | faults_of_runs.FAULTS | faults_of_clocks.FAULTS
+)
 
 
 def run(place: Path) -> list[dict]:

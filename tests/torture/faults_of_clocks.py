@@ -38,13 +38,16 @@ def old_and_future_times(folder: Path) -> str:
         for path in (*folder.rglob("*"), folder):
             os.utime(path, (moment, moment))
         assert verify_store(store.path).digest == store.digest and runs.get(record.key) == record
-        with mock.patch("avmc_core.runs.grid.execute", side_effect=AssertionError("computed again")):
+        with mock.patch(
+            "avmc_core.runs.grid.execute", side_effect=AssertionError("computed again")
+        ):
             assert run_one(RUN, StoreData(store), runs) == record
     return "stores and runs of 1970 and of the future are as good as new"
 
 
 def page_with_an_old_time(folder: Path) -> str:
-    """A notebook and a page changed while the clock was put back: their times say they did not change."""
+    """A notebook and a page changed while the clock was put back: their times say they did not
+    change."""
     source = folder / "page.py"
     source.write_text('# %% tags=["parameters"]\nseed = 1\n')
     key = notebooks.notebook_key(source, {})
@@ -52,7 +55,9 @@ def page_with_an_old_time(folder: Path) -> str:
     os.utime(source, (0, 0))
     assert notebooks.notebook_key(source, {}) != key
     pages = {Path("page.py"): source}
-    assert stage(pages, folder / "site") == [Path("page.py")] and stage(pages, folder / "site") == []
+    assert (
+        stage(pages, folder / "site") == [Path("page.py")] and stage(pages, folder / "site") == []
+    )
     source.write_text('# %% tags=["parameters"]\nseed = 3\n')
     os.utime(source, (0, 0))
     assert stage(pages, folder / "site") == [Path("page.py")]

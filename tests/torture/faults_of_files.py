@@ -16,13 +16,25 @@ from avmc_core.data.store import open_store
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.grid import run_all, run_one
 from avmc_core.runs.store import RunStore
-from torture.fault_tools import RUN, ending, fork, made_store, refused, result, small_disk, sources, statuses
+from torture.fault_tools import (
+    RUN,
+    ending,
+    fork,
+    made_store,
+    refused,
+    result,
+    small_disk,
+    sources,
+    statuses,
+)
 
 
 def full_disk_import(folder: Path) -> str:
     files = sources(folder)
     with small_disk(folder, "64k") as disk:
-        said = refused(lambda: import_released(disk / "store", *files, progress=False), "No space left")
+        said = refused(
+            lambda: import_released(disk / "store", *files, progress=False), "No space left"
+        )
         assert not list(disk.iterdir()), list(disk.iterdir())
     return f"{said}; nothing left behind"
 
@@ -70,7 +82,9 @@ def source_changes(folder: Path) -> str:
 def source_cut(folder: Path) -> str:
     """Cut to half between two splits: reading on would end the process."""
     files = sources(folder)
-    return _during_import(folder, files, lambda: os.truncate(files[0], files[0].stat().st_size // 2))
+    return _during_import(
+        folder, files, lambda: os.truncate(files[0], files[0].stat().st_size // 2)
+    )
 
 
 def source_removed(folder: Path) -> str:
@@ -128,7 +142,9 @@ def store_cut_while_read(folder: Path) -> str:
 
     (status,) = statuses(fork(work))
     assert status and not list(runs), status
-    said = refused(lambda: run_all([RUN], open_store(store.path), runs, jobs=1, progress_bar=False), "bytes")
+    said = refused(
+        lambda: run_all([RUN], open_store(store.path), runs, jobs=1, progress_bar=False), "bytes"
+    )
     return f"the process ends ({ending(status)}), no run is published, and the store is {said}"
 
 
@@ -141,7 +157,10 @@ def features_changed(folder: Path) -> str:
     path.write_bytes(data)
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
     return refused(
-        lambda: run_all([RUN], open_store(store.path), RunStore(folder / "runs"), jobs=1, progress_bar=False), "SHA-256"
+        lambda: run_all(
+            [RUN], open_store(store.path), RunStore(folder / "runs"), jobs=1, progress_bar=False
+        ),
+        "SHA-256",
     )
 
 

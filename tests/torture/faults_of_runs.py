@@ -1,4 +1,5 @@
-"""Runs that are damaged, interrupted between two steps, wanted twice at once or with other data, or whose loss is not finite."""
+"""Runs that are damaged, interrupted between two steps, wanted twice at once or with other data, or
+whose loss is not finite."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def state_damaged(folder: Path) -> str:
 
 
 def killed_before_the_rename(folder: Path) -> str:
-    """The record is written, the folder not yet moved: the run is finished and must not be trained again."""
+    """The record is written, the folder not yet moved: the run is finished and must not be trained
+    again."""
     store, runs = made_store(folder), RunStore(folder / "runs")
     with suppress(KeyboardInterrupt):
         run_one(RUN, StoreData(store), _NoRecovery(runs.root))
@@ -62,13 +64,20 @@ def record_gone(folder: Path) -> str:
     first = run_one(RUN, StoreData(store), runs)
     whole = result(first.folder)
     (first.folder / RECORD).unlink()
-    assert runs.get(first.key) is None and result(run_one(RUN, StoreData(store), runs).folder) == whole
+    assert (
+        runs.get(first.key) is None and result(run_one(RUN, StoreData(store), runs).folder) == whole
+    )
     return "no finished run any more; computed again, with the same bytes"
 
 
 def two_imports(folder: Path) -> str:
     files = sources(folder)
-    ends = statuses(*(fork(partial(import_released, folder / "store", *files, progress=False)) for _ in range(2)))
+    ends = statuses(
+        *(
+            fork(partial(import_released, folder / "store", *files, progress=False))
+            for _ in range(2)
+        )
+    )
     assert ends == [0, 256], ends
     verify_store(folder / "store")
     assert not list(folder.glob(".store*"))
@@ -77,7 +86,10 @@ def two_imports(folder: Path) -> str:
 
 def two_trainings(folder: Path) -> str:
     store, runs = made_store(folder), RunStore(folder / "runs")
-    assert statuses(*(fork(partial(run_one, RUN, StoreData(store), runs)) for _ in range(2))) == [0, 0]
+    assert statuses(*(fork(partial(run_one, RUN, StoreData(store), runs)) for _ in range(2))) == [
+        0,
+        0,
+    ]
     (record,) = runs
     assert record.status == "done" and trained(RUN, record, store)
     return "one computes, the other waits for its record"

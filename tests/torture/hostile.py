@@ -26,8 +26,8 @@ GOOD = (sandbox.REFUSED, sandbox.REPAIRED, sandbox.HARMLESS)
 
 
 def run(module: str, count: int, seed: int, place: Path, every: int = 1) -> Iterator[dict]:
-    """One row a family of a module: how its cases ended, the slowest and the largest of them, and what was bad. ``every``: of
-    so many listed cases one is tried."""
+    """One row a family of a module: how its cases ended, the slowest and the largest of them, and
+    what was bad. ``every``: of so many listed cases one is tried."""
     families = import_module(f"torture.{module}")
     warm = place / "warm"
     shutil.rmtree(warm, ignore_errors=True)
@@ -41,7 +41,9 @@ def run(module: str, count: int, seed: int, place: Path, every: int = 1) -> Iter
         cases = make(np.random.default_rng([seed, *name.encode()]), count)
         yield {
             "family": name,
-            **_family(islice(cases, int(np.random.default_rng(seed).integers(every)), None, every), place),
+            **_family(
+                islice(cases, int(np.random.default_rng(seed).integers(every)), None, every), place
+            ),
         }
 
 
@@ -56,7 +58,14 @@ def _family(cases: Iterator, place: Path) -> dict:
         ends[outcome.end] += 1
         slowest, largest = max(slowest, outcome.seconds), max(largest, outcome.megabytes)
         if outcome.end not in GOOD:
-            bad.append({"number": number, "case": case.name, "end": outcome.end, "detail": outcome.detail[:300]})
+            bad.append(
+                {
+                    "number": number,
+                    "case": case.name,
+                    "end": outcome.end,
+                    "detail": outcome.detail[:300],
+                }
+            )
     return {
         "cases": sum(ends.values()),
         **{end: ends[end] for end in GOOD},

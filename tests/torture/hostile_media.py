@@ -41,7 +41,8 @@ def warm(folder: Path) -> None:
 
 
 def clips(rng: np.random.Generator, count: int) -> Iterator[Case]:
-    """A clip cut or with changed bytes, half of them in the part that says where everything is; files that are no clips."""
+    """A clip cut or with changed bytes, half of them in the part that says where everything is;
+    files that are no clips."""
     data = (PLACE / "good.mp4").read_bytes()
     index = data.rindex(b"moov")
     for name, other in {
@@ -53,23 +54,32 @@ def clips(rng: np.random.Generator, count: int) -> Iterator[Case]:
     }.items():
         yield _case(name, other)
     for name, make in LIARS.items():
-        yield Case(name, lambda folder, make=make: make(folder / "x.mp4"), lambda folder: _decode(folder / "x.mp4"))
+        yield Case(
+            name,
+            lambda folder, make=make: make(folder / "x.mp4"),
+            lambda folder: _decode(folder / "x.mp4"),
+        )
     for number in range(count):
         yield _case(
-            f"damaged clip {number}", damaged(data, rng, range(index, len(data)) if rng.random() < 0.5 else None)
+            f"damaged clip {number}",
+            damaged(data, rng, range(index, len(data)) if rng.random() < 0.5 else None),
         )
 
 
 def _case(name: str, data: bytes) -> Case:
     return Case(
-        f"clip: {name}", lambda folder: (folder / "x.mp4").write_bytes(data), lambda folder: _decode(folder / "x.mp4")
+        f"clip: {name}",
+        lambda folder: (folder / "x.mp4").write_bytes(data),
+        lambda folder: _decode(folder / "x.mp4"),
     )
 
 
 def _decode(path: Path) -> str:
     media = read_clip(path, lambda image: image.shape)
     if not len(media.seen) or not np.isfinite(media.signal).all():
-        raise sandbox.Accepted(f"{len(media.seen)} frames, finite: {np.isfinite(media.signal).all()}")
+        raise sandbox.Accepted(
+            f"{len(media.seen)} frames, finite: {np.isfinite(media.signal).all()}"
+        )
     return sandbox.HARMLESS
 
 
@@ -78,7 +88,10 @@ def _liar(path: Path, size: int, jump: int) -> None:
     import av
 
     with av.open(str(path), "w") as container:
-        video, audio = container.add_stream("mpeg4", rate=25), container.add_stream("aac", rate=16000, layout="mono")
+        video, audio = (
+            container.add_stream("mpeg4", rate=25),
+            container.add_stream("aac", rate=16000, layout="mono"),
+        )
         video.width, video.height, video.pix_fmt = size, size, "yuv420p"
         packets = []
         for _ in range(2):
@@ -89,7 +102,9 @@ def _liar(path: Path, size: int, jump: int) -> None:
         packets += video.encode(None)
         packets[-1].pts = packets[-1].dts = packets[0].pts + round(jump / packets[0].time_base)
         container.mux(packets)
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), format="fltp", layout="mono")
+        sound = av.AudioFrame.from_ndarray(
+            np.zeros((1, 8000), np.float32), format="fltp", layout="mono"
+        )
         sound.sample_rate, sound.pts = 16000, 0
         container.mux(audio.encode(sound))
         container.mux(audio.encode(None))
@@ -114,7 +129,11 @@ LIARS = {
     "clip: turned by a quarter": lambda path: _kind(path, rotation=90),
     "clip: pixels a hundred times as long as high": lambda path: _kind(path, aspect=Fraction(100)),
     "clip: sound that begins late": lambda path: _kind(path, late=0.3),
-    "clip: Matroska, cut": lambda path: _kind(path.with_suffix(".mkv"), container="mkv") or _named(path, ".mkv"),
-    "clip: a transport stream, cut": lambda path: _kind(path.with_suffix(".ts"), container="ts") or _named(path, ".ts"),
+    "clip: Matroska, cut": lambda path: (
+        _kind(path.with_suffix(".mkv"), container="mkv") or _named(path, ".mkv")
+    ),
+    "clip: a transport stream, cut": lambda path: (
+        _kind(path.with_suffix(".ts"), container="ts") or _named(path, ".ts")
+    ),
 }
 FAMILIES = {"media": clips}

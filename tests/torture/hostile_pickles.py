@@ -1,4 +1,5 @@
-"""Pickle files that call, import, multiply, recurse or are damaged, against the restricted reader alone."""
+"""Pickle files that call, import, multiply, recurse or are damaged, against the restricted reader
+alone."""
 
 from __future__ import annotations
 
@@ -11,7 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from pickle_programs import AFTER, BEFORE, BOMBS, GLOBALS, HEAD, PIECES, PLAIN, SPELLINGS, Call, text
+from pickle_programs import (
+    AFTER,
+    BEFORE,
+    BOMBS,
+    GLOBALS,
+    HEAD,
+    PIECES,
+    PLAIN,
+    SPELLINGS,
+    Call,
+    text,
+)
 
 from avmc_core.data.unpickle import read_pickle
 from torture import sandbox
@@ -22,17 +34,26 @@ VALID = pickle.dumps({**PLAIN, "id": np.array(["a$_$1", "b$_$2"])}, 4)
 
 
 def gadgets(rng: np.random.Generator, count: int) -> Iterator[Case]:
-    """Calls that would make a file, open a socket or start a program, in every protocol, bare and inside released keys."""
+    """Calls that would make a file, open a socket or start a program, in every protocol, bare and
+    inside released keys."""
     for name in GLOBALS:
         module, attribute = name.split()
         for spell in SPELLINGS:
-            yield _refused(f"global {name}", HEAD + spell(module, attribute) + text("x") + b"\x85R.")
+            yield _refused(
+                f"global {name}", HEAD + spell(module, attribute) + text("x") + b"\x85R."
+            )
     for protocol in range(6):
         for number, make in enumerate(CALLS):
-            for shell in (lambda call: call, lambda call: {"train": {"audio": call}}, lambda call: [call, call]):
+            for shell in (
+                lambda call: call,
+                lambda call: {"train": {"audio": call}},
+                lambda call: [call, call],
+            ):
 
                 def write(folder: Path, make=make, shell=shell, protocol=protocol) -> None:
-                    (folder / "x.pkl").write_bytes(pickle.dumps(shell(make(folder / MARK)), protocol))
+                    (folder / "x.pkl").write_bytes(
+                        pickle.dumps(shell(make(folder / MARK)), protocol)
+                    )
 
                 yield Case(f"gadget {number} in protocol {protocol}", write, _read_and_look)
 
@@ -51,7 +72,8 @@ CALLS = (
 
 
 def opcodes(rng: np.random.Generator, count: int) -> Iterator[Case]:
-    """Every opcode of every protocol, after operands of several kinds and before bytes of several kinds."""
+    """Every opcode of every protocol, after operands of several kinds and before bytes of several
+    kinds."""
     for opcode in pickletools.opcodes:
         for number in rng.choice(len(BEFORE), min(count, len(BEFORE)), replace=False):
             after = AFTER[int(rng.integers(len(AFTER)))]

@@ -1,4 +1,5 @@
-"""Stores and model packages written anew with something wrong in them: whole, and every seal and checksum fits."""
+"""Stores and model packages written anew with something wrong in them: whole, and every seal and
+checksum fits."""
 
 from __future__ import annotations
 
@@ -26,7 +27,23 @@ from torture.case import Case
 from torture.originals import RUN, copied, originals, warm
 
 __all__ = ["FAMILIES", "warm"]
-STRANGE = (None, True, -1, 0, 2**70, 1.5, "", "x", "../../x", [], {}, [[]], {"train": -1}, "\u0000", 1e308)
+STRANGE = (
+    None,
+    True,
+    -1,
+    0,
+    2**70,
+    1.5,
+    "",
+    "x",
+    "../../x",
+    [],
+    {},
+    [[]],
+    {"train": -1},
+    "\u0000",
+    1e308,
+)
 
 
 def resealed_stores(rng: np.random.Generator, count: int) -> Iterator[Case]:
@@ -46,7 +63,11 @@ def resealed_stores(rng: np.random.Generator, count: int) -> Iterator[Case]:
     for what, change in HEADERS.items():
         yield _rewritten(what, "train.audio.safetensors", partial(_rewrite_header, change=change))
     for what, change in CLIPS.items():
-        yield _rewritten(what, "clips.csv", lambda path, change=change: path.write_bytes(change(path.read_bytes())))
+        yield _rewritten(
+            what,
+            "clips.csv",
+            lambda path, change=change: path.write_bytes(change(path.read_bytes())),
+        )
 
 
 def _rewritten(what: str, name: str, rewrite: Callable[[Path], object]) -> Case:
@@ -91,7 +112,9 @@ HEADERS: dict[str, Callable[[dict], object]] = {
     "no tensors": lambda h: {},
     "a million steps": lambda h: h | {"values": h["values"] | {"shape": [2**20, 25]}},
     "a negative size": lambda h: h | {"values": h["values"] | {"shape": [-1, 25]}},
-    "two negative sizes": lambda h: h | {"values": h["values"] | {"shape": [-h["values"]["shape"][0], -25]}},
+    "two negative sizes": lambda h: (
+        h | {"values": h["values"] | {"shape": [-h["values"]["shape"][0], -25]}}
+    ),
     "a size beyond int64": lambda h: h | {"values": h["values"] | {"shape": [2**64, 2**64]}},
     "offsets beyond": lambda h: h | {"values": h["values"] | {"data_offsets": [0, 2**62]}},
     "offsets turned": lambda h: h | {"values": h["values"] | {"data_offsets": [8, 0]}},
@@ -104,8 +127,12 @@ HEADERS: dict[str, Callable[[dict], object]] = {
 CLIPS: dict[str, Callable[[bytes], bytes]] = {
     "a header alone": lambda data: data.split(b"\n")[0] + b"\n",
     "utf-16": lambda data: data.decode().encode("utf-16"),
-    "rows turned": lambda data: data.split(b"\n")[0] + b"\n" + b"\n".join(data.split(b"\n")[1:][::-1]),
-    "huge lengths": lambda data: data.replace(b",train,", b",train,", 1).replace(b"\n", b"0000000000000000000\n"),
+    "rows turned": lambda data: (
+        data.split(b"\n")[0] + b"\n" + b"\n".join(data.split(b"\n")[1:][::-1])
+    ),
+    "huge lengths": lambda data: data.replace(b",train,", b",train,", 1).replace(
+        b"\n", b"0000000000000000000\n"
+    ),
     "other columns": lambda data: data.replace(b"video_id", b"video"),
     "an open quote": lambda data: data + b'"',
     "NUL": lambda data: data.replace(b"train", b"tr\0in"),
@@ -117,7 +144,13 @@ def _places(value, at: tuple = ()) -> Iterator[tuple]:
     """The path of every value in JSON data."""
     if at:
         yield at
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, item in items:
         yield from _places(item, (*at, key))
 
@@ -159,14 +192,21 @@ def _consistent(folder: Path) -> str:
             or split.mask.any() != (name != "unlabelled")
         ):
             raise sandbox.Accepted(f"split {name} with impossible labels")
-        SplitData(split, builder(RUN.model)(RUN.settings, sizes_of(store)).inputs).batch(torch.arange(len(split)))
+        SplitData(split, builder(RUN.model)(RUN.settings, sizes_of(store)).inputs).batch(
+            torch.arange(len(split))
+        )
     return sandbox.HARMLESS
 
 
 def hostile_packages(rng: np.random.Generator, count: int) -> Iterator[Case]:
-    """Packages with strange facts: sizes of gigabytes, settings that do not exist, weights that do not fit."""
+    """Packages with strange facts: sizes of gigabytes, settings that do not exist, weights that do
+    not fit."""
     with_facts = _facts_of(originals().package)
-    places = [p for p in _places(with_facts[0]) if p[0] in ("format", "model", "settings", "sizes", "seeds", "data")]
+    places = [
+        p
+        for p in _places(with_facts[0])
+        if p[0] in ("format", "model", "settings", "sizes", "seeds", "data")
+    ]
     values = (*STRANGE, 10**9, 10**5)
     for _ in range(count):
         place, value = places[rng.integers(len(places))], values[rng.integers(len(values))]
@@ -182,7 +222,8 @@ def hostile_packages(rng: np.random.Generator, count: int) -> Iterator[Case]:
 
 def _facts_of(path: Path) -> tuple[dict, dict]:
     with safe_open(path, "np") as file:
-        return json.loads(file.metadata()["avmc"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        names = [*file.keys()]
+        return json.loads(file.metadata()["avmc"]), {name: file.get_tensor(name) for name in names}
 
 
 def _write_package(path: Path, facts: dict, tensors: dict) -> None:

@@ -17,7 +17,8 @@ __all__ = ["FAMILIES", "warm"]
 
 
 def store_bytes(rng: np.random.Generator, count: int) -> Iterator[Case]:
-    """One file of a store cut or with changed bytes, missing, empty, a folder, or another of its files."""
+    """One file of a store cut or with changed bytes, missing, empty, a folder, or another of its
+    files."""
     names = sorted(path.name for path in originals().store.iterdir())
     for name in names:
         for what, change in SWAPS.items():
@@ -26,7 +27,9 @@ def store_bytes(rng: np.random.Generator, count: int) -> Iterator[Case]:
                 change(copied(originals().store, folder) / name)
 
             yield Case(f"{name}: {what}", write, lambda folder: same_store(folder / "store"))
-    yield from _damaged_files(rng, count, originals().store, names, lambda folder: same_store(folder / "store"))
+    yield from _damaged_files(
+        rng, count, originals().store, names, lambda folder: same_store(folder / "store")
+    )
 
 
 SWAPS: dict[str, Callable[[Path], object]] = {
@@ -34,7 +37,9 @@ SWAPS: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "a folder": lambda path: (path.unlink(), path.mkdir()),
     "a loop": lambda path: (path.unlink(), path.symlink_to(path)),
-    "another file": lambda path: shutil.copyfile(next(p for p in sorted(path.parent.iterdir()) if p != path), path),
+    "another file": lambda path: shutil.copyfile(
+        next(p for p in sorted(path.parent.iterdir()) if p != path), path
+    ),
     "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
     "longer": lambda path: path.write_bytes(path.read_bytes() + b"\0"),
 }
@@ -44,7 +49,9 @@ def run_bytes(rng: np.random.Generator, count: int) -> Iterator[Case]:
     """A finished run whose record, predictions or weights are cut or have changed bytes."""
     (folder,) = (path.parent for path in originals().runs.glob(f"*/{RECORD}"))
     names = [f"{folder.name}/{name}" for name in (RECORD, PREDICTIONS, WEIGHTS)]
-    yield from _damaged_files(rng, count, originals().runs, names, lambda folder: same_run(folder / "runs"))
+    yield from _damaged_files(
+        rng, count, originals().runs, names, lambda folder: same_run(folder / "runs")
+    )
 
 
 def package_bytes(rng: np.random.Generator, count: int) -> Iterator[Case]:
@@ -60,7 +67,9 @@ def package_bytes(rng: np.random.Generator, count: int) -> Iterator[Case]:
         )
 
 
-def _damaged_files(rng, count: int, whole: Path, names: list[str], read: Callable[[Path], str]) -> Iterator[Case]:
+def _damaged_files(
+    rng, count: int, whole: Path, names: list[str], read: Callable[[Path], str]
+) -> Iterator[Case]:
     for number in range(count):
         name = names[rng.integers(len(names))]
         bad = damaged((whole / name).read_bytes(), rng)

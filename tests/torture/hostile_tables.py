@@ -17,7 +17,17 @@ from avmc_core.data.label_table import COLUMNS, read_meta
 from torture import sandbox
 from torture.case import Case, damaged
 
-HEADER = ("video_id", "clip_id", "text", "label", "label_T", "label_A", "label_V", "annotation", "mode")
+HEADER = (
+    "video_id",
+    "clip_id",
+    "text",
+    "label",
+    "label_T",
+    "label_A",
+    "label_V",
+    "annotation",
+    "mode",
+)
 ROWS = [
     ("video_0001", "0001", "今天天气真好", "0.6", "0.4", "0.2", "0.0", "Positive", "train"),
     ("video_0001", "0002", '他说："不",\n再见', "-0.4", "-0.6", "0.2", "-1.0", "Negative", "valid"),
@@ -123,10 +133,16 @@ TABLES: dict[str, bytes] = {
     "blank rows": text_of(ROWS).encode() + b",,,,,,,,\r\n" * 3,
     "blank columns": text_of([(*row, "", "") for row in ROWS], (*HEADER, "", "")).encode(),
     "blank columns in the rows alone": text_of([(*row, "", "") for row in ROWS]).encode(),
-    "a column of row numbers": text_of([(str(n), *row) for n, row in enumerate(ROWS)], ("", *HEADER)).encode(),
+    "a column of row numbers": text_of(
+        [(str(n), *row) for n, row in enumerate(ROWS)], ("", *HEADER)
+    ).encode(),
     "merged cells": text_of([ROWS[0], ("", *ROWS[1][1:]), ROWS[2]]).encode(),
-    "traditional characters in gb18030": text_of([_row(text="我覺得這部電影真的很好看")]).encode("gb18030"),
-    "traditional characters in big5": text_of([_row(text="我覺得這部電影真的很好看")]).encode("big5"),
+    "traditional characters in gb18030": text_of([_row(text="我覺得這部電影真的很好看")]).encode(
+        "gb18030"
+    ),
+    "traditional characters in big5": text_of([_row(text="我覺得這部電影真的很好看")]).encode(
+        "big5"
+    ),
     "half in gb18030": text_of(ROWS[:2]).encode() + text_of([ROWS[0]]).encode("gb18030"),
     "a pointer of Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
     "a web page": b"<!DOCTYPE html><html></html>",
@@ -142,7 +158,9 @@ TABLES: dict[str, bytes] = {
     "a short line": text_of([*ROWS, ("a", "b")]).encode(),
     "a long line": text_of([*ROWS, (*ROWS[0], "more")]).encode(),
     "a column twice": text_of([(*row, row[0]) for row in ROWS], (*HEADER, "video_id")).encode(),
-    "columns more": text_of([(*row, "x", "y") for row in ROWS], (*HEADER, "speaker", "小时")).encode(),
+    "columns more": text_of(
+        [(*row, "x", "y") for row in ROWS], (*HEADER, "speaker", "小时")
+    ).encode(),
     "columns turned": text_of([row[::-1] for row in ROWS], HEADER[::-1]).encode(),
     "blanks in the header": text_of(ROWS, tuple(f" {name}" for name in HEADER)).encode(),
     "capitals in the header": text_of(ROWS, tuple(name.upper() for name in HEADER)).encode(),
@@ -155,7 +173,9 @@ TABLES: dict[str, bytes] = {
     "a picture": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8,
     "a very long line": text_of([_row(text="字" * 2**20)]).encode(),
     **{
-        f"without {name}": text_of([row[:i] + row[i + 1 :] for row in ROWS], HEADER[:i] + HEADER[i + 1 :]).encode()
+        f"without {name}": text_of(
+            [row[:i] + row[i + 1 :] for row in ROWS], HEADER[:i] + HEADER[i + 1 :]
+        ).encode()
         for i, name in enumerate(HEADER)
     },
     **{
@@ -167,10 +187,13 @@ TABLES: dict[str, bytes] = {
 
 
 def meta(rng: np.random.Generator, count: int) -> Iterator[Case]:
-    """Encodings, dialects, missing and strange columns, ids, labels; then tables cut or with changed bytes."""
+    """Encodings, dialects, missing and strange columns, ids, labels; then tables cut or with
+    changed bytes."""
     for name, data in TABLES.items():
         yield Case(
-            f"meta.csv: {name}", lambda folder, data=data: (folder / "meta.csv").write_bytes(data), read_and_compare
+            f"meta.csv: {name}",
+            lambda folder, data=data: (folder / "meta.csv").write_bytes(data),
+            read_and_compare,
         )
     whole = [text_of(ROWS).encode(name) for name in ("utf-8", "utf-8-sig", "gb18030")]
     for number in range(count):
@@ -187,9 +210,18 @@ def read_and_compare(folder: Path) -> str:
     table = read_meta(folder / "meta.csv")
     stated = " ".join(repair["what"] for repair in table.attrs["repairs"])
     encoding = re.search(r"was read as (\S+)", stated)
-    text = (folder / "meta.csv").read_bytes().decode(encoding[1] if encoding else "utf-8-sig").removeprefix("\ufeff")
-    separator = next((sign for name, sign in SEPARATORS.items() if f"read with {name} between" in stated), ",")
-    reader = csv.DictReader(io.StringIO(text.removeprefix(f"sep={separator}\r\n"), newline=""), delimiter=separator)
+    text = (
+        (folder / "meta.csv")
+        .read_bytes()
+        .decode(encoding[1] if encoding else "utf-8-sig")
+        .removeprefix("\ufeff")
+    )
+    separator = next(
+        (sign for name, sign in SEPARATORS.items() if f"read with {name} between" in stated), ","
+    )
+    reader = csv.DictReader(
+        io.StringIO(text.removeprefix(f"sep={separator}\r\n"), newline=""), delimiter=separator
+    )
     known = {name.lower(): name for name in HEADER}
     rows = [
         {known.get(str(name).strip().lower(), name): value for name, value in row.items()}
@@ -198,13 +230,18 @@ def read_and_compare(folder: Path) -> str:
     ]
     for row in rows if separator != "," else []:
         row |= {name: row[name].replace(",", ".") for name in COLUMNS}
-    if len(rows) != len(table) or len({(row["video_id"], row["clip_id"]) for row in rows}) != len(rows):
+    if len(rows) != len(table) or len({(row["video_id"], row["clip_id"]) for row in rows}) != len(
+        rows
+    ):
         raise sandbox.Accepted(f"{len(table)} rows of {len(rows)}")
     for row, ours in zip(rows, table.to_dict("records"), strict=True):
         if any(row[name] != ours[name] for name in ("video_id", "clip_id", "text", "annotation")):
             raise sandbox.Accepted(f"{ours} instead of {row}")
         for name, task in COLUMNS.items():
-            if not (ours[task] == float(row[name] or "nan") or (ours[task] != ours[task] and not row[name].strip())):
+            if not (
+                ours[task] == float(row[name] or "nan")
+                or (ours[task] != ours[task] and not row[name].strip())
+            ):
                 raise sandbox.Accepted(f"{task} {ours[task]} instead of {row[name]}")
         if ours["split"] != (row.get("mode") or schema.UNLABELLED):
             raise sandbox.Accepted(f"split {ours['split']} instead of {row.get('mode')}")
@@ -229,7 +266,8 @@ def face_csv(names: list[str], rows: list[list[str]]) -> bytes:
 
 
 def faces(rng: np.random.Generator, count: int) -> Iterator[Case]:
-    """OpenFace's CSV files: columns missing, values that are no numbers, times that run backwards, no rows; cut and changed."""
+    """OpenFace's CSV files: columns missing, values that are no numbers, times that run backwards,
+    no rows; cut and changed."""
     names, rows = face_rows()
     listed = {
         "empty": b"",
@@ -253,14 +291,34 @@ def faces(rng: np.random.Generator, count: int) -> Iterator[Case]:
         },
         **{
             f"{name} {value!r}": face_csv(
-                names, [[value if n == name else v for n, v in zip(names, rows[0], strict=True)], *rows[1:]]
+                names,
+                [
+                    [value if n == name else v for n, v in zip(names, rows[0], strict=True)],
+                    *rows[1:],
+                ],
             )
             for name in ("timestamp", "success", "AU45_r", "face_id", "x_0")
-            for value in ("", "nan", "inf", "1e300", "-1", "a", "1+2j", "0x10", "True", "1e400", "99999999999999999999")
+            for value in (
+                "",
+                "nan",
+                "inf",
+                "1e300",
+                "-1",
+                "a",
+                "1+2j",
+                "0x10",
+                "True",
+                "1e400",
+                "99999999999999999999",
+            )
         },
     }
     for name, data in listed.items():
-        yield Case(f"OpenFace: {name}", lambda folder, data=data: (folder / "x.csv").write_bytes(data), read_faces)
+        yield Case(
+            f"OpenFace: {name}",
+            lambda folder, data=data: (folder / "x.csv").write_bytes(data),
+            read_faces,
+        )
     whole = face_csv(names, rows)
     for number in range(count):
         data = damaged(whole, rng)

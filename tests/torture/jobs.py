@@ -1,4 +1,5 @@
-"""What is killed: an import, a training, a grid in two processes, an extraction, a book of one notebook with two cells."""
+"""What is killed: an import, a training, a grid in two processes, an extraction, a book of one
+notebook with two cells."""
 
 from __future__ import annotations
 
@@ -26,7 +27,12 @@ from torture.kills import Job, tree
 
 TESTS = Path(__file__).resolve().parents[1]
 FEW = (("training.max_epochs", 4),)
-GRID = [Run("AV-MC", 1, FEW), Run("AV-MC", 2, FEW), Run("LF_DNN", 1, FEW), Run("AV-MC(Semi)", 1, FEW)]
+GRID = [
+    Run("AV-MC", 1, FEW),
+    Run("AV-MC", 2, FEW),
+    Run("LF_DNN", 1, FEW),
+    Run("AV-MC(Semi)", 1, FEW),
+]
 ROWS = {"train": 24, "valid": 12, "test": 16, "unlabelled": 24}
 NOTEBOOK = """# %% [markdown]
 # # A page
@@ -45,7 +51,13 @@ def jobs(shared: Path, names: Sequence[str] = ()) -> list[Job]:
     """All five, or those named; ``shared`` holds what they start from, made once."""
     torch.set_num_threads(1)
     inputs = _inputs(shared)
-    makers = {"import": _import, "training": _training, "grid": _grid, "extraction": _extraction, "book build": _book}
+    makers = {
+        "import": _import,
+        "training": _training,
+        "grid": _grid,
+        "extraction": _extraction,
+        "book build": _book,
+    }
     return [make(inputs) for name, make in makers.items() if not names or name in names]
 
 
@@ -54,10 +66,18 @@ def _inputs(shared: Path) -> Path:
     """A folder with released files of some dozen clips, and their store."""
     shared.mkdir(parents=True, exist_ok=True)
     contents = {split: factory.columns(split, rows=rows) for split, rows in ROWS.items()}
-    unlabelled = {k: v for k, v in contents.pop(schema.UNLABELLED).items() if "labels" not in k and k != "annotations"}
+    unlabelled = {
+        k: v
+        for k, v in contents.pop(schema.UNLABELLED).items()
+        if "labels" not in k and k != "annotations"
+    }
     files = factory.write(shared / "s.pkl", contents), factory.write(shared / "u.pkl", unlabelled)
-    importing.import_released(shared / "store", *files, simulated={"made by": "tests"}, progress=False)
-    run_all(GRID, open_store(shared / "store"), RunStore(shared / "warm"), jobs=1, progress_bar=False)
+    importing.import_released(
+        shared / "store", *files, simulated={"made by": "tests"}, progress=False
+    )
+    run_all(
+        GRID, open_store(shared / "store"), RunStore(shared / "warm"), jobs=1, progress_bar=False
+    )
     return shared
 
 
@@ -66,7 +86,9 @@ def _import(inputs: Path) -> Job:
         if (folder / "store").exists():  # killed after its last step: nothing is left to do
             return
         importing._BLOCK_BYTES = 1  # a step a clip
-        importing.import_released(folder / "store", inputs / "s.pkl", inputs / "u.pkl", progress=False)
+        importing.import_released(
+            folder / "store", inputs / "s.pkl", inputs / "u.pkl", progress=False
+        )
 
     def finished(folder: Path) -> dict[str, str]:
         store = folder / "store"
@@ -87,13 +109,21 @@ def _training(inputs: Path) -> Job:
 
 def _grid(inputs: Path) -> Job:
     def work(folder: Path) -> None:
-        run_all(GRID, open_store(inputs / "store"), RunStore(folder / "runs"), jobs=2, device="cpu", progress_bar=False)
+        run_all(
+            GRID,
+            open_store(inputs / "store"),
+            RunStore(folder / "runs"),
+            jobs=2,
+            device="cpu",
+            progress_bar=False,
+        )
 
     return Job("grid", lambda folder: None, work, _runs)
 
 
 def _runs(folder: Path) -> dict[str, str]:
-    """Finished runs: predictions, weights, and the record without its times; that its seals hold is checked by reading."""
+    """Finished runs: predictions, weights, and the record without its times; that its seals hold is
+    checked by reading."""
     found = {}
     for record in RunStore(folder / "runs"):
         record.predictions("test")
@@ -112,7 +142,9 @@ def _extraction(shared: Path) -> Job:
         import av  # noqa: F401
         import opensmile  # noqa: F401
     except ImportError as error:
-        return Job("extraction", print, print, dict, needs=f'the extra "extract" is not installed: {error}')
+        return Job(
+            "extraction", print, print, dict, needs=f'the extra "extract" is not installed: {error}'
+        )
     from avmc_core.clips.clip_features import ExtractionSettings
     from avmc_core.clips.extraction import extract
 
@@ -123,7 +155,9 @@ def _extraction(shared: Path) -> Job:
             shutil.rmtree(folder / ".store.extracting", ignore_errors=True)
             return
         settings = ExtractionSettings(visual="openface", openface=str(source / "faces"))
-        extract(source, folder / "store", settings, bert=str(source / "bert"), jobs=1, progress=False)
+        extract(
+            source, folder / "store", settings, bert=str(source / "bert"), jobs=1, progress=False
+        )
 
     def finished(folder: Path) -> dict[str, str]:
         store = folder / "store"
@@ -148,7 +182,12 @@ def _clips(shared: Path) -> Path:
         sound = 0.1 * rng.standard_normal(12_000).astype(np.float32)
         make_clip(source / "video" / f"{number:04}.mp4", [], sound, 18)
         rows.append(
-            labelled("video", f"{number:04}", number, ("train", "train", "valid", "test", "train", "test")[number])
+            labelled(
+                "video",
+                f"{number:04}",
+                number,
+                ("train", "train", "valid", "test", "train", "test")[number],
+            )
         )
         (source / "faces" / "video").mkdir(parents=True, exist_ok=True)
         (source / "faces" / "video" / f"{number:04}.csv").write_bytes(face_csv(*face_rows(18)))
@@ -167,18 +206,26 @@ def _book(inputs: Path) -> Job:
         (folder / "book" / "index.md").write_text("# Book\n\nMade with {num}`made:seed`.\n")
         (folder / "book" / "references.bib").write_text("")
         (folder / "CHANGELOG.md").write_text("# Changes\n")
-        (folder / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n  - file: notebooks/page\n")
+        (folder / "_toc.yml").write_text(
+            "format: jb-book\nroot: index\nchapters:\n  - file: notebooks/page\n"
+        )
         shutil.copyfile(root / "_config.yml", folder / "_config.yml")
 
     def work(folder: Path) -> None:
         os.chdir(folder)
-        os.environ.update({"AVMC_HOME": str(folder / "home"), "PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": "0"})
+        os.environ.update(
+            {"AVMC_HOME": str(folder / "home"), "PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": "0"}
+        )
         build_book(store=str(inputs / "store"))
         (folder / "complete").touch()
 
     def finished(folder: Path) -> dict[str, str]:
         """The book is whole when its command said so."""
         html = folder / "_build" / "html"
-        return {"book": tree(html, ("_sources", ".buildinfo"))} if (folder / "complete").exists() else {}
+        return (
+            {"book": tree(html, ("_sources", ".buildinfo"))}
+            if (folder / "complete").exists()
+            else {}
+        )
 
     return Job("book build", prepare, work, finished)

@@ -1,7 +1,8 @@
 """SIGKILL at random moments of everything that takes long; then the same command again, to its end.
 
-Five kills make a chain. After each kill nothing may be there that is damaged and taken for whole, and nothing that was
-finished may be gone; at the end of the chain every byte must be that of an undisturbed run.
+Five kills make a chain. After each kill nothing may be there that is damaged and taken for whole,
+and nothing that was finished may be gone; at the end of the chain every byte must be that of an
+undisturbed run.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ KILLS_A_CHAIN = 5
 
 @dataclass(frozen=True)
 class Job:
-    """Something that is killed. ``prepare`` puts its inputs into a folder, ``work`` does it there, ``finished`` names what is
-    whole there by the digest of its content (it raises when something damaged is taken for whole)."""
+    """Something that is killed. ``prepare`` puts its inputs into a folder, ``work`` does it there,
+    ``finished`` names what is whole there by the digest of its content (it raises when something
+    damaged is taken for whole)."""
 
     name: str
     prepare: Callable[[Path], None]
@@ -59,8 +61,8 @@ def torture(
     before: dict | None = None,
     tell: Callable[[dict], None] = lambda count: None,
 ) -> dict:
-    """Kills ``job`` so many times, in chains, in folders under ``place``. ``tell`` hears of every chain; ``before`` is what it
-    heard last, when this goes on where it was."""
+    """Kills ``job`` so many times, in chains, in folders under ``place``. ``tell`` hears of every
+    chain; ``before`` is what it heard last, when this goes on where it was."""
     count = Count(**(before or {"job": job.name}))
     if job.needs:
         count.skipped = job.needs
@@ -71,7 +73,9 @@ def torture(
         folder = _fresh(job, place / "chain")
         known: dict[str, str] = {}
         for _ in range(KILLS_A_CHAIN):
-            while not _killed(job, folder, count.seconds * rng.uniform(0, 0.9), count, alone=rng.random() < 0.3):
+            while not _killed(
+                job, folder, count.seconds * rng.uniform(0, 0.9), count, alone=rng.random() < 0.3
+            ):
                 folder, known = _fresh(job, folder), {}  # it was done before the kill
             count.kills += 1
             known = _check(job, folder, known, expected, count)
@@ -109,7 +113,9 @@ def _undisturbed(job: Job, place: Path) -> tuple[dict[str, str], float]:
     return results[1], seconds
 
 
-def _check(job: Job, folder: Path, known: dict[str, str], expected: dict[str, str], count: Count) -> dict[str, str]:
+def _check(
+    job: Job, folder: Path, known: dict[str, str], expected: dict[str, str], count: Count
+) -> dict[str, str]:
     try:
         found = job.finished(folder)
     except Exception as error:  # something there is damaged
@@ -145,7 +151,8 @@ def _finish(job: Job, folder: Path) -> bool:
 
 
 def _killed(job: Job, folder: Path, seconds: float, count: Count, alone: bool) -> bool:
-    """Whether the kill came before the end. ``alone``: only the first process is killed; its workers must end by themselves."""
+    """Whether the kill came before the end. ``alone``: only the first process is killed; its
+    workers must end by themselves."""
     child = _start(job, folder)
     time.sleep(seconds)
     done = os.waitpid(child, os.WNOHANG)[0] != 0

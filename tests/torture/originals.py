@@ -1,4 +1,5 @@
-"""A store, a finished run and a model package, and whether what is read from a file is still what they hold."""
+"""A store, a finished run and a model package, and whether what is read from a file is still what
+they hold."""
 
 from __future__ import annotations
 
@@ -51,7 +52,9 @@ def warm(folder: Path) -> None:
     record = run_one(RUN, StoreData(store), runs)
     package = write_package(collect(record.key, runs, store), folder / "x.avmc.safetensors")
     _made.append(Originals(store.path, runs.root, package))
-    assert same_store(store.path) == same_run(runs.root) == same_package(package) == sandbox.HARMLESS
+    assert (
+        same_store(store.path) == same_run(runs.root) == same_package(package) == sandbox.HARMLESS
+    )
 
 
 def copied(original: Path, folder: Path) -> Path:
@@ -63,7 +66,10 @@ def same_store(path: Path) -> str:
     """Verified, it holds what the original holds. Opened alone, its clips and labels do."""
     try:
         opened = open_store(path)
-        if not all(opened.splits[name].clips.equals(originals().opened.splits[name].clips) for name in opened.splits):
+        if not all(
+            opened.splits[name].clips.equals(originals().opened.splits[name].clips)
+            for name in opened.splits
+        ):
             raise sandbox.Accepted("other clips in a store that opens")
     finally:
         store = verify_store(path)
@@ -78,13 +84,17 @@ def _content(store: Store) -> str:
         for ragged in (split.text, split.audio, split.vision):
             hashed.update(ragged.padded(np.arange(len(ragged))).tobytes())
         hashed.update(
-            split.tokens.tobytes() + split.labels.tobytes() + split.mask.tobytes() + split.clips.to_csv().encode()
+            split.tokens.tobytes()
+            + split.labels.tobytes()
+            + split.mask.tobytes()
+            + split.clips.to_csv().encode()
         )
     return hashed.hexdigest()
 
 
 def same_run(root: Path) -> str:
-    """The record, the predictions and the network are those of the original, or one of them is refused."""
+    """The record, the predictions and the network are those of the original, or one of them is
+    refused."""
     (path,) = root.glob(f"*/{RECORD}")
     (good,) = RunStore(originals().runs)
     record = RunStore(root).get(path.parent.name)
@@ -110,7 +120,10 @@ def same_package(path: Path) -> str:
         for name, tensor in w.items()
     ):
         raise sandbox.Accepted("another package")
-    if any(tensor.tobytes() != good.statistics[name].tobytes() for name, tensor in found.statistics.items()):
+    if any(
+        tensor.tobytes() != good.statistics[name].tobytes()
+        for name, tensor in found.statistics.items()
+    ):
         raise sandbox.Accepted("other statistics")
     found.networks()
     return sandbox.HARMLESS

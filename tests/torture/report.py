@@ -23,12 +23,16 @@ RESOURCE = "torture.json"
 def code() -> dict[str, str]:
     """Which code is tortured."""
     package = Path(avmc_core.__file__).parent
-    sources = {str(p.relative_to(package)): p.read_text(encoding="utf-8") for p in sorted(package.rglob("*.py"))}
+    sources = {
+        str(p.relative_to(package)): p.read_text(encoding="utf-8")
+        for p in sorted(package.rglob("*.py"))
+    }
     return {"version": avmc_core.__version__, "digest": digest(sources)[:8]}
 
 
 def collect(out: Path, parts: Sequence[str], settings: dict) -> dict:
-    """Everything that was counted under ``out``; a part that was not run, or with other settings, is missing."""
+    """Everything that was counted under ``out``; a part that was not run, or with other settings,
+    is missing."""
     known = {}
     for part in parts:
         path = out / f"{part.replace(' ', '_')}.json"
@@ -39,11 +43,18 @@ def collect(out: Path, parts: Sequence[str], settings: dict) -> dict:
     kills = [known[part]["rows"] for part in known if isinstance(known[part]["rows"], dict)]
     faults = known["faults"]["rows"] if "faults" in known else []
     bad = [one for row in families for one in row.get("bad", [])]
-    bad += [row for row in kills if any(row[key] for key in ("accepted", "lost", "different", "failed", "orphans"))]
+    bad += [
+        row
+        for row in kills
+        if any(row[key] for key in ("accepted", "lost", "different", "failed", "orphans"))
+    ]
     bad += [row for row in faults if not row["held"] and not row["skipped"]]
     totals = {
         "files": sum(row["cases"] for row in families),
-        **{end: sum(row.get(end, 0) for row in families) for end in ("refused", "repaired", "harmless")},
+        **{
+            end: sum(row.get(end, 0) for row in families)
+            for end in ("refused", "repaired", "harmless")
+        },
         "largest": max((row.get("largest", 0) for row in families), default=0),
         "slowest": max((row.get("slowest", 0.0) for row in families), default=0.0),
         "kills": sum(row["kills"] for row in kills),
@@ -57,7 +68,8 @@ def collect(out: Path, parts: Sequence[str], settings: dict) -> dict:
         "held": sum(row["held"] for row in faults),
         "bad": len(bad),
         "minutes": sum(found["seconds"] for found in known.values()) / 60,
-        "missing": ", ".join(part for part in parts if part not in known or not known[part]["done"]) or "none",
+        "missing": ", ".join(part for part in parts if part not in known or not known[part]["done"])
+        or "none",
     }
     provenance = {
         "data": "made-up files, no result about CH-SIMS",
@@ -74,12 +86,19 @@ def collect(out: Path, parts: Sequence[str], settings: dict) -> dict:
     }
     return {
         "provenance": provenance,
-        "data": {"totals": totals, "families": families, "kills": kills, "faults": faults, "bad": bad},
+        "data": {
+            "totals": totals,
+            "families": families,
+            "kills": kills,
+            "faults": faults,
+            "bad": bad,
+        },
     }
 
 
 def shown(data: dict) -> dict[str, list[dict]]:
-    """The counts under the headings of the tables of the book's page; what could not be tried here gives its reason."""
+    """The counts under the headings of the tables of the book's page; what could not be tried here
+    gives its reason."""
     families = [
         {
             "hostile files": row["family"],
@@ -106,7 +125,10 @@ def shown(data: dict) -> dict[str, list[dict]]:
         }
         for row in data["kills"]
     ]
-    faults = [{"fault": row["fault"], "what happened": row["skipped"] or row["what"]} for row in data["faults"]]
+    faults = [
+        {"fault": row["fault"], "what happened": row["skipped"] or row["what"]}
+        for row in data["faults"]
+    ]
     return {"families": families, "kills": kills, "faults": faults}
 
 
@@ -120,10 +142,16 @@ def render(result: dict) -> str:
         )
         lines.append(f"{row['family']:34} {row['cases']:5} files {ends}")
     for row in data["kills"]:
-        bad = ", ".join(f"{row[key]} {key}" for key in ("accepted", "lost", "different", "failed", "orphans"))
-        lines.append(f"{row['job']:34} {row['kills']:5} kills {row['skipped'] or bad} {row['notes']}")
+        bad = ", ".join(
+            f"{row[key]} {key}" for key in ("accepted", "lost", "different", "failed", "orphans")
+        )
+        lines.append(
+            f"{row['job']:34} {row['kills']:5} kills {row['skipped'] or bad} {row['notes']}"
+        )
     for row in data["faults"]:
-        lines.append(f"{row['fault']:60} {row['skipped'] or ('held' if row['held'] else 'BAD')}: {row['what']}")
+        lines.append(
+            f"{row['fault']:60} {row['skipped'] or ('held' if row['held'] else 'BAD')}: {row['what']}"
+        )
     lines += [f"bad: {one}" for one in data["bad"]]
     return "\n".join(
         [
@@ -137,14 +165,19 @@ def render(result: dict) -> str:
 
 
 def record(result: dict) -> Path:
-    """Puts the counts into the package's resources, in words as well, where the book's page finds them."""
+    """Puts the counts into the package's resources, in words as well, where the book's page finds
+    them."""
     result = result | {"data": result["data"] | {"shown": shown(result["data"])}}
     path = Path(str(files("avmc_core").joinpath("resources", RESOURCE)))
     with new_file(path) as temporary:
-        temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     return path
 
 
 def recorded() -> dict:
     """The counts that the package carries."""
-    return json.loads(files("avmc_core").joinpath("resources", RESOURCE).read_text(encoding="utf-8"))
+    return json.loads(
+        files("avmc_core").joinpath("resources", RESOURCE).read_text(encoding="utf-8")
+    )

@@ -1,4 +1,5 @@
-"""One hostile case in a process of its own: what came of it, how long it took, how much memory, and what it tried to do."""
+"""One hostile case in a process of its own: what came of it, how long it took, how much memory, and
+what it tried to do."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ from pathlib import Path
 
 from avmc_core.errors import InputError
 
-SECONDS, MEGABYTES = 60, 1000  # stated limits of one case: wall time, peak memory of the whole process
+SECONDS, MEGABYTES = (
+    60,
+    1000,
+)  # stated limits of one case: wall time, peak memory of the whole process
 REFUSED, REPAIRED, HARMLESS = "refused", "repaired", "harmless"  # the three good ends
 FORBIDDEN = re.compile(
     r"socket\.|subprocess|os\.(system|exec|fork|spawn|posix_spawn)|pty|ftplib|urllib|http|smtplib|webbrowser|ctypes\.dlopen"
@@ -27,7 +31,8 @@ FORBIDDEN = re.compile(
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a case ended: one of the three good ends, or crash, hang, memory, accepted, error, escaped."""
+    """How a case ended: one of the three good ends, or crash, hang, memory, accepted, error,
+    escaped."""
 
     end: str
     detail: str = ""
@@ -54,10 +59,12 @@ class Accepted(AssertionError):
 
 
 def guarded(case: Callable[[], str], folder: Path) -> Outcome:
-    """Forks; the child runs ``case``, which returns REPAIRED or HARMLESS, raises InputError, or Accepted.
+    """Forks; the child runs ``case``, which returns REPAIRED or HARMLESS, raises InputError, or
+    Accepted.
 
-    The child may write under ``folder`` only; what it tries besides (a socket, a program, a file elsewhere, a module that
-    reading a good file has not loaded yet) is an escape. Longer or larger than the limits is an end of its own.
+    The child may write under ``folder`` only; what it tries besides (a socket, a program, a file
+    elsewhere, a module that reading a good file has not loaded yet) is an escape. Longer or larger
+    than the limits is an end of its own.
     """
     read, write = os.pipe()
     start = time.perf_counter()
@@ -75,7 +82,9 @@ def guarded(case: Callable[[], str], folder: Path) -> Outcome:
     if seconds >= SECONDS:
         return Outcome("hang", f"more than {SECONDS} s", seconds)
     return Outcome(
-        "crash", f"ended with {signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else status}", seconds
+        "crash",
+        f"ended with {signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else status}",
+        seconds,
     )
 
 
@@ -102,7 +111,9 @@ def _child(case: Callable[[], str], folder: Path, write: int) -> None:
     except InputError as error:
         short = len(str(error)) <= 2000 and error.found and error.expected
         outcome = (
-            Outcome(REFUSED, str(error)) if short else Outcome("error", f"an unreadable message: {str(error)[:200]}")
+            Outcome(REFUSED, str(error))
+            if short
+            else Outcome("error", f"an unreadable message: {str(error)[:200]}")
         )
     except Accepted as error:
         outcome = Outcome("accepted", str(error)[:500])
@@ -115,7 +126,12 @@ def _child(case: Callable[[], str], folder: Path, write: int) -> None:
         outcome = Outcome("escaped", escapes[0])
     elif peak > MEGABYTES:
         outcome = Outcome("memory", f"{peak} MB")
-    os.write(write, json.dumps({**asdict(outcome), "detail": outcome.detail[:2000], "megabytes": peak}).encode())
+    os.write(
+        write,
+        json.dumps(
+            {**asdict(outcome), "detail": outcome.detail[:2000], "megabytes": peak}
+        ).encode(),
+    )
     os._exit(0)
 
 

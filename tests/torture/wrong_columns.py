@@ -11,7 +11,11 @@ Change = Callable[[np.ndarray], object]
 
 def put(index, value) -> Change:
     def change(column: np.ndarray) -> np.ndarray:
-        column = column.astype(np.result_type(column, np.float64)) if isinstance(value, float) else column.copy()
+        column = (
+            column.astype(np.result_type(column, np.float64))
+            if isinstance(value, float)
+            else column.copy()
+        )
         column[index] = value
         return column
 
