@@ -201,8 +201,9 @@ def test_the_code_of_other_models_does_not_count():
     from avmc_core.codehash import closure
 
     modules = set(closure(["avmc_core.runs.execution", "avmc_core.models.avmc_networks"]))
-    assert {"avmc_core.mixup", "avmc_core.runs.training", "avmc_core.metrics"} <= modules
+    assert {"avmc_core.mixup", "avmc_core.runs.training"} <= modules
     assert not modules & {
+        "avmc_core.metrics",
         "avmc_core.models.registry",
         "avmc_core.models.tfn",
         "avmc_core.drawing.figures",
