@@ -176,9 +176,7 @@ def _measure_share(records: dict[Run, Record], path: Path, plan: Plan) -> dict[R
     found = {}
     for k, measured in measure(answer, store.split("test"), plan.conditions(store)).items():
         run = named[k][0]
-        if (
-            getattr(run.settings, "text", "") == "finetune"
-        ):  # noise in text features says nothing to who reads tokens
+        if run.capabilities.tokens:  # noise in text features says nothing to who reads tokens
             measured.statistics.pop(("noised", "text", plan.scale), None)
         found[run] = measured
     return found

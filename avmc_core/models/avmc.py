@@ -8,7 +8,7 @@ supervised (``avmc_supervised``, D01) and one for semi-supervised training (``av
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,8 +19,8 @@ from avmc_core.batch import Batch
 from avmc_core.kernels.dense import chain, sigmoid
 from avmc_core.kernels.dropout import Dropout
 from avmc_core.mixup import Draw, MixupSettings, draw
-from avmc_core.models.base import Model, Pass, Sizes, Training, Weights, adam
-from avmc_core.models.bert_text import Text
+from avmc_core.models.base import Capabilities, Model, Pass, Sizes, Training, Weights, adam
+from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.settings import check
 
 if TYPE_CHECKING:
@@ -92,6 +92,11 @@ class AVMC(Model):
         super().__init__()
         self.settings = settings
         self.text = Text(settings.text, "cls", sizes.text, encoder)
+
+    @staticmethod
+    def capabilities(settings: AVMCSettings) -> Capabilities:
+        """The semi-supervised one is trained on unlabelled clips."""
+        return replace(capabilities(settings), unlabelled=settings.semi)
 
     @property
     def stackable(self) -> bool:

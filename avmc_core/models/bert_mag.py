@@ -16,7 +16,7 @@ from avmc_core.batch import Batch, Inputs
 from avmc_core.errors import InputError
 from avmc_core.models import fixes
 from avmc_core.models.alignment import pool, spread
-from avmc_core.models.base import Model, Sizes, Training, adam
+from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam
 from avmc_core.models.bert_text import check_encoder, valid_tokens
 
 MENDABLE = (
@@ -75,7 +75,10 @@ class BertMAG(Model):
     """Inputs: tokens; audio and vision whole, padding included, in as many chunks as a text has
     steps (D33)."""
 
-    pooling = True  # the encoder's pretrained pooler is used
+    @staticmethod
+    def capabilities(settings: BertMAGSettings) -> Capabilities:
+        """It fine-tunes the text encoder, its pooler included."""
+        return Capabilities(text_encoder=True, tokens=True, pooler=True)
 
     def __init__(self, settings: BertMAGSettings, sizes: Sizes, encoder: BertModel | None = None):
         """``encoder`` is taken over, its pooler too; if it has none, it gets a new one."""

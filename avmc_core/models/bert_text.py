@@ -3,18 +3,24 @@ with the rest of the model."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from avmc_core.batch import Batch
 from avmc_core.errors import InputError
+from avmc_core.models.base import Capabilities
 
 if TYPE_CHECKING:
     from transformers import BertModel
 
 
 MODES = ("frozen", "frozen_dropout", "finetune")
+
+
+def capabilities(settings: Any) -> Capabilities:
+    """Those of a model whose text is a ``Text`` of the mode ``settings.text``."""
+    return Capabilities(text_encoder=settings.text != "frozen", tokens=settings.text == "finetune")
 
 
 class Text(nn.Module):

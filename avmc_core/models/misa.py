@@ -17,7 +17,7 @@ from avmc_core.errors import InputError
 from avmc_core.kernels.lstm import valid_steps
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam
-from avmc_core.models.bert_text import Text
+from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.models.bilstm import StackedBiLSTM
 
 MENDABLE = (
@@ -76,6 +76,8 @@ class MISA(Model):
     neither is in any loss, so they are left out here. Its trainer lacks the loss of the adversary
     that its configuration offers in place of the moments; here it is that of the paper's own code.
     """
+
+    capabilities = staticmethod(capabilities)
 
     def __init__(self, settings: MISASettings, sizes: Sizes, encoder: BertModel | None = None):
         super().__init__()

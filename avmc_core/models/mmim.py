@@ -15,7 +15,7 @@ from avmc_core.errors import InputError
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Pass, Sizes, Training, adam, l1
-from avmc_core.models.bert_text import Text, outside_bert
+from avmc_core.models.bert_text import Text, capabilities, outside_bert
 
 MENDABLE = (
     "D27",  # weights keep PyTorch's own start
@@ -124,6 +124,8 @@ class MMIM(Model):
     ``memory`` and ``batches`` last for one pass: what the last batches looked like to the entropy,
     and how many there have been.
     """
+
+    capabilities = staticmethod(capabilities)
 
     def __init__(self, settings: MMIMSettings, sizes: Sizes, encoder: BertModel | None = None):
         super().__init__()

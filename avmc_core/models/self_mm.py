@@ -14,7 +14,7 @@ from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam
-from avmc_core.models.bert_text import Text
+from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.models.layers import Head
 
 MENDABLE = ("D35",)  # generated labels stay within [-1, 1], as the annotated ones do
@@ -147,6 +147,8 @@ class GeneratedLabels(nn.Module):
 class SelfMM(Model):
     """Inputs: [CLS] of the text, frames of audio and vision. ``sizes.train_clips`` must be the rows
     of the training split."""
+
+    capabilities = staticmethod(capabilities)
 
     def __init__(self, settings: SelfMMSettings, sizes: Sizes, encoder: BertModel | None = None):
         super().__init__()

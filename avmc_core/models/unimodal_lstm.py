@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM, frames_of
-from avmc_core.models.base import Model, Sizes, Training, adam, l1
+from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam, l1
 from avmc_core.settings import check
 
 
@@ -40,6 +40,10 @@ SETTINGS = UnimodalLSTMSettings()
 class UnimodalLSTM(Model):
     """Batch norm over valid frames (raw features differ in scale by orders of magnitude), LSTM, a
     linear map of its final state. Padding never enters."""
+
+    @staticmethod
+    def capabilities(settings: UnimodalLSTMSettings) -> Capabilities:
+        return Capabilities(reads=(settings.modality,))
 
     def __init__(self, settings: UnimodalLSTMSettings, sizes: Sizes):
         super().__init__()

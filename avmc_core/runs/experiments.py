@@ -10,7 +10,7 @@ from avmc_core import schema
 from avmc_core.data.splits import FOLDS, PUBLISHED, RESPLITS, Protocol
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.models.registry import MODELS, needs, settings_of
+from avmc_core.models.registry import MODELS, capabilities, settings_of
 from avmc_core.runs.store import Run
 from avmc_core.schema import MODALITY_OF_TASK
 
@@ -81,13 +81,11 @@ def _lacking(store: Store | None, row: Row) -> str:
     """What a row needs and a store does not have; "" if nothing."""
     if row.protocol.audio != "audio" and (store is None or row.protocol.audio not in store.extras):
         return f"no features {row.protocol.audio}"
-    settings = settings_of(row.model, dict(row.changes))
-    if store is not None and (
-        lost := [name for name in store.lacks if name in needs(row.model, settings)]
-    ):
+    able = capabilities(row.model, settings_of(row.model, dict(row.changes)))
+    if store is not None and (lost := [name for name in store.lacks if name in able.reads]):
         return f"no {' and no '.join(lost)} features"
     labelled_only = store is not None and schema.UNLABELLED not in store.splits
-    if labelled_only and getattr(settings, "semi", False):
+    if labelled_only and able.unlabelled:
         return "no unlabelled clips"
     return ""
 

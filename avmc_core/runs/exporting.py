@@ -53,7 +53,8 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
         )
     if chosen.status != "done" or not (chosen.folder / WEIGHTS).exists():
         raise InputError(chosen.folder, "no weights", "a finished run of a model that is trained")
-    if chosen.settings.get("text", "frozen") != "frozen":
+    able = registry.capabilities(chosen.model, registry.settings_of(chosen.model, chosen.settings))
+    if able.text_encoder:
         found = f"text = {chosen.settings['text']!r}: a text encoder inside the model"
         raise InputError(chosen.model, found, "one that reads frozen text features")
     if "M" not in (tasks := chosen.predictions("test")):

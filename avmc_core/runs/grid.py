@@ -34,7 +34,6 @@ from avmc_core.runs.execution import (
     execute,
     execute_together,
     network,
-    reads_tokens,
     trains_together,
 )
 from avmc_core.runs.store import (
@@ -90,18 +89,16 @@ def check(grid: Sequence[Run], store: Store) -> None:
                 f"{least} or more, to run an experiment",
             )
     for run in grid:
-        if lost := [
-            name for name in store.lacks if name in registry.needs(run.model, run.settings)
-        ]:
+        if lost := [name for name in store.lacks if name in run.capabilities.reads]:
             raise InputError(
                 store.path,
                 f"no {' and no '.join(lost)} features",
                 f"a store with them, for {run.name}",
             )
-        if not store.simulated and reads_tokens(run.settings) and locate(encoder_name()) is None:
+        if not store.simulated and run.capabilities.text_encoder and locate(encoder_name()) is None:
             found = f"no text encoder {encoder_name()!r}, which it runs in every step"
             raise InputError(run.name, found, "$AVMC_BERT, its folder")
-    if not store.simulated and any(reads_tokens(run.settings) for run in grid):
+    if not store.simulated and any(run.capabilities.text_encoder for run in grid):
         encoder_for(
             store
         )  # read once in whole: a damaged one is named here, not at the first run that needs it
@@ -159,7 +156,7 @@ def _record(run: Run, key: str, store: Store, device: str, threads: int, outcome
             "kind": "simulated" if store.simulated else "real",
             "protocol": as_dict(run.protocol),
             "init": package_digest(run.init) if run.init else "",
-            "encoder": encoder_identity(run.settings, store),
+            "encoder": encoder_identity(run.capabilities, store),
         },
         code=provenance(run),
         environment=environment(device, threads),

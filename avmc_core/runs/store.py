@@ -40,6 +40,7 @@ from avmc_core.settings import as_dict, digest, file_digest
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
+    from avmc_core.models.base import Capabilities
 
 RECORD, PREDICTIONS, WEIGHTS = (
     "record.json",
@@ -75,6 +76,11 @@ class Run:
         """The complete settings. Raises InputError for an unknown model or setting."""
         return registry.settings_of(self.model, dict(self.changes))
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the model needs with these settings."""
+        return registry.capabilities(self.model, self.settings)
+
     def key(self, store: Store, device: str = "cpu", threads: int = 1) -> str:
         """SHA-256 (hex, 32 digits) of all that the result depends on."""
         settings = self.settings
@@ -83,7 +89,7 @@ class Run:
             "settings": as_dict(settings),
             "seed": self.seed,
             "protocol": as_dict(self.protocol),
-            "encoder": encoder_identity(settings, store),
+            "encoder": encoder_identity(self.capabilities, store),
             **surroundings(_modules(self), store, device, threads),
         }
         if self.init:
