@@ -30,7 +30,8 @@ NOT_SAID = (
     "digest",
     "keys",
 )  # parts of a provenance that are said elsewhere or not at all
-LOG = "AVMC_SAVED"  # environment variable: a file that gets the name of each result saved; the notebook runner sets it
+# environment variable: a file that gets the name of each result saved; the notebook runner sets it
+LOG = "AVMC_SAVED"
 
 
 def data_mark(source: Store | pd.DataFrame | str | None) -> str:

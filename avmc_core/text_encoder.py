@@ -151,7 +151,10 @@ def encode(
     lengths = tokens[:, 1].sum(dim=1)
     unknown = (tokens[:, 0] == tokenizer.unk_token_id).sum(dim=1)
     for row in torch.nonzero((unknown > 0) & (unknown == lengths - 2)).flatten().tolist()[:1]:
-        found = f"{list(sentences)[row][:40]!r}, of which the encoder's vocabulary has not one character"
+        found = (
+            f"{list(sentences)[row][:40]!r}, of which the encoder's vocabulary has not one "
+            "character"
+        )
         raise InputError("transcript", found, "a sentence in the language of the encoder")
     ends = lengths.cumsum(0)
     states = np.empty((int(ends[-1]), model.config.hidden_size), dtype=np.float32)

@@ -40,7 +40,8 @@ def problems(folder: Path) -> list[str]:
     if (size := sum(path.stat().st_size for path in present.values())) > LARGEST:
         found.append(f"{size} bytes, more than {LARGEST}")
     print(
-        f"{folder}: {len(present)} files, {size / 1e6:.2f} MB, {len(crate.contextual_entities)} entities beside them"
+        f"{folder}: {len(present)} files, {size / 1e6:.2f} MB, "
+        f"{len(crate.contextual_entities)} entities beside them"
     )
     return found
 

@@ -30,7 +30,8 @@ class Difference:
     """The first model against the second, in one metric."""
 
     difference: Interval  # first minus second, means over runs
-    improvement: Interval  # probability that a run of the first is better than a run of the second, ties counting half
+    # probability that a run of the first is better than a run of the second, ties counting half
+    improvement: Interval
     p: float  # two-sided, of no difference, from the same draws
 
     @property
@@ -140,7 +141,8 @@ def permutation_test(
 
 
 def _wins(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(R1, n), (R2, n) -> (R1, R2, n): 1 where a is larger, 0.5 where equal; NaN where either is."""
+    """(R1, n), (R2, n) -> (R1, R2, n): 1 where a is larger, 0.5 where equal; NaN where either
+    is."""
     gap = a[:, None] - b[None]
     return (np.sign(gap) + 1) / 2
 

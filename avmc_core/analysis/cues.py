@@ -116,7 +116,8 @@ def _all(moments: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _r2(cov: np.ndarray, columns: Sequence[int]) -> np.ndarray:
-    """(R,) c' C^-1 c / var(M), with c the covariances of M with the columns and C those among them."""
+    """(R,) c' C^-1 c / var(M), with c the covariances of M with the columns and C those among
+    them."""
     c = cov[:, columns, 0]
     inverse = np.linalg.pinv(cov[np.ix_(range(len(cov)), columns, columns)])
     return np.einsum("ri,rij,rj->r", c, inverse, c) / cov[:, 0, 0]

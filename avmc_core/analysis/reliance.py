@@ -37,7 +37,9 @@ NONE, ALL = COALITIONS[0], COALITIONS[-1]
 WAYS = ("permuted", "removed", "noised")
 SAME = 1e-5  # predictions that differ by less differ by rounding: they count as one
 
-Condition = tuple  # ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), ("heard", kind, rate)
+# ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), ("heard", kind,
+# rate)
+Condition = tuple
 Answer = Callable[[Split], Mapping[str, np.ndarray]]  # clips to name to predictions of M (R, N)
 Scores = Mapping[
     Condition, Mapping[str, np.ndarray]
@@ -46,7 +48,8 @@ Scores = Mapping[
 
 @dataclass(frozen=True)
 class Plan:
-    """Which conditions the test clips are put under, besides the eight subsets of the modalities."""
+    """Which conditions the test clips are put under, besides the eight subsets of the
+    modalities."""
 
     permutations: int = 2  # of each modality
     scale: float = 1.0  # of the noise, as in perturbations.noised
@@ -107,7 +110,8 @@ def coalitions(split: Split, average: Usual) -> Iterator[tuple[Condition, Split]
 def disturbances(
     split: Split, average: Usual, permutations: int = 3, scale: float = 1.0, seed: int = 0
 ) -> Iterator[tuple[Condition, Split]]:
-    """Each modality permuted some times, and noised once; ``scale`` as in ``perturbations.noised``."""
+    """Each modality permuted some times, and noised once; ``scale`` as in
+    ``perturbations.noised``."""
     for place, name in enumerate(schema.MODALITIES):
         for draw in range(permutations):
             yield (

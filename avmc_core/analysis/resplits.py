@@ -45,7 +45,8 @@ def new_and_placeholders(store: Store) -> str:
     new = ~clips["video_id"].isin(store.split("train").clips["video_id"]).to_numpy()
     copied = int((new & placeholder_clips(clips)).sum())
     return (
-        f"{new.sum()} of {len(clips)} test clips, from {clips.loc[new, 'video_id'].nunique()} videos, have a source video that "
+        f"{new.sum()} of {len(clips)} test clips, from {clips.loc[new, 'video_id'].nunique()} "
+        "videos, have a source video that "
         f"is not in train; {copied} of them are placeholders."
     )
 

@@ -68,7 +68,10 @@ def carried_out(records: Mapping[Run, Record]) -> str:
     ]
     rows, seeds = ({getattr(run, part) for run in records} for part in ("name", "seed"))
     runs = {record.key for record in records.values()}
-    return f"{len(runs)} runs of {len(rows)} rows with up to {len(seeds)} seeds; failed: {', '.join(failed) or 'none'}."
+    return (
+        f"{len(runs)} runs of {len(rows)} rows with up to {len(seeds)} seeds; failed: "
+        f"{', '.join(failed) or 'none'}."
+    )
 
 
 def tabulate(
@@ -133,14 +136,16 @@ def estimate(
         )
         memory = f"at most {peak / 2**30:.1f} GiB each" if peak else "memory unknown"
         lines.append(
-            f"{len(known)} of them are like earlier runs, which took {seconds:.0f} s of one process in all: about "
+            f"{len(known)} of them are like earlier runs, which took {seconds:.0f} s of one "
+            "process in all: about "
             f"{seconds / jobs:.0f} s with {jobs} processes, {memory}"
             if known
             else "time and memory unknown: no run like these has been computed here"
         )
         if 0 < len(known) < len(missing):
             lines.append(
-                f"time and memory of the other {len(missing) - len(known)} unknown: no run like them has been computed"
+                f"time and memory of the other {len(missing) - len(known)} unknown: no run "
+                "like them has been computed"
             )
     return "\n".join(lines)
 

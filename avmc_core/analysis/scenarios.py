@@ -51,7 +51,8 @@ class Scenarios:
     source: str  # where voices and faces come from, in words
     sentence: str
     gloss: str  # in English, "" where there is none
-    clips: Split  # K clips; T, A, V are the labels of who gave the modality, NaN where nobody labelled it
+    # K clips; T, A, V are the labels of who gave the modality, NaN where nobody labelled it
+    clips: Split
     truth: (
         np.ndarray
     )  # (K,) M: the generating rule's expectation, or an annotation; NaN where neither is known
@@ -311,7 +312,10 @@ def _choice(
                 if np.isnan(left).all()
                 else f"the nearest has {labels[np.nanargmin(left), place]:+.1f}"
             )
-            found = f"no unused clip of {split.name} with {task} within {tolerance:g} of {wanted:+.1f} ({near})"
+            found = (
+                f"no unused clip of {split.name} with {task} within {tolerance:g} of "
+                f"{wanted:+.1f} ({near})"
+            )
             raise InputError("scenarios", found, "a target that a donor has, or more tolerance")
     both = fits["A"] & fits["V"]
     if both.any():

@@ -129,8 +129,10 @@ def score(
 def conventions() -> str:
     """The conventions of the scores, in a sentence."""
     return (
-        f"Predictions and labels are cut to [-1, 1]; a label of 0 counts as {D14.zero}; F1 is {D14.average} by support; "
-        f"Acc2_weak counts clips with |label| <= {D14.weak:g}; classes are cut at {_cuts(D14.cuts3)} (Acc3) and "
+        f"Predictions and labels are cut to [-1, 1]; a label of 0 counts as {D14.zero}; F1 is "
+        f"{D14.average} by support; "
+        f"Acc2_weak counts clips with |label| <= {D14.weak:g}; classes are cut at "
+        f"{_cuts(D14.cuts3)} (Acc3) and "
         f"{_cuts(D14.cuts5)} (Acc5); R2 is against the mean of the scored labels."
     )
 

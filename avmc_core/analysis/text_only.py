@@ -82,7 +82,8 @@ def kinds_of_test_clips(clips: pd.DataFrame) -> str:
             f", mean strength of M {clips.loc[rows, 'M'].abs().mean():.2f}" if rows.any() else ""
         )
         said.append(
-            f"{rows.sum()} test clips of {clips.loc[rows, 'video_id'].nunique()} source videos {kind}, "
+            f"{rows.sum()} test clips of {clips.loc[rows, 'video_id'].nunique()} source "
+            f"videos {kind}, "
             f"{(rows & copied).sum()} of them with placeholder labels{strength}"
         )
     return "; ".join(said) + "."

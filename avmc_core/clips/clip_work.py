@@ -57,7 +57,10 @@ def reports_of(
                 "failed", f"{row.id}: no transcript; expected one in meta.csv or with --text"
             )
         elif row.absent:
-            wanted = f"a video file that can be decoded, with one of the endings {' '.join(ENDINGS)} in any case"
+            wanted = (
+                f"a video file that can be decoded, with one of the endings {' '.join(ENDINGS)} "
+                "in any case"
+            )
             reports[row.Index] = Report(
                 "failed", str(InputError(shown(row.path.parent), row.absent, wanted))
             )

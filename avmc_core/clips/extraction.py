@@ -39,7 +39,8 @@ PATHS = (
     "talknet",
     "wav2vec",
 )  # settings of which a store says the name alone, not where it lay
-MARKER = "finished-clips-of-avmc-extract"  # a file by which a folder is known as one that an extraction made, and may remove
+# a file by which a folder is known as one that an extraction made, and may remove
+MARKER = "finished-clips-of-avmc-extract"
 LACKS = {SOUND: "vision", PICTURE: "audio"}  # what a store of such clips does not have
 
 

@@ -56,7 +56,10 @@ class Landmarks:
 
     @property
     def approximation(self) -> str:
-        return f"visual features are a geometric approximation of OpenFace's, from 68 landmarks: {trust.note()}"
+        return (
+            "visual features are a geometric approximation of OpenFace's, from 68 landmarks: "
+            f"{trust.note()}"
+        )
 
     @cached_property
     def _detector(self) -> Any:

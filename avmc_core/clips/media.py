@@ -232,7 +232,8 @@ def _chosen(path: str | Path, container: Any, parts: str, notes: list[str]) -> l
     if parts != SOUND and len(container.streams.video) > 1:
         one = moving[0]
         notes.append(
-            f"video stream {one.index}, {one.width} by {one.height}, read of {len(container.streams.video)}"
+            f"video stream {one.index}, {one.width} by {one.height}, read of "
+            f"{len(container.streams.video)}"
         )
     return [*(moving[:1] if parts != SOUND else []), *(audible if parts != PICTURE else [])]
 

@@ -28,7 +28,8 @@ from avmc_core.errors import InputError
 from avmc_core.runs.packages import Package
 from avmc_core.text_encoder import encode, words
 
-STRANGE = 4.0  # standard deviations from the training clips' mean at which a feature counts as unlike them
+# standard deviations from the training clips' mean at which a feature counts as unlike them
+STRANGE = 4.0
 
 
 @dataclass(frozen=True)

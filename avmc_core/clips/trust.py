@@ -61,6 +61,7 @@ def note() -> str:
     units = [name for name in table().index if name.startswith("AU")]
     good = [name for name in units if table().loc[name, "trusted"]]
     return (
-        f"of the {len(units)} action units {', '.join(good)} agree with OpenFace (r of {TRUSTED} and more); "
+        f"of the {len(units)} action units {', '.join(good)} agree with OpenFace (r of "
+        f"{TRUSTED} and more); "
         f"the other {len(units) - len(good)} are not to be trusted"
     )

@@ -99,7 +99,10 @@ def version(folder: str | Path, every_layer: bool = False) -> str:
     for path in pretrained.weight_files(pretrained.folder_of(folder, "a wav2vec 2.0 model")):
         digest.update(path.read_bytes())
     how = "means over 0.1 s of each of" if every_layer else "plain mean of"
-    return f"wav2vec 2.0 {Path(folder).name}, {how} {layers(folder)} hidden states, weights {digest.hexdigest()[:12]}"
+    return (
+        f"wav2vec 2.0 {Path(folder).name}, {how} {layers(folder)} hidden states, weights "
+        f"{digest.hexdigest()[:12]}"
+    )
 
 
 def hidden_states(signal: np.ndarray, folder: str | Path, every_layer: bool = False) -> np.ndarray:

@@ -18,7 +18,8 @@ def main() -> None:
 @click.option("--meta", type=click.Path(), help="meta.csv, to be compared with the pickle")
 @click.argument("store", type=click.Path())
 def import_(supervised: str, unsupervised: str | None, meta: str | None, store: str) -> None:
-    """Convert the released pickles once into the feature store STORE. Nothing in them is executed."""
+    """Convert the released pickles once into the feature store STORE. Nothing in them is
+    executed."""
     from avmc_core.data.importing import import_released
 
     made = import_released(store, supervised, unsupervised, meta)

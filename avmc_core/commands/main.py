@@ -60,7 +60,8 @@ class Commands(click.Group):
             sys.exit(2)
         except KeyboardInterrupt:
             click.echo(
-                "stopped; what is finished is kept, and the same command goes on where this one was",
+                "stopped; what is finished is kept, and the same command goes on where this "
+                "one was",
                 err=True,
             )
             sys.exit(130)

@@ -92,7 +92,8 @@ def main(
     )
     if package.simulated:
         notes.append(
-            "the model was trained on the simulated corpus: its predictions mean nothing for real clips"
+            "the model was trained on the simulated corpus: its predictions mean nothing for "
+            "real clips"
         )
     for name, share in said.strange.items():
         if share > 0.1:
@@ -133,7 +134,8 @@ def _of_what_there_is(
 
 
 def ensemble(model: str, store: str):
-    """The package at a path, or that of a run trained on ``store`` (default: the simulated corpus)."""
+    """The package at a path, or that of a run trained on ``store`` (default: the simulated
+    corpus)."""
     from avmc_core.data.store import open_store
     from avmc_core.runs.exporting import collect
     from avmc_core.runs.grid import run_store

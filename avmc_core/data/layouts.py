@@ -85,12 +85,16 @@ def check(where: object, content: Mapping[str, Any]) -> Layout | None:
         raise InputError(
             where,
             "one split alone, a flat dict of columns",
-            f"the splits {', '.join(schema.SPLITS)}; a flat dict of unlabelled clips is given with --unsupervised",
+            f"the splits {', '.join(schema.SPLITS)}; a flat dict of unlabelled clips is given "
+            "with --unsupervised",
         )
     layout = recognised(content)
     if layout is None or 0 in layout.widths:
         return layout
-    ours = f"those of {RELEASED}, {schema.DIMS['audio']} and {schema.DIMS['vision']}, the only ones of this version"
+    ours = (
+        f"those of {RELEASED}, {schema.DIMS['audio']} and {schema.DIMS['vision']}, the only "
+        "ones of this version"
+    )
     if layout.known != RELEASED and (layout.known or CONFIG in content):
         raise InputError(where, layout.name, ours)
     if layout.aligned:
@@ -104,7 +108,8 @@ def check(where: object, content: Mapping[str, Any]) -> Layout | None:
 
 
 def _width(value: Any) -> int:
-    """Columns of an array (rows, steps, columns); 0 for anything else, which its own reader names."""
+    """Columns of an array (rows, steps, columns); 0 for anything else, which its own reader
+    names."""
     return value.shape[2] if isinstance(value, np.ndarray) and value.ndim == 3 else 0
 
 

@@ -37,7 +37,8 @@ class Protocol:
     chance of the deal.
     """
 
-    labelled: float = 1.0  # share of the training clips used; drawn by the run's seed, smaller sets within larger ones
+    # share of the training clips used; drawn by the run's seed, smaller sets within larger ones
+    labelled: float = 1.0
     resplit: str = ""
     fold: int = 0  # of FOLDS
     audio: str = "audio"  # or features of ``schema.EXTRAS`` that stand in for it

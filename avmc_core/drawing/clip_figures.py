@@ -120,7 +120,8 @@ def _scale(ax: Axes, said: Account) -> None:
 
 
 def _shares(ax: Axes, said: Account) -> None:
-    """Shapley shares of M, mean and range over seeds; with the average clip's M they add up to M."""
+    """Shapley shares of M, mean and range over seeds; with the average clip's M they add up to
+    M."""
     colours = {name: TASK_COLOURS[task] for task, name in MODALITY_OF_TASK.items()} | {
         "average clip": "#8C8C8C"
     }

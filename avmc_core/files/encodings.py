@@ -21,7 +21,9 @@ _CHINESE = (
 )  # two families of encodings that share most of their bytes
 _COMMON = 0.85  # share of usual characters in a text that is read rightly
 _LEAD = 0.2  # how far it is ahead of what the other family makes of the same bytes
-_NEIGHBOURS = (  # encodings whose bytes both families admit: first and last of their own letters, and how many tell them
+# encodings whose bytes both families admit: first and last of their own letters, and how many tell
+# them
+_NEIGHBOURS = (
     ("euc_jp", "\u3041", "\u30ff", 0.3),
     ("euc_kr", "\uac00", "\ud7a3", 0.95),
 )

@@ -63,7 +63,8 @@ def folder_of(name: str | Path, what: str) -> Path:
         raise InputError(
             name,
             "no such folder, and nothing of this name in the local model cache",
-            f"a folder with {CONFIG} and the weights of {what}, downloaded beforehand with `hf download`",
+            f"a folder with {CONFIG} and the weights of {what}, downloaded beforehand with "
+            "`hf download`",
         )
     return found
 

@@ -51,7 +51,8 @@ class AVMCSettings:
         math.nan
     )  # beta_k of Equation 14; NaN: the task's own weight, as released (D09)
     mix_weight_vision: float = math.nan
-    unimodal_tasks: bool = True  # off: only M is supervised, and its representations have no heads to be consistent with
+    # off: only M is supervised, and its representations have no heads to be consistent with
+    unimodal_tasks: bool = True
     mix_audio: bool = True
     mix_vision: bool = True
     mixup: MixupSettings = MixupSettings()

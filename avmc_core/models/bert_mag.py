@@ -111,7 +111,8 @@ class BertMAG(Model):
         return {"M": self.regress(self.drop(self.encoder.pooler(states))).squeeze(-1)}
 
     def _beside(self, batch: Batch, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Audio and vision at the steps of the tokens whose mask (B, T) is given, each (B, T, D)."""
+        """Audio and vision at the steps of the tokens whose mask (B, T) is given, each (B, T,
+        D)."""
         if "D33" in self.settings.mended:
             tokens, steps = mask.sum(1), mask.shape[1]
             audio = spread(batch.audio, batch.audio_lengths, tokens, steps)

@@ -21,7 +21,8 @@ from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.models.bilstm import StackedBiLSTM
 
 MENDABLE = (
-    "D24",  # audio and vision are read to their own ends, not for as many frames as the text has tokens
+    # audio and vision are read to their own ends, not for as many frames as the text has tokens
+    "D24",
     "D27",  # the configured weight decay is used
 )
 

@@ -19,7 +19,8 @@ from avmc_core.models.bert_text import Text, capabilities, outside_bert
 
 MENDABLE = (
     "D27",  # weights keep PyTorch's own start
-    "D38",  # the entropy maps are trained, by the optimizer of the pass in which they have gradients
+    # the entropy maps are trained, by the optimizer of the pass in which they have gradients
+    "D38",
 )
 ACTIVATIONS = ("ReLU", "Tanh", "Sigmoid", "GELU", "ELU", "LeakyReLU")
 # Projections of the clips with a positive label (n+, w), and of those with a negative one (n-, w).

@@ -60,7 +60,8 @@ def entry(model: str) -> Entry:
 
 
 def settings_of(model: str, changes: Mapping[str, Any] | None = None) -> Any:
-    """The published settings of a model with ``changes`` (dotted names reach into nested settings)."""
+    """The published settings of a model with ``changes`` (dotted names reach into nested
+    settings)."""
     found = entry(model)
     return settings_module.replace(
         getattr(import_module(found.module), found.settings), changes or {}

@@ -97,7 +97,8 @@ class GeneratedLabels(nn.Module):
             self.register_buffer(f"centres_{source}", torch.zeros(2, widths[source]))
 
     def first_seen(self, rows: Tensor, annotated: Tensor) -> None:
-        """Labels of the clips at ``rows`` (B,) that have none yet start as the annotated ones (B,)."""
+        """Labels of the clips at ``rows`` (B,) that have none yet start as the annotated ones
+        (B,)."""
         known = self.labels[:, rows]
         self.labels[:, rows] = torch.where(known.isnan(), annotated, known)
 

@@ -62,7 +62,8 @@ def supervised_total() -> Outcome:
 
 
 def supervised_name() -> Outcome:
-    """The sentence of Section 3.1 against Figure 2, which calls the unlabelled part by that name."""
+    """The sentence of Section 3.1 against Figure 2, which calls the unlabelled part by that
+    name."""
     printed, elsewhere = figure("supervised_name"), figure("supervised_name_elsewhere")
     return Outcome(
         printed,

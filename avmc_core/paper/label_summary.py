@@ -54,7 +54,8 @@ def printed_weak_levels() -> set[float]:
 
 
 def some_cut_gives(printed: pd.Series, levels: list[int]) -> bool:
-    """Whether cutting the 11 levels into five runs, anywhere, gives the printed classes of a split."""
+    """Whether cutting the 11 levels into five runs, anywhere, gives the printed classes of a
+    split."""
     return set(np.cumsum(printed)) <= set(np.cumsum(levels))
 
 

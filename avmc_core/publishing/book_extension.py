@@ -170,8 +170,8 @@ def _quoted(env: BuildEnvironment) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
-    """Under the first paragraph of a page that shows results: on which data they stand, and how they
-    were made."""
+    """Under the first paragraph of a page that shows results: on which data they stand, and how
+    they were made."""
     env, page = app.env, app.env.docname
     record = (
         Path(app.srcdir) / f"{page}.json"

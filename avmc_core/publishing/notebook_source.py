@@ -99,7 +99,8 @@ def notebook_parts(source: Path, parameters: Mapping[str, Any]) -> dict[str, dic
 def changed_parts(
     before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
-    """What differs between two ``notebook_parts``: "module avmc_core.metrics", "setting meta", ..."""
+    """What differs between two ``notebook_parts``: "module avmc_core.metrics", "setting meta",
+    ..."""
     return [
         f"{kind} {name}"
         for kind in now

@@ -195,8 +195,8 @@ def network(build: Callable, settings: object, store: Store) -> Callable:
     fresh one.
 
     The encoder is the simulated corpus's own, or for real features the folder $AVMC_BERT or
-    bert-base-chinese from the local cache, its pooler included where ``build.capabilities`` says so.
-    Raises InputError if neither is there.
+    bert-base-chinese from the local cache, its pooler included where ``build.capabilities`` says
+    so. Raises InputError if neither is there.
     """
     sizes = sizes_of(store)
     able = build.capabilities(settings)
@@ -228,8 +228,8 @@ def encoder_for(store: Store, pooling: bool = False) -> Any:
 
 
 def encoder_identity(able: Capabilities, store: Store) -> str:
-    """Digest of the encoder that ``network`` gives a model with these capabilities, as part of a run's
-    key; "" where it needs none, where there is none, and on a simulated corpus, whose encoder
+    """Digest of the encoder that ``network`` gives a model with these capabilities, as part of a
+    run's key; "" where it needs none, where there is none, and on a simulated corpus, whose encoder
     follows from the source."""
     if store.simulated or not able.text_encoder:
         return ""

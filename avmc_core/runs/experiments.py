@@ -112,7 +112,8 @@ PROFILE_CHANGES: dict[str, tuple[tuple[str, Any], ...]] = {
 FIVE = (("ci", SEEDS), ("full", SEEDS))
 ONE = (("ci", SEEDS[:1]), ("full", SEEDS))
 VARIANTS = ("released", "paper")
-LAYERED = "Layered LSTM"  # stands in for the unimodal LSTM where a store holds every layer of a speech network
+# stands in for the unimodal LSTM where a store holds every layer of a speech network
+LAYERED = "Layered LSTM"
 
 # Table 4's rows, each what it takes away from AV-MC.
 ABLATIONS: dict[str, tuple[tuple[str, Any], ...]] = {
@@ -247,7 +248,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         rows=(*TRIVIAL, *AVMC),
     ),
     "benchmark": Experiment(
-        title="The thirteen baselines as the reference runs them, AV-MC, and three models that a table needs",
+        title="The thirteen baselines as the reference runs them, AV-MC, and three models that a "
+        "table needs",
         source="Table 2",
         rows=(*TRIVIAL, *map(_baseline, MENDABLE), *AVMC, *OWN),
     ),
@@ -294,7 +296,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
     ),
     "text_dropout": Experiment(
-        title="Text features stored once, and drawn anew in every step by a frozen encoder with its dropout on",
+        title="Text features stored once, and drawn anew in every step by a frozen encoder with "
+        "its dropout on",
         source="D16",
         rows=(
             Row("stored features", "AV-MC", ci=DROPOUT_CI),
@@ -302,7 +305,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
     ),
     "validation": Experiment(
-        title="The loss that decides on early stopping, as a mean over clips and as the reference averages it",
+        title="The loss that decides on early stopping, as a mean over clips and as the reference "
+        "averages it",
         source="D11 and D17",
         rows=tuple(
             Row(f"{model}, {way}", model, changes, ci=CI_LIMITS.get(model, ()))

@@ -24,11 +24,14 @@ from avmc_core.runs.store import WEIGHTS, Record, RunStore
 LICENCES = (
     "Code of this companion: MIT.",
     "Acoustic features come from openSMILE, which is licensed for research and non-commercial use.",
-    "Visual features come from OpenFace (academic use), or from a landmark model trained on data for non-commercial use.",
+    "Visual features come from OpenFace (academic use), or from a landmark model trained on "
+    "data for non-commercial use.",
 )
 WEIGHTS_FROM = {  # whether the training data were simulated
-    True: "Weights: made from data that this companion's code generates; no clip of CH-SIMS v2.0 is behind them.",
-    False: "Weights: made from the training data named above; CH-SIMS v2.0 is under its authors' conditions.",
+    True: "Weights: made from data that this companion's code generates; no clip of CH-SIMS v2.0 "
+    "is behind them.",
+    False: "Weights: made from the training data named above; CH-SIMS v2.0 is under its authors' "
+    "conditions.",
 }
 
 
@@ -178,7 +181,8 @@ def model_card(package: Package) -> str:
     lines = [
         f"# {facts['model']}",
         "",
-        f"Predicts the sentiment of a Mandarin clip, from -1 to 1. Ensemble of {len(facts['seeds'])} seeds "
+        "Predicts the sentiment of a Mandarin clip, from -1 to 1. Ensemble of "
+        f"{len(facts['seeds'])} seeds "
         f"({', '.join(map(str, facts['seeds']))}).",
         "",
         f"- Trained on {kind}: {clips} clips, digest {data['digest'][:12]}",
@@ -188,8 +192,10 @@ def model_card(package: Package) -> str:
             else []
         ),
         *([f"- {data['approximation']}"] if data["approximation"] else []),
-        f"- Code: version {facts['code']['version']}, commit {facts['code']['commit'] or 'unknown'}",
-        f"- Settings: digest {settings.digest(facts['settings'])[:12]}, listed in the file's metadata",
+        f"- Code: version {facts['code']['version']}, commit "
+        f"{facts['code']['commit'] or 'unknown'}",
+        f"- Settings: digest {settings.digest(facts['settings'])[:12]}, listed in the file's "
+        "metadata",
         "",
         "| seed | split | Acc2 | F1 | Corr | MAE |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -321,7 +321,8 @@ class Local:
 
         def come_back(future: Future) -> None:
             if not future.cancelled() and future.exception() is None:
-                hand_out()  # before this one leaves ``waiting``, which is thus never empty too early
+                # before this one leaves ``waiting``, which is thus never empty too early
+                hand_out()
             back.put(future)
 
         try:
@@ -344,7 +345,10 @@ class Local:
             if lost := [
                 f"{run.name} {run.seed}" for run, record in records.items() if record is None
             ]:
-                why = f"one of {jobs} processes was ended from outside, most likely for want of memory; fewer need less"
+                why = (
+                    f"one of {jobs} processes was ended from outside, most likely for want of "
+                    "memory; fewer need less"
+                )
                 raise RunsLost(
                     f"{len(lost)} runs without a record ({', '.join(lost)}): {why}"
                 ) from None

@@ -25,7 +25,8 @@ from avmc_core.errors import InputError, RunsLost
 from avmc_core.runs.grid import Local
 from avmc_core.runs.store import Record, Run, RunStore
 
-FOLDER = ".slurm"  # in the run store: submitit's files, the jobs' logs and, by run key, the last job of each run
+# in the run store: submitit's files, the jobs' logs and, by run key, the last job of each run
+FOLDER = ".slurm"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Block:
                 raise InputError(
                     f"{run.name}, seed {run.seed}, on {socket.gethostname()}",
                     f"key {found[:12]}",
-                    f"{key[:12]}: the source, libraries, processor family, C compiler and text encoder of the machine "
+                    f"{key[:12]}: the source, libraries, processor family, C compiler and "
+                    "text encoder of the machine "
                     "that submitted it",
                 )
         for _ in Local(self.jobs)(self.runs, store, RunStore(self.root), self.device, self.threads):

@@ -99,8 +99,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run, whose predictions lie in its ``folder``; ``status`` is "done" or "failed" with
-    a ``reason``. Its scores follow from the predictions: ``scores.scores``."""
+    """A finished run, whose predictions lie in its ``folder``; ``status`` is "done" or "failed"
+    with a ``reason``. Its scores follow from the predictions: ``scores.scores``."""
 
     key: str
     model: str

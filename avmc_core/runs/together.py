@@ -134,7 +134,8 @@ def _train(company: list[Seed], data: Data) -> Iterator[Seed]:
                 row |= {f"{single.stage}.{name}": value for name, value in losses.items()}
                 if not math.isfinite(losses["total"]) and seed.failure is None:
                     seed.fail(
-                        f"epoch {epoch}, pass {single.stage!r}: the training loss is {losses['total']}"
+                        f"epoch {epoch}, pass {single.stage!r}: the training loss is "
+                        f"{losses['total']}"
                     )
         losses = validation_losses(model, valid, settings, len(company))
         share()

@@ -37,7 +37,8 @@ MARGIN = (
 )
 STATE = "state.safetensors"
 VALIDATION = 100  # stands for the validation clips where an epoch's passes are numbered, from 0
-RARELY = 20.0  # from one saved state to the next pass at least so many times the seconds that saving it took
+# from one saved state to the next pass at least so many times the seconds that saving it took
+RARELY = 20.0
 
 
 class TrainingFailed(RuntimeError):

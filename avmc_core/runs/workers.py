@@ -37,7 +37,8 @@ def side_by_side(
             processes[here] = context.Process(
                 target=_serve, args=(there, function, os.getcwd()), daemon=True
             )
-            with _deaf():  # Ctrl-C reaches all: the one that asked ends the others, also while they still begin
+            # Ctrl-C reaches all: the one that asked ends the others, also while they still begin
+            with _deaf():
                 processes[here].start()
             there.close()
             _hand_on(waiting, here, running)

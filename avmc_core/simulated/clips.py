@@ -20,7 +20,8 @@ from avmc_core.simulated.settings import SIZES, CorpusSettings
 CLIPS_A_VIDEO = 4213 / 130  # of the real table, placeholders left out
 PLACEHOLDER_SHARE = 190 / 1034  # of the test clips: those of the videos test1 to test15
 CLIPS_A_PLACEHOLDER_VIDEO = 190 / 15
-LEANING = 0.3  # how far a video leans, in standard deviations of M: gives the real intraclass correlation of M
+# how far a video leans, in standard deviations of M: gives the real intraclass correlation of M
+LEANING = 0.3
 SECONDS = (
     3.5,
     0.55,

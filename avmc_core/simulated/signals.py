@@ -24,13 +24,16 @@ BETWEEN = 0.35  # share of a column's variance that lies between clips
 SPEAKER = 0.5  # share of that which belongs to the speaker (a source video), not to the clip
 NOT_VOICED = 0.30  # share of frames with formant amplitude -201
 FLOOR = -201.0
-EFFORT_RHO = 0.96  # neighbour correlation of the vocal effort; gives runs of voiced frames as long as the real ones
+# neighbour correlation of the vocal effort; gives runs of voiced frames as long as the real ones
+EFFORT_RHO = 0.96
 EFFORT_SHARE = {
     "Loudness_sma3": 0.6,
     "spectralFlux_sma3": 0.5,
     "alphaRatio_sma3": 0.3,
 }  # correlation with the effort
-LOADING = {  # correlation of a column's clip level with what the clip expresses (a bright, loud, lively voice is positive)
+# correlation of a column's clip level with what the clip expresses (a bright, loud, lively voice is
+# positive)
+LOADING = {
     "Loudness_sma3": 0.5,
     "alphaRatio_sma3": 0.4,
     "hammarbergIndex_sma3": -0.4,

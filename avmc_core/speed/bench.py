@@ -49,7 +49,8 @@ COMPANIES = {
 @click.option(
     "--only",
     default="",
-    help=f"Comma-separated: {', '.join([*bench_cases.CASES, *bench_bert.STAGES])}, data, models, scaling, seeds.",
+    help=f"Comma-separated: {', '.join([*bench_cases.CASES, *bench_bert.STAGES])}, data, models, "
+    "scaling, seeds.",
 )
 def main(full: bool, threads: int | None, short: bool, only: str) -> None:
     """Measure steps, data access and scaling on this machine; write results/bench.json."""
@@ -144,7 +145,8 @@ def processor() -> str:
 
 
 def scaling(threads: int) -> dict[str, Any]:
-    """Seconds of a pass of AV-MC(Semi), over a factor of 8 in clips, in frames and in batch size."""
+    """Seconds of a pass of AV-MC(Semi), over a factor of 8 in clips, in frames and in batch
+    size."""
     clips = {n: _pass_seconds(threads, clips=n) for n in (64, 128, 256, 512)}
     frames = {n: _pass_seconds(threads, share=n) for n in (1 / 8, 1 / 4, 1 / 2, 1)}
     batch = {n: _pass_seconds(threads, batch=n) for n in (16, 32, 64, 128)}

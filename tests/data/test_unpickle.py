@@ -146,7 +146,8 @@ def test_what_is_there_instead_of_a_pickle_is_named(tmp_path, what):
         array_opcodes(b"(K\x02t", "O8", b"]"),  # too few of them
         array_opcodes(b"(K\x01t", "f8", b"]"),  # objects for bytes
         array_opcodes(b"(K\x01t", "f8,f8", b"C\x10" + b"\0" * 16),
-        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R",  # never filled
+        # never filled
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R",
         b"cnumpy\ndtype\n" + text("f8") + b"\x89\x88\x87R",  # a bare dtype
         b"cnumpy\nndarray\n",  # a bare global
         b"]q\x00h\x00a",  # a list that contains itself

@@ -118,7 +118,8 @@ def test_mixture_is_symmetric(name):
 
 
 def test_switches_of_the_ablation(settings):
-    """Each row of Table 4 removes exactly its losses, and without unimodal tasks only M is learnt."""
+    """Each row of Table 4 removes exactly its losses, and without unimodal tasks only M is
+    learnt."""
     for changes, gone in (
         ({"mix_audio": False}, "audio"),
         ({"mix_vision": False}, "vision"),

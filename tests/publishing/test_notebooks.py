@@ -33,10 +33,12 @@ COUNTING = HEADER + (
 # Says which process its kernel is, and goes on for a minute.
 HELD = HEADER + (
     "# %%\nimport os, time\nfrom pathlib import Path\n"
-    "_ = Path('kernel.part').write_text(str(os.getpid()))\nos.rename('kernel.part', 'kernel')\ntime.sleep(60)\n"
+    "_ = Path('kernel.part').write_text(str(os.getpid()))\nos.rename('kernel.part', "
+    "'kernel')\ntime.sleep(60)\n"
 )
 FAILING = HEADER + (
-    "# %%\nimport time\nfrom pathlib import Path\nwhile not Path('kernel').exists():\n    time.sleep(0.05)\n1 / 0\n"
+    "# %%\nimport time\nfrom pathlib import Path\nwhile not Path('kernel').exists():\n    "
+    "time.sleep(0.05)\n1 / 0\n"
 )
 
 

@@ -275,7 +275,8 @@ def _in_time(golden: Golden, prefix: str) -> list[Tensor]:
 
 
 def with_wrong(golden: Golden, setting: str) -> Golden:
-    """The same file with one entry of its ``wrong_settings`` ("NAME=VALUE") in its configuration."""
+    """The same file with one entry of its ``wrong_settings`` ("NAME=VALUE") in its
+    configuration."""
     name, value = setting.split("=")
     config = {**golden.config, name: float(value) if "." in value or "e" in value else int(value)}
     if "task_weights" in config:

@@ -220,7 +220,8 @@ def _widths(columns: dict, *widths: int) -> dict:
 
 
 def files(rng: np.random.Generator, count: int) -> Iterator[Case]:
-    """Both files, cut or with changed bytes; half of the changes hit the program around the arrays."""
+    """Both files, cut or with changed bytes; half of the changes hit the program around the
+    arrays."""
     programs = []
     for data in VALID:
         starts = [start for _, _, start in pickletools.genops(data)]

@@ -45,7 +45,8 @@ _trusted = False
 
 @contextmanager
 def trusted() -> Iterator[None]:
-    """In here an independent reader is asked what is in a file that ours took: nobody watches it."""
+    """In here an independent reader is asked what is in a file that ours took: nobody watches
+    it."""
     global _trusted
     _trusted = True
     try:
@@ -83,7 +84,8 @@ def guarded(case: Callable[[], str], folder: Path) -> Outcome:
         return Outcome("hang", f"more than {SECONDS} s", seconds)
     return Outcome(
         "crash",
-        f"ended with {signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else status}",
+        "ended with "
+        f"{signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else status}",
         seconds,
     )
 
