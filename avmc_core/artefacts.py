@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from avmc_core.data.store import Store
     from avmc_core.runs.store import Record, Run
 
+# parts of a provenance that are said elsewhere or not at all
 NOT_SAID = (
     "data",
     "command",
     "failed",
     "digest",
     "keys",
-)  # parts of a provenance that are said elsewhere or not at all
+)
 # environment variable: a file that gets the name of each result saved; the notebook runner sets it
 LOG = "AVMC_SAVED"
 

@@ -60,9 +60,8 @@ def compare(
     The p value is twice the smaller share of draws on either side of zero, with one draw added to
     each side. Raises InputError when the clips are not the same in number.
     """
-    a, b = (
-        group_sums(np.asarray(s, dtype=np.float64), groups) for s in (first, second)
-    )  # (R, G, K)
+    # (R, G, K)
+    a, b = (group_sums(np.asarray(s, dtype=np.float64), groups) for s in (first, second))
     if a.shape[1:] != b.shape[1:] or a.ndim != 3 or 0 in (a.shape[0], b.shape[0], a.shape[1]):
         raise InputError(
             "compare", f"shapes {np.shape(first)}, {np.shape(second)}", "(R, N, K), the same clips"
@@ -121,9 +120,8 @@ def permutation_test(
     statistics = metrics.clip_statistics(
         np.concatenate([first, second]), np.concatenate([label, label])
     )
-    a, b = (
-        group_sums(part[None], groups)[0] for part in (statistics[:clips], statistics[clips:])
-    )  # (G, K)
+    # (G, K)
+    a, b = (group_sums(part[None], groups)[0] for part in (statistics[:clips], statistics[clips:]))
     kept = np.random.default_rng(seed).integers(0, 2, size=(n, len(a))).astype(np.float64)
     kept = np.concatenate([np.ones((1, len(a))), kept])  # (n + 1, G)
     both = np.concatenate([a, b])

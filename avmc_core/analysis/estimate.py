@@ -11,11 +11,12 @@ from html import escape
 from avmc_core.analysis.statistics import Interval
 from avmc_core.metrics import METRICS
 
+# pixels; the margin keeps a diamond at the end of the scale whole
 WIDTH, HEIGHT, MARGIN = (
     86,
     13,
     5,
-)  # pixels; the margin keeps a diamond at the end of the scale whole
+)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from avmc_core.simulated.signals import acoustic
 from avmc_core.simulated.text_encoder import build_encoder
 from avmc_core.text_encoder import encode
 
+# six contexts, evenly spaced; the paper does not give its own
 TARGETS = (
     -1.0,
     -0.6,
@@ -38,7 +39,7 @@ TARGETS = (
     0.2,
     0.6,
     1.0,
-)  # six contexts, evenly spaced; the paper does not give its own
+)
 TOLERANCE = 0.1  # a label is on target within half a step of the label scale
 
 Target = float | tuple[float, float]  # one label for voice and face, or (A, V)
@@ -53,9 +54,8 @@ class Scenarios:
     gloss: str  # in English, "" where there is none
     # K clips; T, A, V are the labels of who gave the modality, NaN where nobody labelled it
     clips: Split
-    truth: (
-        np.ndarray
-    )  # (K,) M: the generating rule's expectation, or an annotation; NaN where neither is known
+    # (K,) M: the generating rule's expectation, or an annotation; NaN where neither is known
+    truth: np.ndarray
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -181,10 +181,11 @@ def composed(store: Store, targets: Sequence[Target] = TARGETS, *, seed: int = 0
             "clips that were not generated",
             "the simulated corpus, whose generator makes more",
         )
+    # (K, 2)
     shorter, labels = (
         made.numbers.shorter,
         np.array([_pair(target) for target in targets]),
-    )  # (K, 2)
+    )
     rng, count = np.random.default_rng(seed), len(labels)
     words = neutral_sentence(rng)
     states, lengths, tokens = encode([words.text], build_encoder())

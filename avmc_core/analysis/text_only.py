@@ -22,9 +22,8 @@ from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
 from avmc_core.metrics import aggregate, clip_statistics, evaluate
 
-STRENGTHS = tuple(
-    10.0 ** np.arange(-2.0, 2.5, 0.5)
-)  # of the ridge penalty, tried on the validation split
+# of the ridge penalty, tried on the validation split
+STRENGTHS = tuple(10.0 ** np.arange(-2.0, 2.5, 0.5))
 NGRAMS, MEAN = "character n-grams", "mean of train"
 
 

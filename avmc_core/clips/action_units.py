@@ -18,14 +18,12 @@ from scipy.optimize import nnls
 
 from avmc_core.simulated.face import AUS, MAX_INTENSITY, movements
 
-RIGID = np.array(
-    [*range(0, 17), *range(27, 36), 36, 39, 42, 45]
-)  # points that expressions hardly move: jaw, nose, eye corners
+# points that expressions hardly move: jaw, nose, eye corners
+RIGID = np.array([*range(0, 17), *range(27, 36), 36, 39, 42, 45])
 # weight on the intensities' squares: noise in the landmarks should not raise many units at once
 SHRINK = 0.02
-TOUCH = (
-    0.05  # half-widths of the head: how far from the least distance lips still count as touching
-)
+# half-widths of the head: how far from the least distance lips still count as touching
+TOUCH = 0.05
 # noise of a landmark in half-widths over how far an error of the pose may move it, a radian;
 # squared
 DOUBT = (0.007 / 0.3) ** 2

@@ -39,14 +39,12 @@ class ExtractionSettings:
 
     visual: str = "landmarks"  # the approximation, or "openface"
     openface: str = ""  # OpenFace's program, or a folder with its CSV files
-    threshold: float = (
-        0.0  # of the landmark backend's detector: lower finds more faces, and more that are none
-    )
+    # of the landmark backend's detector: lower finds more faces, and more that are none
+    threshold: float = 0.0
     speaker: str = "light-asd"  # what chooses among several faces, or "rule": no network
     talknet: str = ""  # a file with TalkNet's weights, which then choose instead
-    wav2vec: str = (
-        ""  # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
-    )
+    # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
+    wav2vec: str = ""
     wav2vec_layers: bool = False  # the states of every layer, not their mean
     media: str = BOTH  # what is read of a clip; or "sound" or "picture" alone
 

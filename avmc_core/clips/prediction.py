@@ -53,12 +53,10 @@ class Account:
 
     tasks: dict[str, np.ndarray]  # M and, if the model has them, T, A, V: (K,)
     shares: dict[str, np.ndarray]  # per modality (K,): its Shapley share of M
-    empty: (
-        np.ndarray
-    )  # (K,) M when every modality is an average one; with the shares it adds up to M
-    strange: dict[
-        str, float
-    ]  # per modality: share of its features that are unlike the training clips'
+    # (K,) M when every modality is an average one; with the shares it adds up to M
+    empty: np.ndarray
+    # per modality: share of its features that are unlike the training clips'
+    strange: dict[str, float]
 
     def table(self) -> pd.DataFrame:
         """Mean, lowest and highest over the seeds, one row a prediction or share."""
@@ -131,9 +129,8 @@ def explain(package: Package, clip: Clip) -> Account:
     added (Shapley 1953). A modality that is not there is an average one: each step holds the mean
     of the training clips, for as many steps.
     """
-    coalitions = list(
-        product((False, True), repeat=3)
-    )  # text, audio, vision present; the last has all
+    # text, audio, vision present; the last has all
+    coalitions = list(product((False, True), repeat=3))
     split = _coalitions(package, clip, coalitions)
     tasks: dict[str, list[float]] = {}
     worth = []

@@ -25,9 +25,8 @@ from avmc_core.schema import HOP_SECONDS, STEPS
 
 NAME = "audio_wav2vec"  # in ``schema.EXTRAS``
 POOLED = 5  # steps whose states are averaged when all layers are kept
-HEARD = round(
-    RATE * HOP_SECONDS["audio"] * STEPS["audio"]
-)  # samples: as long as the other acoustic features go
+# samples: as long as the other acoustic features go
+HEARD = round(RATE * HOP_SECONDS["audio"] * STEPS["audio"])
 
 
 @cache
@@ -120,7 +119,6 @@ def hidden_states(signal: np.ndarray, folder: str | Path, every_layer: bool = Fa
         states = torch.cat(model(values, output_hidden_states=True).hidden_states)  # (L, T, D)
     if not every_layer:
         return states.mean(dim=0).numpy().astype(np.float32)
-    pooled = torch.stack(
-        [part.mean(dim=1) for part in states.split(POOLED, dim=1)]
-    )  # (T / 5, L, D)
+    # (T / 5, L, D)
+    pooled = torch.stack([part.mean(dim=1) for part in states.split(POOLED, dim=1)])
     return pooled.flatten(1).numpy().astype(np.float32)

@@ -49,9 +49,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context):
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(
-                stream, "reconfigure"
-            ):  # a character that the terminal has not, or a name in other bytes
+            # a character that the terminal has not, or a name in other bytes
+            if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from avmc_core.runs.packages import Package
 
 PICTURES = (".png", ".svg", ".pdf")
+# the modality that a clip of this alone does not have
 LACKED = {
     "sound": "vision",
     "picture": "audio",
-}  # the modality that a clip of this alone does not have
+}
 
 
 @click.command("predict")
@@ -141,9 +142,8 @@ def ensemble(model: str, store: str):
     from avmc_core.runs.grid import run_store
     from avmc_core.runs.packages import read_package
 
-    if (
-        Path(model).is_file() or Path(model).suffix or os.sep in model
-    ):  # a key has neither dot nor slash
+    # a key has neither dot nor slash
+    if Path(model).is_file() or Path(model).suffix or os.sep in model:
         return read_package(model)
     if store:
         return collect(model, run_store(), open_store(store))

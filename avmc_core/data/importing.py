@@ -106,9 +106,8 @@ def import_released(
                         )
                         for m in schema.MODALITIES
                     }
-                    _check_unchanged(
-                        sources, before
-                    )  # a mapped file that is cut would end the process
+                    # a mapped file that is cut would end the process
+                    _check_unchanged(sources, before)
                     files |= write_split(folder, name, clips[name], values, columns["text_bert"])
             extraction = _marked(sources, EXTRACTED)
             generator = simulated if simulated is not None else _marked(sources, SIMULATED)

@@ -14,17 +14,17 @@ from avmc_core import schema
 from avmc_core.data.text_table import read_table
 from avmc_core.errors import InputError
 
+# of the file: of the table
 COLUMNS = {
     "label": "M",
     "label_T": "T",
     "label_A": "A",
     "label_V": "V",
-}  # of the file: of the table
+}
 _REQUIRED = ("video_id", "clip_id", "text", *COLUMNS, "annotation")
 _SPLIT = "mode"  # absent from the unsupervised part's table
-_BAD_ID = re.compile(
-    r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|\$_\$|.{201}"
-)  # $_$ joins the two ids elsewhere
+# $_$ joins the two ids elsewhere
+_BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|\$_\$|.{201}")
 _COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
 _WHOLE = re.compile(r"^(\d+)\.0+$", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -166,9 +166,8 @@ def _row(where: str, fields: dict[str, str]) -> dict:
 def _label(where: str, text: str) -> float:
     if not text.strip():
         return math.nan
-    label = (
-        float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
-    )  # float() takes 1_0 and other digits, too
+    # float() takes 1_0 and other digits, too
+    label = float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
     if not -1 <= label <= 1:
         raise InputError(where, repr(text[:200]), "a number in [-1, 1], or nothing")
     return label

@@ -47,9 +47,8 @@ __all__ = [
 
 ID_SEPARATOR = "$_$"  # between video id and clip id
 _BAD_IN_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|^\$_\$|\$_\$$|.{201}")
-_MAX_STEPS = (
-    2**13
-)  # T of a modality; the released arrays have 925. A longer row would be held in memory as a whole
+# T of a modality; the released arrays have 925. A longer row would be held in memory as a whole
+_MAX_STEPS = 2**13
 _MAX_CONFIG = 2**16  # characters of MMSA-FET's settings that a manifest keeps
 _MAX_ITEMS = 2**24  # of a column other than the features, which are read whole; characters for text
 

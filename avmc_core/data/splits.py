@@ -18,9 +18,8 @@ from avmc_core.data.ragged import Selection
 from avmc_core.data.store import Split, Store, joined_splits
 from avmc_core.errors import InputError
 
-FOLDS = (
-    4  # a quarter for test and a fifth of the rest for validation are nearly the published sizes
-)
+# a quarter for test and a fifth of the rest for validation are nearly the published sizes
+FOLDS = 4
 INNER_FOLDS = 5
 RESPLITS = ("", "by video", "by clip")
 
@@ -141,9 +140,10 @@ def pooled_clips(store: Store) -> pd.DataFrame:
 def _folds(
     count: int, classes: np.ndarray, videos: np.ndarray, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
+    # half a second that most runs need not wait for
     from sklearn.model_selection import (
         StratifiedGroupKFold,
-    )  # half a second that most runs need not wait for
+    )
 
     return list(
         StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(classes, classes, videos)

@@ -77,9 +77,8 @@ def write_index(
     returned for every split; ``steps``: the cap T of every kind of features; ``generator``: the
     settings that made the clips, when they are simulated; ``extras``: D of each of
     ``schema.EXTRAS`` that was written; ``label_set``: in words, which labels the clips carry."""
-    quoting = (
-        csv.QUOTE_NONNUMERIC
-    )  # every text: readers take a bare carriage return for the end of a line
+    # every text: readers take a bare carriage return for the end of a line
+    quoting = csv.QUOTE_NONNUMERIC
     data = (
         pd.concat(clips.values())
         .to_csv(index=False, lineterminator="\n", quoting=quoting)

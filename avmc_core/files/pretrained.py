@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     import torch
 
 CONFIG = "config.json"
+# the first that is there; either may be in shards
 _WEIGHTS = (
     "model.safetensors",
     "pytorch_model.bin",
-)  # the first that is there; either may be in shards
+)
 _ELSEWHERE = (
     "tf_model.h5",
     "flax_model.msgpack",
@@ -35,10 +36,11 @@ _ELSEWHERE = (
     "*.ckpt*",
     "*.gguf",
 )
+# keys under which a training script keeps the weights
 _WRAPPERS = (
     "state_dict",
     "model_state_dict",
-)  # keys under which a training script keeps the weights
+)
 _WRAPPED = r"(?:(?:module|model)\.)*"
 _OLD = (
     (r"\.gamma$", ".weight"),
@@ -233,9 +235,8 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     except Exception as error:  # of the unpickler: torch admits nothing but tensors
         reason = type(error).__name__
     other = foreign(path)  # only now: the first bytes of sound weights can be any
-    if other is not None and not (
-        path.suffix == ".bin" and "zip" in other[0].split()
-    ):  # torch's own are zip archives
+    # torch's own are zip archives
+    if other is not None and not (path.suffix == ".bin" and "zip" in other[0].split()):
         raise InputError(path, *other)
     raise InputError(path, f"weights that do not read ({reason})", "the whole, undamaged file")
 

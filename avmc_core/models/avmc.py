@@ -34,9 +34,8 @@ class AVMCSettings:
 
     variant: str = "released"  # or "paper"
     semi: bool = False  # use the unlabelled clips
-    text: str = (
-        "frozen"  # or "frozen_dropout": the frozen encoder drops out in training, as released (D16)
-    )
+    # or "frozen_dropout": the frozen encoder drops out in training, as released (D16)
+    text: str = "frozen"
     text_hidden: int = 64
     audio_hidden: int = 16
     vision_hidden: int = 16
@@ -47,9 +46,8 @@ class AVMCSettings:
     dropout: float = 0.1  # encoders
     post_dropout: float = 0.3  # classifiers
     weights: Weights = Weights(M=1.0, T=0.2, A=0.8, V=0.4)
-    mix_weight_audio: float = (
-        math.nan
-    )  # beta_k of Equation 14; NaN: the task's own weight, as released (D09)
+    # beta_k of Equation 14; NaN: the task's own weight, as released (D09)
+    mix_weight_audio: float = math.nan
     mix_weight_vision: float = math.nan
     # off: only M is supervised, and its representations have no heads to be consistent with
     unimodal_tasks: bool = True

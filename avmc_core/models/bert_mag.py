@@ -19,9 +19,8 @@ from avmc_core.models.alignment import pool, spread
 from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam
 from avmc_core.models.bert_text import check_encoder, valid_tokens
 
-MENDABLE = (
-    "D33",
-)  # a clip's own frames are spread over its own tokens, not padding and all over 50 steps
+# a clip's own frames are spread over its own tokens, not padding and all over 50 steps
+MENDABLE = ("D33",)
 INITIAL_DEVIATION = 0.02  # of every new weight, as BERT's own
 
 

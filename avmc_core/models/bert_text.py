@@ -40,9 +40,8 @@ class Text(nn.Module):
         if mode not in MODES:
             raise InputError("text", repr(mode), f"one of {', '.join(map(repr, MODES))}")
         self.view = view
-        self.input = (
-            "cls" if mode == "finetune" else view
-        )  # the view of the batch's text; BERT reads tokens instead
+        # the view of the batch's text; BERT reads tokens instead
+        self.input = "cls" if mode == "finetune" else view
         self.encoder = check_encoder(encoder, width) if mode == "finetune" else None
         # in a tuple, since it is no part of the model: not trained, not saved, never in evaluation
         # mode

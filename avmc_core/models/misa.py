@@ -113,9 +113,10 @@ class MISA(Model):
             output |= {f"projected_{m}": projected, f"private_{m}": private, f"shared_{m}": shared}
             output[f"reconstructed_{m}"] = self.reconstruct[m](private + shared)
         order = ("text", "vision", "audio")
+        # (B, 6, h)
         tokens = torch.stack(
             [output[f"{part}_{m}"] for part in ("private", "shared") for m in order], 1
-        )  # (B, 6, h)
+        )
         fused = self.regress_1(self.transformer(tokens).flatten(1))
         output["M"] = self.regress_2(relu(self.drop(fused))).squeeze(-1)
         return output
@@ -129,9 +130,8 @@ class MISA(Model):
             x, lengths = getattr(batch, m), getattr(batch, f"{m}_lengths")
             if "D24" not in self.settings.mended:
                 lengths = batch.text_lengths
-                x = pad(
-                    x, (0, 0, 0, int(lengths.max()) - x.shape[1])
-                )  # negative: what no clip reads is cut off
+                # negative: what no clip reads is cut off
+                x = pad(x, (0, 0, 0, int(lengths.max()) - x.shape[1]))
             utterances[m] = encoder(x, lengths)
         return utterances
 

@@ -43,9 +43,8 @@ class MMIMSettings:
     bound_weight: float = 0.1  # beta, of the lower bound and of the entropy
     memory: int = 1  # batches that the entropy remembers
     bidirectional: bool = True  # the LSTMs
-    audio_vision_bound: bool = (
-        False  # add_va: a bound of I(vision; audio) beside those with the text
-    )
+    # add_va: a bound of I(vision; audio) beside those with the text
+    audio_vision_bound: bool = False
     bound_activation: str = "ReLU"  # inside the guesses, a module of torch.nn
     predict_layers: int = 1  # cpc_layers: of what predicts each modality from the fusion
     predict_activation: str = "Tanh"  # after the first of several layers

@@ -173,9 +173,8 @@ class MulT(Model):
         s = self.settings
         inputs = {m: getattr(batch, m) for m in schema.MODALITIES}
         inputs["text"] = dropout(inputs["text"], s.text_dropout, self.training)
-        x = {
-            m: conv(inputs[m].mT).mT for m, conv in self.convolutions.items()
-        }  # (B, T - kernel + 1, w)
+        # (B, T - kernel + 1, w)
+        x = {m: conv(inputs[m].mT).mT for m, conv in self.convolutions.items()}
         lengths = self.lengths(batch, x)
         output = {}
         for query in schema.MODALITIES:

@@ -18,12 +18,13 @@ from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.models.layers import Head
 
 MENDABLE = ("D35",)  # generated labels stay within [-1, 1], as the annotated ones do
+# what a label is generated from, and its task
 SOURCES = {
     "fusion": "M",
     "text": "T",
     "audio": "A",
     "vision": "V",
-}  # what a label is generated from, and its task
+}
 
 
 @dataclass(frozen=True)

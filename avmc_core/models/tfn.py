@@ -71,9 +71,8 @@ class TensorFusion(nn.Module):
         if self.squash:
             output["M"] = 6 * torch.sigmoid(output["M"]) - 3
         if self.keep_product:
-            output["Feature_f"] = (a[:, :, None] * pairs[:, None, :]).flatten(
-                1
-            )  # (B, (a + 1)(v + 1)(t + 1))
+            # (B, (a + 1)(v + 1)(t + 1))
+            output["Feature_f"] = (a[:, :, None] * pairs[:, None, :]).flatten(1)
         return output
 
 

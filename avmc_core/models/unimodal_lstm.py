@@ -48,11 +48,12 @@ class UnimodalLSTM(Model):
     def __init__(self, settings: UnimodalLSTMSettings, sizes: Sizes):
         super().__init__()
         self.settings = settings
+        # the cheapest of what is not read
         views = {
             "text": "cls",
             "audio": "mean",
             "vision": "mean",
-        }  # the cheapest of what is not read
+        }
         self.inputs = Inputs(
             **(views | {settings.modality: "states" if settings.modality == "text" else "frames"})
         )

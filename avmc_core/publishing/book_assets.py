@@ -81,9 +81,8 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
     out = Path(app.outdir)
     for script in Path(app.srcdir).glob("notebooks/*.py"):
         shutil.copyfile(script, out / "_sources" / "notebooks" / script.name)
-    if (
-        out / WEBFONTS / THEME_FONT
-    ).is_file():  # else Sphinx had nothing to do, and the site is as light as last time
+    # else Sphinx had nothing to do, and the site is as light as last time
+    if (out / WEBFONTS / THEME_FONT).is_file():
         lighten(out)
 
 

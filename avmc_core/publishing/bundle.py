@@ -84,9 +84,8 @@ def write_bundle(
     with new_folder(folder, replace=True) as made:
         commands = _write_results(made, saved) | _write_runs(made, described, store, profile)
         marks = [json.loads(text)["provenance"].get("data", "") for text in saved.values()]
-        mark = "; ".join(
-            dict.fromkeys(filter(None, [data_mark(store), *map(str, marks)]))
-        )  # each says its own besides
+        # each says its own besides
+        mark = "; ".join(dict.fromkeys(filter(None, [data_mark(store), *map(str, marks)])))
         (made / "README.md").write_text(README.format(data=mark), encoding="utf-8")
         write_crate(made, NAME, DESCRIPTION + mark, SAID, commands)
     with new_file(packed) as temporary:

@@ -147,9 +147,8 @@ class Table:
                 ]
         tag = "th" if number == 0 else "td"
         scope = ' scope="row"' if number == 0 else ""
-        unnamed = (
-            "" if name else ' aria-label="row"'
-        )  # a screen reader must be able to say what the button sorts by
+        # a screen reader must be able to say what the button sorts by
+        unnamed = "" if name else ' aria-label="row"'
         heading = (
             f'<th scope="col" class="{kind}"><button '
             f'type="button"{unnamed}>{escape(str(name))}</button>{ends}</th>'

@@ -17,11 +17,12 @@ from avmc_core.errors import InputError
 from avmc_core.models import registry
 from avmc_core.settings import digest
 
+# they reach a notebook as parameters that it declares
 AS_PARAMETERS = (
     "AVMC_META",
     "AVMC_STORE",
     "AVMC_PROFILE",
-)  # they reach a notebook as parameters that it declares
+)
 RUNNER = ("notebooks.py", "notebook_source.py")
 
 
@@ -89,10 +90,11 @@ def notebook_parts(source: Path, parameters: Mapping[str, Any]) -> dict[str, dic
         "setting": settings,
         "file": {path.name: sha256(path) for path in files},
         "module": modules,
+        # torch alone is not in the lock
         "version": {
             "Python": platform.python_version(),
             "torch": version("torch"),
-        },  # torch alone is not in the lock
+        },
     }
 
 

@@ -99,9 +99,8 @@ def check(grid: Sequence[Run], store: Store) -> None:
             found = f"no text encoder {encoder_name()!r}, which it runs in every step"
             raise InputError(run.name, found, "$AVMC_BERT, its folder")
     if not store.simulated and any(run.capabilities.text_encoder for run in grid):
-        encoder_for(
-            store
-        )  # read once in whole: a damaged one is named here, not at the first run that needs it
+        # read once in whole: a damaged one is named here, not at the first run that needs it
+        encoder_for(store)
 
 
 def run_one(

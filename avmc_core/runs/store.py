@@ -42,11 +42,12 @@ if TYPE_CHECKING:
     from avmc_core.data.store import Store
     from avmc_core.models.base import Capabilities
 
+# of a finished run
 RECORD, PREDICTIONS, WEIGHTS = (
     "record.json",
     "predictions.safetensors",
     "model.safetensors",
-)  # of a finished run
+)
 LIBRARIES = ("torch", "numpy", "scikit-learn", "transformers")
 
 version = cache(metadata.version)  # every key asks, and it does not change while a process lives
@@ -205,11 +206,12 @@ class RunStore:
         if record is None:
             return None
         for path in folder.iterdir():
+            # what the trainer would have gone on from
             if path.name not in (
                 RECORD,
                 PREDICTIONS,
                 WEIGHTS,
-            ):  # what the trainer would have gone on from
+            ):
                 path.unlink()
         target = self.root / record.key
         if target.exists():  # without its record, or it would have been found

@@ -54,10 +54,11 @@ AVMC_SPACE: dict[str, tuple[Any, ...]] = {
     "post_dropout": DROPOUTS,
     **{f"weights.{task}": WEIGHTS for task in schema.TASKS},
 }
+# trials, seeds
 SIZE: dict[str, tuple[int, tuple[int, ...]]] = {
     "ci": (8, (1111, 1112)),
     "full": (50, (1111, 1112, 1113)),
-}  # trials, seeds
+}
 SPACES: dict[str, dict[str, tuple[Any, ...]]] = {"AV-MC": AVMC_SPACE, "AV-MC(Semi)": AVMC_SPACE}
 
 

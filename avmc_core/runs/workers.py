@@ -89,9 +89,8 @@ def _received(pipe: Connection, process: BaseProcess, call: tuple) -> Any:
 
 def _serve(pipe: Connection, function: Callable[..., Any], folder: str) -> None:
     """What a process does: one call after the other, until it is stopped."""
-    signal.signal(
-        signal.SIGINT, lambda *_: None
-    )  # Ctrl-C reaches all: the one that asked ends the others
+    # Ctrl-C reaches all: the one that asked ends the others
+    signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a call closes what it has open
     end_with_parent()
     os.chdir(folder)

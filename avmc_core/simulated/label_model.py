@@ -23,9 +23,8 @@ SHAPE = (LEVELS,) * len(TASKS)
 # of the probability, spread over all cells: E[M | T, A, V] then exists for every combination
 UNIFORM_SHARE = 0.001
 
-Margin = tuple[
-    np.ndarray, np.ndarray
-]  # which of K groups each cell is in, of the distribution's shape; their shares (K,)
+# which of K groups each cell is in, of the distribution's shape; their shares (K,)
+Margin = tuple[np.ndarray, np.ndarray]
 
 
 @cache

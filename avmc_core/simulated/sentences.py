@@ -40,9 +40,8 @@ def sentence(label: float, rng: np.random.Generator, looseness: float = 1.0) -> 
     """
     meant = int(level(label)) - 5
     understated = rng.random() < UNDERSTATED * looseness
-    spread = (
-        looseness * SPREAD * (1.0 if meant else 0.5)
-    )  # neutral sentences are rarely heard as anything else
+    # neutral sentences are rarely heard as anything else
+    spread = looseness * SPREAD * (1.0 if meant else 0.5)
     lowest, highest = {-1: (-5, 0), 0: (-1, 1), 1: (0, 5)}[int(np.sign(meant))]
     degree = int(np.clip(np.rint(meant + spread * rng.standard_normal()), lowest, highest))
     return expressing(0 if understated else degree, rng)

@@ -27,9 +27,8 @@ if TYPE_CHECKING:  # three seconds that those who read stored features need not 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # units; random ones add nothing that the states do not have, and 1536 cost half of the time
 FEED_FORWARD = 128
-INITIAL_RANGE = (
-    0.04  # twice BERT's own, so that the constant part of [CLS] does not drown the sentence
-)
+# twice BERT's own, so that the constant part of [CLS] does not drown the sentence
+INITIAL_RANGE = 0.04
 SENTIMENT = 2.0  # length of the shift for polarity 1, in random embeddings
 SEED = 768
 

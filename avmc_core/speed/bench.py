@@ -98,9 +98,8 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
             "date": datetime.now(UTC).date().isoformat(),
             "minutes": (time.perf_counter() - begin) / 60,
         }
-        path = artefacts.save(
-            "bench", result, provenance
-        )  # after every part, so that an interrupted benchmark leaves some
+        # after every part, so that an interrupted benchmark leaves some
+        path = artefacts.save("bench", result, provenance)
     click.echo(path)
 
 
@@ -173,11 +172,12 @@ def seeds() -> dict[str, Any]:
     ensure_corpus("ci")
     found = {}
     for name, (model, changes) in COMPANIES.items():
+        # seeds, threads; in turn, so that a busy minute falls on all
         kinds = [
             (1, 1),
             (1, 2),
             (SEEDS, 1),
-        ]  # seeds, threads; in turn, so that a busy minute falls on all
+        ]
         seconds = [[_alone(model, changes, *kind) for kind in kinds] for _ in range(REPEATS)]
         *one, together = (statistics.median(times) for times in zip(*seconds, strict=True))
         best = min(one)

@@ -37,6 +37,7 @@ CONVENTIONS = [
         (True, False), statistics_module.ZERO, statistics_module.AVERAGES, (0.4, 0.6)
     )
 ]
+# every boundary
 EDGES = [
     0.0,
     -0.0,
@@ -54,7 +55,7 @@ EDGES = [
     -1.01,
     3.0,
     -3.0,
-]  # every boundary
+]
 values = st.sampled_from(EDGES) | st.floats(-3, 3, width=32)
 labels = st.sampled_from([float(x) for x in schema.GRID] + [-0.1]) | values
 clips = st.lists(st.tuples(values, labels), min_size=0, max_size=30)

@@ -204,9 +204,10 @@ def test_a_truncated_file_leaves_no_store(tmp_path):
 
 VALID = pickle.dumps(factory.supervised(), 4)
 _STARTS = [start for _, _, start in pickletools.genops(VALID)]
+# not the arrays
 PROGRAM = [
     place for start, end in pairwise(_STARTS) for place in range(start, min(end, start + 20))
-]  # not the arrays
+]
 
 
 @FUZZ

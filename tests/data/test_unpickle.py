@@ -134,9 +134,8 @@ def test_what_is_there_instead_of_a_pickle_is_named(tmp_path, what):
     [
         array_opcodes(b"(K\x03t", "f8", b"C\x08" + b"\0" * 8),  # too few bytes
         array_opcodes(b"(J\xff\xff\xff\xfft", "f8", b"C\x08" + b"\0" * 8),  # a negative size
-        array_opcodes(
-            b"(\x8a\x08" + b"\xff" * 7 + b"\x7fK\x00t", "f8", b"C\x00"
-        ),  # 2**63 - 1 rows of nothing
+        # 2**63 - 1 rows of nothing
+        array_opcodes(b"(\x8a\x08" + b"\xff" * 7 + b"\x7fK\x00t", "f8", b"C\x00"),
         array_opcodes(b"(\x88t", "f8", b"C\x08" + b"\0" * 8),  # a bool for a size
         array_opcodes(b"(K\x01t", "U0", b"C\x00"),
         array_opcodes(b"(K\x01t", "U1", b"C\x04\xff\xff\xff\x7f"),  # no character

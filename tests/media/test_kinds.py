@@ -27,9 +27,10 @@ from avmc_core.clips.landmarks import Landmarks
 from avmc_core.clips.media import FPS, PICTURE, SOUND, contents, read_clip
 from avmc_core.errors import InputError
 
+# 40
 SIZES = [
     (w, h) for w in (160, 222, 270, 318, 320, 330, 406, 426) for h in (120, 180, 228, 240, 480)
-]  # 40
+]
 NAMES = schema.columns("vision")
 NOSE = [NAMES.index("x_30"), NAMES.index("y_30")]
 
@@ -136,9 +137,8 @@ def _features(path: Path, kind: Kind):
     def face(time: float, size: tuple[int, int]) -> np.ndarray:
         return picture(faces, min(round(time * FPS + 1e-6), frames - 1))
 
-    silence = np.where(np.arange(len(signal)) < 0.2 * RATE, 0, signal).astype(
-        np.float32
-    )  # what begins later loses nothing
+    # what begins later loses nothing
+    silence = np.where(np.arange(len(signal)) < 0.2 * RATE, 0, signal).astype(np.float32)
     write(path, kind, face, silence[:RATE], 1.0)
     return extract_clip(path, Landmarks())
 

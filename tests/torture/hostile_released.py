@@ -253,11 +253,12 @@ def _content(name: str, part: str, key: str, change: Change | None) -> Case:
         else:
             try:
                 target[key] = change(target[key])
+            # no sense for this column: a row too few instead
             except (
                 ValueError,
                 TypeError,
                 IndexError,
-            ):  # no sense for this column: a row too few instead
+            ):
                 target[key] = target[key][:-1]
         for file, content in zip(FILES, contents, strict=True):
             (folder / file).write_bytes(pickle.dumps(content, 4))
