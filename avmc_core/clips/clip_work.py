@@ -166,5 +166,6 @@ def picture_of(entry: Path) -> np.ndarray:
 
 
 def load(entry: Path) -> tuple[dict[str, np.ndarray], Report]:
+    """The arrays of a finished clip and the report on it. Raises InputError for a damaged file."""
     arrays, facts = read_sealed(entry, "an extracted clip as it was written")
     return arrays, Report(**facts["report"])

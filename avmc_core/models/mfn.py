@@ -1,5 +1,5 @@
 """MFN: three LSTMs, an attention over their cell states before and after each step, and a gated
-memory."""
+memory (Zadeh et al., AAAI 2018)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """MulT: transformers in which each modality's steps attend to the other two's, without any
-alignment."""
+alignment (Tsai et al., ACL 2019)."""
 
 from __future__ import annotations
 

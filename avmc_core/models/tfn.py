@@ -1,4 +1,5 @@
-"""TFN: the outer product of the three representations, each with a constant one in front."""
+"""TFN: the outer product of the three representations, each with a constant one in front
+(Zadeh et al., EMNLP 2017)."""
 
 from __future__ import annotations
 

@@ -73,6 +73,7 @@ FEWEST = {"train": 2, "valid": 1, "test": 1}
 
 
 def run_store() -> RunStore:
+    """The run store in the home of runs and results ($AVMC_HOME)."""
     return RunStore(home() / "runs")
 
 

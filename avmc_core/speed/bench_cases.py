@@ -139,6 +139,7 @@ def network(case: Case, split: Split) -> Model:
 
 
 def sizes_of(split: Split) -> Sizes:
+    """The released widths with the steps and the clips of a split."""
     return Sizes(
         **{f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}, train_clips=len(split)
     )
