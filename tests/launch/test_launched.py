@@ -85,7 +85,7 @@ def test_a_network_equals_the_reference_and_the_compiled_one(launch, name):
     golden, found = gf.read(name), []
     for yes in (True, False):
         launch(yes)
-        model, rules, batch, losses = CASES[name](golden)
+        model, rules, _, losses = CASES[name](golden)
         gf.load(model, golden, rules)
         values = losses()
         values["total"].backward()
