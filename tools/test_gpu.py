@@ -26,7 +26,10 @@ def main() -> int:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("arguments", nargs="*", help="for pytest, after --")
     asked = parser.parse_args()
-    if asked.device == "cuda" and (why := no_gpu()):
+    sys.path.insert(0, str(ROOT))
+    from avmc_core.kernels.gpu import absent
+
+    if asked.device == "cuda" and (why := absent()):
         print(f"skipped: {why}")
         return 0
     start = time.monotonic()
@@ -36,15 +39,6 @@ def main() -> int:
     status = subprocess.run([*command, *asked.arguments], cwd=ROOT, env=surroundings).returncode
     print(f"{what_computed(asked.device)}; {time.monotonic() - start:.0f} s; exit status {status}")
     return status
-
-
-def no_gpu() -> str:
-    """Why there is none, or ""."""
-    import torch
-
-    if torch.version.cuda is None:
-        return f"PyTorch {torch.__version__} is built without CUDA"
-    return "" if torch.cuda.is_available() else "PyTorch finds no GPU here"
 
 
 def what_computed(device: str) -> str:

@@ -19,6 +19,13 @@ from torch.backends import cuda, cudnn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
+def absent() -> str:
+    """Why PyTorch has no GPU here; "" where it has one."""
+    if torch.version.cuda is None:
+        return f"PyTorch {torch.__version__} is built without CUDA"
+    return "" if torch.cuda.is_available() else f"PyTorch {torch.__version__} finds no GPU"
+
+
 def tf32() -> bool:
     """Whether products may round their factors to TF32."""
     return os.environ.get("AVMC_TF32") == "1"

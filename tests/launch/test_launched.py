@@ -124,3 +124,22 @@ def test_it_compiles_for_a_gpu(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+ON_A_CPU = """
+import sys
+import torch
+from avmc_core.kernels.lstm import LSTM
+LSTM(3, 5)(torch.randn(2, 4, 3), torch.tensor([4, 2]))[0].sum().backward()
+assert "triton" not in sys.modules and "avmc_core.kernels.launched_lstm" not in sys.modules
+"""
+
+
+def test_a_processor_imports_no_triton():
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_CPU],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
