@@ -110,9 +110,10 @@ def lstm_states(rnn: LSTM, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     some = x.any(-1)  # (B, T or 1)
     inputs = x.new_zeros(*x.shape[:2], 4 * rnn.hidden_size)
     inputs = inputs.index_put((some,), rnn.gates(x[some])).expand(-1, steps, -1)  # (B, T, 4h)
-    if fused(x):
+    if fused(x, rnn.hidden_size):
+        whole = torch.full((len(x),), steps, device=x.device)
         # overwrites what nobody else reads
-        states = rnn.states(inputs.flatten(0, 1), torch.full((len(x),), steps))
+        states = rnn.states(inputs.flatten(0, 1), whole)
         return tuple(state.unflatten(0, (len(x), steps)) for state in states)
     inputs = inputs + rnn.bias_ih_l0 + rnn.bias_hh_l0
     h = c = x.new_zeros(len(x), rnn.hidden_size)
