@@ -300,9 +300,9 @@ figures.caption(
 # %% [markdown]
 # ## On a GPU
 #
-# An earlier version of the code was timed once on a GPU, which is not ours. What was changed because of it, the recurrence of an LSTM
-# as one launch above all, **has not been timed** ([what was seen](../run.md)). The number of kernels that a step launches was counted
-# for three models.
+# An earlier version of the code was timed once on a GPU, which is not ours. What was changed
+# because of it, the recurrence of an LSTM as one launch above all, **has not been timed**
+# ([what was seen](../run.md)). The kernels of a step were counted for three models.
 
 # %% tags=["hide-input"]
 gpu = json.loads((resources / "gpu.json").read_text(encoding="utf-8"))
