@@ -32,7 +32,7 @@ def sizes_of(store: Store) -> Sizes:
     split = store.split("train")
     widths = {m: getattr(split, m).parts[0][0].shape[1] for m in schema.MODALITIES}
     steps = {f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}
-    return Sizes(**widths, **steps, train_clips=len(split.labels))
+    return Sizes(**widths, **steps, train_clips=len(split.labels), limit=store.limit)
 
 
 class StoreData:
@@ -187,7 +187,11 @@ def _scored(predictions: dict[str, dict[str, np.ndarray]], data: StoreData, fold
     """The scores of the predictions of each split, which are written into the folder."""
     flat = {f"{name}.{task}": p for name, tasks in predictions.items() for task, p in tasks.items()}
     write_sealed(folder / "predictions.safetensors", flat)
-    return {name: scores(data.split(name), predictions[name]) for name in schema.SPLITS}
+    known = {
+        name: {task: p for task, p in tasks.items() if task in data.store.tasks}
+        for name, tasks in predictions.items()
+    }
+    return {name: scores(data.split(name), known[name]) for name in schema.SPLITS}
 
 
 def network(build: Callable, settings: object, store: Store) -> Callable:
