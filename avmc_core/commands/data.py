@@ -13,21 +13,43 @@ def main() -> None:
 
 
 @main.command("import")
-@click.option("--supervised", required=True, type=click.Path(), help="ch-simsv2s.pkl")
+@click.option(
+    "--supervised",
+    required=True,
+    type=click.Path(),
+    help="ch-simsv2s.pkl, or the file of another data set in the layout of MMSA or MMSA-FET.",
+)
 @click.option("--unsupervised", type=click.Path(), help="ch-simsv2u.pkl")
 @click.option("--meta", type=click.Path(), help="meta.csv, to be compared with the pickle")
+@click.option(
+    "--labels",
+    "limit",
+    type=click.Choice(["1", "3"]),
+    help="The largest label, instead of what the file is taken for.",
+)
 @click.argument("store", type=click.Path())
-def import_(supervised: str, unsupervised: str | None, meta: str | None, store: str) -> None:
-    """Convert the released pickles once into the feature store STORE. Nothing in them is executed."""
+def import_(
+    supervised: str, unsupervised: str | None, meta: str | None, limit: str | None, store: str
+) -> None:
+    """Convert the released pickles, or those of another data set, once into the feature store
+    STORE. Nothing in them is executed.
+
+    Widths, caps, annotations and the range of the labels are those of the file; it is said what the
+    file was taken for.
+    """
+    from avmc_core.artefacts import data_mark
     from avmc_core.data.importing import import_released
 
-    made = import_released(store, supervised, unsupervised, meta)
+    made = import_released(
+        store, supervised, unsupervised, meta, limit=float(limit) if limit else None
+    )
     rows = ", ".join(f"{name} {count}" for name, count in made.manifest["splits"].items())
     click.echo(f"{made.path}: {rows}; digest {made.digest[:12]}")
     if layout := made.manifest["source"].get("layout"):
         click.echo(f"taken for: {layout}")
     if "label_set" in made.manifest:
         click.echo(f"labels: {made.manifest['label_set']}")
+    click.echo(f"results on it are marked: {data_mark(made)}")
     for repair in made.manifest["repairs"]:
         click.echo(f"repaired: {repair['what']} ({repair['count']})")
 

@@ -78,8 +78,9 @@ def main(
     settings = ExtractionSettings(**extraction)
     text = typed(text, "--text")
     if is_feature_file(clip):
-        read, notes = read_feature_file(clip, text)
+        read, notes = read_feature_file(clip, text, package.sizes)
     else:
+        _check_widths(model, package)
         path = one_clip(clip)
         settings = _of_what_there_is(path, package, settings)
         read = read_clip(
@@ -112,6 +113,17 @@ def main(
             click.echo(f"note: {note}")
     if picture:
         _draw(read, said, Path(picture), notes)
+
+
+def _check_widths(model: str, package) -> None:
+    """Raises InputError for a model of other features than those that are made of a video here."""
+    from avmc_core.schema import DIMS
+
+    widths = {name: getattr(package.sizes, name) for name in DIMS}
+    if widths != DIMS:
+        said = ", ".join(f"{width} columns of {name}" for name, width in widths.items())
+        expected = "a .pkl file with features of these columns instead of a video"
+        raise InputError(model, f"a model trained on {said}", expected)
 
 
 def _of_what_there_is(

@@ -90,7 +90,8 @@ def recognised(content: Mapping[str, Any], limit: float | None = None) -> Layout
     elif beyond > _BEYOND:
         found = max(schema.LIMITS), f"{100 * beyond:.0f} % of them lie outside -1 to 1"
     else:
-        found = min(schema.LIMITS), f"those of {known}" if usual else "none lies far outside"
+        fits = usual == min(schema.LIMITS)
+        found = min(schema.LIMITS), f"those of {known}" if fits else "hardly any lies outside"
     return Layout(
         known,
         toolkit,
@@ -125,7 +126,11 @@ def check(where: object, content: Mapping[str, Any], limit: float | None = None)
             "one split alone, a flat dict of columns",
             f"the splits {splits}; a flat dict of unlabelled clips is given with --unsupervised",
         )
-    return recognised(content, limit)
+    layout = recognised(content, limit)
+    if layout and _KNOWN.get(layout.widths[::-1], ("",))[0] == RELEASED:
+        found = f"{layout.widths[0]} acoustic and {layout.widths[1]} visual columns"
+        raise InputError(where, found, "the keys audio and vision not in each other's place")
+    return layout
 
 
 def _width(value: Any) -> int:

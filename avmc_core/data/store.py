@@ -93,6 +93,13 @@ class Store:
         return self.manifest.get("dataset", "")
 
     @property
+    def as_released(self) -> bool:
+        """Whether widths, annotations and range of labels are those of CH-SIMS v2.0, whatever the
+        clips are."""
+        same_width = all(self.dims[name] == width for name, width in schema.DIMS.items())
+        return same_width and self.tasks == schema.TASKS and self.limit == min(schema.LIMITS)
+
+    @property
     def dims(self) -> dict[str, int]:
         """D of each modality, and of each of ``extras``."""
         return dict(self.manifest["dims"])

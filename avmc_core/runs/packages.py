@@ -264,10 +264,13 @@ def model_card(package: Package) -> str:
         else "what a few annotators thought of recorded clips"
     )
     clips = " and ".join(f"{count} {what}" for what, count in data["trained_on"].items() if count)
+    limit = package.sizes.limit
+    clip = "a Mandarin clip" if limit == min(schema.LIMITS) else "a clip"
     lines = [
         f"# {facts['model']}",
         "",
-        f"Predicts the sentiment of a Mandarin clip, from -1 to 1. Ensemble of {len(facts['seeds'])} seeds "
+        f"Predicts the sentiment of {clip}, from {-limit:g} to {limit:g}. "
+        f"Ensemble of {len(facts['seeds'])} seeds "
         f"({', '.join(map(str, facts['seeds']))}).",
         "",
         f"- Trained on {kind}: {clips} clips, digest {data['digest'][:12]}",
