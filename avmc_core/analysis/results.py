@@ -21,6 +21,7 @@ from avmc_core.runs.experiments import Row
 from avmc_core.runs.grid import default_device
 from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.settings import as_dict, digest
+from avmc_core.speed.expected import EPOCHS, duration, expected, machine
 
 
 def finished(
@@ -102,9 +103,9 @@ def estimate(
     device: str | None = None,
     jobs: int | None = None,
 ) -> str:
-    """What a grid would compute, and after earlier runs on the same data how long that takes and
-    how much memory it needs: runs of the same model with the same settings if there are any, else
-    of the same model."""
+    """What a grid would compute, and how long that takes and how much memory it needs: by earlier
+    runs on the same data, of the same model with the same settings if there are any, else of the
+    same model; where there are none, by the recorded benchmark."""
     device = device or default_device()
     missing = [run for run in grid if runs.get(run.key(store, device)) is None]
     alike: dict[str, list[Record]] = {}
@@ -132,17 +133,32 @@ def estimate(
             default=0,
         )
         memory = f"at most {peak / 2**30:.1f} GiB each" if peak else "memory unknown"
-        lines.append(
-            f"{len(known)} of them are like earlier runs, which took {seconds:.0f} s of one process in all: about "
-            f"{seconds / jobs:.0f} s with {jobs} processes, {memory}"
-            if known
-            else "time and memory unknown: no run like these has been computed here"
-        )
-        if 0 < len(known) < len(missing):
+        if known:
             lines.append(
-                f"time and memory of the other {len(missing) - len(known)} unknown: no run like them has been computed"
+                f"{len(known)} of them are like earlier runs, which took {seconds:.0f} s of one "
+                f"process in all: about {seconds / jobs:.0f} s with {jobs} processes, {memory}"
             )
+        others = [run for run in missing if not (alike.get(_kind_of(run)) or alike.get(run.model))]
+        lines += from_benchmark(others, store, device, jobs) if others else []
     return "\n".join(lines)
+
+
+def from_benchmark(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[str]:
+    """What runs may take, of which none alike has been computed, line by line: the recorded
+    benchmark, scaled."""
+    found = expected(grid, store)
+    lines = []
+    if timed := len(grid) - found.unknown:
+        where = f"{jobs} core{'s' if jobs > 1 else ''}" if device == "cpu" else "one CPU core"
+        lines.append(
+            f"{timed} are like none computed here: {duration(found.wall(jobs))} on {where}, each at "
+            f"most {found.peak_mb / 1024:.1f} GiB. That is the recorded benchmark ({machine()}), "
+            f"scaled by clips and frames, with {EPOCHS} epochs where the settings set no limit: an "
+            f"order of magnitude{'' if device == 'cpu' else ', and of a GPU nothing is recorded'}"
+        )
+    if found.unknown:
+        lines.append(f"time and memory of {found.unknown} unknown: the benchmark has no such model")
+    return lines
 
 
 def _kind_of(run: Run) -> str:
