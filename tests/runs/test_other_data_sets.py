@@ -3,6 +3,9 @@ of its own store, and the simulated corpus beside them."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import other_data_sets as made
 import pytest
@@ -129,3 +132,20 @@ def test_every_model_says_which_annotations_it_learns_from(tmp_path, name):
     batch = SplitData(store.split("train"), model.inputs).batch(torch.arange(6))
     total = model.loss(batch, single.stage)["total"]
     assert bool(torch.isfinite(total)) == (registry.annotations(name, settings) == ("M",))
+
+
+def test_the_recipe_in_contributing_runs(tmp_path, monkeypatch):
+    """Each of its commands, in its order, on a made file."""
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"```sh\n(avmc data import.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
+    factory.write(tmp_path / "unaligned_50.pkl", made.mosi(), 5)
+    said = []
+    for line in recipe.splitlines():
+        done = CliRunner().invoke(main, line.removeprefix("avmc ").split())
+        assert done.exit_code == 0, done.output
+        said.append(done.output)
+    assert "taken for: the layout of CMU-MOSI" in said[0]
+    assert "nothing is compared with the paper" in said[1]
+    assert "left out: AV-MC (released): no labels of T, A, V" in said[2]
