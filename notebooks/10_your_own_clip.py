@@ -24,7 +24,7 @@
 # purposes only, and the landmark model was trained on data under a like condition:
 #
 # ```sh
-# .venv/bin/pip install "avmc-companion[extract]"
+# .venv/bin/python -m pip install --no-deps --require-hashes -r requirements-extract.lock
 # # a folder with meta.csv and VIDEO_ID/CLIP_ID.mp4, a .txt list (path, tab, transcript), or one clip with --text
 # avmc extract clips my-store
 # AVMC_STORE=my-store avmc run avmc          # train on it

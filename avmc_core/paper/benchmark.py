@@ -174,6 +174,7 @@ def table_3(summary: Summary) -> list[dict]:
                 cells.append(
                     {
                         "row": f"{row}, {kind}",
+                        "run": name,
                         "metric": metric,
                         "estimate": found.estimate * scale if found else None,
                         "low": found.low * scale if found else None,

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from functools import cache
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,8 @@ RECORD, PREDICTIONS, WEIGHTS = (
     "model.safetensors",
 )  # of a finished run
 LIBRARIES = ("torch", "numpy", "scikit-learn", "transformers")
+
+version = cache(metadata.version)  # every key asks, and it does not change while a process lives
 
 
 @dataclass(frozen=True)
