@@ -6,19 +6,21 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from avmc_core import metrics, schema
+from avmc_core import metrics
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.artefacts import data_mark
-from avmc_core.data.placeholders import placeholder_clips
-from avmc_core.data.store import Split, Store
+from avmc_core.data.store import Store
 from avmc_core.errors import InputError
+from avmc_core.metric_conventions import of_limit
 from avmc_core.published import published
 from avmc_core.runs.experiments import Row
 from avmc_core.runs.grid import default_device
+from avmc_core.runs.scores import labels, scored_clips, scores
 from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.settings import as_dict, digest
 from avmc_core.speed.expected import EPOCHS, duration, expected, machine
@@ -87,7 +89,7 @@ def tabulate(
             "data": mark,
             "epochs": record.epochs,
             "key": record.key[:12],
-            **record.scores.get(split, {}).get(task, {}),
+            **scores(record, store, split).get(task, {}),
         }
         for run, record in records.items()
     ]
@@ -184,10 +186,12 @@ def summarise(
     is all of them.
     """
     statistics, groups = stacked(records, store, split, task)
-    found = {name: bootstrap(s, comparable, groups, n=draws) for name, s in statistics.items()}
+    convention = of_limit(store.limit)
+    aggregate = partial(comparable, convention=convention)
+    found = {name: bootstrap(s, aggregate, groups, n=draws) for name, s in statistics.items()}
     for name, s in statistics.items():
-        whole = metrics.aggregate(s)
-        if equal := int((np.isnan(whole["Corr"]) & ~np.isnan(whole["R2"])).sum()):
+        lost = np.isnan(convention.aggregate(s, None)["Corr"])
+        if equal := int((lost & convention.labels_vary(s, None)).sum()):
             found[name]["Corr"] = _noted(found[name]["Corr"], equal, len(s))
     return found
 
@@ -204,23 +208,18 @@ def stacked(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Name to the clip statistics (R, N, K) of its R runs, and the source video (N,) of each clip
     scored."""
-    clips, keep, label = _scored(store.split(split), task)
+    clips = store.split(split)
+    keep = scored_clips(clips, task)
+    label = labels(clips, task)[keep]
+    convention = of_limit(store.limit)
     statistics: dict[str, list[np.ndarray]] = {}
     for run, record in records.items():
         if record.status == "done" and task in (found := record.predictions(split)):
             statistics.setdefault(run.name, []).append(
-                metrics.clip_statistics(found[task][keep], label)
+                convention.statistics(found[task][keep], label)
             )
-    return {name: np.stack(runs) for name, runs in statistics.items()}, clips[
-        "video_id"
-    ].to_numpy()[keep]
-
-
-def _scored(split: Split, task: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """The clips, which of them a task is scored on, and its own labels (the released log has M's:
-    D13)."""
-    keep = np.ones(len(split.labels), bool) if task == "M" else ~placeholder_clips(split.clips)
-    return split.clips, keep, split.labels[keep, schema.TASKS.index(task)]
+    videos = clips.clips["video_id"].to_numpy()[keep]
+    return {name: np.stack(runs) for name, runs in statistics.items()}, videos
 
 
 def comparison(
@@ -265,7 +264,9 @@ def wins(table: pd.DataFrame, names: Sequence[str], baselines: Sequence[str]) ->
         ours = table[table["name"] == name]
         for baseline in baselines:
             theirs = table.loc[table["name"] == baseline, ["MAE", "Corr"]].mean()
-            better = {"MAE": ours["MAE"] < theirs["MAE"], "Corr": ours["Corr"] > theirs["Corr"]}
-            cells = {metric: f"{int(hits.sum())} of {len(ours)}" for metric, hits in better.items()}
+            cells = {}
+            for name_, mean in theirs.items():
+                hits = metrics.METRICS[name_].sign * (ours[name_] - mean) > 0
+                cells[name_] = f"{int(hits.sum())} of {len(ours)}"
             rows.append({"model": name, "against": baseline, **cells})
     return pd.DataFrame(rows)
