@@ -121,11 +121,14 @@ def layout_of(path: str | Path, limit: float | None = None) -> layouts.Layout:
 
 
 def taken_for(path: str | Path, limit: float | None = None) -> dict[str, Any]:
-    """The same for a store's manifest: ``layout`` in words, and the ``config`` of a file as
+    """The same for a store's manifest: ``layout`` in words, the types of the columns, and the ``config`` of a file as
     MMSA-FET writes it, as JSON text."""
     content = _mapping(path, read_pickle(path))
     layout = layouts.recognised(content, limit)
     facts = {} if layout is None else {"layout": layout.name}
+    split = content.get("train")
+    if isinstance(split, Mapping):
+        facts["dtypes"] = {key: _kind(value) for key, value in split.items() if key in KEYS}
     if layouts.CONFIG in content:
         config = json.dumps(content[layouts.CONFIG], sort_keys=True, default=str)
         facts["config"] = (
@@ -161,6 +164,10 @@ def steps(columns: Mapping[str, np.ndarray]) -> dict[str, int]:
 def dims(columns: Mapping[str, np.ndarray]) -> dict[str, int]:
     """D of each modality, the width of its features."""
     return {modality: columns[modality].shape[2] for modality in schema.MODALITIES}
+
+
+def _kind(value: Any) -> str:
+    return value.dtype.name if isinstance(value, np.ndarray) else type(value).__name__
 
 
 def _keys(layout: layouts.Layout) -> tuple[str, ...]:

@@ -107,7 +107,8 @@ def test_a_file_as_the_toolkit_writes_it_is_named(tmp_path):
     assert facts["layout"].startswith(f"a file as MMSA-FET writes it: {said}")
     assert json.loads(facts["config"]) == settings
     plain = released.taken_for(factory.write(tmp_path / "plain.pkl", factory.supervised()))
-    assert plain == {"layout": f"the layout of CH-SIMS v2.0: {said} (those of CH-SIMS v2.0)"}
+    assert plain["layout"] == f"the layout of CH-SIMS v2.0: {said} (those of CH-SIMS v2.0)"
+    assert plain["dtypes"]["audio"] == "float64" and "config" not in plain
 
 
 def test_features_of_one_video_are_refused_by_name(tmp_path):

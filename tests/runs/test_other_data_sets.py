@@ -13,11 +13,13 @@ import released_factory as factory
 import torch
 from click.testing import CliRunner
 
-from avmc_core.analysis.results import per_run
+from avmc_core.analysis.pairwise import compare_rows
+from avmc_core.analysis.results import per_run, summarise
 from avmc_core.commands.main import main
 from avmc_core.data.batches import SplitData
 from avmc_core.data.importing import import_released
 from avmc_core.errors import InputError
+from avmc_core.metric_conventions import of_limit
 from avmc_core.models import registry
 from avmc_core.runs.execution import sizes_of
 from avmc_core.runs.experiments import experiment
@@ -69,6 +71,14 @@ def test_models_are_trained_at_the_sizes_of_the_store(tmp_path, what):
     assert [record.status for record in records.values()] == ["done"] * len(grid)
     table = per_run(grid, store, runs)
     assert table["MAE"].notna().all() and table["Corr"].notna().all()
+    assert set(of_limit(store.limit).metrics) <= set(table.columns)
+    assert ("Mult_acc_7" in table) == (store.limit == 3.0) == ("Acc2_weak" not in table)
+    (first, second) = (run.name for run in grid[:2])
+    names = list(of_limit(store.limit).metrics)
+    compared = compare_rows(records, store, first, second, names)
+    assert compared["metric"].tolist() == names and compared["p"].notna().all()
+    summary = summarise(records, store, draws=20)
+    assert summary[first]["MAE"].estimate == pytest.approx(table["MAE"][0])
     for record in records.values():
         for name in ("train", "valid", "test"):
             assert np.isfinite(record.predictions(name)["M"]).all()
