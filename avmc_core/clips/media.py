@@ -277,7 +277,9 @@ class _Video:
 
     def add(self, frame: Any, stream: Any, look: Callable[[np.ndarray], Any]) -> None:
         if self._pictures is None:
-            self._pictures, self._rate = Pictures(stream.sample_aspect_ratio), stream.average_rate
+            reformatter = extra("av.video.reformatter").VideoReformatter()
+            self._pictures = Pictures(reformatter, stream.sample_aspect_ratio)
+            self._rate = stream.average_rate
         image = self._pictures(frame)
         if not self.seen and self.clock.image is None:
             self.size = image.shape[1], image.shape[0]

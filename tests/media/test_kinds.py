@@ -25,6 +25,7 @@ from avmc_core.clips import media
 from avmc_core.clips.clip_features import ExtractionSettings, extract_clip
 from avmc_core.clips.landmarks import Landmarks
 from avmc_core.clips.media import FPS, PICTURE, SOUND, contents, read_clip
+from avmc_core.clips.pictures import Pictures
 from avmc_core.errors import InputError
 
 SIZES = [
@@ -162,6 +163,17 @@ def test_features_are_those_of_the_plain_twin(plain, tmp_path, name):
         again.vision.tobytes() == features.vision.tobytes()
         and again.audio.tobytes() == features.audio.tobytes()
     )
+
+
+def test_bringing_a_picture_into_shape_starts_no_threads():
+    """A process that is forked from this one, and collects such threads, waits for them for ever."""
+    pictures = Pictures(av.video.reformatter.VideoReformatter(), Fraction(4, 3))
+    before = len(os.listdir("/proc/self/task"))
+    frame = av.VideoFrame.from_ndarray(scene(0, (240, 240)), format="rgb24").reformat(
+        format="yuv420p", threads=1
+    )
+    assert pictures(frame).shape == (240, 320, 3)
+    assert len(os.listdir("/proc/self/task")) == before
 
 
 def test_a_rotation_is_named(tmp_path):
