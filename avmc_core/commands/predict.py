@@ -61,6 +61,7 @@ def main(
 
     CLIP is a video, or a .pkl file with the features of one, as MMSA-FET's commands write it.
     """
+    from avmc_core.clips import leaning
     from avmc_core.clips.clip_features import ExtractionSettings, backend, counted
     from avmc_core.clips.clip_list import one_clip
     from avmc_core.clips.feature_file import is_feature_file, read_feature_file
@@ -77,6 +78,7 @@ def main(
     package = ensemble(model, store)
     settings = ExtractionSettings(**extraction)
     text = typed(text, "--text")
+    approximation = ""
     if is_feature_file(clip):
         read, notes = read_feature_file(clip, text, package.sizes)
     else:
@@ -86,8 +88,10 @@ def main(
         read = read_clip(
             path, text, build_encoder() if package.simulated else load_encoder(bert), settings
         )
-        notes = [*read.notes, backend(settings).approximation]
+        notes, approximation = [*read.notes], backend(settings).approximation
     said = explain(package, read)
+    if approximation:
+        notes += [approximation, leaning.sentence(package, read, said)]
     notes = list(
         dict.fromkeys(note for note in (*notes, package.facts["data"]["approximation"]) if note)
     )

@@ -359,7 +359,7 @@ def test_unused_columns_of_meta_are_stated(tmp_path):
 
 
 BAD_META = {
-    "empty": ("", "no column video_id"),
+    "empty": ("", "an empty file"),
     "no rows": (HEADER, "no rows"),
     "missing column": (HEADER.replace("label_A,", "") + "\n", "line 1: found no column label_A"),
     "column twice": (HEADER + ",text\n", "a column twice"),
@@ -377,7 +377,7 @@ BAD_META = {
         f"{HEADER}\n{ROW.replace('train', '')}",
         "4 labels in a row of split unlabelled",
     ),
-    "unknown split": (f"{HEADER}\n{ROW.replace('train', 'dev')}", "column mode: found 'dev'"),
+    "unknown split": (f"{HEADER}\n{ROW.replace('train', 'else')}", "column mode: found 'else'"),
     "path in an id": (f"{HEADER}\n{ROW.replace('video_0001', '../x')}", "column video_id"),
     "id empty": (f"{HEADER}\n{ROW.replace('0001,你', ',你')}", "column clip_id"),
     "NUL": (f"{HEADER}\n{ROW.replace('你', chr(0))}", "NUL|line"),
