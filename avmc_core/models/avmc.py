@@ -95,7 +95,8 @@ class AVMC(Model):
     @staticmethod
     def capabilities(settings: AVMCSettings) -> Capabilities:
         """The semi-supervised one is trained on unlabelled clips."""
-        return replace(capabilities(settings), unlabelled=settings.semi)
+        tasks = schema.TASKS if settings.unimodal_tasks else ("M",)
+        return replace(capabilities(settings), tasks=tasks, unlabelled=settings.semi)
 
     @property
     def stackable(self) -> bool:

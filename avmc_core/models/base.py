@@ -15,8 +15,8 @@ from avmc_core.settings import check
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes that the data dictate: feature widths D, released caps T, number of labelled training
-    clips."""
+    """Sizes that the data dictate: feature widths D, caps T, number of labelled training clips, and
+    the largest label. The defaults are those of CH-SIMS v2.0."""
 
     text: int = schema.DIMS["text"]
     audio: int = schema.DIMS["audio"]
@@ -25,6 +25,7 @@ class Sizes:
     audio_steps: int = schema.STEPS["audio"]
     vision_steps: int = schema.STEPS["vision"]
     train_clips: int = 0
+    limit: float = 1.0  # labels run from -limit to limit
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Capabilities:
     model is built."""
 
     reads: tuple[str, ...] = schema.MODALITIES  # the modalities that it is given
+    tasks: tuple[str, ...] = ("M",)  # the annotations that it learns from
     text_encoder: bool = False  # it runs a text encoder of its own in training
     tokens: bool = False  # it predicts from tokens, not from the stored states of the text
     pooler: bool = False  # of the text encoder it uses the pretrained pooler, too

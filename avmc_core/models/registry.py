@@ -77,3 +77,14 @@ def builder(model: str):
 def capabilities(model: str, settings: Any) -> Capabilities:
     """What a model needs with these settings."""
     return builder(model).capabilities(settings)
+
+
+def without(store: Any, model: str, settings: Any) -> str:
+    """What a model with these settings needs of clips and labels and a ``data.store.Store`` does
+    not have, in words; "" if nothing."""
+    able = capabilities(model, settings)
+    if lost := [name for name in store.lacks if name in able.reads]:
+        return f"no {' and no '.join(lost)} features"
+    if lost := [task for task in able.tasks if task not in store.tasks]:
+        return f"no labels of {', '.join(lost)}"
+    return ""

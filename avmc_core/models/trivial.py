@@ -70,6 +70,10 @@ class LateMean(Fitted):
     def __init__(self, settings: TrivialSettings, sizes: object):
         self.settings = settings
 
+    @staticmethod
+    def capabilities(settings: TrivialSettings) -> Capabilities:
+        return Capabilities(tasks=schema.TASKS, trained=False)
+
     def fit_predict(self, splits: Mapping[str, Split]) -> Predictions:
         parts = {t: _ridge(splits, m, t, self.settings) for t, m in schema.MODALITY_OF_TASK.items()}
         stacked = {name: np.stack([parts[t][name] for t in parts], 1) for name in splits}  # (N, 3)

@@ -44,7 +44,7 @@ class UnimodalLSTM(Model):
 
     @staticmethod
     def capabilities(settings: UnimodalLSTMSettings) -> Capabilities:
-        return Capabilities(reads=(settings.modality,))
+        return Capabilities(reads=(settings.modality,), tasks=(settings.task,))
 
     def __init__(self, settings: UnimodalLSTMSettings, sizes: Sizes):
         super().__init__()

@@ -32,7 +32,7 @@ def sizes_of(store: Store) -> Sizes:
     split = store.split("train")
     widths = {m: getattr(split, m).parts[0][0].shape[1] for m in schema.MODALITIES}
     steps = {f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}
-    return Sizes(**widths, **steps, train_clips=len(split.labels))
+    return Sizes(**widths, **steps, train_clips=len(split.labels), limit=store.limit)
 
 
 class StoreData:

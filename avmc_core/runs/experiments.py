@@ -10,7 +10,7 @@ from avmc_core import schema
 from avmc_core.data.splits import FOLDS, PUBLISHED, RESPLITS, Protocol
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.models.registry import MODELS, capabilities, settings_of
+from avmc_core.models.registry import MODELS, capabilities, settings_of, without
 from avmc_core.runs.store import Run
 from avmc_core.schema import MODALITY_OF_TASK
 
@@ -81,11 +81,11 @@ def _lacking(store: Store | None, row: Row) -> str:
     """What a row needs and a store does not have; "" if nothing."""
     if row.protocol.audio != "audio" and (store is None or row.protocol.audio not in store.extras):
         return f"no features {row.protocol.audio}"
-    able = capabilities(row.model, settings_of(row.model, dict(row.changes)))
-    if store is not None and (lost := [name for name in store.lacks if name in able.reads]):
-        return f"no {' and no '.join(lost)} features"
+    settings = settings_of(row.model, dict(row.changes))
+    if store is not None and (lost := without(store, row.model, settings)):
+        return lost
     labelled_only = store is not None and schema.UNLABELLED not in store.splits
-    if labelled_only and able.unlabelled:
+    if labelled_only and capabilities(row.model, settings).unlabelled:
         return "no unlabelled clips"
     return ""
 
