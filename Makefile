@@ -7,13 +7,16 @@ TORCH := torch==2.13.0
 export AVMC_HOME AVMC_STORE AVMC_META AVMC_PROFILE AVMC_BERT
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test test-fast portability torture check lint test-media test-cluster lock clean
+.PHONY: help book lab pdf test test-fast portability torture check lint test-media test-cluster lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 book: .venv/ready ## Set up, run the notebooks that changed, build the book into _build/html
 	$(BIN)/avmc book
+
+lab: .venv/ready ## Open the notebooks in JupyterLab
+	$(BIN)/jupyter-lab notebooks
 
 pdf: .venv/checks ## Print the built book as one PDF, _build/html/book.pdf (needs Chromium)
 	$(BIN)/python tools/make_pdf.py _build/html
