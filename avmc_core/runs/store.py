@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from functools import cache
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,9 @@ RECORD, PREDICTIONS, WEIGHTS = (
     "predictions.safetensors",
     "model.safetensors",
 )  # of a finished run
+version = cache(
+    metadata.version
+)  # reading it takes a millisecond, and pages ask for hundreds of keys
 LIBRARIES = ("torch", "numpy", "scikit-learn", "transformers")
 
 
