@@ -21,8 +21,8 @@ lab: .venv/ready ## Open the notebooks in JupyterLab
 pdf: .venv/checks ## Print the built book as one PDF, _build/html/book.pdf (needs Chromium)
 	$(BIN)/python tools/make_pdf.py _build/html
 
-test: .venv/ready ## Set up, run the tests
-	$(BIN)/pytest
+test: .venv/ready ## Set up, run the tests, in as many processes as there are cores, at most four
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-fast: .venv/ready ## The quick tests, under a minute: what to run while editing
 	$(BIN)/pytest tests/core tests/kernels tests/models/test_golden.py tests/models/test_avmc.py tests/data/test_batches.py tests/analysis/test_statistics.py
