@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -41,13 +42,17 @@ MEMBERS: dict[str, dict[str, str]] = {
     "baseline-kernels": {"AVMC_CFLAGS": "-O3 -march=x86-64"},
     "one-core": {},
     "long-tmpdir": {},
+    "not-root": {},
 }
+NOBODY = 65534
+AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|error)")
 
 
 def command(member: str, words: list[str]) -> list[str]:
-    """pytest with its arguments; on the first core alone for the member of that name."""
-    before = ["taskset", "-c", "0"] if member == "one-core" else []
+    """pytest with its arguments; on the first core alone, or as another user, for the members of
+    those names."""
+    before = {"one-core": ["taskset", "-c", "0"], "not-root": AS_NOBODY}.get(member, [])
     return [*before, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
 
 
@@ -58,6 +63,10 @@ def run(member: str, words: list[str], folder: Path) -> dict[str, object]:
         place = folder / ("x" * max(1, 149 - len(str(folder))))  # 150 characters in all
         place.mkdir(parents=True, exist_ok=True)
         environment["TMPDIR"] = str(place)
+    if member == "not-root":  # who may write nowhere but there
+        place = tempfile.mkdtemp()
+        os.chown(place, NOBODY, NOBODY)
+        environment |= dict.fromkeys(("TMPDIR", "HOME", "AVMC_HOME"), place)
     start = time.monotonic()
     done = subprocess.run(
         command(member, words),
@@ -86,6 +95,13 @@ def possible(member: str) -> bool:
     """Whether this machine can run a member: the limits are those of x86-64."""
     if member == "one-core":
         return shutil.which("taskset") is not None
+    if member == "not-root":  # root, with a Python that others may execute
+        python = [*AS_NOBODY, sys.executable, "-c", ""]
+        return (
+            os.geteuid() == 0
+            and shutil.which("setpriv") is not None
+            and subprocess.run(python, capture_output=True).returncode == 0
+        )
     return member in ("native", "native-plain", "long-tmpdir") or platform.machine() in (
         "x86_64",
         "AMD64",
