@@ -31,17 +31,17 @@ def closure(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     (name it in ``modules`` if it is used). Raises InputError for a name that is no module of the
     package.
     """
-    waiting, found, seen = list(modules), {}, set()
+    waiting, found = list(modules), {}
     for name in waiting:
         if _file(name, root) is None:
             raise InputError("closure", f"module {name!r}", f"a module of {PACKAGE} under {root}")
+    seen = set()
     while waiting:
         name = waiting.pop()
         if name in seen:
             continue
         seen.add(name)
-        path = _file(name, root)
-        if path is None:  # `from module import thing`
+        if (path := _file(name, root)) is None:  # `from module import thing`
             continue
         found[name], imports = _read(path, name, os.stat(path).st_mtime_ns)
         waiting += [*imports, *_parents(name)]
@@ -80,17 +80,16 @@ def imports_of(source: str, name: str = "", is_package: bool = False) -> list[st
 @lru_cache(maxsize=1024)
 def _read(path: str, name: str, changed_ns: int) -> tuple[str, list[str]]:
     source = Path(path).read_bytes()
-    is_package = os.path.basename(path) == "__init__.py"
-    return hashlib.sha256(source).hexdigest(), imports_of(source.decode(), name, is_package)
+    imports = imports_of(source.decode(), name, path.endswith("__init__.py"))
+    return hashlib.sha256(source).hexdigest(), imports
 
 
 def _file(name: str, root: Path) -> str | None:
-    """Strings, not paths: a key asks for hundreds, and a page for hundreds of keys."""
-    parts = name.split(".")
-    if parts[0] != PACKAGE:
+    """Asked hundreds of times for each key of a run, hence strings in place of Path objects."""
+    if name.split(".")[0] != PACKAGE:
         return None
-    stem = os.path.join(root, *parts)
-    files = (f"{stem}.py", os.path.join(stem, "__init__.py"))
+    stem = f"{root}{os.sep}{name.replace('.', os.sep)}"
+    files = (f"{stem}.py", f"{stem}{os.sep}__init__.py")
     return next((path for path in files if os.path.isfile(path)), None)
 
 

@@ -73,6 +73,8 @@ def command(member: str, words: list[str]) -> list[str]:
 
 def run(member: str, words: list[str], folder: Path) -> dict[str, object]:
     """Counts of one member: exit status, seconds, what pytest counted, names of what failed."""
+    from avmc_core.runs.store import commit
+
     environment = os.environ | MEMBERS[member]
     if member == "long-tmpdir":
         place = folder / ("x" * max(1, 149 - len(str(folder))))  # 150 characters in all
@@ -101,6 +103,7 @@ def run(member: str, words: list[str], folder: Path) -> dict[str, object]:
         "status": done.returncode,
         "seconds": seconds,
         "arguments": words,
+        "commit": commit(),
         "failed_tests": failed,
         **counts,
     }
@@ -125,10 +128,9 @@ def possible(member: str) -> bool:
 
 def record(folder: Path, words: list[str]) -> None:
     """Puts the counts of all members that were run with these arguments into the package."""
-    from avmc_core.runs.store import commit
     from avmc_core.speed.bench import processor
 
-    rows, missing = [], []
+    rows, missing, commits = [], [], set()
     for member, limit in WORDS.items():
         path = folder / f"{member}.json"
         kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -137,6 +139,7 @@ def record(folder: Path, words: list[str]) -> None:
             continue
         counts = {name: kept.get(name, 0) for name in ("passed", "failed", "skipped", "seconds")}
         rows.append({"limit": limit, **counts})
+        commits.add(kept["commit"])
     provenance = {
         "data": "made-up files, no result about CH-SIMS",
         "command": " ".join(["python tools/portability.py", *words]),
@@ -145,7 +148,7 @@ def record(folder: Path, words: list[str]) -> None:
         "python": platform.python_version(),
         "torch": metadata.version("torch"),
         "numpy": metadata.version("numpy"),
-        "commit": commit(),
+        "commit": ", ".join(sorted(commits)),
     }
     data = {
         "members": rows,
