@@ -60,10 +60,11 @@ def tiny_store(tmp_path_factory) -> Store:
 @pytest.fixture(scope="session")
 def ci_store(tmp_path_factory) -> Store:
     """The simulated corpus at the size of the book."""
+    # imports transformers, which takes seconds
     from avmc_core.simulated.corpus import (
         CorpusSettings,
         build_corpus,
-    )  # imports transformers, which takes seconds
+    )
 
     return build_corpus(
         tmp_path_factory.mktemp("ci") / "store", CorpusSettings("ci"), progress=False

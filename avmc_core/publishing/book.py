@@ -62,16 +62,14 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     for notebook in build_notebooks(out=build / "notebooks", done=report, **options):
         results += notebook.results
     pages |= executed_pages(scripts, build / "notebooks")
-    unfinished = (
-        build / ".unfinished"
-    )  # what a kill or a warning left may look up to date to Sphinx: a page cut short
+    # what a kill or a warning left may look up to date to Sphinx: a page cut short
+    unfinished = build / ".unfinished"
     if unfinished.exists():
         for folder in ("html", ".doctrees"):
             shutil.rmtree(build / folder, ignore_errors=True)
     unfinished.touch()
-    for place in stage(
-        pages, build / "site"
-    ):  # Sphinx goes by times, which a clock that was put back turns round
+    # Sphinx goes by times, which a clock that was put back turns round
+    for place in stage(pages, build / "site"):
         (build / ".doctrees" / place).with_suffix(".doctree").unlink(missing_ok=True)
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command = [*jupyter_book, "build", str(build / "site"), "--path-output", str(out)]
@@ -92,9 +90,8 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
 
 def drop_stale_pdf(site: Path) -> None:
     """Removes the PDF and the links to it when a page is younger; `make pdf` prints it anew."""
-    pages = [
-        path for path in site.rglob("*.html") if path.name != "search.html"
-    ]  # Sphinx writes that one each time
+    # Sphinx writes that one each time
+    pages = [path for path in site.rglob("*.html") if path.name != "search.html"]
     pdf = site / PDF
     if pdf.is_file() and any(page.stat().st_mtime > pdf.stat().st_mtime for page in pages):
         pdf.unlink()

@@ -26,6 +26,7 @@ from avmc_core.paper.finished import Finished
 from avmc_core.publishing.html_table import anchor
 from avmc_core.runs.experiments import Row, experiment
 from avmc_core.runs.grid import run_all
+from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Run, RunStore
 
 needs_meta = pytest.mark.skipif(
@@ -294,7 +295,7 @@ def test_one_run_decides_no_cell(simulated, monkeypatch):
 def test_the_figures_of_single_runs_stand_beside_a_cell(simulated):
     """On the display scale of the metric, those of the row's own runs and no others."""
     (run,) = (run for run in simulated.records if run.name == "full")
-    score = simulated.records[run].scores["test"]["M"]
+    score = scores(simulated.records[run], simulated.store)["M"]
     cells = claim_runs._beside(simulated, "table4_ablation")
     at = {(cell["row"], cell["metric"]): cell["seeds"] for cell in cells}
     assert at["full", "Acc2"] == [100 * score["Acc2"]] and at["full", "MAE"] == [score["MAE"]]

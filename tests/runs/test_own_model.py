@@ -23,8 +23,8 @@ from avmc_core.runs.store import RunStore
 from avmc_core.data.store import open_store
 
 store, runs = open_store(sys.argv[1]), RunStore(sys.argv[2])
-grid = [run for run in experiment("benchmark").runs("ci", (1,)) if run.model in ("Constant", "Wordless")]
-short = (("training.max_epochs", 2),)
+names, short = ("Constant", "Wordless"), (("training.max_epochs", 2),)
+grid = [run for run in experiment("benchmark").runs("ci", (1,)) if run.model in names]
 grid = [replace(run, changes=short) if run.model == "Wordless" else run for run in grid]
 run_all(grid, store, runs, jobs=1, progress_bar=False)
 print(per_run(grid, store, runs).to_json(orient="records"))

@@ -136,8 +136,8 @@ def test_only_a_finished_selection_on_the_same_data_is_scored(selection, tiny_st
     chosen = tuning.runs_of(selection, tiny_store)
     assert [run.seed for run in chosen] == [1, 2]
     assert dict(chosen[0].changes) == {"training.max_epochs": 1, **best["changes"]}
-    records = run_all(tuning.runs_of(selection, tiny_store, every=True), tiny_store, RunStore(tmp_path), jobs=1,
-                      progress_bar=False)  # fmt: skip
+    grid, store = tuning.runs_of(selection, tiny_store, every=True), RunStore(tmp_path)
+    records = run_all(grid, tiny_store, store, jobs=1, progress_bar=False)
     for k, trial in enumerate(selection.trials):  # the search trained just what the runs train
         found = [
             scores(record, tiny_store, "valid")["M"]["MAE"]
