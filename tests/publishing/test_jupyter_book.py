@@ -1,5 +1,5 @@
-"""``jupyter-book build .`` in the checkout, as the tool's users type it: the pages of `make book`, or
-one sentence that says what to run first."""
+"""``jupyter-book build .`` in the checkout, as the tool's users type it: the pages of `make book`,
+or one sentence that says what to run first."""
 
 from __future__ import annotations
 
