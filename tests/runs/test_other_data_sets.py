@@ -141,7 +141,7 @@ def test_every_model_says_which_annotations_it_learns_from(tmp_path, name):
     model.begin_pass(single, 1)
     batch = SplitData(store.split("train"), model.inputs).batch(torch.arange(6))
     total = model.loss(batch, single.stage)["total"]
-    assert bool(torch.isfinite(total)) == (registry.annotations(name, settings) == ("M",))
+    assert bool(torch.isfinite(total)) == (registry.capabilities(name, settings).tasks == ("M",))
 
 
 def test_the_recipe_in_contributing_runs(tmp_path, monkeypatch):
