@@ -13,9 +13,9 @@ from typing import Any
 import click
 
 from avmc_core.data.store import open_store
-from avmc_core.drawing.fonts import han_font
 from avmc_core.errors import InputError
 from avmc_core.publishing.before import announce
+from avmc_core.publishing.book_stage import book_pages, executed_pages, stage
 from avmc_core.publishing.bundle import write_bundle
 from avmc_core.publishing.notebooks import NotebookError, build_notebooks, notebook_options, report
 from avmc_core.simulated.corpus import ensure_corpus
@@ -43,11 +43,14 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     book's, holds another's.
     """
     build = Path(out) / "_build"
-    pages = {path.relative_to("book"): path for path in Path("book").rglob("*") if path.is_file()}
-    pages |= {
-        Path("_static") / han_font().name: han_font(),
-        Path("changelog.md"): Path("CHANGELOG.md"),
-    }
+    if not Path("_toc.yml").is_file():
+        raise InputError(
+            Path.cwd(),
+            "no book (_toc.yml)",
+            "the top of a checkout of this project: the book is made of its notebooks and pages, "
+            "which the installed package does not carry",
+        )
+    pages = book_pages()
     staged = build / "site"
     if any(path.is_file() for path in staged.rglob("*")) and not any(
         (staged / place).is_file() for place in pages
@@ -55,12 +58,10 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
         raise InputError(
             staged, "files, but no page of this book", "another --out, or no such folder"
         )
-    results = []
+    results, scripts = [], Path(options.get("folder") or "notebooks")
     for notebook in build_notebooks(out=build / "notebooks", done=report, **options):
         results += notebook.results
-        script = Path(options.get("folder") or "notebooks") / f"{notebook.name}.py"
-        for path in (notebook.path, notebook.path.with_suffix(".json"), script):
-            pages[Path("notebooks") / path.name] = path
+    pages |= executed_pages(scripts, build / "notebooks")
     # what a kill or a warning left may look up to date to Sphinx: a page cut short
     unfinished = build / ".unfinished"
     if unfinished.exists():
@@ -85,22 +86,6 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     write_bundle(build / "html" / "results", data, results, options.get("profile") or "ci")
     unfinished.unlink()
     return build / "html"
-
-
-def stage(pages: dict[Path, Path], folder: Path) -> list[Path]:
-    """Make ``folder`` hold exactly ``pages`` (place in it -> source), rewriting only what differs,
-    which is returned: Sphinx then rebuilds only that."""
-    changed = []
-    for old in sorted(folder.rglob("*")):
-        if old.is_file() and old.relative_to(folder) not in pages:
-            old.unlink()
-    for place, source in pages.items():
-        target = folder / place
-        if not target.is_file() or target.read_bytes() != source.read_bytes():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-            changed.append(place)
-    return changed
 
 
 def drop_stale_pdf(site: Path) -> None:

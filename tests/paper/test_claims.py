@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import released_factory as factory
 
 from avmc_core import published
 from avmc_core.paper import (
@@ -262,6 +263,13 @@ def test_the_simulated_corpus_decides_nothing_about_the_paper(tiny_store, simula
             assert ruling.verdict in (SIMULATED, NEEDS)
         else:
             assert ruling == before
+
+
+def test_another_data_set_is_no_evidence_on_the_paper(tmp_path, simulated):
+    """In the released form, with labels that are neither of the two sets that circulate."""
+    store = factory.imports(tmp_path)
+    evidence = claims.gather(store, table4=simulated)
+    assert store.as_released and evidence.store is None and not evidence.runs
 
 
 def test_run_claims_are_decided_by_intervals(simulated, monkeypatch):

@@ -79,6 +79,7 @@ def test_anothers_site_does_not_give_way_to_the_book(tmp_path, monkeypatch):
     own = tmp_path / "_build" / "site" / "index.rst"
     own.parent.mkdir(parents=True)
     own.write_text("mine")
+    (tmp_path / "_toc.yml").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="no page of this book"):
         build_book()

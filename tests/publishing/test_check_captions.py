@@ -88,7 +88,7 @@ def test_the_page_of_the_torture_passes(tmp_path, monkeypatch):
         app.build()
         assert not app.warning.getvalue()
         html = Path(app.outdir) / "index.html"
-        assert check_captions.problems(html) == [] and html.read_text().count("command: ") == 3
+        assert check_captions.problems(html) == [] and html.read_text().count("command: ") == 4
     finally:
         app.cleanup()
 

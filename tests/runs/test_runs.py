@@ -235,7 +235,7 @@ def test_two_processes_at_the_same_run_agree(tiny_store, store):
     for process in both:
         process.start()
     for process in both:
-        process.join(60)
+        process.join(600)
     assert [process.exitcode for process in both] == [0, 0]
     assert len(list(store)) == 1
 

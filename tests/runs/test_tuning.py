@@ -98,7 +98,7 @@ def test_two_processes_at_the_same_search_agree(selection, tiny_store, tmp_path)
     for process in both:
         process.start()
     for process in both:
-        process.join(60)
+        process.join(600)
     assert [process.exitcode for process in both] == [0, 0]
     (folder,) = tmp_path.iterdir()
     assert tuning.read_selection(folder / "selection.json") == selection
