@@ -6,6 +6,7 @@ import math
 import os
 import signal
 from dataclasses import replace
+from functools import wraps
 
 import pytest
 import torch
@@ -163,6 +164,7 @@ def test_a_seed_that_fails_leaves_the_others_as_they_are(tiny_store, tmp_path, m
     """A weight that is not a number, in one seed alone."""
     settings, build = MODELS["released supervised"], avmc_networks.build
 
+    @wraps(build)
     def broken(*arguments):
         model = build(*arguments)
         if torch.initial_seed() == 1:
