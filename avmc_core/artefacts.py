@@ -30,6 +30,7 @@ NOT_SAID = (
     "digest",
     "keys",
 )  # parts of a provenance that are said elsewhere or not at all
+SIMULATED = "simulated corpus, not CH-SIMS"  # the mark of whatever is computed on one
 LOG = "AVMC_SAVED"  # environment variable: a file that gets the name of each result saved; the notebook runner sets it
 
 
@@ -45,7 +46,7 @@ def data_mark(source: Store | pd.DataFrame | str | None) -> str:
     if isinstance(source, pd.DataFrame):
         return "real label table"
     if source.simulated:
-        return "simulated corpus, not CH-SIMS"
+        return SIMULATED
     extracted = source.manifest["source"].get("extraction")
     if extracted is None:
         return f"real store {source.digest[:8]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def answers(
     """
     _check(store, clips)
     device = device or default_device()
-    views: dict[Inputs, SplitData] = {}
+    views: dict[tuple[Inputs, Any], SplitData] = {}
     found: dict[str, dict[str, list[np.ndarray]]] = {}
     for run, record in records.items():
         if record.status != "done":
@@ -45,9 +46,12 @@ def answers(
                 said = build(run.settings, sizes_of(store)).fit_predict(splits)["asked"]
             else:
                 model = trained(run, record, store).to(device)
-                if model.inputs not in views:
-                    views[model.inputs] = SplitData(clips, model.inputs)
-                said = predict(model, views[model.inputs], device)
+                seed = run.seed if run.protocol.seeded else 0
+                view = model.inputs, (run.protocol, seed) if run.protocol.standardised else None
+                if view not in views:
+                    seen = run.protocol.seen(clips, store, seed)
+                    views[view] = SplitData(seen, model.inputs)
+                said = predict(model, views[view], device)
         for task, values in said.items():
             found.setdefault(run.name, {}).setdefault(task, []).append(values)
     return {

@@ -21,7 +21,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from avmc_core.artefacts import data_mark
+from avmc_core.artefacts import SIMULATED, data_mark
 from avmc_core.data.store import Store, open_store
 from avmc_core.drawing.fonts import is_han
 from avmc_core.errors import InputError
@@ -32,7 +32,8 @@ from avmc_core.runs.experiments import EXPERIMENTS
 from avmc_core.runs.grid import checked_device, run_store
 from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.settings import as_dict
-from avmc_core.simulated.corpus import ensure_corpus
+from avmc_core.simulated.corpus import present_corpora
+from avmc_core.simulated.settings import CorpusSettings, generator_of
 
 NAME, DESCRIPTION = (
     "Results of the AV-MC companion",
@@ -59,13 +60,14 @@ SAID = {
 
 
 def write_bundle(
-    folder: str | Path, store: Store, names: Iterable[str], profile: str = "ci"
+    folder: str | Path, store: Store | None, names: Iterable[str], profile: str = "ci"
 ) -> Path:
     """Writes the bundle to ``folder`` and, beside it, the same as a ``.zip``, in the place of an
     earlier bundle and of nothing else; returns the folder.
 
     ``names`` are saved results (``artefacts.save``) to include; of the runs, those that the
-    declared experiments refer to at ``profile`` and that are in the run store. Raises InputError,
+    declared experiments refer to at ``profile`` and that are in the run store, on ``store`` or,
+    without one, on the simulated corpus that each experiment names. Raises InputError,
     before anything is written, when a result is missing, or made from real data and holds Chinese
     text; and when other things than a bundle are where it is to be.
     """
@@ -75,12 +77,13 @@ def write_bundle(
     packed = archive(folder)
     _check_replaceable(folder, packed)
     saved = {name: _saved(name) for name in sorted(set(names))}
-    described = _runs(run_store(), store, profile)
+    described = _runs(run_store(), _stores(store), profile)
     with new_folder(folder, replace=True) as made:
-        commands = _write_results(made, saved) | _write_runs(made, described, store, profile)
+        commands = _write_results(made, saved) | _write_runs(made, described, profile)
         marks = [json.loads(text)["provenance"].get("data", "") for text in saved.values()]
+        first = data_mark(store) if store else SIMULATED
         mark = "; ".join(
-            dict.fromkeys(filter(None, [data_mark(store), *map(str, marks)]))
+            dict.fromkeys(filter(None, [first, *map(str, marks)]))
         )  # each says its own besides
         (made / "README.md").write_text(README.format(data=mark), encoding="utf-8")
         write_crate(made, NAME, DESCRIPTION + mark, SAID, commands)
@@ -145,16 +148,27 @@ def _saved(name: str) -> str:
     return text
 
 
-def _runs(runs: RunStore, store: Store, profile: str) -> list[tuple[str, Run, Record]]:
-    """Experiment, run and record of every finished run that an experiment refers to."""
+def _stores(store: Store | None) -> dict[str, Store]:
+    """What each experiment was computed on; none for those whose corpus has not been made."""
+    if store is not None:
+        return dict.fromkeys(EXPERIMENTS, store)
+    made = {generator_of(corpus.manifest): corpus for corpus in present_corpora()}
+    wanted = {name: CorpusSettings(plan.corpus) for name, plan in EXPERIMENTS.items()}
+    return {name: made[settings] for name, settings in wanted.items() if settings in made}
+
+
+def _runs(
+    runs: RunStore, stores: dict[str, Store], profile: str
+) -> list[tuple[str, Run, Record, Store]]:
+    """Experiment, run, record and data of every finished run that an experiment refers to."""
     device = checked_device(None, here=False)
     grids = [
-        (name, run)
-        for name, experiment in EXPERIMENTS.items()
-        for run in experiment.runs(profile, store=store)
+        (name, run, store)
+        for name, store in stores.items()
+        for run in EXPERIMENTS[name].runs(profile, store=store)
     ]
-    found = [(name, run, runs.get(run.key(store, device))) for name, run in grids]
-    return [(name, run, record) for name, run, record in found if record is not None]
+    found = [(name, run, runs.get(run.key(store, device)), store) for name, run, store in grids]
+    return [parts for parts in found if parts[2] is not None]
 
 
 def _write_results(folder: Path, saved: dict[str, str]) -> dict[str, str]:
@@ -205,11 +219,11 @@ def _cell(value: Any) -> Any:
 
 
 def _write_runs(
-    folder: Path, described: list[tuple[str, Run, Record]], store: Store, profile: str
+    folder: Path, described: list[tuple[str, Run, Record, Store]], profile: str
 ) -> dict[str, str]:
     (folder / "predictions").mkdir()
     commands, lines = {}, []
-    for experiment, run, record in described:
+    for experiment, run, record, store in described:
         lines.append(
             {
                 "experiment": experiment,
@@ -271,9 +285,7 @@ def main(folder: str, profile: str, store: str) -> None:
     """
     try:
         names = sorted(path.stem for path in (home() / "results").glob("*.json"))
-        made = write_bundle(
-            folder, open_store(store) if store else ensure_corpus("ci"), names, profile
-        )
+        made = write_bundle(folder, open_store(store) if store else None, names, profile)
     except InputError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
