@@ -148,23 +148,25 @@ def _saved(name: str) -> str:
     return text
 
 
-def _stores(store: Store | None) -> dict[str, Store]:
-    """What each experiment was computed on; none for those whose corpus has not been made."""
+def _stores(store: Store | None) -> list[tuple[str, Store]]:
+    """Each experiment with what it was computed on, by name; no corpus that has not been made."""
     if store is not None:
-        return dict.fromkeys(EXPERIMENTS, store)
+        return [(name, store) for name in EXPERIMENTS]
     made = {generator_of(corpus.manifest): corpus for corpus in present_corpora()}
-    wanted = {name: CorpusSettings(plan.corpus) for name, plan in EXPERIMENTS.items()}
-    return {name: made[settings] for name, settings in wanted.items() if settings in made}
+    wanted = [
+        (name, CorpusSettings(size)) for name, plan in EXPERIMENTS.items() for size in plan.corpora
+    ]
+    return [(name, made[settings]) for name, settings in wanted if settings in made]
 
 
 def _runs(
-    runs: RunStore, stores: dict[str, Store], profile: str
+    runs: RunStore, stores: list[tuple[str, Store]], profile: str
 ) -> list[tuple[str, Run, Record, Store]]:
     """Experiment, run, record and data of every finished run that an experiment refers to."""
     device = checked_device(None, here=False)
     grids = [
         (name, run, store)
-        for name, store in stores.items()
+        for name, store in stores
         for run in EXPERIMENTS[name].runs(profile, store=store)
     ]
     found = [(name, run, runs.get(run.key(store, device)), store) for name, run, store in grids]

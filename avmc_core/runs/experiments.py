@@ -54,7 +54,7 @@ class Experiment:
     source: str  # where in the paper
     rows: tuple[Row, ...]
     seeds: tuple[tuple[str, tuple[int, ...]], ...] = (("ci", SEEDS[:3]), ("full", SEEDS))
-    corpus: str = "ci"  # size of the simulated corpus that stands in for a store
+    corpora: tuple[str, ...] = ("ci",)  # sizes of the simulated corpora that stand in for a store
 
     def runs(
         self, profile: str, seeds: tuple[int, ...] | None = None, store: Store | None = None
@@ -301,7 +301,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             for variant in VARIANTS
             for name, changes in ABLATIONS.items()
         ),
-        corpus="large",
+        corpora=("ci", "large"),
     ),
     "hearing": Experiment(
         title="Why AV-MC does not hear on few clips, or on raw features",
@@ -310,7 +310,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             Row(name, "AV-MC", (("variant", variant),), protocol=protocol)
             for name, (variant, protocol) in HEARING.items()
         ),
-        corpus="large",
+        corpora=("large",),
     ),
     "mixup": Experiment(
         title="What the paper leaves open about the mixup",
