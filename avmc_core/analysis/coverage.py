@@ -2,15 +2,19 @@
 
 Each of 145 videos has a difficulty, each clip a deviation of its own, each run (seed) a level; the
 truth is their common mean. The spreads are in points of an accuracy: runs about one point apart,
-which is what seeds do here.
+which is what seeds do here. Two models that are compared share videos and clips, whose difficulty
+cancels; what is left is where they part: on some videos and clips always, on others from run to
+run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
+from avmc_core.analysis.comparison import compare
 from avmc_core.analysis.statistics import bootstrap
 
 VIDEOS, CLIPS_PER_VIDEO = 145, 7
@@ -19,6 +23,7 @@ VIDEO_SD, CLIP_SD, RUN_SD = (
     0.45,
     0.01,
 )  # an accuracy: 0/1 clips have a spread of nearly one half
+PARTING_VIDEO_SD, PARTING_CLIP_SD = 0.03, 0.3  # two models disagree on about a tenth of the clips
 
 
 def coverage(
@@ -40,11 +45,52 @@ def coverage(
     return hits / simulations
 
 
-def table(seeds: Sequence[int] = (3, 5, 10, 20), simulations: int = 1000) -> list[dict[str, float]]:
+def paired_coverage(
+    seeds: int,
+    simulations: int = 1000,
+    run_sd: float = RUN_SD,
+    draws: int = 500,
+    level: float = 0.95,
+    seed: int = 0,
+) -> float:
+    """Share of simulated comparisons of two models, ``seeds`` runs each that lie ``run_sd`` apart,
+    whose interval of the difference (``comparison.compare``) contains the true one."""
+    rng, size, hits = np.random.default_rng(seed), CLIPS_PER_VIDEO, 0
+    for number in range(simulations):
+        apart = PARTING_VIDEO_SD * size * rng.normal(size=VIDEOS)
+        apart += PARTING_CLIP_SD * np.sqrt(size) * rng.normal(size=VIDEOS)
+        statistics = []
+        for share in (0.5, -0.5):
+            level_of_run = size * run_sd * rng.normal(size=(seeds, 1))
+            of_run = PARTING_CLIP_SD * np.sqrt(size) * rng.normal(size=(seeds, VIDEOS))
+            sums = share * apart + level_of_run + of_run  # (R, videos)
+            statistics.append(np.stack([sums, np.full_like(sums, size)], axis=-1))
+        found = compare(*statistics, aggregate=_mean, n=draws, seed=number, level=level)
+        interval = found["mean"].difference
+        hits += interval.low <= 0.0 <= interval.high
+    return hits / simulations
+
+
+def paired_table(
+    seeds: Sequence[int] = (3, 5), spreads: Sequence[float] = (0.01, 0.03), simulations: int = 500
+) -> list[dict[str, float]]:
+    """The same of differences between two models, for several spreads of runs in points of 100."""
+    return [
+        {"runs apart": 100 * spread, **row}
+        for spread in spreads
+        for row in table(seeds, simulations, partial(paired_coverage, run_sd=spread))
+    ]
+
+
+def table(
+    seeds: Sequence[int] = (3, 5, 10, 20),
+    simulations: int = 1000,
+    covers: Callable[[int, int], float] = coverage,
+) -> list[dict[str, float]]:
     """Coverage for several numbers of seeds, with the simulation's own standard error."""
     rows = []
     for number in seeds:
-        share = coverage(number, simulations)
+        share = covers(number, simulations)
         error = float(np.sqrt(share * (1 - share) / simulations))
         rows.append(
             {

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
 from avmc_core.metrics import METRICS
@@ -130,7 +131,7 @@ def over_seeds(cells: Sequence[dict], runs: pd.DataFrame, metrics: Sequence[str]
     ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
     found = {(cell["row"], cell["metric"]): cell for cell in cells if cell["estimate"] is not None}
     names = list(dict.fromkeys(row for row, _ in found))
-    fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.5 + 0.36 * len(names)), sharey=True)
+    fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.8 + 0.36 * len(names)), sharey=True)
     at = np.arange(len(names))[::-1]
     for ax, metric in zip(axes, metrics, strict=True):
         for y, name in zip(at, names, strict=True):
@@ -156,4 +157,12 @@ def over_seeds(cells: Sequence[dict], runs: pd.DataFrame, metrics: Sequence[str]
         ax.set_xlabel(f"{unit}\n({arrow})", fontsize=7)
         ax.grid(axis="x", linewidth=0.4)
     axes[0].set_yticks(at, names)
+    keys = [
+        Line2D([], [], color=MODEL_COLOURS[0], marker="o", markersize=3, label="seed", linewidth=0),
+        Line2D([], [], color=MODEL_COLOURS[0], linewidth=1.4, label="mean, 95 % interval"),
+    ]
+    if any(cell["published"] is not None for cell in found.values()):
+        diamond = {"marker": "D", "markersize": 5, "fillstyle": "none", "linewidth": 0}
+        keys.append(Line2D([], [], color=MODEL_COLOURS[1], **diamond, label="the paper's figure"))
+    fig.legend(handles=keys, fontsize=7.5, loc="outside upper center", ncols=len(keys))
     return fig

@@ -29,12 +29,13 @@ def train(ci_store):
 
 
 def test_a_voice_is_followed_as_far_as_its_noise_allows(train):
-    """With one Gaussian cue the conditional mean follows it with the slope var / (var + noise)."""
+    """With one Gaussian cue the conditional mean follows it with the slope var / (var + noise); 49
+    columns without any cost a part of it, and never add to it."""
     split, shown = train
     inferred = observe(split)(split)["A"][0]
     labels = split.labels[:, 2].astype(float)
     wanted = np.cov(labels, shown)[0, 1] / shown.var(ddof=1)
-    assert np.polyfit(shown, inferred, 1)[0] == pytest.approx(wanted, abs=0.06)
+    assert 0.6 * wanted < np.polyfit(shown, inferred, 1)[0] < 1.02 * wanted
     assert wanted == pytest.approx(labels.var() / (labels.var() + NOISE**2), abs=0.05)
 
 
