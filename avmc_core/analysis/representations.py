@@ -28,6 +28,7 @@ from avmc_core.models import registry
 from avmc_core.models.base import Model
 from avmc_core.runs.execution import deterministic, network
 from avmc_core.runs.grid import trained
+from avmc_core.runs.kept import kept
 from avmc_core.runs.store import Record, Run
 
 MEASURES = (
@@ -168,6 +169,51 @@ def over_seeds(
         name: {m: np.stack([run[m] for run in runs]) for m in MEASURES}
         for name, runs in table.items()
     }
+
+
+def kept_over_seeds(
+    records: Mapping[Run, Record], store: Store, split: Split, before: bool = False, n: int = 200
+) -> dict[str, dict[str, np.ndarray]]:
+    """``over_seeds`` of the representations of finished runs, or of the same networks ``before``
+    their first step, computed once for these runs."""
+    done = {run: record for run, record in records.items() if record.status == "done"}
+    names = list(dict.fromkeys(run.name for run in done))
+
+    def compute() -> dict[str, np.ndarray]:
+        points: dict[str, list[Points]] = {}
+        for run, record in done.items():
+            found = untrained(run, store, split) if before else of_run(run, record, store, split)
+            points.setdefault(run.name, []).append(found)
+        table = over_seeds(points, split.clips["video_id"].to_numpy(), n)
+        return {
+            f"{names.index(name)}.{measure}": values
+            for name, by_measure in table.items()
+            for measure, values in by_measure.items()
+        }
+
+    depends = {
+        "runs": [(names.index(run.name), record.key) for run, record in done.items()],
+        "split": [store.digest, split.name, before, n],
+    }
+    arrays = kept("representations", [__name__], depends, compute)
+    return {
+        name: {measure: arrays[f"{number}.{measure}"] for measure in MEASURES}
+        for number, name in enumerate(names)
+    }
+
+
+def kept_embedding(
+    run: Run, record: Record, store: Store, split: Split, seed: int = 0
+) -> tuple[np.ndarray, float]:
+    """``embedding`` of a finished run's representations, computed once."""
+
+    def compute() -> dict[str, np.ndarray]:
+        flat, trust = embedding(of_run(run, record, store, split), seed)
+        return {"flat": flat, "trust": np.array([trust])}
+
+    depends = {"run": record.key, "split": [store.digest, split.name], "seed": seed}
+    arrays = kept("embedding", [__name__], depends, compute)
+    return arrays["flat"], float(arrays["trust"][0])
 
 
 def interval(values: np.ndarray, seed: int = 0) -> Interval:
