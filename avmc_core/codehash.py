@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -34,12 +35,15 @@ def closure(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     for name in waiting:
         if _file(name, root) is None:
             raise InputError("closure", f"module {name!r}", f"a module of {PACKAGE} under {root}")
+    seen = set()
     while waiting:
         name = waiting.pop()
-        path = _file(name, root)
-        if path is None or name in found:  # None: `from module import thing`
+        if name in seen:
             continue
-        found[name], imports = _read(path, name, path.stat().st_mtime_ns)
+        seen.add(name)
+        if (path := _file(name, root)) is None:  # `from module import thing`
+            continue
+        found[name], imports = _read(path, name, os.stat(path).st_mtime_ns)
         waiting += [*imports, *_parents(name)]
     return dict(sorted(found.items()))
 
@@ -74,18 +78,19 @@ def imports_of(source: str, name: str = "", is_package: bool = False) -> list[st
 
 
 @lru_cache(maxsize=1024)
-def _read(path: Path, name: str, changed_ns: int) -> tuple[str, list[str]]:
-    source = path.read_bytes()
-    return hashlib.sha256(source).hexdigest(), imports_of(
-        source.decode(), name, path.name == "__init__.py"
-    )
+def _read(path: str, name: str, changed_ns: int) -> tuple[str, list[str]]:
+    source = Path(path).read_bytes()
+    imports = imports_of(source.decode(), name, path.endswith("__init__.py"))
+    return hashlib.sha256(source).hexdigest(), imports
 
 
-def _file(name: str, root: Path) -> Path | None:
+def _file(name: str, root: Path) -> str | None:
+    """Asked hundreds of times for each key of a run, hence strings in place of Path objects."""
     if name.split(".")[0] != PACKAGE:
         return None
-    stem = root.joinpath(*name.split("."))
-    return next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file()), None)
+    stem = f"{root}{os.sep}{name.replace('.', os.sep)}"
+    files = (f"{stem}.py", f"{stem}{os.sep}__init__.py")
+    return next((path for path in files if os.path.isfile(path)), None)
 
 
 def _parents(name: str) -> list[str]:

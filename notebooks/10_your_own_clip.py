@@ -24,7 +24,7 @@
 # purposes only, and the landmark model was trained on data under a like condition:
 #
 # ```sh
-# .venv/bin/pip install "avmc-companion[extract]"
+# .venv/bin/python -m pip install --no-deps --require-hashes -r requirements-extract.lock
 # # a folder with meta.csv and VIDEO_ID/CLIP_ID.mp4, a .txt list (path, tab, transcript), or one clip with --text
 # avmc extract clips my-store
 # AVMC_STORE=my-store avmc run avmc          # train on it
@@ -105,8 +105,8 @@ from avmc_core.data.store import open_store
 from avmc_core.drawing import clip_figures, figures
 from avmc_core.publishing.tables import Table
 from avmc_core.runs.experiments import experiment
+from avmc_core.runs.exporting import collect, model_card
 from avmc_core.runs.grid import run_all, run_store
-from avmc_core.runs.packages import collect, model_card
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()

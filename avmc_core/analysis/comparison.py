@@ -48,14 +48,13 @@ def compare(
     groups: np.ndarray | None = None,
     *,
     aggregate: Aggregate = comparable,
-    lower_is_better: tuple[str, ...] = ("MAE",),
     n: int = 2000,
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Difference]:
     """Paired bootstrap of two models. ``first`` (R1, N, K) and ``second`` (R2, N, K) are clip
     statistics of their runs on the same N clips, ``groups`` (N,) the clips' source videos;
-    ``aggregate`` as in ``statistics.bootstrap``.
+    ``aggregate`` as in ``statistics.bootstrap``, of metrics that are registered.
 
     The p value is twice the smaller share of draws on either side of zero, with one draw added to
     each side. Raises InputError when the clips are not the same in number.
@@ -74,7 +73,7 @@ def compare(
     drawn_a, drawn_b = aggregate(a, videos), aggregate(b, videos)  # each (R, n)
     found = {}
     for name in whole_a:
-        sign = -1.0 if name in lower_is_better else 1.0
+        sign = metrics.METRICS[name].sign
         apart = np.einsum("nr,rn->n", runs_a, drawn_a[name]) - np.einsum(
             "nr,rn->n", runs_b, drawn_b[name]
         )

@@ -10,15 +10,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from avmc_core import metrics, schema
+from avmc_core import metrics
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.artefacts import data_mark
-from avmc_core.data.placeholders import placeholder_clips
-from avmc_core.data.store import Split, Store
+from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.published import published
 from avmc_core.runs.experiments import Row
 from avmc_core.runs.grid import default_device
+from avmc_core.runs.scores import labels, scored_clips, scores
 from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.settings import as_dict, digest
 
@@ -86,7 +86,7 @@ def tabulate(
             "data": mark,
             "epochs": record.epochs,
             "key": record.key[:12],
-            **record.scores.get(split, {}).get(task, {}),
+            **scores(record, store, split).get(task, {}),
         }
         for run, record in records.items()
     ]
@@ -188,23 +188,17 @@ def stacked(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Name to the clip statistics (R, N, K) of its R runs, and the source video (N,) of each clip
     scored."""
-    clips, keep, label = _scored(store.split(split), task)
+    clips = store.split(split)
+    keep = scored_clips(clips, task)
+    label = labels(clips, task)[keep]
     statistics: dict[str, list[np.ndarray]] = {}
     for run, record in records.items():
         if record.status == "done" and task in (found := record.predictions(split)):
             statistics.setdefault(run.name, []).append(
                 metrics.clip_statistics(found[task][keep], label)
             )
-    return {name: np.stack(runs) for name, runs in statistics.items()}, clips[
-        "video_id"
-    ].to_numpy()[keep]
-
-
-def _scored(split: Split, task: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """The clips, which of them a task is scored on, and its own labels (the released log has M's:
-    D13)."""
-    keep = np.ones(len(split.labels), bool) if task == "M" else ~placeholder_clips(split.clips)
-    return split.clips, keep, split.labels[keep, schema.TASKS.index(task)]
+    videos = clips.clips["video_id"].to_numpy()[keep]
+    return {name: np.stack(runs) for name, runs in statistics.items()}, videos
 
 
 def comparison(
@@ -249,7 +243,9 @@ def wins(table: pd.DataFrame, names: Sequence[str], baselines: Sequence[str]) ->
         ours = table[table["name"] == name]
         for baseline in baselines:
             theirs = table.loc[table["name"] == baseline, ["MAE", "Corr"]].mean()
-            better = {"MAE": ours["MAE"] < theirs["MAE"], "Corr": ours["Corr"] > theirs["Corr"]}
-            cells = {metric: f"{int(hits.sum())} of {len(ours)}" for metric, hits in better.items()}
+            cells = {}
+            for name_, mean in theirs.items():
+                hits = metrics.METRICS[name_].sign * (ours[name_] - mean) > 0
+                cells[name_] = f"{int(hits.sum())} of {len(ours)}"
             rows.append({"model": name, "against": baseline, **cells})
     return pd.DataFrame(rows)

@@ -9,10 +9,11 @@ draws, no copy of the data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from avmc_core import metrics
 from avmc_core.errors import InputError
@@ -91,6 +92,22 @@ def bootstrap(
         low, high = percentile((drawn_runs * draws[name]).sum(axis=0), level)
         intervals[name] = Interval(float(np.mean(estimates)), low, high, level)
     return intervals
+
+
+def prediction_interval(runs: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Where one further run, of the same distribution as ``runs`` (normal, of unknown mean and
+    spread), lies with probability ``level``: mean ± t · sd · sqrt(1 + 1/n), with n - 1 degrees of
+    freedom. (NaN, NaN) for fewer than two runs, which tell nothing of their spread.
+
+    An interval of the mean is narrower, and the narrower the more runs there are: a figure that is
+    itself one run lies outside it, however right it is.
+    """
+    values = np.asarray(runs, dtype=np.float64)
+    if len(values) < 2 or np.isnan(values).any():
+        return float("nan"), float("nan")
+    reach = stdtrit(len(values) - 1, (1 + level) / 2) * np.sqrt(1 + 1 / len(values))
+    half = float(reach * values.std(ddof=1))
+    return float(values.mean()) - half, float(values.mean()) + half
 
 
 def percentile(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:

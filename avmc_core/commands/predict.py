@@ -135,8 +135,9 @@ def _of_what_there_is(
 def ensemble(model: str, store: str):
     """The package at a path, or that of a run trained on ``store`` (default: the simulated corpus)."""
     from avmc_core.data.store import open_store
+    from avmc_core.runs.exporting import collect
     from avmc_core.runs.grid import run_store
-    from avmc_core.runs.packages import collect, read_package
+    from avmc_core.runs.packages import read_package
 
     if (
         Path(model).is_file() or Path(model).suffix or os.sep in model

@@ -170,7 +170,7 @@ def _quoted(env: BuildEnvironment) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
-    """Under the first title of a page that shows results: on which data they stand, and how they
+    """Under the first paragraph of a page that shows results: on which data they stand, and how they
     were made."""
     env, page = app.env, app.env.docname
     record = (
@@ -206,7 +206,18 @@ def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
             line += [nodes.Text(" · "), nodes.literal(text=command)]
         mark += line
     section = next(iter(doctree.findall(nodes.section)), doctree)
-    section.insert(1 if section.children and isinstance(section[0], nodes.title) else 0, mark)
+    section.insert(_after_opening(section), mark)
+
+
+def _after_opening(section: nodes.Element) -> int:
+    """The place below the first paragraph, which says what a page is about; where there is none
+    before the next section, below the title."""
+    for number, child in enumerate(section.children):
+        if isinstance(child, nodes.paragraph):
+            return number + 1
+        if isinstance(child, nodes.section):
+            break
+    return int(bool(section.children) and isinstance(section[0], nodes.title))
 
 
 def _by_data(shown: dict[str, dict[str, Any]]) -> dict[str, list[str]]:

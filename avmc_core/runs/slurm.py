@@ -117,7 +117,7 @@ class Slurm:
             raise InputError(
                 "the Slurm executor",
                 "no submitit",
-                'the extra: pip install "avmc-companion[slurm]"',
+                "the extra: pip install --no-deps --require-hashes -r requirements-slurm.lock",
             ) from error
         cores = self.jobs * blocks[0].threads
         options = {

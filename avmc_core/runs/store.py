@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from functools import cache
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,8 @@ RECORD, PREDICTIONS, WEIGHTS = (
     "model.safetensors",
 )  # of a finished run
 LIBRARIES = ("torch", "numpy", "scikit-learn", "transformers")
+
+version = cache(metadata.version)  # every key asks, and it does not change while a process lives
 
 
 @dataclass(frozen=True)
@@ -91,14 +93,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run. ``scores``: split to task to metric; ``status`` is "done" or "failed" with a
-    ``reason``."""
+    """A finished run, whose predictions lie in its ``folder``; ``status`` is "done" or "failed" with
+    a ``reason``. Its scores follow from the predictions: ``scores.scores``."""
 
     key: str
     model: str
     seed: int
     settings: dict
-    data: dict  # digest, kind ("real" or "simulated"), protocol; init and encoder: digests of what it started from, or ""
+    # digest, kind ("real" or "simulated"), protocol; init and encoder: digests of what it started
+    # from, or ""
+    data: dict
     code: dict  # package version, commit, digest of the modules
     environment: dict
     status: str
@@ -108,7 +112,6 @@ class Record:
     seconds: float
     parameters: int
     history: list
-    scores: dict
     folder: Path = dataclasses.field(default=Path(), compare=False)
 
     @property
@@ -211,8 +214,8 @@ class RunStore:
 
 
 def _read(path: Path) -> Record | None:
-    """A record; None if there is none, or one of an earlier version, which bore no seal. Raises
-    InputError for a damaged one."""
+    """A record; None if there is none, or one of the versions before seals. Scores that an earlier
+    version kept in it are passed over. Raises InputError for a damaged one."""
     try:
         if not path.is_file():
             return None
@@ -221,6 +224,7 @@ def _read(path: Path) -> Record | None:
             return None
         if seal != digest(fields):
             raise ValueError("its content is not what its seal says")
+        fields.pop("scores", None)
         return Record(**fields, folder=path.parent)
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         expected = "a record.json as it was written; without its folder the run is computed again"

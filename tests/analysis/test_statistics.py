@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
 
-from avmc_core.analysis.statistics import Interval, bootstrap, percentile
+from avmc_core.analysis.statistics import (
+    Interval,
+    bootstrap,
+    percentile,
+    prediction_interval,
+)
 from avmc_core.errors import InputError
 from avmc_core.metrics import aggregate, clip_statistics, evaluate
 
@@ -117,3 +122,15 @@ def test_degenerate_input_gives_values_or_nan_never_a_crash():
             bootstrap(bad, mean)
     with pytest.raises(InputError, match="one for each clip"):
         bootstrap(np.ones((4, 2)), mean, np.arange(3))
+
+
+@pytest.mark.parametrize("runs", [2, 3, 5])
+def test_a_prediction_interval_holds_the_next_run_as_often_as_it_says(runs):
+    """And an interval of the mean would not: what a printed figure must be held against is where
+    one more run lies."""
+    drawn = np.random.default_rng(runs).normal(3, 2, size=(4000, runs + 1))
+    ends = np.array([prediction_interval(values[:-1], 0.9) for values in drawn])
+    inside = np.mean((ends[:, 0] <= drawn[:, -1]) & (drawn[:, -1] <= ends[:, 1]))
+    assert inside == pytest.approx(0.9, abs=0.015)
+    assert np.isnan(prediction_interval([1.0])).all()
+    assert np.isnan(prediction_interval([1.0, np.nan])).all()

@@ -92,6 +92,16 @@ def test_a_quoted_figure_brings_its_data_mark(build):
     assert "<strong>simulated corpus, not CH-SIMS</strong>" in html
 
 
+def test_the_mark_of_the_data_stands_below_the_first_paragraph(build):
+    """A reader first learns what a page is about; a page without such a paragraph says at once on
+    which data it stands."""
+    html, _ = build("What it is about.\n\nOf {num}`made:runs` runs.\n\n## Next\n\nMore.")
+    places = [html.index(words) for words in ("it is about", "avmc-mark", "Of <abbr", "More.")]
+    assert places == sorted(places)
+    html, _ = build("```{datamark} made\n```\n\n## Next\n\nMore.")
+    assert html.index("avmc-mark") < html.index("More.")
+
+
 def test_a_quoted_figure_leads_to_the_page_that_computed_it(build, tmp_path):
     """And to its row, where that page has a table of such rows: the basis of a headline number is
     one click away."""

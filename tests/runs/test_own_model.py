@@ -58,3 +58,28 @@ def test_the_pages_class_has_about_ten_lines():
     file = FENCE.search((ROOT / "book" / "add_a_model.md").read_text(encoding="utf-8"))[1]
     body = file[file.index("class Wordless(Model)") : file.index("SETTINGS =")]
     assert len([line for line in body.splitlines() if line.strip()]) <= 10
+
+
+def test_the_pages_comparison_runs(tiny_store, tmp_path, monkeypatch, capsys):
+    """Its lines as they stand, but for the names of store, corpus and rows: a new reader's rows are
+    those of the page, ours are two that need no training."""
+    from avmc_core.analysis.pairwise import compare_rows
+    from avmc_core.runs.experiments import experiment
+    from avmc_core.runs.grid import run_all, run_store
+
+    page = (ROOT / "book" / "add_a_model.md").read_text(encoding="utf-8")
+    (code,) = (part for part in FENCE.findall(page) if "compare_rows" in part)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 11
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path))
+    monkeypatch.setattr("avmc_core.simulated.corpus.ensure_corpus", lambda size: tiny_store)
+    rows = ("Text-only ridge", "Constant")
+    grid = [run for run in experiment("benchmark").runs("ci") if run.name in rows]
+    records = run_all(grid, tiny_store, run_store(), jobs=1, progress_bar=False)
+    names = {"Wordless": rows[0], "LF_DNN": rows[1]}
+    for shown, ours in names.items():
+        code = code.replace(f'"{shown}"', f'"{ours}"')
+    found: dict = {}
+    exec(compile(code, "add_a_model.md", "exec"), found)
+    expected = compare_rows(records, tiny_store, *rows, ["Acc2", "Corr", "MAE"])
+    assert found["table"].equals(expected)
+    assert capsys.readouterr().out.count("better)") == 3 and len(found["missing"]) > 0
