@@ -81,8 +81,8 @@ names = list(shown_runs)
 # ## The plot
 #
 # The same clips of the test split (at most 400, drawn at random), three points each, in every panel; the first seed of each
-# model. Representations of different widths get zeros at the end of the shorter ones: the paper does not say how it did this. *Trustworthiness* is the share of
-# neighbourhoods in the picture that are neighbourhoods in the space.
+# model. Representations of different widths get zeros at the end of the shorter ones: the paper does not say how it did this.
+# *Trustworthiness* is the share of neighbourhoods in the picture that are neighbourhoods in the space.
 
 # %% tags=["hide-input"]
 rows = np.random.default_rng(seed).permutation(len(test))[:400]
