@@ -26,7 +26,7 @@
 # consistency that Equation 13 asks for, and the scores of the four readings of AV-MC.
 #
 # **What it needs**: nothing; without a real store, the book's small simulated corpus, because the semi-supervised models would take
-# minutes each on one of the released size. **How long it takes**: about two minutes on two cores the first time, seconds afterwards.
+# minutes each on one of the released size. **How long it takes**: about two minutes on two cores the first time, then seconds.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store

@@ -128,8 +128,8 @@ figures.caption(data, command, "Table 4", records=records, status=agreed)
 #
 # One bootstrap draws source videos for both rows together and seeds for each on its own. All comparisons of this table are one
 # family, and the last column corrects for that. Two columns say what a missing difference means. *Detectable* is the smallest true
-# difference that the comparison would tell from zero in four of five repetitions, at 5 % and without the correction; a smaller
-# one would mostly be missed. The *chance of a better run* is the chance that a run of the full model beats a run of the ablated
+# difference that the comparison, uncorrected, would tell from zero in four of five repetitions; a smaller one would mostly be
+# missed. The *chance of a better run* is the chance that a run of the full model beats a run of the ablated
 # one. One half does not mean that the two are equal: it means that neither is ahead more often, which also holds for two models
 # whose runs scatter widely.
 

@@ -253,7 +253,7 @@ display(figures.mark(scenario_figures.contexts(scenarios, said), data))
 figures.caption(data, command, "Figure 6", records=networks)
 
 # %% [markdown]
-# Left to right: loudness (its openSMILE units) as an area, with pitch in semitones above 27.5 Hz as dots where there is a voice;
+# Left to right: loudness (its openSMILE units) as an area, with pitch in semitones as dots where there is a voice;
 # the
 # mean face of the first and of the second half of the clip, where what differs from the mean of the six (grey) is drawn three times
 # as large; the intensity of five action units over time, darker for stronger; and the predictions of M, mean and range over
