@@ -163,8 +163,8 @@ Markdown(
 # %% [markdown]
 # ## Why a model does not hear
 #
-# With few clips, or with features as they come, the printed variant hardly hears at all. Two things can be the reason: the number
-# of training clips, and the scale of the features, whose acoustic columns mix hertz, decibels and shares. Here both are varied.
+# Two things can be the reason that a model does not hear what its features tell: the number of training clips, and the scale of
+# the features, whose acoustic columns mix hertz, decibels and shares. Here both are varied.
 # *Standardised* puts each acoustic and visual column on the mean and the spread of the training clips' frames; the released variant
 # begins with a batch norm, which does the same for itself. All rows are tested on the same clips. *Few* are drawn from all
 # training clips, other ones for each seed. Corr is that of the unimodal heads with the annotation of their own modality, in
