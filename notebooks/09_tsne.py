@@ -234,9 +234,9 @@ artefacts.save(
     artefacts.provenance(data, command, records),
 )
 Markdown(
-    f"**In one sentence**: {striking[0].lower()}{striking[1:]}, and of the paper's readings of its "
-    "plot "
-    + ", ".join(f"{count} {verdict}" for verdict, count in tally.items())
-    + f" when measured ({artefacts.data_mark(data)}). What each part of AV-MC adds to its accuracy: "
+    f"**In one sentence**: {striking[0].lower()}{striking[1:]}, and what the paper reads off "
+    f"its plot, measured in {len(readings)} ways, comes out as "
+    + " and ".join(f"{verdict} ({count})" for verdict, count in tally.items())
+    + f" ({artefacts.data_mark(data)}). What each part of AV-MC adds to its accuracy: "
     "[](05_ablation.ipynb)."
 )
