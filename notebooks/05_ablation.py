@@ -252,7 +252,7 @@ Markdown(
 # difference is due to seeds: where runs of one model lie far apart, three seeds are too few for the interval to say so.
 
 # %% tags=["hide-input"]
-covered = coverage.table()
+covered = coverage.kept_rows("one", coverage.table)
 display(contrast_figures.coverage_curve(covered))
 display(
     Table(
@@ -268,7 +268,7 @@ figures.caption(
 )
 
 # %% tags=["hide-input"]
-paired = coverage.paired_table()
+paired = coverage.kept_rows("paired", coverage.paired_table)
 display(
     Table(
         pd.DataFrame(paired).rename(columns={"runs apart": "runs apart, points of 100"}),

@@ -16,6 +16,7 @@ import numpy as np
 
 from avmc_core.analysis.comparison import compare
 from avmc_core.analysis.statistics import bootstrap
+from avmc_core.runs.kept import kept
 
 VIDEOS, CLIPS_PER_VIDEO = 145, 7
 VIDEO_SD, CLIP_SD, RUN_SD = (
@@ -23,6 +24,7 @@ VIDEO_SD, CLIP_SD, RUN_SD = (
     0.45,
     0.01,
 )  # an accuracy: 0/1 clips have a spread of nearly one half
+COLUMNS = ("runs apart", "seeds", "coverage", "standard_error", "simulations")
 PARTING_VIDEO_SD, PARTING_CLIP_SD = 0.03, 0.3  # two models disagree on about a tenth of the clips
 
 
@@ -101,6 +103,21 @@ def table(
             }
         )
     return rows
+
+
+def kept_rows(name: str, rows: Callable[[], list[dict[str, float]]]) -> list[dict[str, float]]:
+    """What ``table`` or ``paired_table`` gives, computed once."""
+
+    def compute() -> dict[str, np.ndarray]:
+        found = rows()
+        return {column: np.array([row[column] for row in found]) for column in found[0]}
+
+    arrays = kept(f"coverage-{name}", [__name__], {}, compute)
+    columns = sorted(arrays, key=list(COLUMNS).index)
+    return [
+        dict(zip(columns, values, strict=True))
+        for values in zip(*(arrays[column].tolist() for column in columns), strict=True)
+    ]
 
 
 def _mean(statistics: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:

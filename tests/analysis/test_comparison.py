@@ -9,7 +9,7 @@ from scipy.stats import permutation_test as scipy_permutation
 
 from avmc_core.analysis.comparison import Difference, compare, holm, permutation_test
 from avmc_core.analysis.contrasts import detectable, one_family
-from avmc_core.analysis.coverage import coverage, paired_coverage, paired_table, table
+from avmc_core.analysis.coverage import coverage, kept_rows, paired_coverage, paired_table, table
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.errors import InputError
 from avmc_core.metrics import clip_statistics, evaluate
@@ -190,6 +190,13 @@ def test_intervals_of_differences_cover_as_far_as_seeds_tell():
     assert 0.75 <= paired_coverage(3, simulations=200, run_sd=0.05) <= 0.93
     rows = paired_table((3,), (0.01, 0.03), simulations=5)
     assert [(row["runs apart"], row["seeds"]) for row in rows] == [(1.0, 3), (3.0, 3)]
+
+
+def test_kept_rows_are_those_computed(tmp_path, monkeypatch):
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path))
+    rows = paired_table((3,), (0.01,), simulations=5)
+    assert kept_rows("it", lambda: rows) == rows
+    assert kept_rows("it", lambda: 1 / 0) == rows
 
 
 def test_a_detectable_difference_is_found_in_four_of_five_cases():
