@@ -67,8 +67,8 @@ def paired_coverage(
             of_run = PARTING_CLIP_SD * np.sqrt(size) * rng.normal(size=(seeds, VIDEOS))
             sums = share * apart + level_of_run + of_run  # (R, videos)
             statistics.append(np.stack([sums, np.full_like(sums, size)], axis=-1))
-        found = compare(*statistics, aggregate=_mean, n=draws, seed=number, level=level)
-        interval = found["mean"].difference
+        found = compare(*statistics, aggregate=_accuracy, n=draws, seed=number, level=level)
+        interval = found["Acc2"].difference
         hits += interval.low <= 0.0 <= interval.high
     return hits / simulations
 
@@ -123,3 +123,7 @@ def kept_rows(name: str, rows: Callable[[], list[dict[str, float]]]) -> list[dic
 def _mean(statistics: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
     total = statistics.sum(axis=-2) if weights is None else weights @ statistics
     return {"mean": total[..., 0] / total[..., 1]}
+
+
+def _accuracy(statistics: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+    return {"Acc2": _mean(statistics, weights)["mean"]}
