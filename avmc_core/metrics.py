@@ -174,16 +174,16 @@ METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric
 BY_COLUMN: Mapping[str, Metric] = MappingProxyType({m.column or m.name: m for m in _ALL})
 
 
-def format_metric(name: str, value: float) -> str:
+def format_metric(name: str, value: float, known: Mapping[str, Metric] = METRICS) -> str:
     """Print one value as the paper's tables do: percentages with two decimals and no sign, MAE with
     three.
 
     >>> format_metric("Acc2", 0.825), format_metric("MAE", 0.297), format_metric("Corr", float("nan"))
     ('82.50', '0.297', 'n/a')
     """
-    if name not in METRICS:
-        raise InputError("format_metric", repr(name), f"one of {', '.join(METRICS)}")
-    metric = METRICS[name]
+    if name not in known:
+        raise InputError("format_metric", repr(name), f"one of {', '.join(known)}")
+    metric = known[name]
     return "n/a" if np.isnan(value) else f"{value * metric.scale:z.{metric.decimals}f}"
 
 

@@ -12,9 +12,9 @@ from torch.nn.functional import cross_entropy, mse_loss, pad, relu
 from transformers import BertModel
 
 from avmc_core import schema
-from avmc_core.batch import Batch, Inputs
+from avmc_core.batch import Batch, Inputs, on_host
 from avmc_core.errors import InputError
-from avmc_core.kernels.lstm import valid_steps
+from avmc_core.kernels.lengths import valid_steps
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam
 from avmc_core.models.bert_text import Text
@@ -127,7 +127,7 @@ class MISA(Model):
             if "D24" not in self.settings.mended:
                 lengths = batch.text_lengths
                 x = pad(
-                    x, (0, 0, 0, int(lengths.max()) - x.shape[1])
+                    x, (0, 0, 0, int(on_host(lengths).max()) - x.shape[1])
                 )  # negative: what no clip reads is cut off
             utterances[m] = encoder(x, lengths)
         return utterances

@@ -170,7 +170,7 @@ class SelfMM(Model):
             }
         )
         widths = {source: getattr(s, f"{source}_post") for source in SOURCES}
-        bound = 1.0 if "D35" in s.mended else s.label_bound
+        bound = sizes.limit if "D35" in s.mended else s.label_bound
         self.generated = GeneratedLabels(sizes.train_clips, widths, bound, s.exclude_zero)
         self.latest: dict[str, Tensor] = {}  # features of the batch under way
 

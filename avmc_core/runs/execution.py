@@ -20,6 +20,7 @@ from avmc_core.data.splits import PUBLISHED, Protocol
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.files.sealed import write_sealed
+from avmc_core.kernels.gpu import arithmetic
 from avmc_core.models.base import Model, Sizes
 from avmc_core.runs.together import stackable, train_together
 from avmc_core.runs.training import Progress, TrainingFailed, predict, train, write_tensors
@@ -31,7 +32,7 @@ def sizes_of(store: Store) -> Sizes:
     split = store.split("train")
     widths = {m: getattr(split, m).parts[0][0].shape[1] for m in schema.MODALITIES}
     steps = {f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}
-    return Sizes(**widths, **steps, train_clips=len(split.labels))
+    return Sizes(**widths, **steps, train_clips=len(split.labels), limit=store.limit)
 
 
 class StoreData:
@@ -51,9 +52,9 @@ class StoreData:
 
 
 @contextmanager
-def deterministic(threads: int):
-    """Same seed, same bytes: fixed thread count, deterministic kernels; denormals flushed, which
-    LSTM gradients are full of.
+def deterministic(threads: int, device: str = "cpu"):
+    """Same seed, same bytes: fixed thread count, deterministic kernels, on a GPU its arithmetic
+    (``kernels.gpu``); denormals flushed, which LSTM gradients are full of.
 
     PyTorch's generator is afterwards as it was: what a process draws must not depend on the runs
     that it made in between.
@@ -69,7 +70,8 @@ def deterministic(threads: int):
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.set_flush_denormal(True)
     try:
-        yield
+        with arithmetic(device):
+            yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1], warn_only=True)
@@ -93,7 +95,7 @@ def execute(
     training), and returns the outcome: status, reason, epochs, best_epoch, seconds, parameters,
     history."""
     start = time.perf_counter()
-    with deterministic(threads):
+    with deterministic(threads, device):
         if hasattr(build, "fit_predict"):
             model = build(settings, sizes_of(data.store))
             predictions = model.fit_predict({name: data.split(name) for name in schema.SPLITS})

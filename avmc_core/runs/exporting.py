@@ -14,6 +14,7 @@ from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file
 from avmc_core.files.sealed import read_sealed, write_sealed
+from avmc_core.metric_conventions import ALL, of_limit
 from avmc_core.metrics import format_metric
 from avmc_core.models import registry
 from avmc_core.models.base import Sizes
@@ -21,6 +22,7 @@ from avmc_core.runs.packages import FORMAT, Package
 from avmc_core.runs.scores import scores
 from avmc_core.runs.store import WEIGHTS, Record, RunStore
 
+CARD = ("Acc2", "F1", "Corr", "MAE")  # metrics that a model card shows
 LICENCES = (
     "Code of this companion: MIT.",
     "Acoustic features come from openSMILE, which is licensed for research and non-commercial use.",
@@ -174,10 +176,14 @@ def model_card(package: Package) -> str:
         else "what a few annotators thought of recorded clips"
     )
     clips = " and ".join(f"{count} {what}" for what, count in data["trained_on"].items() if count)
+    limit = package.sizes.limit
+    clip = "a Mandarin clip" if limit == min(schema.LIMITS) else "a clip"
+    shown = CARD if limit == min(schema.LIMITS) else tuple(of_limit(limit).metrics)
     lines = [
         f"# {facts['model']}",
         "",
-        f"Predicts the sentiment of a Mandarin clip, from -1 to 1. Ensemble of {len(facts['seeds'])} seeds "
+        f"Predicts the sentiment of {clip}, from {-limit:g} to {limit:g}. "
+        f"Ensemble of {len(facts['seeds'])} seeds "
         f"({', '.join(map(str, facts['seeds']))}).",
         "",
         f"- Trained on {kind}: {clips} clips, digest {data['digest'][:12]}",
@@ -190,15 +196,12 @@ def model_card(package: Package) -> str:
         f"- Code: version {facts['code']['version']}, commit {facts['code']['commit'] or 'unknown'}",
         f"- Settings: digest {settings.digest(facts['settings'])[:12]}, listed in the file's metadata",
         "",
-        "| seed | split | Acc2 | F1 | Corr | MAE |",
-        "| --- | --- | --- | --- | --- | --- |",
+        f"| seed | split | {' | '.join(shown)} |",
+        f"| --- | --- |{' --- |' * len(shown)}",
     ]
     for seed, splits in facts["scores"].items():
         for split in ("valid", "test"):
-            cells = " | ".join(
-                format_metric(name, splits[split]["M"][name])
-                for name in ("Acc2", "F1", "Corr", "MAE")
-            )
+            cells = " | ".join(format_metric(name, splits[split]["M"][name], ALL) for name in shown)
             lines.append(f"| {seed} | {split} | {cells} |")
     lines += [
         "",

@@ -33,6 +33,7 @@ from avmc_core.data.splits import PUBLISHED, Protocol
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file, sync
 from avmc_core.files.sealed import SEAL, read_sealed
+from avmc_core.kernels import gpu
 from avmc_core.kernels.compiled import identity
 from avmc_core.models import registry
 from avmc_core.runs.execution import encoder_identity
@@ -260,6 +261,7 @@ def surroundings(
     return {
         "data": store.digest,
         "device": device,
+        **({"gpu": gpu.identity()} if device == "cuda" else {}),
         "threads": threads,
         "code": code_hash(modules),
         "kernels": identity() if "avmc_core.kernels.compiled" in closure(modules) else "",
@@ -301,6 +303,7 @@ def environment(device: str, threads: int) -> dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
         "device": device,
+        **(gpu.described() if device == "cuda" else {}),
         "threads": threads,
         "peak_bytes": peak_bytes(),
     }
