@@ -21,12 +21,6 @@
 #
 # The public code differs from the printed equations in so many places that there are two variants: `paper` follows
 # Equations 1 to 14, `released` follows the code. [](../differences.md) lists every difference by its D number.
-#
-# **What you will find**: what goes into the model and comes out, what a mixture of two voices is, what training does to the
-# consistency that Equation 13 asks for, and the scores of the four readings of AV-MC.
-#
-# **What it needs**: nothing; without a real store, the book's small simulated corpus, because the semi-supervised models would take
-# minutes each on one of the released size. **How long it takes**: about two minutes on two cores the first time, then seconds.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -141,37 +135,7 @@ Markdown(results.carried_out(records))
 
 # %% tags=["hide-input"]
 display(figures.mark(model_figures.training_curves(records), data))
-display(figures.caption(data, command, "the paper shows no curves", records=records))
-networks = {run: record for run, record in records.items() if record.history}
-jump, jumped = max(
-    ((row["validation"], epoch), run)
-    for run, record in networks.items()
-    for epoch, row in enumerate(record.history)
-)
-(highest, epoch), history = jump, networks[jumped].history
-total = next(key for key in history[0] if key.endswith(".total"))
-released = next(run for run in networks if run.name == "AV-MC (released)")
-parts = {
-    key.partition(".")[2]: value
-    for key, value in networks[released].history[0].items()
-    if "." in key
-}
-Markdown(
-    "Two things in these curves need a word. The training loss of AV-MC (released) is the sum of "
-    "several: in its first epoch "
-    + ", ".join(f"{name} {value:.2f}" for name, value in parts.items() if name != "total")
-    + f", together {parts['total']:.2f}; so it stands far above the others without being worse. And "
-    f"the highest validation loss is {highest:.2f}, of {jumped.name} with seed {jumped.seed} in epoch "
-    f"{epoch + 1}, while the training loss of that epoch is {history[epoch][total]:.2f}"
-    + (
-        f" and the validation loss of the one before {history[epoch - 1]['validation']:.2f}"
-        if epoch
-        else ""
-    )
-    + ". Training and validation differ in their batch norms: in training they use the batch, in "
-    "validation running estimates, which are poor where a unit is silent for nearly all clips. Such an "
-    "epoch is never the one that is kept."
-)
+figures.caption(data, command, "the paper shows no curves", records=records)
 
 # %% [markdown]
 # Is the answer for a blend the blend of the two answers? The gap is the mean of what Equation 13 minimises. A network that says
@@ -204,25 +168,7 @@ display(
         records={chosen: records[chosen]},
     )
 )
-lost = networks[chosen].history
-terms = [key for key in lost[0] if "consistency" in key]
-said = "; ".join(
-    f"{key.rpartition('_')[2]} {lost[0][key]:.3f} in the first epoch and {lost[-1][key]:.3f} in the last"
-    for key in terms
-)
-worse = [key.rpartition("_")[2] for key in terms if lost[-1][key] > lost[0][key]]
-Markdown(
-    model_figures.consistency_in_words(*gaps)
-    + f" The consistency losses of its training: {said}. "
-    + (
-        f"For {' and '.join(worse)} it grows although it is part of what is minimised: a head that "
-        "learns to tell clips apart says more different things, and there is more for a mixture to "
-        f"miss. The regression loss, {lost[-1][terms[0].replace('consistency_audio', 'regression')]:.2f} in "
-        "the last epoch, weighs more."
-        if worse
-        else "It falls in all."
-    )
-)
+Markdown(model_figures.consistency_in_words(*gaps))
 
 # %% [markdown]
 # ## On the test split
@@ -313,15 +259,4 @@ artefacts.save(
     },
     artefacts.provenance(data, f"avmc run avmc --profile {profile}", records),
 )
-best = max(
-    (row.name for row in plan.rows if row.seeded and row.name in summary),
-    key=lambda name: summary[name]["Corr"].estimate,
-)
-reading = summary["Text-only ridge"]["Corr"].estimate
-Markdown(
-    f"**In one sentence**: the best of the four readings of AV-MC is here {best}, with a Corr of "
-    f"{100 * summary[best]['Corr'].estimate:.1f} points against {100 * reading:.1f} of a ridge regression "
-    f"that only reads ({artefacts.data_mark(data)}, {len(data.split('train')):,} training clips; "
-    "with as many as the released data have: [](07_oh_my_god.ipynb)). The same figures beside the "
-    "paper's: [](../results.md)."
-)
+Markdown("The same figures beside the paper's: [](../results.md).")
