@@ -25,16 +25,18 @@ if TYPE_CHECKING:
     from avmc_core.data.store import Store
     from avmc_core.runs.store import Record, Run
 
+# parts of a provenance that are said elsewhere or not at all
 NOT_SAID = (
     "data",
     "command",
     "failed",
     "digest",
     "keys",
-)  # parts of a provenance that are said elsewhere or not at all
+)
 SIMULATED = "simulated corpus, not CH-SIMS"  # the mark of whatever is computed on one
 IMPORTED, OWN_CLIPS = "imported store", "own clips"  # how marks of real data begin
-LOG = "AVMC_SAVED"  # environment variable: a file that gets the name of each result saved; the notebook runner sets it
+# environment variable: a file that gets the name of each result saved; the notebook runner sets it
+LOG = "AVMC_SAVED"
 
 
 def data_mark(source: Store | pd.DataFrame | str | None) -> str:

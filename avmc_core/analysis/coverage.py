@@ -19,11 +19,12 @@ from avmc_core.analysis.statistics import bootstrap
 from avmc_core.runs.kept import kept
 
 VIDEOS, CLIPS_PER_VIDEO = 145, 7
+# an accuracy: 0/1 clips have a spread of nearly one half
 VIDEO_SD, CLIP_SD, RUN_SD = (
     0.15,
     0.45,
     0.01,
-)  # an accuracy: 0/1 clips have a spread of nearly one half
+)
 COLUMNS = ("runs apart", "seeds", "coverage", "standard_error", "simulations")
 PARTING_VIDEO_SD, PARTING_CLIP_SD = 0.03, 0.3  # two models disagree on about a tenth of the clips
 
@@ -38,9 +39,8 @@ def coverage(
         clip = VIDEO_SD * rng.normal(size=(VIDEOS, 1)) + CLIP_SD * rng.normal(
             size=(VIDEOS, CLIPS_PER_VIDEO)
         )
-        sums = clip.sum(axis=1) + CLIPS_PER_VIDEO * RUN_SD * rng.normal(
-            size=(seeds, 1)
-        )  # (R, videos)
+        # (R, videos)
+        sums = clip.sum(axis=1) + CLIPS_PER_VIDEO * RUN_SD * rng.normal(size=(seeds, 1))
         statistics = np.stack([sums, np.full_like(sums, CLIPS_PER_VIDEO)], axis=-1)
         interval = bootstrap(statistics, _mean, n=draws, seed=number, level=level)["mean"]
         hits += interval.low <= 0.0 <= interval.high

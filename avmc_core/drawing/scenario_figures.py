@@ -25,9 +25,8 @@ from avmc_core.schema import TASK_NAMES, TASKS, columns
 
 GAIN = 3.0  # how much larger than they are differences between faces are drawn
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-Said = Mapping[
-    str, Mapping[str, np.ndarray]
-]  # name to task to predictions (R, K) of R runs for K scenarios
+# name to task to predictions (R, K) of R runs for K scenarios
+Said = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def model_style(number: int) -> dict[str, str]:
