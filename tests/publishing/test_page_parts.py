@@ -18,7 +18,11 @@ def runs(*seconds: float) -> dict:
 
 @pytest.mark.parametrize(
     "seconds, said",
-    [((3, 4), "less than a minute"), ((70,), "about 1 minute of"), ((600, 700), "about 20 minutes")],
+    [
+        ((3, 4), "less than a minute"),
+        ((70,), "about 1 minute of"),
+        ((600, 700), "about 20 minutes"),
+    ],
 )
 def test_the_time_is_that_of_the_runs(seconds, said):
     assert said in duration(runs(*seconds))
