@@ -449,7 +449,8 @@ display(
     )
 )
 in_one_sentence(
-    f"In what annotators judged, voice and face matter (together they explain {both:.0%} of M "
+    f"In what annotators judged, voice and face matter (together they explain {both:.0%} of "
+    "M "
     f"on the new clips, the words {alone['T']:.0%}), and of the paper's figures that labels "
     f"decide {tally.count(HOLDS)} hold, {tally.count(PART)} hold in part and "
     f"{tally.count(FAILS)} do not."

@@ -59,7 +59,7 @@ opening(
     "what the known defects of the baselines cost",
     data,
     records,
-    "and the published tables, which the package carries",
+    "the published tables, which the package carries",
 )
 
 # %% [markdown]
@@ -336,7 +336,8 @@ artefacts.save(
 display(Markdown("How a model of your own gets into this table: [](../add_a_model.md)."))
 in_one_sentence(
     f"Three published tables of the same models put {int(opposite['reversed'].sum())} of "
-    f"{int(opposite['pairs'].sum())} pairs in opposite order by MAE, so that a place in one of "
+    f"{int(opposite['pairs'].sum())} pairs in opposite order by MAE, so that a place in one "
+    "of "
     "them ranks nothing; here, on "
     f"{artefacts.data_mark(data)}, {int(verdicts['as run beats it'].sum())} of "
     f"{len(verdicts)} baselines beat a constant as their public code runs, and "

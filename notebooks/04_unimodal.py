@@ -163,7 +163,8 @@ reached = {
     )
 }
 in_one_sentence(
-    f"On {artefacts.data_mark(data)}, the correlation with a modality's own annotation that one "
+    f"On the data of this page ({artefacts.data_mark(data)}), the correlation with a "
+    "modality's own annotation that one "
     "LSTM reaches is "
     + ", ".join(f"{value} for {words}" for words, value in reached.items())
     + " (with 95 % intervals): something can be heard and seen, and least can be heard."

@@ -65,11 +65,12 @@ evidence = claims.gather(data, labels, **runs)
 rulings = claims.ledger(evidence)
 display(
     opening(
-        "every statement of the paper that a figure could decide, what was found, and a verdict "
+        "every statement of the paper that a figure could decide, what was found, and a "
+        "verdict "
         "with its kind of evidence",
         data,
         every,
-        f"and {evidence.labels.source}",
+        evidence.labels.source,
     )
 )
 Markdown(
@@ -191,8 +192,10 @@ artefacts.save(
 display(Markdown("How differences between models are tested is on [](05_ablation.ipynb)."))
 tally = claims.tally(rulings)
 in_one_sentence(
-    f"Of {sum(tally.values())} statements of the paper {tally[HOLDS]} hold, {tally[PART]} hold in "
+    f"Of {sum(tally.values())} statements of the paper {tally[HOLDS]} hold, {tally[PART]} "
+    "hold in "
     f"part, {tally[FAILS]} do not hold, and the other "
-    f"{sum(tally.values()) - tally[HOLDS] - tally[PART] - tally[FAILS]} cannot be decided without "
+    f"{sum(tally.values()) - tally[HOLDS] - tally[PART] - tally[FAILS]} cannot be decided "
+    "without "
     "the real features or the authors' runs."
 )

@@ -138,7 +138,7 @@ display(
 by_kind = {kind: by_name[first] for kind, by_name in found.items() if first in by_name}
 sides = ("all agree", "words against")
 in_one_sentence(
-    f"On {artefacts.data_mark(data)}, {first} errs by "
+    f"On the data of this page ({artefacts.data_mark(data)}), {first} errs by "
     + " and by ".join(
         f"{by_kind[kind]:.2f} where {words} ({counts[kind]} clips)"
         for kind, words in zip(

@@ -116,10 +116,11 @@ data = open_store(store) if store else ensure_corpus("ci")
 runs = [run for run in experiment("table4").runs(profile) if run.name == "AV-MC (paper)"]
 records = run_all(runs, data, progress_bar=False)
 opening(
-    "how far the parts of the extraction can be trusted, and what an ensemble makes of one clip",
+    "how far the parts of the extraction can be trusted, and what an ensemble makes of one "
+    "clip",
     data,
     records,
-    "and for clips of your own the extra `extract`",
+    "for clips of your own the extra `extract`",
 )
 
 # %% [markdown]
@@ -219,7 +220,8 @@ shares = pd.DataFrame(
 display(Table(shares, "shares", decimals=dict.fromkeys(shares, 3)))
 display(figures.caption(data, command, "it shows none", records=records))
 Markdown(
-    f"{len(drawn)} of the {len(usable)} test clips that are no placeholders, of {len(test)} in "
+    f"{len(drawn)} of the {len(usable)} test clips that are no placeholders, of {len(test)} "
+    "in "
     "all."
 )
 

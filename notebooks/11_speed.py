@@ -314,7 +314,9 @@ saved = artefacts.save(
 )
 faster = steps.set_index("Model")["times faster"]
 in_one_sentence(
-    f"A training step of {faster.idxmax()} is {faster.max():.0f} times as fast as the plain one, "
-    f"that of {faster.idxmin()} {faster.min():.1f} times, with losses and gradients that agree to "
+    f"A training step of {faster.idxmax()} is {faster.max():.0f} times as fast as the plain "
+    "one, "
+    f"that of {faster.idxmin()} {faster.min():.1f} times, with losses and gradients that "
+    "agree to "
     "rounding."
 )

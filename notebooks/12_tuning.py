@@ -54,11 +54,12 @@ selection = tuning.search(plan, data)
 records = run_all(tuning.runs_of(selection, data, every=True), data, progress_bar=False)
 display(
     opening(
-        "how far seeds of one model differ on the real files, what reporting the best of several "
+        "how far seeds of one model differ on the real files, what reporting the best of "
+        "several "
         "gains, and one search judged on validation and on test",
         data,
         records,
-        "and runs of others, which the package carries as figures",
+        "runs of others, which the package carries as figures",
     )
 )
 Markdown(
@@ -202,6 +203,8 @@ display(Markdown(told))
 five = best_of.set_index(["metric", "luck"])["best of 5"].loc["Acc2"].max()
 in_one_sentence(
     "The seed alone moves the Acc2 of one model by a standard deviation of "
-    f"{spreads.set_index('metric').loc['Acc2'].iloc[0]:.2f} points on the real files, and who "
-    f"reports the best of five equally good runs gains about {five:.2f} points of Acc2 by luck."
+    f"{spreads.set_index('metric').loc['Acc2'].iloc[0]:.2f} points on the real files, and "
+    "who "
+    f"reports the best of five equally good runs gains about {five:.2f} points of Acc2 by "
+    "luck."
 )

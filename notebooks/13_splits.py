@@ -50,7 +50,8 @@ records = {
     for name in ("benchmark", "resplit", "learning_curve")
 }
 opening(
-    "how many test clips share a source video with training, what sharing is worth, and how much "
+    "how many test clips share a source video with training, what sharing is worth, and how "
+    "much "
     "hangs on the number of labelled clips",
     data,
     {run: record for part in records.values() for run, record in part.items()},
@@ -216,7 +217,8 @@ display(
 counted = shared.set_index("split").loc["test"]
 clear = {model: found for model, found in worth.items() if found.low > 0}
 in_one_sentence(
-    f"{int(counted['clips of a video in train'])} of {int(counted['clips'])} test clips come from "
+    f"{int(counted['clips of a video in train'])} of {int(counted['clips'])} test clips "
+    "come from "
     "a video that training knows; with labels as alike within a video as the real ones "
     f"({alike['M']:.3f} of the variance of M lies between videos), sharing videos makes "
     f"{len(clear)} of {len(worth)} models clearly better in Corr"

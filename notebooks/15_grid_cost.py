@@ -50,7 +50,8 @@ grid = list(
 records = run_all(grid, data, progress_bar=False)
 costs = grid_cost.measured(records.values())
 opening(
-    f"what runs took here ({int(costs['runs'].sum())} finished ones, on {clips} training clips), "
+    f"what runs took here ({int(costs['runs'].sum())} finished ones, on {clips} training "
+    "clips), "
     "and what all experiments would take at the published settings, on one core and on many",
     data,
     records,
@@ -122,7 +123,9 @@ saved = artefacts.save(
     artefacts.provenance(data, command, records),
 )
 in_one_sentence(
-    f"All {int(runs.sum())} runs of the declared experiments at the published settings would take "
-    f"about {wall['hours'].iloc[0]:.0f} core hours, if each goes on for {epochs} epochs; they can "
+    f"All {int(runs.sum())} runs of the declared experiments at the published settings "
+    "would take "
+    f"about {wall['hours'].iloc[0]:.0f} core hours, if each goes on for {epochs} epochs; "
+    "they can "
     "be shared among any number of cores."
 )

@@ -30,7 +30,7 @@ def opening(
     """
     from IPython.display import Markdown
 
-    besides = f", {needs}" if needs else ""
+    besides = f"; {needs}" if needs else ""
     lines = [
         f"- **What you will find:** {find}.",
         f"- **What it needs:** {data_mark(source)}{trained(records)}{besides}.",
@@ -49,7 +49,7 @@ def in_one_sentence(text: str) -> Markdown:
 def trained(records: Mapping[Run, Record] | None) -> str:
     """How many runs stand behind a page, in words."""
     count = len({record.key for record in records.values()}) if records else 0
-    return f" and {count} run{'s' if count != 1 else ''} trained on it" if count else ""
+    return f"; {count} run{'s' if count != 1 else ''} trained on it" if count else ""
 
 
 def duration(records: Mapping[Run, Record] | None) -> str:

@@ -32,7 +32,7 @@ def test_the_time_is_that_of_the_runs(seconds, said):
 def test_a_run_that_two_experiments_name_is_counted_once():
     same = SimpleNamespace(key="k", seconds=1200.0)
     text = opening("what it is", "made-up clips", {1: same, 2: same}, "patience").data
-    assert "made-up clips and 1 run trained on it, patience." in text and "20 minutes" in text
+    assert "made-up clips; 1 run trained on it; patience." in text and "20 minutes" in text
 
 
 def test_the_message_of_a_page_is_marked():
