@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 export AVMC_HOME AVMC_STORE AVMC_META AVMC_PROFILE AVMC_BERT
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test test-fast portability torture check lint test-media test-cluster lock clean
+.PHONY: help book pdf test test-fast portability torture check lint test-media test-cluster test-launch test-gpu lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -30,7 +30,7 @@ portability: .venv/ready ## The tests as other processors would run them, with c
 torture: .venv/checks ## Hostile files, kills and faults at length, with counts; goes on where it was stopped (under 75 minutes)
 	PYTHONPATH=tests:tests/support $(BIN)/python -m torture
 
-check: lint pdf test-media test-cluster ## Lint; check the built book (links, weight, browser), its PDF and results; clips to predictions; a cluster
+check: lint pdf test-media test-cluster test-launch ## Lint; check the built book (links, weight, browser), its PDF and results; clips to predictions; a cluster; a GPU's kernels
 	$(BIN)/python tools/check_book.py _build/html
 	$(BIN)/python tools/check_bundle.py _build/html/results
 	$(BIN)/python tools/check_pdf.py _build/html/book.pdf _toc.yml
@@ -48,6 +48,12 @@ test-media: .venv/checks ## Make clips, extract their features, train, export, p
 
 test-cluster: .venv/checks ## Run a grid on a Slurm of one node, with a killed job and a lost node
 	$(BIN)/pytest tests/cluster -rs
+
+test-launch: .venv/checks ## Run a GPU's kernels in Triton's interpreter on the CPU, and compile them for a GPU
+	$(BIN)/pytest tests/launch -rs
+
+test-gpu: ## On a machine with a GPU: golden steps, every model, same bytes, a kill, in six minutes
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) tools/test_gpu.py
 
 lock: ## Resolve pyproject.toml anew into the lock files (needs the package registry)
 	tools/lock.sh
@@ -69,8 +75,11 @@ clean: ## Remove everything that was built; the environment and the imported dat
 	touch $@
 
 # Chromium, a speech synthesiser and Slurm from Debian, where this machine lets us; Python packages from the locks.
-.venv/checks: .venv/ready requirements-check.lock requirements-extract.lock requirements-slurm.lock
+.venv/checks: .venv/ready requirements-check.lock requirements-extract.lock requirements-gpu.lock \
+  requirements-slurm.lock
 	tools/system_packages.sh
 	for lock in check extract slurm; do \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-$$lock.lock || exit; done
+	$(BIN)/python -c 'import triton' 2> /dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-gpu.lock
 	touch $@

@@ -84,4 +84,21 @@ class Batch:
         return self.labels[..., schema.TASKS.index(task)]
 
     def to(self, device: torch.device | str) -> Batch:
-        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
+        for name in (name for name in moved if name.endswith("_lengths")):
+            moved[name] = with_host(moved[name], on_host(getattr(self, name)))
+        return replace(self, **moved)
+
+
+def with_host(lengths: Tensor, host: Tensor) -> Tensor:
+    """Lengths on a device, which remember the same numbers on the host. What only the host can use
+    (how many frames there are) would otherwise make it wait for the device."""
+    if lengths is not host:
+        lengths.on_host = host
+    return lengths
+
+
+def on_host(lengths: Tensor) -> Tensor:
+    """The same numbers on the host, without a wait for the device where they are remembered."""
+    known = getattr(lengths, "on_host", None)
+    return lengths.cpu() if known is None else known

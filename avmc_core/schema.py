@@ -1,5 +1,8 @@
 """Names, sizes and label conventions of CH-SIMS v2.0, in one place.
 
+``DIMS`` and ``STEPS`` are those of the release, which the simulated corpus and features from clips
+of one's own follow. An imported store has the sizes of its own file, in its manifest.
+
 Axes used throughout the package: ``B`` clips of a batch, ``N`` clips of a split, ``T`` steps, ``D``
 features.
 """
@@ -11,6 +14,7 @@ from importlib.resources import files
 
 import numpy as np
 
+DATASET = "CH-SIMS v2.0"
 MODALITIES = ("text", "audio", "vision")
 DIMS = {"text": 768, "audio": 25, "vision": 177}  # D of each modality
 STEPS = {
@@ -37,6 +41,7 @@ LABEL_KEYS = {
     "V": "regression_labels_V",
 }
 
+LIMITS = (1.0, 3.0)  # the largest label: of CH-SIMS, and of CMU-MOSI and CMU-MOSEI
 GRID = np.round(np.linspace(-1.0, 1.0, 11), 1)  # the 11 label levels, in steps of 0.2
 CLASSES = (
     "NEG",

@@ -24,6 +24,7 @@ BERT = "bert-base-chinese"  # the encoder of the released text features
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")  # words that a vocabulary of BERT has
 UNKNOWN = SPECIAL[1]
 VOCABULARIES = ("tokenizer.json", "vocab.txt")  # the first that is there is read
+_BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _SPARE = 128  # rows of the embedding without a word: some are rounded up to a multiple of it
 
 
@@ -44,17 +45,26 @@ def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertMo
         config = BertConfig.from_dict(facts)
         with torch.random.fork_rng(devices=[]):
             model = BertModel(config, add_pooling_layer=pooling)
-    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+    except (ValueError, TypeError, AttributeError, RuntimeError, KeyError) as error:
         found = f"{type(error).__name__}: {str(error)[:120]}"
         raise InputError(folder / pretrained.CONFIG, found, "the configuration of a BERT") from None
     if pretrained.fill(
         model, folder, "bert.", optional=[r"pooler\.", r"embeddings\.position_ids$"]
     ):
         model.pooler = None
+    if config.is_decoder:  # each word would see those before it alone
+        found = "is_decoder: true, a BERT that writes text"
+        raise InputError(folder / pretrained.CONFIG, found, "is_decoder: false, one that reads it")
     unused = config.vocab_size - len(tokenizer)
-    if unused < 0 or unused > max(_SPARE, config.vocab_size // 10):
+    if unused < 0 or unused > _SPARE:
         found = f"a vocabulary of {len(tokenizer)} words for weights of {config.vocab_size}"
         raise InputError(folder, found, "the vocabulary that belongs to the weights")
+    if tokenizer.pad_token_id != (config.pad_token_id or 0):
+        found = f"{SPECIAL[0]} as word {tokenizer.pad_token_id} of the vocabulary"
+        wanted = (
+            f"word {config.pad_token_id or 0}, as {pretrained.CONFIG} says: words in their order"
+        )
+        raise InputError(folder, found, wanted)
     return tokenizer, model
 
 
@@ -67,11 +77,14 @@ def _tokenizer(folder: Path) -> BertTokenizerFast:
     if not found:
         wanted = f"{' or '.join(VOCABULARIES)}: without one every character would be {UNKNOWN}"
         raise InputError(folder, "no vocabulary", wanted)
-    for path in found:
+    beside = [folder / name for name in _BESIDE if (folder / name).is_file()]
+    for path in (*found, *beside):
         pretrained.checked(path)
     try:
         with quiet():
-            tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
+            tokenizer = BertTokenizerFast.from_pretrained(
+                folder, local_files_only=True, padding_side="right", truncation_side="right"
+            )
         words = tokenizer.get_vocab()
     except Exception as error:  # the tokenizers library raises bare ones
         raise InputError(

@@ -107,8 +107,8 @@ from avmc_core.drawing import clip_figures, figures
 from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table
 from avmc_core.runs.experiments import experiment
+from avmc_core.runs.exporting import collect, model_card
 from avmc_core.runs.grid import run_all, run_store
-from avmc_core.runs.packages import collect, model_card
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()

@@ -29,6 +29,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts
+from avmc_core.analysis import choices
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, seed_figures, tuning_figures
 from avmc_core.metrics import METRICS, format_metric
@@ -173,10 +174,13 @@ Markdown(
 # Every trial scored on test, which the search itself could not see.
 
 # %% tags=["hide-input"]
-table = tuning.both_ways(selection, records)
+table = choices.both_ways(selection, records, data)
 display(
     figures.mark(
-        tuning_figures.trials(tuning.trial_scores(selection, records), selection.chosen), data
+        tuning_figures.trials(
+            choices.trial_scores(selection, records, data), selection.chosen
+        ),
+        data,
     )
 )
 command = f"avmc tune AV-MC --profile {profile} --both-ways"

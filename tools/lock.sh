@@ -20,7 +20,7 @@ resolve() { # resolve NAME OPTION...
 resolve main
 { echo '# Everything but torch, which is installed first. Made by `make lock` from pyproject.toml.'; cat "$work/main"; } > "$work/new"
 mv "$work/new" requirements.lock
-for extra in check extract lint slurm; do
+for extra in check extract gpu lint slurm; do
   resolve "$extra" --extra "$extra" --constraint requirements.lock
   { echo "# What the extra '$extra' adds to requirements.lock. Made by \`make lock\` from pyproject.toml."
     python3 tools/added_packages.py "$work/$extra" requirements.lock; } > "$work/new"

@@ -18,6 +18,7 @@ import pandas as pd
 from avmc_core import metrics
 from avmc_core.analysis.comparison import compare, holm, permutation_test
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
+from avmc_core.clip_statistics import COLUMNS
 from avmc_core.data import label_sets
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.scoring_tables import matched
@@ -147,7 +148,7 @@ def _score(
     label, videos = ours.loc[keep, task].to_numpy(), ours.loc[keep, "video_id"].to_numpy()
     prediction = ours.loc[keep, f"predicted {task}"].to_numpy()
     statistics = metrics.clip_statistics(prediction, label)
-    sums = dict(zip(metrics.COLUMNS, statistics.sum(axis=0), strict=True))
+    sums = dict(zip(COLUMNS, statistics.sum(axis=0), strict=True))
     contrasts = {}
     if theirs is not None and f"predicted {task}" in theirs:
         contrasts = _against(

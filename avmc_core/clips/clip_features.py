@@ -241,6 +241,11 @@ def cut_text(tokens: int) -> str:
     return f"text cut from {tokens} to {STEPS['text']} tokens" if tokens > STEPS["text"] else ""
 
 
+def unknown_text(tokens: int, unknown: int) -> str:
+    """What the encoder does not know of a transcript of so many tokens; "" where it knows all."""
+    return f"{unknown} of {tokens - 2} words unknown to the text encoder" if unknown else ""
+
+
 def counted(number: int, what: str) -> str:
     """``1 seed``, ``2 seeds``."""
     return f"{number} {what}" + ("" if number == 1 else "s")

@@ -122,7 +122,7 @@ def _extract(
         )
     tokens, unknown = count_words(list(table["text"]), encoder)
     table["unread"] = (unknown > 0) & (unknown == tokens - 2)
-    table["tokens"] = tokens
+    table["tokens"], table["unknown"] = tokens, unknown
     _one_table_each(table, visual)
     _claim(work)
     detector = who_speaks.version(settings.speaker, settings.talknet)
@@ -142,7 +142,7 @@ def _extract(
     reports, made = reports_of(table, settings, jobs, progress)
     minutes = (time.monotonic() - start) / 60
     table = pd.concat([table, pd.DataFrame([asdict(one) for one in reports])], axis=1)
-    _say_cut_texts(table)
+    _say_of_texts(table)
     kept = table[table["outcome"] == "kept"]
     if kept.empty:
         first = table.iloc[0]
@@ -226,8 +226,12 @@ def _one_table_each(table: pd.DataFrame, visual: clip_features.Visual) -> None:
             raise InputError(place, found, "a table for each clip: VIDEO_ID/CLIP_ID.csv")
 
 
-def _say_cut_texts(table: pd.DataFrame) -> None:
-    """Adds to the reasons of kept clips what the encoder will not read of their transcripts."""
+def _say_of_texts(table: pd.DataFrame) -> None:
+    """Adds to the reasons of kept clips what the encoder will not read of their transcripts, and to
+    their notes what it does not know."""
+    for row in table[(table["outcome"] == "kept") & (table["unknown"] > 0)].itertuples():
+        note = clip_features.unknown_text(row.tokens, row.unknown)
+        table.loc[row.Index, "notes"] = "; ".join(part for part in (row.notes, note) if part)
     for index in table.index[
         (table["outcome"] == "kept") & (table["tokens"] > schema.STEPS["text"])
     ]:

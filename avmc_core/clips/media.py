@@ -250,6 +250,8 @@ def _heard(tracks: dict[int, Track], zero: float | None, notes: list[str]) -> np
             f"sound track {number + 1} of {len(signals)} heard"
             + (": those before it are silent" if number else "")
         )
+    if track.cancelled:
+        notes.append("the channels of the sound cancel each other: the first is heard alone")
     if track.gaps:
         notes.append(f"gaps of {track.gaps:.2f} s in the sound filled with silence")
     late = track.start - zero if len(signal) and zero is not None else 0.0
@@ -277,7 +279,9 @@ class _Video:
 
     def add(self, frame: Any, stream: Any, look: Callable[[np.ndarray], Any]) -> None:
         if self._pictures is None:
-            self._pictures, self._rate = Pictures(stream.sample_aspect_ratio), stream.average_rate
+            reformatter = extra("av.video.reformatter").VideoReformatter()
+            self._pictures = Pictures(reformatter, stream.sample_aspect_ratio)
+            self._rate = stream.average_rate
         image = self._pictures(frame)
         if not self.seen and self.clock.image is None:
             self.size = image.shape[1], image.shape[0]

@@ -14,6 +14,7 @@ import pandas as pd
 
 from avmc_core.clips.media import FPS, shown
 from avmc_core.errors import InputError
+from avmc_core.files.kinds import foreign_bytes
 from avmc_core.schema import columns
 
 FLAGS = ("-pose", "-2Dfp", "-aus")
@@ -40,6 +41,7 @@ def read_table(
     in a row with a face, and for a table that is longer than the clip.
     """
     table, notes = _numbers(path)
+    _check_faces(path, table)
     time, step, more = _times(path, table, frames, np.zeros(0) if pictures is None else pictures)
     table = table.assign(time=time)
     faces = (
@@ -51,7 +53,11 @@ def read_table(
 def _numbers(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     """The table as numbers, with a column ``found``: whether a row holds a face."""
     try:
-        table = pd.read_csv(path, skipinitialspace=True, encoding_errors="replace")
+        table = pd.read_csv(
+            path, skipinitialspace=True, encoding_errors="replace", index_col=False, **_form(path)
+        )
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(
             shown(path), f"{type(error).__name__}: {error}", "a CSV file of OpenFace 2.2"
@@ -98,6 +104,29 @@ def _numbers(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     values[found.to_numpy()] = rows.to_numpy(np.float32)
     kept = table.drop(columns=[*names, judge]).assign(found=found)
     return pd.concat([kept, pd.DataFrame(values, columns=names, index=table.index)], axis=1), notes
+
+
+def _check_faces(path: str | Path, table: pd.DataFrame) -> None:
+    """Raises InputError where several rows are of one frame and no column says of which face."""
+    if "frame" in table.columns and "face_id" not in table.columns:
+        again = int(table.loc[table["found"]].drop_duplicates()["frame"].duplicated().sum())
+        if again > FEW:
+            found = f"several rows for {again} frames, without a column face_id"
+            raise InputError(shown(path), found, "a column that says of which face a row is")
+
+
+def _form(path: str | Path) -> dict[str, str]:
+    """How a table is written: as OpenFace does, or as a spreadsheet saves it again. Raises
+    InputError for a file that is no table."""
+    with Path(path).open("rb") as file:
+        head = file.read(2**16)
+    if (other := foreign_bytes(head)) is not None:
+        raise InputError(shown(path), *other)
+    encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
+    header, _, rows = head.decode(encoding, "replace").partition("\n")
+    separator = max(",;\t", key=header.count)
+    decimal = "," if separator != "," and "." not in rows.partition("\n")[0] else "."
+    return {"sep": separator, "decimal": decimal, "encoding": encoding}
 
 
 def _as_numbers(path: str | Path, column: pd.Series) -> pd.Series:

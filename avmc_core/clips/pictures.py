@@ -20,14 +20,17 @@ class Pictures:
     """Turns the frames of one video stream into pictures as a player shows them.
 
     ``aspect`` is the width of a pixel in pixel heights, as the stream states it (None or 0: not
-    stated, hence square). ``notes`` says afterwards what was done to them.
+    stated, hence square). ``reformatter`` is PyAV's: one serves all frames, in one thread, so that
+    the bytes do not depend on the number of processors and no pool of threads is left behind, which
+    a forked process could not end. ``notes`` says afterwards what was done to them.
     """
 
-    def __init__(self, aspect: Any = None):
+    def __init__(self, reformatter: Any, aspect: Any = None):
         aspect = float(aspect or 1)
         self._aspect = aspect if abs(aspect - 1) > NEARLY else 1.0
         self._size: tuple[int, int] | None = None  # (width, height) of the first picture, as shown
         self._notes: dict[str, None] = {}  # in the order in which they came, each once
+        self._reformatter = reformatter
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -45,9 +48,7 @@ class Pictures:
             raise ValueError(
                 f"pictures of {width} by {height} pixels, more than {MAX_PIXELS} in all"
             )
-        if (width, height) != (frame.width, frame.height):
-            frame = frame.reformat(width=width, height=height, format="rgb24")
-        image = frame.to_ndarray(format="rgb24")
+        image = self._reformatter.reformat(frame, width, height, "rgb24", threads=1).to_ndarray()
         swapped, across, down = turn
         image = image.transpose(1, 0, 2) if swapped else image
         image = image[:: -1 if down else 1, :: -1 if across else 1]

@@ -19,6 +19,7 @@ from avmc_core.clips.clip_features import (
     counted,
     cut_text,
     extract_clip,
+    unknown_text,
 )
 from avmc_core.clips.media import shown
 from avmc_core.data.batches import SplitData
@@ -100,6 +101,8 @@ def read_clip(path: str | Path, sentence: str, encoder, extraction: ExtractionSe
             shown(path), found, "a clip whose speaker is seen in three quarters of the frames"
         )
     states, _, tokens = encode([sentence], encoder)
+    ((length,), (unknown,)) = words([sentence], encoder)
+    of_text = (cut_text(int(length)), unknown_text(int(length), int(unknown)))
     return Clip(
         shown(path.name),
         sentence,
@@ -109,7 +112,7 @@ def read_clip(path: str | Path, sentence: str, encoder, extraction: ExtractionSe
         tokens[0],
         features.frames,
         features.signal,
-        notes=(*_said(report), *filter(None, [cut_text(int(words([sentence], encoder)[0][0]))])),
+        notes=(*_said(report), *filter(None, of_text)),
     )
 
 

@@ -11,14 +11,23 @@ MAX_SECONDS = 900  # of a clip; a small file can claim any
 GAP = 0.1  # seconds without sound from which on silence is put in their place
 BACK = 0.5  # seconds by which times may run backwards
 SILENT = 2.0**-12  # no sample above it: -72 dB
+HALF = 0.5**0.5  # the weight of a channel that stands to one side, against the centre's
+_WEIGHTS = {"FC": 1.0, "LFE": 0.0, "BL": 0.5, "BR": 0.5, "SL": 0.5, "SR": 0.5}  # of others: HALF
 
 
 class Track:
-    """Collects the frames of one sound track; ``library`` is PyAV."""
+    """Collects the frames of one sound track; ``library`` is PyAV.
+
+    Channels are mixed with the weights of the standard downmix (ITU-R BS.775), which here add up to
+    1: the same sound on every channel is as loud as on one.
+    """
 
     def __init__(self, library: Any):
         self._library, self._resampler, self._setup = library, None, None
         self._parts: list[np.ndarray] = []
+        self._firsts: list[np.ndarray] = []  # the first channel alone
+        self._weights = np.ones(1, np.float32)
+        self.cancelled = False  # whether the channels cancel each other, so that one was taken
         self.start: float | None = None  # seconds, in the file's own time, of the first sample
         self._end = self._last = 0.0
         self.gaps = 0.0  # seconds of silence put in
@@ -36,28 +45,47 @@ class Track:
             if time - self.start > MAX_SECONDS:
                 raise ValueError(f"more than {MAX_SECONDS} seconds of sound")
             self._flush()
-            self._parts.append(np.zeros(round(missing * RATE), np.float32))
+            silence = np.zeros(round(missing * RATE), np.float32)
+            self._parts.append(silence)
+            self._firsts.append(silence)
             self._end, self.gaps = time, self.gaps + missing
         setup = frame.format.name, frame.layout.name, frame.sample_rate
         if setup != self._setup:  # a broadcast may go from stereo to 5.1
             self._flush()
             self._setup = setup
         if self._resampler is None:
-            self._resampler = self._library.AudioResampler(format="flt", layout="mono", rate=RATE)
-        self._parts += [part.to_ndarray()[0] for part in self._resampler.resample(frame)]
+            own = frame.layout
+            self._resampler = self._library.AudioResampler(format="fltp", layout=own, rate=RATE)
+            weights = [_WEIGHTS.get(channel.name, HALF) for channel in own.channels]
+            self._weights = np.array(weights, np.float32) / (sum(weights) or 1)
+        self._take(self._resampler.resample(frame))
         self._end, self._last = self._end + frame.samples / frame.sample_rate, time
         if self._end - self.start > MAX_SECONDS:
             raise ValueError(f"more than {MAX_SECONDS} seconds of sound")
 
+    def _take(self, frames: list[Any]) -> None:
+        for frame in frames:
+            channels = frame.to_ndarray()  # (C, S)
+            one = len(channels) == 1
+            self._firsts.append(channels[0])
+            self._parts.append(channels[0] if one else self._weights @ channels)
+
     def _flush(self) -> None:
         if self._resampler is not None:
-            self._parts += [part.to_ndarray()[0] for part in self._resampler.resample(None)]
+            self._take(self._resampler.resample(None))
         self._resampler = None
 
     def signal(self) -> np.ndarray:
-        """(S,) float32 in [-1, 1], from the track's first sample on; empty where there was none."""
+        """(S,) float32 in [-1, 1], from the track's first sample on; empty where there was none.
+        Where the channels cancel each other, as two microphones wired in opposition do, it is the
+        first of them."""
         self._flush()
-        return np.concatenate(self._parts or [np.zeros(0, np.float32)])
+        mixed, first = (
+            np.concatenate(parts or [np.zeros(0, np.float32)])
+            for parts in (self._parts, self._firsts)
+        )
+        self.cancelled = silent(mixed) and not silent(first)
+        return first if self.cancelled else mixed
 
 
 def silent(signal: np.ndarray) -> bool:

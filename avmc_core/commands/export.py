@@ -19,7 +19,8 @@ def main(run: str, file: str | None, store: str, card: bool) -> None:
     """Write the networks of RUN (its key, see avmc status) and of its other seeds to one FILE that
     avmc predict reads."""
     from avmc_core.commands.predict import ensemble
-    from avmc_core.runs.packages import SUFFIX, model_card, write_package
+    from avmc_core.runs.exporting import model_card, write_package
+    from avmc_core.runs.packages import SUFFIX
 
     package = ensemble(run, store)
     path = write_package(package, file or f"{package.facts['model']}-{run[:12]}{SUFFIX}")

@@ -19,6 +19,7 @@ LAZY = {  # command to the module and function that carry it out
     "run": "avmc_core.commands.run:run",
     "status": "avmc_core.commands.status:status",
     "clean": "avmc_core.commands.status:clean",
+    "device": "avmc_core.commands.device:main",
     "compare": "avmc_core.commands.compare:main",
     "results": "avmc_core.commands.run:results",
     "data": "avmc_core.commands.data:main",

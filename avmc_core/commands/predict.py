@@ -61,6 +61,7 @@ def main(
 
     CLIP is a video, or a .pkl file with the features of one, as MMSA-FET's commands write it.
     """
+    from avmc_core.clips import leaning
     from avmc_core.clips.clip_features import ExtractionSettings, backend, counted
     from avmc_core.clips.clip_list import one_clip
     from avmc_core.clips.feature_file import is_feature_file, read_feature_file
@@ -77,16 +78,20 @@ def main(
     package = ensemble(model, store)
     settings = ExtractionSettings(**extraction)
     text = typed(text, "--text")
+    approximation = ""
     if is_feature_file(clip):
-        read, notes = read_feature_file(clip, text)
+        read, notes = read_feature_file(clip, text, package.sizes)
     else:
+        _check_widths(model, package)
         path = one_clip(clip)
         settings = _of_what_there_is(path, package, settings)
         read = read_clip(
             path, text, build_encoder() if package.simulated else load_encoder(bert), settings
         )
-        notes = [*read.notes, backend(settings).approximation]
+        notes, approximation = [*read.notes], backend(settings).approximation
     said = explain(package, read)
+    if approximation:
+        notes += [approximation, leaning.sentence(package, read, said)]
     notes = list(
         dict.fromkeys(note for note in (*notes, package.facts["data"]["approximation"]) if note)
     )
@@ -114,6 +119,17 @@ def main(
         _draw(read, said, Path(picture), notes)
 
 
+def _check_widths(model: str, package) -> None:
+    """Raises InputError for a model of other features than those that are made of a video here."""
+    from avmc_core.schema import DIMS
+
+    widths = {name: getattr(package.sizes, name) for name in DIMS}
+    if widths != DIMS:
+        said = ", ".join(f"{width} columns of {name}" for name, width in widths.items())
+        expected = "a .pkl file with features of these columns instead of a video"
+        raise InputError(model, f"a model trained on {said}", expected)
+
+
 def _of_what_there_is(
     path: Path, package: Package, settings: ExtractionSettings
 ) -> ExtractionSettings:
@@ -135,8 +151,9 @@ def _of_what_there_is(
 def ensemble(model: str, store: str):
     """The package at a path, or that of a run trained on ``store`` (default: the simulated corpus)."""
     from avmc_core.data.store import open_store
+    from avmc_core.runs.exporting import collect
     from avmc_core.runs.grid import run_store
-    from avmc_core.runs.packages import collect, read_package
+    from avmc_core.runs.packages import read_package
 
     if (
         Path(model).is_file() or Path(model).suffix or os.sep in model

@@ -57,9 +57,11 @@ def main(
     from avmc_core.models.registry import entry
     from avmc_core.runs.experiments import PROFILE_CHANGES
     from avmc_core.runs.grid import checked_device, run_all
+    from avmc_core.runs.scores import scores
     from avmc_core.simulated.corpus import ensure_corpus
 
     try:
+        from avmc_core.analysis import choices
         from avmc_core.runs import tuning
     except ImportError as error:
         raise InputError(
@@ -99,10 +101,12 @@ def main(
         click.echo(f"  {name} = {value}")
     if both_ways:
         records = run_all(tuning.runs_of(selection, opened, every=True), opened, jobs=jobs)
-        click.echo(tuning.both_ways(selection, records).to_string(float_format="{:.4f}".format))
+        click.echo(
+            choices.both_ways(selection, records, opened).to_string(float_format="{:.4f}".format)
+        )
         click.echo(carried_out(records))
     if score:
         for run, record in run_all(tuning.runs_of(selection, opened), opened, jobs=jobs).items():
-            scores = record.scores["test"]["M"].items() if record.scores else []
-            said = ", ".join(f"{name} {format_metric(name, value)}" for name, value in scores)
+            found = scores(record, opened).get("M", {}).items()
+            said = ", ".join(f"{name} {format_metric(name, value)}" for name, value in found)
             click.echo(f"seed {run.seed}: {said or f'failed: {record.reason}'}")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from avmc_core import schema
-from avmc_core.batch import Batch, Inputs
+from avmc_core.batch import Batch, Inputs, with_host
 from avmc_core.data.store import Ragged, Split
 
 # The views with one vector per clip, which are computed once for a split.
@@ -103,6 +103,7 @@ class Resident(SplitData):
         self.split, self.inputs, self.device = data.split, data.inputs, device
         self._steps = {name: ragged.steps for name, ragged in data._ragged.items()}
         self._dense = {name: x.to(device) for name, x in data._dense.items()}
+        self._on_host = data._lengths
         self._lengths = {name: lengths.to(device) for name, lengths in data._lengths.items()}
         self._labels, self._mask = data._labels.to(device), data._mask.to(device)
         self._ids = torch.tensor(data.split.tokens, device=device)
@@ -114,7 +115,12 @@ class Resident(SplitData):
                 self._frames[name] = torch.from_numpy(frames).to(device)
 
     def batch(self, rows: Tensor) -> Batch:
-        return super().batch(rows.to(self.device))
+        """The clips at ``rows`` (B,) int64 of the host, gathered without a wait for the device."""
+        self._longest = {name: int(own[rows].max()) for name, own in self._on_host.items()}
+        batch = super().batch(rows.to(self.device))
+        for name, own in self._on_host.items():
+            with_host(getattr(batch, name), own[rows])
+        return batch
 
     def _tokens(self, rows: Tensor) -> Tensor:
         return self._ids[rows]
@@ -124,6 +130,7 @@ class Resident(SplitData):
             return self._dense[name][rows]
         lengths, frames = self._lengths[f"{name}_lengths"], self._frames[name]
         own, starts = lengths[rows, None], (lengths.cumsum(0) - lengths)[rows, None]
-        steps = self._steps[name] if getattr(self.inputs, name) == "padded" else int(own.max())
+        longest = self._longest[f"{name}_lengths"]
+        steps = self._steps[name] if getattr(self.inputs, name) == "padded" else longest
         step = torch.arange(steps, device=self.device)
         return frames[torch.where(step < own, starts + step, len(frames) - 1)]

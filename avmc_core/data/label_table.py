@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,12 +22,20 @@ COLUMNS = {
     "label_V": "V",
 }  # of the file: of the table
 _REQUIRED = ("video_id", "clip_id", "text", *COLUMNS, "annotation")
+_BLANKS = " \t\u00a0\u3000\u200b\ufeff"  # of an id that was copied from somewhere
 _SPLIT = "mode"  # absent from the unsupervised part's table
+_OTHER_NAMES = {  # what other tables call the columns, in small letters
+    **{"label_m": "label", "m": "label", "t": "label_T", "a": "label_A", "v": "label_V"},
+    **{"split": _SPLIT},
+}
+_OTHER_SPLITS = {"dev": "valid", "val": "valid", "validation": "valid"}
 _BAD_ID = re.compile(
     r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|\$_\$|.{201}"
 )  # $_$ joins the two ids elsewhere
 _COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
 _WHOLE = re.compile(r"^(\d+)\.0+$", re.ASCII)
+_QUOTED = re.compile(r'^(?:="(.*)"|\'(.*))$')  # how a spreadsheet is told that an id is text
+_MINUS = str.maketrans("\u2212\uff0d", "--")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -54,6 +63,7 @@ def read_meta(path: str | Path) -> pd.DataFrame:
         fields = dict(zip(header, cells, strict=True))
         if table.separator != ",":
             _decimal_commas(fields, repairs)
+        _trim(fields, repairs)
         row = _row(where, fields)
         if rows.setdefault((row["video_id"], row["clip_id"]), row) is not row:
             raise InputError(
@@ -61,6 +71,10 @@ def read_meta(path: str | Path) -> pd.DataFrame:
             )
     if not rows:
         raise InputError(path, "no rows", "one row a clip")
+    lost = sum(len(row["text"]) > 1 and not row["text"].strip("? ") for row in rows.values())
+    if 2 * lost > len(rows):
+        found = f"question marks alone in {lost} of {len(rows)} transcripts"
+        raise InputError(path, found, "the text as it was before it was converted")
     made = pd.DataFrame(list(rows.values()))
     made.attrs["repairs"] = [
         {"what": what, "count": count} for what, count in repairs.items() if count
@@ -72,13 +86,15 @@ def _header(path: str | Path, names: list[str], repairs: Counter[str]) -> list[s
     known = {name.lower(): name for name in (*_REQUIRED, _SPLIT)}
     as_ours = [known.get(name.lower(), name) for name in names]
     repairs["column names of meta.csv in capitals"] += sum(map(str.__ne__, names, as_ours))
+    for place, name in enumerate(as_ours):
+        ours = _OTHER_NAMES.get(name.lower(), name)
+        if ours not in as_ours:
+            as_ours[place] = ours
+            repairs[f"column {name} of meta.csv read as {ours}"] += 1
     missing = [name for name in _REQUIRED if name not in as_ours]
     if missing:
-        raise InputError(
-            f"{path}, line 1",
-            f"no column {', '.join(missing)}",
-            f"the columns {', '.join(_REQUIRED)}",
-        )
+        found = f"no column {', '.join(missing)} among {', '.join(names)}"
+        raise InputError(f"{path}, line 1", found[:400], f"the columns {', '.join(_REQUIRED)}")
     if len(set(as_ours)) < len(as_ours):
         raise InputError(f"{path}, line 1", "a column twice", "each column once")
     return as_ours
@@ -89,6 +105,24 @@ def _decimal_commas(fields: dict[str, str], repairs: Counter[str]) -> None:
         if _COMMA.fullmatch(fields[name].strip()):
             fields[name] = fields[name].replace(",", ".")
             repairs["labels of meta.csv with a decimal comma"] += 1
+
+
+def _trim(fields: dict[str, str], repairs: Counter[str]) -> None:
+    """Sets right what the cells of ids, labels and splits may have around them or instead."""
+    for name in ("video_id", "clip_id"):
+        if fields[name] != (plain := fields[name].strip(_BLANKS)):
+            fields[name] = plain
+            repairs["ids of meta.csv with blanks around them"] += 1
+    for name in COLUMNS:
+        if fields[name] != (plain := fields[name].translate(_MINUS)):
+            fields[name] = plain
+            repairs["labels of meta.csv with a printed minus sign"] += 1
+    if split := fields.get(_SPLIT, ""):
+        plain = split.strip().lower()
+        plain = _OTHER_SPLITS.get(plain, plain)
+        if plain in (*schema.SPLITS, schema.UNLABELLED) and plain != split:
+            fields[_SPLIT] = plain
+            repairs[f"split {split!r} of meta.csv read as {plain}"] += 1
 
 
 def with_zeros(meta: pd.DataFrame, ids: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -117,8 +151,12 @@ def with_zeros(meta: pd.DataFrame, ids: Iterable[tuple[str, str]]) -> pd.DataFra
 
 
 def _plain(name: str) -> str:
-    """An id as a spreadsheet leaves it: a number without leading zeros, and without a fraction of
-    nothing."""
+    """An id as a spreadsheet leaves it: a number in plain digits without leading zeros, a fraction
+    of nothing, or signs that it is text."""
+    if (narrow := unicodedata.normalize("NFKC", name)).isascii():  # digits of double width
+        name = narrow
+    if quoted := _QUOTED.match(name):
+        name = quoted[1] or quoted[2] or name
     return (
         (name.lstrip("0") or "0")
         if (name := _WHOLE.sub(r"\1", name)).isascii() and name.isdigit()

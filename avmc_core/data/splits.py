@@ -74,7 +74,7 @@ class Protocol:
                 for name, rows in resplit_rows(store, self, seed).items()
             }
         if self.labelled < 1:
-            rows = nested_order(splits["train"].clips["M"].to_numpy(), seed)
+            rows = nested_order(splits["train"].clips["M"].to_numpy() / store.limit, seed)
             splits["train"] = take(
                 splits["train"], np.sort(rows[: round(self.labelled * len(rows))]), "train"
             )
@@ -97,7 +97,7 @@ def take(split: Split, rows: np.ndarray, name: str) -> Split:
 
 
 def nested_order(labels: np.ndarray, seed: int) -> np.ndarray:
-    """An order (N,) of clips such that every beginning of it is a random sample that holds each
+    """An order (N,) of clips, with labels in [-1, 1], such that every beginning of it is a random sample that holds each
     sentiment class in its share."""
     rng = np.random.default_rng(seed)
     classes = schema.sentiment_class(labels)
@@ -115,7 +115,8 @@ def resplit_rows(store: Store, protocol: Protocol, seed: int) -> dict[str, np.nd
     clips = pooled_clips(store)
     kept = np.flatnonzero(~placeholder_clips(clips))
     clips = clips.iloc[kept]
-    classes, videos = schema.sentiment_class(clips["M"].to_numpy()), clips["video_id"].to_numpy()
+    classes = schema.sentiment_class(clips["M"].to_numpy() / store.limit)
+    videos = clips["video_id"].to_numpy()
     if len(np.unique(videos)) < FOLDS + INNER_FOLDS:
         raise InputError(
             store.path, f"{len(np.unique(videos))} source videos", f"at least {FOLDS + INNER_FOLDS}"

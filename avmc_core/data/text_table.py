@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avmc_core.errors import InputError
-from avmc_core.files.encodings import decoded
+from avmc_core.files.encodings import decoded, undamaged
 from avmc_core.files.kinds import foreign_bytes
 
 MAX_BYTES = 2**26
@@ -37,12 +37,13 @@ def read_table(path: str | Path, what: str) -> TextTable:
     Read are UTF-8, UTF-16 and UTF-32, GB18030 and Big5; commas, semicolons, tabs and bars; a first
     line ``sep=;``. Blank rows and columns and names with blanks around them are set right. Raises
     InputError for anything that is no table of text, for bytes of which the encoding is in doubt,
-    and for a row with too many or too few cells.
+    for text that was damaged by a conversion, and for a row with too many or too few cells.
     """
     path = Path(path)
     repairs: Counter[str] = Counter()
     text, encoding = decoded(path, _bytes(path, what))
     repairs[f"{what} was read as {encoding}"] += encoding != "utf-8-sig"
+    undamaged(str(path), text)
     first, _, rest = text.partition("\n")
     if first.strip().lower().startswith("sep=") and len(first.strip()) <= 5:
         separator, text = first.strip()[4:] or "\t", rest
@@ -70,7 +71,7 @@ def _bytes(path: Path, what: str) -> bytes:
         raise InputError(
             path, "a pickle", f"a table, {what}; `avmc data import --supervised` reads pickles"
         )
-    if data and (other := foreign_bytes(data[:512])) is not None:
+    if (other := foreign_bytes(data[:512])) is not None:
         raise InputError(path, *other)
     return data
 
@@ -108,7 +109,10 @@ def _trimmed(
     lines = [line for empty, line in zip(blank, lines, strict=True) if not empty]
     if not lines:
         return [], []
-    (_, header), rows = lines[0], lines[1:]
+    (first, header), rows = lines[0], lines[1:]
+    if len(header) == 1 and any(len(cells) > 1 for _, cells in rows):
+        found = f"{header[0][:80]!r}, a title"
+        raise InputError(f"{path}, line {first}", found, "the names of the columns")
     names = [name.strip() for name in header]
     repairs[f"column names of {what} with blanks around them"] += sum(
         map(str.__ne__, names, header)

@@ -107,6 +107,7 @@ class _Reader:
         self.stack: list[Any] = []
         self.marks: list[int] = []  # heights of the stack
         self.memo: dict[int, Any] = {}
+        self.within: list[str] = []  # keys of the dicts that are being copied
         self.text_left, self.values_left = MAX_TEXT, MAX_VALUES
 
     def refuse(self, found: str, expected: str) -> NoReturn:
@@ -114,7 +115,7 @@ class _Reader:
 
     def place(self) -> str:
         """The keys of the dicts that are being read, for the message."""
-        starts, keys = [*self.marks, len(self.stack)], []
+        starts, keys = [*self.marks, len(self.stack)], self.within[:4]
         for start, end in pairwise(starts):
             if start and isinstance(self.stack[start - 1], dict):
                 open_keys = [key for key in self.stack[start:end:2] if isinstance(key, str)]
@@ -182,10 +183,16 @@ class _Reader:
         if type(value) in (list, tuple):
             return type(value)([self.plain(item, depth + 1) for item in value])
         if type(value) is dict:
-            return {key: self.plain(item, depth + 1) for key, item in value.items()}
+            return {key: self.at_key(key, item, depth) for key, item in value.items()}
         self.refuse(
             f"an object of kind {type(value).__name__.strip('_')}", "arrays and plain values only"
         )
+
+    def at_key(self, key: str | int, item: Any, depth: int) -> Any:
+        self.within.append(repr(key[:80] if isinstance(key, str) else key))
+        made = self.plain(item, depth + 1)
+        self.within.pop()
+        return made
 
     def objects(self, array: _Array, depth: int) -> np.ndarray:
         """An array of plain values that numpy has no type for, or that pandas gave none."""

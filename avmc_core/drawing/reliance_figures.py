@@ -150,7 +150,7 @@ def calibration(found: Mapping[str, Mapping[str, Calibration]]) -> Figure:
 
 def _display(metric: str) -> tuple[float, float]:
     """The sign that makes better larger, and the display scale."""
-    return (1.0 if METRICS[metric].higher_is_better else -1.0), METRICS[metric].scale
+    return METRICS[metric].sign, METRICS[metric].scale
 
 
 def _lost(metric: str) -> str:

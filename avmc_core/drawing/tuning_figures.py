@@ -10,7 +10,7 @@ from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
 
 
 def trials(scores: pd.DataFrame, chosen: int) -> Figure:
-    """Validation against test MAE of every trial (``tuning.trial_scores``); the two choices in
+    """Validation against test MAE of every trial (``choices.trial_scores``); the two choices in
     colour and form."""
     fig, ax = plt.subplots(figsize=(0.62 * WIDTH, 0.45 * WIDTH))
     ax.scatter(scores["validation"], scores["MAE"], s=18, color="#8C8C8C")

@@ -27,6 +27,8 @@ _NEIGHBOURS = (  # encodings whose bytes both families admit: first and last of 
 )
 _TELLING = 8  # characters: of fewer, any encoding gives some text of the other languages
 _SAVE = "text in UTF-8"
+_BEFORE = "the text as it was before it was converted"
+_LOST = 3  # bytes that a wrong reading loses at the end of a line
 
 
 def decoded(where: object, data: bytes) -> tuple[str, str]:
@@ -76,6 +78,35 @@ def _chinese(where: object, data: bytes) -> tuple[str, str]:
     if len(found) > 1 and found[0][0] - found[1][0] < _LEAD:
         raise InputError(where, "bytes that can be GB18030 as well as Big5", _SAVE)
     return found[0][2], found[0][1]
+
+
+def undamaged(where: str, text: str) -> str:
+    """``text``, of which no line shows that it was once read under a wrong encoding and saved so.
+    Raises InputError where one does: what was lost cannot be brought back here."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.isascii():
+            continue
+        place = f"{where}, line {number}" if "\n" in text else where
+        if "\ufffd" in line or "\u951f\u65a4\u62f7" in line:  # and what GBK makes of two of them
+            found = "signs of characters that were lost when the text was converted"
+            raise InputError(place, found, _BEFORE)
+        for encoding in ("cp1252", "gb18030"):
+            raw = _bytes_of(line, encoding)
+            told = raw.decode("utf-8", "ignore")
+            if len(raw) - len(told.encode()) <= _LOST and usual(told) >= _COMMON:
+                found = f"text in UTF-8 that was once read as {encoding.upper()}"
+                raise InputError(place, f"{found} ({line.strip()[:20]!r})", _BEFORE)
+    return text
+
+
+def _bytes_of(line: str, encoding: str) -> bytes:
+    """A line in an encoding; bytes that it does not define stand for themselves."""
+    try:
+        return line.encode(encoding)
+    except UnicodeEncodeError:
+        return b"".join(
+            one.encode(encoding, "ignore") or one.encode("latin-1", "ignore") for one in line
+        )
 
 
 def usual(text: str) -> float:

@@ -30,7 +30,7 @@ _STARTS = (  # first bytes, what they belong to, what to do
     (b"\x93NUMPY", "a single array of numpy (.npy)", "a file with all keys"),
     (b"bplist", "a property list of macOS", "another file"),
 )
-_PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<script")
+_PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<script", b"<table")
 _WORKBOOKS = (
     b"xl/",
     b"[Content_Types].xml",

@@ -13,7 +13,7 @@ import unicodedata
 from pathlib import Path
 
 from avmc_core.errors import InputError
-from avmc_core.files.encodings import decoded
+from avmc_core.files.encodings import decoded, undamaged
 
 
 def shown(name: str) -> str:
@@ -30,9 +30,9 @@ def shown(name: str) -> str:
 
 def typed(text: str, option: str) -> str:
     """The text that was typed for ``option`` in a terminal of any encoding. Raises InputError where
-    it cannot be told."""
+    it cannot be told, and where it was damaged before."""
     if _is_text(text):
-        return text
+        return undamaged(option, text)
     raw = os.fsencode(text)
     for encoding in _stated_encodings():
         try:

@@ -144,7 +144,9 @@ def weight_files(folder: Path) -> list[Path]:
         for path in sorted(folder.iterdir())
         if path.suffix in (".part", ".incomplete", ".crdownload")
     ]
+    shards = [path.name for path in sorted(folder.glob("*-of-*"))]
     what = f"no weights ({' and '.join(_WEIGHTS)} are both absent"
+    what += f", so is the index that belongs to {shards[0]}" if shards else ""
     what += f", {', '.join(partial[:2])} is a download that never ended" if partial else ""
     what += f", {', '.join(others[:2])} is of another framework" if others else ""
     raise InputError(
@@ -160,8 +162,8 @@ def fill(
 
     ``base``: the prefix under which a model with a head keeps this one ("bert."). ``optional``:
     regular expressions of names that may be absent; those that are, are returned. Raises InputError
-    for a file that does not read, a weight that is absent, of another shape or not finite, and for
-    layers of the network that its configuration does not have.
+    for a file that does not read, a weight that is absent, of another shape, quantised, not finite,
+    or, of a matrix, zero throughout, and for layers that the network's configuration does not have.
     """
     state: dict[str, torch.Tensor] = {}
     for path in weight_files(folder):
@@ -194,8 +196,13 @@ def fill(
         if tensor.shape != wanted[name].shape:
             found = f"{name} of shape {tuple(tensor.shape)}"
             raise InputError(folder, found, f"{tuple(wanted[name].shape)}, as {CONFIG} says")
+        if not tensor.is_floating_point():
+            found = f"{name} of whole numbers ({str(tensor.dtype).removeprefix('torch.')})"
+            raise InputError(folder, found, "weights that are not quantised")
         if not tensor.isfinite().all():
             raise InputError(folder, f"NaN or inf in {name}", "finite weights")
+        if tensor.ndim > 1 and len(tensor) > 1 and not tensor.any():
+            raise InputError(folder, f"nothing but zeros in {name}", "weights that were trained")
     model.load_state_dict(named, strict=False)
     model.eval()
     return absent
@@ -230,6 +237,9 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     ) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
     except Exception as error:  # of the unpickler: torch admits nothing but tensors
+        if "Unsupported global" in str(error):
+            found = "a pickled model, which would be executed when it is read"
+            raise InputError(path, found, "weights alone: model.save_pretrained(...)") from None
         reason = type(error).__name__
     other = foreign(path)  # only now: the first bytes of sound weights can be any
     if other is not None and not (

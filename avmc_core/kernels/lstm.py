@@ -6,28 +6,26 @@ other; what does not depend on the step before is a matrix product over all of t
 recurrence is compiled C (``resources/lstm.c``). Without a compiler, or in another precision,
 PyTorch's dense kernel runs on padded groups of clips of similar length: forward in time that is
 exact as it is, because the steps after a clip's end come last; backward in time each clip is
-reversed within its own length first. On a GPU cuDNN's packed kernel is used.
+reversed within its own length first. On a GPU the recurrence is one launch (``launched``), or where
+that is not to be had cuDNN's packed kernel.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm, linear, pad
+from torch.nn.functional import layer_norm, linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from avmc_core.batch import on_host
+from avmc_core.kernels import launched
 from avmc_core.kernels.compiled import kernels
+from avmc_core.kernels.lengths import frames_of, frames_of_sets, padded
+from avmc_core.kernels.recurrence import recurrence
 
-LANES = 16  # hidden units that the compiled kernel takes at once
 GROUP = 16  # clips that the dense kernel pads to the same length
-
-
-def valid_steps(lengths: Tensor, steps: int) -> Tensor:
-    """(B, T) bool, True where a step lies before its clip's end."""
-    return torch.arange(steps, device=lengths.device) < lengths[..., None]
 
 
 def reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
@@ -41,25 +39,6 @@ def reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
 def last_valid(x: Tensor, lengths: Tensor) -> Tensor:
     """Step ``lengths - 1`` of each row of x (B, T, D): (B, D)."""
     return x[torch.arange(len(x), device=x.device), lengths - 1]
-
-
-def frames_of(x: Tensor, lengths: Tensor) -> Tensor:
-    """The valid steps of x (B, T, D), one clip after the other: (F, D) with F the sum of the
-    lengths. Seeds side by side have x (S, B, T, D) and lengths (S, B)."""
-    return x[valid_steps(lengths, x.shape[-2])]
-
-
-def frames_of_sets(lengths: Tensor) -> list[int]:
-    """How many frames each of the seeds side by side has, for lengths (S, B); one number for
-    lengths (B,)."""
-    return lengths.view(-1, lengths.shape[-1]).sum(1).tolist()
-
-
-def padded(frames: Tensor, lengths: Tensor, steps: int) -> Tensor:
-    """Back to (B, T, D), zero after each clip's end."""
-    out = frames.new_zeros(len(lengths), steps, frames.shape[1])
-    out[valid_steps(lengths, steps)] = frames
-    return out
 
 
 class LSTM(nn.LSTM):
@@ -79,25 +58,26 @@ class LSTM(nn.LSTM):
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        if x.is_cuda:
+        if x.is_cuda and not fused(x, self.hidden_size):
             return self._packed(x, lengths)
         outputs, finals = self.over_frames(frames_of(x, lengths), lengths)
         return padded(outputs, lengths, x.shape[1]), finals
 
     def over_frames(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Frames (F, D) to outputs (F, directions * h) and final states (B, directions * h)."""
-        if frames.is_cuda:
-            steps = int(lengths.max())
-            outputs, finals = self._packed(padded(frames, lengths, steps), lengths)
-            return frames_of(outputs, lengths), finals
-        if fused(frames):
+        if fused(frames, self.hidden_size):
             outputs = self.states(self.gates(frames, frames_of_sets(lengths)), lengths)[0]
+        elif frames.is_cuda:
+            x = padded(frames, lengths, int(on_host(lengths).max()))
+            outputs, finals = self._packed(x, lengths)
+            return frames_of(outputs, lengths), finals
         else:
             outputs = self._dense(frames, lengths)
         ends = lengths.flatten().cumsum(0).view_as(lengths)
         last = torch.stack([ends - 1, ends - lengths][: len(self.suffixes)], -1)  # (B, directions)
         by_direction = outputs.unflatten(1, (len(self.suffixes), -1))
-        return outputs, by_direction[last, torch.arange(len(self.suffixes))].flatten(-2)
+        direction = torch.arange(len(self.suffixes), device=last.device)
+        return outputs, by_direction[last, direction].flatten(-2)
 
     def gates(self, x: Tensor, rows: Sequence[int] | None = None) -> Tensor:
         """What all gates make of the input alone, without biases: (..., D) to (..., directions *
@@ -108,21 +88,14 @@ class LSTM(nn.LSTM):
     def states(self, gates: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """From ``gates`` (F, directions * 4h), overwritten, the outputs and cell states of every
         frame, (F, directions * h) both. Only where ``fused``."""
-        h, directions, idle = self.hidden_size, len(self.suffixes), -self.hidden_size % LANES
+        h, directions = self.hidden_size, len(self.suffixes)
         _, recurrent, b_ih, b_hh = zip(*map(self._weights, self.suffixes), strict=True)
         weight = torch.stack(recurrent, -3).view(-1, directions, 4, h, h)
         bias = torch.stack([*map(torch.add, b_ih, b_hh)], -2).view(-1, directions, 4, h)
-        gates = gates.unflatten(1, (directions, 4, h))
-        if idle:
-            gates, bias, weight = (
-                pad(gates, (0, idle)),
-                pad(bias, (0, idle)),
-                pad(weight, (0, idle, 0, idle)),
-            )
-        states = Recurrence.apply(
-            gates.contiguous(), bias, weight.flatten(2, 3), lengths.view(len(weight), -1)
+        states = recurrence(
+            gates.unflatten(1, (directions, 4, h)), bias, weight, lengths.view(len(weight), -1)
         )
-        return tuple(state[..., :h].flatten(1) for state in states)
+        return tuple(state.flatten(1) for state in states)
 
     def _weights(self, suffix: str) -> list[Tensor]:
         names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
@@ -156,74 +129,10 @@ class LSTM(nn.LSTM):
         )[0]
 
     def _packed(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        packed = pack_padded_sequence(x, on_host(lengths), batch_first=True, enforce_sorted=False)
         outputs, (final, _) = super().forward(packed)
         outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=x.shape[1])
         return outputs, final.transpose(0, 1).flatten(1)
-
-
-class Shape(ctypes.Structure):
-    """The C code's struct of that name."""
-
-    _fields_ = tuple(
-        (name, ctypes.c_int64) for name in ("sets", "clips", "directions", "hidden", "threads")
-    ) + tuple((name, ctypes.c_void_p) for name in ("order", "start", "length"))
-
-
-class Recurrence(torch.autograd.Function):
-    """From the input's part of the gates (F, directions, 4, h), which is overwritten, the sum of
-    both biases (S, directions, 4, h) and W_hh (S, directions, 4h, h), the outputs and cell states
-    (F, directions, h), for lengths (S, B). h is a multiple of LANES: units that a layer has not are
-    idle ones, whose weights and states are zero. Each of the S sets has its own frames and clips,
-    and the bytes that it would have alone."""
-
-    @staticmethod
-    def forward(
-        ctx, gates: Tensor, bias: Tensor, weight: Tensor, lengths: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        cell, out = (
-            gates.new_empty(len(gates), weight.shape[1], weight.shape[3]) for _ in range(2)
-        )
-        _call(
-            "lstm_forward",
-            lengths,
-            weight,
-            gates,
-            bias,
-            cell,
-            out,
-            weight.transpose(2, 3).contiguous(),
-        )
-        ctx.save_for_backward(gates, cell, out, weight, lengths)
-        ctx.set_materialize_grads(False)
-        return out, cell
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, d_out: Tensor | None, d_cell: Tensor | None) -> tuple[Tensor | None, ...]:
-        gates, cell, out, weight, lengths = ctx.saved_tensors
-        d_out = torch.zeros_like(out) if d_out is None else d_out.contiguous()
-        d_cell = None if d_cell is None else d_cell.contiguous()
-        d_gates = torch.empty_like(gates)
-        _call("lstm_backward", lengths, weight, gates, cell, d_out, d_cell, d_gates, weight)
-        ends = lengths.flatten().cumsum(0)
-        previous = torch.zeros_like(out)  # the state that each frame starts from
-        previous[1:, 0] = out[:-1, 0]
-        previous[ends - lengths.flatten(), 0] = 0.0
-        if weight.shape[1] == 2:
-            previous[:-1, 1] = out[1:, 1]
-            previous[ends - 1, 1] = 0.0
-        d_bias, d_weight = (
-            weight.new_empty(*weight.shape[:2], *gates.shape[2:]),
-            torch.empty_like(weight),
-        )
-        rows = frames_of_sets(lengths)
-        for own, before, b, w in zip(
-            d_gates.split(rows), previous.split(rows), d_bias, d_weight, strict=True
-        ):
-            torch.sum(own, 0, out=b)
-            torch.bmm(own.flatten(2).permute(1, 2, 0), before.transpose(0, 1), out=w)
-        return d_gates, d_bias, d_weight, None
 
 
 class _LinearBySet(torch.autograd.Function):
@@ -277,21 +186,8 @@ def norm_by_set(norm: nn.LayerNorm, x: Tensor, rows: list[int]) -> Tensor:
     )
 
 
-def fused(x: Tensor) -> bool:
-    """Whether the compiled recurrence takes it."""
-    return x.dtype == torch.float32 and not x.is_cuda and kernels() is not None
-
-
-def _call(name: str, lengths: Tensor, weight: Tensor, *tensors: Tensor | None) -> None:
-    """Call the C function on contiguous float32 tensors."""
-    sets, directions, _, h = weight.shape
-    clips, lengths = lengths.shape[1], lengths.flatten()
-    order = lengths.view(sets, clips).argsort(stable=True) + clips * torch.arange(sets)[:, None]
-    rows = torch.stack([order.flatten(), lengths.cumsum(0) - lengths, lengths])
-    shape = Shape(
-        sets, clips, directions, h, torch.get_num_threads(), *(row.data_ptr() for row in rows)
-    )
-    getattr(kernels(), name)(
-        ctypes.byref(shape),
-        *(ctypes.c_void_p(None if t is None else t.data_ptr()) for t in tensors),
-    )
+def fused(x: Tensor, hidden: int) -> bool:
+    """Whether the compiled recurrence takes it, or on a GPU the launched one."""
+    if x.is_cuda:
+        return launched.takes(x, hidden)
+    return x.dtype == torch.float32 and kernels() is not None

@@ -11,7 +11,8 @@ from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.dense import BatchNorm, chain
 from avmc_core.kernels.dropout import Dropout
-from avmc_core.kernels.lstm import LSTM, frames_of
+from avmc_core.kernels.lengths import frames_of
+from avmc_core.kernels.lstm import LSTM
 from avmc_core.models.avmc import AVMC, AVMCSettings
 from avmc_core.models.base import Sizes
 

@@ -11,7 +11,8 @@ from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.dense import Linear
 from avmc_core.kernels.dropout import Dropout
-from avmc_core.kernels.lstm import frames_of, frames_of_sets, linear_by_set
+from avmc_core.kernels.lengths import frames_of, frames_of_sets
+from avmc_core.kernels.lstm import linear_by_set
 from avmc_core.mixup import Draw
 from avmc_core.models.avmc import AVMC, AVMCSettings, LinearFusion
 from avmc_core.models.base import Sizes

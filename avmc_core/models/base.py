@@ -15,8 +15,8 @@ from avmc_core.settings import check
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes that the data dictate: feature widths D, released caps T, number of labelled training
-    clips."""
+    """Sizes that the data dictate: feature widths D, caps T, number of labelled training clips, and
+    the largest label. The defaults are those of CH-SIMS v2.0."""
 
     text: int = schema.DIMS["text"]
     audio: int = schema.DIMS["audio"]
@@ -25,6 +25,7 @@ class Sizes:
     audio_steps: int = schema.STEPS["audio"]
     vision_steps: int = schema.STEPS["vision"]
     train_clips: int = 0
+    limit: float = 1.0  # labels run from -limit to limit
 
 
 @dataclass(frozen=True)

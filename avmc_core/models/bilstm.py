@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from avmc_core.kernels.lstm import LSTM, frames_of, frames_of_sets, norm_by_set
+from avmc_core.kernels.lengths import frames_of, frames_of_sets
+from avmc_core.kernels.lstm import LSTM, norm_by_set
 
 
 class StackedBiLSTM(nn.Module):

@@ -111,9 +111,9 @@ def lstm_states(rnn: LSTM, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     some = x.any(-1)  # (B, T or 1)
     inputs = x.new_zeros(*x.shape[:2], 4 * rnn.hidden_size)
     inputs = inputs.index_put((some,), rnn.gates(x[some])).expand(-1, steps, -1)  # (B, T, 4h)
-    if fused(x):
+    if fused(x, rnn.hidden_size):
         states = rnn.states(
-            inputs.flatten(0, 1), torch.full((len(x),), steps)
+            inputs.flatten(0, 1), torch.full((len(x),), steps, device=x.device)
         )  # overwrites what nobody else reads
         return tuple(state.unflatten(0, (len(x), steps)) for state in states)
     inputs = inputs + rnn.bias_ih_l0 + rnn.bias_hh_l0

@@ -8,12 +8,13 @@ from itertools import combinations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss, pad, relu
+from torch.nn.functional import cross_entropy, mse_loss, pad, relu
 from transformers import BertModel
 
 from avmc_core import schema
-from avmc_core.batch import Batch, Inputs
-from avmc_core.kernels.lstm import valid_steps
+from avmc_core.batch import Batch, Inputs, on_host
+from avmc_core.errors import InputError
+from avmc_core.kernels.lengths import valid_steps
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam
 from avmc_core.models.bert_text import Text
@@ -35,6 +36,8 @@ class MISASettings:
     difference_weight: float = 0.5
     similarity_weight: float = 1.0
     reconstruction_weight: float = 0.5
+    similarity: str = "moments"  # of the shared parts, by their moments or by an "adversary"
+    reversal: float = 0.5  # reverse_grad_weight, of the adversary's gradient
     rate: float = 1e-4
     decay: float = 5e-5  # unused unless D27 is mended
     mended: tuple[str, ...] = ()
@@ -44,9 +47,14 @@ class MISASettings:
 
     def __post_init__(self):
         fixes.check(self, MENDABLE)
+        if self.similarity not in ("moments", "adversary"):
+            raise InputError(
+                "MISASettings.similarity", repr(self.similarity), "moments or adversary"
+            )
 
 
 SETTINGS = MISASettings()
+TOLD_APART = ("text", "vision", "audio")  # by the adversary, in the order of its outputs
 
 
 class Projection(nn.Module):
@@ -64,8 +72,9 @@ class Projection(nn.Module):
 class MISA(Model):
     """Inputs: all text states (their mean is the sentence), frames of audio and vision.
 
-    The reference also builds a layer norm for text and a discriminator; neither is in any loss, so
-    they are left out here.
+    The reference also builds a layer norm for text and a discriminator of shared and private parts;
+    neither is in any loss, so they are left out here. Its trainer lacks the loss of the adversary
+    that its configuration offers in place of the moments; here it is that of the paper's own code.
     """
 
     def __init__(self, settings: MISASettings, sizes: Sizes, encoder: BertModel | None = None):
@@ -83,6 +92,9 @@ class MISA(Model):
         self.transformer = nn.TransformerEncoderLayer(
             h, nhead=2, dim_feedforward=2048, dropout=0.1, batch_first=True
         )
+        if settings.similarity == "adversary":
+            self.adversary_1 = nn.Linear(h, h)
+            self.adversary_2 = nn.Linear(h, len(TOLD_APART))
         self.regress_1 = nn.Linear(6 * h, 3 * h)
         self.drop = nn.Dropout(settings.dropout)
         self.regress_2 = nn.Linear(3 * h, 1)
@@ -115,7 +127,7 @@ class MISA(Model):
             if "D24" not in self.settings.mended:
                 lengths = batch.text_lengths
                 x = pad(
-                    x, (0, 0, 0, int(lengths.max()) - x.shape[1])
+                    x, (0, 0, 0, int(on_host(lengths).max()) - x.shape[1])
                 )  # negative: what no clip reads is cut off
             utterances[m] = encoder(x, lengths)
         return utterances
@@ -127,22 +139,36 @@ class MISA(Model):
             {m: output[f"{part}_{m}"] for m in schema.MODALITIES}
             for part in ("projected", "private", "shared", "reconstructed")
         )
+        similarity = "cmd" if s.similarity == "moments" else "domain"
         parts = {
             "mse": mse_loss(output["M"], batch.label("M")),
             "diff": sum(difference(private[m], shared[m]) for m in schema.MODALITIES)
             + sum(difference(x, y) for x, y in combinations(private.values(), 2)),
-            "cmd": sum(moment_discrepancy(x, y) for x, y in combinations(shared.values(), 2)) / 3,
+            similarity: self._similarity(shared),
             "recon": sum(mse_loss(reconstructed[m], projected[m]) for m in schema.MODALITIES) / 3,
         }
         weights = {
             "diff": s.difference_weight,
-            "cmd": s.similarity_weight,
+            similarity: s.similarity_weight,
             "recon": s.reconstruction_weight,
         }
         return {
             "total": parts["mse"] + sum(weight * parts[name] for name, weight in weights.items()),
             **parts,
         }
+
+    def _similarity(self, shared: dict[str, Tensor]) -> Tensor:
+        """How different the shared parts (B, h) of the modalities are: CMD, averaged over the
+        pairs; or, for the adversary, the cross-entropy with which it tells them apart, whose
+        gradient is reversed on its way to them."""
+        if self.settings.similarity == "moments":
+            pairs = combinations(shared.values(), 2)
+            return sum(moment_discrepancy(x, y) for x, y in pairs) / 3
+        x = torch.cat([shared[m] for m in TOLD_APART])
+        x = x.detach() + self.settings.reversal * (x.detach() - x)
+        scores = self.adversary_2(self.drop(relu(self.adversary_1(x))))
+        kinds = torch.arange(len(TOLD_APART), device=x.device)
+        return cross_entropy(scores, kinds.repeat_interleave(len(x) // len(TOLD_APART)))
 
     def validation_loss(self, output: dict[str, Tensor], batch: Batch) -> Tensor:
         """Squared errors of M, (B,); the other losses do not decide."""

@@ -11,6 +11,7 @@ from transformers import BertModel
 
 from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
+from avmc_core.errors import InputError
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Pass, Sizes, Training, adam, l1
@@ -20,9 +21,9 @@ MENDABLE = (
     "D27",  # weights keep PyTorch's own start
     "D38",  # the entropy maps are trained, by the optimizer of the pass in which they have gradients
 )
-Signed = tuple[
-    Tensor, Tensor
-]  # projections of the clips with a positive label (n+, w), of those with a negative one (n-, w)
+ACTIVATIONS = ("ReLU", "Tanh", "Sigmoid", "GELU", "ELU", "LeakyReLU")
+# Projections of the clips with a positive label (n+, w), and of those with a negative one (n-, w).
+Signed = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class MMIMSettings:
     contrast_weight: float = 0.1  # alpha
     bound_weight: float = 0.1  # beta, of the lower bound and of the entropy
     memory: int = 1  # batches that the entropy remembers
+    bidirectional: bool = True  # the LSTMs
+    audio_vision_bound: bool = (
+        False  # add_va: a bound of I(vision; audio) beside those with the text
+    )
+    bound_activation: str = "ReLU"  # inside the guesses, a module of torch.nn
+    predict_layers: int = 1  # cpc_layers: of what predicts each modality from the fusion
+    predict_activation: str = "Tanh"  # after the first of several layers
     rate: float = 1e-3  # Adam
     rate_bert: float = 5e-5
     rate_bound: float = 1e-3
@@ -51,18 +59,31 @@ class MMIMSettings:
 
     def __post_init__(self):
         fixes.check(self, MENDABLE)
+        for name in ("bound_activation", "predict_activation"):
+            if getattr(self, name) not in ACTIVATIONS:
+                raise InputError(
+                    f"MMIMSettings.{name}",
+                    repr(getattr(self, name)),
+                    f"one of {', '.join(ACTIVATIONS)}",
+                )
+        if self.predict_layers < 1:
+            raise InputError("MMIMSettings.predict_layers", repr(self.predict_layers), "1 or more")
 
 
 SETTINGS = MMIMSettings()
 
 
 class SequenceEncoder(nn.Module):
-    """BiLSTM and a linear map of its final states: (B, T, D) to (B, out)."""
+    """LSTM of one or both directions and a linear map of its final states: (B, T, D) to (B, out).
 
-    def __init__(self, size: int, hidden: int, out: int):
+    The reference can stack several layers, and then still reads the final states of the first: the
+    others are trained by nothing and change nothing, so that there is one here.
+    """
+
+    def __init__(self, size: int, hidden: int, out: int, bidirectional: bool):
         super().__init__()
-        self.rnn = LSTM(size, hidden, bidirectional=True)
-        self.linear = nn.Linear(2 * hidden, out)
+        self.rnn = LSTM(size, hidden, bidirectional=bidirectional)
+        self.linear = nn.Linear((1 + bidirectional) * hidden, out)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         return self.linear(self.rnn(x, lengths)[1])
@@ -72,10 +93,11 @@ class LowerBound(nn.Module):
     """Barber and Agakov's bound on I(x; y): a Gaussian guess of y (B, n) from x (B, m), and a
     narrow view of y whose entropy is estimated."""
 
-    def __init__(self, x: int, y: int):
+    def __init__(self, x: int, y: int, activation: str):
         super().__init__()
-        self.mean = nn.Sequential(nn.Linear(x, y), nn.ReLU(), nn.Linear(y, y))
-        self.log_variance = nn.Sequential(nn.Linear(x, y), nn.ReLU(), nn.Linear(y, y))
+        act = getattr(nn, activation)
+        self.mean = nn.Sequential(nn.Linear(x, y), act(), nn.Linear(y, y))
+        self.log_variance = nn.Sequential(nn.Linear(x, y), act(), nn.Linear(y, y))
         self.entropy_map = nn.Linear(y, y // 4)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
@@ -87,12 +109,20 @@ class LowerBound(nn.Module):
         return projected[labels > 0], projected[labels < 0]
 
 
+# Which mutual information each bound is of: of the second modality, guessed from the first.
+BOUNDS = {
+    "audio": ("text", "audio"),
+    "vision": ("text", "vision"),
+    "audio_vision": ("vision", "audio"),
+}
+
+
 class MMIM(Model):
     """Inputs: [CLS] of the text, frames of audio and vision.
 
-    Two passes an epoch: "bound" trains the lower bounds of I(text; audio) and I(text; vision),
-    "main" all the rest. ``memory`` and ``batches`` last for one pass: what the last batches looked
-    like to the entropy, and how many there have been.
+    Two passes an epoch: "bound" trains the lower bounds (``BOUNDS``), "main" all the rest.
+    ``memory`` and ``batches`` last for one pass: what the last batches looked like to the entropy,
+    and how many there have been.
     """
 
     def __init__(self, settings: MMIMSettings, sizes: Sizes, encoder: BertModel | None = None):
@@ -100,16 +130,24 @@ class MMIM(Model):
         self.settings = s = settings
         self.text = Text(s.text, "cls", sizes.text, encoder)
         self.inputs = Inputs(text=self.text.input)
-        self.audio_encoder = SequenceEncoder(sizes.audio, s.audio_hidden, s.audio_out)
-        self.vision_encoder = SequenceEncoder(sizes.vision, s.vision_hidden, s.vision_out)
+        self.audio_encoder = SequenceEncoder(
+            sizes.audio, s.audio_hidden, s.audio_out, s.bidirectional
+        )
+        self.vision_encoder = SequenceEncoder(
+            sizes.vision, s.vision_hidden, s.vision_out, s.bidirectional
+        )
         widths = {"text": sizes.text, "audio": s.audio_out, "vision": s.vision_out}
         self.drop = nn.Dropout(s.dropout)
         self.fusion_1 = nn.Linear(sum(widths.values()), s.fusion)
         self.fusion_2 = nn.Linear(s.fusion, s.fusion)
         self.regress = nn.Linear(s.fusion, 1)
-        self.predict = nn.ModuleDict({m: nn.Linear(s.fusion, width) for m, width in widths.items()})
+        self.predict = nn.ModuleDict({m: predictor(s, width) for m, width in widths.items()})
         self.bounds = nn.ModuleDict(
-            {m: LowerBound(sizes.text, widths[m]) for m in ("audio", "vision")}
+            {
+                name: LowerBound(widths[x], widths[y], s.bound_activation)
+                for name, (x, y) in BOUNDS.items()
+                if name != "audio_vision" or s.audio_vision_bound
+            }
         )
         if "D27" not in s.mended:
             for weight in outside_bert(self).values():
@@ -137,18 +175,20 @@ class MMIM(Model):
         batch."""
         output, s = self(batch), self.settings
         x = {m: output[f"Feature_{m[0]}"] for m in schema.MODALITIES}
-        likelihood = sum(bound(x["text"], x[m]) for m, bound in self.bounds.items())
+        pairs = {name: tuple(x[m] for m in BOUNDS[name]) for name in self.bounds}
+        likelihood = sum(bound(*pairs[name]) for name, bound in self.bounds.items())
         if stage == "bound":
             return {"total": -likelihood, "lld": likelihood}
         contrasts = sum(
             contrast(x[m], predict(output["Feature_f"])) for m, predict in self.predict.items()
         )
-        signed = {m: bound.signed(x[m], batch.label("M")) for m, bound in self.bounds.items()}
+        labels = batch.label("M")
+        signed = {name: bound.signed(pairs[name][1], labels) for name, bound in self.bounds.items()}
         spread = output["M"].new_zeros(())
         if self.batches > s.memory:
             spread = sum(entropy(new, [old[m] for old in self.memory]) for m, new in signed.items())
         self._remember(signed)
-        error = l1(output["M"], batch.label("M"))
+        error = l1(output["M"], labels)
         total = error + s.contrast_weight * contrasts - s.bound_weight * (likelihood + spread)
         return {"total": total, "l1": error, "nce": contrasts, "lld": likelihood, "H": spread}
 
@@ -190,6 +230,15 @@ class MMIM(Model):
             adam({"params": bound, "lr": s.rate_bound, "weight_decay": s.decay_bound}),
             adam(*(group for group in groups if group["params"])),
         ]
+
+
+def predictor(s: MMIMSettings, width: int) -> nn.Module:
+    """What predicts a modality from the fusion, (B, fusion) to (B, width): a linear map, or several
+    with one activation, after the first."""
+    first, *others = (
+        nn.Linear(width if number else s.fusion, width) for number in range(s.predict_layers)
+    )
+    return nn.Sequential(first, getattr(nn, s.predict_activation)(), *others) if others else first
 
 
 def contrast(x: Tensor, predicted: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 
 from avmc_core import settings as settings_module
 from avmc_core.errors import InputError
-from avmc_core.schema import MODALITIES
+from avmc_core.schema import MODALITIES, TASKS
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,14 @@ class Entry:
     settings: str = "SETTINGS"
     build: str = "build"
     needs: tuple[str, ...] = MODALITIES  # what it reads, unless its settings name one ``modality``
+    # the annotations that it learns from, unless its settings name one ``task``
+    tasks: tuple[str, ...] = ("M",)
 
 
 MODELS: dict[str, Entry] = {
     "Constant": Entry("avmc_core.models.trivial", "CONSTANT", "Constant", ()),
     "Text-only ridge": Entry("avmc_core.models.trivial", "TEXT_RIDGE", "TextRidge", ("text",)),
-    "Late mean": Entry("avmc_core.models.trivial", "LATE_MEAN", "LateMean"),
+    "Late mean": Entry("avmc_core.models.trivial", "LATE_MEAN", "LateMean", tasks=TASKS),
     "LF_DNN": Entry("avmc_core.models.lf_dnn", build="LFDNN"),
     "TFN": Entry("avmc_core.models.tfn", build="TFN"),
     "LMF": Entry("avmc_core.models.lmf", build="LMF"),
@@ -41,13 +43,13 @@ MODELS: dict[str, Entry] = {
     "MISA": Entry("avmc_core.models.misa", build="MISA"),
     "MMIM": Entry("avmc_core.models.mmim", build="MMIM"),
     "Self_MM": Entry("avmc_core.models.self_mm", build="SelfMM"),
-    "MLF_DNN": Entry("avmc_core.models.mlf_dnn", build="MLFDNN"),
-    "MTFN": Entry("avmc_core.models.mtfn", build="MTFN"),
-    "MLMF": Entry("avmc_core.models.mlmf", build="MLMF"),
+    "MLF_DNN": Entry("avmc_core.models.mlf_dnn", build="MLFDNN", tasks=TASKS),
+    "MTFN": Entry("avmc_core.models.mtfn", build="MTFN", tasks=TASKS),
+    "MLMF": Entry("avmc_core.models.mlmf", build="MLMF", tasks=TASKS),
     "Unimodal LSTM": Entry("avmc_core.models.unimodal_lstm", build="UnimodalLSTM"),
     "Layered LSTM": Entry("avmc_core.models.layered_lstm", build="LayeredLSTM"),
-    "AV-MC": Entry("avmc_core.models.avmc_networks", "SUPERVISED"),
-    "AV-MC(Semi)": Entry("avmc_core.models.avmc_networks", "SEMI"),
+    "AV-MC": Entry("avmc_core.models.avmc_networks", "SUPERVISED", tasks=TASKS),
+    "AV-MC(Semi)": Entry("avmc_core.models.avmc_networks", "SEMI", tasks=TASKS),
 }
 
 
@@ -76,3 +78,21 @@ def needs(model: str, settings: Any) -> tuple[str, ...]:
     """The modalities that a model with these settings reads."""
     one = getattr(settings, "modality", "")
     return (one,) if one else entry(model).needs
+
+
+def annotations(model: str, settings: Any) -> tuple[str, ...]:
+    """The annotations that a model with these settings learns from."""
+    if not getattr(settings, "unimodal_tasks", True):
+        return ("M",)
+    one = getattr(settings, "task", "")
+    return (one,) if one else entry(model).tasks
+
+
+def without(store: Any, model: str, settings: Any) -> str:
+    """What a model with these settings needs of clips and labels and a ``data.store.Store`` does
+    not have, in words; "" if nothing."""
+    if lost := [name for name in store.lacks if name in needs(model, settings)]:
+        return f"no {' and no '.join(lost)} features"
+    if lost := [task for task in annotations(model, settings) if task not in store.tasks]:
+        return f"no labels of {', '.join(lost)}"
+    return ""

@@ -45,6 +45,7 @@ class SelfMMSettings:
     text_post_dropout: float = 0.0
     audio_post_dropout: float = 0.1
     vision_post_dropout: float = 0.0
+    exclude_zero: bool = True  # clips labelled 0 are not among the positive ones of a centre
     label_bound: float = 3.0  # H: generated labels are clamped to [-H, H]; 1 where D35 is mended
     rate: float = 1e-3  # Adam; heads
     rate_audio: float = 1e-3
@@ -87,9 +88,9 @@ class GeneratedLabels(nn.Module):
     negative label, (2, D).
     """
 
-    def __init__(self, clips: int, widths: dict[str, int], bound: float):
+    def __init__(self, clips: int, widths: dict[str, int], bound: float, exclude_zero: bool = True):
         super().__init__()
-        self.bound = bound
+        self.bound, self.exclude_zero = bound, exclude_zero
         self.register_buffer("labels", torch.full((len(SOURCES), clips), torch.nan))
         for source in SOURCES:
             self.register_buffer(f"features_{source}", torch.zeros(clips, widths[source]))
@@ -119,7 +120,8 @@ class GeneratedLabels(nn.Module):
         for source, labels in zip(SOURCES, self.labels, strict=True):
             table = getattr(self, f"features_{source}")
             table[rows] = features[source]
-            signs = torch.stack((labels > 0, labels < 0)).to(table.dtype)  # (2, N), zero in neither
+            positive = labels > 0 if self.exclude_zero else labels >= 0
+            signs = torch.stack((positive, labels < 0)).to(table.dtype)  # (2, N)
             getattr(self, f"centres_{source}").copy_(signs @ table / signs.sum(1, keepdim=True))
 
     def _generate(self, rows: Tensor, features: dict[str, Tensor], epoch: int) -> None:
@@ -168,8 +170,8 @@ class SelfMM(Model):
             }
         )
         widths = {source: getattr(s, f"{source}_post") for source in SOURCES}
-        bound = 1.0 if "D35" in s.mended else s.label_bound
-        self.generated = GeneratedLabels(sizes.train_clips, widths, bound)
+        bound = sizes.limit if "D35" in s.mended else s.label_bound
+        self.generated = GeneratedLabels(sizes.train_clips, widths, bound, s.exclude_zero)
         self.latest: dict[str, Tensor] = {}  # features of the batch under way
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:

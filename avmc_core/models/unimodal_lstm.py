@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
-from avmc_core.kernels.lstm import LSTM, frames_of
+from avmc_core.kernels.lengths import frames_of
+from avmc_core.kernels.lstm import LSTM
 from avmc_core.models.base import Model, Sizes, Training, adam, l1
 from avmc_core.settings import check
 

@@ -13,7 +13,7 @@ from avmc_core.analysis.comparison import compare
 from avmc_core.analysis.statistics import Interval
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Store
-from avmc_core.metrics import METRICS
+from avmc_core.metrics import BY_COLUMN, METRICS
 from avmc_core.published import PARTIES, published
 from avmc_core.runs.store import Record, Run
 from avmc_core.schema import TASKS
@@ -36,11 +36,12 @@ NOT_RUN = "needs wav2vec features"
 def sources() -> dict[str, Source]:
     """Table 2 and the later tables of others, each by the name of who published it. Metrics have
     our names."""
-    ours = {metric.column or name: name for name, metric in METRICS.items()}
     tables = {"paper": published()["table2_benchmark"], **published()["later_tables"]}
     return {
         PARTIES[key]: {
-            row: dict(zip((ours[column] for column in table["metrics"]), cells, strict=True))
+            row: dict(
+                zip((BY_COLUMN[column].name for column in table["metrics"]), cells, strict=True)
+            )
             for row, cells in table["rows"].items()
         }
         for key, table in tables.items()
@@ -126,7 +127,7 @@ def beside_constant(cells: list[dict], metric: str) -> str:
         for cell in cells
         if cell["metric"] == metric and cell["estimate"] is not None
     }
-    constant, sign = found.pop("Constant"), 1 if METRICS[metric].higher_is_better else -1
+    constant, sign = found.pop("Constant"), METRICS[metric].sign
     better = [row for row, value in found.items() if sign * value > sign * constant]
     names = f" ({', '.join(better)})" if 0 < len(better) <= 3 else ""
     figure = f"{constant:.{METRICS[metric].decimals}f}"
@@ -165,13 +166,12 @@ def table_3(summary: Summary) -> list[dict]:
     """Cells as ``results.comparison`` makes them: for each row of Table 3, on its own annotation
     and on the multimodal one. A row that was not run has no estimate and says what it needs."""
     printed = published()["table3_unimodal"]
-    ours = {metric.column: name for name, metric in METRICS.items()}
     cells = []
     for row, run in TABLE_3.items():
         for column, kind in enumerate(KINDS):
             name = f"{run[0]}, annotation {(run[1], 'M')[column]}"
             for metric, pair in zip(
-                (ours[c] for c in printed["metrics"]), printed["rows"][row], strict=True
+                (BY_COLUMN[c].name for c in printed["metrics"]), printed["rows"][row], strict=True
             ):
                 found, scale = (
                     summary[name][metric] if name in summary else None,
@@ -225,7 +225,7 @@ def _ends(interval: Interval) -> tuple[float, float, float]:
 def easier(differences: pd.DataFrame) -> str:
     """In how many rows and metrics of ``own_minus_whole`` a modality does better on its own
     annotation, in words: here with how many of them are clear of zero, in Table 3 as printed."""
-    sign = differences["metric"].map(lambda name: 1 if METRICS[name].higher_is_better else -1)
+    sign = differences["metric"].map(lambda name: METRICS[name].sign)
     ran = [(s, i) for s, i in zip(sign, differences["ours"], strict=True) if i is not None]
     clear = [s * i.estimate for s, i in ran if i.low > 0 or i.high < 0]
     up, down = sum(v > 0 for v in clear), sum(v < 0 for v in clear)

@@ -12,12 +12,11 @@ from itertools import product
 from math import floor, log10
 from typing import Any
 
+from avmc_core.metrics import BY_COLUMN
 from avmc_core.paper.claim_outcome import Outcome, compared, words
 from avmc_core.paper.label_summary import printed_weak_levels, published_class_counts
 from avmc_core.published import published, text_figure
 from avmc_core.schema import GRID, SPLITS
-
-LOWER_IS_BETTER = ("MAE",)
 
 
 def figure(name: str) -> Any:
@@ -197,8 +196,8 @@ def better(table: str, row: str, than: str) -> Outcome:
 
 def best_of_benchmark(metric: str) -> str:
     """The benchmark model whose printed cell is the best."""
-    pick = min if metric in LOWER_IS_BETTER else max
-    return pick(benchmark_rows(), key=lambda row: cell("table2_benchmark", row, metric))
+    sign = BY_COLUMN[metric].sign
+    return max(benchmark_rows(), key=lambda row: sign * cell("table2_benchmark", row, metric))
 
 
 def gain(row: str, metric: str, than: str) -> float:
@@ -311,7 +310,7 @@ def _in_metrics(printed: str, pairs: dict[str, list[tuple[float, float]]]) -> Ou
 
 
 def _better(ours: float, theirs: float, metric: str) -> bool:
-    return ours < theirs if metric in LOWER_IS_BETTER else ours > theirs
+    return BY_COLUMN[metric].sign * (ours - theirs) > 0
 
 
 def _printed_gain(row: str, metric: str) -> float:

@@ -19,6 +19,7 @@ from avmc_core.data.label_sets import (
     recorded,
     total,
 )
+from avmc_core.metrics import METRICS
 from avmc_core.paper import digits, seeds
 from avmc_core.paper.granularity import fits
 from avmc_core.paper.label_summary import (
@@ -65,7 +66,7 @@ def constants() -> pd.DataFrame:
     scores = {key: constant_scores(key) for key in SETS}
     rows = []
     for metric in scores[RELABELLED]:
-        scale = 1.0 if metric == "MAE" else 100.0
+        scale = METRICS[metric].scale
         rows.append({"Metric": metric} | {key: scale * scores[key][metric] for key in SETS})
     return pd.DataFrame(rows)
 

@@ -15,6 +15,7 @@ import click
 from avmc_core.data.store import open_store
 from avmc_core.drawing.fonts import han_font
 from avmc_core.errors import InputError
+from avmc_core.publishing.before import announce
 from avmc_core.publishing.bundle import write_bundle
 from avmc_core.publishing.notebooks import NotebookError, build_notebooks, notebook_options, report
 from avmc_core.simulated.corpus import ensure_corpus
@@ -141,6 +142,10 @@ def fill_pdf_links(site: Path, text: str, link: bool = False) -> int:
 def main(**options: Any) -> None:
     """Execute the notebooks that changed and build the book."""
     try:
+        if options["store"]:
+            sources = sorted(Path(options["folder"]).glob("*.py"))
+            for line in announce(options["store"], options["profile"], sources):
+                click.echo(line)
         click.echo(f"The book is {build_book(**options) / 'index.html'}")
     except (InputError, NotebookError, BookError) as error:
         click.echo(f"error: {error}", err=True)

@@ -30,6 +30,7 @@ from avmc_core.home import home
 from avmc_core.publishing.crate import METADATA, write_crate
 from avmc_core.runs.experiments import EXPERIMENTS
 from avmc_core.runs.grid import checked_device, run_store
+from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.settings import as_dict
 from avmc_core.simulated.corpus import ensure_corpus
@@ -223,7 +224,7 @@ def _write_runs(
                 "epochs": record.epochs,
                 "best_epoch": record.best_epoch,
                 "parameters": record.parameters,
-                **record.scores.get("test", {}).get("M", {}),
+                **scores(record, store).get("M", {}),
                 "settings": record.settings,
                 "protocol": as_dict(run.protocol),
             }

@@ -27,6 +27,7 @@ from avmc_core import artefacts
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file
 from avmc_core.home import home
+from avmc_core.publishing.before import announce
 from avmc_core.publishing.notebook_source import (
     changed_parts,
     declared_parameters,
@@ -392,6 +393,11 @@ def main(names: tuple[str, ...], pairs: tuple[str, ...], explained: bool, **opti
         parameters = {
             name: json.loads(value) for name, _, value in (pair.partition("=") for pair in pairs)
         }
+        if options["store"]:
+            paths = sorted(Path(options["folder"]).glob("*.py"))
+            chosen = [path for path in paths if not names or path.stem in names]
+            for line in announce(options["store"], options["profile"], chosen):
+                click.echo(line)
         because = (lambda name, reason: click.echo(f"{name}: {reason}")) if explained else None
         build_notebooks(only=names, parameters=parameters, done=report, because=because, **options)
     except json.JSONDecodeError as error:

@@ -16,6 +16,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from avmc_core.analysis.statistics import Interval
 from avmc_core.artefacts import statement
+from avmc_core.metrics import BY_COLUMN
 from avmc_core.published import published, text_figure
 from avmc_core.publishing.book_extension import lookup, read_result
 from avmc_core.publishing.tables import (
@@ -227,7 +228,8 @@ def printed(head: str, value: float) -> str:
     """A figure as the paper prints it."""
     if isinstance(value, int):
         return str(value)
-    return f"{value:.3f}" if head == "MAE" else f"{value:.2f}"
+    decimals = BY_COLUMN[head].decimals if head in BY_COLUMN else 2
+    return f"{value:.{decimals}f}"
 
 
 def table_nodes(table: Table, caption: str) -> list[nodes.Node]:

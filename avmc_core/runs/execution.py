@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from avmc_core import metrics, schema
+from avmc_core import schema
 from avmc_core.batch import Inputs
 from avmc_core.data.batches import SplitData
-from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.splits import PUBLISHED, Protocol
-from avmc_core.data.store import Split, Store
+from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.files.sealed import write_sealed
+from avmc_core.kernels.gpu import arithmetic
 from avmc_core.models.base import Model, Sizes
 from avmc_core.runs.together import stackable, train_together
 from avmc_core.runs.training import Progress, TrainingFailed, predict, train, write_tensors
@@ -32,7 +32,7 @@ def sizes_of(store: Store) -> Sizes:
     split = store.split("train")
     widths = {m: getattr(split, m).parts[0][0].shape[1] for m in schema.MODALITIES}
     steps = {f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}
-    return Sizes(**widths, **steps, train_clips=len(split.labels))
+    return Sizes(**widths, **steps, train_clips=len(split.labels), limit=store.limit)
 
 
 class StoreData:
@@ -52,9 +52,9 @@ class StoreData:
 
 
 @contextmanager
-def deterministic(threads: int):
-    """Same seed, same bytes: fixed thread count, deterministic kernels; denormals flushed, which
-    LSTM gradients are full of.
+def deterministic(threads: int, device: str = "cpu"):
+    """Same seed, same bytes: fixed thread count, deterministic kernels, on a GPU its arithmetic
+    (``kernels.gpu``); denormals flushed, which LSTM gradients are full of.
 
     PyTorch's generator is afterwards as it was: what a process draws must not depend on the runs
     that it made in between.
@@ -70,7 +70,8 @@ def deterministic(threads: int):
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.set_flush_denormal(True)
     try:
-        yield
+        with arithmetic(device):
+            yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1], warn_only=True)
@@ -89,20 +90,17 @@ def execute(
     threads: int = 1,
     progress_bar: bool = False,
 ) -> dict:
-    """Train (or fit), predict every labelled split, score; leaves ``predictions.safetensors`` and
+    """Train (or fit) and predict every labelled split; leaves ``predictions.safetensors`` and
     ``model.safetensors`` in ``folder``, beside the trainer's state (a kill from here on costs no
     training), and returns the outcome: status, reason, epochs, best_epoch, seconds, parameters,
-    history, scores."""
+    history."""
     start = time.perf_counter()
-    with deterministic(threads):
+    with deterministic(threads, device):
         if hasattr(build, "fit_predict"):
             model = build(settings, sizes_of(data.store))
             predictions = model.fit_predict({name: data.split(name) for name in schema.SPLITS})
-            return {
-                **OUTCOME,
-                "scores": _scored(predictions, data, folder),
-                "seconds": time.perf_counter() - start,
-            }
+            _keep(predictions, folder)
+            return {**OUTCOME, "seconds": time.perf_counter() - start}
         try:
             model, progress = train(
                 network(build, settings, data.store),
@@ -112,9 +110,9 @@ def execute(
                 device=device,
                 progress_bar=progress_bar,
             )
+            return _outcome(model, progress, settings, data, folder, device)
         except TrainingFailed as error:
             return _failed(error)
-        return _outcome(model, progress, settings, data, folder, device)
 
 
 def execute_together(
@@ -156,7 +154,6 @@ OUTCOME = {
     "best_epoch": 0,
     "parameters": 0,
     "history": [],
-    "scores": {},
 }
 
 
@@ -167,9 +164,15 @@ def _failed(error: TrainingFailed) -> dict:
 def _outcome(
     model: Model, progress: Progress, settings: object, data: StoreData, folder: Path, device: str
 ) -> dict:
-    """What comes out of a finished training, written into its folder."""
+    """What comes out of a finished training, written into its folder. Raises TrainingFailed when a
+    prediction is not finite."""
     start = time.perf_counter() - progress.seconds  # those of processes before this one included
     predictions = {name: predict(model, data(name, model.inputs), device) for name in schema.SPLITS}
+    for name, tasks in predictions.items():
+        if bad := [task for task, values in tasks.items() if not np.isfinite(values).all()]:
+            said = f"predictions of {', '.join(bad)} on {name} that are not finite"
+            raise TrainingFailed(said, progress.seconds)
+    _keep(predictions, folder)
     facts = {"settings": as_dict(settings), "sizes": as_dict(sizes_of(data.store))}
     write_tensors(folder / "model.safetensors", model.state_dict(), facts)
     return {
@@ -178,16 +181,14 @@ def _outcome(
         "best_epoch": progress.best_epoch,
         "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "history": progress.history,
-        "scores": _scored(predictions, data, folder),
         "seconds": time.perf_counter() - start,
     }
 
 
-def _scored(predictions: dict[str, dict[str, np.ndarray]], data: StoreData, folder: Path) -> dict:
-    """The scores of the predictions of each split, which are written into the folder."""
+def _keep(predictions: dict[str, dict[str, np.ndarray]], folder: Path) -> None:
+    """Writes the predictions of each split, (N,) of each task, into the folder."""
     flat = {f"{name}.{task}": p for name, tasks in predictions.items() for task, p in tasks.items()}
     write_sealed(folder / "predictions.safetensors", flat)
-    return {name: scores(data.split(name), predictions[name]) for name in schema.SPLITS}
 
 
 def network(build: Callable, settings: object, store: Store) -> Callable:
@@ -241,15 +242,3 @@ def encoder_identity(settings: object, store: Store) -> str:
     from avmc_core.text_encoder import encoder_name, identity
 
     return identity(encoder_name())
-
-
-def scores(split: Split, predictions: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Task to metrics of predictions (N,); T, A, V without the clips whose unimodal labels are
-    placeholders."""
-    keep = ~placeholder_clips(split.clips)
-    result = {}
-    for task, prediction in predictions.items():
-        rows = slice(None) if task == "M" else keep
-        label = split.labels[:, schema.TASKS.index(task)]
-        result[task] = metrics.evaluate(prediction[rows], label[rows])
-    return result

@@ -10,7 +10,7 @@ from avmc_core import schema
 from avmc_core.data.splits import FOLDS, PUBLISHED, RESPLITS, Protocol
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.models.registry import MODELS, needs, settings_of
+from avmc_core.models.registry import MODELS, settings_of, without
 from avmc_core.runs.store import Run
 from avmc_core.schema import MODALITY_OF_TASK
 
@@ -82,10 +82,8 @@ def _lacking(store: Store | None, row: Row) -> str:
     if row.protocol.audio != "audio" and (store is None or row.protocol.audio not in store.extras):
         return f"no features {row.protocol.audio}"
     settings = settings_of(row.model, dict(row.changes))
-    if store is not None and (
-        lost := [name for name in store.lacks if name in needs(row.model, settings)]
-    ):
-        return f"no {' and no '.join(lost)} features"
+    if store is not None and (lost := without(store, row.model, settings)):
+        return lost
     labelled_only = store is not None and schema.UNLABELLED not in store.splits
     if labelled_only and getattr(settings, "semi", False):
         return "no unlabelled clips"

@@ -79,7 +79,7 @@ def run_store() -> RunStore:
 
 def check(grid: Sequence[Run], store: Store) -> None:
     """Raises InputError, before anything is trained, for splits too small to learn from, be stopped
-    by and scored on, for runs that read features which the clips did not have, and for runs that
+    by and scored on, for runs that read features or labels which the clips do not have, and for runs that
     need a text encoder where there is none, or where it is damaged or not the one of the store's
     tokens."""
     for name, least in FEWEST.items():
@@ -90,14 +90,8 @@ def check(grid: Sequence[Run], store: Store) -> None:
                 f"{least} or more, to run an experiment",
             )
     for run in grid:
-        if lost := [
-            name for name in store.lacks if name in registry.needs(run.model, run.settings)
-        ]:
-            raise InputError(
-                store.path,
-                f"no {' and no '.join(lost)} features",
-                f"a store with them, for {run.name}",
-            )
+        if lost := registry.without(store, run.model, run.settings):
+            raise InputError(store.path, lost, f"a store with them, for {run.name}")
         if not store.simulated and reads_tokens(run.settings) and locate(encoder_name()) is None:
             found = f"no text encoder {encoder_name()!r}, which it runs in every step"
             raise InputError(run.name, found, "$AVMC_BERT, its folder")

@@ -33,6 +33,7 @@ from avmc_core.data.splits import PUBLISHED, Protocol
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file, sync
 from avmc_core.files.sealed import SEAL, read_sealed
+from avmc_core.kernels import gpu
 from avmc_core.kernels.compiled import identity
 from avmc_core.models import registry
 from avmc_core.runs.execution import encoder_identity
@@ -93,14 +94,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run. ``scores``: split to task to metric; ``status`` is "done" or "failed" with a
-    ``reason``."""
+    """A finished run, whose predictions lie in its ``folder``; ``status`` is "done" or "failed" with
+    a ``reason``. Its scores follow from the predictions: ``scores.scores``."""
 
     key: str
     model: str
     seed: int
     settings: dict
-    data: dict  # digest, kind ("real" or "simulated"), protocol; init and encoder: digests of what it started from, or ""
+    # digest, kind ("real" or "simulated"), protocol; init and encoder: digests of what it started
+    # from, or ""
+    data: dict
     code: dict  # package version, commit, digest of the modules
     environment: dict
     status: str
@@ -110,7 +113,6 @@ class Record:
     seconds: float
     parameters: int
     history: list
-    scores: dict
     folder: Path = dataclasses.field(default=Path(), compare=False)
 
     @property
@@ -213,8 +215,8 @@ class RunStore:
 
 
 def _read(path: Path) -> Record | None:
-    """A record; None if there is none, or one of an earlier version, which bore no seal. Raises
-    InputError for a damaged one."""
+    """A record; None if there is none, or one of the versions before seals. Scores that an earlier
+    version kept in it are passed over. Raises InputError for a damaged one."""
     try:
         if not path.is_file():
             return None
@@ -223,6 +225,7 @@ def _read(path: Path) -> Record | None:
             return None
         if seal != digest(fields):
             raise ValueError("its content is not what its seal says")
+        fields.pop("scores", None)
         return Record(**fields, folder=path.parent)
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         expected = "a record.json as it was written; without its folder the run is computed again"
@@ -258,6 +261,7 @@ def surroundings(
     return {
         "data": store.digest,
         "device": device,
+        **({"gpu": gpu.identity()} if device == "cuda" else {}),
         "threads": threads,
         "code": code_hash(modules),
         "kernels": identity() if "avmc_core.kernels.compiled" in closure(modules) else "",
@@ -299,6 +303,7 @@ def environment(device: str, threads: int) -> dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
         "device": device,
+        **(gpu.described() if device == "cuda" else {}),
         "threads": threads,
         "peak_bytes": peak_bytes(),
     }

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avmc_core.batch import Batch
+from avmc_core.batch import Batch, on_host, with_host
 from avmc_core.data.batches import SplitData
 from avmc_core.draws import streams
 from avmc_core.kernels.compiled import kernels
@@ -236,7 +236,10 @@ def _one_pass(
 
 
 def _map(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
-    return Batch(**{f.name: change(getattr(batch, f.name)) for f in dataclasses.fields(batch)})
+    changed = {f.name: change(getattr(batch, f.name)) for f in dataclasses.fields(batch)}
+    for name in (name for name in changed if name.endswith("_lengths")):
+        with_host(changed[name], change(on_host(getattr(batch, name))))
+    return Batch(**changed)
 
 
 def _save(seed: Seed) -> None:

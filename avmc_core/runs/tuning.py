@@ -21,12 +21,11 @@ from typing import Any
 
 import numpy as np
 import optuna
-import pandas as pd
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from tqdm import tqdm
 
-from avmc_core import metrics, schema
+from avmc_core import schema
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file
@@ -40,7 +39,7 @@ from avmc_core.runs.execution import (
     network,
     reads_tokens,
 )
-from avmc_core.runs.store import Record, Run, surroundings
+from avmc_core.runs.store import Run, surroundings
 from avmc_core.runs.training import TrainingFailed, predict, train
 from avmc_core.settings import digest
 
@@ -203,30 +202,6 @@ def runs_of(selection: Selection, store: Store, *, every: bool = False) -> list[
     ]
 
 
-def both_ways(selection: Selection, records: Mapping[Run, Record]) -> pd.DataFrame:
-    """What choosing on test would have "gained" (D12): the test metrics of the trial with the best
-    validation MAE, of the one with the best test MAE, and second minus first; ``records`` of all
-    runs of ``runs_of(..., every=True)``."""
-    means = trial_scores(selection, records)
-    honest, peeking = means.loc[selection.chosen], means.loc[means["MAE"].idxmin()]
-    table = pd.DataFrame(
-        {"chosen on validation": honest, "chosen on test": peeking, "difference": peeking - honest}
-    )
-    return table.drop(index="validation")
-
-
-def trial_scores(selection: Selection, records: Mapping[Run, Record]) -> pd.DataFrame:
-    """One row a trial: its validation MAE and its metrics on test, means over seeds; failed runs
-    are left out."""
-    rows = [
-        {"trial": int(run.name.split()[1]), **r.scores["test"]["M"]}
-        for run, r in records.items()
-        if r.scores
-    ]
-    means = pd.DataFrame(rows).groupby("trial").mean()
-    return means.assign(validation=[selection.trials[trial]["validation"] for trial in means.index])
-
-
 def _validation(model: str, changes: Mapping[str, Any], seed: int, data: StoreData) -> float:
     """Validation MAE of M after training with one seed; infinite when training fails."""
     build = network(registry.builder(model), registry.settings_of(model, changes), data.store)
@@ -240,6 +215,9 @@ def _validation(model: str, changes: Mapping[str, Any], seed: int, data: StoreDa
         raise InputError(
             model, f"predictions of {', '.join(predictions)}", "M: trials are compared by its MAE"
         )
-    return metrics.evaluate(
-        predictions["M"], data.split("valid").labels[:, schema.TASKS.index("M")]
-    )["MAE"]
+    # MAE as ``metrics`` has it, written out: a search must not be made again for every new metric
+    label = data.split("valid").labels[:, schema.TASKS.index("M")].astype(np.float64)
+    prediction = predictions["M"].astype(np.float64)
+    if data.store.limit == min(schema.LIMITS):  # values to 3 are not cut (``metric_conventions``)
+        prediction, label = np.clip(prediction, -1, 1), np.clip(label, -1, 1)
+    return float(np.abs(prediction - label).mean())

@@ -12,6 +12,7 @@ from avmc_core.models.registry import settings_of
 from avmc_core.published import published
 from avmc_core.publishing.tables import contrast_table
 from avmc_core.runs import experiments, grid
+from avmc_core.runs.scores import scores
 from avmc_core.runs.store import RunStore
 from avmc_core.settings import as_dict
 
@@ -77,7 +78,7 @@ def test_killed_halfway_and_restarted_it_computes_only_what_is_missing(
         assert (store.get(key).folder / "predictions.safetensors").stat().st_mtime_ns == changed
     for run, record in records.items():  # a head that was never trained is neither kept nor scored
         tasks = {"M"} if "Unimodal" in run.name else {"M", "T", "A", "V"}
-        assert set(record.scores["test"]) == set(record.predictions("test")) == tasks
+        assert set(scores(record, tiny_store)) == set(record.predictions("test")) == tasks
 
 
 def test_contrasts_are_one_family(runs, tiny_store, tmp_path):

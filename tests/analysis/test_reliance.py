@@ -30,6 +30,7 @@ from avmc_core.analysis.reliance import (
 from avmc_core.analysis.reliance_tables import loss_table
 from avmc_core.errors import InputError
 from avmc_core.runs.grid import run_all
+from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Run, RunStore
 from avmc_core.simulated.corpus import ensure_corpus
 from avmc_core.simulated.label_model import joint
@@ -133,8 +134,10 @@ def test_trained_models_are_scored_as_their_runs_were(tiny_store, tmp_path, monk
     assert set(measured) == {"AV-MC", "Unimodal LSTM", "Text-only ridge"}
     intact = shares(measured).query("part == 'all' and metric == 'MAE'").set_index("name")["value"]
     for name in measured:
-        scores = [r.scores["test"]["M"]["MAE"] for run, r in records.items() if run.name == name]
-        assert intact[name].estimate == pytest.approx(np.mean(scores), abs=1e-6)
+        found = [
+            scores(r, tiny_store)["M"]["MAE"] for run, r in records.items() if run.name == name
+        ]
+        assert intact[name].estimate == pytest.approx(np.mean(found), abs=1e-6)
     lost = losses(measured).set_index(["name", "modality"])["loss"]
     for name in ("Unimodal LSTM", "Text-only ridge"):  # both read the text alone
         assert (

@@ -14,8 +14,8 @@ from avmc_core.clips.feature_file import read_feature_file
 from avmc_core.clips.prediction import clip_of, explain
 from avmc_core.commands.main import main
 from avmc_core.errors import InputError
+from avmc_core.runs.exporting import collect, write_package
 from avmc_core.runs.grid import run_all
-from avmc_core.runs.packages import collect, write_package
 from avmc_core.runs.store import Run, RunStore
 
 CONFIG = {

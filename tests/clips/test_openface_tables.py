@@ -139,6 +139,33 @@ def test_more_columns_than_ours_and_none_of_the_needed(tmp_path):
         read_csv(tmp_path / "u.csv", 1)
 
 
+@pytest.mark.parametrize("form", [(";", ",", "utf-8"), ("\t", ".", "utf-16"), (",", ".", "utf-8")])
+def test_a_table_that_a_spreadsheet_saved_again(tmp_path, form):
+    """Also with a comma after each row but the header's: the columns once moved by one."""
+    separator, decimal, encoding = form
+    values = table(tmp_path / "x.csv", np.arange(10) / 25)
+    made = pd.read_csv(tmp_path / "x.csv", skipinitialspace=True)
+    text = made.to_csv(index=False, sep=separator, decimal=decimal).splitlines()
+    text = [text[0], *(line + separator * (separator == ",") for line in text[1:])]
+    (tmp_path / "y.csv").write_text("\n".join(text), encoding=encoding)
+    (track,) = read_csv(tmp_path / "y.csv", 10)
+    np.testing.assert_allclose(track, values[0], rtol=1e-6)
+
+
+def test_what_lies_in_place_of_a_table_is_named(tmp_path):
+    for data, named in ((b"", "an empty file"), (b"<html>", "a web page")):
+        (tmp_path / "x.csv").write_bytes(data)
+        with pytest.raises(InputError, match=named):
+            read_csv(tmp_path / "x.csv", 10)
+
+
+def test_faces_that_nothing_tells_apart_are_refused(tmp_path):
+    """Rows of two faces without face_id were once read as one face that jumps."""
+    table(tmp_path / "x.csv", np.arange(10) / 25, faces=2, face_id=None)
+    with pytest.raises(InputError, match="several rows for 10 frames, without a column face_id"):
+        read_csv(tmp_path / "x.csv", 10)
+
+
 def test_several_faces_of_a_folder_of_pictures(tmp_path):
     table(tmp_path / "t.csv", [0.0] * 25, faces=2)
     tracks = read_csv(tmp_path / "t.csv", 25)

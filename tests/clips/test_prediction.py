@@ -18,8 +18,9 @@ from avmc_core.clips.prediction import clip_of, explain, shapley
 from avmc_core.commands.main import main
 from avmc_core.data.splits import Protocol
 from avmc_core.errors import InputError
+from avmc_core.runs.exporting import collect, model_card, write_package
 from avmc_core.runs.grid import run_all
-from avmc_core.runs.packages import collect, model_card, read_package, write_package
+from avmc_core.runs.packages import read_package
 from avmc_core.runs.store import Run, RunStore
 
 matplotlib.use("agg")

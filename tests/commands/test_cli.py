@@ -179,3 +179,8 @@ def test_a_store_without_validation_clips_is_refused(tiny_store, home):
     with pytest.raises(InputError, match="no clip in the split valid"):
         export_released(store, home / "released")
     assert not home.exists()
+
+
+def test_where_runs_are_computed_is_said_with_the_reason():
+    """The tests hide a GPU: PyTorch has none, whatever its build."""
+    assert call("device").startswith("Runs are computed on the processor: PyTorch ")

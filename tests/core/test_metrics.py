@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score
 
+from avmc_core import clip_statistics as statistics_module
 from avmc_core import metrics, schema
 from avmc_core.errors import InputError
 from avmc_core.metrics import (
@@ -33,7 +34,7 @@ from avmc_core.settings import replace
 CONVENTIONS = [
     Conventions(clip=clip, zero=zero, average=average, weak=weak)
     for clip, zero, average, weak in itertools.product(
-        (True, False), metrics.ZERO, metrics.AVERAGES, (0.4, 0.6)
+        (True, False), statistics_module.ZERO, statistics_module.AVERAGES, (0.4, 0.6)
     )
 ]
 EDGES = [
@@ -276,13 +277,15 @@ def test_weak_band_includes_its_ends_at_both_precisions(weak, kind):
     y = schema.GRID.astype(kind)
     for stored in (y, y.astype(np.float64)):  # the second keeps what float32 made of 0.4
         rows = clip_statistics(np.zeros(11), stored, Conventions(weak=weak))
-        assert rows[:, metrics.COLUMNS.index("weak")].sum() == round(weak * 10) + 1
+        assert rows[:, statistics_module.COLUMNS.index("weak")].sum() == round(weak * 10) + 1
 
 
 def test_five_classes_are_those_of_section_3_2():
     y = np.append(schema.GRID, -0.1)
     for label in y:
-        same = clip_statistics(y, np.full(12, label))[:, metrics.COLUMNS.index("correct5")]
+        same = clip_statistics(y, np.full(12, label))[
+            :, statistics_module.COLUMNS.index("correct5")
+        ]
         assert (same == (schema.sentiment_class(y) == schema.sentiment_class([label]))).all()
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from avmc_core.commands.main import main
 from avmc_core.data.label_table import read_meta, with_zeros
 from avmc_core.errors import InputError
-from avmc_core.files.encodings import decoded
+from avmc_core.files.encodings import decoded, undamaged
 
 HEADER = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode"
 SIMPLIFIED = (
@@ -80,6 +80,28 @@ def test_what_is_in_doubt_is_refused(what):
         decoded("x", FOREIGN[what])
 
 
+CHINESE = "今天天气真好，我们去公园吧"
+CONVERTED = {  # what a text becomes that is read under a wrong encoding and saved so: what is said
+    "as GBK, with signs": (CHINESE.encode("gbk").decode("utf-8", "replace"), "that were lost"),
+    "and again as GBK": ("\u951f\u65a4\u62f7\u951f\u65a4\u62f7", "that were lost"),
+    "UTF-8 as Latin-1": (CHINESE.encode().decode("latin-1"), "once read as CP1252"),
+    "UTF-8 as GB18030": (CHINESE.encode().decode("gb18030", "ignore"), "once read as GB18030"),
+    "question marks": ("????????", "question marks alone in 4 of 4 transcripts"),
+}
+
+
+@pytest.mark.parametrize("what", CONVERTED)
+def test_text_that_a_conversion_damaged_is_refused(tmp_path, what):
+    text, named = CONVERTED[what]
+    with pytest.raises(InputError, match=named):
+        read_meta(write(tmp_path, "\n".join(lines([text] * 4))))
+
+
+@pytest.mark.parametrize("text", ["café déjà vu", "真的？！", "他说“不行”…", "Привет 你好", "联通"])
+def test_unusual_text_is_not_taken_for_damaged(text):
+    assert undamaged("x", text) == text
+
+
 def joined(rows, separator=",", end="\r\n"):
     return end.join(row.replace(",", separator) for row in rows) + end
 
@@ -122,6 +144,18 @@ SPREADSHEETS = {  # what a spreadsheet makes of the table: what is said of it
         joined([HEADER.title(), *lines()[1:]]),
         {"column names of meta.csv in capitals": 9},
     ),
+    "other names": (
+        joined([HEADER.replace("label,", "M,").replace("mode", "Split"), *lines()[1:]]),
+        {"column M of meta.csv read as label": 1, "column Split of meta.csv read as mode": 1},
+    ),
+    "splits of other tools": (
+        joined([line.replace("train", "Train ") for line in lines()]),
+        {"split 'Train ' of meta.csv read as train": 2},
+    ),
+    "blanks around ids": (
+        joined([line.replace("v1,", "v1\u00a0,", 1) for line in lines()]),
+        {"ids of meta.csv with blanks around them": 1},
+    ),
     "blanks in names": (
         joined([HEADER.replace(",", " , "), *lines()[1:]]),
         {"column names of meta.csv with blanks around them": 9},
@@ -144,6 +178,11 @@ REFUSED = {
         "line 3, column video_id: found ''.*merged",
     ),
     "a decimal comma among commas": (joined(lines(label='"0,2"')), "column label: found '0,2'"),
+    "a title": (joined(["CH-SIMS", *lines()]), "line 1: found 'CH-SIMS', a title"),
+    "a name unknown": (
+        joined([HEADER.replace("label_T", "feeling"), *lines()[1:]]),
+        "no column label_T among video_id, clip_id, text, label, feeling",
+    ),
     "a workbook": (
         b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml",
         "a workbook .*saved as CSV in UTF-8",

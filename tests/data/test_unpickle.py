@@ -163,7 +163,7 @@ def test_what_is_there_instead_of_a_pickle_is_named(tmp_path, what):
     ],
 )
 def test_damaged_objects_are_refused(tmp_path, body):
-    with pytest.raises(InputError, match=r"x\.pkl, byte \d+: found .*; expected "):
+    with pytest.raises(InputError, match=r"x\.pkl, byte \d+(, key .*)?: found .*; expected "):
         read_pickle(write(tmp_path, HEAD + body + b"."))
 
 

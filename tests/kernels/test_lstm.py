@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from avmc_core.kernels import compiled, lstm
-from avmc_core.kernels.lstm import LSTM, frames_of, last_valid, padded, reverse_within
+from avmc_core.kernels.lengths import frames_of, padded
+from avmc_core.kernels.lstm import LSTM, last_valid, reverse_within
 
 TOLERANCE = {
     torch.float32: {"rtol": 2e-5, "atol": 2e-5},

@@ -25,6 +25,7 @@ from avmc_core.clips import media
 from avmc_core.clips.clip_features import ExtractionSettings, extract_clip
 from avmc_core.clips.landmarks import Landmarks
 from avmc_core.clips.media import FPS, PICTURE, SOUND, contents, read_clip
+from avmc_core.clips.pictures import Pictures
 from avmc_core.errors import InputError
 
 SIZES = [
@@ -164,6 +165,17 @@ def test_features_are_those_of_the_plain_twin(plain, tmp_path, name):
     )
 
 
+def test_bringing_a_picture_into_shape_starts_no_threads():
+    """A process that is forked from this one, and collects such threads, waits for them for ever."""
+    pictures = Pictures(av.video.reformatter.VideoReformatter(), Fraction(4, 3))
+    before = len(os.listdir("/proc/self/task"))
+    frame = av.VideoFrame.from_ndarray(scene(0, (240, 240)), format="rgb24").reformat(
+        format="yuv420p", threads=1
+    )
+    assert pictures(frame).shape == (240, 320, 3)
+    assert len(os.listdir("/proc/self/task")) == before
+
+
 def test_a_rotation_is_named(tmp_path):
     write(tmp_path / "clip.mp4", Kind(rotation=90))
     assert read_clip(tmp_path / "clip.mp4", looked).notes == (
@@ -251,6 +263,24 @@ def test_the_second_sound_track_is_heard_where_the_first_is_silent(tmp_path):
             container.mux([*track.encode(frame), *track.encode(None)])
     read = read_clip(tmp_path / "clip.mkv", looked, SOUND)
     assert np.abs(read.signal).max() > 0.3 and "sound track 2 of 2" in read.notes[0]
+
+
+@pytest.mark.parametrize(
+    "layout, signs, note",
+    [("stereo", (1, 1), ""), ("5.1", (1,) * 6, ""), ("stereo", (1, -1), "cancel")],
+)
+def test_sound_on_several_channels_is_as_loud_as_on_one(tmp_path, layout, signs, note):
+    """It was up to 3.4 times as loud; channels that cancel each other were silence."""
+    with av.open(str(tmp_path / "clip.wav"), "w") as container:
+        track = container.add_stream("pcm_s16le", rate=RATE, layout=layout)
+        samples = np.multiply.outer(tone(0.1, 0.5), signs) * 32767
+        data = np.round(samples).astype(np.int16).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(data, format="s16", layout=layout)
+        frame.sample_rate = RATE
+        container.mux([*track.encode(frame), *track.encode(None)])
+    read = read_clip(tmp_path / "clip.wav", looked, SOUND)
+    np.testing.assert_allclose(read.signal, tone(0.1, 0.5), atol=1e-3)
+    assert (note in read.notes[0]) if note else read.notes == ()
 
 
 def test_pictures_that_change_their_size_are_brought_to_one_and_of_another_shape_refused(tmp_path):

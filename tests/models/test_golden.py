@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from golden_cases import CASES, equals_reference
+from golden_cases import CASES, FILES, case_of, equals_reference
+from golden_files import GOLDEN
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_equals_reference(name):
-    equals_reference(name)
+def test_every_case_has_a_file():
+    """In the project's own folder, whichever folder is tried below."""
+    own = {case_of(path.stem) for path in GOLDEN.glob("*.safetensors")} - {None}
+    assert own == set(CASES) and FILES
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_equals_reference(file):
+    equals_reference(file)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from bert_cases import make, misa_batch
 
-from avmc_core.kernels.lstm import valid_steps
+from avmc_core.kernels.lengths import valid_steps
 from avmc_core.models import misa
 
 

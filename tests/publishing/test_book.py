@@ -174,7 +174,7 @@ def test_the_text_model_is_shown_where_it_read_real_sentences(build, tmp_path, d
 
 
 def test_only_figures_that_are_shown_are_counted_as_met(build, tmp_path):
-    real = {**RESULT, "provenance": MADE | {"data": "real store 0123abcd"}}
+    real = {**RESULT, "provenance": MADE | {"data": "imported store sims (0123abcd), CH-SIMS v2.0"}}
     (tmp_path / "home" / "results" / "made.json").write_text(json.dumps(real), encoding="utf-8")
     assert "0 of 2 published figures" in build("```{results-table} made\n```")[0]
     assert "0 of 1 published figures" in build("```{results-table} made\n:metrics: MAE\n```")[0]

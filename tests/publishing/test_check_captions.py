@@ -94,8 +94,8 @@ def test_the_page_of_the_torture_passes(tmp_path, monkeypatch):
         (["<table></table>"], "a table has no caption"),
         ([f'<img src="bare.svg">{SAID}'], "bare.svg does not say simulated"),
         (
-            [SAID.replace("simulated corpus, not CH-SIMS", "real store 1234")],
-            "a caption about 'real store 1234'",
+            [SAID.replace("simulated corpus, not CH-SIMS", "imported store sims, 1234")],
+            "a caption about 'imported store sims, 1234'",
         ),
         ([SAID.replace("avmc run", "python")], "without data or command"),
         ([SAID.replace("run x", "run x && python y")], "without data or command"),

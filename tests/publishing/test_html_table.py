@@ -151,13 +151,13 @@ def test_results_stand_beside_the_papers_figures():
     first = read_csv(table._repr_html_())[0]
     assert (first["MAE ↓"], first["MAE ↓ published"], first["MAE ↓ low"]) == ("0.3", "0.25", "0.2")
     assert (
-        agreement(CELLS, "real store 0123abcd")
+        agreement(CELLS, "imported store sims (0123abcd), CH-SIMS v2.0")
         == "1 of 2 published figures lie within our intervals"
     )
     for other in ("simulated corpus, not CH-SIMS", "own clips, store 0123abcd"):
         assert agreement(CELLS, other) == "agreement not counted: other data"
     assert (
-        agreement(CELLS[-1:], "real store 0123abcd")
+        agreement(CELLS[-1:], "imported store sims (0123abcd), CH-SIMS v2.0")
         == agreement(CELLS[-1:], "simulated corpus, not CH-SIMS")
         == ""
     )

@@ -11,6 +11,7 @@ from avmc_core.analysis import results
 from avmc_core.publishing.tables import of_interval, result_table
 from avmc_core.runs.experiments import Row
 from avmc_core.runs.grid import run_all
+from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Run, RunStore
 
 FEW = (("training.max_epochs", 1),)
@@ -39,7 +40,7 @@ def records(tiny_store, tmp_path_factory):
 
 def test_a_mean_counts_them_as_0_and_its_cell_says_how_many(records, tiny_store):
     summary = results.summarise(records, tiny_store, draws=200)
-    first, second = (r.scores["test"]["M"]["Corr"] for r in list(records.values())[:2])
+    first, second = (scores(r, tiny_store)["M"]["Corr"] for r in list(records.values())[:2])
     corr = summary[SOME]["Corr"]
     assert (
         corr.estimate == pytest.approx((first + second) / 3)

@@ -130,6 +130,11 @@ WRONG_WEIGHTS = {  # what is done to the weights: what the error says
         r"of shape \(3, 3\); expected \(768, 768\)",
     ),
     "NaN": (lambda state: state | {QUERY: state[QUERY] * torch.nan}, "NaN or inf in encoder"),
+    "quantised": (
+        lambda state: state | {QUERY: (100 * state[QUERY]).to(torch.int8)},
+        r"query\.weight of whole numbers \(int8\)",
+    ),
+    "zeros": (lambda state: state | {QUERY: 0 * state[QUERY]}, "nothing but zeros in encoder"),
     "a layer more": (
         lambda state: (
             state | {k.replace("layer.0", "layer.1"): v.clone() for k, v in state.items()}
@@ -211,7 +216,7 @@ def test_cut_weights_are_named(folder, file):
 def test_weights_that_call_something_call_nothing(folder, tmp_path):
     (folder / "model.safetensors").unlink()
     torch.save({"embeddings": Touch(tmp_path / "mark")}, folder / "pytorch_model.bin")
-    with pytest.raises(InputError, match="weights that do not read"):
+    with pytest.raises(InputError, match="a pickled model, which would be executed"):
         load_encoder(folder)
     assert not (tmp_path / "mark").exists()
 
@@ -277,6 +282,34 @@ def test_a_vocabulary_that_is_absent_or_not_the_weights_own_is_refused(folder, w
     if content is not None:
         (folder / "vocab.txt").write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=named):
+        load_encoder(folder)
+
+
+def test_padding_at_the_start_is_not_taken_over(folder, states):
+    """A tokenizer that pads there was once believed, and the states were those of padding."""
+    path = folder / "tokenizer_config.json"
+    sides = {"padding_side": "left", "truncation_side": "left"}
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | sides))
+    np.testing.assert_array_equal(encode([SENTENCE], load_encoder(folder))[0], states)
+    path.write_bytes(POINTER)
+    with pytest.raises(InputError, match=r"tokenizer_config\.json: found a pointer of Git LFS"):
+        load_encoder(folder)
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [({"is_decoder": True}, "a BERT that writes text"), ({"hidden_act": "none"}, "KeyError")],
+)
+def test_a_configuration_that_reads_otherwise_is_refused(folder, change, named):
+    facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(facts | change))
+    with pytest.raises(InputError, match=named):
+        load_encoder(folder)
+
+
+def test_words_in_another_order_are_refused(folder):
+    (folder / "vocab.txt").write_text("\n".join(sorted(vocabulary(folder))), encoding="utf-8")
+    with pytest.raises(InputError, match=r"\[PAD\] as word \d+ of the vocabulary; expected word 0"):
         load_encoder(folder)
 
 

@@ -14,9 +14,11 @@ from avmc_core.errors import InputError
 from avmc_core.runs import store as run_store
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.grid import run_all
+from avmc_core.runs.scores import scores
 from avmc_core.runs.store import RunStore
 
 optuna = pytest.importorskip("optuna", reason="the extra 'tune' is not installed")
+from avmc_core.analysis import choices  # noqa: E402
 from avmc_core.runs import tuning  # noqa: E402
 
 PLAN = tuning.Search(
@@ -137,11 +139,13 @@ def test_only_a_finished_selection_on_the_same_data_is_scored(selection, tiny_st
     records = run_all(tuning.runs_of(selection, tiny_store, every=True), tiny_store, RunStore(tmp_path), jobs=1,
                       progress_bar=False)  # fmt: skip
     for k, trial in enumerate(selection.trials):  # the search trained just what the runs train
-        scores = [
-            r.scores["valid"]["M"]["MAE"] for run, r in records.items() if run.name == f"trial {k}"
+        found = [
+            scores(record, tiny_store, "valid")["M"]["MAE"]
+            for run, record in records.items()
+            if run.name == f"trial {k}"
         ]
-        assert np.mean(scores) == pytest.approx(trial["validation"], abs=1e-6)
-    table = tuning.both_ways(selection, records)
+        assert np.mean(found) == pytest.approx(trial["validation"], abs=1e-6)
+    table = choices.both_ways(selection, records, tiny_store)
     assert table.loc["MAE", "difference"] <= 0  # choosing on test cannot look worse on test
     with pytest.raises(InputError, match="the store at hand"):
         tuning.runs_of(dataclasses.replace(selection, data="other"), tiny_store)

@@ -10,7 +10,7 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 from avmc_core.batch import Batch
-from avmc_core.kernels.lstm import valid_steps
+from avmc_core.kernels.lengths import valid_steps
 from avmc_core.models import bert_mag, misa, mmim, self_mm
 from avmc_core.models.base import Sizes
 from avmc_core.runs import training

@@ -23,9 +23,12 @@ MISA = {
     r"transformer_encoder\.layers\.0": "transformer",
     r"fusion\.fusion_layer_1": "regress_1",
     r"fusion\.fusion_layer_3": "regress_2",
+    r"discriminator\.discriminator_layer_": "adversary_",
     r"(tlayer_norm|sp_discriminator)": "unused.",
 }
+BOUNDS = {"ta": "audio", "tv": "vision", "va": "audio_vision"}
 MMIM = {
+    r"(acoustic|visual)_enc\.rnn\.\w+_l[1-9]": "unused.",  # the first layer alone is read
     "acoustic_enc.linear_1": "audio_encoder.linear",
     "acoustic_enc": "audio_encoder",
     "visual_enc.linear_1": "vision_encoder.linear",
@@ -34,8 +37,8 @@ MMIM = {
     r"fusion_prj\.linear_": "fusion_",
     **{rf"cpc_z{x}\.net": f"predict.{m}" for x, m in MODALITIES.items()},
     **{
-        rf"mi_t{x}\.{theirs}": f"bounds.{MODALITIES[x]}.{ours}"
-        for x in "av"
+        rf"mi_{pair}\.{theirs}": f"bounds.{bound}.{ours}"
+        for pair, bound in BOUNDS.items()
         for theirs, ours in {
             "mlp_mu": "mean",
             "mlp_logvar": "log_variance",
@@ -79,8 +82,9 @@ def mmim_case(golden: gf.Golden):
         model.batches = 2
         model.memory = [
             {
-                MODALITIES[x]: tuple(golden[f"input.memory_t{x}_{sign}"] for sign in ("pos", "neg"))
-                for x in "av"
+                bound: tuple(golden[f"input.memory_{pair}_{sign}"] for sign in ("pos", "neg"))
+                for pair, bound in BOUNDS.items()
+                if bound in model.bounds
             }
         ]
         return model.loss(batch, "main")

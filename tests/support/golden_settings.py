@@ -51,6 +51,10 @@ FIELDS = {
         f"conv1d_kernel_size_{t}": f"{o}_kernel"
         for t, o in {"l": "text", "a": "audio", "v": "vision"}.items()
     },
+    **{"bidirectional": "bidirectional", "add_va": "audio_vision_bound"},
+    **{"cpc_layers": "predict_layers", "cpc_activation": "predict_activation"},
+    **{"mmilb_mid_activation": "bound_activation"},
+    **{"reverse_grad_weight": "reversal", "excludeZero": "exclude_zero"},
     **{"diff_weight": "difference_weight", "sim_weight": "similarity_weight"},
     **{"recon_weight": "reconstruction_weight", "alpha": "contrast_weight", "beta": "bound_weight"},
     **{"learning_rate": "rate", "learning_rate_other": "rate", "lr_main": "rate"},
@@ -88,6 +92,8 @@ def with_sizes(settings: S, config: dict[str, Any]) -> S:
     }
     if "task_weights" in config:
         fields["weights"] = Weights(**config["task_weights"])
+    if "use_cmd_sim" in config:
+        fields["similarity"] = "moments" if config["use_cmd_sim"] else "adversary"
     fields["text"] = "frozen"
     return replace(
         settings, {name: value for name, value in fields.items() if hasattr(settings, name)}

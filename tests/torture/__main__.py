@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+# Children that fork and limits of memory go with no GPU.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 import click
 
 from avmc_core.files.atomic import new_file

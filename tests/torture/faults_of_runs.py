@@ -114,7 +114,7 @@ def failed_run(folder: Path) -> str:
     store, runs = made_store(folder), RunStore(folder / "runs")
     run = Run("AV-MC", 1, (("rate", 1e30), ("training.max_epochs", 3)))
     record = run_one(run, StoreData(store), runs)
-    assert record.status == "failed" and "loss is" in record.reason and not record.scores
+    assert record.status == "failed" and "loss is" in record.reason
     assert {path.name for path in record.folder.iterdir()} == {RECORD}
     assert json.loads((record.folder / RECORD).read_text())["reason"] == record.reason
     refused(lambda: record.predictions("test"), "not failed")

@@ -3,6 +3,7 @@ what it tried to do."""
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -101,6 +102,7 @@ def _hear(read: int, child: int, start: float) -> bytes:
 
 def _child(case: Callable[[], str], folder: Path, write: int) -> None:
     """Never returns."""
+    gc.freeze()  # what the parent left to collect may wait for threads, which are not here
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries that decode media talk
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (2**34, 2**34))  # the machine's memory is not the test's

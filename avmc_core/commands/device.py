@@ -1,0 +1,32 @@
+"""``avmc device``: where runs are computed here, and what a GPU is used for."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("device")
+def main() -> None:
+    """Say where runs are computed here, and why; on a GPU, what computes the recurrences."""
+    import torch
+
+    from avmc_core.kernels import gpu, launched
+    from avmc_core.runs.grid import checked_device
+
+    if checked_device(None) == "cpu":
+        why = gpu.absent() or "$AVMC_DEVICE keeps them off the GPU"
+        click.echo(f"Runs are computed on the processor: {why}.")
+        return
+    facts = gpu.described()
+    click.echo(
+        f"Runs are computed on {facts['gpu']}, with PyTorch {torch.__version__} and CUDA "
+        f"{torch.version.cuda}; products rounded to TF32: {'yes' if facts['tf32'] else 'no'}."
+    )
+    sizes = [size for size in (16, 32, 64, 128) if launched.resident(size) is not None]
+    if sizes:
+        click.echo(
+            f"LSTMs of up to {max(sizes)} hidden units are one launch of Triton "
+            f"{facts['triton']}; larger ones are computed by cuDNN."
+        )
+    else:
+        click.echo("LSTMs are computed by cuDNN, which takes several launches for every time step.")
