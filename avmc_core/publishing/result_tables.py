@@ -15,7 +15,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from avmc_core.analysis.statistics import Interval
-from avmc_core.artefacts import statement
+from avmc_core.artefacts import other_data, statement
 from avmc_core.metrics import BY_COLUMN
 from avmc_core.published import published, text_figure
 from avmc_core.publishing.book_extension import lookup, read_result
@@ -166,7 +166,7 @@ class RealTextOnly(SphinxDirective):
         except (OSError, ValueError) as error:
             log.warning(f"real-text-only: {error}", location=self.get_location())
             return []
-        if not result["provenance"]["data"].startswith("real"):
+        if other_data(result["provenance"]["data"]):
             self.env.avmc_quoted[self.env.docname].pop("text_only")
             return []
         rows = [row for row in result["data"]["rows"] if row["task"] == "M"]
