@@ -16,21 +16,26 @@ import pandas as pd
 
 from avmc_core import __version__
 from avmc_core.files.atomic import new_file
+from avmc_core.files.names import shown
 from avmc_core.home import home
+from avmc_core.schema import DATASET
 from avmc_core.settings import digest
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
     from avmc_core.runs.store import Record, Run
 
+# parts of a provenance that are said elsewhere or not at all
 NOT_SAID = (
     "data",
     "command",
     "failed",
     "digest",
     "keys",
-)  # parts of a provenance that are said elsewhere or not at all
-LOG = "AVMC_SAVED"  # environment variable: a file that gets the name of each result saved; the notebook runner sets it
+)
+IMPORTED, OWN_CLIPS = "imported store", "own clips"  # how marks of real data begin
+# environment variable: a file that gets the name of each result saved; the notebook runner sets it
+LOG = "AVMC_SAVED"
 
 
 def data_mark(source: Store | pd.DataFrame | str | None) -> str:
@@ -48,10 +53,19 @@ def data_mark(source: Store | pd.DataFrame | str | None) -> str:
         return "simulated corpus, not CH-SIMS"
     extracted = source.manifest["source"].get("extraction")
     if extracted is None:
-        return f"real store {source.digest[:8]}"
+        name = f"{IMPORTED} {shown(source.path.name)} ({source.digest[:8]})"
+        return f"{name}, {source.dataset}" if source.dataset else name
     visual = ", visual features approximate" if extracted["approximation"] else ""
     lost = "".join(f", no {name} features" for name in source.lacks)
-    return f"own clips, store {source.digest[:8]}{visual}{lost}"
+    return f"{OWN_CLIPS}, store {source.digest[:8]}{visual}{lost}"
+
+
+def other_data(mark: str) -> bool:
+    """Whether data with this mark are others than those of the paper: a simulated corpus, clips of
+    one's own, or an imported store that is not CH-SIMS v2.0."""
+    if mark.startswith(IMPORTED):
+        return not mark.endswith(DATASET)
+    return mark.startswith(("simulated", OWN_CLIPS))
 
 
 def provenance(
@@ -88,14 +102,12 @@ def statement(made: Mapping[str, Any], against: str = "", status: str = "") -> s
     """A provenance in one line of Markdown: data, profile, seeds, failed runs, code, command, and
     how the paper stands to it.
 
-    ``against`` is the place in the paper; on simulated data the line says that the paper's figures
+    ``against`` is the place in the paper; on other data the line says that the paper's figures
     are about others.
     """
     parts = [f"Data: {made['data']}", *facts(made)]
     if against:
-        other = made["data"].startswith("simulated") and re.search(
-            r"\b(Table|Figure|Section)", against
-        )
+        other = other_data(made["data"]) and re.search(r"\b(Table|Figure|Section)", against)
         place = (
             against if against.startswith("not in the paper") else f"against the paper: {against}"
         )

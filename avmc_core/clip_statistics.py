@@ -7,7 +7,7 @@ released evaluator (D14), the alternatives are fields of ``Conventions``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,9 +83,7 @@ def clip_statistics(
     Raises:
         InputError: not two equally long lists of finite numbers.
     """
-    p, y = _numbers("prediction", prediction), _numbers("label", label)
-    if p.shape != y.shape:
-        raise InputError("prediction", f"{len(p)} values", f"{len(y)}, one for each label")
+    p, y = paired(prediction, label)
     if conventions.clip:
         p, y = np.clip(p, -1.0, 1.0), np.clip(y, -1.0, 1.0)
     columns = _columns(p, y, conventions).values()
@@ -117,6 +115,15 @@ def _columns(p: np.ndarray, y: np.ndarray, conventions: Conventions) -> dict[str
     }
 
 
+def paired(prediction: ArrayLike, label: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions and labels, (N,) float64 each. Raises InputError for anything else than two
+    equally long lists of finite numbers."""
+    p, y = _numbers("prediction", prediction), _numbers("label", label)
+    if p.shape != y.shape:
+        raise InputError("prediction", f"{len(p)} values", f"{len(y)}, one for each label")
+    return p, y
+
+
 def _numbers(name: str, values: ArrayLike) -> np.ndarray:
     """(N,) float64, all finite."""
     try:
@@ -135,10 +142,12 @@ def _classes(x: np.ndarray, cuts: tuple[float, ...]) -> np.ndarray:
     return np.searchsorted(np.asarray(cuts, dtype=x.dtype), x, side="left")
 
 
-def sums_over_clips(statistics: np.ndarray, weights: ArrayLike | None) -> Sums:
-    """Each column of clip statistics (..., N, K) summed over clips: (...,), or (..., R) with weights
-    (..., R, N). Raises InputError for weights that are negative, not finite, or not one for each
-    clip."""
+def sums_over_clips(
+    statistics: np.ndarray, weights: ArrayLike | None, columns: Sequence[str] = ()
+) -> Sums:
+    """Each column of clip statistics (..., N, K) summed over clips: (...,), or (..., R) with
+    weights (..., R, N). ``columns``: their names, by default ``COLUMNS``. Raises InputError for
+    weights that are negative, not finite, or not one for each clip."""
     if weights is None:
         sums = statistics.sum(axis=-2)
     else:
@@ -150,7 +159,7 @@ def sums_over_clips(statistics: np.ndarray, weights: ArrayLike | None) -> Sums:
         if not (np.isfinite(w).all() and (w >= 0).all()):
             raise InputError("weights", "negative, NaN or infinite weights", "counts")
         sums = w @ statistics  # (..., R, K)
-    return dict(zip(COLUMNS, np.moveaxis(sums, -1, 0), strict=True))
+    return dict(zip(columns or COLUMNS, np.moveaxis(sums, -1, 0), strict=True))
 
 
 def moments(s: Sums) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

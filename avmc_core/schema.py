@@ -1,5 +1,8 @@
 """Names, sizes and label conventions of CH-SIMS v2.0, in one place.
 
+``DIMS`` and ``STEPS`` are those of the release, which the simulated corpus and features from clips
+of one's own follow. An imported store has the sizes of its own file, in its manifest.
+
 Axes used throughout the package: ``B`` clips of a batch, ``N`` clips of a split, ``T`` steps, ``D``
 features.
 """
@@ -11,16 +14,17 @@ from importlib.resources import files
 
 import numpy as np
 
+DATASET = "CH-SIMS v2.0"
 MODALITIES = ("text", "audio", "vision")
 DIMS = {"text": 768, "audio": 25, "vision": 177}  # D of each modality
+# T at which the released arrays are cut and padded
 STEPS = {
     "text": 50,
     "audio": 925,
     "vision": 232,
-}  # T at which the released arrays are cut and padded
-EXTRAS = {
-    "audio_wav2vec": "audio"
-}  # features that a store may hold besides, and the modality they can stand in for
+}
+# features that a store may hold besides, and the modality they can stand in for
+EXTRAS = {"audio_wav2vec": "audio"}
 HOP_SECONDS = {"audio": 0.01, "vision": 0.04}  # openSMILE's 10 ms hop; 25 frames per second
 
 SPLITS = ("train", "valid", "test")
@@ -37,14 +41,16 @@ LABEL_KEYS = {
     "V": "regression_labels_V",
 }
 
+LIMITS = (1.0, 3.0)  # the largest label: of CH-SIMS, and of CMU-MOSI and CMU-MOSEI
 GRID = np.round(np.linspace(-1.0, 1.0, 11), 1)  # the 11 label levels, in steps of 0.2
+# Section 3.2: {-1,-.8} {-.6,-.4,-.2} {0} {.2,.4,.6} {.8,1}
 CLASSES = (
     "NEG",
     "WNEG",
     "NEU",
     "WPOS",
     "POS",
-)  # Section 3.2: {-1,-.8} {-.6,-.4,-.2} {0} {.2,.4,.6} {.8,1}
+)
 
 
 def level(labels) -> np.ndarray:

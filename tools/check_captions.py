@@ -14,6 +14,8 @@ from collections import defaultdict
 from html.parser import HTMLParser
 from pathlib import Path
 
+from avmc_core.artefacts import IMPORTED, other_data
+
 # What a caption may say instead of the data of its page's mark: there is no data of clips behind
 # it, or only counts, or something that the package carries because it was measured once, elsewhere.
 NO_CLIPS = (
@@ -107,7 +109,9 @@ def problems(path: Path) -> list[str]:
             found.append(
                 f"a caption about {data[1]!r} on a page about {' and '.join(sorted(page.marks))}"
             )
-        elif "published figures lie within" in line and not data[1].startswith("real store"):
+        elif "published figures lie within" in line and (
+            other_data(data[1]) or not data[1].startswith(IMPORTED)
+        ):
             found.append(f"a caption about {data[1]!r} that counts published figures as met")
         elif data[1].startswith("simulated"):
             figures = [path.parent / name for name in shown if name.endswith(".svg")]

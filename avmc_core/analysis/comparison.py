@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from avmc_core import metrics
 from avmc_core.analysis.statistics import (
     Interval,
     comparable,
@@ -21,6 +21,7 @@ from avmc_core.analysis.statistics import (
     percentile,
 )
 from avmc_core.errors import InputError
+from avmc_core.metric_conventions import SIMS, Convention
 
 Aggregate = Callable[[np.ndarray, np.ndarray | None], Mapping[str, np.ndarray]]
 
@@ -30,7 +31,8 @@ class Difference:
     """The first model against the second, in one metric."""
 
     difference: Interval  # first minus second, means over runs
-    improvement: Interval  # probability that a run of the first is better than a run of the second, ties counting half
+    # probability that a run of the first is better than a run of the second, ties counting half
+    improvement: Interval
     p: float  # two-sided, of no difference, from the same draws
 
     @property
@@ -47,21 +49,23 @@ def compare(
     second: np.ndarray,
     groups: np.ndarray | None = None,
     *,
-    aggregate: Aggregate = comparable,
+    aggregate: Aggregate | None = None,
     n: int = 2000,
     seed: int = 0,
     level: float = 0.95,
+    convention: Convention = SIMS,
 ) -> dict[str, Difference]:
     """Paired bootstrap of two models. ``first`` (R1, N, K) and ``second`` (R2, N, K) are clip
     statistics of their runs on the same N clips, ``groups`` (N,) the clips' source videos;
-    ``aggregate`` as in ``statistics.bootstrap``, of metrics that are registered.
+    ``aggregate`` as in ``statistics.bootstrap``, of metrics of the ``convention``; by default
+    ``comparable``.
 
     The p value is twice the smaller share of draws on either side of zero, with one draw added to
     each side. Raises InputError when the clips are not the same in number.
     """
-    a, b = (
-        group_sums(np.asarray(s, dtype=np.float64), groups) for s in (first, second)
-    )  # (R, G, K)
+    aggregate = aggregate or partial(comparable, convention=convention)
+    # (R, G, K)
+    a, b = (group_sums(np.asarray(s, dtype=np.float64), groups) for s in (first, second))
     if a.shape[1:] != b.shape[1:] or a.ndim != 3 or 0 in (a.shape[0], b.shape[0], a.shape[1]):
         raise InputError(
             "compare", f"shapes {np.shape(first)}, {np.shape(second)}", "(R, N, K), the same clips"
@@ -73,7 +77,7 @@ def compare(
     drawn_a, drawn_b = aggregate(a, videos), aggregate(b, videos)  # each (R, n)
     found = {}
     for name in whole_a:
-        sign = metrics.METRICS[name].sign
+        sign = convention.metrics[name].sign
         apart = np.einsum("nr,rn->n", runs_a, drawn_a[name]) - np.einsum(
             "nr,rn->n", runs_b, drawn_b[name]
         )
@@ -108,6 +112,7 @@ def permutation_test(
     *,
     n: int = 10_000,
     seed: int = 0,
+    convention: Convention = SIMS,
 ) -> dict[str, float]:
     """Two-sided p values of "these two sets of predictions are interchangeable", for each metric.
 
@@ -117,17 +122,16 @@ def permutation_test(
     least as far apart. Raises InputError as ``metrics.clip_statistics`` does.
     """
     clips = len(label)
-    statistics = metrics.clip_statistics(
+    statistics = convention.statistics(
         np.concatenate([first, second]), np.concatenate([label, label])
     )
-    a, b = (
-        group_sums(part[None], groups)[0] for part in (statistics[:clips], statistics[clips:])
-    )  # (G, K)
+    # (G, K)
+    a, b = (group_sums(part[None], groups)[0] for part in (statistics[:clips], statistics[clips:]))
     kept = np.random.default_rng(seed).integers(0, 2, size=(n, len(a))).astype(np.float64)
     kept = np.concatenate([np.ones((1, len(a))), kept])  # (n + 1, G)
     both = np.concatenate([a, b])
-    one = comparable(both, np.concatenate([kept, 1 - kept], axis=1))
-    other = comparable(both, np.concatenate([1 - kept, kept], axis=1))
+    one = comparable(both, np.concatenate([kept, 1 - kept], axis=1), convention)
+    other = comparable(both, np.concatenate([1 - kept, kept], axis=1), convention)
     found = {}
     for name in one:
         apart = np.abs(one[name] - other[name])
@@ -140,7 +144,8 @@ def permutation_test(
 
 
 def _wins(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(R1, n), (R2, n) -> (R1, R2, n): 1 where a is larger, 0.5 where equal; NaN where either is."""
+    """(R1, n), (R2, n) -> (R1, R2, n): 1 where a is larger, 0.5 where equal; NaN where either
+    is."""
     gap = a[:, None] - b[None]
     return (np.sign(gap) + 1) / 2
 

@@ -1,4 +1,5 @@
-"""Two rows of an experiment on the same clips: the comparison that a review asks for, as one table."""
+"""Two rows of an experiment on the same clips: the comparison that a review asks for, as one
+table."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from avmc_core.analysis.results import stacked
 from avmc_core.analysis.statistics import comparable
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.metrics import METRICS
+from avmc_core.metric_conventions import ALL, of_limit
 from avmc_core.runs.store import Record, Run
 
 CLEAR = 0.05  # Holm's adjusted p below which a difference is called clear
@@ -38,19 +39,21 @@ def compare_rows(
         if name not in statistics:
             raise InputError(f"row {name!r}", "no finished run", "one at least: see `avmc run`")
     a, b = statistics[first], statistics[second]
-    found = compare(a, b, groups)
+    convention = of_limit(store.limit)
+    found = compare(a, b, groups, convention=convention)
     single = len(a) == len(b) == 1
     p = {name: found[name].p for name in names}
     if single:
         kept = {run.name: record for run, record in records.items() if record.status == "done"}
         predictions = [kept[name].predictions(split)["M"] for name in (first, second)]
-        swapped = permutation_test(*predictions, store.split(split).labels[:, 0], groups)
+        label = store.split(split).labels[:, 0]
+        swapped = permutation_test(*predictions, label, groups, convention=convention)
         p = {name: swapped[name] for name in names}
     adjusted = holm(p)
-    means = [comparable(part) for part in (a, b)]
+    means = [comparable(part, None, convention) for part in (a, b)]
     rows = []
     for name in names:
-        scale, d, chance = METRICS[name].scale, found[name].difference, found[name].improvement
+        scale, d, chance = ALL[name].scale, found[name].difference, found[name].improvement
         rows.append(
             {
                 "metric": name,
@@ -74,15 +77,16 @@ def as_text(table: pd.DataFrame) -> str:
     """The table of ``compare_rows`` for a terminal, with the decimals of each metric."""
     shown = []
     for row in table.itertuples():
-        metric = METRICS[row.metric]
-        d = metric.decimals
+        metric = ALL[row.metric]
+        d, way = metric.decimals, "higher" if metric.higher_is_better else "lower"
         shown.append(
             {
-                "metric": f"{row.metric} ({'higher' if metric.higher_is_better else 'lower'} is better)",
+                "metric": f"{row.metric} ({way} is better)",
                 "first": f"{row.first:.{d}f}",
                 "second": f"{row.second:.{d}f}",
                 "difference": f"{row.difference:+.{d}f} [{row.low:+.{d}f}, {row.high:+.{d}f}]",
-                "improvement": f"{row.improvement:.2f} [{row.improvement_low:.2f}, {row.improvement_high:.2f}]",
+                "improvement": f"{row.improvement:.2f} [{row.improvement_low:.2f}, "
+                f"{row.improvement_high:.2f}]",
                 "p": f"{row.p:.3f}",
                 "p_holm": f"{row.p_holm:.3f}",
                 "test": row.test,

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,14 @@ from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.artefacts import data_mark
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
+from avmc_core.metric_conventions import of_limit
 from avmc_core.published import published
 from avmc_core.runs.experiments import Row
 from avmc_core.runs.grid import default_device
 from avmc_core.runs.scores import labels, scored_clips, scores
 from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.settings import as_dict, digest
+from avmc_core.speed.expected import EPOCHS, duration, expected, machine
 
 
 def finished(
@@ -68,7 +71,10 @@ def carried_out(records: Mapping[Run, Record]) -> str:
     ]
     rows, seeds = ({getattr(run, part) for run in records} for part in ("name", "seed"))
     runs = {record.key for record in records.values()}
-    return f"{len(runs)} runs of {len(rows)} rows with up to {len(seeds)} seeds; failed: {', '.join(failed) or 'none'}."
+    return (
+        f"{len(runs)} runs of {len(rows)} rows with up to {len(seeds)} seeds; failed: "
+        f"{', '.join(failed) or 'none'}."
+    )
 
 
 def tabulate(
@@ -102,9 +108,9 @@ def estimate(
     device: str | None = None,
     jobs: int | None = None,
 ) -> str:
-    """What a grid would compute, and after earlier runs on the same data how long that takes and
-    how much memory it needs: runs of the same model with the same settings if there are any, else
-    of the same model."""
+    """What a grid would compute, and how long that takes and how much memory it needs: by earlier
+    runs on the same data, of the same model with the same settings if there are any, else of the
+    same model; where there are none, by the recorded benchmark."""
     device = device or default_device()
     missing = [run for run in grid if runs.get(run.key(store, device)) is None]
     alike: dict[str, list[Record]] = {}
@@ -132,17 +138,33 @@ def estimate(
             default=0,
         )
         memory = f"at most {peak / 2**30:.1f} GiB each" if peak else "memory unknown"
-        lines.append(
-            f"{len(known)} of them are like earlier runs, which took {seconds:.0f} s of one process in all: about "
-            f"{seconds / jobs:.0f} s with {jobs} processes, {memory}"
-            if known
-            else "time and memory unknown: no run like these has been computed here"
-        )
-        if 0 < len(known) < len(missing):
+        if known:
             lines.append(
-                f"time and memory of the other {len(missing) - len(known)} unknown: no run like them has been computed"
+                f"{len(known)} of them are like earlier runs, which took {seconds:.0f} s of one "
+                f"process in all: about {seconds / jobs:.0f} s with {jobs} processes, {memory}"
             )
+        others = [run for run in missing if not (alike.get(_kind_of(run)) or alike.get(run.model))]
+        lines += from_benchmark(others, store, device, jobs) if others else []
     return "\n".join(lines)
+
+
+def from_benchmark(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[str]:
+    """What runs may take, of which none alike has been computed, line by line: the recorded
+    benchmark, scaled."""
+    found = expected(grid, store)
+    lines = []
+    if timed := len(grid) - found.unknown:
+        where = f"{jobs} core{'s' if jobs > 1 else ''}" if device == "cpu" else "one CPU core"
+        lines.append(
+            f"{timed} are like none computed here: {duration(found.wall(jobs))} on {where}, "
+            "each at "
+            f"most {found.peak_mb / 1024:.1f} GiB. That is the recorded benchmark ({machine()}), "
+            f"scaled by clips and frames, with {EPOCHS} epochs where the settings set no limit: an "
+            f"order of magnitude{'' if device == 'cpu' else ', and of a GPU nothing is recorded'}"
+        )
+    if found.unknown:
+        lines.append(f"time and memory of {found.unknown} unknown: the benchmark has no such model")
+    return lines
 
 
 def _kind_of(run: Run) -> str:
@@ -168,10 +190,12 @@ def summarise(
     is all of them.
     """
     statistics, groups = stacked(records, store, split, task)
-    found = {name: bootstrap(s, comparable, groups, n=draws) for name, s in statistics.items()}
+    convention = of_limit(store.limit)
+    aggregate = partial(comparable, convention=convention)
+    found = {name: bootstrap(s, aggregate, groups, n=draws) for name, s in statistics.items()}
     for name, s in statistics.items():
-        whole = metrics.aggregate(s)
-        if equal := int((np.isnan(whole["Corr"]) & ~np.isnan(whole["R2"])).sum()):
+        lost = np.isnan(convention.aggregate(s, None)["Corr"])
+        if equal := int((lost & convention.labels_vary(s, None)).sum()):
             found[name]["Corr"] = _noted(found[name]["Corr"], equal, len(s))
     return found
 
@@ -191,11 +215,12 @@ def stacked(
     clips = store.split(split)
     keep = scored_clips(clips, task)
     label = labels(clips, task)[keep]
+    convention = of_limit(store.limit)
     statistics: dict[str, list[np.ndarray]] = {}
     for run, record in records.items():
         if record.status == "done" and task in (found := record.predictions(split)):
             statistics.setdefault(run.name, []).append(
-                metrics.clip_statistics(found[task][keep], label)
+                convention.statistics(found[task][keep], label)
             )
     videos = clips.clips["video_id"].to_numpy()[keep]
     return {name: np.stack(runs) for name, runs in statistics.items()}, videos

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from avmc_core import metrics
 from avmc_core.errors import InputError
+from avmc_core.metric_conventions import SIMS, Convention
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,21 @@ class Interval:
         return f"{self.estimate:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
 
-def comparable(statistics: np.ndarray, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """``metrics.aggregate`` for figures that are averaged over runs or set against one another:
-    Corr of equal predictions is 0.
+def comparable(
+    statistics: np.ndarray, weights: np.ndarray | None = None, convention: Convention = SIMS
+) -> dict[str, np.ndarray]:
+    """The metrics of a convention for figures that are averaged over runs or set against one
+    another: Corr of equal predictions is 0.
 
     By itself it is not defined, and is shown as such. But a run that says the same of every clip
     orders no two of them: left out of a mean it would flatter its model, and as NaN it would hide
     the model's other runs. Whatever shows such a mean says how many runs are counted so. Where all
     labels are equal, Corr (like R2) stays NaN.
     """
-    found = metrics.aggregate(statistics, weights)
-    equal = np.isnan(found["Corr"]) & ~np.isnan(found["R2"])
+    found = convention.aggregate(statistics, weights)
+    equal = np.isnan(found["Corr"])
+    if equal.any():
+        equal = equal & convention.labels_vary(statistics, weights)
     return found | {"Corr": np.where(equal, 0.0, found["Corr"])}
 
 

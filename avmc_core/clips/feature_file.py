@@ -13,8 +13,10 @@ from avmc_core.clips.prediction import Clip
 from avmc_core.data.unpickle import read_pickle
 from avmc_core.errors import InputError
 from avmc_core.files.names import shown
+from avmc_core.models.base import Sizes
 
 SUFFIXES = (".pkl", ".pickle")
+RELEASED = Sizes()
 _KEYS = (*schema.MODALITIES, "text_bert")
 
 
@@ -23,13 +25,16 @@ def is_feature_file(path: str | Path) -> bool:
     return Path(path).suffix.lower() in SUFFIXES
 
 
-def read_feature_file(path: str | Path, sentence: str = "") -> tuple[Clip, list[str]]:
-    """The clip, and what was assumed or cut, in sentences.
+def read_feature_file(
+    path: str | Path, sentence: str = "", sizes: Sizes = RELEASED
+) -> tuple[Clip, list[str]]:
+    """The clip, and what was assumed or cut, in sentences. ``sizes``: those of the model.
 
-    Keys: audio (T, 25), vision (T, 177), text (T, 768) of any float type, each with or without a
-    first axis of 1; text_bert (3, T): ids, mask, segments. A key ``config`` and others that nothing
-    here reads may stand beside them. Steps of zeros at either end are padding and left out; -inf,
-    the logarithm of silence, becomes 0. Raises InputError, naming the key, for anything else.
+    Keys: audio, vision, text (T, D) of any float type, with the D of ``sizes``, each with or
+    without a first axis of 1; text_bert (3, T): ids, mask, segments. A key ``config`` and others
+    that nothing here reads may stand beside them. Steps of zeros at either end are padding and left
+    out; -inf, the logarithm of silence, becomes 0. Raises InputError, naming the key, for anything
+    else.
     """
     path = Path(path)
     content = read_pickle(path)
@@ -46,19 +51,20 @@ def read_feature_file(path: str | Path, sentence: str = "") -> tuple[Clip, list[
     if missing := [key for key in _KEYS if key not in content]:
         raise InputError(path, f"no key {', '.join(missing)}", f"the keys {', '.join(_KEYS)}")
     notes: list[str] = []
-    tokens, words = _tokens(f"{path}, key text_bert", content["text_bert"])
+    tokens, words = _tokens(f"{path}, key text_bert", content["text_bert"], sizes.text_steps)
     parts = {}
     for name in schema.MODALITIES:
-        values = _features(f"{path}, key {name}", content[name], schema.DIMS[name], name, notes)
+        values = _features(f"{path}, key {name}", content[name], getattr(sizes, name), name, notes)
+        cap = getattr(sizes, f"{name}_steps")
         values = (
             values[:words]
             if name == "text"
             else _without_padding(f"{path}, key {name}", values, name, notes)
         )
-        if len(values) > schema.STEPS[name]:
-            notes.append(f"{name} cut from {len(values)} to {schema.STEPS[name]} steps")
-        parts[name] = values[: schema.STEPS[name]]
-    if len(parts["text"]) < min(words, schema.STEPS["text"]):
+        if len(values) > cap:
+            notes.append(f"{name} cut from {len(values)} to {cap} steps")
+        parts[name] = values[:cap]
+    if len(parts["text"]) < min(words, sizes.text_steps):
         raise InputError(
             f"{path}, key text", f"{len(parts['text'])} steps", f"{words}, as text_bert's mask has"
         )
@@ -106,8 +112,8 @@ def _without_padding(where: str, values: np.ndarray, name: str, notes: list[str]
     return kept
 
 
-def _tokens(where: str, value: Any) -> tuple[np.ndarray, int]:
-    """Tokens (3, 50) int64, padded or cut, and how many there are."""
+def _tokens(where: str, value: Any, cap: int) -> tuple[np.ndarray, int]:
+    """Tokens (3, cap) int64, padded or cut, and how many there are."""
     if isinstance(value, np.ndarray) and value.ndim == 3 and len(value) == 1:
         value = value[0]
     if (
@@ -132,7 +138,6 @@ def _tokens(where: str, value: Any) -> tuple[np.ndarray, int]:
             "ids below 0, or a mask with gaps",
             "whole numbers, and a mask of ones before zeros",
         )
-    cap = schema.STEPS["text"]
     tokens = np.zeros((3, cap), dtype=np.int64)
     tokens[:, : min(cap, whole.shape[1])] = whole[:, :cap]
     return tokens, words

@@ -13,21 +13,43 @@ def main() -> None:
 
 
 @main.command("import")
-@click.option("--supervised", required=True, type=click.Path(), help="ch-simsv2s.pkl")
+@click.option(
+    "--supervised",
+    required=True,
+    type=click.Path(),
+    help="ch-simsv2s.pkl, or the file of another data set in the layout of MMSA or MMSA-FET.",
+)
 @click.option("--unsupervised", type=click.Path(), help="ch-simsv2u.pkl")
 @click.option("--meta", type=click.Path(), help="meta.csv, to be compared with the pickle")
+@click.option(
+    "--labels",
+    "limit",
+    type=click.Choice(["1", "3"]),
+    help="The largest label, instead of what the file is taken for.",
+)
 @click.argument("store", type=click.Path())
-def import_(supervised: str, unsupervised: str | None, meta: str | None, store: str) -> None:
-    """Convert the released pickles once into the feature store STORE. Nothing in them is executed."""
+def import_(
+    supervised: str, unsupervised: str | None, meta: str | None, limit: str | None, store: str
+) -> None:
+    """Convert the released pickles, or those of another data set, once into the feature store
+    STORE. Nothing in them is executed.
+
+    Widths, caps, annotations and the range of the labels are those of the file; it is said what the
+    file was taken for.
+    """
+    from avmc_core.artefacts import data_mark
     from avmc_core.data.importing import import_released
 
-    made = import_released(store, supervised, unsupervised, meta)
+    made = import_released(
+        store, supervised, unsupervised, meta, limit=float(limit) if limit else None
+    )
     rows = ", ".join(f"{name} {count}" for name, count in made.manifest["splits"].items())
     click.echo(f"{made.path}: {rows}; digest {made.digest[:12]}")
     if layout := made.manifest["source"].get("layout"):
         click.echo(f"taken for: {layout}")
     if "label_set" in made.manifest:
         click.echo(f"labels: {made.manifest['label_set']}")
+    click.echo(f"results on it are marked: {data_mark(made)}")
     for repair in made.manifest["repairs"]:
         click.echo(f"repaired: {repair['what']} ({repair['count']})")
 
@@ -47,19 +69,38 @@ def export(store: str, folder: str) -> None:
 
 @main.command()
 @click.argument("source", type=click.Path())
-def audit(source: str) -> None:
-    """Say what is in SOURCE (a store, or a meta.csv) and where it disagrees with the paper."""
+@click.option(
+    "--report", type=click.Path(), help="Write it into a file too, which can be sent to others."
+)
+def audit(source: str, report: str | None) -> None:
+    """Say what is in SOURCE (a store, or a meta.csv) and where it disagrees with the paper.
+
+    Of a store in the released form it also says, one by one, what is assumed here about the
+    released files and could not be seen, and whether it is so. No id and no transcript is shown.
+    """
+    from avmc_core import __version__
+    from avmc_core.artefacts import data_mark
     from avmc_core.data.released import read_meta
     from avmc_core.data.store import open_store
+    from avmc_core.files.atomic import new_file
+    from avmc_core.paper import first_contact
     from avmc_core.paper.audit import audit, render
 
     if not Path(source).is_file():
-        click.echo(render(audit(open_store(source))))
-        return
-    table = read_meta(source)  # says what a file is that is no table
-    click.echo(render(audit(table)))
-    for repair in table.attrs["repairs"]:
-        click.echo(f"repaired: {repair['what']} ({repair['count']})")
+        store = open_store(source)
+        parts = [render(audit(store))]
+        if found := first_contact.assumptions(store):
+            parts += ["", first_contact.render(found, data_mark(store))]
+    else:
+        table = read_meta(source)  # says what a file is that is no table
+        repairs = [f"repaired: {r['what']} ({r['count']})" for r in table.attrs["repairs"]]
+        parts = [render(audit(table)), *repairs]
+    text = "\n".join(parts)
+    click.echo(text)
+    if report:
+        with new_file(report) as temporary:
+            temporary.write_text(f"avmc {__version__}\n{text}\n", encoding="utf-8")
+        click.echo(f"written to {report}", err=True)
 
 
 @main.command()

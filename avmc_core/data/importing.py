@@ -19,11 +19,15 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core import schema
-from avmc_core.data.label_sets import recognise
+from avmc_core.data.aligned import with_lengths
+from avmc_core.data.label_sets import OTHER, recognise
 from avmc_core.data.label_table import with_zeros
+from avmc_core.data.layouts import RELEASED, Layout
 from avmc_core.data.meta_comparison import differences
 from avmc_core.data.released import (
     ID_SEPARATOR,
+    dims,
+    layout_of,
     mark,
     open_supervised,
     open_unsupervised,
@@ -48,16 +52,20 @@ def import_released(
     meta: str | Path | None = None,
     *,
     simulated: dict[str, Any] | None = None,
+    limit: float | None = None,
     progress: bool = True,
 ) -> Store:
     """Converts ch-simsv2s.pkl, and ch-simsv2u.pkl if given, into a new store at ``store_path``, and
-    opens it.
+    opens it. Another data set in the layout of the public toolkits is read as well (``layouts``):
+    the store has the widths, caps and annotations of its file.
 
     ``meta`` is only compared with the supervised file: clips and splits must be the same, other
     texts and labels are stated. ``simulated``: settings of the generator when the files hold a
     simulated corpus; files exported from a simulated store carry them along, as those of one's own
-    clips say how they were extracted. The manifest of real files says which of the two circulating
-    label sets they carry (``label_sets``).
+    clips say how they were extracted. ``limit``: the largest label, 1 or 3, where that is to be
+    declared; else it is told from the layout and the labels, and the manifest says how. The
+    manifest of real files laid out as CH-SIMS v2.0 says which of the two circulating label sets
+    they carry (``label_sets``); only with one of the two is the store called CH-SIMS v2.0.
 
     Stated, with their counts, under ``repairs`` in the manifest: values after a clip's end are
     dropped, -inf in sound and picture becomes 0, clips padded at the start are read from their end,
@@ -73,8 +81,10 @@ def import_released(
     try:
         with new_folder(store_path) as folder:
             before = {name: _stamp(path) for name, path in sources.items()}
-            splits = _open_sources(sources, repairs)
-            clips = {name: _clips(name, columns, repairs) for name, columns in splits.items()}
+            splits = _open_sources(sources, repairs, limit)
+            layout = layout_of(sources["supervised"], limit)
+            grid = layout.limit == min(schema.LIMITS)
+            clips = {name: _clips(name, columns, repairs, grid) for name, columns in splits.items()}
             if schema.UNLABELLED in clips:
                 labelled = pd.concat([clips[name]["id"] for name in schema.SPLITS])
                 both = int(clips[schema.UNLABELLED]["id"].isin(labelled).sum())
@@ -94,7 +104,8 @@ def import_released(
                 total=total, unit="B", unit_scale=True, desc="import", disable=not progress
             ) as bar:
                 for name, columns in splits.items():
-                    where = f"{sources['unsupervised' if name == schema.UNLABELLED else 'supervised']}, split {name}"
+                    kind = "unsupervised" if name == schema.UNLABELLED else "supervised"
+                    where = f"{sources[kind]}, split {name}"
                     values = {
                         m: _ragged_blocks(
                             f"{where}, key {m}",
@@ -102,28 +113,31 @@ def import_released(
                             clips[name][f"{m}_length"].to_numpy(),
                             repairs,
                             bar,
+                            strict=layout.released,
                         )
                         for m in schema.MODALITIES
                     }
-                    _check_unchanged(
-                        sources, before
-                    )  # a mapped file that is cut would end the process
-                    files |= write_split(folder, name, clips[name], values, columns["text_bert"])
+                    # a mapped file that is cut would end the process
+                    _check_unchanged(sources, before)
+                    files |= write_split(
+                        folder, name, clips[name], values, columns["text_bert"], dims(columns)
+                    )
             extraction = _marked(sources, EXTRACTED)
             generator = simulated if simulated is not None else _marked(sources, SIMULATED)
+            named = _label_set(clips, layout) if generator is None and extraction is None else {}
             write_index(
                 folder,
                 clips,
                 files,
                 steps=steps(splits["train"]),
+                dims=dims(splits["train"]),
+                labels={"limit": layout.limit, "tasks": list(layout.tasks)},
                 source={name: _source(source) for name, source in sources.items()}
-                | taken_for(sources["supervised"])
+                | taken_for(sources["supervised"], limit)
                 | ({} if extraction is None else {"extraction": extraction}),
                 repairs=repairs,
                 generator=generator,
-                label_set=""
-                if generator or extraction
-                else str(recognise(pd.concat(clips.values()))),
+                **named,
             )
             _check_unchanged(sources, before)
             open_store(folder)  # what does not open is not left behind
@@ -139,19 +153,30 @@ def import_released(
 
 
 def _open_sources(
-    sources: dict[str, Path], repairs: Counter[str]
+    sources: dict[str, Path], repairs: Counter[str], limit: float | None
 ) -> dict[str, dict[str, np.ndarray]]:
-    splits = dict(open_supervised(sources["supervised"], repairs))
+    splits = dict(open_supervised(sources["supervised"], repairs, limit))
     if "unsupervised" in sources:
         splits[schema.UNLABELLED] = open_unsupervised(sources["unsupervised"], repairs)
-        found, expected = steps(splits[schema.UNLABELLED]), steps(splits["train"])
-        if found != expected:
-            raise InputError(
-                sources["unsupervised"],
-                f"steps {found}",
-                f"those of {sources['supervised']}, {expected}",
-            )
-    return splits
+        for what, of in (("steps", steps), ("columns", dims)):
+            found, expected = of(splits[schema.UNLABELLED]), of(splits["train"])
+            if found != expected:
+                raise InputError(
+                    sources["unsupervised"],
+                    f"{what} {found}",
+                    f"those of {sources['supervised']}, {expected}",
+                )
+    return {name: with_lengths(columns, repairs, _release) for name, columns in splits.items()}
+
+
+def _label_set(clips: dict[str, pd.DataFrame], layout: Layout) -> dict[str, str]:
+    """Which of the two circulating sets of labels real files in the released layout carry, and that
+    they are CH-SIMS v2.0 where it is one of them."""
+    if not layout.released or layout.limit != min(schema.LIMITS):
+        return {}
+    found = recognise(pd.concat(clips.values()))
+    dataset = {} if found.key == OTHER else {"dataset": RELEASED}
+    return {"label_set": str(found), **dataset}
 
 
 def _marked(sources: dict[str, Path], name: str) -> dict[str, Any] | None:
@@ -170,8 +195,10 @@ def _marked(sources: dict[str, Path], name: str) -> dict[str, Any] | None:
     return marks[0]
 
 
-def _clips(name: str, columns: dict[str, np.ndarray], repairs: Counter[str]) -> pd.DataFrame:
-    """One row a clip, columns CLIP_COLUMNS."""
+def _clips(
+    name: str, columns: dict[str, np.ndarray], repairs: Counter[str], grid: bool
+) -> pd.DataFrame:
+    """One row a clip, columns CLIP_COLUMNS; ``grid``: labels are meant to lie 0.2 apart."""
     ids = pd.Series(columns["id"].tolist(), dtype=str)
     parts = ids.str.partition(ID_SEPARATOR)
     repairs["ids without a separator, read as the video id"] += int((parts[1] == "").sum())
@@ -181,7 +208,7 @@ def _clips(name: str, columns: dict[str, np.ndarray], repairs: Counter[str]) -> 
     for task, key in schema.LABEL_KEYS.items():
         labels = columns.get(key, np.full(len(ids), np.nan))
         off_grid = np.abs(labels * 5 - np.round(labels * 5)) > 1e-5
-        repairs["labels off the grid of 0.2, kept"] += int(off_grid.sum())
+        repairs["labels off the grid of 0.2, kept"] += int(off_grid.sum()) if grid else 0
         table[task] = labels
     table["text_length"] = columns["text_bert"][:, 1].sum(axis=1)
     for modality in ("audio", "vision"):
@@ -190,12 +217,17 @@ def _clips(name: str, columns: dict[str, np.ndarray], repairs: Counter[str]) -> 
 
 
 def _ragged_blocks(
-    where: str, padded: np.ndarray, lengths: np.ndarray, repairs: Counter[str], bar: tqdm
+    where: str,
+    padded: np.ndarray,
+    lengths: np.ndarray,
+    repairs: Counter[str],
+    bar: tqdm,
+    strict: bool,
 ) -> Iterator[np.ndarray]:
     """The valid steps of a padded array (N, T, D), in blocks (sum of some T_i, D) float32.
 
     Infinite negative values of sound and picture, the logarithm of silence, become 0 as in the
-    public loader.
+    public loader. A token without a state is an error where ``strict``, else kept and counted.
     """
     rows = max(1, _BLOCK_BYTES // padded[0].nbytes)
     modality = where.rpartition(" ")[2]
@@ -227,9 +259,12 @@ def _ragged_blocks(
             _check_side(where, start, block, ends, outside)
             repairs[f"clips with {modality} values after their end, dropped"] += int(outside.sum())
         if modality == "text":
-            last = block[np.arange(len(ends)), -1 if at_start else ends - 1]
-            if not last.any(axis=1).all():
-                row = start + int(np.argmin(last.any(axis=1)))
+            last = block[np.arange(len(ends)), -1 if at_start else ends - 1].any(axis=1)
+            repairs["clips with zeros at the last token of text_bert's mask, kept"] += int(
+                (~last).sum()
+            )
+            if strict and not last.all():
+                row = start + int(np.argmin(last))
                 raise InputError(
                     f"{where}, row {row}",
                     "zeros at the last token of text_bert's mask",
@@ -259,7 +294,10 @@ def _check_side(
     begin at the start."""
     for row in np.flatnonzero(outside):
         if not block[row, : block.shape[1] - ends[row]].any():
-            found = f"zeros first and values after step {ends[row]}: padding at the start, in this row alone"
+            found = (
+                f"zeros first and values after step {ends[row]}: padding at the start, in this "
+                "row alone"
+            )
             raise InputError(
                 f"{where}, row {start + row}", found, "all clips padded on the same side"
             )

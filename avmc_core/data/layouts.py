@@ -1,9 +1,9 @@
-"""What a file in the manner of the public toolkits holds, told from its keys and widths, so that an
-import can name it.
+"""What a file in the manner of the public toolkits holds, told from its keys, widths and labels.
 
-Widths are still constants of ``schema``: a data set of other widths is recognised and refused by
-name. Whoever reads such files in full starts from ``recognised``, which says what the file was
-taken for.
+Nothing but the file decides how wide its features are, how long its sequences may be, and which
+labels it has. The widths of acoustic and visual columns name the data set that the laboratory's
+framework (MMSA) lays out so; the range of the labels follows from that name, else from the labels,
+unless whoever imports the file declares it.
 """
 
 from __future__ import annotations
@@ -19,57 +19,95 @@ from avmc_core.errors import InputError
 
 CONFIG = "config"  # what MMSA-FET writes beside the splits: how the features were extracted
 TOOLKIT = "MMSA-FET"
-RELEASED = "CH-SIMS v2.0"
+RELEASED = schema.DATASET
 UNUSED = tuple(  # keys of a split that some files hold besides; nothing here reads them
     [*(f"classification_labels{suffix}" for suffix in ("", "_T", "_A", "_V")), "text_lengths"]
 )
 SYNONYMS = {"dev": "valid", "val": "valid", "validation": "valid"}  # what other tools call a split
-_WIDTHS = {  # acoustic and visual columns: the data set that the authors' framework lays out so
-    (schema.DIMS["audio"], schema.DIMS["vision"]): RELEASED,
-    (33, 709): "CH-SIMS v1",
-    (5, 20): "CMU-MOSI",
-    (74, 35): "CMU-MOSEI",
+LENGTHS = {"audio": "audio_lengths", "vision": "vision_lengths"}
+_KNOWN = {  # acoustic and visual columns: the data set laid out so, and the largest label of it
+    (schema.DIMS["audio"], schema.DIMS["vision"]): (RELEASED, 1.0),
+    (33, 709): ("CH-SIMS v1", 1.0),
+    (5, 20): ("CMU-MOSI", 3.0),
+    (74, 35): ("CMU-MOSEI", 3.0),
 }
-_LENGTHS = ("audio_lengths", "vision_lengths")
+_BEYOND = 0.1  # share of labels outside -1 to 1 from which a file's range is taken for -3 to 3
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a file was taken for. ``name``: in words; ``known``: the data set, "" where the widths
-    are nobody's."""
+    """What a file was taken for."""
 
-    name: str
-    known: str
+    known: str  # the data set that is laid out so, "" where the widths are nobody's
+    toolkit: bool  # written by MMSA-FET, with its settings beside the splits
     widths: tuple[int, int]  # acoustic and visual columns
     aligned: bool  # without lengths of its own for sound and picture
-    unimodal: bool  # with labels of T, A, V
-    scale: float  # the largest label
+    tasks: tuple[str, ...]  # of schema.TASKS: the annotations that it has
+    limit: float  # labels run from -limit to limit
+    range_from: str  # where that range is from, in words
+
+    @property
+    def released(self) -> bool:
+        """Whether it is laid out as CH-SIMS v2.0; whether it is CH-SIMS v2.0, its labels tell."""
+        return self.known == RELEASED and not self.toolkit
+
+    @property
+    def name(self) -> str:
+        """In words: who lays a file out so, how wide, and which labels it has."""
+        columns = f"{self.widths[0]} acoustic and {self.widths[1]} visual columns"
+        aligned = ", aligned" if self.aligned else ""
+        labels = " and ".join([", ".join(self.tasks[:-1]), self.tasks[-1]][len(self.tasks) == 1 :])
+        said = f"labels of {labels} from {-self.limit:g} to {self.limit:g} ({self.range_from})"
+        what = (
+            f"a file as {TOOLKIT} writes it"
+            if self.toolkit
+            else f"the layout of {self.known}"
+            if self.known
+            else "a data set of its own widths"
+        )
+        return f"{what}: {columns}{aligned}; {said}"
 
 
-def recognised(content: Mapping[str, Any]) -> Layout | None:
+def recognised(content: Mapping[str, Any], limit: float | None = None) -> Layout | None:
     """The layout of a file's splits; None where it has none that holds acoustic and visual
-    features."""
+    features. ``limit``: the largest label, where it is declared."""
     split = next(
         (value for value in content.values() if isinstance(value, Mapping) and "audio" in value),
         None,
     )
     if split is None:
         return None
-    widths = tuple(_width(split.get(name)) for name in ("audio", "vision"))
-    known = _WIDTHS.get(widths, "")
-    aligned = not any(key in split for key in _LENGTHS)
-    columns = f"{widths[0]} acoustic and {widths[1]} visual columns"
-    name = f"{known or 'a data set of its own widths'} ({columns}{', aligned' if aligned else ''})"
-    if CONFIG in content:
-        name = f"a file as {TOOLKIT} writes it, {columns}"
-    unimodal = all(schema.LABEL_KEYS[task] in split for task in schema.TASKS)
-    return Layout(name, known, widths, aligned, unimodal, _largest(content))
+    widths = tuple(_width(split.get(name)) for name in schema.DIMS if name != "text")
+    known, usual = _KNOWN.get(widths, ("", None))
+    toolkit = CONFIG in content
+    # any one of them makes all three required, so that a lost column is named
+    unimodal = any(schema.LABEL_KEYS[task] in split for task in schema.TASKS[1:])
+    beyond = _beyond(content)
+    if limit is not None:
+        found = limit, "as declared"
+    elif usual == max(schema.LIMITS) and not toolkit:
+        found = usual, f"those of {known}"
+    elif beyond > _BEYOND:
+        found = max(schema.LIMITS), f"{100 * beyond:.0f} % of them lie outside -1 to 1"
+    else:
+        fits = usual == min(schema.LIMITS)
+        found = min(schema.LIMITS), f"those of {known}" if fits else "hardly any lies outside"
+    return Layout(
+        known,
+        toolkit,
+        widths,
+        not any(key in split for key in LENGTHS.values()),
+        schema.TASKS if unimodal else schema.TASKS[:1],
+        *found,
+    )
 
 
-def check(where: object, content: Mapping[str, Any]) -> Layout | None:
+def check(where: object, content: Mapping[str, Any], limit: float | None = None) -> Layout | None:
     """The layout of a file that is to be imported. Raises InputError, naming the file's kind, for
-    one video's features, for a single split, and for a data set whose widths, alignment or labels
-    this version cannot train on."""
+    one video's features, for a single split, and for a range of labels that is not known."""
+    if limit is not None and limit not in schema.LIMITS:
+        ranges = " or ".join(f"{value:g}" for value in schema.LIMITS)
+        raise InputError("limit of the labels", f"{limit:g}", f"{ranges}: -1 to 1, or -3 to 3")
     shapes = {
         name: np.shape(content[name])
         for name in schema.MODALITIES
@@ -82,40 +120,34 @@ def check(where: object, content: Mapping[str, Any]) -> Layout | None:
             "a data set: `avmc predict` reads the features of one video",
         )
     if shapes and not any(name in content for name in schema.SPLITS):
+        splits = ", ".join(schema.SPLITS)
         raise InputError(
             where,
             "one split alone, a flat dict of columns",
-            f"the splits {', '.join(schema.SPLITS)}; a flat dict of unlabelled clips is given with --unsupervised",
+            f"the splits {splits}; a flat dict of unlabelled clips is given with --unsupervised",
         )
-    layout = recognised(content)
-    if layout is None or 0 in layout.widths:
-        return layout
-    ours = f"those of {RELEASED}, {schema.DIMS['audio']} and {schema.DIMS['vision']}, the only ones of this version"
-    if layout.known != RELEASED and (layout.known or CONFIG in content):
-        raise InputError(where, layout.name, ours)
-    if layout.aligned:
-        raise InputError(
-            where, layout.name, f"lengths of sound and picture: the keys {' and '.join(_LENGTHS)}"
-        )
-    if 1 < layout.scale <= 3:
-        found = f"labels of up to {layout.scale:g}, on the scale -3 to 3 of CMU-MOSI and CMU-MOSEI"
-        raise InputError(where, found, f"labels from -1 to 1, the scale of {RELEASED}")
+    layout = recognised(content, limit)
+    if layout and _KNOWN.get(layout.widths[::-1], ("",))[0] == RELEASED:
+        found = f"{layout.widths[0]} acoustic and {layout.widths[1]} visual columns"
+        raise InputError(where, found, "the keys audio and vision not in each other's place")
     return layout
 
 
 def _width(value: Any) -> int:
-    """Columns of an array (rows, steps, columns); 0 for anything else, which its own reader names."""
+    """Columns of an array (rows, steps, columns); 0 for anything else, which its own reader
+    names."""
     return value.shape[2] if isinstance(value, np.ndarray) and value.ndim == 3 else 0
 
 
-def _largest(content: Mapping[str, Any]) -> float:
-    """The largest multimodal label of all splits; 0 where there is none that can be compared."""
-    columns = [
-        part.get(schema.LABEL_KEYS["M"]) for part in content.values() if isinstance(part, Mapping)
-    ]
-    arrays = [
-        column
-        for column in columns
-        if isinstance(column, np.ndarray) and column.dtype.kind in "iuf"
-    ]
-    return max((float(np.abs(array).max()) for array in arrays if array.size), default=0.0)
+def _beyond(content: Mapping[str, Any]) -> float:
+    """The share of the multimodal labels of all splits outside [-1, 1]; 0 where there are none that
+    can be compared."""
+    found = []
+    for part in content.values():
+        column = part.get(schema.LABEL_KEYS["M"]) if isinstance(part, Mapping) else None
+        try:
+            labels = np.asarray(column, dtype=np.float64).ravel()
+        except (TypeError, ValueError):
+            continue  # its own reader names it
+        found.append(np.abs(labels[np.isfinite(labels)]) > 1 + 1e-6)
+    return float(np.concatenate(found).mean()) if sum(map(len, found)) else 0.0

@@ -35,6 +35,8 @@ from avmc_core.errors import InputError
 __all__ = [
     "ID_SEPARATOR",
     "Padded",
+    "dims",
+    "layout_of",
     "mark",
     "open_supervised",
     "open_unsupervised",
@@ -47,47 +49,48 @@ __all__ = [
 
 ID_SEPARATOR = "$_$"  # between video id and clip id
 _BAD_IN_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|^\$_\$|\$_\$$|.{201}")
-_MAX_STEPS = (
-    2**13
-)  # T of a modality; the released arrays have 925. A longer row would be held in memory as a whole
+# T of a modality; the released arrays have 925. A longer row would be held in memory as a whole
+_MAX_STEPS = 2**13
 _MAX_CONFIG = 2**16  # characters of MMSA-FET's settings that a manifest keeps
-_MAX_ITEMS = 2**24  # of a column other than the features, which are read whole; characters for text
+_MAX_ITEMS = 2**24  # of a column other than the features, which are read whole
+_MAX_CHARACTERS = 2**26  # of a column of text, at its longest for every row, as NumPy holds it
 
 
 def open_supervised(
-    path: str | Path, repairs: Counter[str] | None = None
+    path: str | Path, repairs: Counter[str] | None = None, limit: float | None = None
 ) -> dict[str, dict[str, np.ndarray]]:
-    """``{split: {key: array}}`` of ch-simsv2s.pkl for train, valid and test; a ``train_mix`` added
-    by an export is left out. A file as MMSA-FET writes it, with a ``config`` beside the splits, is
-    read as well.
+    """``{split: {key: array}}`` of ch-simsv2s.pkl, or of another file that is laid out so
+    (``layouts``), for train, valid and test; a ``train_mix`` added by an export is left out, and so
+    are the settings that MMSA-FET writes beside the splits.
 
-    Per split of N rows: id, raw_text, annotations (N,) unicode; audio (N, T, 25), vision (N, T,
-    177) and text (N, T, 768) float, mapped; text_bert (N, 3, T) int64: ids, mask, segments;
-    audio_lengths, vision_lengths (N,) int64 in 1..T; regression_labels and its _A, _V, _T (N,)
-    float64 in [-1, 1].
+    Per split of N rows: id, raw_text (N,) unicode; audio, vision and text (N, T, D) float, mapped;
+    text_bert (N, 3, T) int64: ids, mask, segments; regression_labels (N,) float64 in [-limit,
+    limit]. Where the file has them: annotations (N,) unicode; audio_lengths, vision_lengths (N,)
+    int64 in 1..T; regression_labels_T, _A, _V as M's. ``limit``: the largest label, where it is
+    declared.
 
     What had to be set right is counted in ``repairs``: other names of a split, columns of shape (N,
-    1), text as bytes, keys that nothing here reads. Raises InputError for anything else, for ids
-    that occur twice and for splits whose T differ; it names the data set where the file is laid out
-    as another one (``layouts``).
+    1), text as bytes, lengths outside 1..T where the layout is not the released one, keys that
+    nothing here reads. Raises InputError for anything else, for ids that occur twice and for splits
+    whose T or D differ.
     """
     repairs = Counter() if repairs is None else repairs
     content = _renamed(_mapping(path, read_pickle(path)), repairs)
-    layouts.check(path, content)
+    layout = layouts.check(path, content, limit)
     _check_keys(path, content, schema.SPLITS, (schema.TRAIN_MIX, layouts.CONFIG, *MARKS), "split")
+    keys = KEYS if layout is None else _keys(layout)
     splits = {
-        name: _columns(
-            f"{path}, split {name}", content[name], KEYS, repairs, optional=layouts.UNUSED
-        )
+        name: _columns(f"{path}, split {name}", content[name], keys, repairs, layout)
         for name in schema.SPLITS
     }
     for name, columns in splits.items():
-        if steps(columns) != steps(splits["train"]):
-            raise InputError(
-                f"{path}, split {name}",
-                f"steps {steps(columns)}",
-                f"those of train, {steps(splits['train'])}",
-            )
+        for what, of in (("steps", steps), ("columns", dims)):
+            if of(columns) != of(splits["train"]):
+                raise InputError(
+                    f"{path}, split {name}",
+                    f"{what} {of(columns)}",
+                    f"those of train, {of(splits['train'])}",
+                )
     _check_unique(path, np.concatenate([columns["id"] for columns in splits.values()]))
     return splits
 
@@ -106,17 +109,25 @@ def open_unsupervised(
             "a flat dict of unlabelled clips; splits are given with --supervised",
         )
     columns = {key: value for key, value in content.items() if key not in (*MARKS, layouts.CONFIG)}
-    columns = _columns(str(path), columns, FEATURE_KEYS, repairs, optional=(*KEYS, *layouts.UNUSED))
+    columns = _columns(str(path), columns, FEATURE_KEYS, repairs)
     _check_unique(path, columns["id"])
     return columns
 
 
-def taken_for(path: str | Path) -> dict[str, Any]:
-    """What a file that ``open_supervised`` reads was taken for, for a store's manifest: ``layout``
-    in words, and the ``config`` of a file as MMSA-FET writes it, as JSON text."""
+def layout_of(path: str | Path, limit: float | None = None) -> layouts.Layout:
+    """What a file that ``open_supervised`` reads was taken for."""
+    return layouts.recognised(_mapping(path, read_pickle(path)), limit)
+
+
+def taken_for(path: str | Path, limit: float | None = None) -> dict[str, Any]:
+    """The same for a store's manifest: ``layout`` in words, the types of the columns, and the
+    ``config`` of a file as MMSA-FET writes it, as JSON text."""
     content = _mapping(path, read_pickle(path))
-    layout = layouts.recognised(content)
+    layout = layouts.recognised(content, limit)
     facts = {} if layout is None else {"layout": layout.name}
+    split = content.get("train")
+    if isinstance(split, Mapping):
+        facts["dtypes"] = {key: _kind(value) for key, value in split.items() if key in KEYS}
     if layouts.CONFIG in content:
         config = json.dumps(content[layouts.CONFIG], sort_keys=True, default=str)
         facts["config"] = (
@@ -149,6 +160,25 @@ def steps(columns: Mapping[str, np.ndarray]) -> dict[str, int]:
     return {modality: columns[modality].shape[1] for modality in schema.MODALITIES}
 
 
+def dims(columns: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """D of each modality, the width of its features."""
+    return {modality: columns[modality].shape[2] for modality in schema.MODALITIES}
+
+
+def _kind(value: Any) -> str:
+    return value.dtype.name if isinstance(value, np.ndarray) else type(value).__name__
+
+
+def _keys(layout: layouts.Layout) -> tuple[str, ...]:
+    """The keys that a split of this layout has to have, in the released order."""
+    absent = {schema.LABEL_KEYS[task] for task in schema.TASKS if task not in layout.tasks}
+    if layout.aligned:
+        absent |= set(layouts.LENGTHS.values())
+    if not layout.released:
+        absent.add("annotations")  # nothing is computed from them
+    return tuple(key for key in KEYS if key not in absent)
+
+
 def _mapping(where: str | Path, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise InputError(where, f"a {type(value).__name__}", "a dict with string keys")
@@ -179,14 +209,16 @@ def _columns(
     value: Any,
     required: tuple[str, ...],
     repairs: Counter[str],
-    optional: tuple[str, ...] = (),
+    layout: layouts.Layout | None = None,
 ) -> dict[str, np.ndarray]:
     found = _mapping(where, value)
-    _check_keys(where, found, required, (*optional, MASK), "key")
+    _check_keys(where, found, required, (*KEYS, *layouts.UNUSED, MASK), "key")
     for key in layouts.UNUSED:
         repairs[f"key {key} left out"] += key in found
-    plain = {key: _plain(f"{where}, key {key}", found[key], repairs) for key in required}
-    columns = {key: _READERS[key](f"{where}, key {key}", plain[key]) for key in required}
+    taken = [*required, *(key for key in ("annotations",) if layout and key in found)]
+    taken = [key for key in KEYS if key in taken]
+    plain = {key: _plain(f"{where}, key {key}", found[key], repairs) for key in taken}
+    columns = {key: _READERS[key](f"{where}, key {key}", plain[key]) for key in taken}
     rows = len(columns["id"])
     for key, column in columns.items():
         if len(column) != rows or not rows:
@@ -195,16 +227,41 @@ def _columns(
                 f"{len(column)} rows",
                 f"{rows or 'some'} rows, as many as ids",
             )
-    for modality in ("audio", "vision"):
-        lengths, limit = columns[f"{modality}_lengths"], columns[modality].shape[1]
-        _check_rows(
-            f"{where}, key {modality}_lengths",
-            lengths,
-            (lengths >= 1) & (lengths <= limit),
-            f"1 to {limit}",
-        )
+    limit = layout.limit if layout else min(schema.LIMITS)
+    for key in schema.LABEL_KEYS.values():
+        if key in columns:
+            good = np.abs(columns[key]) <= limit
+            expected = f"a label in [{-limit:g}, {limit:g}]"
+            _check_rows(f"{where}, key {key}", columns[key], good, expected)
+    for modality, key in layouts.LENGTHS.items():
+        if key in columns:
+            columns[key] = _lengths(where, columns, modality, repairs, layout)
+        elif columns[modality].shape[1] != columns["text"].shape[1]:
+            raise InputError(
+                f"{where}, key {modality}",
+                f"no {key}, and {columns[modality].shape[1]} steps",
+                f"its lengths, or as many steps as text, {columns['text'].shape[1]}: aligned to it",
+            )
     _check_tokens(f"{where}, key text_bert", columns["text_bert"], columns["text"].shape[1])
     return columns
+
+
+def _lengths(
+    where: str,
+    columns: dict[str, np.ndarray],
+    modality: str,
+    repairs: Counter[str],
+    layout: layouts.Layout | None,
+) -> np.ndarray:
+    """Lengths (N,) in 1..T; in the released layout any other is an error, elsewhere it is brought
+    there and counted: some files of the public toolkits count frames that were cut, or none."""
+    key, limit = layouts.LENGTHS[modality], columns[modality].shape[1]
+    lengths = columns[key]
+    good = (lengths >= 1) & (lengths <= limit)
+    if layout is None or layout.released:
+        _check_rows(f"{where}, key {key}", lengths, good, f"1 to {limit}")
+    repairs[f"{key} outside 1 to {limit}, brought there"] += int((~good).sum())
+    return lengths.clip(1, limit)
 
 
 def _check_rows(where: str, values: np.ndarray, good: np.ndarray, expected: str) -> None:
@@ -242,14 +299,13 @@ def _check_tokens(where: str, tokens: np.ndarray, limit: int) -> None:
 
 
 def _features(where: str, value: Any) -> np.ndarray:
-    dim = schema.DIMS[where.rpartition(" ")[2]]
     if (
         not isinstance(value, np.ndarray)
         or value.dtype.kind != "f"
         or value.ndim != 3
-        or value.shape[2] != dim
+        or not value.shape[2]
     ):
-        raise InputError(where, _describe(value), f"a float array (rows, steps, {dim})")
+        raise InputError(where, _describe(value), "a float array (rows, steps, columns)")
     if not value.flags.c_contiguous:
         raise InputError(
             where, "an array in Fortran order", "one in C order: np.ascontiguousarray(array)"
@@ -303,7 +359,7 @@ def _from_list(where: str, items: list[Any]) -> Any:
             f"{where}, row {row}", f"{items[row]!r}"[:80], "a number, as in the other rows"
         )
     if all(texts):
-        _check_size(where, len(items) * max(map(len, items)))
+        _check_size(where, len(items) * max(map(len, items)), _MAX_CHARACTERS)
         return np.array(items)
     if all(numbers):
         return np.array(items, dtype=np.float64)
@@ -318,7 +374,7 @@ def _from_list(where: str, items: list[Any]) -> Any:
 def _texts(where: str, value: Any) -> np.ndarray:
     if not isinstance(value, np.ndarray) or value.dtype.kind != "U" or value.ndim != 1:
         raise InputError(where, _describe(value), "a one-dimensional array of unicode strings")
-    _check_size(where, value.nbytes // 4)
+    _check_size(where, value.nbytes // 4, _MAX_CHARACTERS)
     good = np.array(["\0" not in text for text in value.tolist()], dtype=bool)
     _check_rows(where, value, good, "text without NUL characters")
     return value
@@ -343,9 +399,9 @@ def _numbers(where: str, value: Any, dims: int) -> np.ndarray:
     return value.astype(np.float64)
 
 
-def _check_size(where: str, items: int) -> None:
-    if items > _MAX_ITEMS:
-        raise InputError(where, f"{items} characters or numbers", f"at most {_MAX_ITEMS}")
+def _check_size(where: str, items: int, most: int = _MAX_ITEMS) -> None:
+    if items > most:
+        raise InputError(where, f"{items} characters or numbers", f"at most {most}")
 
 
 def _integers(where: str, value: Any, dims: int = 1) -> np.ndarray:
@@ -358,7 +414,7 @@ def _integers(where: str, value: Any, dims: int = 1) -> np.ndarray:
 
 def _labels(where: str, value: Any) -> np.ndarray:
     labels = _numbers(where, value, 1)
-    _check_rows(where, labels, np.abs(labels) <= 1, "a label in [-1, 1]")
+    _check_rows(where, labels, np.isfinite(labels), "a label")
     return labels
 
 

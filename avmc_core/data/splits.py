@@ -18,9 +18,8 @@ from avmc_core.data.ragged import Selection
 from avmc_core.data.store import Split, Store, joined_splits
 from avmc_core.errors import InputError
 
-FOLDS = (
-    4  # a quarter for test and a fifth of the rest for validation are nearly the published sizes
-)
+# a quarter for test and a fifth of the rest for validation are nearly the published sizes
+FOLDS = 4
 INNER_FOLDS = 5
 RESPLITS = ("", "by video", "by clip")
 
@@ -37,7 +36,8 @@ class Protocol:
     chance of the deal.
     """
 
-    labelled: float = 1.0  # share of the training clips used; drawn by the run's seed, smaller sets within larger ones
+    # share of the training clips used; drawn by the run's seed, smaller sets within larger ones
+    labelled: float = 1.0
     resplit: str = ""
     fold: int = 0  # of FOLDS
     audio: str = "audio"  # or features of ``schema.EXTRAS`` that stand in for it
@@ -74,7 +74,7 @@ class Protocol:
                 for name, rows in resplit_rows(store, self, seed).items()
             }
         if self.labelled < 1:
-            rows = nested_order(splits["train"].clips["M"].to_numpy(), seed)
+            rows = nested_order(splits["train"].clips["M"].to_numpy() / store.limit, seed)
             splits["train"] = take(
                 splits["train"], np.sort(rows[: round(self.labelled * len(rows))]), "train"
             )
@@ -97,8 +97,8 @@ def take(split: Split, rows: np.ndarray, name: str) -> Split:
 
 
 def nested_order(labels: np.ndarray, seed: int) -> np.ndarray:
-    """An order (N,) of clips such that every beginning of it is a random sample that holds each
-    sentiment class in its share."""
+    """An order (N,) of clips, with labels in [-1, 1], such that every beginning of it is a random
+    sample that holds each sentiment class in its share."""
     rng = np.random.default_rng(seed)
     classes = schema.sentiment_class(labels)
     place = np.empty(len(labels))
@@ -115,7 +115,8 @@ def resplit_rows(store: Store, protocol: Protocol, seed: int) -> dict[str, np.nd
     clips = pooled_clips(store)
     kept = np.flatnonzero(~placeholder_clips(clips))
     clips = clips.iloc[kept]
-    classes, videos = schema.sentiment_class(clips["M"].to_numpy()), clips["video_id"].to_numpy()
+    classes = schema.sentiment_class(clips["M"].to_numpy() / store.limit)
+    videos = clips["video_id"].to_numpy()
     if len(np.unique(videos)) < FOLDS + INNER_FOLDS:
         raise InputError(
             store.path, f"{len(np.unique(videos))} source videos", f"at least {FOLDS + INNER_FOLDS}"
@@ -140,9 +141,10 @@ def pooled_clips(store: Store) -> pd.DataFrame:
 def _folds(
     count: int, classes: np.ndarray, videos: np.ndarray, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
+    # half a second that most runs need not wait for
     from sklearn.model_selection import (
         StratifiedGroupKFold,
-    )  # half a second that most runs need not wait for
+    )
 
     return list(
         StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(classes, classes, videos)

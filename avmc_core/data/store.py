@@ -44,6 +44,8 @@ CLIP_COLUMNS = (
     *(f"{modality}_length" for modality in schema.MODALITIES),
 )
 _MAX_MANIFEST = 2**20
+# What a manifest says under ``labels`` where it says nothing: those of CH-SIMS v2.0.
+RELEASED_LABELS = {"limit": min(schema.LIMITS), "tasks": list(schema.TASKS)}
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,8 @@ class Split:
     tokens: np.ndarray  # (N, 3, T) int64: ids, mask, segments
     labels: np.ndarray  # (N, 4) float32 in the order of schema.TASKS, NaN where unlabelled
     mask: np.ndarray  # (N,) bool: labelled
-    extras: dict[str, Ragged] = field(
-        default_factory=dict
-    )  # of schema.EXTRAS, with lengths of their own
+    # of schema.EXTRAS, with lengths of their own
+    extras: dict[str, Ragged] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.mask)
@@ -84,6 +85,33 @@ class Store:
     def simulated(self) -> bool:
         """Whether this is a simulated corpus, which everything made from it has to say."""
         return self.manifest["kind"] == "simulated"
+
+    @property
+    def dataset(self) -> str:
+        """The data set that this is known to be by its widths and labels: "CH-SIMS v2.0" or ""."""
+        return self.manifest.get("dataset", "")
+
+    @property
+    def as_released(self) -> bool:
+        """Whether widths, annotations and range of labels are those of CH-SIMS v2.0, whatever the
+        clips are."""
+        same_width = all(self.dims[name] == width for name, width in schema.DIMS.items())
+        return same_width and self.tasks == schema.TASKS and self.limit == min(schema.LIMITS)
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """D of each modality, and of each of ``extras``."""
+        return dict(self.manifest["dims"])
+
+    @property
+    def limit(self) -> float:
+        """The largest label: they run from -limit to limit."""
+        return self.manifest.get("labels", RELEASED_LABELS)["limit"]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Which of ``schema.TASKS`` are annotated; M always is."""
+        return tuple(self.manifest.get("labels", RELEASED_LABELS)["tasks"])
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -130,6 +158,8 @@ def content_digest(manifest: dict[str, Any]) -> str:
         name: manifest.get(name)
         for name in ("schema_version", "kind", "generator", "dims", "steps")
     }
+    if "labels" in manifest:  # left out where they are those of the release
+        said["labels"] = manifest["labels"]
     hashes = {name: entry["sha256"] for name, entry in manifest["files"].items()}
     return settings.digest(
         {**said, "extraction": manifest["source"].get("extraction"), "files": hashes}
@@ -227,6 +257,11 @@ def _check_files(path: Path, manifest: dict[str, Any]) -> None:
         raise InputError(
             path / MANIFEST, f"features {', '.join(manifest['dims'])}", f"of {', '.join(known)}"
         )
+    labels = manifest.get("labels", RELEASED_LABELS)
+    annotated = [schema.TASKS[:1], schema.TASKS]
+    if labels["limit"] not in schema.LIMITS or tuple(labels["tasks"]) not in annotated:
+        expected = f"a limit of {schema.LIMITS} and tasks of {annotated}"
+        raise InputError(path / MANIFEST, f"labels {labels}", expected)
     expected = {
         CLIPS,
         *(name for split in splits for name in files_of(split, _extras(manifest)).values()),
@@ -253,9 +288,8 @@ def _read_clips(path: Path) -> pd.DataFrame:
     clips = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False, encoding="utf-8")
     if tuple(clips.columns) != CLIP_COLUMNS:
         raise InputError(path, f"columns {', '.join(clips.columns)}", ", ".join(CLIP_COLUMNS))
-    labels = {
-        task: [float(text or "nan") for text in clips[task]] for task in schema.TASKS
-    }  # exactly what was written
+    # exactly what was written
+    labels = {task: [float(text or "nan") for text in clips[task]] for task in schema.TASKS}
     lengths = {
         f"{modality}_length": clips[f"{modality}_length"].astype("int64")
         for modality in schema.MODALITIES

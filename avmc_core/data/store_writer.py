@@ -14,7 +14,14 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import schema
-from avmc_core.data.store import CLIPS, MANIFEST, SCHEMA_VERSION, content_digest, files_of
+from avmc_core.data.store import (
+    CLIPS,
+    MANIFEST,
+    RELEASED_LABELS,
+    SCHEMA_VERSION,
+    content_digest,
+    files_of,
+)
 from avmc_core.files.atomic import sync
 from avmc_core.files.tensors import Blocks, write_tensors
 
@@ -25,18 +32,19 @@ def write_split(
     clips: pd.DataFrame,
     values: Mapping[str, Iterable[np.ndarray]],
     tokens: np.ndarray,
+    dims: Mapping[str, int] = schema.DIMS,
 ) -> dict[str, dict]:
     """Writes the four files of a split of N ``clips`` (CLIP_COLUMNS) and returns their entries in
     the manifest.
 
     ``values``: per modality, blocks (sum of some T_i, D) of the clips' steps in order; ``tokens``
-    (N, 3, T) int64.
+    (N, 3, T) int64; ``dims``: D of each modality.
     """
     files = files_of(name)
     entries = {}
     for modality in schema.MODALITIES:
         offsets = np.concatenate([[0], np.cumsum(clips[f"{modality}_length"].to_numpy(np.int64))])
-        steps = Blocks("<f4", (int(offsets[-1]), schema.DIMS[modality]), values[modality])
+        steps = Blocks("<f4", (int(offsets[-1]), dims[modality]), values[modality])
         entries[files[modality]] = write_tensors(
             folder / files[modality], {"values": steps, "offsets": offsets}
         )
@@ -71,15 +79,19 @@ def write_index(
     repairs: Mapping[str, int],
     generator: Mapping[str, Any] | None = None,
     extras: Mapping[str, int] | None = None,
+    dims: Mapping[str, int] = schema.DIMS,
+    labels: Mapping[str, Any] = RELEASED_LABELS,
     label_set: str = "",
+    dataset: str = "",
 ) -> None:
     """Writes ``clips.csv`` and the manifest. ``files``: what ``write_split`` and ``write_extra``
     returned for every split; ``steps``: the cap T of every kind of features; ``generator``: the
     settings that made the clips, when they are simulated; ``extras``: D of each of
-    ``schema.EXTRAS`` that was written; ``label_set``: in words, which labels the clips carry."""
-    quoting = (
-        csv.QUOTE_NONNUMERIC
-    )  # every text: readers take a bare carriage return for the end of a line
+    ``schema.EXTRAS`` that was written; ``dims``: D of each modality; ``labels``: ``limit``, the
+    largest label, and ``tasks``, which of ``schema.TASKS`` are annotated; ``label_set``: in words,
+    which labels the clips carry; ``dataset``: the data set that this is known to be."""
+    # every text: readers take a bare carriage return for the end of a line
+    quoting = csv.QUOTE_NONNUMERIC
     data = (
         pd.concat(clips.values())
         .to_csv(index=False, lineterminator="\n", quoting=quoting)
@@ -92,15 +104,17 @@ def write_index(
         "kind": "real" if generator is None else "simulated",
         "source": source,
         "splits": {name: len(table) for name, table in clips.items()},
-        "dims": {**schema.DIMS, **(extras or {})},
+        "dims": {**dims, **(extras or {})},
         "steps": dict(steps),
         "repairs": [{"what": what, "count": count} for what, count in repairs.items() if count],
         "files": files,
     }
     if generator is not None:
         manifest["generator"] = dict(generator)
-    if label_set:
-        manifest["label_set"] = label_set
+    if dict(labels) != RELEASED_LABELS:
+        manifest["labels"] = dict(labels)
+    said = {"label_set": label_set, "dataset": dataset}
+    manifest |= {name: value for name, value in said.items() if value}
     manifest["digest"] = content_digest(manifest)
     (folder / MANIFEST).write_text(
         json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"

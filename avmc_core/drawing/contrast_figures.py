@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
-from avmc_core.metrics import METRICS
+from avmc_core.metric_conventions import ALL
 
 
 def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
@@ -23,7 +23,7 @@ def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
     )
     at = {pair: -i for i, pair in enumerate(pairs.itertuples(index=False, name=None))}
     for ax, name in zip(axes.flat, names, strict=True):
-        metric = METRICS[name]
+        metric = ALL[name]
         ax.axvline(0, color="#999999", linewidth=0.8)
         for row in table[table["metric"] == name].itertuples():
             y, d, sure = at[row.first, row.second], row.difference, row.p_holm <= 0.05
@@ -54,7 +54,7 @@ def pair_forest(table: pd.DataFrame, first: str, second: str) -> Figure:
         1, len(table), figsize=(max(WIDTH, 1.5 * len(table)), 1.7), squeeze=False
     )
     for ax, row in zip(axes.flat, table.itertuples(), strict=True):
-        metric = METRICS[row.metric]
+        metric = ALL[row.metric]
         ax.axvline(0, color="#999999", linewidth=0.8)
         ax.plot([row.low, row.high], [0, 0], color=MODEL_COLOURS[0], linewidth=1.6)
         sure = row.p_holm <= 0.05

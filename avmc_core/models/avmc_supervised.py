@@ -47,7 +47,10 @@ class AVMCSupervised(AVMC):
         )
         # over the heads' second hidden layers
         self.fusion = LinearFusion(
-            s.text_post + s.audio_post + s.vision_post, s.fusion_post, s.post_dropout, limit=1.0
+            s.text_post + s.audio_post + s.vision_post,
+            s.fusion_post,
+            s.post_dropout,
+            sizes.limit,  # 1 in the reference, the largest label of CH-SIMS
         )
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:

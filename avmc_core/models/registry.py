@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avmc_core import settings as settings_module
 from avmc_core.errors import InputError
-from avmc_core.schema import MODALITIES
+
+if TYPE_CHECKING:
+    from avmc_core.models.base import Capabilities
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,11 @@ class Entry:
     module: str
     settings: str = "SETTINGS"
     build: str = "build"
-    needs: tuple[str, ...] = MODALITIES  # what it reads, unless its settings name one ``modality``
 
 
 MODELS: dict[str, Entry] = {
-    "Constant": Entry("avmc_core.models.trivial", "CONSTANT", "Constant", ()),
-    "Text-only ridge": Entry("avmc_core.models.trivial", "TEXT_RIDGE", "TextRidge", ("text",)),
+    "Constant": Entry("avmc_core.models.trivial", "CONSTANT", "Constant"),
+    "Text-only ridge": Entry("avmc_core.models.trivial", "TEXT_RIDGE", "TextRidge"),
     "Late mean": Entry("avmc_core.models.trivial", "LATE_MEAN", "LateMean"),
     "LF_DNN": Entry("avmc_core.models.lf_dnn", build="LFDNN"),
     "TFN": Entry("avmc_core.models.tfn", build="TFN"),
@@ -59,7 +60,8 @@ def entry(model: str) -> Entry:
 
 
 def settings_of(model: str, changes: Mapping[str, Any] | None = None) -> Any:
-    """The published settings of a model with ``changes`` (dotted names reach into nested settings)."""
+    """The published settings of a model with ``changes`` (dotted names reach into nested
+    settings)."""
     found = entry(model)
     return settings_module.replace(
         getattr(import_module(found.module), found.settings), changes or {}
@@ -72,7 +74,17 @@ def builder(model: str):
     return getattr(import_module(found.module), found.build)
 
 
-def needs(model: str, settings: Any) -> tuple[str, ...]:
-    """The modalities that a model with these settings reads."""
-    one = getattr(settings, "modality", "")
-    return (one,) if one else entry(model).needs
+def capabilities(model: str, settings: Any) -> Capabilities:
+    """What a model needs with these settings."""
+    return builder(model).capabilities(settings)
+
+
+def without(store: Any, model: str, settings: Any) -> str:
+    """What a model with these settings needs of clips and labels and a ``data.store.Store`` does
+    not have, in words; "" if nothing."""
+    able = capabilities(model, settings)
+    if lost := [name for name in store.lacks if name in able.reads]:
+        return f"no {' and no '.join(lost)} features"
+    if lost := [task for task in able.tasks if task not in store.tasks]:
+        return f"no labels of {', '.join(lost)}"
+    return ""

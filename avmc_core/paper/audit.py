@@ -21,12 +21,16 @@ from avmc_core.paper.feature_audit import feature_findings, manifest_lines
 from avmc_core.paper.findings import DECIDED, UNDECIDED, Finding
 from avmc_core.paper.label_findings import MULTIMODAL, STORE, bases, label_findings
 from avmc_core.paper.label_summary import Counts
+from avmc_core.schema import DATASET
 from avmc_core.simulated.label_counts import label_counts, shipped_counts
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
 
-NOT_HERE = "The paper used the relabelled set: nothing that rests on M of this one counts for or against it."
+NOT_HERE = (
+    "The paper used the relabelled set: nothing that rests on M of this one counts for or "
+    "against it."
+)
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,14 @@ def audit(source: Store | pd.DataFrame | None = None) -> Audit:
     counts (None).
 
     What would hold or not hold reads "not decided" throughout for a simulated store, and for the
-    mixed label set where it rests on M. Raises InputError when there is no labelled row.
+    mixed label set where it rests on M. Of a store with other widths, annotations or label range
+    than CH-SIMS v2.0 it says what is in it, and compares nothing with the paper. Raises
+    InputError when there is no labelled row.
     """
+    if source is not None and not isinstance(source, pd.DataFrame) and not source.as_released:
+        features = [replace(item, basis=STORE) for item in feature_findings(source)]
+        lines = (*manifest_lines(source), f"nothing is compared with the paper, on {DATASET}")
+        return Audit(data_mark(source), lines, shipped_counts(), tuple(features), Recognised(OTHER))
     table = label_table(source)
     counts = shipped_counts() if table is None else label_counts(table)
     store = None if source is table else source

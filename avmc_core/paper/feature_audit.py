@@ -10,7 +10,7 @@ import numpy as np
 
 from avmc_core.paper.findings import Finding, finding
 from avmc_core.published import text_figure
-from avmc_core.schema import MODALITIES, columns
+from avmc_core.schema import DIMS, MODALITIES, columns
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
@@ -25,6 +25,7 @@ def manifest_lines(store: Store | None) -> tuple[str, ...]:
     return (
         f"store: {manifest['kind']}, schema {manifest['schema_version']}, digest {store.digest}",
         f"splits: {', '.join(f'{name} {rows}' for name, rows in manifest['splits'].items())}",
+        *([f"taken for: {layout}"] if (layout := manifest["source"].get("layout")) else []),
         f"files: {len(manifest['files'])}, {size / 1e6:.1f} MB",
         *(f"repaired: {repair['what']} ({repair['count']})" for repair in manifest["repairs"]),
     )
@@ -34,9 +35,11 @@ def feature_findings(store: Store | None) -> Iterator[Finding]:
     """Sizes against Section 3.3, lengths, columns that never change or hold values that are not
     finite.
 
-    All of them are undecided without a store.
+    All of them are undecided without a store; one that differs from the release in its widths or
+    labels is beside no figure of the paper.
     """
     (dims, place), (steps, _) = text_figure("features"), text_figure("steps")
+    beside = store is None or store.as_released
     for modality in MODALITIES:
         facts = {} if store is None else _facts(store, modality)
         for key, name, printed in (
@@ -47,7 +50,7 @@ def feature_findings(store: Store | None) -> Iterator[Finding]:
             ("constant", "columns that never change", None),
             ("missing", "columns with missing values", None),
         ):
-            value = facts.get(key)
+            value, printed = facts.get(key), printed if beside else None
             shown = "none" if value == [] else None
             yield finding(
                 f"{key}_{modality}",
@@ -60,14 +63,15 @@ def feature_findings(store: Store | None) -> Iterator[Finding]:
 
 
 def _facts(store: Store, modality: str) -> dict[str, Any]:
-    """Facts on one modality over all splits; columns go by name where they have one (text states
-    have none)."""
+    """Facts on one modality over all splits; columns go by name where they have one (those of
+    the release do, but for text states)."""
     sequences = [getattr(store.split(name), modality) for name in store.manifest["splits"]]
     lengths = np.concatenate([ragged.lengths for ragged in sequences])
     parts = [values for ragged in sequences for values, _ in ragged.parts if len(values)]
     low = np.min([values.min(axis=0) for values in parts], axis=0)  # (D,); NaN and inf come through
     high = np.max([values.max(axis=0) for values in parts], axis=0)
-    names = np.array(range(len(low)) if modality == "text" else columns(modality), dtype=str)
+    named = modality != "text" and len(low) == DIMS[modality]
+    names = np.array(columns(modality) if named else range(len(low)), dtype=str)
     cap = sequences[0].steps
     return {
         "dims": len(low),

@@ -23,8 +23,10 @@ from avmc_core.publishing.tables import Table, agreement, effects_table, result_
 log = logging.getLogger(__name__)
 HEADINGS = {"F1_score": "F1", "R_square": "R²", "total": "Total"}
 SCOPE = (
-    "In each cell on the left ours, the mean over seeds, with its 95 % interval from resampling seeds and source videos together; "
-    "on the right the paper's figure, where it prints one, which is about CH-SIMS v2.0 as its authors had it."
+    "In each cell on the left ours, the mean over seeds, with its 95 % interval from "
+    "resampling seeds and source videos together; "
+    "on the right the paper's figure, where it prints one, which is about CH-SIMS v2.0 as "
+    "its authors had it."
 )
 
 

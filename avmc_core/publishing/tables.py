@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from avmc_core.analysis.estimate import Estimate, of_interval
+from avmc_core.artefacts import other_data
 from avmc_core.metrics import METRICS
 from avmc_core.publishing.html_table import Link, Table, anchor
 
@@ -127,12 +128,12 @@ def effects_table(page: str, measured: Sequence[Mapping[str, Any]]) -> Table:
 
 def agreement(cells: Cells, data: str) -> str:
     """How many published figures lie within the intervals beside them, in words; empty where there
-    are none. ``data`` is the data mark: only a real store can agree with the paper, and on other
+    are none. ``data`` is the data mark: only CH-SIMS v2.0 can agree with the paper, and on other
     data this says that nothing was counted."""
     both = [cell for cell in cells if None not in (cell["published"], cell["low"], cell["high"])]
     if not both:
         return ""
-    if not data.startswith("real store"):
+    if other_data(data):
         return "agreement not counted: other data"
     inside = sum(cell["low"] <= cell["published"] <= cell["high"] for cell in both)
     return f"{inside} of {len(both)} published figures lie within our intervals"

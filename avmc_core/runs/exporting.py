@@ -14,6 +14,7 @@ from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file
 from avmc_core.files.sealed import read_sealed, write_sealed
+from avmc_core.metric_conventions import ALL, of_limit
 from avmc_core.metrics import format_metric
 from avmc_core.models import registry
 from avmc_core.models.base import Sizes
@@ -21,14 +22,18 @@ from avmc_core.runs.packages import FORMAT, Package
 from avmc_core.runs.scores import scores
 from avmc_core.runs.store import WEIGHTS, Record, RunStore
 
+CARD = ("Acc2", "F1", "Corr", "MAE")  # metrics that a model card shows
 LICENCES = (
     "Code of this companion: MIT.",
     "Acoustic features come from openSMILE, which is licensed for research and non-commercial use.",
-    "Visual features come from OpenFace (academic use), or from a landmark model trained on data for non-commercial use.",
+    "Visual features come from OpenFace (academic use), or from a landmark model trained on "
+    "data for non-commercial use.",
 )
 WEIGHTS_FROM = {  # whether the training data were simulated
-    True: "Weights: made from data that this companion's code generates; no clip of CH-SIMS v2.0 is behind them.",
-    False: "Weights: made from the training data named above; CH-SIMS v2.0 is under its authors' conditions.",
+    True: "Weights: made from data that this companion's code generates; no clip of CH-SIMS v2.0 "
+    "is behind them.",
+    False: "Weights: made from the training data named above; CH-SIMS v2.0 is under its authors' "
+    "conditions.",
 }
 
 
@@ -53,7 +58,8 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
         )
     if chosen.status != "done" or not (chosen.folder / WEIGHTS).exists():
         raise InputError(chosen.folder, "no weights", "a finished run of a model that is trained")
-    if chosen.settings.get("text", "frozen") != "frozen":
+    able = registry.capabilities(chosen.model, registry.settings_of(chosen.model, chosen.settings))
+    if able.text_encoder:
         found = f"text = {chosen.settings['text']!r}: a text encoder inside the model"
         raise InputError(chosen.model, found, "one that reads frozen text features")
     if "M" not in (tasks := chosen.predictions("test")):
@@ -174,10 +180,14 @@ def model_card(package: Package) -> str:
         else "what a few annotators thought of recorded clips"
     )
     clips = " and ".join(f"{count} {what}" for what, count in data["trained_on"].items() if count)
+    limit = package.sizes.limit
+    clip = "a Mandarin clip" if limit == min(schema.LIMITS) else "a clip"
+    shown = CARD if limit == min(schema.LIMITS) else tuple(of_limit(limit).metrics)
     lines = [
         f"# {facts['model']}",
         "",
-        f"Predicts the sentiment of a Mandarin clip, from -1 to 1. Ensemble of {len(facts['seeds'])} seeds "
+        f"Predicts the sentiment of {clip}, from {-limit:g} to {limit:g}. "
+        f"Ensemble of {len(facts['seeds'])} seeds "
         f"({', '.join(map(str, facts['seeds']))}).",
         "",
         f"- Trained on {kind}: {clips} clips, digest {data['digest'][:12]}",
@@ -187,18 +197,17 @@ def model_card(package: Package) -> str:
             else []
         ),
         *([f"- {data['approximation']}"] if data["approximation"] else []),
-        f"- Code: version {facts['code']['version']}, commit {facts['code']['commit'] or 'unknown'}",
-        f"- Settings: digest {settings.digest(facts['settings'])[:12]}, listed in the file's metadata",
+        f"- Code: version {facts['code']['version']}, commit "
+        f"{facts['code']['commit'] or 'unknown'}",
+        f"- Settings: digest {settings.digest(facts['settings'])[:12]}, listed in the file's "
+        "metadata",
         "",
-        "| seed | split | Acc2 | F1 | Corr | MAE |",
-        "| --- | --- | --- | --- | --- | --- |",
+        f"| seed | split | {' | '.join(shown)} |",
+        f"| --- | --- |{' --- |' * len(shown)}",
     ]
     for seed, splits in facts["scores"].items():
         for split in ("valid", "test"):
-            cells = " | ".join(
-                format_metric(name, splits[split]["M"][name])
-                for name in ("Acc2", "F1", "Corr", "MAE")
-            )
+            cells = " | ".join(format_metric(name, splits[split]["M"][name], ALL) for name in shown)
             lines.append(f"| {seed} | {split} | {cells} |")
     lines += [
         "",

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from avmc_core import metrics, schema
+from avmc_core import schema
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.splits import Protocol
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
+from avmc_core.metric_conventions import of_limit
 from avmc_core.runs.store import Record
 
 Scores = dict[str, dict[str, float]]  # task to metric to value
@@ -30,16 +31,19 @@ def scores(record: Record, store: Store, split: str = "test") -> Scores:
             f"one on {store.digest[:12]}, the store at hand",
         )
     seen = Protocol(**record.data["protocol"]).of(store, record.seed)
-    return score(seen.split(split), record.predictions(split))
+    return score(seen.split(split), record.predictions(split), store.limit)
 
 
-def score(split: Split, predictions: dict[str, np.ndarray]) -> Scores:
-    """Task to metrics of predictions (N,) of a split, in its order."""
+def score(
+    split: Split, predictions: dict[str, np.ndarray], limit: float = min(schema.LIMITS)
+) -> Scores:
+    """Task to metrics of predictions (N,) of a split, in its order: those of labels from -limit to
+    limit, for the tasks that the clips are annotated for."""
+    evaluate = of_limit(limit).evaluate
     return {
-        task: metrics.evaluate(
-            prediction[(rows := scored_clips(split, task))], labels(split, task)[rows]
-        )
+        task: evaluate(prediction[(rows := scored_clips(split, task))], labels(split, task)[rows])
         for task, prediction in predictions.items()
+        if not np.isnan(labels(split, task)).any()
     }
 
 

@@ -31,13 +31,13 @@ from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file
 from avmc_core.home import home
 from avmc_core.models import registry
+from avmc_core.models.base import Capabilities
 from avmc_core.runs.execution import (
     StoreData,
     deterministic,
     encoder_for,
     encoder_identity,
     network,
-    reads_tokens,
 )
 from avmc_core.runs.store import Run, surroundings
 from avmc_core.runs.training import TrainingFailed, predict, train
@@ -54,10 +54,11 @@ AVMC_SPACE: dict[str, tuple[Any, ...]] = {
     "post_dropout": DROPOUTS,
     **{f"weights.{task}": WEIGHTS for task in schema.TASKS},
 }
+# trials, seeds
 SIZE: dict[str, tuple[int, tuple[int, ...]]] = {
     "ci": (8, (1111, 1112)),
     "full": (50, (1111, 1112, 1113)),
-}  # trials, seeds
+}
 SPACES: dict[str, dict[str, tuple[Any, ...]]] = {"AV-MC": AVMC_SPACE, "AV-MC(Semi)": AVMC_SPACE}
 
 
@@ -79,7 +80,7 @@ class Search:
             *({name: value} for name, values in self.space for value in values),
         ]
         encoders = {
-            encoder_identity(registry.settings_of(self.model, changes), store) for changes in tried
+            encoder_identity(_capabilities(self.model, changes), store) for changes in tried
         }
         modules = ["avmc_core.runs.tuning", registry.entry(self.model).module]
         here = surroundings(modules, store, "cpu", 1, ("optuna",))
@@ -138,7 +139,7 @@ def _search(plan: Search, store: Store, folder: Path, progress_bar: bool) -> Sel
         dict(plan.changes),
         *({name: value} for name, values in plan.space for value in values),
     ]
-    if any(reads_tokens(registry.settings_of(plan.model, changes)) for changes in tried):
+    if any(_capabilities(plan.model, changes).text_encoder for changes in tried):
         encoder_for(store)  # a damaged one is named before the first trial
     data = StoreData(without_test(store))
     space = {
@@ -202,6 +203,10 @@ def runs_of(selection: Selection, store: Store, *, every: bool = False) -> list[
     ]
 
 
+def _capabilities(model: str, changes: Mapping[str, Any]) -> Capabilities:
+    return registry.capabilities(model, registry.settings_of(model, changes))
+
+
 def _validation(model: str, changes: Mapping[str, Any], seed: int, data: StoreData) -> float:
     """Validation MAE of M after training with one seed; infinite when training fails."""
     build = network(registry.builder(model), registry.settings_of(model, changes), data.store)
@@ -218,4 +223,6 @@ def _validation(model: str, changes: Mapping[str, Any], seed: int, data: StoreDa
     # MAE as ``metrics`` has it, written out: a search must not be made again for every new metric
     label = data.split("valid").labels[:, schema.TASKS.index("M")].astype(np.float64)
     prediction = predictions["M"].astype(np.float64)
-    return float(np.abs(np.clip(prediction, -1, 1) - np.clip(label, -1, 1)).mean())
+    if data.store.limit == min(schema.LIMITS):  # values to 3 are not cut (``metric_conventions``)
+        prediction, label = np.clip(prediction, -1, 1), np.clip(label, -1, 1)
+    return float(np.abs(prediction - label).mean())

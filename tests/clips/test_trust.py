@@ -132,7 +132,8 @@ def test_the_command_says_it_of_approximate_features_alone(monkeypatch, tmp_path
 
 
 def test_a_face_at_rest_does_not_read_as_sad_because_it_smiles_otherwise():
-    """A smile with open lips through four fifths of a clip: at rest no unit, in the smile its own."""
+    """A smile with open lips through four fifths of a clip: at rest no unit, in the smile its
+    own."""
     smiling = np.arange(100) >= 20
     moves = 3 * movements()[AUS.index(12), :, :2] + 3 * movements()[AUS.index(25), :, :2]
     noise = 0.002 * np.random.default_rng(0).standard_normal((100, 68, 2))

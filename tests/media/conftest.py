@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from made_clips import make_clip
-from media_tools import SHORT, SPLITS, avmc, labelled, talking, write_meta
+from media_tools import SPLITS, avmc, labelled, talking, write_meta
 
 from avmc_core.data.store import Store, open_store
 from avmc_core.simulated.text_encoder import save_encoder
@@ -17,18 +17,18 @@ from avmc_core.simulated.text_encoder import save_encoder
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory) -> Path:
-    """A folder of 22 clips with its meta.csv, as a user would have it."""
+    """A folder of 25 clips with its meta.csv, as a user would have it."""
     folder = tmp_path_factory.mktemp("clips")
     rows = []
     for number, split in enumerate(SPLITS):
         clip = f"{number:04}"
-        make_clip(folder / f"video{number % 4}" / f"{clip}.mp4", *talking(number, seconds=SHORT))
+        make_clip(folder / f"video{number % 4}" / f"{clip}.mp4", *talking(number))
         rows.append(labelled(f"video{number % 4}", clip, number, split))
     for percent in (0, 20, 30, 100):
-        make_clip(folder / "missing" / f"{percent}.mp4", *talking(percent, percent / 100, SHORT))
+        make_clip(folder / "missing" / f"{percent}.mp4", *talking(percent, percent / 100))
         rows.append(labelled("missing", str(percent), percent, "train"))
     odd = folder / "odd"
-    faces, signal, frames = talking(1, seconds=SHORT)
+    faces, signal, frames = talking(1)
     make_clip(odd / "silent.mp4", faces, 0 * signal, frames)
     make_clip(odd / "long.mp4", *talking(2, seconds=10.0))
     make_clip(odd / "short.mp4", faces, signal[:1000], 2)

@@ -28,9 +28,10 @@ from avmc_core.clips.media import FPS, PICTURE, SOUND, contents, read_clip
 from avmc_core.clips.pictures import Pictures
 from avmc_core.errors import InputError
 
+# 40
 SIZES = [
     (w, h) for w in (160, 222, 270, 318, 320, 330, 406, 426) for h in (120, 180, 228, 240, 480)
-]  # 40
+]
 NAMES = schema.columns("vision")
 NOSE = [NAMES.index("x_30"), NAMES.index("y_30")]
 
@@ -149,9 +150,8 @@ def _features(path: Path, kind: Kind):
     def face(time: float, size: tuple[int, int]) -> np.ndarray:
         return picture(faces, min(round(time * FPS + 1e-6), frames - 1))
 
-    silence = np.where(np.arange(len(signal)) < 0.2 * RATE, 0, signal).astype(
-        np.float32
-    )  # what begins later loses nothing
+    # what begins later loses nothing
+    silence = np.where(np.arange(len(signal)) < 0.2 * RATE, 0, signal).astype(np.float32)
     write(path, kind, face, silence[:RATE], 1.0)
     return extract_clip(path, Landmarks())
 
@@ -177,7 +177,8 @@ def test_features_are_those_of_the_plain_twin(plain, tmp_path, name):
 
 
 def test_bringing_a_picture_into_shape_starts_no_threads():
-    """A process that is forked from this one, and collects such threads, waits for them for ever."""
+    """A process that is forked from this one, and collects such threads, waits for them for
+    ever."""
     pictures = Pictures(av.video.reformatter.VideoReformatter(), Fraction(4, 3))
     before = len(os.listdir("/proc/self/task"))
     frame = av.VideoFrame.from_ndarray(scene(0, (240, 240)), format="rgb24").reformat(

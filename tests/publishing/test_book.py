@@ -79,6 +79,7 @@ def test_anothers_site_does_not_give_way_to_the_book(tmp_path, monkeypatch):
     own = tmp_path / "_build" / "site" / "index.rst"
     own.parent.mkdir(parents=True)
     own.write_text("mine")
+    (tmp_path / "_toc.yml").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="no page of this book"):
         build_book()
@@ -113,7 +114,8 @@ def test_a_quoted_figure_leads_to_the_page_that_computed_it(build, tmp_path):
     result = {"provenance": MADE, "data": {"claims": 9, "rulings": {"best-AV-MC(Semi)": RULING}}}
     (tmp_path / "home" / "results" / "claims.json").write_text(json.dumps(result), encoding="utf-8")
     html, _ = build(
-        "{num}`claims:claims` claims; {num}`claims:rulings.best-AV-MC(Semi).verdict`, {num}`made:runs`."
+        "{num}`claims:claims` claims; {num}`claims:rulings.best-AV-MC(Semi).verdict`, "
+        "{num}`made:runs`."
     )
     links = re.findall(r'<a[^>]*href="([^"]*)"[^>]*><abbr[^>]*>([^<]*)</abbr></a>', html)
     assert links == [
@@ -154,13 +156,14 @@ def test_results_stand_beside_the_papers_figures(build):
     ]
     line = re.sub("<[^>]+>", "", re.search(r'<p class="avmc-caption">.*?</p>', html)[0])
     assert line == (
-        "Data: simulated corpus, not CH-SIMS · seeds 1–3 · 7 runs, 1 failed · against the paper: Table 2, which is about "
+        "Data: simulated corpus, not CH-SIMS · seeds 1–3 · 7 runs, 1 failed · against the "
+        "paper: Table 2, which is about "
         "other data · agreement not counted: other data · command: avmc run made"
     )
 
 
 def test_only_figures_that_are_shown_are_counted_as_met(build, tmp_path):
-    real = {**RESULT, "provenance": MADE | {"data": "real store 0123abcd"}}
+    real = {**RESULT, "provenance": MADE | {"data": "imported store sims (0123abcd), CH-SIMS v2.0"}}
     (tmp_path / "home" / "results" / "made.json").write_text(json.dumps(real), encoding="utf-8")
     assert "0 of 2 published figures" in build("```{results-table} made\n```")[0]
     assert "0 of 1 published figures" in build("```{results-table} made\n:metrics: MAE\n```")[0]
@@ -246,7 +249,10 @@ def test_figures_have_words_and_wide_ones_room(tmp_path):
         )
         section += nodes.container("", source, picture, caption, classes=["cell"])
     describe(SimpleNamespace(srcdir=tmp_path), document)
-    words = "Figure under “Every seed”: Joint label counts of each two annotations; the area of a square is the number of "
+    words = (
+        "Figure under “Every seed”: Joint label counts of each two annotations; the area of a "
+        "square is the number of "
+    )
     words += "clips, the diagonal agreement. Data: simulated corpus, not CH-SIMS."
     wide, small = document.findall(nodes.image)
     assert wide["alt"] == small["alt"] == words

@@ -139,7 +139,7 @@ def test_a_bundle_that_fails_leaves_the_old_one(made, monkeypatch):
 
 
 def test_results_on_real_data_must_not_hold_sentences(made, tmp_path):
-    artefacts.save("figures", {"said": "今天的电影"}, {"data": "real store"})
+    artefacts.save("figures", {"said": "今天的电影"}, {"data": "imported store sims"})
     with pytest.raises(InputError, match="Chinese text"):
         made()
     assert not (tmp_path / "results").exists()

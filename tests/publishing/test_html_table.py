@@ -83,9 +83,8 @@ def test_every_cell_is_in_the_markup():
     assert page.cells == ["<b>a</b>where it is", "1", "0.123", "b & c", "–", "–"]
     assert page.options == ["all", "1", "–"]
     assert page.sort == [None, "1.0", "0.12345", None, None, ""]
-    assert (
-        'class="tools" data-wanted="1" hidden' in html
-    )  # without JavaScript there is no filter to be misled by
+    # without JavaScript there is no filter to be misled by
+    assert 'class="tools" data-wanted="1" hidden' in html
     assert read_csv(html)[0] == {"name": "<b>a</b>", "value": "1", "share": "0.12345"}
 
 
@@ -151,13 +150,13 @@ def test_results_stand_beside_the_papers_figures():
     first = read_csv(table._repr_html_())[0]
     assert (first["MAE ↓"], first["MAE ↓ published"], first["MAE ↓ low"]) == ("0.3", "0.25", "0.2")
     assert (
-        agreement(CELLS, "real store 0123abcd")
+        agreement(CELLS, "imported store sims (0123abcd), CH-SIMS v2.0")
         == "1 of 2 published figures lie within our intervals"
     )
     for other in ("simulated corpus, not CH-SIMS", "own clips, store 0123abcd"):
         assert agreement(CELLS, other) == "agreement not counted: other data"
     assert (
-        agreement(CELLS[-1:], "real store 0123abcd")
+        agreement(CELLS[-1:], "imported store sims (0123abcd), CH-SIMS v2.0")
         == agreement(CELLS[-1:], "simulated corpus, not CH-SIMS")
         == ""
     )

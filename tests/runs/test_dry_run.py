@@ -1,16 +1,24 @@
-"""The dry run: how many runs, how long and how much memory, from runs like them or said to be
-unknown."""
+"""The dry run: how many runs, how long and how much memory, from runs like them, else from the
+recorded benchmark."""
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+import avmc_core
 from avmc_core.analysis.results import estimate
+from avmc_core.data.store import Ragged
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
+from avmc_core.speed.expected import duration, expected
 
+RESOURCES = Path(avmc_core.__file__).parent / "resources"
 FEW, MORE = (("training.max_epochs", 1),), (("training.max_epochs", 2),)
 
 
@@ -19,10 +27,48 @@ def runs(tmp_path):
     return RunStore(tmp_path)
 
 
-def test_without_runs_like_these_time_and_memory_are_unknown(tiny_store, runs):
-    text = estimate([Run("AV-MC", 1, FEW)], tiny_store, runs, "cpu")
-    assert "1 runs, 1 to compute" in text and "AV-MC, seed 1" in text
-    assert "time and memory unknown" in text
+def test_without_runs_like_these_the_recorded_benchmark_is_scaled(tiny_store, runs):
+    """By hand: an epoch of the benchmark, in proportion to the clips; supervised AV-MC averages its
+    frames, so that their number does not count."""
+    settings = (("training.max_epochs", 5_000),)
+    text = estimate([Run("AV-MC", 1, settings)] * 3, tiny_store, runs, "cpu", jobs=2)
+    assert "3 runs, 3 to compute" in text and "AV-MC, seed 1" in text
+    recorded = json.loads((RESOURCES / "bench.json").read_text(encoding="utf-8"))["data"]["models"]
+    known, clips = recorded["AV-MC"], len(tiny_store.split("train"))
+    seconds = known["epoch"] * known["threads"] * 5_000 * clips / 2722
+    assert expected([Run("AV-MC", 1, settings)], tiny_store).core_seconds[0] == pytest.approx(
+        seconds
+    )
+    assert f"{duration(1.5 * seconds)} on 2 cores" in text and "recorded benchmark" in text
+    assert "at most 0." in text and "an order of magnitude" in text
+    on_gpu = estimate([Run("AV-MC", 1, settings)], tiny_store, runs, "cuda")
+    assert "on one CPU core" in on_gpu and "of a GPU nothing is recorded" in on_gpu
+
+
+def test_frames_count_where_a_model_reads_them(tiny_store, runs):
+    """MulT on clips of half the length takes half the time."""
+    whole = expected([Run("MulT", 1)], tiny_store).core_seconds[0]
+    train = tiny_store.split("train")
+    half = {
+        name: Ragged.of(((values, np.arange(len(train) + 1) * 2),), 4)
+        for name in ("audio", "vision")
+        for values in [np.zeros((2 * len(train), tiny_store.dims[name]), np.float32)]
+    }
+    shorter = replace(tiny_store, splits=tiny_store.splits | {"train": replace(train, **half)})
+    columns = {
+        name: (getattr(train, name).lengths.mean() * width, 2 * width)
+        for name, width in (("audio", 25), ("vision", 177))
+    }
+    before, after = (sum(pair[k] for pair in columns.values()) for k in (0, 1))
+    found = expected([Run("MulT", 1)], shorter).core_seconds[0]
+    assert found / whole == pytest.approx(after / before)
+
+
+def test_what_no_benchmark_has_timed_is_unknown(tiny_store, runs):
+    run = Run("Layered LSTM", 1)
+    assert "of 1 unknown: the benchmark has no such model" in estimate(
+        [run], tiny_store, runs, "cpu"
+    )
 
 
 def test_time_and_memory_come_from_the_runs_most_like(tiny_store, runs):
@@ -59,7 +105,7 @@ def test_what_is_partly_known_says_so(tiny_store, runs):
     assert (
         "3 runs, 2 to compute" in text
         and "1 of them are like" in text
-        and "the other 1 unknown" in text
+        and "1 are like none computed here: less than a minute" in text
     )
     nothing = estimate([Run("AV-MC", 1, FEW)], tiny_store, runs, "cpu")
     assert nothing.endswith("0 to compute, on simulated corpus, not CH-SIMS")

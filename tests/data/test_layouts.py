@@ -1,0 +1,194 @@
+"""Data sets of other widths, lengths, annotations and label ranges are imported as what they
+are."""
+
+from __future__ import annotations
+
+import numpy as np
+import other_data_sets as made
+import pytest
+import released_factory as factory
+from click.testing import CliRunner
+
+from avmc_core import schema
+from avmc_core.artefacts import data_mark, other_data
+from avmc_core.commands.main import main
+from avmc_core.data import importing, label_sets
+from avmc_core.data.importing import import_released
+from avmc_core.errors import InputError
+
+LAYOUTS = {  # content; what it is taken for; D of audio and vision, annotations, largest label
+    "CH-SIMS v1": (
+        made.sims_v1(),
+        "the layout of CH-SIMS v1: 33 acoustic and 709 visual columns; labels of M, T, A and V "
+        "from -1 to 1 (those of CH-SIMS v1)",
+        (33, 709, "MTAV", 1.0),
+    ),
+    "MOSI, unaligned": (
+        made.mosi(),
+        "the layout of CMU-MOSI: 5 acoustic and 20 visual columns; labels of M "
+        "from -3 to 3 (those of CMU-MOSI)",
+        (5, 20, "M", 3.0),
+    ),
+    "MOSI, aligned": (
+        made.mosi(aligned=True),
+        "the layout of CMU-MOSI: 5 acoustic and 20 visual columns, aligned; labels of M "
+        "from -3 to 3 (those of CMU-MOSI)",
+        (5, 20, "M", 3.0),
+    ),
+    "MOSEI without classes": (
+        made.mosei(classes=False),
+        "the layout of CMU-MOSEI: 74 acoustic and 35 visual columns; labels of M "
+        "from -3 to 3 (those of CMU-MOSEI)",
+        (74, 35, "M", 3.0),
+    ),
+    "MMSA-FET, 74 and 35 columns": (
+        made.mmsa_fet(),
+        "a file as MMSA-FET writes it: 74 acoustic and 35 visual columns; labels of M, T, A and V "
+        "from -1 to 1 (hardly any lies outside)",
+        (74, 35, "MTAV", 1.0),
+    ),
+    "the released layout to 3": (
+        made.released(limit=3.0),
+        "the layout of CH-SIMS v2.0: 25 acoustic and 177 visual columns; labels of M, T, A and V "
+        "from -3 to 3 (",
+        (25, 177, "MTAV", 3.0),
+    ),
+    "the released layout without T, A, V": (
+        made.released(unimodal=False),
+        "the layout of CH-SIMS v2.0: 25 acoustic and 177 visual columns; labels of M from -1 to 1",
+        (25, 177, "M", 1.0),
+    ),
+    "widths of nobody's": (
+        made.splits((40, 7), limit=3.0),
+        "a data set of its own widths: 40 acoustic and 7 visual columns; labels of M, T, A and V "
+        "from -3 to 3 (",
+        (40, 7, "MTAV", 3.0),
+    ),
+}
+
+
+def imported(folder, content, **options):
+    return import_released(
+        folder / "other", factory.write(folder / "s.pkl", content, 5), progress=False, **options
+    )
+
+
+@pytest.mark.parametrize("what", LAYOUTS)
+def test_other_data_sets_come_in_as_they_are(tmp_path, what):
+    """Every value of the file is in the store, at the widths and caps of the file; a store that is
+    not CH-SIMS v2.0 never says so."""
+    content, named, (audio, vision, tasks, limit) = LAYOUTS[what]
+    store = imported(tmp_path, content)
+    assert store.manifest["source"]["layout"].startswith(named)
+    assert store.dims == {"text": 768, "audio": audio, "vision": vision}
+    assert (store.tasks, store.limit, store.dataset) == (tuple(tasks), limit, "")
+    assert data_mark(store) == f"imported store other ({store.digest[:8]})"
+    assert other_data(data_mark(store))
+    for name in schema.SPLITS:
+        split, columns = store.split(name), content[name]
+        for modality in schema.MODALITIES:
+            ragged = getattr(split, modality)
+            assert ragged.steps == columns[modality].shape[1]
+            padded = ragged.padded(np.arange(len(split)), ragged.steps)
+            assert np.array_equal(padded, columns[modality])
+        for place, task in enumerate(schema.TASKS):
+            labels = columns.get(schema.LABEL_KEYS[task], np.full(len(split), np.nan))
+            assert np.array_equal(split.labels[:, place], labels.astype(np.float32), equal_nan=True)
+
+
+def test_an_aligned_file_is_as_long_as_its_text_and_loses_nothing(tmp_path):
+    content = made.mosi(aligned=True)
+    tokens = content["train"]["text_bert"][:, 1].sum(axis=1).astype(int)
+    row = int(np.argmin(tokens))
+    content["train"]["audio"][row, tokens[row] + 1] = 1  # behind the last token
+    content["train"]["vision"][row] = 0  # no face at all
+    store = imported(tmp_path, content)
+    clips = store.split("train").clips
+    expected = tokens.copy()
+    assert clips["vision_length"].tolist() == expected.tolist()
+    expected[row] += 2
+    assert clips["audio_length"].tolist() == expected.tolist()
+    said = {repair["what"]: repair["count"] for repair in store.manifest["repairs"]}
+    assert said["clips with audio behind the last token, kept"] == 1
+    assert said["clips with vision as long as their text, to which it is aligned"] == 34
+
+
+def test_unaligned_steps_without_lengths_are_refused(tmp_path):
+    content = made.mosi()
+    for columns in content.values():
+        del columns["audio_lengths"], columns["vision_lengths"]
+    with pytest.raises(InputError, match="no audio_lengths, and 20 steps; expected its lengths"):
+        imported(tmp_path, content)
+
+
+def test_the_range_of_labels_can_be_declared(tmp_path):
+    """Few clips may lack strong labels; a range that does not hold them is refused by row."""
+    content = made.splits((40, 7), limit=1.0)
+    assert imported(tmp_path, content, limit=3.0).limit == 3.0
+    (tmp_path / "narrow").mkdir()
+    with pytest.raises(InputError, match=r"key regression_labels.*expected a label in \[-1, 1\]"):
+        imported(tmp_path / "narrow", made.splits((40, 7), limit=3.0), limit=1.0)
+    with pytest.raises(InputError, match="limit of the labels: found 2; expected 1 or 3"):
+        imported(tmp_path / "narrow", content, limit=2.0)
+
+
+def test_a_single_label_outside_is_an_error_and_no_other_range(tmp_path):
+    content = made.released()
+    content["test"]["regression_labels"][2] = 1.4
+    with pytest.raises(InputError, match=r"row 2: found '1.4' .*\[-1, 1\]"):
+        imported(tmp_path, content)
+
+
+def test_one_lost_column_of_unimodal_labels_is_named(tmp_path):
+    content = made.sims_v1()
+    for columns in content.values():
+        del columns["regression_labels_A"]
+    with pytest.raises(InputError, match="no key 'regression_labels_A'"):
+        imported(tmp_path, content)
+
+
+def test_lengths_of_other_layouts_are_brought_into_their_range(tmp_path):
+    """A file may count frames that were cut from it, or none for a clip without a face."""
+    content = made.mosi()
+    content["train"]["audio_lengths"][0], content["train"]["vision_lengths"][1] = 900, 0
+    content["train"]["vision"][1] = 0
+    store = imported(tmp_path, content)
+    train = store.split("train")
+    assert (len(train.audio[0]), len(train.vision[1])) == (20, 1) and not train.vision[1].any()
+    assert {"audio_lengths outside 1 to 20, brought there": 1}.items() <= {
+        repair["what"]: repair["count"] for repair in store.manifest["repairs"]
+    }.items()
+
+
+def test_the_command_says_in_one_line_what_it_took_the_file_for(tmp_path):
+    path = factory.write(tmp_path / "unaligned_50.pkl", made.mosi(), 5)
+    done = CliRunner().invoke(
+        main, ["data", "import", "--supervised", str(path), str(tmp_path / "mosi")]
+    )
+    assert done.exit_code == 0, done.output
+    (said,) = [line for line in done.output.splitlines() if line.startswith("taken for")]
+    assert said.startswith("taken for: the layout of CMU-MOSI") and "from -3 to 3" in said
+    assert "results on it are marked: imported store mosi (" in done.output
+
+
+def test_a_store_is_called_after_the_papers_data_only_with_its_labels(tmp_path, monkeypatch):
+    """The widths alone do not make a file CH-SIMS v2.0: its labels have to be one of the two sets
+    that circulate."""
+    assert imported(tmp_path, made.released()).dataset == ""
+    monkeypatch.setattr(
+        importing, "recognise", lambda table: label_sets.Recognised(label_sets.RELABELLED)
+    )
+    (tmp_path / "b").mkdir()
+    store = imported(tmp_path / "b", made.released())
+    assert data_mark(store) == f"imported store other ({store.digest[:8]}), CH-SIMS v2.0"
+    assert not other_data(data_mark(store))
+    (tmp_path / "c").mkdir()
+    assert imported(tmp_path / "c", made.mmsa_fet()).dataset == ""
+
+
+def test_a_declared_range_changes_the_digest(tmp_path):
+    """Runs on labels of another range are other runs."""
+    content = made.splits((40, 7))
+    (tmp_path / "b").mkdir()
+    one, three = imported(tmp_path, content), imported(tmp_path / "b", content, limit=3.0)
+    assert one.manifest["files"] == three.manifest["files"] and one.digest != three.digest

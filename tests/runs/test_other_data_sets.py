@@ -1,0 +1,161 @@
+"""Models are trained on data sets of other widths, annotations and label ranges, each at the sizes
+of its own store, and the simulated corpus beside them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import other_data_sets as made
+import pytest
+import released_factory as factory
+import torch
+from click.testing import CliRunner
+
+from avmc_core.analysis.pairwise import compare_rows
+from avmc_core.analysis.results import per_run, summarise
+from avmc_core.commands.main import main
+from avmc_core.data.batches import SplitData
+from avmc_core.data.importing import import_released
+from avmc_core.errors import InputError
+from avmc_core.metric_conventions import of_limit
+from avmc_core.models import registry
+from avmc_core.runs.execution import sizes_of
+from avmc_core.runs.experiments import experiment
+from avmc_core.runs.grid import check, run_all
+from avmc_core.runs.store import Run, RunStore
+from avmc_core.simulated.corpus import build_corpus
+from avmc_core.simulated.settings import CorpusSettings
+
+# No network, or one that needs a text encoder or features of several layers.
+APART = ("Text-only ridge", "Late mean", "Bert_MAG", "Layered LSTM")
+QUICK = (("training.batch_size", 12), ("training.max_epochs", 1))
+ALL_FOUR = (
+    Run("LF_DNN", 1, QUICK),
+    Run("MulT", 1, QUICK),
+    Run("MISA", 1, (*QUICK, ("text", "frozen"))),
+    Run("AV-MC", 1, QUICK),
+)
+WITHOUT_UNIMODAL = (
+    *ALL_FOUR[:3],
+    Run("AV-MC", 1, (*QUICK, ("unimodal_tasks", False)), "AV-MC on M alone"),
+)
+DATA_SETS = {
+    "CH-SIMS v1": (made.sims_v1(), ALL_FOUR),
+    "MOSI, aligned": (made.mosi(aligned=True), WITHOUT_UNIMODAL),
+    "MOSI, unaligned": (made.mosi(), WITHOUT_UNIMODAL),
+    "MMSA-FET, 74 and 35 columns": (made.mmsa_fet(), ALL_FOUR),
+}
+
+
+def imported(folder, content):
+    return import_released(
+        folder / "store", factory.write(folder / "s.pkl", content, 5), progress=False
+    )
+
+
+@pytest.mark.parametrize("what", DATA_SETS)
+def test_models_are_trained_at_the_sizes_of_the_store(tmp_path, what):
+    content, grid = DATA_SETS[what]
+    store = imported(tmp_path, content)
+    done = CliRunner().invoke(main, ["data", "audit", str(store.path)])
+    assert done.exit_code == 0, done.output
+    assert f"data: imported store store ({store.digest[:8]})" in done.output
+    sizes = sizes_of(store)
+    for name in ("text", "audio", "vision"):
+        assert getattr(sizes, name) == content["train"][name].shape[2]
+    assert sizes.text_steps == content["train"]["text"].shape[1] and sizes.limit == store.limit
+    runs = RunStore(tmp_path / "runs")
+    records = run_all(list(grid), store, runs, jobs=1, progress_bar=False)
+    assert [record.status for record in records.values()] == ["done"] * len(grid)
+    table = per_run(grid, store, runs)
+    assert table["MAE"].notna().all() and table["Corr"].notna().all()
+    assert set(of_limit(store.limit).metrics) <= set(table.columns)
+    assert ("Mult_acc_7" in table) == (store.limit == 3.0) == ("Acc2_weak" not in table)
+    (first, second) = (run.name for run in grid[:2])
+    names = list(of_limit(store.limit).metrics)
+    compared = compare_rows(records, store, first, second, names)
+    assert compared["metric"].tolist() == names and compared["p"].notna().all()
+    summary = summarise(records, store, draws=20)
+    assert summary[first]["MAE"].estimate == pytest.approx(table["MAE"][0])
+    for record in records.values():
+        for name in ("train", "valid", "test"):
+            assert np.isfinite(record.predictions(name)["M"]).all()
+
+
+def test_the_simulated_corpus_is_trained_beside_them(tmp_path):
+    """In one process and one run store: nothing is declared for a checkout as a whole."""
+    runs = RunStore(tmp_path / "runs")
+    stores = [
+        imported(tmp_path, made.mosi()),
+        build_corpus(tmp_path / "corpus", CorpusSettings(size="tiny")),
+    ]
+    for store in (*stores, *stores):
+        (record,) = run_all(
+            [Run("LF_DNN", 1, QUICK)], store, runs, jobs=1, progress_bar=False
+        ).values()
+        assert record.status == "done" and record.data["digest"] == store.digest
+    assert len(list(runs)) == 2
+
+
+def test_what_needs_labels_that_are_not_there_is_left_out_with_the_reason(tmp_path):
+    store = imported(tmp_path, made.mosi())
+    left = experiment("benchmark").left_out(store)
+    assert {name for name, why in left.items() if why == "no labels of T, A, V"} == {
+        "Late mean",
+        "MLF_DNN",
+        "MTFN",
+        "MLMF",
+        "AV-MC (released)",
+        "AV-MC (paper)",
+        "AV-MC(Semi) (released)",
+        "AV-MC(Semi) (paper)",
+    }
+    grid = experiment("benchmark").runs("ci", store=store)
+    assert {run.name for run in grid}.isdisjoint(left) and "MulT" in {run.name for run in grid}
+    ablation = experiment("table4")
+    assert {run.name for run in ablation.runs("ci", store=store)} == {
+        "w/o Mixup-AV & Unimodal tasks (released)",
+        "w/o Mixup-AV & Unimodal tasks (paper)",
+    }
+    assert experiment("table3").left_out(store)["audio, annotation A"] == "no labels of A"
+    assert "audio, annotation M" not in experiment("table3").left_out(store)
+    with pytest.raises(InputError, match="no labels of T, A, V; expected a store with them"):
+        check([Run("AV-MC", 1)], store)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in registry.MODELS if name not in (*APART, "Constant")]
+)
+def test_every_model_says_which_annotations_it_learns_from(tmp_path, name):
+    """On clips with M alone the loss of a model is a number if, and only if, it declares that it
+    learns from M alone: another would be trained on NaN."""
+    store = imported(tmp_path, made.mosi())
+    settings = registry.settings_of(name)
+    if getattr(settings, "text", "frozen") != "frozen":
+        settings = registry.settings_of(name, {"text": "frozen"})
+    torch.manual_seed(0)
+    model = registry.builder(name)(settings, sizes_of(store))
+    single = model.passes(1)[-1]
+    model.begin_pass(single, 1)
+    batch = SplitData(store.split("train"), model.inputs).batch(torch.arange(6))
+    total = model.loss(batch, single.stage)["total"]
+    assert bool(torch.isfinite(total)) == (registry.capabilities(name, settings).tasks == ("M",))
+
+
+def test_the_recipe_in_contributing_runs(tmp_path, monkeypatch):
+    """Each of its commands, in its order, on a made file."""
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"```sh\n(avmc data import.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
+    factory.write(tmp_path / "unaligned_50.pkl", made.mosi(), 5)
+    said = []
+    for line in recipe.splitlines():
+        done = CliRunner().invoke(main, line.removeprefix("avmc ").split())
+        assert done.exit_code == 0, done.output
+        said.append(done.output)
+    assert "taken for: the layout of CMU-MOSI" in said[0]
+    assert "nothing is compared with the paper" in said[1]
+    assert "left out: AV-MC (released): no labels of T, A, V" in said[2]
