@@ -99,7 +99,7 @@ def test_a_prediction_that_rests_on_untrusted_columns_says_so(monkeypatch, share
 
 @pytest.mark.parametrize("approximation", ["", "an approximation"])
 def test_the_command_says_it_of_approximate_features_alone(monkeypatch, tmp_path, approximation):
-    """As ``extract`` does, ``predict`` says what its features are; OpenFace's own lean on nothing."""
+    """Features of OpenFace itself are trusted, so that nothing is said of them."""
     clip = Clip(
         "mine.mp4",
         "b",
