@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 export AVMC_HOME AVMC_STORE AVMC_META AVMC_PROFILE AVMC_BERT
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test test-fast portability torture check lint test-media test-cluster test-launch test-gpu lock clean
+.PHONY: help book lab pdf test test-fast portability torture check lint test-media test-cluster test-launch test-gpu lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -15,11 +15,14 @@ help: ## List the commands
 book: .venv/ready ## Set up, run the notebooks that changed, build the book into _build/html
 	$(BIN)/avmc book
 
+lab: .venv/ready ## Open the notebooks in JupyterLab
+	$(BIN)/jupyter-lab notebooks
+
 pdf: .venv/checks ## Print the built book as one PDF, _build/html/book.pdf (needs Chromium)
 	$(BIN)/python tools/make_pdf.py _build/html
 
-test: .venv/ready ## Set up, run the tests
-	$(BIN)/pytest
+test: .venv/ready ## Set up, run the tests, in as many processes as there are cores, at most four
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-fast: .venv/ready ## The quick tests, under a minute: what to run while editing
 	$(BIN)/pytest tests/core tests/kernels tests/models/test_golden.py tests/models/test_avmc.py tests/data/test_batches.py tests/analysis/test_statistics.py

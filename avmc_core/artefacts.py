@@ -25,16 +25,19 @@ if TYPE_CHECKING:
     from avmc_core.data.store import Store
     from avmc_core.runs.store import Record, Run
 
+# parts of a provenance that are said elsewhere or not at all
 NOT_SAID = (
     "data",
     "command",
     "failed",
     "digest",
     "keys",
-)  # parts of a provenance that are said elsewhere or not at all
-DRAWN_BY = "AVMC_DRAWN_BY"  # environment variable: the command that executes the notebook; the notebook runner sets it
+)
+# environment variable: the command that executes the notebook; the notebook runner sets it
+DRAWN_BY = "AVMC_DRAWN_BY"
 IMPORTED, OWN_CLIPS = "imported store", "own clips"  # how marks of real data begin
-LOG = "AVMC_SAVED"  # environment variable: a file that gets the name of each result saved; the notebook runner sets it
+# environment variable: a file that gets the name of each result saved; the notebook runner sets it
+LOG = "AVMC_SAVED"
 
 
 def data_mark(source: Store | pd.DataFrame | str | None) -> str:

@@ -145,9 +145,9 @@ def _classes(x: np.ndarray, cuts: tuple[float, ...]) -> np.ndarray:
 def sums_over_clips(
     statistics: np.ndarray, weights: ArrayLike | None, columns: Sequence[str] = ()
 ) -> Sums:
-    """Each column of clip statistics (..., N, K) summed over clips: (...,), or (..., R) with weights
-    (..., R, N). ``columns``: their names, by default ``COLUMNS``. Raises InputError for weights that
-    are negative, not finite, or not one for each clip."""
+    """Each column of clip statistics (..., N, K) summed over clips: (...,), or (..., R) with
+    weights (..., R, N). ``columns``: their names, by default ``COLUMNS``. Raises InputError for
+    weights that are negative, not finite, or not one for each clip."""
     if weights is None:
         sums = statistics.sum(axis=-2)
     else:

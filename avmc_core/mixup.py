@@ -21,8 +21,10 @@ class MixupSettings:
     alpha: float = 1.0  # lambda ~ Beta(alpha, beta)
     beta: float = 1.0
     per_clip: bool = False  # one lambda for each clip instead of one for the batch
-    detach_targets: bool = False  # consistency targets without gradient, as in interpolation consistency training (D08)
-    level: str = "representation"  # mixed (D31): the frames ("input"), their encoding (Equation 11), the classifier's first layer
+    # consistency targets without gradient, as in interpolation consistency training (D08)
+    detach_targets: bool = False
+    # mixed (D31): the frames ("input"), their encoding (Equation 11), the classifier's first layer
+    level: str = "representation"
 
     def __post_init__(self):
         check(self, level=LEVELS)

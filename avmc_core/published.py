@@ -7,12 +7,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+# column heads
 PARTIES = {
     "paper": "Paper",
     "laboratory": "Laboratory, later",
     "third_party": "Third party",
     "ours": "Ours",
-}  # column heads
+}
 
 
 @cache

@@ -17,14 +17,14 @@ import numpy as np
 DATASET = "CH-SIMS v2.0"
 MODALITIES = ("text", "audio", "vision")
 DIMS = {"text": 768, "audio": 25, "vision": 177}  # D of each modality
+# T at which the released arrays are cut and padded
 STEPS = {
     "text": 50,
     "audio": 925,
     "vision": 232,
-}  # T at which the released arrays are cut and padded
-EXTRAS = {
-    "audio_wav2vec": "audio"
-}  # features that a store may hold besides, and the modality they can stand in for
+}
+# features that a store may hold besides, and the modality they can stand in for
+EXTRAS = {"audio_wav2vec": "audio"}
 HOP_SECONDS = {"audio": 0.01, "vision": 0.04}  # openSMILE's 10 ms hop; 25 frames per second
 
 SPLITS = ("train", "valid", "test")
@@ -43,13 +43,14 @@ LABEL_KEYS = {
 
 LIMITS = (1.0, 3.0)  # the largest label: of CH-SIMS, and of CMU-MOSI and CMU-MOSEI
 GRID = np.round(np.linspace(-1.0, 1.0, 11), 1)  # the 11 label levels, in steps of 0.2
+# Section 3.2: {-1,-.8} {-.6,-.4,-.2} {0} {.2,.4,.6} {.8,1}
 CLASSES = (
     "NEG",
     "WNEG",
     "NEU",
     "WPOS",
     "POS",
-)  # Section 3.2: {-1,-.8} {-.6,-.4,-.2} {0} {.2,.4,.6} {.8,1}
+)
 
 
 def level(labels) -> np.ndarray:

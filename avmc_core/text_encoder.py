@@ -158,23 +158,25 @@ def encode(
         max_length=STEPS["text"],
         return_tensors="pt",
     )
-    tokens = torch.stack(
-        [out["input_ids"], out["attention_mask"], out["token_type_ids"]], dim=1
-    )  # (N, 3, 50)
+    # (N, 3, 50)
+    tokens = torch.stack([out["input_ids"], out["attention_mask"], out["token_type_ids"]], dim=1)
     lengths = tokens[:, 1].sum(dim=1)
     unknown = (tokens[:, 0] == tokenizer.unk_token_id).sum(dim=1)
     for row in torch.nonzero((unknown > 0) & (unknown == lengths - 2)).flatten().tolist()[:1]:
-        found = f"{list(sentences)[row][:40]!r}, of which the encoder's vocabulary has not one character"
+        found = (
+            f"{list(sentences)[row][:40]!r}, of which the encoder's vocabulary has not one "
+            "character"
+        )
         raise InputError("transcript", found, "a sentence in the language of the encoder")
     ends = lengths.cumsum(0)
     states = np.empty((int(ends[-1]), model.config.hidden_size), dtype=np.float32)
-    for rows in torch.argsort(lengths, stable=True).split(
-        BATCH
-    ):  # like lengths together: little padding is computed
+    # like lengths together: little padding is computed
+    for rows in torch.argsort(lengths, stable=True).split(BATCH):
         ids, mask, segments = tokens[rows, :, : int(lengths[rows].max())].unbind(dim=1)
+        # (B, T, D)
         hidden = model(
             input_ids=ids, attention_mask=mask, token_type_ids=segments
-        ).last_hidden_state  # (B, T, D)
+        ).last_hidden_state
         for row, state in zip(rows.tolist(), hidden.numpy(), strict=True):
             states[ends[row] - lengths[row] : ends[row]] = state[: lengths[row]]
     return states, lengths.numpy(), tokens.numpy()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
+from pathlib import Path
 
 # These tests compare to the byte, fork, and limit memory, which a GPU would break: it is hidden
 # from them and from their children. What a GPU must give is asked by tools/test_gpu.py.
@@ -21,6 +23,19 @@ from avmc_core.data.store import Store
 
 torch.set_num_threads(1)
 ROWS = {"train": 24, "valid": 12, "test": 16, "unlabelled": 24}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory):
+    """One compilation of the kernels for all homes and processes of the tests, which are many."""
+    if compiler := os.environ.get("CC") or shutil.which("cc"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("REAL_CC", compiler)
+            patch.setenv("COMPILED_FOR_TESTS", str(tmp_path_factory.mktemp("compiled")))
+            patch.setenv("CC", str(Path(__file__).parent / "support" / "cc"))
+            yield
+    else:
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -45,10 +60,11 @@ def tiny_store(tmp_path_factory) -> Store:
 @pytest.fixture(scope="session")
 def ci_store(tmp_path_factory) -> Store:
     """The simulated corpus at the size of the book."""
+    # imports transformers, which takes seconds
     from avmc_core.simulated.corpus import (
         CorpusSettings,
         build_corpus,
-    )  # imports transformers, which takes seconds
+    )
 
     return build_corpus(
         tmp_path_factory.mktemp("ci") / "store", CorpusSettings("ci"), progress=False

@@ -10,9 +10,10 @@ from importlib.util import find_spec
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
+# None: no browser checks
 CHROMIUM = (
     next(filter(None, map(shutil.which, BROWSERS)), None) if find_spec("playwright") else None
-)  # None: no browser checks
+)
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 import check_captions
 
+# a page and the table on it whose command is run
 SAMPLE = (
     "notebooks/03_benchmark.html",
     "benchmark",
-)  # a page and the table on it whose command is run
+)
 LOADS = {
     "script": "src",
     "img": "src",

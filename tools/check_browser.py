@@ -40,12 +40,14 @@ UNTOLD = r"""() => [...document.querySelectorAll("main img")].map(e => e.getAttr
   .filter(alt => !alt.trim() || /\.(svg|png|jpe?g|gif|webp)$/i.test(alt))"""
 # Clicks the second heading of each table that sorts, twice; both times its column must be in order,
 # words or numbers.
-SORTS = """() => [...document.querySelectorAll("table")].filter(t => t.querySelectorAll("th button").length > 1).map(table => {
+SORTS = """() => [...document.querySelectorAll("table")]
+  .filter(t => t.querySelectorAll("th button").length > 1).map(table => {
   const column = 1, button = table.querySelectorAll("th button")[column];
   const keys = () => [...table.tBodies[0].rows].map(r => r.cells[column])
     .map(c => c.dataset.sort || c.textContent.trim()).filter(k => k !== "" && k !== "–");
   const number = k => parseFloat(k);
-  const inOrder = (k, sign) => k.every((x, i) => !i || (isNaN(number(x)) || isNaN(number(k[i - 1])) ? true
+  const inOrder = (k, sign) => k.every((x, i) => !i
+    || (isNaN(number(x)) || isNaN(number(k[i - 1])) ? true
     : sign * (number(x) - number(k[i - 1])) >= 0));
   button.click(); const up = keys(); button.click(); const down = keys();
   const fine = (inOrder(up, 1) && inOrder(down, -1)) || (inOrder(up, -1) && inOrder(down, 1));
@@ -180,7 +182,8 @@ def main() -> int:
         or "nothing wrong"
     )
     print(
-        f"{len(pages_of(options.root))} pages in {len(THEMES)} themes and {len(WIDTHS)} widths: {len(wrong)} problems"
+        f"{len(pages_of(options.root))} pages in {len(THEMES)} themes and {len(WIDTHS)} "
+        f"widths: {len(wrong)} problems"
     )
     return bool(wrong)
 

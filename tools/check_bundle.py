@@ -11,12 +11,13 @@ from rocrate.rocrate import ROCrate
 
 from avmc_core.publishing.crate import METADATA
 
+# of the root data set, by RO-Crate 1.1
 REQUIRED = (
     "name",
     "description",
     "datePublished",
     "license",
-)  # of the root data set, by RO-Crate 1.1
+)
 LARGEST = 10_000_000  # bytes
 
 
@@ -40,7 +41,8 @@ def problems(folder: Path) -> list[str]:
     if (size := sum(path.stat().st_size for path in present.values())) > LARGEST:
         found.append(f"{size} bytes, more than {LARGEST}")
     print(
-        f"{folder}: {len(present)} files, {size / 1e6:.2f} MB, {len(crate.contextual_entities)} entities beside them"
+        f"{folder}: {len(present)} files, {size / 1e6:.2f} MB, "
+        f"{len(crate.contextual_entities)} entities beside them"
     )
     return found
 

@@ -59,9 +59,8 @@ def placed(page: pypdfium2.PdfPage) -> Iterator[str]:
             continue
         left, bottom, right, top = text.get_charbox(i)
         above += bottom > FOOT
-        stretched = (
-            top - bottom > height
-        )  # a bracket that grows with its formula: its box is its font's, not its own
+        # a bracket that grows with its formula: its box is its font's, not its own
+        stretched = top - bottom > height
         beside = left < MARGIN or right > width - MARGIN
         if right > left and (beside or (not stretched and (bottom < 0 or top > height - MARGIN))):
             outside.append(chr(code))

@@ -12,7 +12,8 @@ from browser import CHROMIUM, launch
 
 THEMES = ("light", "dark")
 WIDTH = 1800  # pixels of a sheet: three figures side by side
-STYLE = """body { margin: 1rem; font: 14px sans-serif; background: var(--pst-color-background); color: var(--pst-color-text-base); }
+STYLE = """body { margin: 1rem; font: 14px sans-serif; }
+body { background: var(--pst-color-background); color: var(--pst-color-text-base); }
 .bd-content { display: grid; grid-template-columns: repeat(3, 1fr); gap: 1rem; align-items: start; }
 figure { margin: 0; } img { width: 100%; height: auto; } figcaption { overflow-wrap: anywhere; }"""
 
@@ -27,7 +28,8 @@ def sheet(site: Path, theme: str) -> str:
     styles = [*site.glob("_static/styles/pydata-sphinx-theme.css"), site / "_static" / "avmc.css"]
     links = "".join(f'<link rel="stylesheet" href="{path.as_uri()}">' for path in styles)
     shown = "".join(
-        f'<figure><img src="{path.as_uri()}" alt=""><figcaption>{escape(path.name)}</figcaption></figure>'
+        f'<figure><img src="{path.as_uri()}" alt="">'
+        f"<figcaption>{escape(path.name)}</figcaption></figure>"
         for path in figures_of(site)
     )
     return (

@@ -36,7 +36,8 @@ FIT = """([width, smallest]) => {
     const excess = () => table.getBoundingClientRect().right - width;
     for (; excess() > 0.5 && size > smallest; size -= 0.25) {
       table.style.fontSize = size + "pt";
-      for (const part of table.querySelectorAll("*")) if (part.tagName !== "svg") part.style.fontSize = "inherit";
+      for (const part of table.querySelectorAll("*"))
+        if (part.tagName !== "svg") part.style.fontSize = "inherit";
       for (const cell of table.querySelectorAll("th, td")) { cell.style.padding = "0.3mm 0.6mm"; }
     }
     if (excess() > 0.5) for (const cell of table.querySelectorAll("*")) {
@@ -79,7 +80,8 @@ def print_book(site: Path, toc: Path) -> int:
     title, told = citation()["title"], facts()
     mark = re.sub("<[^>]+>", "", told[1])
     footer = (
-        '<div style="font: 7px DejaVu Sans; color: #555; width: 100%; margin: 0 18mm; display: flex; '
+        '<div style="font: 7px DejaVu Sans; color: #555; width: 100%; margin: 0 18mm; '
+        "display: flex; "
         'justify-content: space-between">'
         f'<span>{mark}</span><span class="pageNumber"></span></div>'
     )
@@ -126,7 +128,8 @@ def first_pages(pdf: PdfReader) -> dict[str, int]:
 
 
 def describe(path: Path, title: str) -> int:
-    """Gives the PDF its title and opens it with the bookmarks shown; returns its number of pages."""
+    """Gives the PDF its title and opens it with the bookmarks shown; returns its number of
+    pages."""
     writer = PdfWriter(clone_from=path)
     writer.add_metadata({"/Title": title, "/Author": citation()["authors"][0]["name"]})
     writer.page_mode = "/UseOutlines"
@@ -143,5 +146,6 @@ if __name__ == "__main__":
     places = fill_pdf_links(folder, f"{count} pages as PDF", link=True)
     (folder / PDF).touch()  # younger than the pages that now link to it
     print(
-        f"{folder / PDF}: {count} pages, {(folder / PDF).stat().st_size / 1e6:.1f} MB, linked from {places} places"
+        f"{folder / PDF}: {count} pages, {(folder / PDF).stat().st_size / 1e6:.1f} MB, linked "
+        f"from {places} places"
     )

@@ -105,7 +105,8 @@ def document(
     )
     entries = "".join(
         (f'<p class="part">{escape(chapter.part)}</p>' if chapter.part else "")
-        + f'<li><a href="#{anchor(i)}">{escape(chapter.title)}</a><span class="page">{pages.get(anchor(i), "")}</span></li>'
+        + f'<li><a href="#{anchor(i)}">{escape(chapter.title)}</a><span '
+        f'class="page">{pages.get(anchor(i), "")}</span></li>'
         for i, chapter in enumerate(book)
     )
     bodies = "".join(
@@ -115,11 +116,17 @@ def document(
         + "</article>"
         for i, chapter in enumerate(book)
     )
-    cover = f'<div class="cover"><p class="title">{escape(title)}</p><div class="facts">{"".join(facts)}</div></div>'
+    cover = (
+        f'<div class="cover"><p class="title">{escape(title)}</p><div '
+        f'class="facts">{"".join(facts)}</div></div>'
+    )
     return (
-        f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{escape(title)}</title>{styles}'
+        '<!doctype html><html lang="en" data-theme="light"><head><meta '
+        f'charset="utf-8"><title>{escape(title)}</title>{styles}'
         f"<style>{css}</style>"
-        '<script>window.MathJax = {options: {processHtmlClass: "tex2jax_process|mathjax_process|math|output_area"}}</script>'
+        "<script>window.MathJax = {options: {processHtmlClass: "
+        '"tex2jax_process|mathjax_process|math|output_area"}}</script>'
         '<script defer src="_static/mathjax/tex-mml-chtml.js"></script></head><body>'
-        f'{cover}<div class="contents"><p class="contents-title">Contents</p><ol>{entries}</ol></div>{bodies}</body></html>'
+        f'{cover}<div class="contents"><p '
+        f'class="contents-title">Contents</p><ol>{entries}</ol></div>{bodies}</body></html>'
     )

@@ -3,7 +3,8 @@ PYTEST ARGUMENTS].
 
 Each member limits what the libraries and the compiled kernels may use of this processor. Its counts
 are kept in ``_build/portability/<member>.json``, so an interrupted matrix goes on with the members
-that are missing; ``--again`` forgets them.
+that are missing; ``--again`` forgets them. ``--record`` puts those that are there, with the same
+arguments, into the package, where the book's page on robustness finds them.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+RESOURCE = ROOT / "avmc_core" / "resources" / "portability.json"
 AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -41,23 +45,45 @@ MEMBERS: dict[str, dict[str, str]] = {
     "baseline-kernels": {"AVMC_CFLAGS": "-O3 -march=x86-64"},
     "one-core": {},
     "long-tmpdir": {},
+    "not-root": {},
+}
+NOBODY = 65534
+AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+WORDS = {
+    "native": "nothing",
+    "native-plain": "no compiled code of ours",
+    "avx2": "AVX2 and nothing newer",
+    "avx2-plain": "AVX2, and no compiled code of ours",
+    "sse4": "SSE4 and nothing newer",
+    "sse4-plain": "SSE4, and no compiled code of ours",
+    "baseline-kernels": "our compiled code built for any x86-64 processor",
+    "one-core": "one core",
+    "long-tmpdir": "a temporary folder whose path has 150 characters",
+    "not-root": "a user who is not root and may write into one folder only",
 }
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|error)")
 
 
 def command(member: str, words: list[str]) -> list[str]:
-    """pytest with its arguments; on the first core alone for the member of that name."""
-    before = ["taskset", "-c", "0"] if member == "one-core" else []
+    """pytest with its arguments; on the first core alone, or as another user, for the members of
+    those names."""
+    before = {"one-core": ["taskset", "-c", "0"], "not-root": AS_NOBODY}.get(member, [])
     return [*before, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
 
 
 def run(member: str, words: list[str], folder: Path) -> dict[str, object]:
     """Counts of one member: exit status, seconds, what pytest counted, names of what failed."""
+    from avmc_core.runs.store import commit
+
     environment = os.environ | MEMBERS[member]
     if member == "long-tmpdir":
         place = folder / ("x" * max(1, 149 - len(str(folder))))  # 150 characters in all
         place.mkdir(parents=True, exist_ok=True)
         environment["TMPDIR"] = str(place)
+    if member == "not-root":  # who may write nowhere but there
+        place = tempfile.mkdtemp()
+        os.chown(place, NOBODY, NOBODY)
+        environment |= dict.fromkeys(("TMPDIR", "HOME", "AVMC_HOME"), place)
     start = time.monotonic()
     done = subprocess.run(
         command(member, words),
@@ -77,6 +103,7 @@ def run(member: str, words: list[str], folder: Path) -> dict[str, object]:
         "status": done.returncode,
         "seconds": seconds,
         "arguments": words,
+        "commit": commit(),
         "failed_tests": failed,
         **counts,
     }
@@ -86,9 +113,51 @@ def possible(member: str) -> bool:
     """Whether this machine can run a member: the limits are those of x86-64."""
     if member == "one-core":
         return shutil.which("taskset") is not None
+    if member == "not-root":  # root, with a Python that others may execute
+        python = [*AS_NOBODY, sys.executable, "-c", ""]
+        return (
+            os.geteuid() == 0
+            and shutil.which("setpriv") is not None
+            and subprocess.run(python, capture_output=True).returncode == 0
+        )
     return member in ("native", "native-plain", "long-tmpdir") or platform.machine() in (
         "x86_64",
         "AMD64",
+    )
+
+
+def record(folder: Path, words: list[str]) -> None:
+    """Puts the counts of all members that were run with these arguments into the package."""
+    from avmc_core.speed.bench import processor
+
+    rows, missing, commits = [], [], set()
+    for member, limit in WORDS.items():
+        path = folder / f"{member}.json"
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if kept.get("arguments") != words:
+            missing.append(limit)
+            continue
+        counts = {name: kept.get(name, 0) for name in ("passed", "failed", "skipped", "seconds")}
+        rows.append({"limit": limit, **counts})
+        commits.add(kept["commit"])
+    provenance = {
+        "data": "made-up files, no result about CH-SIMS",
+        "command": " ".join(["python tools/portability.py", *words]),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{processor()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "torch": metadata.version("torch"),
+        "numpy": metadata.version("numpy"),
+        "commit": ", ".join(sorted(commits)),
+    }
+    data = {
+        "members": rows,
+        "run": len(rows),
+        "failed": sum(row["failed"] for row in rows),
+        "missing": "; ".join(missing) or "none",
+    }
+    RESOURCE.write_text(
+        json.dumps({"provenance": provenance, "data": data}, indent=1) + "\n", encoding="utf-8"
     )
 
 
@@ -98,12 +167,16 @@ def main() -> int:
         "--only", action="append", choices=MEMBERS, help="A member; may be given several times."
     )
     parser.add_argument("--again", action="store_true", help="Forget the counts of earlier calls.")
+    parser.add_argument("--record", action="store_true", help="Record counts that are there.")
     parser.add_argument(
         "tests", nargs="*", help="Arguments for pytest; without any, the whole suite."
     )
     options = parser.parse_args()
     folder = ROOT / "_build" / "portability"
     folder.mkdir(parents=True, exist_ok=True)
+    if options.record:
+        record(folder, options.tests)
+        return 0
     worst = 0
     print(f"{'member':<18}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
     for member in options.only or MEMBERS:

@@ -40,7 +40,8 @@ def written() -> set[str]:
 
 
 def subsetted(source: Path, chars: set[str]) -> TTFont:
-    """The Simplified Chinese face of the collection with only ``chars``, under a name of its own."""
+    """The Simplified Chinese face of the collection with only ``chars``, under a name of its
+    own."""
     font = next(f for f in TTCollection(source).fonts if f["name"].getDebugName(4) == WANTED)
     options = subset.Options(
         layout_features=["kern", "palt"],
@@ -66,5 +67,6 @@ if __name__ == "__main__":
     made = subsetted(Path(sys.argv[1]), set(characters()) | set(PUNCTUATION) | written())
     made.save(han_font(), reorderTables=True)
     print(
-        f"{han_font().name}: {len(made.getBestCmap())} characters, {han_font().stat().st_size} bytes"
+        f"{han_font().name}: {len(made.getBestCmap())} characters, "
+        f"{han_font().stat().st_size} bytes"
     )

@@ -48,9 +48,8 @@ def calibration(
     place = np.searchsorted(edges, said, side="left")  # (R, N)
     inside = np.eye(len(edges) + 1)[place]  # (R, N, bins)
     labels = np.broadcast_to(label, said.shape)
-    moments = np.stack(
-        [np.ones_like(said), said, labels, said**2, said * labels], axis=-1
-    )  # (R, N, 5)
+    # (R, N, 5)
+    moments = np.stack([np.ones_like(said), said, labels, said**2, said * labels], axis=-1)
     statistics = np.concatenate(
         [moments, inside, inside * said[..., None], inside * labels[..., None]], axis=-1
     )

@@ -31,7 +31,8 @@ class Difference:
     """The first model against the second, in one metric."""
 
     difference: Interval  # first minus second, means over runs
-    improvement: Interval  # probability that a run of the first is better than a run of the second, ties counting half
+    # probability that a run of the first is better than a run of the second, ties counting half
+    improvement: Interval
     p: float  # two-sided, of no difference, from the same draws
 
     @property
@@ -63,9 +64,8 @@ def compare(
     each side. Raises InputError when the clips are not the same in number.
     """
     aggregate = aggregate or partial(comparable, convention=convention)
-    a, b = (
-        group_sums(np.asarray(s, dtype=np.float64), groups) for s in (first, second)
-    )  # (R, G, K)
+    # (R, G, K)
+    a, b = (group_sums(np.asarray(s, dtype=np.float64), groups) for s in (first, second))
     if a.shape[1:] != b.shape[1:] or a.ndim != 3 or 0 in (a.shape[0], b.shape[0], a.shape[1]):
         raise InputError(
             "compare", f"shapes {np.shape(first)}, {np.shape(second)}", "(R, N, K), the same clips"
@@ -125,9 +125,8 @@ def permutation_test(
     statistics = convention.statistics(
         np.concatenate([first, second]), np.concatenate([label, label])
     )
-    a, b = (
-        group_sums(part[None], groups)[0] for part in (statistics[:clips], statistics[clips:])
-    )  # (G, K)
+    # (G, K)
+    a, b = (group_sums(part[None], groups)[0] for part in (statistics[:clips], statistics[clips:]))
     kept = np.random.default_rng(seed).integers(0, 2, size=(n, len(a))).astype(np.float64)
     kept = np.concatenate([np.ones((1, len(a))), kept])  # (n + 1, G)
     both = np.concatenate([a, b])
@@ -145,7 +144,8 @@ def permutation_test(
 
 
 def _wins(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(R1, n), (R2, n) -> (R1, R2, n): 1 where a is larger, 0.5 where equal; NaN where either is."""
+    """(R1, n), (R2, n) -> (R1, R2, n): 1 where a is larger, 0.5 where equal; NaN where either
+    is."""
     gap = a[:, None] - b[None]
     return (np.sign(gap) + 1) / 2
 

@@ -14,11 +14,12 @@ import numpy as np
 from avmc_core.analysis.statistics import bootstrap
 
 VIDEOS, CLIPS_PER_VIDEO = 145, 7
+# an accuracy: 0/1 clips have a spread of nearly one half
 VIDEO_SD, CLIP_SD, RUN_SD = (
     0.15,
     0.45,
     0.01,
-)  # an accuracy: 0/1 clips have a spread of nearly one half
+)
 
 
 def coverage(
@@ -31,9 +32,8 @@ def coverage(
         clip = VIDEO_SD * rng.normal(size=(VIDEOS, 1)) + CLIP_SD * rng.normal(
             size=(VIDEOS, CLIPS_PER_VIDEO)
         )
-        sums = clip.sum(axis=1) + CLIPS_PER_VIDEO * RUN_SD * rng.normal(
-            size=(seeds, 1)
-        )  # (R, videos)
+        # (R, videos)
+        sums = clip.sum(axis=1) + CLIPS_PER_VIDEO * RUN_SD * rng.normal(size=(seeds, 1))
         statistics = np.stack([sums, np.full_like(sums, CLIPS_PER_VIDEO)], axis=-1)
         interval = bootstrap(statistics, _mean, n=draws, seed=number, level=level)["mean"]
         hits += interval.low <= 0.0 <= interval.high

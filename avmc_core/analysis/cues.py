@@ -29,11 +29,12 @@ PARTS = {
     "new": "clips that CH-SIMS v2.0 added",
     "original": "clips of the original CH-SIMS, with its labels",
 }
+# the largest |M|, between two levels so that rounding does not matter
 BANDS = {
     "all": (2.0, "all clips"),
     "weak_table1": (0.5, "weak clips as Table 1 counts them, |M| up to 0.4"),
     "weak_section": (0.7, "weak clips as Section 3.2 names them, |M| up to 0.6"),
-}  # the largest |M|, between two levels so that rounding does not matter
+}
 
 
 def explained(
@@ -116,7 +117,8 @@ def _all(moments: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _r2(cov: np.ndarray, columns: Sequence[int]) -> np.ndarray:
-    """(R,) c' C^-1 c / var(M), with c the covariances of M with the columns and C those among them."""
+    """(R,) c' C^-1 c / var(M), with c the covariances of M with the columns and C those among
+    them."""
     c = cov[:, columns, 0]
     inverse = np.linalg.pinv(cov[np.ix_(range(len(cov)), columns, columns)])
     return np.einsum("ri,rij,rj->r", c, inverse, c) / cov[:, 0, 0]

@@ -11,11 +11,12 @@ from html import escape
 from avmc_core.analysis.statistics import Interval
 from avmc_core.metrics import METRICS
 
+# pixels; the margin keeps a diamond at the end of the scale whole
 WIDTH, HEIGHT, MARGIN = (
     86,
     13,
     5,
-)  # pixels; the margin keeps a diamond at the end of the scale whole
+)
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,13 @@ def picture(estimate: Estimate, ends: tuple[float, float]) -> str:
         parts.append(f'<circle cx="{at(estimate.value)}" cy="{middle}" r="2.6"/>')
     if estimate.published is not None:
         parts.append(
-            f'<path class="paper" d="M{at(estimate.published)} {middle - 4.5}l4.5 4.5-4.5 4.5-4.5-4.5z"/>'
+            f'<path class="paper" d="M{at(estimate.published)} {middle - 4.5}l4.5 4.5-4.5 '
+            '4.5-4.5-4.5z"/>'
         )
     words = escape(estimate.words())
     return (
-        f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}">'
+        f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{words}">'
         f"<title>{words}</title>{''.join(parts)}</svg>"
     )
 

@@ -1,4 +1,5 @@
-"""Two rows of an experiment on the same clips: the comparison that a review asks for, as one table."""
+"""Two rows of an experiment on the same clips: the comparison that a review asks for, as one
+table."""
 
 from __future__ import annotations
 
@@ -77,14 +78,15 @@ def as_text(table: pd.DataFrame) -> str:
     shown = []
     for row in table.itertuples():
         metric = ALL[row.metric]
-        d = metric.decimals
+        d, way = metric.decimals, "higher" if metric.higher_is_better else "lower"
         shown.append(
             {
-                "metric": f"{row.metric} ({'higher' if metric.higher_is_better else 'lower'} is better)",
+                "metric": f"{row.metric} ({way} is better)",
                 "first": f"{row.first:.{d}f}",
                 "second": f"{row.second:.{d}f}",
                 "difference": f"{row.difference:+.{d}f} [{row.low:+.{d}f}, {row.high:+.{d}f}]",
-                "improvement": f"{row.improvement:.2f} [{row.improvement_low:.2f}, {row.improvement_high:.2f}]",
+                "improvement": f"{row.improvement:.2f} [{row.improvement_low:.2f}, "
+                f"{row.improvement_high:.2f}]",
                 "p": f"{row.p:.3f}",
                 "p_holm": f"{row.p_holm:.3f}",
                 "test": row.test,

@@ -36,7 +36,7 @@ def answers(
             continue
         build = registry.builder(run.model)
         with deterministic(threads=1):
-            if hasattr(build, "fit_predict"):
+            if not run.capabilities.trained:
                 splits = {
                     "train": store.split("train"),
                     "valid": store.split("valid"),

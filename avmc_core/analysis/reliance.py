@@ -30,31 +30,33 @@ from avmc_core.data.store import Split, Store, open_store
 from avmc_core.runs.store import Record, Run
 from avmc_core.simulated.label_model import expected_multimodal
 
-COALITIONS = tuple(
-    product((False, True), repeat=len(schema.MODALITIES))
-)  # text, audio, vision present
+# text, audio, vision present
+COALITIONS = tuple(product((False, True), repeat=len(schema.MODALITIES)))
 NONE, ALL = COALITIONS[0], COALITIONS[-1]
 WAYS = ("permuted", "removed", "noised")
 SAME = 1e-5  # predictions that differ by less differ by rounding: they count as one
 
-Condition = tuple  # ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), ("heard", kind, rate)
+# ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), ("heard", kind,
+# rate)
+Condition = tuple
 Answer = Callable[[Split], Mapping[str, np.ndarray]]  # clips to name to predictions of M (R, N)
-Scores = Mapping[
-    Condition, Mapping[str, np.ndarray]
-]  # condition to metric to (R,), or (R, n) for n resamples
+# condition to metric to (R,), or (R, n) for n resamples
+Scores = Mapping[Condition, Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which conditions the test clips are put under, besides the eight subsets of the modalities."""
+    """Which conditions the test clips are put under, besides the eight subsets of the
+    modalities."""
 
     permutations: int = 2  # of each modality
     scale: float = 1.0  # of the noise, as in perturbations.noised
+    # of recognition errors of each kind; none: no errors are made
     rates: tuple[float, ...] = (
         0.05,
         0.2,
         0.4,
-    )  # of recognition errors of each kind; none: no errors are made
+    )
     seed: int = 0
 
     def conditions(self, store: Store) -> Iterator[tuple[Condition, Split]]:
@@ -83,9 +85,8 @@ class Measured:
         shape = table.shape[-2:]
 
         def aggregate(flat: np.ndarray, weights: np.ndarray | None) -> Mapping[str, np.ndarray]:
-            by_condition = np.moveaxis(
-                flat.reshape(*flat.shape[:-1], *shape), -2, 0
-            )  # (C, R, G, K)
+            # (C, R, G, K)
+            by_condition = np.moveaxis(flat.reshape(*flat.shape[:-1], *shape), -2, 0)
             scores = comparable(by_condition, weights)
             return read(
                 {
@@ -107,7 +108,8 @@ def coalitions(split: Split, average: Usual) -> Iterator[tuple[Condition, Split]
 def disturbances(
     split: Split, average: Usual, permutations: int = 3, scale: float = 1.0, seed: int = 0
 ) -> Iterator[tuple[Condition, Split]]:
-    """Each modality permuted some times, and noised once; ``scale`` as in ``perturbations.noised``."""
+    """Each modality permuted some times, and noised once; ``scale`` as in
+    ``perturbations.noised``."""
     for place, name in enumerate(schema.MODALITIES):
         for draw in range(permutations):
             yield (
@@ -166,9 +168,8 @@ def measure_runs(
 def _measure_share(records: dict[Run, Record], path: Path, plan: Plan) -> dict[Run, Measured]:
     store = open_store(path)
     named = {str(k): (run, record) for k, (run, record) in enumerate(records.items())}
-    alone = {
-        dataclasses.replace(run, label=k): record for k, (run, record) in named.items()
-    }  # a name for each run
+    # a name for each run
+    alone = {dataclasses.replace(run, label=k): record for k, (run, record) in named.items()}
 
     def answer(clips: Split) -> dict[str, np.ndarray]:
         return {k: said["M"] for k, said in answers(alone, store, clips).items() if "M" in said}
@@ -176,9 +177,7 @@ def _measure_share(records: dict[Run, Record], path: Path, plan: Plan) -> dict[R
     found = {}
     for k, measured in measure(answer, store.split("test"), plan.conditions(store)).items():
         run = named[k][0]
-        if (
-            getattr(run.settings, "text", "") == "finetune"
-        ):  # noise in text features says nothing to who reads tokens
+        if run.capabilities.tokens:  # noise in text features says nothing to who reads tokens
             measured.statistics.pop(("noised", "text", plan.scale), None)
         found[run] = measured
     return found
@@ -293,9 +292,8 @@ def _heard(scores: Scores) -> dict[str, np.ndarray]:
 def _shares(scores: Scores) -> dict[str, np.ndarray]:
     found = {}
     for metric in metrics.METRICS:
-        worth = np.stack(
-            [scores["with", present][metric] for present in COALITIONS], axis=-1
-        )  # (R, 8) or (R, n, 8)
+        # (R, 8) or (R, n, 8)
+        worth = np.stack([scores["with", present][metric] for present in COALITIONS], axis=-1)
         values = shapley(worth.reshape(-1, len(COALITIONS)), list(COALITIONS)).reshape(
             -1, *worth.shape[:-1]
         )

@@ -82,9 +82,8 @@ def _lost(found: Interval, metric: str) -> Interval:
     """Intact minus changed as a loss: turned round where less is better."""
     if METRICS[metric].higher_is_better:
         return found
-    return Interval(
-        0.0 - found.estimate, 0.0 - found.high, 0.0 - found.low, found.level
-    )  # 0 stays 0 and is not -0
+    # 0 stays 0 and is not -0
+    return Interval(0.0 - found.estimate, 0.0 - found.high, 0.0 - found.low, found.level)
 
 
 def _plain(found: Interval) -> Estimate:

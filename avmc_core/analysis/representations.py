@@ -65,7 +65,7 @@ def representations(model: Model, split: Split) -> Points:
 def of_run(run: Run, record: Record, store: Store, split: Split) -> Points:
     """The representations of a finished run. Raises InputError for a model that is fitted and not
     trained."""
-    if hasattr(registry.builder(run.model), "fit_predict"):
+    if not run.capabilities.trained:
         raise InputError(run.name, "a model without representations", "a network")
     return representations(trained(run, record, store), split)
 

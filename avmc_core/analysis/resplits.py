@@ -45,7 +45,8 @@ def new_and_placeholders(store: Store) -> str:
     new = ~clips["video_id"].isin(store.split("train").clips["video_id"]).to_numpy()
     copied = int((new & placeholder_clips(clips)).sum())
     return (
-        f"{new.sum()} of {len(clips)} test clips, from {clips.loc[new, 'video_id'].nunique()} videos, have a source video that "
+        f"{new.sum()} of {len(clips)} test clips, from {clips.loc[new, 'video_id'].nunique()} "
+        "videos, have a source video that "
         f"is not in train; {copied} of them are placeholders."
     )
 
@@ -70,9 +71,9 @@ def on_slices(
 def out_of_fold(
     records: Mapping[Run, Record], store: Store
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """ "<model>, <way>" to the clip statistics (R, N, K) of its R seeds, each clip predicted by the
-    run that neither trained nor chose on it; and the source video (N,) of each clip. A seed with a
-    failed fold is left out."""
+    """Of each "<model>, <way>" the clip statistics (R, N, K) of its R seeds, each clip predicted by
+    the run that neither trained nor chose on it; and the source video (N,) of each clip. A seed
+    with a failed fold is left out."""
     label = np.concatenate([store.split(name).labels[:, 0] for name in schema.SPLITS])
     tested: dict[tuple[str, int], dict[int, np.ndarray]] = {}
     places: dict[tuple[str, int, int], np.ndarray] = {}

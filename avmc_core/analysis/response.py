@@ -174,7 +174,8 @@ def verdict(found: Interval, first: str, second: str) -> str:
 
 
 def _draws(crossing: Crossing, cue: str, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of a cue and how often each of them counts in each draw of source videos, (n, rows)."""
+    """The rows of a cue and how often each of them counts in each draw of source videos, (n,
+    rows)."""
     rows = np.flatnonzero(crossing.plan["cue"] == cue)
     names = [f"{name}_video" for name in schema.MODALITIES]
     videos, index = np.unique(crossing.clips.clips[names].to_numpy(str)[rows], return_inverse=True)

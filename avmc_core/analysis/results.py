@@ -71,7 +71,10 @@ def carried_out(records: Mapping[Run, Record]) -> str:
     ]
     rows, seeds = ({getattr(run, part) for run in records} for part in ("name", "seed"))
     runs = {record.key for record in records.values()}
-    return f"{len(runs)} runs of {len(rows)} rows with up to {len(seeds)} seeds; failed: {', '.join(failed) or 'none'}."
+    return (
+        f"{len(runs)} runs of {len(rows)} rows with up to {len(seeds)} seeds; failed: "
+        f"{', '.join(failed) or 'none'}."
+    )
 
 
 def tabulate(
@@ -153,7 +156,8 @@ def from_benchmark(grid: Sequence[Run], store: Store, device: str, jobs: int) ->
     if timed := len(grid) - found.unknown:
         where = f"{jobs} core{'s' if jobs > 1 else ''}" if device == "cpu" else "one CPU core"
         lines.append(
-            f"{timed} are like none computed here: {duration(found.wall(jobs))} on {where}, each at "
+            f"{timed} are like none computed here: {duration(found.wall(jobs))} on {where}, "
+            "each at "
             f"most {found.peak_mb / 1024:.1f} GiB. That is the recorded benchmark ({machine()}), "
             f"scaled by clips and frames, with {EPOCHS} epochs where the settings set no limit: an "
             f"order of magnitude{'' if device == 'cpu' else ', and of a GPU nothing is recorded'}"

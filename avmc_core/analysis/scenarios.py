@@ -31,6 +31,7 @@ from avmc_core.simulated.signals import acoustic
 from avmc_core.simulated.text_encoder import build_encoder
 from avmc_core.text_encoder import encode
 
+# six contexts, evenly spaced; the paper does not give its own
 TARGETS = (
     -1.0,
     -0.6,
@@ -38,7 +39,7 @@ TARGETS = (
     0.2,
     0.6,
     1.0,
-)  # six contexts, evenly spaced; the paper does not give its own
+)
 TOLERANCE = 0.1  # a label is on target within half a step of the label scale
 
 Target = float | tuple[float, float]  # one label for voice and face, or (A, V)
@@ -51,10 +52,10 @@ class Scenarios:
     source: str  # where voices and faces come from, in words
     sentence: str
     gloss: str  # in English, "" where there is none
-    clips: Split  # K clips; T, A, V are the labels of who gave the modality, NaN where nobody labelled it
-    truth: (
-        np.ndarray
-    )  # (K,) M: the generating rule's expectation, or an annotation; NaN where neither is known
+    # K clips; T, A, V are the labels of who gave the modality, NaN where nobody labelled it
+    clips: Split
+    # (K,) M: the generating rule's expectation, or an annotation; NaN where neither is known
+    truth: np.ndarray
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -180,10 +181,11 @@ def composed(store: Store, targets: Sequence[Target] = TARGETS, *, seed: int = 0
             "clips that were not generated",
             "the simulated corpus, whose generator makes more",
         )
+    # (K, 2)
     shorter, labels = (
         made.numbers.shorter,
         np.array([_pair(target) for target in targets]),
-    )  # (K, 2)
+    )
     rng, count = np.random.default_rng(seed), len(labels)
     words = neutral_sentence(rng)
     states, lengths, tokens = encode([words.text], build_encoder())
@@ -311,7 +313,10 @@ def _choice(
                 if np.isnan(left).all()
                 else f"the nearest has {labels[np.nanargmin(left), place]:+.1f}"
             )
-            found = f"no unused clip of {split.name} with {task} within {tolerance:g} of {wanted:+.1f} ({near})"
+            found = (
+                f"no unused clip of {split.name} with {task} within {tolerance:g} of "
+                f"{wanted:+.1f} ({near})"
+            )
             raise InputError("scenarios", found, "a target that a donor has, or more tolerance")
     both = fits["A"] & fits["V"]
     if both.any():

@@ -27,12 +27,13 @@ from avmc_core.metrics import D14, METRICS
 from avmc_core.schema import TASKS
 
 CONSTANT = 0.0  # the answer that stands beside every score
+# column of the clip statistics
 COUNTED = {
     "Acc2": "clips",
     "Acc2_weak": "weak",
     "Acc3": "clips",
     "Acc5": "clips",
-}  # column of the clip statistics
+}
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,8 @@ def score(
     ours = matched(predictions, labels, split, where)
     theirs = None if against is None else matched(against, labels, split, where_against)
     predicted = [task for task in TASKS if f"predicted {task}" in ours]
-    whole = set(TASKS) <= set(
-        labels
-    )  # whether unimodal labels are placeholders shows in all four together
+    # whether unimodal labels are placeholders shows in all four together
+    whole = set(TASKS) <= set(labels)
     scored = [task for task in predicted if task == "M" or whole]
     tasks = tuple(_score(task, ours, theirs, draws, seed) for task in scored)
     unscored = tuple(task for task in predicted if task not in scored)
@@ -129,8 +129,10 @@ def score(
 def conventions() -> str:
     """The conventions of the scores, in a sentence."""
     return (
-        f"Predictions and labels are cut to [-1, 1]; a label of 0 counts as {D14.zero}; F1 is {D14.average} by support; "
-        f"Acc2_weak counts clips with |label| <= {D14.weak:g}; classes are cut at {_cuts(D14.cuts3)} (Acc3) and "
+        f"Predictions and labels are cut to [-1, 1]; a label of 0 counts as {D14.zero}; F1 is "
+        f"{D14.average} by support; "
+        f"Acc2_weak counts clips with |label| <= {D14.weak:g}; classes are cut at "
+        f"{_cuts(D14.cuts3)} (Acc3) and "
         f"{_cuts(D14.cuts5)} (Acc5); R2 is against the mean of the scored labels."
     )
 

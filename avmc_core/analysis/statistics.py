@@ -41,8 +41,8 @@ class Interval:
 def comparable(
     statistics: np.ndarray, weights: np.ndarray | None = None, convention: Convention = SIMS
 ) -> dict[str, np.ndarray]:
-    """The metrics of a convention for figures that are averaged over runs or set against one another:
-    Corr of equal predictions is 0.
+    """The metrics of a convention for figures that are averaged over runs or set against one
+    another: Corr of equal predictions is 0.
 
     By itself it is not defined, and is shown as such. But a run that says the same of every clip
     orders no two of them: left out of a mean it would flatter its model, and as NaN it would hide

@@ -22,9 +22,8 @@ from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
 from avmc_core.metrics import aggregate, clip_statistics, evaluate
 
-STRENGTHS = tuple(
-    10.0 ** np.arange(-2.0, 2.5, 0.5)
-)  # of the ridge penalty, tried on the validation split
+# of the ridge penalty, tried on the validation split
+STRENGTHS = tuple(10.0 ** np.arange(-2.0, 2.5, 0.5))
 NGRAMS, MEAN = "character n-grams", "mean of train"
 
 
@@ -82,7 +81,8 @@ def kinds_of_test_clips(clips: pd.DataFrame) -> str:
             f", mean strength of M {clips.loc[rows, 'M'].abs().mean():.2f}" if rows.any() else ""
         )
         said.append(
-            f"{rows.sum()} test clips of {clips.loc[rows, 'video_id'].nunique()} source videos {kind}, "
+            f"{rows.sum()} test clips of {clips.loc[rows, 'video_id'].nunique()} source "
+            f"videos {kind}, "
             f"{(rows & copied).sum()} of them with placeholder labels{strength}"
         )
     return "; ".join(said) + "."

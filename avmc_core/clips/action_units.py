@@ -18,16 +18,15 @@ from scipy.optimize import nnls
 
 from avmc_core.simulated.face import AUS, MAX_INTENSITY, movements
 
-RIGID = np.array(
-    [*range(0, 17), *range(27, 36), 36, 39, 42, 45]
-)  # points that expressions hardly move: jaw, nose, eye corners
-SHRINK = 0.02  # weight on the intensities' squares: noise in the landmarks should not raise many units at once
-TOUCH = (
-    0.05  # half-widths of the head: how far from the least distance lips still count as touching
-)
-DOUBT = (
-    (0.007 / 0.3) ** 2
-)  # noise of a landmark in half-widths over how far an error of the pose may move it, a radian; squared
+# points that expressions hardly move: jaw, nose, eye corners
+RIGID = np.array([*range(0, 17), *range(27, 36), 36, 39, 42, 45])
+# weight on the intensities' squares: noise in the landmarks should not raise many units at once
+SHRINK = 0.02
+# half-widths of the head: how far from the least distance lips still count as touching
+TOUCH = 0.05
+# noise of a landmark in half-widths over how far an error of the pose may move it, a radian;
+# squared
+DOUBT = (0.007 / 0.3) ** 2
 
 _JAW, _BROWS, _EYES, _MOUTH = np.arange(17), np.arange(17, 27), np.arange(36, 48), np.arange(48, 68)
 _CORNERS = np.array([36, 39, 42, 45])

@@ -16,13 +16,17 @@ from avmc_core.clips.sound import silent
 from avmc_core.errors import InputError
 from avmc_core.schema import DIMS, STEPS, columns
 
-MISSING = 0.25  # share of frames without the speaker's face above which the paper discards a clip (Section 3.1)
+# share of frames without the speaker's face above which the paper discards a clip (Section 3.1)
+MISSING = 0.25
 NO_FACE = "no face found"  # the reason of a clip in which there is none
 SILENCE = "the sound track is silent"
 LEAST_SOUND = 0.1  # seconds: one window of the acoustic features
 LEAST_FRAMES = 3  # the shortest released clip
 VISUAL = ("landmarks", "openface")  # the approximation, or the program
-SCALING = "landmarks in half picture sizes from the centre, head position in metres, rotation in radians, AU_r / 5"
+SCALING = (
+    "landmarks in half picture sizes from the centre, head position in metres, rotation in "
+    "radians, AU_r / 5"
+)
 
 _NAMES = np.array(columns("vision"))
 _X, _Y = (np.char.startswith(_NAMES, f"{axis}_") for axis in "xy")
@@ -35,14 +39,12 @@ class ExtractionSettings:
 
     visual: str = "landmarks"  # the approximation, or "openface"
     openface: str = ""  # OpenFace's program, or a folder with its CSV files
-    threshold: float = (
-        0.0  # of the landmark backend's detector: lower finds more faces, and more that are none
-    )
+    # of the landmark backend's detector: lower finds more faces, and more that are none
+    threshold: float = 0.0
     speaker: str = "light-asd"  # what chooses among several faces, or "rule": no network
     talknet: str = ""  # a file with TalkNet's weights, which then choose instead
-    wav2vec: str = (
-        ""  # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
-    )
+    # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
+    wav2vec: str = ""
     wav2vec_layers: bool = False  # the states of every layer, not their mean
     media: str = BOTH  # what is read of a clip; or "sound" or "picture" alone
 
@@ -196,7 +198,10 @@ def extract_clip(
                 f"{missing:.0%} of the frames without the speaker's face, more than {MISSING:.0%}"
             )
             if (faces < 0).all():
-                reason += f": none of the {len(tracks)} faces speaks (speaker 'rule' takes one all the same)"
+                reason += (
+                    f": none of the {len(tracks)} faces speaks (speaker 'rule' takes one all "
+                    "the same)"
+                )
             return None, Report("discarded", reason, **facts, notes="; ".join(notes))
         what = "a speaker" if choice.how in (talknet.NAME, light_asd.NAME) else "a face"
         cuts += (

@@ -57,7 +57,10 @@ def reports_of(
                 "failed", f"{row.id}: no transcript; expected one in meta.csv or with --text"
             )
         elif row.absent:
-            wanted = f"a video file that can be decoded, with one of the endings {' '.join(ENDINGS)} in any case"
+            wanted = (
+                f"a video file that can be decoded, with one of the endings {' '.join(ENDINGS)} "
+                "in any case"
+            )
             reports[row.Index] = Report(
                 "failed", str(InputError(shown(row.path.parent), row.absent, wanted))
             )
@@ -163,5 +166,6 @@ def picture_of(entry: Path) -> np.ndarray:
 
 
 def load(entry: Path) -> tuple[dict[str, np.ndarray], Report]:
+    """The arrays of a finished clip and the report on it. Raises InputError for a damaged file."""
     arrays, facts = read_sealed(entry, "an extracted clip as it was written")
     return arrays, Report(**facts["report"])

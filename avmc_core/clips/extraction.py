@@ -34,12 +34,14 @@ from avmc_core.settings import as_dict, digest
 from avmc_core.text_encoder import encode, load_encoder
 from avmc_core.text_encoder import words as count_words
 
+# settings of which a store says the name alone, not where it lay
 PATHS = (
     "openface",
     "talknet",
     "wav2vec",
-)  # settings of which a store says the name alone, not where it lay
-MARKER = "finished-clips-of-avmc-extract"  # a file by which a folder is known as one that an extraction made, and may remove
+)
+# a file by which a folder is known as one that an extraction made, and may remove
+MARKER = "finished-clips-of-avmc-extract"
 LACKS = {SOUND: "vision", PICTURE: "audio"}  # what a store of such clips does not have
 
 

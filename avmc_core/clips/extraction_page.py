@@ -17,13 +17,17 @@ from avmc_core.files.atomic import new_folder
 REPORT = "extraction.csv"  # also in the store's folder
 PAGE, PICTURES = "index.html", "pictures"
 FIRST = ("failed", "discarded", "kept")  # what needs a look comes first
-STYLE = """body{font:15px/1.4 system-ui,sans-serif;margin:2em auto;max-width:75em;padding:0 1em;color:#222}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.4em .6em;border-top:1px solid #ccc}
-img{width:320px;max-width:40vw;display:block}.failed td:nth-child(2){color:#a00}.discarded td:nth-child(2){color:#850}"""
+STYLE = """\
+body{font:15px/1.4 system-ui,sans-serif;margin:2em auto;max-width:75em;padding:0 1em;color:#222}
+table{border-collapse:collapse;width:100%}
+td,th{text-align:left;vertical-align:top;padding:.4em .6em;border-top:1px solid #ccc}
+img{width:320px;max-width:40vw;display:block}
+.failed td:nth-child(2){color:#a00}.discarded td:nth-child(2){color:#850}"""
 
 
 def check(folder: Path) -> None:
-    """Raises InputError for a place that holds anything but an earlier report, which is replaced."""
+    """Raises InputError for a place that holds anything but an earlier report, which is
+    replaced."""
     if os.path.lexists(folder) and not ((folder / PAGE).is_file() and (folder / REPORT).is_file()):
         raise InputError(
             folder, "something that is no report of an extraction", "a path that does not exist yet"
@@ -49,8 +53,10 @@ def write(
         ]
         said = "".join(f"<p>{escape(sentence)}</p>" for sentence in summary)
         page = (
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-            f"<h1>{escape(title)}</h1>{said}<p>Green: the landmarks of the face that was taken for the speaker's; grey: of "
+            '<!doctype html><html lang="en"><meta '
+            f'charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+            f"<h1>{escape(title)}</h1>{said}<p>Green: the landmarks of the face that was "
+            "taken for the speaker's; grey: of "
             "others. This folder shows people: it is yours, and no part of the store.</p>"
             "<table><tr><th>frame</th><th>clip</th><th>what became of it</th></tr>"
             + "".join(rows)
@@ -65,9 +71,15 @@ def _row(place: Path, number: int, row: pd.Series, jpeg: np.ndarray) -> str:
     if len(jpeg):
         name = f"{PICTURES}/{number:05}.jpg"
         (place / name).write_bytes(jpeg.tobytes())
-        shown = f'<img loading="lazy" src="{name}" alt="a frame of {escape(row["id"])} with its landmarks">'
+        shown = (
+            f'<img loading="lazy" src="{name}" alt="a frame of {escape(row["id"])} with its '
+            'landmarks">'
+        )
     facts = f"{row['seconds']:.2f} s, {row['faces']} faces"
     facts += f", {row['missing']:.0%} of the frames without the speaker's" if row["faces"] else ""
     words = [f"<b>{row['outcome']}</b>: {facts}", row["speaker"], row["reason"], row["notes"]]
     said = "<br>".join([words[0], *(escape(word) for word in words[1:] if word)])
-    return f'<tr class="{row["outcome"]}"><td>{shown}</td><td>{escape(row["id"])}</td><td>{said}</td></tr>'
+    return (
+        "<tr "
+        f'class="{row["outcome"]}"><td>{shown}</td><td>{escape(row["id"])}</td><td>{said}</td></tr>'
+    )

@@ -20,17 +20,19 @@ from avmc_core.clips.media import FPS, extra
 
 ALWAYS, LARGE, LARGEST = 480, 1920, 3840  # pixels of the longer side
 UPWARDS = 2.0  # a picture is not enlarged more than this
+# frames between searches at a large size: with faces, and while there is none
 EVERY, AGAIN = (
     FPS,
     FPS // 5,
-)  # frames between searches at a large size: with faces, and while there is none
+)
 KEEP = FPS  # frames for which a lost face is looked for near its last place
 CUT = 24.0  # mean difference of neighbouring frames' grey levels above which a scene is a new one
 OVERLAP = 0.3  # intersection over union above which two boxes are one face
+# pixels: size of a face when it is looked for, and below which the picture at 480 is not relied on
 AIM, SMALL = (
     110.0,
     100.0,
-)  # pixels: size of a face when it is looked for, and below which the picture at 480 is not relied on
+)
 AROUND = 1.5  # half sizes of the part in which it is looked for, in sizes of the face
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
@@ -111,9 +113,8 @@ class Search:
         part = image[top : min(int(y + reach), height), left : min(int(x + reach), width)]
         if min(part.shape[:2]) < 8:
             return None
-        zoom = 2 ** (
-            round(2 * np.log2(AIM / side)) / 2
-        )  # in steps, so that it seldom changes from frame to frame
+        # in steps, so that it seldom changes from frame to frame
+        zoom = 2 ** (round(2 * np.log2(AIM / side)) / 2)
         faces = [
             (b[0] + left, b[1] + top, b[2] + left, b[3] + top) for b in self._detect(part, zoom)
         ]

@@ -30,10 +30,11 @@ def read_feature_file(
 ) -> tuple[Clip, list[str]]:
     """The clip, and what was assumed or cut, in sentences. ``sizes``: those of the model.
 
-    Keys: audio, vision, text (T, D) of any float type, with the D of ``sizes``, each with or without a
-    first axis of 1; text_bert (3, T): ids, mask, segments. A key ``config`` and others that nothing
-    here reads may stand beside them. Steps of zeros at either end are padding and left out; -inf,
-    the logarithm of silence, becomes 0. Raises InputError, naming the key, for anything else.
+    Keys: audio, vision, text (T, D) of any float type, with the D of ``sizes``, each with or
+    without a first axis of 1; text_bert (3, T): ids, mask, segments. A key ``config`` and others
+    that nothing here reads may stand beside them. Steps of zeros at either end are padding and left
+    out; -inf, the logarithm of silence, becomes 0. Raises InputError, naming the key, for anything
+    else.
     """
     path = Path(path)
     content = read_pickle(path)

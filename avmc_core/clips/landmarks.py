@@ -56,7 +56,10 @@ class Landmarks:
 
     @property
     def approximation(self) -> str:
-        return f"visual features are a geometric approximation of OpenFace's, from 68 landmarks: {trust.note()}"
+        return (
+            "visual features are a geometric approximation of OpenFace's, from 68 landmarks: "
+            f"{trust.note()}"
+        )
 
     @cached_property
     def _detector(self) -> Any:
@@ -130,9 +133,8 @@ def _columns(track: dict[int, Face], frames: int, size: tuple[int, int]) -> np.n
     pose, flat = poses(points, size)
     intensity = action_units(flat, pose[:, 3:5])
     presence = (intensity > PRESENT).astype(np.float64)
-    lip_suck = np.zeros(
-        (len(rows), 1)
-    )  # AU28 has a presence only, and the landmarks do not show it
+    # AU28 has a presence only, and the landmarks do not show it
+    lip_suck = np.zeros((len(rows), 1))
     parts = (
         pose,
         points[..., 0],
@@ -166,8 +168,7 @@ def poses(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.nda
         pose[k] = [*(move[:, 0] * HALF_WIDTH), *rotation.as_euler("XYZ")]
         matrix = rotation.as_matrix()
         placed = head @ matrix.T + move[:, 0]  # (68, 3)
-        ahead = (face - camera[:2, 2]) / focal * placed[:, 2:] - placed[
-            :, :2
-        ]  # the residual in the camera's plane
+        # the residual in the camera's plane
+        ahead = (face - camera[:2, 2]) / focal * placed[:, 2:] - placed[:, :2]
         flat[k] = head[:, :2] + ahead @ np.linalg.pinv(matrix[:2, :2]).T
     return pose, flat

@@ -28,6 +28,7 @@ def sentence(package: Package, clip: Clip, said: Account) -> str:
         return ""
     count = int(trust.untrusted().sum())
     return (
-        f"the prediction rests on {count} columns of the face that are not to be trusted: M is {with_all:+.2f} with them and "
+        f"the prediction rests on {count} columns of the face that are not to be trusted: M "
+        f"is {with_all:+.2f} with them and "
         f"{without:+.2f} without"
     )

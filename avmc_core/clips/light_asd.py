@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 NAME = "Light-ASD, frame by frame"
 RESOURCE = "light_asd.safetensors"
-DIGEST = (
-    "ac5d6646b387b6126b532371fb8ff1d175bf657fac0bcc9512cc0c5b19c44253"  # SHA-256 of the resource
-)
+# SHA-256 of the resource
+DIGEST = "ac5d6646b387b6126b532371fb8ff1d175bf657fac0bcc9512cc0c5b19c44253"
 
 
 @cache
@@ -42,9 +41,8 @@ def load() -> LightASD:
             f"{DIGEST[:12]}: install the package again",
         )
     network = LightASD()
-    network.load_state_dict(
-        read(data), strict=False
-    )  # all but the counters of batch norm, as the tests check
+    # all but the counters of batch norm, as the tests check
+    network.load_state_dict(read(data), strict=False)
     return network.eval().requires_grad_(False)
 
 

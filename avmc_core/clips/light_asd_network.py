@@ -17,9 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-CONTEXT = (
-    6  # frames on either side that the features of a frame depend on: two in each of three blocks
-)
+# frames on either side that the features of a frame depend on: two in each of three blocks
+CONTEXT = 6
 _MEAN, _SD = 0.4161, 0.1688  # of grey levels from 0 to 1
 _CHANNELS = ((1, 32), (32, 64), (64, 128))  # in and out, of each block
 
@@ -114,9 +113,8 @@ class _VisualBlock(_Factorised):
         branches = []
         for taps in (3, 5):
             weight, bias = self._folded(f"s_{taps}")
-            across = F.relu(
-                F.conv2d(x, weight[:, :, 0], bias, self.stride, padding=taps // 2)
-            )  # (T, D, H, W)
+            # (T, D, H, W)
+            across = F.relu(F.conv2d(x, weight[:, :, 0], bias, self.stride, padding=taps // 2))
             steps, size, height, width = across.shape
             lines = across.transpose(0, 1).reshape(1, size, steps, height * width)
             weight, bias = self._folded(f"t_{taps}")

@@ -26,9 +26,8 @@ from avmc_core.files import names
 from avmc_core.schema import HOP_SECONDS
 
 FPS = round(1 / HOP_SECONDS["vision"])
-RUN_IN = (
-    0.1  # seconds that sound may begin before the picture: what a codec needs to start, cut off
-)
+# seconds that sound may begin before the picture: what a codec needs to start, cut off
+RUN_IN = 0.1
 BACK = 0.5  # seconds by which the times of pictures may run backwards
 MAX_TRACKS = 8  # sound tracks that are listened to
 SOUND, PICTURE, BOTH = "sound", "picture", "both"  # what is read of a clip
@@ -203,9 +202,8 @@ def _moving(container: Any) -> list[Any]:
 
 
 def _still(stream: Any) -> bool:
-    return bool(
-        stream.disposition & (1024 | 2048 | 1048576)
-    )  # attached picture, timed thumbnails, still image
+    # attached picture, timed thumbnails, still image
+    return bool(stream.disposition & (1024 | 2048 | 1048576))
 
 
 def _audible(container: Any) -> list[Any]:
@@ -232,7 +230,8 @@ def _chosen(path: str | Path, container: Any, parts: str, notes: list[str]) -> l
     if parts != SOUND and len(container.streams.video) > 1:
         one = moving[0]
         notes.append(
-            f"video stream {one.index}, {one.width} by {one.height}, read of {len(container.streams.video)}"
+            f"video stream {one.index}, {one.width} by {one.height}, read of "
+            f"{len(container.streams.video)}"
         )
     return [*(moving[:1] if parts != SOUND else []), *(audible if parts != PICTURE else [])]
 

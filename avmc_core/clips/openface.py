@@ -70,7 +70,8 @@ class OpenFace:
         return next((place for place in places if place.is_file()), self.program / f"{name}.csv")
 
     def identity(self, clip: Path) -> str:
-        """SHA-256 (hex) of the clip's CSV file, or of the program; "" where there is no such file."""
+        """SHA-256 (hex) of the clip's CSV file, or of the program; "" where there is no such
+        file."""
         file = self.table(clip) or self.program
         return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
@@ -113,6 +114,7 @@ class OpenFace:
             raise InputError(
                 file,
                 f"faces outside the picture of {size[0]} by {size[1]} pixels",
-                "a table of this clip as it is shown: turned upright where its file says so, and of the same size",
+                "a table of this clip as it is shown: turned upright where its file says so, "
+                "and of the same size",
             )
         return tracks

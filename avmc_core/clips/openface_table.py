@@ -20,7 +20,8 @@ from avmc_core.schema import columns
 FLAGS = ("-pose", "-2Dfp", "-aus")
 CONFIDENT = 0.75  # from which on a row counts as a face where the table has no column ``success``
 FEW = 2  # rows by which a table may differ from the clip in length, or 1 %
-FITS = 0.05  # share of the clip by which the times of a table may end earlier or later than it does, or 0.2 s
+# share of the clip by which the times of a table may end earlier or later than it does, or 0.2 s
+FITS = 0.05
 RATES = (1.0, 130.0)  # pictures per second that a folder of them can have been made at
 
 
@@ -86,7 +87,8 @@ def _numbers(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
         )
     if judge == "confidence":
         notes.append(
-            f"no column success in OpenFace's table: rows with a confidence of {CONFIDENT} or more count as faces"
+            f"no column success in OpenFace's table: rows with a confidence of {CONFIDENT} or "
+            "more count as faces"
         )
     found = table["confidence"] >= CONFIDENT if judge == "confidence" else table["success"] == 1
     values = np.full((len(table), len(names)), np.nan, np.float32)
@@ -164,7 +166,10 @@ def _times(
                 f"{count} rows without times for {seconds:.2f} s",
                 "a table of this clip",
             )
-        note = f"OpenFace's table has no times: its {count} rows are spread over the clip, {rate:.2f} per second"
+        note = (
+            f"OpenFace's table has no times: its {count} rows are spread over the clip, "
+            f"{rate:.2f} per second"
+        )
         return number / rate, 1 / rate, [note]
     covered = float(stamped[-1]) + step
     apart = max(0.2, FITS * seconds)
@@ -172,7 +177,10 @@ def _times(
         return stamps, step, []
     own_step = float(np.median(np.diff(pictures))) if len(pictures) > 1 else 0.0
     if _alike(count, frames) and abs(step - own_step) > FITS * own_step:
-        note = f"OpenFace's times end at {covered:.2f} s of {seconds:.2f} s: its {count} rows are taken as 25 per second"
+        note = (
+            f"OpenFace's times end at {covered:.2f} s of {seconds:.2f} s: its {count} rows are "
+            "taken as 25 per second"
+        )
         return number / FPS, 1 / FPS, [note]
     if covered > seconds + apart:
         raise InputError(

@@ -73,7 +73,8 @@ class Pictures:
         change = f"from {first[0]} by {first[1]} to {width} by {height} pixels"
         if abs(width * first[1] / (height * first[0]) - 1) > NEARLY:
             raise ValueError(
-                f"pictures that change their shape within the clip, {change}: cut it there, or write it anew with one size"
+                f"pictures that change their shape within the clip, {change}: cut it there, "
+                "or write it anew with one size"
             )
         self._notes[f"pictures change {change} within the clip: all brought to the first size"] = (
             None
@@ -94,7 +95,8 @@ def _turn(frame: Any) -> tuple[tuple[bool, bool, bool], int]:
     if not large or not (straight or swapped):
         angle = np.degrees(np.arctan2(b, a)) if large else 0
         raise ValueError(
-            f"a picture to be turned by {angle:.0f} degrees; only quarter turns are done: write it anew upright"
+            f"a picture to be turned by {angle:.0f} degrees; only quarter turns are done: "
+            "write it anew upright"
         )
     turn = (swapped, c < 0, b < 0) if swapped else (False, a < 0, d < 0)
     degrees = {(False, True, True): 180, (True, True, False): 90, (True, False, True): 270}

@@ -29,7 +29,8 @@ from avmc_core.errors import InputError
 from avmc_core.runs.packages import Package
 from avmc_core.text_encoder import encode, words
 
-STRANGE = 4.0  # standard deviations from the training clips' mean at which a feature counts as unlike them
+# standard deviations from the training clips' mean at which a feature counts as unlike them
+STRANGE = 4.0
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,10 @@ class Account:
 
     tasks: dict[str, np.ndarray]  # M and, if the model has them, T, A, V: (K,)
     shares: dict[str, np.ndarray]  # per modality (K,): its Shapley share of M
-    empty: (
-        np.ndarray
-    )  # (K,) M when every modality is an average one; with the shares it adds up to M
-    strange: dict[
-        str, float
-    ]  # per modality: share of its features that are unlike the training clips'
+    # (K,) M when every modality is an average one; with the shares it adds up to M
+    empty: np.ndarray
+    # per modality: share of its features that are unlike the training clips'
+    strange: dict[str, float]
 
     def table(self) -> pd.DataFrame:
         """Mean, lowest and highest over the seeds, one row a prediction or share."""
@@ -133,9 +132,8 @@ def explain(package: Package, clip: Clip) -> Account:
     added (Shapley 1953). A modality that is not there is an average one: each step holds the mean
     of the training clips, for as many steps.
     """
-    coalitions = list(
-        product((False, True), repeat=3)
-    )  # text, audio, vision present; the last has all
+    # text, audio, vision present; the last has all
+    coalitions = list(product((False, True), repeat=3))
     split = _coalitions(package, clip, coalitions)
     tasks: dict[str, list[float]] = {}
     worth = []

@@ -63,7 +63,8 @@ def mouth_opening(track: np.ndarray) -> np.ndarray:
 
 
 def loudness(signal: np.ndarray, frames: int) -> np.ndarray:
-    """(F,) root of the mean absolute sample in each video frame, zero after the end of the sound."""
+    """(F,) root of the mean absolute sample in each video frame, zero after the end of the
+    sound."""
     width = round(RATE * HOP_SECONDS["vision"])
     padded = np.zeros(frames * width)
     padded[: min(len(signal), len(padded))] = np.abs(signal[: len(padded)])

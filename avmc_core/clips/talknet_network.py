@@ -25,7 +25,8 @@ _norm = partial(nn.BatchNorm2d, eps=1e-3)
 
 
 class TalkNet(nn.Module):
-    """Faces and sound in, a score for each frame out: a logit, at 0 or above where the face speaks."""
+    """Faces and sound in, a score for each frame out: a logit, at 0 or above where the face
+    speaks."""
 
     context = CONTEXT
 

@@ -18,10 +18,11 @@ import pandas as pd
 from avmc_core.schema import columns
 
 TRUSTED = 0.7  # Pearson's r with OpenFace from which on a measure is trusted
+# standard deviation of OpenFace's measure below which r decides nothing; of 5 for a unit
 VARIES = {
     "AU": 0.1,
     "pose": 0.0,
-}  # standard deviation of OpenFace's measure below which r decides nothing; of 5 for a unit
+}
 
 
 @cache
@@ -61,6 +62,7 @@ def note() -> str:
     units = [name for name in table().index if name.startswith("AU")]
     good = [name for name in units if table().loc[name, "trusted"]]
     return (
-        f"of the {len(units)} action units {', '.join(good)} agree with OpenFace (r of {TRUSTED} and more); "
+        f"of the {len(units)} action units {', '.join(good)} agree with OpenFace (r of "
+        f"{TRUSTED} and more); "
         f"the other {len(units) - len(good)} are not to be trusted"
     )

@@ -25,9 +25,8 @@ from avmc_core.schema import HOP_SECONDS, STEPS
 
 NAME = "audio_wav2vec"  # in ``schema.EXTRAS``
 POOLED = 5  # steps whose states are averaged when all layers are kept
-HEARD = round(
-    RATE * HOP_SECONDS["audio"] * STEPS["audio"]
-)  # samples: as long as the other acoustic features go
+# samples: as long as the other acoustic features go
+HEARD = round(RATE * HOP_SECONDS["audio"] * STEPS["audio"])
 
 
 @cache
@@ -99,7 +98,10 @@ def version(folder: str | Path, every_layer: bool = False) -> str:
     for path in pretrained.weight_files(pretrained.folder_of(folder, "a wav2vec 2.0 model")):
         digest.update(path.read_bytes())
     how = "means over 0.1 s of each of" if every_layer else "plain mean of"
-    return f"wav2vec 2.0 {Path(folder).name}, {how} {layers(folder)} hidden states, weights {digest.hexdigest()[:12]}"
+    return (
+        f"wav2vec 2.0 {Path(folder).name}, {how} {layers(folder)} hidden states, weights "
+        f"{digest.hexdigest()[:12]}"
+    )
 
 
 def hidden_states(signal: np.ndarray, folder: str | Path, every_layer: bool = False) -> np.ndarray:
@@ -117,7 +119,6 @@ def hidden_states(signal: np.ndarray, folder: str | Path, every_layer: bool = Fa
         states = torch.cat(model(values, output_hidden_states=True).hidden_states)  # (L, T, D)
     if not every_layer:
         return states.mean(dim=0).numpy().astype(np.float32)
-    pooled = torch.stack(
-        [part.mean(dim=1) for part in states.split(POOLED, dim=1)]
-    )  # (T / 5, L, D)
+    # (T / 5, L, D)
+    pooled = torch.stack([part.mean(dim=1) for part in states.split(POOLED, dim=1)])
     return pooled.flatten(1).numpy().astype(np.float32)

@@ -111,11 +111,15 @@ def _doubt(scores: np.ndarray) -> str:
     several = float(((scores > 0).sum(axis=0) > 1).mean())
     if several <= BOTH:
         return ""
-    return f"more than one face seems to speak in {several:.0%} of the frames, so the choice is uncertain"
+    return (
+        f"more than one face seems to speak in {several:.0%} of the frames, so the choice is "
+        "uncertain"
+    )
 
 
 def _in_words(faces: np.ndarray, tracks: list[np.ndarray]) -> str:
-    """Such as "2 of 3 from the left", or, with changes, "1 and 2 of 2 from the left (60 %, 40 %)"."""
+    """Such as "2 of 3 from the left", or, with changes, "1 and 2 of 2 from the left (60 %, 40
+    %)"."""
     order = np.argsort([np.nanmedian(track[:, _NOSE]) for track in tracks]).argsort() + 1
     shares = {
         int(order[row]): float((faces == row).mean())

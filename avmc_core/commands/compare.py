@@ -83,7 +83,8 @@ def main(
     else:
         runs = {name: sum(run.name == name for run in records) for name in (first, second)}
         click.echo(
-            f"data: {mark}, split {split}; {first} ({runs[first]} runs) minus {second} ({runs[second]} runs)"
+            f"data: {mark}, split {split}; {first} ({runs[first]} runs) minus {second} "
+            f"({runs[second]} runs)"
         )
         click.echo(as_text(table))
         clear = table.loc[table["p_holm"] <= CLEAR, "metric"]

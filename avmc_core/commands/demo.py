@@ -55,6 +55,8 @@ def main(out: str | None) -> None:
     figure = scenario_figures.contexts(scenarios, answers(records, data, scenarios.clips))
     figures.mark(figure, data).savefig(path, dpi=150)
     click.echo(
-        f"\nOne neutral sentence, said with six voices and faces from negative to positive, and what the networks predict:\n"
-        f"{path.resolve()}\n\nNext: `make book` runs everything; `avmc run --help` and `avmc compare --help` for single tables."
+        "\nOne neutral sentence, said with six voices and faces from negative to positive, "
+        "and what the networks predict:\n"
+        f"{path.resolve()}\n\nNext: `make book` runs everything; `avmc run --help` and `avmc "
+        "compare --help` for single tables."
     )

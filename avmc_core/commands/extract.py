@@ -75,7 +75,8 @@ def clip_options(command: Callable[..., None]) -> Callable[..., None]:
     default="both",
     show_default=True,
     type=click.Choice(["both", "sound", "picture"]),
-    help="What is read of each clip. Where not one clip has a picture, or not one has sound, it is the other alone.",
+    help="What is read of each clip. Where not one clip has a picture, or not one has sound, it "
+    "is the other alone.",
 )
 @click.option(
     "--report",
@@ -124,7 +125,10 @@ def main(
     for repair in made.store.manifest["repairs"]:
         click.echo(f"repaired: {repair['what']} ({repair['count']})")
     for row in made.table.itertuples():
-        steps = f"{row.seconds:6.2f} s  audio {row.audio_steps:3}  vision {row.vision_steps:3}  faces {row.faces}"
+        steps = (
+            f"{row.seconds:6.2f} s  audio {row.audio_steps:3}  vision {row.vision_steps:3}  "
+            f"faces {row.faces}"
+        )
         said = "; ".join(part for part in (row.reason, row.notes) if part)
         click.echo(f"{row.outcome:9}  {row.Index}  {steps}  {said}".rstrip())
     counts = ", ".join(
@@ -141,7 +145,8 @@ def main(
         click.echo(f"a page with a frame of each clip and its landmarks: {page}/index.html")
     if (made.table["outcome"] == "failed").any():
         click.echo(
-            f"finished clips stay in {made.work}: remove {made.store.path} and run again to add the failed ones"
+            f"finished clips stay in {made.work}: remove {made.store.path} and run again to "
+            "add the failed ones"
         )
         sys.exit(1)
 

@@ -50,9 +50,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context):
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(
-                stream, "reconfigure"
-            ):  # a character that the terminal has not, or a name in other bytes
+            # a character that the terminal has not, or a name in other bytes
+            if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
@@ -61,7 +60,8 @@ class Commands(click.Group):
             sys.exit(2)
         except KeyboardInterrupt:
             click.echo(
-                "stopped; what is finished is kept, and the same command goes on where this one was",
+                "stopped; what is finished is kept, and the same command goes on where this "
+                "one was",
                 err=True,
             )
             sys.exit(130)

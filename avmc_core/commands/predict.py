@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from avmc_core.runs.packages import Package
 
 PICTURES = (".png", ".svg", ".pdf")
+# the modality that a clip of this alone does not have
 LACKED = {
     "sound": "vision",
     "picture": "audio",
-}  # the modality that a clip of this alone does not have
+}
 
 
 @click.command("predict")
@@ -97,7 +98,8 @@ def main(
     )
     if package.simulated:
         notes.append(
-            "the model was trained on the simulated corpus: its predictions mean nothing for real clips"
+            "the model was trained on the simulated corpus: its predictions mean nothing for "
+            "real clips"
         )
     for name, share in said.strange.items():
         if share > 0.1:
@@ -136,28 +138,28 @@ def _of_what_there_is(
     """The settings, for sound or picture alone where a clip has no more and the model needs no
     more. Raises InputError where it does."""
     from avmc_core.clips.media import contents
-    from avmc_core.models.registry import needs, settings_of
+    from avmc_core.models.registry import capabilities, settings_of
 
     parts = contents(path)
     if parts not in LACKED:
         return settings
     model = package.facts["model"]
-    if LACKED[parts] in needs(model, settings_of(model, package.facts["settings"])):
+    if LACKED[parts] in capabilities(model, settings_of(model, package.facts["settings"])).reads:
         what = {"audio": "no audio track", "vision": "no video track"}[LACKED[parts]]
         raise InputError(shown(path), what, f"a clip with picture and sound, which {model} needs")
     return replace(settings, media=parts)
 
 
 def ensemble(model: str, store: str):
-    """The package at a path, or that of a run trained on ``store`` (default: the simulated corpus)."""
+    """The package at a path, or that of a run trained on ``store`` (default: the simulated
+    corpus)."""
     from avmc_core.data.store import open_store
     from avmc_core.runs.exporting import collect
     from avmc_core.runs.grid import run_store
     from avmc_core.runs.packages import read_package
 
-    if (
-        Path(model).is_file() or Path(model).suffix or os.sep in model
-    ):  # a key has neither dot nor slash
+    # a key has neither dot nor slash
+    if Path(model).is_file() or Path(model).suffix or os.sep in model:
         return read_package(model)
     if store:
         return collect(model, run_store(), open_store(store))

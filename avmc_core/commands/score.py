@@ -88,7 +88,10 @@ def _clips(part: TaskScore) -> str:
     from avmc_core.schema import TASK_NAMES
 
     left_out = f", without {part.left_out} whose labels are placeholders" if part.left_out else ""
-    return f"{part.task} ({TASK_NAMES[part.task]}): {part.clips} clips of {part.videos} source videos{left_out}"
+    return (
+        f"{part.task} ({TASK_NAMES[part.task]}): {part.clips} clips of {part.videos} source "
+        f"videos{left_out}"
+    )
 
 
 def _table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -132,6 +135,7 @@ def _digits(part: TaskScore) -> str:
     )
     chances = " and ".join(f"{100 * chance(n):.1f} %" for n in counted.values())
     return (
-        f"digits: one clip changes {steps}; of all figures with two decimals {chances} can be the score of one run over "
+        f"digits: one clip changes {steps}; of all figures with two decimals {chances} can be "
+        "the score of one run over "
         "these clips"
     )

@@ -1,4 +1,5 @@
-"""``avmc status`` and ``avmc clean``: what the run store holds, who uses it, and what nothing uses."""
+"""``avmc status`` and ``avmc clean``: what the run store holds, who uses it, and what nothing
+uses."""
 
 from __future__ import annotations
 
@@ -72,8 +73,10 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
         age = {True: "", False: ", made by other data, code or libraries", None: ""}[use.current]
         what = ", ".join(f"{name} {value}" for name, value in own[record.key].items())
         click.echo(
-            f"{record.key[:12]}  {record.status:6}  {record.model:13} seed {record.seed}  {record.epochs:3} epochs  "
-            f"{record.seconds:7.1f} s  {data}  {record.reason}\n              {what or 'published settings'}\n"
+            f"{record.key[:12]}  {record.status:6}  {record.model:13} seed {record.seed}  "
+            f"{record.epochs:3} epochs  "
+            f"{record.seconds:7.1f} s  {data}  {record.reason}\n              "
+            f"{what or 'published settings'}\n"
             f"              used by {by}{age}"
         )
     click.echo(f"{len(records)} runs in {run_store().root}", err=True)

@@ -95,7 +95,8 @@ def main(
     selection = tuning.search(plan, opened, progress_bar=sys.stderr.isatty())
     best = selection.trials[selection.chosen]
     click.echo(
-        f"chosen: trial {selection.chosen} of {trials}, validation MAE {format_metric('MAE', best['validation'])}"
+        f"chosen: trial {selection.chosen} of {trials}, validation MAE "
+        f"{format_metric('MAE', best['validation'])}"
     )
     for name, value in best["changes"].items():
         click.echo(f"  {name} = {value}")

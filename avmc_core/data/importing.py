@@ -104,7 +104,8 @@ def import_released(
                 total=total, unit="B", unit_scale=True, desc="import", disable=not progress
             ) as bar:
                 for name, columns in splits.items():
-                    where = f"{sources['unsupervised' if name == schema.UNLABELLED else 'supervised']}, split {name}"
+                    kind = "unsupervised" if name == schema.UNLABELLED else "supervised"
+                    where = f"{sources[kind]}, split {name}"
                     values = {
                         m: _ragged_blocks(
                             f"{where}, key {m}",
@@ -116,9 +117,8 @@ def import_released(
                         )
                         for m in schema.MODALITIES
                     }
-                    _check_unchanged(
-                        sources, before
-                    )  # a mapped file that is cut would end the process
+                    # a mapped file that is cut would end the process
+                    _check_unchanged(sources, before)
                     files |= write_split(
                         folder, name, clips[name], values, columns["text_bert"], dims(columns)
                     )
@@ -294,7 +294,10 @@ def _check_side(
     begin at the start."""
     for row in np.flatnonzero(outside):
         if not block[row, : block.shape[1] - ends[row]].any():
-            found = f"zeros first and values after step {ends[row]}: padding at the start, in this row alone"
+            found = (
+                f"zeros first and values after step {ends[row]}: padding at the start, in this "
+                "row alone"
+            )
             raise InputError(
                 f"{where}, row {start + row}", found, "all clips padded on the same side"
             )

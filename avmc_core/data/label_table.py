@@ -15,12 +15,13 @@ from avmc_core import schema
 from avmc_core.data.text_table import read_table
 from avmc_core.errors import InputError
 
+# of the file: of the table
 COLUMNS = {
     "label": "M",
     "label_T": "T",
     "label_A": "A",
     "label_V": "V",
-}  # of the file: of the table
+}
 _REQUIRED = ("video_id", "clip_id", "text", *COLUMNS, "annotation")
 _BLANKS = " \t\u00a0\u3000\u200b\ufeff"  # of an id that was copied from somewhere
 _SPLIT = "mode"  # absent from the unsupervised part's table
@@ -29,9 +30,8 @@ _OTHER_NAMES = {  # what other tables call the columns, in small letters
     **{"split": _SPLIT},
 }
 _OTHER_SPLITS = {"dev": "valid", "val": "valid", "validation": "valid"}
-_BAD_ID = re.compile(
-    r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|\$_\$|.{201}"
-)  # $_$ joins the two ids elsewhere
+# $_$ joins the two ids elsewhere
+_BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|\$_\$|.{201}")
 _COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
 _WHOLE = re.compile(r"^(\d+)\.0+$", re.ASCII)
 _QUOTED = re.compile(r'^(?:="(.*)"|\'(.*))$')  # how a spreadsheet is told that an id is text
@@ -204,9 +204,8 @@ def _row(where: str, fields: dict[str, str]) -> dict:
 def _label(where: str, text: str) -> float:
     if not text.strip():
         return math.nan
-    label = (
-        float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
-    )  # float() takes 1_0 and other digits, too
+    # float() takes 1_0 and other digits, too
+    label = float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
     if not -1 <= label <= 1:
         raise InputError(where, repr(text[:200]), "a number in [-1, 1], or nothing")
     return label

@@ -51,10 +51,14 @@ def _labels(task: str, apart: np.ndarray, original: np.ndarray, mixed: bool) -> 
     if not other.any():
         return f"clips whose {task} differs in meta.csv"
     said = (
-        f"{task} differs in meta.csv in {other.sum():,} of {len(other):,} clips, {(other & original).sum():,} of them in the "
+        f"{task} differs in meta.csv in {other.sum():,} of {len(other):,} clips, "
+        f"{(other & original).sum():,} of them in the "
         f"original part, by {apart[other].mean():.2f} on average and at most {apart.max():.2f}"
     )
-    return f"{said}{': this table has the original CH-SIMS labels there' if mixed else ''}; the pickle's labels are kept"
+    return (
+        f"{said}{': this table has the original CH-SIMS labels there' if mixed else ''}; the "
+        "pickle's labels are kept"
+    )
 
 
 def _refuse(both: pd.DataFrame, path: str | Path) -> None:
@@ -71,7 +75,10 @@ def _refuse(both: pd.DataFrame, path: str | Path) -> None:
         if rows.any()
     ]
     if found:
-        expected = "the table of the same clips in the same splits: give the meta.csv that belongs to this pickle, or none"
+        expected = (
+            "the table of the same clips in the same splits: give the meta.csv that belongs to "
+            "this pickle, or none"
+        )
         raise InputError(path, " and ".join(found), expected)
 
 

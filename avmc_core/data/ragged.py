@@ -16,9 +16,8 @@ class Ragged:
     """One modality of N clips: (T_i, D) float32 each. Several parts make one sequence of clips
     without a copy."""
 
-    parts: tuple[
-        tuple[np.ndarray, np.ndarray], ...
-    ]  # per part: values (sum T, D) float32, offsets (N_part + 1,) int64
+    # per part: values (sum T, D) float32, offsets (N_part + 1,) int64
+    parts: tuple[tuple[np.ndarray, np.ndarray], ...]
     lengths: np.ndarray  # (N,) int64, T_i of each clip
     steps: int  # T, the cap at which the released arrays are cut and padded
 
@@ -66,9 +65,8 @@ class Ragged:
         """The mean of each clip over its own steps, (N, D) float32, summed in float64."""
         means = []
         for values, offsets in self.parts:
-            cuts = np.searchsorted(
-                offsets, np.arange(0, offsets[-1], _BLOCK_STEPS)
-            )  # clips at which blocks begin
+            # clips at which blocks begin
+            cuts = np.searchsorted(offsets, np.arange(0, offsets[-1], _BLOCK_STEPS))
             cuts = np.unique([*cuts, len(offsets) - 1])
             for start, stop in pairwise(cuts):
                 block = values[offsets[start] : offsets[stop]].astype(np.float64)

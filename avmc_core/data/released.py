@@ -49,9 +49,8 @@ __all__ = [
 
 ID_SEPARATOR = "$_$"  # between video id and clip id
 _BAD_IN_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|^\$_\$|\$_\$$|.{201}")
-_MAX_STEPS = (
-    2**13
-)  # T of a modality; the released arrays have 925. A longer row would be held in memory as a whole
+# T of a modality; the released arrays have 925. A longer row would be held in memory as a whole
+_MAX_STEPS = 2**13
 _MAX_CONFIG = 2**16  # characters of MMSA-FET's settings that a manifest keeps
 _MAX_ITEMS = 2**24  # of a column other than the features, which are read whole
 _MAX_CHARACTERS = 2**26  # of a column of text, at its longest for every row, as NumPy holds it
@@ -121,8 +120,8 @@ def layout_of(path: str | Path, limit: float | None = None) -> layouts.Layout:
 
 
 def taken_for(path: str | Path, limit: float | None = None) -> dict[str, Any]:
-    """The same for a store's manifest: ``layout`` in words, the types of the columns, and the ``config`` of a file as
-    MMSA-FET writes it, as JSON text."""
+    """The same for a store's manifest: ``layout`` in words, the types of the columns, and the
+    ``config`` of a file as MMSA-FET writes it, as JSON text."""
     content = _mapping(path, read_pickle(path))
     layout = layouts.recognised(content, limit)
     facts = {} if layout is None else {"layout": layout.name}

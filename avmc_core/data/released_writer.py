@@ -34,10 +34,11 @@ KEYS = (*FEATURE_KEYS, "annotations", *(schema.LABEL_KEYS[task] for task in "MAV
 MASK = "mask"  # not released: 1 for labelled rows of train_mix, 0 for others
 # Not released: keys beside the splits by which our import knows what an exported store was, with
 # facts as JSON.
+# the generator's settings; how one's own clips were read
 SIMULATED, EXTRACTED = MARKS = (
     "simulated",
     "extracted",
-)  # the generator's settings; how one's own clips were read
+)
 _BLOCK_BYTES = 2**24
 
 
@@ -61,9 +62,8 @@ class Padded:
             yield block
 
 
-Column = (
-    Any  # an array or a list; a Padded; or a tuple of Padded, which are written one after the other
-)
+# an array or a list; a Padded; or a tuple of Padded, which are written one after the other
+Column = Any
 
 
 def write_supervised(

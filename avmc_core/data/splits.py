@@ -18,9 +18,8 @@ from avmc_core.data.ragged import Selection
 from avmc_core.data.store import Split, Store, joined_splits
 from avmc_core.errors import InputError
 
-FOLDS = (
-    4  # a quarter for test and a fifth of the rest for validation are nearly the published sizes
-)
+# a quarter for test and a fifth of the rest for validation are nearly the published sizes
+FOLDS = 4
 INNER_FOLDS = 5
 RESPLITS = ("", "by video", "by clip")
 
@@ -37,7 +36,8 @@ class Protocol:
     chance of the deal.
     """
 
-    labelled: float = 1.0  # share of the training clips used; drawn by the run's seed, smaller sets within larger ones
+    # share of the training clips used; drawn by the run's seed, smaller sets within larger ones
+    labelled: float = 1.0
     resplit: str = ""
     fold: int = 0  # of FOLDS
     audio: str = "audio"  # or features of ``schema.EXTRAS`` that stand in for it
@@ -97,8 +97,8 @@ def take(split: Split, rows: np.ndarray, name: str) -> Split:
 
 
 def nested_order(labels: np.ndarray, seed: int) -> np.ndarray:
-    """An order (N,) of clips, with labels in [-1, 1], such that every beginning of it is a random sample that holds each
-    sentiment class in its share."""
+    """An order (N,) of clips, with labels in [-1, 1], such that every beginning of it is a random
+    sample that holds each sentiment class in its share."""
     rng = np.random.default_rng(seed)
     classes = schema.sentiment_class(labels)
     place = np.empty(len(labels))
@@ -141,9 +141,10 @@ def pooled_clips(store: Store) -> pd.DataFrame:
 def _folds(
     count: int, classes: np.ndarray, videos: np.ndarray, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
+    # half a second that most runs need not wait for
     from sklearn.model_selection import (
         StratifiedGroupKFold,
-    )  # half a second that most runs need not wait for
+    )
 
     return list(
         StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(classes, classes, videos)

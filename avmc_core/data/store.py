@@ -60,9 +60,8 @@ class Split:
     tokens: np.ndarray  # (N, 3, T) int64: ids, mask, segments
     labels: np.ndarray  # (N, 4) float32 in the order of schema.TASKS, NaN where unlabelled
     mask: np.ndarray  # (N,) bool: labelled
-    extras: dict[str, Ragged] = field(
-        default_factory=dict
-    )  # of schema.EXTRAS, with lengths of their own
+    # of schema.EXTRAS, with lengths of their own
+    extras: dict[str, Ragged] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.mask)
@@ -289,9 +288,8 @@ def _read_clips(path: Path) -> pd.DataFrame:
     clips = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False, encoding="utf-8")
     if tuple(clips.columns) != CLIP_COLUMNS:
         raise InputError(path, f"columns {', '.join(clips.columns)}", ", ".join(CLIP_COLUMNS))
-    labels = {
-        task: [float(text or "nan") for text in clips[task]] for task in schema.TASKS
-    }  # exactly what was written
+    # exactly what was written
+    labels = {task: [float(text or "nan") for text in clips[task]] for task in schema.TASKS}
     lengths = {
         f"{modality}_length": clips[f"{modality}_length"].astype("int64")
         for modality in schema.MODALITIES

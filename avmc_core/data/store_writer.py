@@ -90,9 +90,8 @@ def write_index(
     ``schema.EXTRAS`` that was written; ``dims``: D of each modality; ``labels``: ``limit``, the
     largest label, and ``tasks``, which of ``schema.TASKS`` are annotated; ``label_set``: in words,
     which labels the clips carry; ``dataset``: the data set that this is known to be."""
-    quoting = (
-        csv.QUOTE_NONNUMERIC
-    )  # every text: readers take a bare carriage return for the end of a line
+    # every text: readers take a bare carriage return for the end of a line
+    quoting = csv.QUOTE_NONNUMERIC
     data = (
         pd.concat(clips.values())
         .to_csv(index=False, lineterminator="\n", quoting=quoting)

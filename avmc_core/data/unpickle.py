@@ -28,9 +28,8 @@ import numpy as np
 from avmc_core.errors import InputError
 from avmc_core.files.kinds import foreign_bytes
 
-MAX_OPCODES = (
-    250_000  # a released file needs about a thousand, with lists for arrays about ten per clip
-)
+# a released file needs about a thousand, with lists for arrays about ten per clip
+MAX_OPCODES = 250_000
 MAX_VALUES = 250_000  # values of the result, where one that is referred to twice counts twice
 MAX_DEPTH = 16  # nesting of the result; a released file needs 2
 MAX_TEXT = 256 * 2**20  # bytes of all strings and unicode arrays together, at four a character

@@ -1,4 +1,5 @@
-"""Figures of the benchmark: the published tables against each other, and the unimodal experiment."""
+"""Figures of the benchmark: the published tables against each other, and the unimodal
+experiment."""
 
 from __future__ import annotations
 

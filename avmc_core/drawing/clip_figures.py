@@ -77,9 +77,8 @@ def _faces(ax: Axes, clip: Clip) -> None:
     rows = np.linspace(0, len(clip.vision) - 1, min(FACES, len(clip.vision))).round().astype(int)
     points = clip.vision[:, POINTS]  # (T, 68, 2)
     middle = (points.max(axis=1) + points.min(axis=1)) / 2  # (T, 2)
-    size = np.median(
-        np.ptp(points, axis=1), axis=0
-    )  # (2,); columns do not say how wide the picture is for its height
+    # (2,); columns do not say how wide the picture is for its height
+    size = np.median(np.ptp(points, axis=1), axis=0)
     width = 0.1 * length  # of a face, in seconds
     for row in rows:
         face = (points[row] - middle[row]) / size
@@ -120,7 +119,8 @@ def _scale(ax: Axes, said: Account) -> None:
 
 
 def _shares(ax: Axes, said: Account) -> None:
-    """Shapley shares of M, mean and range over seeds; with the average clip's M they add up to M."""
+    """Shapley shares of M, mean and range over seeds; with the average clip's M they add up to
+    M."""
     colours = {name: TASK_COLOURS[task] for task, name in MODALITY_OF_TASK.items()} | {
         "average clip": "#8C8C8C"
     }

@@ -264,9 +264,8 @@ def length_histograms(lengths: dict[str, pd.DataFrame]) -> Figure:
 
 def _length_panel(ax: Axes, name: str, table: pd.DataFrame) -> None:
     low, high = table["length"].min(), table["length"].max()
-    width = -(
-        -(high - low + 1) // 24
-    )  # a whole number of steps, or every few bins would hold one more
+    # a whole number of steps, or every few bins would hold one more
+    width = -(-(high - low + 1) // 24)
     edges = np.arange(low, high + width + 1, width) - 0.5
     for kind, colour in (
         ("labelled", SPLIT_COLOURS["train"]),

@@ -14,10 +14,11 @@ from importlib.resources import files
 from pathlib import Path
 
 FAMILY = "AVMC Han"
+# matplotlib carries the first; what it lacks comes from the second
 FIGURE_FAMILIES = (
     "DejaVu Sans",
     FAMILY,
-)  # matplotlib carries the first; what it lacks comes from the second
+)
 
 
 def han_font() -> Path:
@@ -33,9 +34,8 @@ def register() -> tuple[str, ...]:
 
     manager = font_manager.fontManager
     manager.addfont(han_font())
-    manager.ttflist.append(
-        replace(manager.ttflist[-1], weight=700)
-    )  # or matplotlib warns wherever text is bold
+    # or matplotlib warns wherever text is bold
+    manager.ttflist.append(replace(manager.ttflist[-1], weight=700))
     return FIGURE_FAMILIES
 
 

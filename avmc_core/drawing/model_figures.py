@@ -17,7 +17,8 @@ from avmc_core.runs.store import Record, Run
 
 
 def beta_densities(parameters: Sequence[tuple[float, float]]) -> Figure:
-    """The density of lambda for some Beta distributions; the released code uses Beta(1, 1) (D07)."""
+    """The density of lambda for some Beta distributions; the released code uses Beta(1, 1)
+    (D07)."""
     fig, ax = plt.subplots(figsize=(0.6 * WIDTH, 2.3))
     x = np.linspace(0.005, 0.995, 199)
     for (a, b), style in zip(parameters, ("-", "--", ":", "-."), strict=False):
@@ -77,10 +78,14 @@ def consistency_in_words(before: Mapping[str, np.ndarray], after: Mapping[str, n
     """What ``consistency`` shows, in a sentence."""
     (_, untrained), (_, learnt) = _gap(before), _gap(after)
     if np.isnan([untrained, learnt]).any():
-        return "A network that gives all clips the same answer has no gap, and nothing to be consistent about."
+        return (
+            "A network that gives all clips the same answer has no gap, and nothing to be "
+            "consistent about."
+        )
     change = "smaller" if learnt < untrained else "larger"
     return (
-        f"Set against the spread of the answers, the gap is {untrained:.2f} before training and {learnt:.2f} after it: {change} "
+        f"Set against the spread of the answers, the gap is {untrained:.2f} before training "
+        f"and {learnt:.2f} after it: {change} "
         "after training, for this run and these clips."
     )
 

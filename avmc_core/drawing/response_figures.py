@@ -1,4 +1,5 @@
-"""Pictures of the response to voice, face and words: the curves, and their slopes with intervals."""
+"""Pictures of the response to voice, face and words: the curves, and their slopes with
+intervals."""
 
 from __future__ import annotations
 

@@ -16,9 +16,8 @@ from avmc_core.drawing.signal_figures import LOUDNESS, PITCH, UNITS, action_unit
 from avmc_core.schema import TASK_NAMES, TASKS, columns
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-Said = Mapping[
-    str, Mapping[str, np.ndarray]
-]  # name to task to predictions (R, K) of R runs for K scenarios
+# name to task to predictions (R, K) of R runs for K scenarios
+Said = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def model_style(number: int) -> dict[str, str]:

@@ -73,11 +73,13 @@ def _temporary_sibling(path: Path) -> Iterator[Path]:
 
 
 def _prefix(path: Path) -> str:
-    return f".{path.name}.partial-{socket.gethostname()}-"  # the host: a process id says nothing about another machine
+    # the host: a process id says nothing about another machine
+    return f".{path.name}.partial-{socket.gethostname()}-"
 
 
 def _remove_stale(path: Path) -> None:
-    """Removes what processes of this machine that are no longer alive left when they were killed."""
+    """Removes what processes of this machine that are no longer alive left when they were
+    killed."""
     for left in path.parent.glob(f"{_glob_literal(_prefix(path))}*"):
         pid = left.name.removeprefix(_prefix(path)).partition("-")[0]
         if pid.isdigit() and not _alive(int(pid)):

@@ -15,13 +15,16 @@ _MARKS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+# two families of encodings that share most of their bytes
 _CHINESE = (
     "gb18030",
     ("big5", "cp950", "big5hkscs"),
-)  # two families of encodings that share most of their bytes
+)
 _COMMON = 0.85  # share of usual characters in a text that is read rightly
 _LEAD = 0.2  # how far it is ahead of what the other family makes of the same bytes
-_NEIGHBOURS = (  # encodings whose bytes both families admit: first and last of their own letters, and how many tell them
+# encodings whose bytes both families admit: first and last of their own letters, and how many tell
+# them
+_NEIGHBOURS = (
     ("euc_jp", "\u3041", "\u30ff", 0.3),
     ("euc_kr", "\uac00", "\ud7a3", 0.95),
 )
@@ -117,9 +120,8 @@ def usual(text: str) -> float:
     }
     if any(unicodedata.category(character) in ("Co", "Cn", "Cc") for character in counts):
         return 0.0
-    counts = {
-        one: count for one, count in counts.items() if unicodedata.category(one) != "So"
-    }  # emoji
+    # emoji
+    counts = {one: count for one, count in counts.items() if unicodedata.category(one) != "So"}
     common = sum(count for character, count in counts.items() if character in _usual())
     return common / max(1, sum(counts.values()))
 
@@ -139,9 +141,8 @@ def _usual() -> frozenset[str]:
     signs = "，。、；：？！…—·《》“”‘’（）【】　○"
     # swung dash, corner and angle brackets, wide signs: escaped, since no page shows them
     signs += "\uff5e\u300c\u300d\u300e\u300f\u3008\u3009\u3014\u3015\uff05\uff0b\uff0d\uff1d\uff0f"
-    characters = {
-        character for character in characters if character >= "\u4e00"
-    }  # neither kana nor nothing
+    # neither kana nor nothing
+    characters = {character for character in characters if character >= "\u4e00"}
     return frozenset(characters) | set(signs) | {chr(code) for code in range(0xFF10, 0xFF5B)}
 
 

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     import torch
 
 CONFIG = "config.json"
+# the first that is there; either may be in shards
 _WEIGHTS = (
     "model.safetensors",
     "pytorch_model.bin",
-)  # the first that is there; either may be in shards
+)
 _ELSEWHERE = (
     "tf_model.h5",
     "flax_model.msgpack",
@@ -35,10 +36,11 @@ _ELSEWHERE = (
     "*.ckpt*",
     "*.gguf",
 )
+# keys under which a training script keeps the weights
 _WRAPPERS = (
     "state_dict",
     "model_state_dict",
-)  # keys under which a training script keeps the weights
+)
 _WRAPPED = r"(?:(?:module|model)\.)*"
 _OLD = (
     (r"\.gamma$", ".weight"),
@@ -63,7 +65,8 @@ def folder_of(name: str | Path, what: str) -> Path:
         raise InputError(
             name,
             "no such folder, and nothing of this name in the local model cache",
-            f"a folder with {CONFIG} and the weights of {what}, downloaded beforehand with `hf download`",
+            f"a folder with {CONFIG} and the weights of {what}, downloaded beforehand with "
+            "`hf download`",
         )
     return found
 
@@ -242,9 +245,8 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
             raise InputError(path, found, "weights alone: model.save_pretrained(...)") from None
         reason = type(error).__name__
     other = foreign(path)  # only now: the first bytes of sound weights can be any
-    if other is not None and not (
-        path.suffix == ".bin" and "zip" in other[0].split()
-    ):  # torch's own are zip archives
+    # torch's own are zip archives
+    if other is not None and not (path.suffix == ".bin" and "zip" in other[0].split()):
         raise InputError(path, *other)
     raise InputError(path, f"weights that do not read ({reason})", "the whole, undamaged file")
 

@@ -28,15 +28,13 @@ def write_sealed(
 ) -> None:
     """Writes tensors and JSON-ready ``facts``; the file appears complete or not at all. Equal
     content, equal bytes."""
-    tensors = {
-        name: np.asarray(tensor, order="C") for name, tensor in tensors.items()
-    }  # the buffer is written as it is
+    # the buffer is written as it is
+    tensors = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     facts = dict(facts or {})
     text = json.dumps({**facts, SEAL: _seal(tensors, facts)}, sort_keys=True)
     temporary = path.with_name(f"{path.name}.writing")
-    save_file(
-        tensors, temporary, {"avmc": text}
-    )  # one key: safetensors writes several in no fixed order
+    # one key: safetensors writes several in no fixed order
+    save_file(tensors, temporary, {"avmc": text})
     os.replace(temporary, path)
 
 

@@ -34,9 +34,8 @@ class Adam(torch.optim.Adam):
 
     def _step(self, parameters: list[torch.Tensor], group: dict) -> None:
         states = [self._state(p) for p in parameters]
-        by_step: dict[
-            float, list[int]
-        ] = {}  # a parameter that had no gradient at times has made fewer steps
+        # a parameter that had no gradient at times has made fewer steps
+        by_step: dict[float, list[int]] = {}
         for number, state in enumerate(states):
             state["step"] += 1
             by_step.setdefault(state["step"].item(), []).append(number)

@@ -29,12 +29,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor, heads: int, p: float =
     """
     if compiles(q, heads):
         return Attention.apply(q, k, v, seen, heads, p)
-    q, k, v = (
-        x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v)
-    )  # (B, heads, L or S, w / heads)
-    mask = additive_mask(seen, k.shape[2]).to(
-        q.dtype
-    )  # PyTorch's kernel misreads another precision, silently
+    # (B, heads, L or S, w / heads)
+    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+    # PyTorch's kernel misreads another precision, silently
+    mask = additive_mask(seen, k.shape[2]).to(q.dtype)
     if p > 0 and not q.is_cuda:  # the fused kernels of CPU have no dropout
         weights = torch.softmax(q @ k.mT * q.shape[-1] ** -0.5 + mask, -1)  # (B, heads, L, S)
         mixed = dropout(weights, p, True) @ v

@@ -69,9 +69,8 @@ def _build(compiler: str, flags: tuple[str, ...]) -> Path:
     )
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=path.parent
-        ) as folder:  # other processes may build the same
+        # other processes may build the same
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             made = Path(folder, path.name)
             subprocess.run(
                 [compiler, *flags, "-o", made, *SOURCES], check=True, capture_output=True

@@ -1,5 +1,5 @@
-"""The recurrence of an LSTM over frames without padding: compiled C (``resources/lstm.c``) on a CPU,
-one launch in Triton (``launched_lstm``) on a GPU.
+"""The recurrence of an LSTM over frames without padding: compiled C (``resources/lstm.c``) on a
+CPU, one launch in Triton (``launched_lstm``) on a GPU.
 
 Both take what the gates make of the input alone, and give the outputs and cell states of every
 frame, with gradients, for both directions and for several sets of weights (seeds side by side).

@@ -32,7 +32,6 @@ def spread(x: Tensor, lengths: Tensor, chunks: Tensor, steps: int) -> Tensor:
     step = torch.arange(steps, device=x.device)  # (K,)
     first, end = step * length // count, -(-(step + 1) * length // count)  # (B, K)
     frame = torch.arange(x.shape[1], device=x.device)  # (T,)
-    member = (
-        (frame >= first[..., None]) & (frame < end[..., None]) & (step < count)[..., None]
-    )  # (B, K, T)
+    # (B, K, T)
+    member = (frame >= first[..., None]) & (frame < end[..., None]) & (step < count)[..., None]
     return (member / member.sum(-1, keepdim=True).clamp(min=1)).to(x.dtype) @ x

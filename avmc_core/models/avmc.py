@@ -8,7 +8,7 @@ supervised (``avmc_supervised``, D01) and one for semi-supervised training (``av
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,8 +19,8 @@ from avmc_core.batch import Batch
 from avmc_core.kernels.dense import chain, sigmoid
 from avmc_core.kernels.dropout import Dropout
 from avmc_core.mixup import Draw, MixupSettings, draw
-from avmc_core.models.base import Model, Pass, Sizes, Training, Weights, adam
-from avmc_core.models.bert_text import Text
+from avmc_core.models.base import Capabilities, Model, Pass, Sizes, Training, Weights, adam
+from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.settings import check
 
 if TYPE_CHECKING:
@@ -34,9 +34,8 @@ class AVMCSettings:
 
     variant: str = "released"  # or "paper"
     semi: bool = False  # use the unlabelled clips
-    text: str = (
-        "frozen"  # or "frozen_dropout": the frozen encoder drops out in training, as released (D16)
-    )
+    # or "frozen_dropout": the frozen encoder drops out in training, as released (D16)
+    text: str = "frozen"
     text_hidden: int = 64
     audio_hidden: int = 16
     vision_hidden: int = 16
@@ -47,11 +46,11 @@ class AVMCSettings:
     dropout: float = 0.1  # encoders
     post_dropout: float = 0.3  # classifiers
     weights: Weights = Weights(M=1.0, T=0.2, A=0.8, V=0.4)
-    mix_weight_audio: float = (
-        math.nan
-    )  # beta_k of Equation 14; NaN: the task's own weight, as released (D09)
+    # beta_k of Equation 14; NaN: the task's own weight, as released (D09)
+    mix_weight_audio: float = math.nan
     mix_weight_vision: float = math.nan
-    unimodal_tasks: bool = True  # off: only M is supervised, and its representations have no heads to be consistent with
+    # off: only M is supervised, and its representations have no heads to be consistent with
+    unimodal_tasks: bool = True
     mix_audio: bool = True
     mix_vision: bool = True
     mixup: MixupSettings = MixupSettings()
@@ -92,6 +91,12 @@ class AVMC(Model):
         super().__init__()
         self.settings = settings
         self.text = Text(settings.text, "cls", sizes.text, encoder)
+
+    @staticmethod
+    def capabilities(settings: AVMCSettings) -> Capabilities:
+        """The semi-supervised one is trained on unlabelled clips."""
+        tasks = schema.TASKS if settings.unimodal_tasks else ("M",)
+        return replace(capabilities(settings), tasks=tasks, unlabelled=settings.semi)
 
     @property
     def stackable(self) -> bool:

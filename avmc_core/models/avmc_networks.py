@@ -22,3 +22,6 @@ def build(settings: AVMCSettings, sizes: Sizes, encoder: BertModel | None = None
     if settings.variant == "paper":
         return AVMCPaper(settings, sizes, encoder)
     return (AVMCSemi if settings.semi else AVMCSupervised)(settings, sizes, encoder)
+
+
+build.capabilities = AVMC.capabilities

@@ -36,9 +36,8 @@ class SequenceEncoder(nn.Module):
         self.linear = nn.Linear(2 * hidden, hidden)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        outputs, _ = self.rnn_1.over_frames(
-            frames_of(x, lengths), lengths
-        )  # (F, 2h), padding left out
+        # (F, 2h), padding left out
+        outputs, _ = self.rnn_1.over_frames(frames_of(x, lengths), lengths)
         _, final = self.rnn_2.over_frames(outputs, lengths)  # (B, 2h)
         return chain(final, [self.linear], [True], self.drop)[0]
 
@@ -113,9 +112,8 @@ class AVMCPaper(AVMC):
             "Feature_a": self.audio_encoder(batch.audio, batch.audio_lengths),
             "Feature_v": self.vision_encoder(batch.vision, batch.vision_lengths),
         }
-        output["Feature_f"] = torch.cat(
-            [output[f"Feature_{m[0]}"] for m in schema.MODALITIES], -1
-        )  # Equation 7
+        # Equation 7
+        output["Feature_f"] = torch.cat([output[f"Feature_{m[0]}"] for m in schema.MODALITIES], -1)
         for task, modality in schema.MODALITY_OF_TASK.items():
             output[task] = self.heads[modality](output[f"Feature_{modality[0]}"])
         output["M"] = self.heads["fusion"](output["Feature_f"])

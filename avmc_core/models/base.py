@@ -71,6 +71,30 @@ class Pass:
     optimizer: int = 0  # which of Model.optimizers() takes the step
 
 
+@dataclass(frozen=True)
+class Capabilities:
+    """What a model needs and does with certain settings, as far as it must be known before the
+    model is built."""
+
+    reads: tuple[str, ...] = schema.MODALITIES  # the modalities that it is given
+    tasks: tuple[str, ...] = ("M",)  # the annotations that it learns from
+    text_encoder: bool = False  # it runs a text encoder of its own in training
+    tokens: bool = False  # it predicts from tokens, not from the stored states of the text
+    pooler: bool = False  # of the text encoder it uses the pretrained pooler, too
+    unlabelled: bool = False  # it is trained on unlabelled clips as well
+    trained: bool = True  # by gradients; or else it has ``fit_predict``
+
+
+class Fitted:
+    """A model that is fitted at once and not trained by gradients: sub-classes take ``(settings,
+    sizes)`` and have ``fit_predict(splits)``, which takes names of splits to ``store.Split`` and
+    returns, for each, tasks to predictions (N,)."""
+
+    @staticmethod
+    def capabilities(settings: object) -> Capabilities:
+        return Capabilities(trained=False)
+
+
 class Model(nn.Module):
     """A network with its losses and optimisers.
 
@@ -80,6 +104,11 @@ class Model(nn.Module):
 
     inputs = Inputs()
     settings: object  # a frozen dataclass with a field ``training: Training``
+
+    @staticmethod
+    def capabilities(settings: object) -> Capabilities:
+        """What the model needs with these settings."""
+        return Capabilities()
 
     @property
     def stackable(self) -> bool:

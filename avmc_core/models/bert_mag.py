@@ -16,12 +16,11 @@ from avmc_core.batch import Batch, Inputs
 from avmc_core.errors import InputError
 from avmc_core.models import fixes
 from avmc_core.models.alignment import pool, spread
-from avmc_core.models.base import Model, Sizes, Training, adam
+from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam
 from avmc_core.models.bert_text import check_encoder, valid_tokens
 
-MENDABLE = (
-    "D33",
-)  # a clip's own frames are spread over its own tokens, not padding and all over 50 steps
+# a clip's own frames are spread over its own tokens, not padding and all over 50 steps
+MENDABLE = ("D33",)
 INITIAL_DEVIATION = 0.02  # of every new weight, as BERT's own
 
 
@@ -75,7 +74,10 @@ class BertMAG(Model):
     """Inputs: tokens; audio and vision whole, padding included, in as many chunks as a text has
     steps (D33)."""
 
-    pooling = True  # the encoder's pretrained pooler is used
+    @staticmethod
+    def capabilities(settings: BertMAGSettings) -> Capabilities:
+        """It fine-tunes the text encoder, its pooler included."""
+        return Capabilities(text_encoder=True, tokens=True, pooler=True)
 
     def __init__(self, settings: BertMAGSettings, sizes: Sizes, encoder: BertModel | None = None):
         """``encoder`` is taken over, its pooler too; if it has none, it gets a new one."""
@@ -108,7 +110,8 @@ class BertMAG(Model):
         return {"M": self.regress(self.drop(self.encoder.pooler(states))).squeeze(-1)}
 
     def _beside(self, batch: Batch, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Audio and vision at the steps of the tokens whose mask (B, T) is given, each (B, T, D)."""
+        """Audio and vision at the steps of the tokens whose mask (B, T) is given, each (B, T,
+        D)."""
         if "D33" in self.settings.mended:
             tokens, steps = mask.sum(1), mask.shape[1]
             audio = spread(batch.audio, batch.audio_lengths, tokens, steps)

@@ -3,18 +3,24 @@ with the rest of the model."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from avmc_core.batch import Batch
 from avmc_core.errors import InputError
+from avmc_core.models.base import Capabilities
 
 if TYPE_CHECKING:
     from transformers import BertModel
 
 
 MODES = ("frozen", "frozen_dropout", "finetune")
+
+
+def capabilities(settings: Any) -> Capabilities:
+    """Those of a model whose text is a ``Text`` of the mode ``settings.text``."""
+    return Capabilities(text_encoder=settings.text != "frozen", tokens=settings.text == "finetune")
 
 
 class Text(nn.Module):
@@ -34,9 +40,8 @@ class Text(nn.Module):
         if mode not in MODES:
             raise InputError("text", repr(mode), f"one of {', '.join(map(repr, MODES))}")
         self.view = view
-        self.input = (
-            "cls" if mode == "finetune" else view
-        )  # the view of the batch's text; BERT reads tokens instead
+        # the view of the batch's text; BERT reads tokens instead
+        self.input = "cls" if mode == "finetune" else view
         self.encoder = check_encoder(encoder, width) if mode == "finetune" else None
         # in a tuple, since it is no part of the model: not trained, not saved, never in evaluation
         # mode

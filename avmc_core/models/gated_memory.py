@@ -53,9 +53,8 @@ class GatedMemory(nn.Module):
     def forward(self, g: Tensor, candidates: Tensor, lengths: Tensor) -> Tensor:
         gates = (self.keep, self.write)
         first = torch.cat([gate.linear_1.weight for gate in gates])
-        of_g = linear(
-            g, first[:, : self.size], torch.cat([gate.linear_1.bias for gate in gates])
-        )  # (B, T, n)
+        # (B, T, n)
+        of_g = linear(g, first[:, : self.size], torch.cat([gate.linear_1.bias for gate in gates]))
         keep = torch.cat(
             [
                 gate.drop(torch.ones_like(part))

@@ -1,5 +1,5 @@
 """Graph_MFN: three LSTMs, a graph that fuses their states with learnt edge weights (efficacies),
-and a gated memory."""
+and a gated memory (Zadeh et al., ACL 2018)."""
 
 from __future__ import annotations
 

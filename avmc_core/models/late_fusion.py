@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM
-from avmc_core.models.base import Model, Sizes, l1
+from avmc_core.models.base import Capabilities, Model, Sizes, l1
 from avmc_core.models.layers import AveragedEncoder, Head
 
 MENDABLE = ("D20", "D32")
@@ -72,6 +72,11 @@ class AveragedModel(Model):
 
 class MultiTaskModel(AveragedModel):
     """With a head for T, A and V on each modality's representation."""
+
+    @staticmethod
+    def capabilities(settings: Any) -> Capabilities:
+        """All four annotations are learnt from."""
+        return Capabilities(tasks=schema.TASKS)
 
     def __init__(self, settings: Any, sizes: Sizes, text_out: int, fusion: nn.Module):
         super().__init__(settings, sizes, text_out, fusion)

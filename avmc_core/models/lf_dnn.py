@@ -1,4 +1,5 @@
-"""LF_DNN: late fusion by concatenation."""
+"""LF_DNN: late fusion by concatenation (Williams et al., Challenge-HML 2018; in CH-SIMS, Yu et al.,
+ACL 2020)."""
 
 from __future__ import annotations
 
@@ -52,6 +53,8 @@ class Concatenation(nn.Module):
 
 
 class LFDNN(AveragedModel):
+    """The three encodings beside each other, and a head for M on them."""
+
     def __init__(self, settings: LFDNNSettings, sizes: Sizes):
         s = settings
         width = s.audio_hidden + s.vision_hidden + s.text_out

@@ -1,4 +1,5 @@
-"""LMF: TFN's outer product times a weight tensor of low rank, without ever forming either."""
+"""LMF: TFN's outer product times a weight tensor of low rank, without ever forming either
+(Liu et al., ACL 2018)."""
 
 from __future__ import annotations
 

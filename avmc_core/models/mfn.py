@@ -1,5 +1,5 @@
 """MFN: three LSTMs, an attention over their cell states before and after each step, and a gated
-memory."""
+memory (Zadeh et al., AAAI 2018)."""
 
 from __future__ import annotations
 
@@ -75,9 +75,8 @@ class MFN(Model):
         steps = batch.text.shape[1]
         lengths = steps_read(batch.text, batch.text_lengths, "D32" not in self.settings.mended)
         states = [lstm_states(self.rnns[m], x, steps) for m, x in self.sequences(batch).items()]
-        outputs, cells = (
-            torch.cat(parts, -1) for parts in zip(*states, strict=True)
-        )  # (B, T, H) both
+        # (B, T, H) both
+        outputs, cells = (torch.cat(parts, -1) for parts in zip(*states, strict=True))
         windows = torch.cat([before(cells), cells], -1)  # (B, T, 2H)
         attended = torch.softmax(self.attention(windows), -1) * windows
         memory = self.gated(attended, torch.tanh(self.candidate(attended)), lengths)
@@ -112,9 +111,9 @@ def lstm_states(rnn: LSTM, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     inputs = x.new_zeros(*x.shape[:2], 4 * rnn.hidden_size)
     inputs = inputs.index_put((some,), rnn.gates(x[some])).expand(-1, steps, -1)  # (B, T, 4h)
     if fused(x, rnn.hidden_size):
-        states = rnn.states(
-            inputs.flatten(0, 1), torch.full((len(x),), steps, device=x.device)
-        )  # overwrites what nobody else reads
+        whole = torch.full((len(x),), steps, device=x.device)
+        # overwrites what nobody else reads
+        states = rnn.states(inputs.flatten(0, 1), whole)
         return tuple(state.unflatten(0, (len(x), steps)) for state in states)
     inputs = inputs + rnn.bias_ih_l0 + rnn.bias_hh_l0
     h = c = x.new_zeros(len(x), rnn.hidden_size)

@@ -17,11 +17,12 @@ from avmc_core.errors import InputError
 from avmc_core.kernels.lengths import valid_steps
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam
-from avmc_core.models.bert_text import Text
+from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.models.bilstm import StackedBiLSTM
 
 MENDABLE = (
-    "D24",  # audio and vision are read to their own ends, not for as many frames as the text has tokens
+    # audio and vision are read to their own ends, not for as many frames as the text has tokens
+    "D24",
     "D27",  # the configured weight decay is used
 )
 
@@ -77,6 +78,8 @@ class MISA(Model):
     that its configuration offers in place of the moments; here it is that of the paper's own code.
     """
 
+    capabilities = staticmethod(capabilities)
+
     def __init__(self, settings: MISASettings, sizes: Sizes, encoder: BertModel | None = None):
         super().__init__()
         self.settings, h = settings, settings.hidden
@@ -110,9 +113,10 @@ class MISA(Model):
             output |= {f"projected_{m}": projected, f"private_{m}": private, f"shared_{m}": shared}
             output[f"reconstructed_{m}"] = self.reconstruct[m](private + shared)
         order = ("text", "vision", "audio")
+        # (B, 6, h)
         tokens = torch.stack(
             [output[f"{part}_{m}"] for part in ("private", "shared") for m in order], 1
-        )  # (B, 6, h)
+        )
         fused = self.regress_1(self.transformer(tokens).flatten(1))
         output["M"] = self.regress_2(relu(self.drop(fused))).squeeze(-1)
         return output
@@ -126,9 +130,8 @@ class MISA(Model):
             x, lengths = getattr(batch, m), getattr(batch, f"{m}_lengths")
             if "D24" not in self.settings.mended:
                 lengths = batch.text_lengths
-                x = pad(
-                    x, (0, 0, 0, int(on_host(lengths).max()) - x.shape[1])
-                )  # negative: what no clip reads is cut off
+                # negative: what no clip reads is cut off
+                x = pad(x, (0, 0, 0, int(on_host(lengths).max()) - x.shape[1]))
             utterances[m] = encoder(x, lengths)
         return utterances
 

@@ -1,4 +1,4 @@
-"""MLF_DNN: LF_DNN with a head for each modality."""
+"""MLF_DNN: LF_DNN with a head for each modality (Yu et al., ACL 2020)."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ SETTINGS = MLFDNNSettings()
 
 
 class MLFDNN(MultiTaskModel):
+    """The three encodings beside each other, and a head for each of the four tasks."""
+
     def __init__(self, settings: MLFDNNSettings, sizes: Sizes):
         s = settings
         width = s.audio_hidden + s.vision_hidden + s.text_out

@@ -1,4 +1,4 @@
-"""MLMF: LMF with a head for each modality."""
+"""MLMF: LMF with a head for each modality (Yu et al., ACL 2020)."""
 
 from __future__ import annotations
 

@@ -15,11 +15,12 @@ from avmc_core.errors import InputError
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Pass, Sizes, Training, adam, l1
-from avmc_core.models.bert_text import Text, outside_bert
+from avmc_core.models.bert_text import Text, capabilities, outside_bert
 
 MENDABLE = (
     "D27",  # weights keep PyTorch's own start
-    "D38",  # the entropy maps are trained, by the optimizer of the pass in which they have gradients
+    # the entropy maps are trained, by the optimizer of the pass in which they have gradients
+    "D38",
 )
 ACTIVATIONS = ("ReLU", "Tanh", "Sigmoid", "GELU", "ELU", "LeakyReLU")
 # Projections of the clips with a positive label (n+, w), and of those with a negative one (n-, w).
@@ -42,9 +43,8 @@ class MMIMSettings:
     bound_weight: float = 0.1  # beta, of the lower bound and of the entropy
     memory: int = 1  # batches that the entropy remembers
     bidirectional: bool = True  # the LSTMs
-    audio_vision_bound: bool = (
-        False  # add_va: a bound of I(vision; audio) beside those with the text
-    )
+    # add_va: a bound of I(vision; audio) beside those with the text
+    audio_vision_bound: bool = False
     bound_activation: str = "ReLU"  # inside the guesses, a module of torch.nn
     predict_layers: int = 1  # cpc_layers: of what predicts each modality from the fusion
     predict_activation: str = "Tanh"  # after the first of several layers
@@ -124,6 +124,8 @@ class MMIM(Model):
     ``memory`` and ``batches`` last for one pass: what the last batches looked like to the entropy,
     and how many there have been.
     """
+
+    capabilities = staticmethod(capabilities)
 
     def __init__(self, settings: MMIMSettings, sizes: Sizes, encoder: BertModel | None = None):
         super().__init__()

@@ -1,4 +1,4 @@
-"""MTFN: TFN with a head for each modality."""
+"""MTFN: TFN with a head for each modality (Yu et al., ACL 2020)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """MulT: transformers in which each modality's steps attend to the other two's, without any
-alignment."""
+alignment (Tsai et al., ACL 2019)."""
 
 from __future__ import annotations
 
@@ -173,9 +173,8 @@ class MulT(Model):
         s = self.settings
         inputs = {m: getattr(batch, m) for m in schema.MODALITIES}
         inputs["text"] = dropout(inputs["text"], s.text_dropout, self.training)
-        x = {
-            m: convolved(inputs[m], conv) for m, conv in self.convolutions.items()
-        }  # (B, T - kernel + 1, w)
+        # (B, T - kernel + 1, w)
+        x = {m: convolved(inputs[m], conv) for m, conv in self.convolutions.items()}
         lengths = self.lengths(batch, x)
         output = {}
         for query in schema.MODALITIES:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avmc_core import settings as settings_module
 from avmc_core.errors import InputError
-from avmc_core.schema import MODALITIES, TASKS
+
+if TYPE_CHECKING:
+    from avmc_core.models.base import Capabilities
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,12 @@ class Entry:
     module: str
     settings: str = "SETTINGS"
     build: str = "build"
-    needs: tuple[str, ...] = MODALITIES  # what it reads, unless its settings name one ``modality``
-    # the annotations that it learns from, unless its settings name one ``task``
-    tasks: tuple[str, ...] = ("M",)
 
 
 MODELS: dict[str, Entry] = {
-    "Constant": Entry("avmc_core.models.trivial", "CONSTANT", "Constant", ()),
-    "Text-only ridge": Entry("avmc_core.models.trivial", "TEXT_RIDGE", "TextRidge", ("text",)),
-    "Late mean": Entry("avmc_core.models.trivial", "LATE_MEAN", "LateMean", tasks=TASKS),
+    "Constant": Entry("avmc_core.models.trivial", "CONSTANT", "Constant"),
+    "Text-only ridge": Entry("avmc_core.models.trivial", "TEXT_RIDGE", "TextRidge"),
+    "Late mean": Entry("avmc_core.models.trivial", "LATE_MEAN", "LateMean"),
     "LF_DNN": Entry("avmc_core.models.lf_dnn", build="LFDNN"),
     "TFN": Entry("avmc_core.models.tfn", build="TFN"),
     "LMF": Entry("avmc_core.models.lmf", build="LMF"),
@@ -43,13 +42,13 @@ MODELS: dict[str, Entry] = {
     "MISA": Entry("avmc_core.models.misa", build="MISA"),
     "MMIM": Entry("avmc_core.models.mmim", build="MMIM"),
     "Self_MM": Entry("avmc_core.models.self_mm", build="SelfMM"),
-    "MLF_DNN": Entry("avmc_core.models.mlf_dnn", build="MLFDNN", tasks=TASKS),
-    "MTFN": Entry("avmc_core.models.mtfn", build="MTFN", tasks=TASKS),
-    "MLMF": Entry("avmc_core.models.mlmf", build="MLMF", tasks=TASKS),
+    "MLF_DNN": Entry("avmc_core.models.mlf_dnn", build="MLFDNN"),
+    "MTFN": Entry("avmc_core.models.mtfn", build="MTFN"),
+    "MLMF": Entry("avmc_core.models.mlmf", build="MLMF"),
     "Unimodal LSTM": Entry("avmc_core.models.unimodal_lstm", build="UnimodalLSTM"),
     "Layered LSTM": Entry("avmc_core.models.layered_lstm", build="LayeredLSTM"),
-    "AV-MC": Entry("avmc_core.models.avmc_networks", "SUPERVISED", tasks=TASKS),
-    "AV-MC(Semi)": Entry("avmc_core.models.avmc_networks", "SEMI", tasks=TASKS),
+    "AV-MC": Entry("avmc_core.models.avmc_networks", "SUPERVISED"),
+    "AV-MC(Semi)": Entry("avmc_core.models.avmc_networks", "SEMI"),
 }
 
 
@@ -61,7 +60,8 @@ def entry(model: str) -> Entry:
 
 
 def settings_of(model: str, changes: Mapping[str, Any] | None = None) -> Any:
-    """The published settings of a model with ``changes`` (dotted names reach into nested settings)."""
+    """The published settings of a model with ``changes`` (dotted names reach into nested
+    settings)."""
     found = entry(model)
     return settings_module.replace(
         getattr(import_module(found.module), found.settings), changes or {}
@@ -74,25 +74,17 @@ def builder(model: str):
     return getattr(import_module(found.module), found.build)
 
 
-def needs(model: str, settings: Any) -> tuple[str, ...]:
-    """The modalities that a model with these settings reads."""
-    one = getattr(settings, "modality", "")
-    return (one,) if one else entry(model).needs
-
-
-def annotations(model: str, settings: Any) -> tuple[str, ...]:
-    """The annotations that a model with these settings learns from."""
-    if not getattr(settings, "unimodal_tasks", True):
-        return ("M",)
-    one = getattr(settings, "task", "")
-    return (one,) if one else entry(model).tasks
+def capabilities(model: str, settings: Any) -> Capabilities:
+    """What a model needs with these settings."""
+    return builder(model).capabilities(settings)
 
 
 def without(store: Any, model: str, settings: Any) -> str:
     """What a model with these settings needs of clips and labels and a ``data.store.Store`` does
     not have, in words; "" if nothing."""
-    if lost := [name for name in store.lacks if name in needs(model, settings)]:
+    able = capabilities(model, settings)
+    if lost := [name for name in store.lacks if name in able.reads]:
         return f"no {' and no '.join(lost)} features"
-    if lost := [task for task in annotations(model, settings) if task not in store.tasks]:
+    if lost := [task for task in able.tasks if task not in store.tasks]:
         return f"no labels of {', '.join(lost)}"
     return ""

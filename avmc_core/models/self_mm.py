@@ -14,16 +14,17 @@ from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam
-from avmc_core.models.bert_text import Text
+from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.models.layers import Head
 
 MENDABLE = ("D35",)  # generated labels stay within [-1, 1], as the annotated ones do
+# what a label is generated from, and its task
 SOURCES = {
     "fusion": "M",
     "text": "T",
     "audio": "A",
     "vision": "V",
-}  # what a label is generated from, and its task
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ class GeneratedLabels(nn.Module):
             self.register_buffer(f"centres_{source}", torch.zeros(2, widths[source]))
 
     def first_seen(self, rows: Tensor, annotated: Tensor) -> None:
-        """Labels of the clips at ``rows`` (B,) that have none yet start as the annotated ones (B,)."""
+        """Labels of the clips at ``rows`` (B,) that have none yet start as the annotated ones
+        (B,)."""
         known = self.labels[:, rows]
         self.labels[:, rows] = torch.where(known.isnan(), annotated, known)
 
@@ -147,6 +149,8 @@ class GeneratedLabels(nn.Module):
 class SelfMM(Model):
     """Inputs: [CLS] of the text, frames of audio and vision. ``sizes.train_clips`` must be the rows
     of the training split."""
+
+    capabilities = staticmethod(capabilities)
 
     def __init__(self, settings: SelfMMSettings, sizes: Sizes, encoder: BertModel | None = None):
         super().__init__()

@@ -1,4 +1,5 @@
-"""TFN: the outer product of the three representations, each with a constant one in front."""
+"""TFN: the outer product of the three representations, each with a constant one in front
+(Zadeh et al., EMNLP 2017)."""
 
 from __future__ import annotations
 
@@ -71,9 +72,8 @@ class TensorFusion(nn.Module):
         if self.squash:
             output["M"] = 6 * torch.sigmoid(output["M"]) - 3
         if self.keep_product:
-            output["Feature_f"] = (a[:, :, None] * pairs[:, None, :]).flatten(
-                1
-            )  # (B, (a + 1)(v + 1)(t + 1))
+            # (B, (a + 1)(v + 1)(t + 1))
+            output["Feature_f"] = (a[:, :, None] * pairs[:, None, :]).flatten(1)
         return output
 
 

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from avmc_core import schema
 from avmc_core.data.store import Split
+from avmc_core.models.base import Capabilities, Fitted
 
 Predictions = dict[str, dict[str, np.ndarray]]  # split to task to (N,)
 
@@ -30,11 +31,15 @@ class TrivialSettings:
 CONSTANT = TEXT_RIDGE = LATE_MEAN = TrivialSettings()
 
 
-class Constant:
+class Constant(Fitted):
     """The median of the training labels: the constant with the lowest mean absolute error."""
 
     def __init__(self, settings: TrivialSettings, sizes: object):
         self.settings = settings
+
+    @staticmethod
+    def capabilities(settings: TrivialSettings) -> Capabilities:
+        return Capabilities(reads=(), trained=False)
 
     def fit_predict(self, splits: Mapping[str, Split]) -> Predictions:
         value = np.median(_labels(splits["train"], "M"))
@@ -47,16 +52,27 @@ class Constant:
 class TextRidge(Constant):
     """Ridge regression of M on the [CLS] state: what reading alone gives."""
 
+    @staticmethod
+    def capabilities(settings: TrivialSettings) -> Capabilities:
+        return Capabilities(reads=("text",), trained=False)
+
     def fit_predict(self, splits: Mapping[str, Split]) -> Predictions:
         return {name: {"M": p} for name, p in _ridge(splits, "text", "M", self.settings).items()}
 
 
-class LateMean(Constant):
+class LateMean(Fitted):
     """M as a linear combination of three unimodal ridge regressions, each trained on its own
     annotation.
 
     The combination is fitted on the validation split, where the three are not over-fitted.
     """
+
+    def __init__(self, settings: TrivialSettings, sizes: object):
+        self.settings = settings
+
+    @staticmethod
+    def capabilities(settings: TrivialSettings) -> Capabilities:
+        return Capabilities(tasks=schema.TASKS, trained=False)
 
     def fit_predict(self, splits: Mapping[str, Split]) -> Predictions:
         parts = {t: _ridge(splits, m, t, self.settings) for t, m in schema.MODALITY_OF_TASK.items()}

@@ -14,7 +14,7 @@ from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lengths import frames_of
 from avmc_core.kernels.lstm import LSTM
-from avmc_core.models.base import Model, Sizes, Training, adam, l1
+from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam, l1
 from avmc_core.settings import check
 
 
@@ -42,14 +42,19 @@ class UnimodalLSTM(Model):
     """Batch norm over valid frames (raw features differ in scale by orders of magnitude), LSTM, a
     linear map of its final state. Padding never enters."""
 
+    @staticmethod
+    def capabilities(settings: UnimodalLSTMSettings) -> Capabilities:
+        return Capabilities(reads=(settings.modality,), tasks=(settings.task,))
+
     def __init__(self, settings: UnimodalLSTMSettings, sizes: Sizes):
         super().__init__()
         self.settings = settings
+        # the cheapest of what is not read
         views = {
             "text": "cls",
             "audio": "mean",
             "vision": "mean",
-        }  # the cheapest of what is not read
+        }
         self.inputs = Inputs(
             **(views | {settings.modality: "states" if settings.modality == "text" else "frames"})
         )

@@ -27,7 +27,10 @@ from avmc_core.simulated.label_counts import label_counts, shipped_counts
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
 
-NOT_HERE = "The paper used the relabelled set: nothing that rests on M of this one counts for or against it."
+NOT_HERE = (
+    "The paper used the relabelled set: nothing that rests on M of this one counts for or "
+    "against it."
+)
 
 
 @dataclass(frozen=True)

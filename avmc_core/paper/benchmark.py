@@ -108,20 +108,26 @@ def stopping(runs: Iterable[Run]) -> str:
     }
     limits = {model: training.max_epochs for model, training in trained.items()}
     if not any(limits.values()):
-        return f"One protocol: all {len(trained)} networks train until the validation loss stops falling, without a limit."
+        return (
+            f"One protocol: all {len(trained)} networks train until the validation loss stops "
+            "falling, without a limit."
+        )
     short = [
         model for model, training in trained.items() if 0 < training.max_epochs <= training.patience
     ]
     fewest, most = min(filter(None, limits.values())), max(limits.values())
     return (
-        f"Not one protocol: networks stop after {fewest} to {most} epochs at the latest (D10), and {len(short)} of "
-        f"{len(trained)} ({', '.join(short) or 'none'}) before the rule on the validation loss can act. So a table of these "
+        f"Not one protocol: networks stop after {fewest} to {most} epochs at the latest "
+        f"(D10), and {len(short)} of "
+        f"{len(trained)} ({', '.join(short) or 'none'}) before the rule on the validation "
+        "loss can act. So a table of these "
         "runs ranks nothing."
     )
 
 
 def beside_constant(cells: list[dict], metric: str) -> str:
-    """How many rows of ``results.comparison`` are better than the constant in a metric, in words."""
+    """How many rows of ``results.comparison`` are better than the constant in a metric, in
+    words."""
     found = {
         cell["row"]: cell["estimate"]
         for cell in cells
@@ -131,7 +137,10 @@ def beside_constant(cells: list[dict], metric: str) -> str:
     better = [row for row, value in found.items() if sign * value > sign * constant]
     names = f" ({', '.join(better)})" if 0 < len(better) <= 3 else ""
     figure = f"{constant:.{METRICS[metric].decimals}f}"
-    return f"In {metric} the constant has {figure}; rows with a better mean: {len(better)} of {len(found)}{names}."
+    return (
+        f"In {metric} the constant has {figure}; rows with a better mean: {len(better)} of "
+        f"{len(found)}{names}."
+    )
 
 
 def explained(model: str, table: pd.DataFrame, constant: float) -> str:

@@ -20,6 +20,7 @@ from avmc_core.schema import GRID, SPLITS
 
 
 def figure(name: str) -> Any:
+    """The value of a figure that is printed in the text. Raises KeyError for an unknown name."""
     return text_figure(name)[0]
 
 
@@ -57,12 +58,14 @@ def original_balance() -> Outcome:
 
 
 def supervised_total() -> Outcome:
+    """The printed number of supervised clips against the sum of the splits of Table 1."""
     total = sum(published()["table1_splits"][split][0] for split in SPLITS)
     return Outcome(str(figure("supervised_clips")), str(total), total == figure("supervised_clips"))
 
 
 def supervised_name() -> Outcome:
-    """The sentence of Section 3.1 against Figure 2, which calls the unlabelled part by that name."""
+    """The sentence of Section 3.1 against Figure 2, which calls the unlabelled part by that
+    name."""
     printed, elsewhere = figure("supervised_name"), figure("supervised_name_elsewhere")
     return Outcome(
         printed,
@@ -72,11 +75,13 @@ def supervised_name() -> Outcome:
 
 
 def unlabelled_over() -> Outcome:
+    """Over a round number of unlabelled clips, against the exact number printed elsewhere."""
     exact, least = figure("unlabelled_clips"), figure("unlabelled_clips_over")
     return Outcome(f"over {least}", str(exact), exact > least)
 
 
 def votes_kept() -> Outcome:
+    """How many votes are left when the highest and the lowest are dropped."""
     left = figure("annotators") - 2
     return Outcome(
         str(figure("votes_kept")),
@@ -86,6 +91,7 @@ def votes_kept() -> Outcome:
 
 
 def classes_cover_grid() -> Outcome:
+    """Whether the five classes of Section 3.2 share out the levels of the label grid."""
     levels = [level for values in figure("classes").values() for level in values]
     holds = sorted(levels) == figure("label_grid") == GRID.tolist()
     return Outcome(
@@ -96,6 +102,7 @@ def classes_cover_grid() -> Outcome:
 
 
 def better_balanced() -> Outcome:
+    """Whether positive to negative clips are nearer to one to one than in the original CH-SIMS."""
     now, before = (
         figure("positive_to_negative_percent"),
         figure("original_positive_to_negative_percent"),
@@ -106,6 +113,7 @@ def better_balanced() -> Outcome:
 
 
 def mostly_weak_by_table1() -> Outcome:
+    """Whether more than half of the clips of Table 1 are in its two weak classes."""
     n = published_class_counts().sum()
     weak, strong = (
         float(n[names].sum()) / float(n.sum()) for names in (["WNEG", "WPOS"], ["NEG", "POS"])
@@ -116,6 +124,7 @@ def mostly_weak_by_table1() -> Outcome:
 
 
 def table1_sums() -> Outcome:
+    """Whether the classes of each split of Table 1 add up to its number of clips."""
     rows = {split: published()["table1_splits"][split] for split in SPLITS}
     sums = {split: sum(row[1:]) for split, row in rows.items()}
     totals = {split: row[0] for split, row in rows.items()}
@@ -123,6 +132,7 @@ def table1_sums() -> Outcome:
 
 
 def weak_band() -> Outcome:
+    """The printed band of weak labels against the levels of the classes that are called weak."""
     low, high = figure("weak_band")
     weak = printed_weak_levels()
     counted = {level for level in figure("label_grid") if low <= level <= high}
@@ -161,6 +171,7 @@ def passes_of_an_epoch() -> Outcome:
 
 
 def benchmark_models() -> Outcome:
+    """The models that the text names against the rows and stars of Table 2."""
     single, multi = set(figure("single_task_models")), set(figure("multitask_models"))
     starred = set(published()["table2_benchmark"]["multitask"])
     rows = set(benchmark_rows())
@@ -171,6 +182,7 @@ def benchmark_models() -> Outcome:
 
 
 def all_lower(low: str, high: str) -> Outcome:
+    """Whether each model of Table 2 has a lower figure in one metric than in another."""
     wrong = [
         row
         for row in benchmark_rows()
@@ -207,6 +219,7 @@ def gain(row: str, metric: str, than: str) -> float:
 
 
 def relative_gain(row: str, metric: str) -> Outcome:
+    """A printed gain against the gain over the best model of the benchmark, in percent."""
     printed = _printed_gain(row, metric)
     best = best_of_benchmark(metric)
     found = gain(row, metric, best)
@@ -219,6 +232,7 @@ def relative_gain(row: str, metric: str) -> Outcome:
 
 
 def largest_gain(row: str, metric: str) -> Outcome:
+    """Whether the gain printed for a metric is the largest of its row."""
     gains = {name: _printed_gain(row, name) for name in published()["table2_benchmark"]["metrics"]}
     largest = max(gains, key=gains.get)
     return Outcome(
@@ -244,6 +258,7 @@ def worst_modality(modality: str) -> Outcome:
 
 
 def own_annotation_better(row: str) -> Outcome:
+    """In how many metrics a row of Table 3 is better with the annotation of its own modality."""
     table = published()["table3_unimodal"]
     pairs = {
         metric: [tuple(pair)]
@@ -253,6 +268,7 @@ def own_annotation_better(row: str) -> Outcome:
 
 
 def same_row() -> Outcome:
+    """Whether AV-MC has the same figures in Tables 2 and 4."""
     rows = [
         published()[table]["rows"]["AV-MC"] for table in ("table2_benchmark", "table4_ablation")
     ]
@@ -260,6 +276,7 @@ def same_row() -> Outcome:
 
 
 def change_from_ablated(metric: str) -> Outcome:
+    """A printed decline of the ablation, taken relative to the ablated model."""
     printed, found = (
         figure("ablation_decline_percent")[metric],
         abs(_ablation_change(metric, "ablated")),
@@ -284,6 +301,7 @@ def benchmark_rows() -> list[str]:
 
 
 def cell(table: str, row: str, metric: str) -> float:
+    """One printed cell; the metric by its heading. Raises KeyError or ValueError for none such."""
     printed = published()[table]
     return printed["rows"][row][printed["metrics"].index(metric)]
 

@@ -16,8 +16,10 @@ def column_clips(metric: str) -> Outcome:
     best, second = table.iloc[0], granularity.runner_up(table)
     ahead = best["support"] - second["support"]
     found = (
-        f"{best['n']:.0f} fits best: {best[1]:.0f} of {best['of']:.0f} different figures as single runs and {best[3]:.0f} as "
-        f"means of three, which makes them 10^{ahead:.0f} times as probable as under the next number of clips "
+        f"{best['n']:.0f} fits best: {best[1]:.0f} of {best['of']:.0f} different figures as "
+        f"single runs and {best[3]:.0f} as "
+        f"means of three, which makes them 10^{ahead:.0f} times as probable as under the next "
+        "number of clips "
         f"({second['n']:.0f}); chance does as well with a probability of at most {best['p']:.1g}"
     )
     return Outcome(f"{printed} clips", found, bool(best["n"] == printed and best["p"] < RARE))
@@ -28,7 +30,10 @@ def released_weak_clips() -> Outcome:
     was computed over."""
     table, released = digits.ranking("Acc2_weak"), digits.weak_clips(RELABELLED)
     best, row = int(table.loc[0, "n"]), table.set_index("n").loc[released]
-    found = f"{released}, which {row[1]:.0f} of {row['of']:.0f} figures fit as single runs and {row[3]:.0f} as means of three"
+    found = (
+        f"{released}, which {row[1]:.0f} of {row['of']:.0f} figures fit as single runs and "
+        f"{row[3]:.0f} as means of three"
+    )
     return Outcome(f"{best} clips, by its digits", found, best == released)
 
 
@@ -48,7 +53,10 @@ def one_kind(table: str) -> Outcome:
         found += f"; {', '.join(rounded)} can be a mean of three if every run was rounded before"
     others = len(kinds.means + kinds.neither)
     if kinds.one_run and others:
-        found += f"; among means of three as many would look like single runs with a probability of {kinds.p:.1g}"
+        found += (
+            "; among means of three as many would look like single runs with a probability of "
+            f"{kinds.p:.1g}"
+        )
     if not others:
         holds = True
     elif len(rounded) < len(kinds.neither) or (kinds.one_run and kinds.p < RARE):

@@ -198,7 +198,10 @@ def _counted(printed: str, what: str, tally: Iterable[bool | None], whole: int =
     whole = whole or len(tally)
     better, worse = tally.count(True), tally.count(False)
     missing = f", not run for {whole - len(tally)}" if len(tally) < whole else ""
-    found = f"better in {better} of {whole} {what}, worse in {worse}, undecided in {tally.count(None)}{missing}"
+    found = (
+        f"better in {better} of {whole} {what}, worse in {worse}, undecided in "
+        f"{tally.count(None)}{missing}"
+    )
     return compared(printed, found, better, worse, whole)
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from avmc_core.artefacts import data_mark, other_data
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.paper import claim_arithmetic, claim_digits, claim_runs
@@ -84,8 +85,11 @@ def gather(
 ) -> Evidence:
     """Evidence from what is at hand. Labels come from ``meta``, else from a real ``store``,
     whichever carries the relabelled set that the paper used, else from the counts shipped with the
-    package; never from a simulated store."""
-    real = None if store is None or store.simulated else store
+    package; never from a simulated store. An imported store that is not CH-SIMS v2.0 and clips of
+    one's own are no evidence on the paper, and neither are runs on them."""
+    real = None if store is None or other_data(data_mark(store)) else store
+    if real is None and store is not None and not store.simulated:
+        runs = {}
     return Evidence(deciding(meta, real), real, None if real is None else audit(real), runs)
 
 

@@ -84,6 +84,7 @@ def in_text(
 
 
 def slashes(values: Iterable[Any]) -> str:
+    """Values as the tables write several: "1/2/3"."""
     return "/".join(str(value) for value in values)
 
 

@@ -152,9 +152,8 @@ def read_column(
     '1 run over 1034 clips'
     """
     printed, numbers = _printed(figures, DECIMALS), np.array(list(candidates))
-    pairs: dict[
-        int, tuple[float, int, int]
-    ] = {}  # cells of the grid to its share of all figures, runs and N
+    # cells of the grid to its share of all figures, runs and N
+    pairs: dict[int, tuple[float, int, int]] = {}
     fitting = []
     for s in sorted(runs):
         for n, fit in zip(numbers.tolist(), _all_fit(printed, numbers, s, rounding), strict=True):
@@ -215,10 +214,11 @@ def _fit(
     if rounding == "per run" and runs > 1:
         sums = _sums_of_rounded(n, runs, decimals)
         return np.array([_within(sums, runs, int(figure)) for figure in printed], dtype=bool)
+    # in half units of the last digit, so that ties are whole numbers
     whole, cells = (
         2 * 10 ** (decimals + 2),
         runs * n,
-    )  # in half units of the last digit, so that ties are whole numbers
+    )
     low, high = (
         (2 * printed, 2 * printed + 2)
         if rounding == "truncated"

@@ -48,7 +48,8 @@ def bases(counts: Counts) -> dict[str, str]:
         ROWS: f"The {sum(counts['rows'].values())} labelled clips, whatever their labels.",
         MULTIMODAL: counts["basis"]["M"],
         FOUR: counts["basis"]["four"],
-        ORIGINAL: f"The {part} clips of the original part in the mixed table, which has the labels of the original CH-SIMS there.",
+        ORIGINAL: f"The {part} clips of the original part in the mixed table, which has the labels "
+        "of the original CH-SIMS there.",
         PRINTED: "Table 1 as printed.",
         TEXTS: "The transcripts of the table or store at hand.",
         STORE: "The features of the store at hand.",
@@ -98,7 +99,10 @@ def _rows(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
     name = "train/valid/test, as a ratio"
     yield in_text("split_ratio", name, "split_ratio", parts, shown, holds=holds, basis=ROWS)
     copies = counts["placeholders"]["clips"]
-    shown = f"{total} clips have four labels; in {copies} of them three are most probably copies of the first"
+    shown = (
+        f"{total} clips have four labels; in {copies} of them three are most probably copies of "
+        "the first"
+    )
     name = "clips with four annotations"
     yield in_text(
         "four_annotations",
@@ -120,7 +124,8 @@ def _grid(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
             table["split"].isin(SPLITS)
             & ((GRID[level(table["M"].fillna(0.0))] - table["M"]).abs() > 1e-6)
         ]
-        shown += f" ({', '.join(f'{row.M:g} in {row.video_id}/{row.clip_id}' for row in off.itertuples())})"
+        found = (f"{row.M:g} in {row.video_id}/{row.clip_id}" for row in off.itertuples())
+        shown += f" ({', '.join(found)})"
     grid, place = text_figure("label_grid")
     yield finding(
         "off_grid", f"labels M off the {len(grid)} levels", place, n, 0, shown, basis=MULTIMODAL
@@ -128,12 +133,16 @@ def _grid(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
 
 
 def _classes(counts: Counts) -> Iterator[Finding]:
-    """Table 1 by both of the paper's definitions of a weak sentiment, and by any cut of the levels."""
+    """Table 1 by both of the paper's definitions of a weak sentiment, and by any cut of the
+    levels."""
     printed = published_class_counts()
     for cut, suffix in {TABLE_1: "", SECTION_3_2: "_section_3_2"}.items():
         found = class_counts(counts["M"], cut)
         for split in SPLITS:
-            name = f"{slashes(CLASSES)} in {split}, as {'Table 1' if cut == TABLE_1 else cut} cuts them"
+            name = (
+                f"{slashes(CLASSES)} in {split}, as {'Table 1' if cut == TABLE_1 else cut} cuts "
+                "them"
+            )
             key, values = f"classes_{split}{suffix}", found.loc[split].tolist()
             apart = (found.loc[split] - printed.loc[split]).abs()
             shown = slashes(values)
@@ -243,8 +252,10 @@ def _text(counts: Counts) -> Iterator[Finding]:
         name: part["other_sign"] / part["clips"] for name, part in {"new": new, "old": old}.items()
     }
     shown = (
-        f"T has another sign than M in {new['other_sign']} of {new['clips']} clips ({100 * share['new']:.1f} %), in the original "
-        f"CH-SIMS in {old['other_sign']} of {old['clips']} ({100 * share['old']:.1f} %); Corr of T and M {new['Corr']:.3f} against "
+        f"T has another sign than M in {new['other_sign']} of {new['clips']} clips "
+        f"({100 * share['new']:.1f} %), in the original "
+        f"CH-SIMS in {old['other_sign']} of {old['clips']} ({100 * share['old']:.1f} %); Corr "
+        f"of T and M {new['Corr']:.3f} against "
         f"{old['Corr']:.3f}"
     )
     holds, figure = share["new"] > share["old"], "weak_text_reliance"

@@ -19,10 +19,11 @@ from avmc_core.schema import CLASSES, GRID, SPLITS, TASKS
 
 Counts = dict[str, Any]
 TABLE_1, SECTION_3_2 = "Table 1", "Section 3.2"
+# the highest |label| of a weak clip: the paper has two definitions
 WEAK_UP_TO = {
     TABLE_1: 0.4,
     SECTION_3_2: 0.6,
-}  # the highest |label| of a weak clip: the paper has two definitions
+}
 
 
 def class_counts(multimodal: dict[str, Any], cut: str = TABLE_1) -> pd.DataFrame:
@@ -67,7 +68,8 @@ def printed_weak_levels() -> set[float]:
 
 
 def some_cut_gives(printed: pd.Series, levels: list[int]) -> bool:
-    """Whether cutting the 11 levels into five runs, anywhere, gives the printed classes of a split."""
+    """Whether cutting the 11 levels into five runs, anywhere, gives the printed classes of a
+    split."""
     return set(np.cumsum(printed)) <= set(np.cumsum(levels))
 
 

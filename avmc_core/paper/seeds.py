@@ -24,7 +24,8 @@ from avmc_core.paper import digits, granularity, successors
 from avmc_core.paper.claim_arithmetic import benchmark_rows, best_of_benchmark, cell
 
 SOURCE = (
-    "runs of others: AZYoung233/MSE-Adapter (MIT; commit 5023cce, files later removed) and its issue 10, and "
+    "runs of others: AZYoung233/MSE-Adapter (MIT; commit 5023cce, files later removed) and "
+    "its issue 10, and "
     "lishuaitong16/MSE-Adapter"
 )
 BATCH = ["model", "source_file", "warm_up_epochs", "batch"]

@@ -82,7 +82,8 @@ def _table_1() -> dict[str, str]:
     printed = published_class_counts()
     apart = {key: (class_counts(of_splits(key), TABLE_1) - printed).abs() for key in SETS}
     said = {
-        key: f"{int((cells == 0).sum().sum())} of them, the others off by at most {cells.max().max()}"
+        key: f"{int((cells == 0).sum().sum())} of them, the others off by at most "
+        f"{cells.max().max()}"
         for key, cells in apart.items()
     }
     whole = [split for split in SPLITS if not apart[RELABELLED].loc[split].any()]
@@ -93,7 +94,8 @@ def _table_1() -> dict[str, str]:
 
 
 def _weak_accuracies() -> dict[str, str]:
-    """Of single runs: each is k/N for the N weak clips of the test split on which it was computed."""
+    """Of single runs: each is k/N for the N weak clips of the test split on which it was
+    computed."""
     figures = sorted(set(seeds.runs()["Acc2_weak"]))
     said = {
         key: f"{int(fits(figures, n).sum())} with N = {n}"
@@ -147,7 +149,10 @@ def _annotations() -> dict[str, str]:
         RELABELLED: f"{_by_split(found)}; {quoted[RELABELLED]} of the rows",
         MIXED: f"{_by_split(dict.fromkeys(SPLITS, 0))}; {quoted[MIXED]} of the rows",
     }
-    what = "Clips whose word (positive, neutral, negative) has another sign than their label, by split; labels of single rows"
+    what = (
+        "Clips whose word (positive, neutral, negative) has another sign than their label, by "
+        "split; labels of single rows"
+    )
     return _piece(what, known, said, report["source"])
 
 

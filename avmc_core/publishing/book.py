@@ -13,9 +13,9 @@ from typing import Any
 import click
 
 from avmc_core.data.store import open_store
-from avmc_core.drawing.fonts import han_font
 from avmc_core.errors import InputError
 from avmc_core.publishing.before import announce
+from avmc_core.publishing.book_stage import book_pages, executed_pages, stage
 from avmc_core.publishing.bundle import write_bundle
 from avmc_core.publishing.notebooks import NotebookError, build_notebooks, notebook_options, report
 from avmc_core.simulated.corpus import ensure_corpus
@@ -43,11 +43,14 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     book's, holds another's.
     """
     build = Path(out) / "_build"
-    pages = {path.relative_to("book"): path for path in Path("book").rglob("*") if path.is_file()}
-    pages |= {
-        Path("_static") / han_font().name: han_font(),
-        Path("changelog.md"): Path("CHANGELOG.md"),
-    }
+    if not Path("_toc.yml").is_file():
+        raise InputError(
+            Path.cwd(),
+            "no book (_toc.yml)",
+            "the top of a checkout of this project: the book is made of its notebooks and pages, "
+            "which the installed package does not carry",
+        )
+    pages = book_pages()
     staged = build / "site"
     if any(path.is_file() for path in staged.rglob("*")) and not any(
         (staged / place).is_file() for place in pages
@@ -55,22 +58,18 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
         raise InputError(
             staged, "files, but no page of this book", "another --out, or no such folder"
         )
-    results = []
+    results, scripts = [], Path(options.get("folder") or "notebooks")
     for notebook in build_notebooks(out=build / "notebooks", done=report, **options):
         results += notebook.results
-        script = Path(options.get("folder") or "notebooks") / f"{notebook.name}.py"
-        for path in (notebook.path, notebook.path.with_suffix(".json"), script):
-            pages[Path("notebooks") / path.name] = path
-    unfinished = (
-        build / ".unfinished"
-    )  # what a kill or a warning left may look up to date to Sphinx: a page cut short
+    pages |= executed_pages(scripts, build / "notebooks")
+    # what a kill or a warning left may look up to date to Sphinx: a page cut short
+    unfinished = build / ".unfinished"
     if unfinished.exists():
         for folder in ("html", ".doctrees"):
             shutil.rmtree(build / folder, ignore_errors=True)
     unfinished.touch()
-    for place in stage(
-        pages, build / "site"
-    ):  # Sphinx goes by times, which a clock that was put back turns round
+    # Sphinx goes by times, which a clock that was put back turns round
+    for place in stage(pages, build / "site"):
         (build / ".doctrees" / place).with_suffix(".doctree").unlink(missing_ok=True)
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command = [*jupyter_book, "build", str(build / "site"), "--path-output", str(out)]
@@ -89,27 +88,10 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     return build / "html"
 
 
-def stage(pages: dict[Path, Path], folder: Path) -> list[Path]:
-    """Make ``folder`` hold exactly ``pages`` (place in it -> source), rewriting only what differs,
-    which is returned: Sphinx then rebuilds only that."""
-    changed = []
-    for old in sorted(folder.rglob("*")):
-        if old.is_file() and old.relative_to(folder) not in pages:
-            old.unlink()
-    for place, source in pages.items():
-        target = folder / place
-        if not target.is_file() or target.read_bytes() != source.read_bytes():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-            changed.append(place)
-    return changed
-
-
 def drop_stale_pdf(site: Path) -> None:
     """Removes the PDF and the links to it when a page is younger; `make pdf` prints it anew."""
-    pages = [
-        path for path in site.rglob("*.html") if path.name != "search.html"
-    ]  # Sphinx writes that one each time
+    # Sphinx writes that one each time
+    pages = [path for path in site.rglob("*.html") if path.name != "search.html"]
     pdf = site / PDF
     if pdf.is_file() and any(page.stat().st_mtime > pdf.stat().st_mtime for page in pages):
         pdf.unlink()

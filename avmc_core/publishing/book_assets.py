@@ -81,9 +81,8 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
     out = Path(app.outdir)
     for script in Path(app.srcdir).glob("notebooks/*.py"):
         shutil.copyfile(script, out / "_sources" / "notebooks" / script.name)
-    if (
-        out / WEBFONTS / THEME_FONT
-    ).is_file():  # else Sphinx had nothing to do, and the site is as light as last time
+    # else Sphinx had nothing to do, and the site is as light as last time
+    if (out / WEBFONTS / THEME_FONT).is_file():
         lighten(out)
 
 
@@ -118,7 +117,11 @@ def lighten(site: Path) -> set[str]:
     )
     if lost := used - kept.keys() - STYLES_OF_ICONS:
         log.warning(f"icons without a glyph: {', '.join(sorted(lost))}")
-    face = f'font-family:"Font Awesome 6 Free";font-weight:900;src:url(../vendor/fontawesome/webfonts/{ICON_FONT}) format("woff")'
+    face = (
+        'font-family:"Font Awesome 6 '
+        f'Free";font-weight:900;src:url(../vendor/fontawesome/webfonts/{ICON_FONT}) '
+        'format("woff")'
+    )
     css.write_text(f"{text}\n@font-face{{font-display:block;{face}}}\n", encoding="utf-8")
     others = "".join(
         path.read_text(encoding="utf-8") for path in site.glob("_static/**/*.css") if path != css

@@ -25,14 +25,15 @@ from avmc_core.settings import digest
 log = logging.getLogger(__name__)
 TABLES = "avmc_core.publishing.result_tables"
 FIGURES = "avmc_core.publishing.book_figures"
+# result and part: what its rows are called
 ROWS = {
     ("claims", "rulings"): "claim",
     ("dataset", "findings"): "finding",
-}  # result and part: what its rows are called
-RECORDED = ("torture", "cues")  # results that take too long for a build: the package carries them
-SHOWN_ON = {
-    "cues": "notebooks/01_dataset_statistics"
-}  # the page that shows a recorded result whole
+}
+# Results that take too long for a build: the package carries them.
+RECORDED = ("torture", "cues", "portability")
+# the page that shows a recorded result whole
+SHOWN_ON = {"cues": "notebooks/01_dataset_statistics"}
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -170,12 +171,11 @@ def _quoted(env: BuildEnvironment) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
-    """Under the first paragraph of a page that shows results: on which data they stand, and how they
-    were made."""
+    """Under the first paragraph of a page that shows results: on which data they stand, and how
+    they were made."""
     env, page = app.env, app.env.docname
-    record = (
-        Path(app.srcdir) / f"{page}.json"
-    )  # staged beside an executed notebook: the results that it wrote
+    # staged beside an executed notebook: the results that it wrote
+    record = Path(app.srcdir) / f"{page}.json"
     if page.startswith("notebooks/"):
         env.note_dependency(str(record))
         names = json.loads(record.read_text(encoding="utf-8"))["results"]

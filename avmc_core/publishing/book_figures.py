@@ -15,7 +15,9 @@ from sphinx.application import Sphinx
 DRAWING = Path(__file__).parents[1] / "drawing"
 DRAWN = re.compile(r"\b(\w*figures)\.(\w+)\(")
 WIDTH = re.compile(r'<svg [^>]*?width="([\d.]+)pt"')
-WIDE = 450  # points from which on a figure scrolls on a phone: shrunk to its window, its letters could not be read
+# points from which on a figure scrolls on a phone: shrunk to its window, its letters could not be
+# read
+WIDE = 450
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -43,10 +43,14 @@ README = """# Results of the AV-MC companion
 
 Data: {data}
 
-- `results/`: what each notebook of the book saved, with the command that makes it, as JSON; its tables as CSV in `tables/`.
-- `runs.csv`: one line a run: experiment, row, model, seed, status, settings, scores on the test split.
-- `predictions/`: for each run, one line a test clip: clip id, predicted M, and T, A, V where the model predicts them.
-- `ro-crate-metadata.json`: the same as a description for programs (RO-Crate 1.1), with sizes and SHA-256.
+- `results/`: what each notebook of the book saved, with the command that makes it, as JSON;
+  its tables as CSV in `tables/`.
+- `runs.csv`: one line a run: experiment, row, model, seed, status, settings, scores on the test
+  split.
+- `predictions/`: for each run, one line a test clip: clip id, predicted M, and T, A, V where the
+  model predicts them.
+- `ro-crate-metadata.json`: the same as a description for programs (RO-Crate 1.1), with sizes
+  and SHA-256.
 
 Clips are named by id. No transcript and no feature is included.
 """
@@ -80,9 +84,8 @@ def write_bundle(
     with new_folder(folder, replace=True) as made:
         commands = _write_results(made, saved) | _write_runs(made, described, store, profile)
         marks = [json.loads(text)["provenance"].get("data", "") for text in saved.values()]
-        mark = "; ".join(
-            dict.fromkeys(filter(None, [data_mark(store), *map(str, marks)]))
-        )  # each says its own besides
+        # each says its own besides
+        mark = "; ".join(dict.fromkeys(filter(None, [data_mark(store), *map(str, marks)])))
         (made / "README.md").write_text(README.format(data=mark), encoding="utf-8")
         write_crate(made, NAME, DESCRIPTION + mark, SAID, commands)
     with new_file(packed) as temporary:

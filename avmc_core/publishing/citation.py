@@ -40,7 +40,8 @@ def bibtex() -> str:
         "booktitle": paper["collection-title"],
     }
     theirs |= {"year": str(paper["year"]), "doi": paper["doi"]}
-    return f"{_entry('software', 'avmc_companion', ours)}\n\n{_entry('inproceedings', 'liu2022', theirs)}"
+    entries = (("software", "avmc_companion", ours), ("inproceedings", "liu2022", theirs))
+    return "\n\n".join(_entry(*entry) for entry in entries)
 
 
 def _entry(kind: str, key: str, fields: dict[str, str]) -> str:

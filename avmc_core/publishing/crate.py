@@ -1,4 +1,5 @@
-"""RO-Crate 1.1 metadata: what a folder of results holds, in JSON-LD that other programs can read."""
+"""RO-Crate 1.1 metadata: what a folder of results holds, in JSON-LD that other programs can
+read."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ class CueExplorer(SphinxDirective):
 def explorer(data: dict[str, Any]) -> str:
     """The figure as HTML, from ``cues.by_part``."""
     boxes = "".join(
-        f'<label><input type="checkbox" name="cue" value="{task}"{" checked" if task != "T" else ""}> {LABELS[task]}</label>'
+        '<label><input type="checkbox" name="cue" '
+        f'value="{task}"{" checked" if task != "T" else ""}> {LABELS[task]}</label>'
         for task in MODALITIES
     )
     parts = _radios("part", PARTS)
@@ -53,7 +54,8 @@ def explorer(data: dict[str, Any]) -> str:
         '<div class="avmc-cues"><form class="avmc-cues-ask" hidden>'
         f"<fieldset><legend>Annotators heard or saw</legend>{boxes}</fieldset>"
         f"<fieldset><legend>Clips</legend>{parts}</fieldset><fieldset><legend>Strength</legend>{bands}</fieldset>"
-        '<div class="avmc-cues-bar" aria-hidden="true"><span class="share"></span><span class="interval"></span></div>'
+        '<div class="avmc-cues-bar" aria-hidden="true"><span class="share"></span><span '
+        'class="interval"></span></div>'
         '<output aria-live="polite"></output></form>'
         f"<details open><summary>All figures</summary>{_table(data)}</details>"
         f'<script type="application/json">{figures}</script><script>{script}</script></div>'
@@ -62,7 +64,8 @@ def explorer(data: dict[str, Any]) -> str:
 
 def _radios(name: str, choices: dict[str, str]) -> str:
     return "".join(
-        f'<label><input type="radio" name="{name}" value="{value}"{" checked" if number == 0 else ""}> {escape(words)}</label>'
+        f'<label><input type="radio" name="{name}" '
+        f'value="{value}"{" checked" if number == 0 else ""}> {escape(words)}</label>'
         for number, (value, words) in enumerate(choices.items())
     )
 
@@ -85,7 +88,9 @@ def _table(data: dict[str, Any]) -> str:
         for part, words in PARTS.items()
     )
     return (
-        "<table><caption>R² of the multimodal label M on the annotations of single modalities, all clips, with 95 % intervals "
-        f"over source videos. Real labels, no model. {escape(clips)}.</caption><thead><tr>{heads}</tr></thead>"
+        "<table><caption>R² of the multimodal label M on the annotations of single "
+        "modalities, all clips, with 95 % intervals "
+        "over source videos. Real labels, no model. "
+        f"{escape(clips)}.</caption><thead><tr>{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )

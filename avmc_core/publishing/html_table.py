@@ -26,10 +26,14 @@ LONG = 60  # characters from which on a cell is a sentence, no name
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(?=$| \[)")
 SEARCHED = 10  # rows from which on a field for words is shown
 KEY = (
-    '<span><svg width="26" height="13"><path class="line" d="M1 6.5H25"/><circle cx="13" cy="6.5" r="2.6"/></svg> '
+    '<span><svg width="26" height="13"><path class="line" d="M1 6.5H25"/><circle cx="13" '
+    'cy="6.5" r="2.6"/></svg> '
     "ours with its 95 % interval</span>"
 )
-PAPER_KEY = '<span><svg width="11" height="13"><path class="paper" d="M5.5 2l4.5 4.5-4.5 4.5-4.5-4.5z"/></svg> published</span>'
+PAPER_KEY = (
+    '<span><svg width="11" height="13"><path class="paper" d="M5.5 2l4.5 4.5-4.5 '
+    '4.5-4.5-4.5z"/></svg> published</span>'
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ class Table:
         )
 
     def csv(self) -> str:
-        """Full precision; a column of estimates becomes value, low, high, published and difference."""
+        """Full precision; a column of estimates becomes value, low, high, published and
+        difference."""
         columns = {}
         for name in self.frame:
             cells = list(self.frame[name])
@@ -102,11 +107,13 @@ class Table:
         wanted = int(len(self.frame) >= SEARCHED or bool(self.filters))
         return (
             f'<div class="avmc-t" id="table-{self.name}"><style>{_resource("table.css")}</style>'
-            f'<div class="tools" data-wanted="{wanted}" hidden><label>Words <input type="search"></label>'
+            f'<div class="tools" data-wanted="{wanted}" hidden><label>Words <input '
+            'type="search"></label>'
             f"{self._selects()}<output></output></div>"
             f'<div class="box" tabindex="0" role="region" aria-label="table {self.name}">'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-            f'<div class="key">{self._key()}{self._download()}</div><script>{_resource("table.js")}</script></div>'
+            "<div "
+            f'class="key">{self._key()}{self._download()}</div><script>{_resource("table.js")}</script></div>'
         )
 
     def _column(self, number: int, name: str) -> tuple[str, list[str]]:
@@ -140,17 +147,20 @@ class Table:
                 ]
         tag = "th" if number == 0 else "td"
         scope = ' scope="row"' if number == 0 else ""
-        unnamed = (
-            "" if name else ' aria-label="row"'
-        )  # a screen reader must be able to say what the button sorts by
-        heading = f'<th scope="col" class="{kind}"><button type="button"{unnamed}>{escape(str(name))}</button>{ends}</th>'
+        # a screen reader must be able to say what the button sorts by
+        unnamed = "" if name else ' aria-label="row"'
+        heading = (
+            f'<th scope="col" class="{kind}"><button '
+            f'type="button"{unnamed}>{escape(str(name))}</button>{ends}</th>'
+        )
         return heading, [
             f'<{tag} class="{kind}"{scope}{order}>{text}</{tag}>' for text, order in cells
         ]
 
     def _selects(self) -> str:
         return "".join(
-            f'<label>{escape(name)} <select data-column="{self.frame.columns.get_loc(name)}"><option value="">all</option>'
+            f"<label>{escape(name)} <select "
+            f'data-column="{self.frame.columns.get_loc(name)}"><option value="">all</option>'
             + "".join(
                 f"<option>{escape(self._text(name, value))}</option>"
                 for value in dict.fromkeys(self.frame[name])
@@ -179,7 +189,10 @@ class Table:
     def _download(self) -> str:
         """A link that carries the table itself, so that it works from the file system as well."""
         data = b64encode(self.csv().encode()).decode()
-        return f'<a download="{self.name}.csv" href="data:text/csv;charset=utf-8;base64,{data}">Download as CSV</a>'
+        return (
+            f'<a download="{self.name}.csv" '
+            f'href="data:text/csv;charset=utf-8;base64,{data}">Download as CSV</a>'
+        )
 
 
 def anchor(table: str, key: str) -> str:

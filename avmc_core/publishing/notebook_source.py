@@ -17,11 +17,12 @@ from avmc_core.errors import InputError
 from avmc_core.models import registry
 from avmc_core.settings import digest
 
+# they reach a notebook as parameters that it declares
 AS_PARAMETERS = (
     "AVMC_META",
     "AVMC_STORE",
     "AVMC_PROFILE",
-)  # they reach a notebook as parameters that it declares
+)
 RUNNER = ("notebooks.py", "notebook_source.py")
 
 
@@ -89,17 +90,19 @@ def notebook_parts(source: Path, parameters: Mapping[str, Any]) -> dict[str, dic
         "setting": settings,
         "file": {path.name: sha256(path) for path in files},
         "module": modules,
+        # torch alone is not in the lock
         "version": {
             "Python": platform.python_version(),
             "torch": version("torch"),
-        },  # torch alone is not in the lock
+        },
     }
 
 
 def changed_parts(
     before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
-    """What differs between two ``notebook_parts``: "module avmc_core.metrics", "setting meta", ..."""
+    """What differs between two ``notebook_parts``: "module avmc_core.metrics", "setting meta",
+    ..."""
     return [
         f"{kind} {name}"
         for kind in now

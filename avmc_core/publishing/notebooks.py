@@ -39,9 +39,8 @@ from avmc_core.publishing.notebook_source import (
 from avmc_core.runs.workers import side_by_side
 from avmc_core.settings import digest
 
-JOBS = min(
-    2, os.cpu_count() or 1
-)  # notebooks at a time; each computes its missing runs on all cores
+# notebooks at a time; each computes its missing runs on all cores
+JOBS = min(2, os.cpu_count() or 1)
 # tqdm's bars carry timings; sets and dicts of strings iterate in the order of their hashes
 _SOCKET_PATH = 107  # bytes that the path of a socket may have
 KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
@@ -247,9 +246,8 @@ def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
         raise NotebookError(
             f"{source}: In [{error.exec_count}] failed: {reason} (kept {partial})"
         ) from error
-    except (
-        Exception
-    ) as error:  # a kernel that does not start, or dies: whatever the reason, no page may be built
+    # a kernel that does not start, or dies: whatever the reason, no page may be built
+    except Exception as error:
         raise NotebookError(
             f"{source}: {type(error).__name__}: {error} (kept {partial})".replace("\n", " ")
         ) from error

@@ -1,4 +1,4 @@
-"""How the page of a notebook begins and ends: what it finds, needs and takes; and its one message."""
+"""How the page of a notebook begins and ends: what it finds, needs and takes; and its message."""
 
 from __future__ import annotations
 

@@ -30,8 +30,10 @@ from avmc_core.publishing.tables import (
 log = logging.getLogger(__name__)
 HEADINGS = {"F1_score": "F1", "R_square": "R²", "total": "Total"}
 SCOPE = (
-    "In each cell on the left ours, the mean over seeds, with its 95 % interval from resampling seeds and source videos together; "
-    "on the right the paper's figure, where it prints one, which is about CH-SIMS v2.0 as its authors had it."
+    "In each cell on the left ours, the mean over seeds, with its 95 % interval from "
+    "resampling seeds and source videos together; "
+    "on the right the paper's figure, where it prints one, which is about CH-SIMS v2.0 as "
+    "its authors had it."
 )
 
 
@@ -177,7 +179,10 @@ class RealTextOnly(SphinxDirective):
                 for row in rows
             ]
         ).rename(columns={"model": "Model", "slice": "clips of"})
-        caption = "The model that only reads, on the real transcripts, with 95 % intervals over source videos."
+        caption = (
+            "The model that only reads, on the real transcripts, with 95 % intervals over source "
+            "videos."
+        )
         table = interval_table(frame, "real-text-only", self.SHOWN)
         return [*table_nodes(table, caption), _line(statement(result["provenance"]))]
 

@@ -21,7 +21,7 @@ from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.files.sealed import write_sealed
 from avmc_core.kernels.gpu import arithmetic
-from avmc_core.models.base import Model, Sizes
+from avmc_core.models.base import Capabilities, Model, Sizes
 from avmc_core.runs.together import stackable, train_together
 from avmc_core.runs.training import Progress, TrainingFailed, predict, train, write_tensors
 from avmc_core.settings import as_dict
@@ -96,7 +96,7 @@ def execute(
     history."""
     start = time.perf_counter()
     with deterministic(threads, device):
-        if hasattr(build, "fit_predict"):
+        if not build.capabilities(settings).trained:
             model = build(settings, sizes_of(data.store))
             predictions = model.fit_predict({name: data.split(name) for name in schema.SPLITS})
             _keep(predictions, folder)
@@ -142,7 +142,8 @@ def execute_together(
 def trains_together(build: Callable, settings: object, store: Store, device: str = "cpu") -> bool:
     """Whether runs of this model with these settings that differ in their seed alone can be trained
     together."""
-    if hasattr(build, "fit_predict") or reads_tokens(settings):
+    able = build.capabilities(settings)
+    if not able.trained or able.text_encoder:
         return False
     return stackable(network(build, settings, store), device)
 
@@ -196,15 +197,16 @@ def network(build: Callable, settings: object, store: Store) -> Callable:
     fresh one.
 
     The encoder is the simulated corpus's own, or for real features the folder $AVMC_BERT or
-    bert-base-chinese from the local cache, its pooler included where ``build.pooling`` says so.
-    Raises InputError if neither is there.
+    bert-base-chinese from the local cache, its pooler included where ``build.capabilities`` says
+    so. Raises InputError if neither is there.
     """
     sizes = sizes_of(store)
-    if not reads_tokens(settings):
+    able = build.capabilities(settings)
+    if not able.text_encoder:
         return lambda: build(settings, sizes)
 
     def with_encoder():
-        return build(settings, sizes, encoder_for(store, getattr(build, "pooling", False)))
+        return build(settings, sizes, encoder_for(store, able.pooler))
 
     return with_encoder
 
@@ -227,17 +229,11 @@ def encoder_for(store: Store, pooling: bool = False) -> Any:
     return encoder
 
 
-def reads_tokens(settings: object) -> bool:
-    """Whether a model with these settings needs a text encoder of its own, beyond the text features
-    that a store holds."""
-    return getattr(settings, "text", "frozen") != "frozen"
-
-
-def encoder_identity(settings: object, store: Store) -> str:
-    """Digest of the encoder that ``network`` gives a model with these settings, as part of a run's
-    key; "" where it needs none, where there is none, and on a simulated corpus, whose encoder
+def encoder_identity(able: Capabilities, store: Store) -> str:
+    """Digest of the encoder that ``network`` gives a model with these capabilities, as part of a
+    run's key; "" where it needs none, where there is none, and on a simulated corpus, whose encoder
     follows from the source."""
-    if store.simulated or not reads_tokens(settings):
+    if store.simulated or not able.text_encoder:
         return ""
     from avmc_core.text_encoder import encoder_name, identity
 

@@ -10,17 +10,18 @@ from avmc_core import schema
 from avmc_core.data.splits import FOLDS, PUBLISHED, RESPLITS, Protocol
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.models.registry import MODELS, settings_of, without
+from avmc_core.models.registry import MODELS, capabilities, settings_of, without
 from avmc_core.runs.store import Run
 from avmc_core.schema import MODALITY_OF_TASK
 
+# the laboratory's own list; the paper's released run uses the first alone (D12)
 SEEDS = (
     1111,
     1112,
     1113,
     1114,
     1115,
-)  # the laboratory's own list; the paper's released run uses the first alone (D12)
+)
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,8 @@ class Experiment:
         return [
             Run(row.model, seed, row.changes_at(profile), row.name, row.protocol)
             for row in filter(None, (_on(store, row) for row in self.rows))
-            for seed in (
-                chosen if row.seeded or row.protocol.resplit else chosen[:1]
-            )  # a seed deals a re-split, too
+            # a seed deals a re-split, too
+            for seed in (chosen if row.seeded or row.protocol.resplit else chosen[:1])
         ]
 
     def left_out(self, store: Store | None) -> dict[str, str]:
@@ -85,7 +85,7 @@ def _lacking(store: Store | None, row: Row) -> str:
     if store is not None and (lost := without(store, row.model, settings)):
         return lost
     labelled_only = store is not None and schema.UNLABELLED not in store.splits
-    if labelled_only and getattr(settings, "semi", False):
+    if labelled_only and capabilities(row.model, settings).unlabelled:
         return "no unlabelled clips"
     return ""
 
@@ -112,13 +112,13 @@ PROFILE_CHANGES: dict[str, tuple[tuple[str, Any], ...]] = {
 FIVE = (("ci", SEEDS), ("full", SEEDS))
 ONE = (("ci", SEEDS[:1]), ("full", SEEDS))
 VARIANTS = ("released", "paper")
-LAYERED = "Layered LSTM"  # stands in for the unimodal LSTM where a store holds every layer of a speech network
+# stands in for the unimodal LSTM where a store holds every layer of a speech network
+LAYERED = "Layered LSTM"
 
 # Table 4's rows, each what it takes away from AV-MC.
 ABLATIONS: dict[str, tuple[tuple[str, Any], ...]] = {
-    "w/o Mixup-AV & Unimodal tasks": (
-        ("unimodal_tasks", False),
-    ),  # without unimodal heads nothing can be mixed
+    # without unimodal heads nothing can be mixed
+    "w/o Mixup-AV & Unimodal tasks": (("unimodal_tasks", False),),
     "w/o Mixup-AV": (("mix_audio", False), ("mix_vision", False)),
     "w/o Mixup-A": (("mix_audio", False),),
     "w/o Mixup-V": (("mix_vision", False),),
@@ -146,12 +146,13 @@ VALIDATIONS: dict[str, tuple[tuple[str, Any], ...]] = {
     "mean over batches": (("training.validation", "batches"),),
     "as run, mean over shuffled batches": (("training.validation", "shuffled_batches"),),
 }
+# those for which it is tried; all are quick to train
 VALIDATED = (
     "AV-MC",
     "LMF",
     "MTFN",
     "Self_MM",
-)  # those for which it is tried; all are quick to train
+)
 SHARES = (0.125, 0.25, 0.5, 1.0)  # of the labelled training clips
 
 # The ci profile has 320 clips in place of 2722: smaller batches keep an epoch from being two or
@@ -236,9 +237,8 @@ WAV2VEC = tuple(
 )
 
 PLACED = {row.model for row in (*TRIVIAL, *map(_baseline, MENDABLE), *AVMC, *UNIMODAL)} | {LAYERED}
-OWN = tuple(
-    Row(model, model) for model in MODELS if model not in PLACED
-)  # registered, and in no table of the paper
+# registered, and in no table of the paper
+OWN = tuple(Row(model, model) for model in MODELS if model not in PLACED)
 
 EXPERIMENTS: dict[str, Experiment] = {
     "avmc": Experiment(
@@ -247,7 +247,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         rows=(*TRIVIAL, *AVMC),
     ),
     "benchmark": Experiment(
-        title="The thirteen baselines as the reference runs them, AV-MC, and three models that a table needs",
+        title="The thirteen baselines as the reference runs them, AV-MC, and three models that a "
+        "table needs",
         source="Table 2",
         rows=(*TRIVIAL, *map(_baseline, MENDABLE), *AVMC, *OWN),
     ),
@@ -294,7 +295,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
     ),
     "text_dropout": Experiment(
-        title="Text features stored once, and drawn anew in every step by a frozen encoder with its dropout on",
+        title="Text features stored once, and drawn anew in every step by a frozen encoder with "
+        "its dropout on",
         source="D16",
         rows=(
             Row("stored features", "AV-MC", ci=DROPOUT_CI),
@@ -302,7 +304,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
     ),
     "validation": Experiment(
-        title="The loss that decides on early stopping, as a mean over clips and as the reference averages it",
+        title="The loss that decides on early stopping, as a mean over clips and as the reference "
+        "averages it",
         source="D11 and D17",
         rows=tuple(
             Row(f"{model}, {way}", model, changes, ci=CI_LIMITS.get(model, ()))

@@ -26,11 +26,14 @@ CARD = ("Acc2", "F1", "Corr", "MAE")  # metrics that a model card shows
 LICENCES = (
     "Code of this companion: MIT.",
     "Acoustic features come from openSMILE, which is licensed for research and non-commercial use.",
-    "Visual features come from OpenFace (academic use), or from a landmark model trained on data for non-commercial use.",
+    "Visual features come from OpenFace (academic use), or from a landmark model trained on "
+    "data for non-commercial use.",
 )
 WEIGHTS_FROM = {  # whether the training data were simulated
-    True: "Weights: made from data that this companion's code generates; no clip of CH-SIMS v2.0 is behind them.",
-    False: "Weights: made from the training data named above; CH-SIMS v2.0 is under its authors' conditions.",
+    True: "Weights: made from data that this companion's code generates; no clip of CH-SIMS v2.0 "
+    "is behind them.",
+    False: "Weights: made from the training data named above; CH-SIMS v2.0 is under its authors' "
+    "conditions.",
 }
 
 
@@ -55,7 +58,8 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
         )
     if chosen.status != "done" or not (chosen.folder / WEIGHTS).exists():
         raise InputError(chosen.folder, "no weights", "a finished run of a model that is trained")
-    if chosen.settings.get("text", "frozen") != "frozen":
+    able = registry.capabilities(chosen.model, registry.settings_of(chosen.model, chosen.settings))
+    if able.text_encoder:
         found = f"text = {chosen.settings['text']!r}: a text encoder inside the model"
         raise InputError(chosen.model, found, "one that reads frozen text features")
     if "M" not in (tasks := chosen.predictions("test")):
@@ -193,8 +197,10 @@ def model_card(package: Package) -> str:
             else []
         ),
         *([f"- {data['approximation']}"] if data["approximation"] else []),
-        f"- Code: version {facts['code']['version']}, commit {facts['code']['commit'] or 'unknown'}",
-        f"- Settings: digest {settings.digest(facts['settings'])[:12]}, listed in the file's metadata",
+        f"- Code: version {facts['code']['version']}, commit "
+        f"{facts['code']['commit'] or 'unknown'}",
+        f"- Settings: digest {settings.digest(facts['settings'])[:12]}, listed in the file's "
+        "metadata",
         "",
         f"| seed | split | {' | '.join(shown)} |",
         f"| --- | --- |{' --- |' * len(shown)}",

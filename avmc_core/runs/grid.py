@@ -34,7 +34,6 @@ from avmc_core.runs.execution import (
     execute,
     execute_together,
     network,
-    reads_tokens,
     trains_together,
 )
 from avmc_core.runs.store import (
@@ -74,14 +73,15 @@ FEWEST = {"train": 2, "valid": 1, "test": 1}
 
 
 def run_store() -> RunStore:
+    """The run store in the home of runs and results ($AVMC_HOME)."""
     return RunStore(home() / "runs")
 
 
 def check(grid: Sequence[Run], store: Store) -> None:
     """Raises InputError, before anything is trained, for splits too small to learn from, be stopped
-    by and scored on, for runs that read features or labels which the clips do not have, and for runs that
-    need a text encoder where there is none, or where it is damaged or not the one of the store's
-    tokens."""
+    by and scored on, for runs that read features or labels which the clips do not have, and for
+    runs that need a text encoder where there is none, or where it is damaged or not the one of the
+    store's tokens."""
     for name, least in FEWEST.items():
         if (clips := len(store.split(name).labels)) < least:
             raise InputError(
@@ -92,13 +92,12 @@ def check(grid: Sequence[Run], store: Store) -> None:
     for run in grid:
         if lost := registry.without(store, run.model, run.settings):
             raise InputError(store.path, lost, f"a store with them, for {run.name}")
-        if not store.simulated and reads_tokens(run.settings) and locate(encoder_name()) is None:
+        if not store.simulated and run.capabilities.text_encoder and locate(encoder_name()) is None:
             found = f"no text encoder {encoder_name()!r}, which it runs in every step"
             raise InputError(run.name, found, "$AVMC_BERT, its folder")
-    if not store.simulated and any(reads_tokens(run.settings) for run in grid):
-        encoder_for(
-            store
-        )  # read once in whole: a damaged one is named here, not at the first run that needs it
+    if not store.simulated and any(run.capabilities.text_encoder for run in grid):
+        # read once in whole: a damaged one is named here, not at the first run that needs it
+        encoder_for(store)
 
 
 def run_one(
@@ -153,7 +152,7 @@ def _record(run: Run, key: str, store: Store, device: str, threads: int, outcome
             "kind": "simulated" if store.simulated else "real",
             "protocol": as_dict(run.protocol),
             "init": package_digest(run.init) if run.init else "",
-            "encoder": encoder_identity(run.settings, store),
+            "encoder": encoder_identity(run.capabilities, store),
         },
         code=provenance(run),
         environment=environment(device, threads),
@@ -318,7 +317,8 @@ class Local:
 
         def come_back(future: Future) -> None:
             if not future.cancelled() and future.exception() is None:
-                hand_out()  # before this one leaves ``waiting``, which is thus never empty too early
+                # before this one leaves ``waiting``, which is thus never empty too early
+                hand_out()
             back.put(future)
 
         try:
@@ -341,7 +341,10 @@ class Local:
             if lost := [
                 f"{run.name} {run.seed}" for run, record in records.items() if record is None
             ]:
-                why = f"one of {jobs} processes was ended from outside, most likely for want of memory; fewer need less"
+                why = (
+                    f"one of {jobs} processes was ended from outside, most likely for want of "
+                    "memory; fewer need less"
+                )
                 raise RunsLost(
                     f"{len(lost)} runs without a record ({', '.join(lost)}): {why}"
                 ) from None

@@ -41,7 +41,8 @@ class Use:
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something under the home folder that nothing uses: where it is, its bytes, and why it may go."""
+    """Something under the home folder that nothing uses: where it is, its bytes, and why it may
+    go."""
 
     path: Path
     size: int

@@ -32,10 +32,9 @@ class Package:
 
     facts: dict[str, Any]  # model, settings, sizes, seeds, data, code, environment, scores
     weights: dict[int, dict[str, np.ndarray]]  # by seed
-    statistics: dict[
-        str, np.ndarray
-    ]  # per modality (2, D): mean and standard deviation of the training clips' means;
-    # "first" (D,): the mean first state of the text
+    # per modality (2, D): mean and standard deviation of the training clips' means; "first" (D,):
+    # the mean first state of the text
+    statistics: dict[str, np.ndarray]
 
     @property
     def simulated(self) -> bool:
@@ -52,9 +51,8 @@ class Package:
         made = {}
         for seed, weights in self.weights.items():
             try:
-                with torch.device(
-                    "meta"
-                ):  # nothing is allocated for settings that the weights do not bear out
+                # nothing is allocated for settings that the weights do not bear out
+                with torch.device("meta"):
                     shapes = {
                         key: tensor.shape for key, tensor in self._build().state_dict().items()
                     }

@@ -25,7 +25,8 @@ from avmc_core.errors import InputError, RunsLost
 from avmc_core.runs.grid import Local
 from avmc_core.runs.store import Record, Run, RunStore
 
-FOLDER = ".slurm"  # in the run store: submitit's files, the jobs' logs and, by run key, the last job of each run
+# in the run store: submitit's files, the jobs' logs and, by run key, the last job of each run
+FOLDER = ".slurm"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Block:
                 raise InputError(
                     f"{run.name}, seed {run.seed}, on {socket.gethostname()}",
                     f"key {found[:12]}",
-                    f"{key[:12]}: the source, libraries, processor family, C compiler and text encoder of the machine "
+                    f"{key[:12]}: the source, libraries, processor family, C compiler and "
+                    "text encoder of the machine "
                     "that submitted it",
                 )
         for _ in Local(self.jobs)(self.runs, store, RunStore(self.root), self.device, self.threads):
@@ -71,14 +73,12 @@ class Slurm:
     block: int = 1  # runs in a job; they differ in their seed alone
     jobs: int = 1  # processes, and so cores, of a job
     gpus: int = 0
-    minutes: int = (
-        60  # time limit; a job that reaches it is queued again and continues at the last epoch
-    )
+    # time limit; a job that reaches it is queued again and continues at the last epoch
+    minutes: int = 60
     sbatch: tuple[str, ...] = ()  # further options of sbatch, such as partition=long or exclusive
     poll_seconds: float = 2.0
-    settle_seconds: float = (
-        60.0  # how late a network filesystem may show a record that was written elsewhere
-    )
+    # how late a network filesystem may show a record that was written elsewhere
+    settle_seconds: float = 60.0
 
     def __call__(
         self, missing: Sequence[Run], store: Store, runs: RunStore, device: str, threads: int
@@ -130,9 +130,8 @@ class Slurm:
                 job_name="avmc",
                 time=self.minutes,
                 cpus_per_task=cores,
-                srun_args=[
-                    f"--cpus-per-task={cores}"
-                ],  # since Slurm 22.05 a step no longer takes it from its job
+                # since Slurm 22.05 a step no longer takes it from its job
+                srun_args=[f"--cpus-per-task={cores}"],
                 additional_parameters={"requeue": True, **options},
                 **({"gpus_per_node": self.gpus} if self.gpus else {}),
             )
@@ -178,9 +177,8 @@ def _report(lost: dict[Run, str], folder: Path) -> str:
         log = folder / f"{job}_0_log.err"
         said = log.read_text(errors="replace").splitlines() if log.exists() else []
         said = [line.strip() for line in said if line.strip() and not line.startswith("submitit")]
-        own = [
-            line for line in said if not line.startswith("srun:")
-        ]  # how srun ends says little where there is more
+        # how srun ends says little where there is more
+        own = [line for line in said if not line.startswith("srun:")]
         lines.append(f"job {job} ({', '.join(names)}): {(own or said or ['said nothing'])[-1]}")
     return "\n".join(lines)
 

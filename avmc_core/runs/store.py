@@ -41,12 +41,14 @@ from avmc_core.settings import as_dict, digest, file_digest
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
+    from avmc_core.models.base import Capabilities
 
+# of a finished run
 RECORD, PREDICTIONS, WEIGHTS = (
     "record.json",
     "predictions.safetensors",
     "model.safetensors",
-)  # of a finished run
+)
 LIBRARIES = ("torch", "numpy", "scikit-learn", "transformers")
 
 version = cache(metadata.version)  # every key asks, and it does not change while a process lives
@@ -76,6 +78,11 @@ class Run:
         """The complete settings. Raises InputError for an unknown model or setting."""
         return registry.settings_of(self.model, dict(self.changes))
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the model needs with these settings."""
+        return registry.capabilities(self.model, self.settings)
+
     def key(self, store: Store, device: str = "cpu", threads: int = 1) -> str:
         """SHA-256 (hex, 32 digits) of all that the result depends on."""
         settings = self.settings
@@ -84,7 +91,7 @@ class Run:
             "settings": as_dict(settings),
             "seed": self.seed,
             "protocol": as_dict(self.protocol),
-            "encoder": encoder_identity(settings, store),
+            "encoder": encoder_identity(self.capabilities, store),
             **surroundings(_modules(self), store, device, threads),
         }
         if self.init:
@@ -94,8 +101,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run, whose predictions lie in its ``folder``; ``status`` is "done" or "failed" with
-    a ``reason``. Its scores follow from the predictions: ``scores.scores``."""
+    """A finished run, whose predictions lie in its ``folder``; ``status`` is "done" or "failed"
+    with a ``reason``. Its scores follow from the predictions: ``scores.scores``."""
 
     key: str
     model: str
@@ -200,11 +207,12 @@ class RunStore:
         if record is None:
             return None
         for path in folder.iterdir():
+            # what the trainer would have gone on from
             if path.name not in (
                 RECORD,
                 PREDICTIONS,
                 WEIGHTS,
-            ):  # what the trainer would have gone on from
+            ):
                 path.unlink()
         target = self.root / record.key
         if target.exists():  # without its record, or it would have been found

@@ -36,9 +36,8 @@ def stackable(build: Callable[[], Model], device: str = "cpu") -> bool:
         return False
     with torch.random.fork_rng(devices=[]):
         model = build()
-    settings = (
-        model.training_settings
-    )  # seeds share neither the norm of their gradients nor shuffled batches of validation
+    # seeds share neither the norm of their gradients nor shuffled batches of validation
+    settings = model.training_settings
     return model.stackable and settings.clip_norm == 0 and settings.validation != "shuffled_batches"
 
 
@@ -94,9 +93,8 @@ def train_together(
     continued. The seconds of a seed are its share of those of the company.
     """
     everyone = [Seed.of(build, seed, folder) for seed, folder in zip(seeds, folders, strict=True)]
-    for epoch in sorted(
-        {seed.progress.epoch for seed in everyone}
-    ):  # a kill while states are saved leaves two
+    # a kill while states are saved leaves two
+    for epoch in sorted({seed.progress.epoch for seed in everyone}):
         company = [seed for seed in everyone if seed.progress.epoch == epoch]
         for seed in _train(company, data):
             yield everyone.index(seed), seed
@@ -134,7 +132,8 @@ def _train(company: list[Seed], data: Data) -> Iterator[Seed]:
                 row |= {f"{single.stage}.{name}": value for name, value in losses.items()}
                 if not math.isfinite(losses["total"]) and seed.failure is None:
                     seed.fail(
-                        f"epoch {epoch}, pass {single.stage!r}: the training loss is {losses['total']}"
+                        f"epoch {epoch}, pass {single.stage!r}: the training loss is "
+                        f"{losses['total']}"
                     )
         losses = validation_losses(model, valid, settings, len(company))
         share()
@@ -164,9 +163,8 @@ def _train(company: list[Seed], data: Data) -> Iterator[Seed]:
             if company:
                 keep(model, optimizers, left)
             yield from ended
-            clock = (
-                time.perf_counter()
-            )  # what is done with a trained network is no training of the others
+            # what is done with a trained network is no training of the others
+            clock = time.perf_counter()
 
 
 def validation_losses(model: Model, data: SplitData, settings: Training, seeds: int) -> list[float]:
@@ -221,9 +219,10 @@ def _one_pass(
             if settings.clip_value > 0:
                 torch.nn.utils.clip_grad_value_(parameters, settings.clip_value)
             model.after_backward(batch, epoch)
+            # D29
             if count % settings.accumulate == 0 or (
                 count == len(orders[0]) and not settings.drop_partial_group
-            ):  # D29
+            ):
                 optimizers[single.optimizer].step()
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value.detach()

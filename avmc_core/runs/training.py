@@ -32,12 +32,12 @@ from avmc_core.errors import InputError
 from avmc_core.files.sealed import read_sealed, write_sealed
 from avmc_core.models.base import Model, Pass, Training
 
-MARGIN = (
-    1e-6  # a validation loss is better when it is lower by at least this much, as in the reference
-)
+# a validation loss is better when it is lower by at least this much, as in the reference
+MARGIN = 1e-6
 STATE = "state.safetensors"
 VALIDATION = 100  # stands for the validation clips where an epoch's passes are numbered, from 0
-RARELY = 20.0  # from one saved state to the next pass at least so many times the seconds that saving it took
+# from one saved state to the next pass at least so many times the seconds that saving it took
+RARELY = 20.0
 
 
 class TrainingFailed(RuntimeError):
@@ -56,12 +56,10 @@ class Progress:
     epoch: int = 0
     best_epoch: int = 0
     best_loss: float = math.inf
-    history: list[dict[str, float]] = field(
-        default_factory=list
-    )  # one row an epoch: training losses and "validation"
-    seconds: float = field(
-        default=0.0, compare=False
-    )  # of all the processes that trained it; lost epochs do not count
+    # one row an epoch: training losses and "validation"
+    history: list[dict[str, float]] = field(default_factory=list)
+    # of all the processes that trained it; lost epochs do not count
+    seconds: float = field(default=0.0, compare=False)
 
     def finished(self, settings: Training) -> bool:
         waited = self.epoch - self.best_epoch

@@ -31,13 +31,13 @@ from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file
 from avmc_core.home import home
 from avmc_core.models import registry
+from avmc_core.models.base import Capabilities
 from avmc_core.runs.execution import (
     StoreData,
     deterministic,
     encoder_for,
     encoder_identity,
     network,
-    reads_tokens,
 )
 from avmc_core.runs.store import Run, surroundings
 from avmc_core.runs.training import TrainingFailed, predict, train
@@ -54,10 +54,11 @@ AVMC_SPACE: dict[str, tuple[Any, ...]] = {
     "post_dropout": DROPOUTS,
     **{f"weights.{task}": WEIGHTS for task in schema.TASKS},
 }
+# trials, seeds
 SIZE: dict[str, tuple[int, tuple[int, ...]]] = {
     "ci": (8, (1111, 1112)),
     "full": (50, (1111, 1112, 1113)),
-}  # trials, seeds
+}
 SPACES: dict[str, dict[str, tuple[Any, ...]]] = {"AV-MC": AVMC_SPACE, "AV-MC(Semi)": AVMC_SPACE}
 
 
@@ -79,7 +80,7 @@ class Search:
             *({name: value} for name, values in self.space for value in values),
         ]
         encoders = {
-            encoder_identity(registry.settings_of(self.model, changes), store) for changes in tried
+            encoder_identity(_capabilities(self.model, changes), store) for changes in tried
         }
         modules = ["avmc_core.runs.tuning", registry.entry(self.model).module]
         here = surroundings(modules, store, "cpu", 1, ("optuna",))
@@ -138,7 +139,7 @@ def _search(plan: Search, store: Store, folder: Path, progress_bar: bool) -> Sel
         dict(plan.changes),
         *({name: value} for name, values in plan.space for value in values),
     ]
-    if any(reads_tokens(registry.settings_of(plan.model, changes)) for changes in tried):
+    if any(_capabilities(plan.model, changes).text_encoder for changes in tried):
         encoder_for(store)  # a damaged one is named before the first trial
     data = StoreData(without_test(store))
     space = {
@@ -200,6 +201,10 @@ def runs_of(selection: Selection, store: Store, *, every: bool = False) -> list[
         for k in numbers
         for seed in selection.seeds
     ]
+
+
+def _capabilities(model: str, changes: Mapping[str, Any]) -> Capabilities:
+    return registry.capabilities(model, registry.settings_of(model, changes))
 
 
 def _validation(model: str, changes: Mapping[str, Any], seed: int, data: StoreData) -> float:

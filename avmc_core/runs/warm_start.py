@@ -58,6 +58,7 @@ def started(build: Callable[..., nn.Module], run: Run) -> Callable[..., nn.Modul
             )
         return model
 
+    built.capabilities = build.capabilities
     return built
 
 

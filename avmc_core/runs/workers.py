@@ -37,7 +37,8 @@ def side_by_side(
             processes[here] = context.Process(
                 target=_serve, args=(there, function, os.getcwd()), daemon=True
             )
-            with _deaf():  # Ctrl-C reaches all: the one that asked ends the others, also while they still begin
+            # Ctrl-C reaches all: the one that asked ends the others, also while they still begin
+            with _deaf():
                 processes[here].start()
             there.close()
             _hand_on(waiting, here, running)
@@ -88,9 +89,8 @@ def _received(pipe: Connection, process: BaseProcess, call: tuple) -> Any:
 
 def _serve(pipe: Connection, function: Callable[..., Any], folder: str) -> None:
     """What a process does: one call after the other, until it is stopped."""
-    signal.signal(
-        signal.SIGINT, lambda *_: None
-    )  # Ctrl-C reaches all: the one that asked ends the others
+    # Ctrl-C reaches all: the one that asked ends the others
+    signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a call closes what it has open
     end_with_parent()
     os.chdir(folder)

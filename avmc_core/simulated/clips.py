@@ -20,11 +20,13 @@ from avmc_core.simulated.settings import SIZES, CorpusSettings
 CLIPS_A_VIDEO = 4213 / 130  # of the real table, placeholders left out
 PLACEHOLDER_SHARE = 190 / 1034  # of the test clips: those of the videos test1 to test15
 CLIPS_A_PLACEHOLDER_VIDEO = 190 / 15
-LEANING = 0.3  # how far a video leans, in standard deviations of M: gives the real intraclass correlation of M
+# how far a video leans, in standard deviations of M: gives the real intraclass correlation of M
+LEANING = 0.3
+# median and log-standard deviation of a labelled clip's duration; the caps cut at 9.3 s
 SECONDS = (
     3.5,
     0.55,
-)  # median and log-standard deviation of a labelled clip's duration; the caps cut at 9.3 s
+)
 WILDER = 1.5  # unlabelled clips: more varied durations, recordings and wording
 MISHEARD = 0.08  # rate of wrong characters in their transcripts, which nobody corrected
 
@@ -42,9 +44,8 @@ def simulate(settings: CorpusSettings) -> dict[str, pd.DataFrame]:
         for split, n in settings.numbers.clips.items()
     }
     for split, table in tables.items():
-        first = 1 + 10**5 * [*tables].index(
-            split
-        )  # an id names one clip, whatever its split and the others' sizes
+        # an id names one clip, whatever its split and the others' sizes
+        first = 1 + 10**5 * [*tables].index(split)
         table.insert(
             0,
             "id",
@@ -96,9 +97,8 @@ def _simulate_split(
     labels = np.where(copied[:, None], latent[:, :1], latent)
     wild = WILDER if unlabelled else 1.0
     seconds = SECONDS[0] * np.exp(wild * SECONDS[1] * draw.standard_normal(n))
-    visible = draw.uniform(
-        0.75, 1.0, n
-    )  # frames without the speaker's face are dropped, clips with less are not kept
+    # frames without the speaker's face are dropped, clips with less are not kept
+    visible = draw.uniform(0.75, 1.0, n)
     sentences = [sentence(t, draw, wild) for t in latent[:, 1]]
     texts = [misheard(s.text, MISHEARD, draw) if unlabelled else s.text for s in sentences]
     frames = {

@@ -40,7 +40,9 @@ TABLES = (
     "audio_columns.txt",
     "vision_columns.txt",
 )
-HEARD = 0.5  # correlation of what a voice expresses with its latent A: keeps acoustic regressors at Table 3's level
+# correlation of what a voice expresses with its latent A: keeps acoustic regressors at Table 3's
+# level
+HEARD = 0.5
 SEEN = 0.65  # the same for a face and V
 
 

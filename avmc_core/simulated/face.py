@@ -17,6 +17,7 @@ import numpy as np
 from avmc_core.schema import DIMS
 from avmc_core.simulated.signals import autoregressive
 
+# intensities; presence also has AU28, before AU45
 AUS = (
     1,
     2,
@@ -35,7 +36,7 @@ AUS = (
     25,
     26,
     45,
-)  # intensities; presence also has AU28, before AU45
+)
 MAX_INTENSITY = 5.0
 # Per AU: resting level, gain with what the clip expresses (positive: a smile), both in intensity
 # units.
@@ -55,15 +56,15 @@ RESTING = {
 }
 RESTING |= {20: 0.2, 23: 0.1, 25: 0.8, 26: 0.5, 45: 0.0}
 GAIN = {6: 0.9, 12: 1.2, 25: 0.4, 14: 0.3, 4: -1.0, 15: -0.8, 17: -0.5, 1: -0.4, 9: -0.3, 7: -0.3}
+# standard deviations of an intensity between speakers, clips and frames
 SPEAKER, CLIP, COURSE = (
     0.45,
     0.35,
     0.5,
-)  # standard deviations of an intensity between speakers, clips and frames
+)
 BLOCK = 2**16  # frames whose landmarks are made together, which bounds the memory of a large corpus
-TRAITS = (
-    len(AUS) + 10
-)  # numbers that make a speaker's face: AU habits, proportions, place in the picture
+# numbers that make a speaker's face: AU habits, proportions, place in the picture
+TRAITS = len(AUS) + 10
 
 # Movement of landmarks per unit of AU intensity, in face half-widths: points, outward, downward.
 MOVES = {
@@ -102,9 +103,10 @@ def visual(
     """
     n, steps = len(lengths), int(lengths.max())
     valid = np.arange(steps) < lengths[:, None]
+    # (F, 23)
     courses = np.stack(
         [autoregressive(rng, n, steps, 0.9)[valid] for _ in range(len(AUS) + 6)], axis=1
-    )  # (F, 23)
+    )
     clip = np.repeat(np.arange(n), lengths)  # the clip of each frame
 
     habit = SPEAKER * speaker[:, : len(AUS)] + CLIP * rng.standard_normal((n, len(AUS)))
@@ -125,9 +127,8 @@ def visual(
         rows = slice(start, start + BLOCK)
         points = _posed(_moved(intensity[rows], place, clip[rows]), pose[rows])  # (F, 68, 2)
         points += 0.004 * rng.standard_normal(points.shape, dtype=np.float32)
-        frames[rows, 6:142] = points.transpose(0, 2, 1).reshape(
-            len(points), -1
-        )  # x_0 to x_67, then y_0 to y_67
+        # x_0 to x_67, then y_0 to y_67
+        frames[rows, 6:142] = points.transpose(0, 2, 1).reshape(len(points), -1)
 
     presence = (
         intensity + 0.4 * rng.standard_normal(intensity.shape, dtype=np.float32) > 1.0
@@ -186,11 +187,12 @@ def movements() -> np.ndarray:
 def _moved(intensity: np.ndarray, place: np.ndarray, clip: np.ndarray) -> np.ndarray:
     """The speaker's face with its AUs at work: (F, 17) intensities to (F, 68, 3)."""
     face, moves = neutral_face(), movements()
+    # (N, 1, 3): width, height, depth of the face
     proportions = 1 + 0.06 * place[:, None, 2:5] * [
         1.0,
         1.0,
         0.5,
-    ]  # (N, 1, 3): width, height, depth of the face
+    ]
     own = (face * proportions).astype(np.float32)
     own[:, 48:, 1] += 0.03 * place[:, 5:6]  # height of the mouth
     own[:, 17:27, 1] += 0.02 * place[:, 6:7]  # height of the brows

@@ -20,11 +20,11 @@ from avmc_core.simulated.label_counts import LEVELS, shipped_counts
 
 PLACEHOLDERS = "placeholders"  # the test clips of test1 to test15, a group with an M of its own
 SHAPE = (LEVELS,) * len(TASKS)
-UNIFORM_SHARE = 0.001  # of the probability, spread over all cells: E[M | T, A, V] then exists for every combination
+# of the probability, spread over all cells: E[M | T, A, V] then exists for every combination
+UNIFORM_SHARE = 0.001
 
-Margin = tuple[
-    np.ndarray, np.ndarray
-]  # which of K groups each cell is in, of the distribution's shape; their shares (K,)
+# which of K groups each cell is in, of the distribution's shape; their shares (K,)
+Margin = tuple[np.ndarray, np.ndarray]
 
 
 @cache

@@ -26,6 +26,8 @@ MARK_OF_DEGREE = {0: "。", 1: "。", 2: "。", 3: "。", 4: "！", 5: "！"}
 
 @dataclass(frozen=True)
 class Sentence:
+    """A sentence that the corpus can say, and what its words express."""
+
     text: str  # Chinese, 2 to 40 characters with punctuation
     gloss: str  # English rendering of what was meant (recognition errors are not glossed)
     degree: int  # what its words express, -5..5, in steps of 0.2 on the label scale
@@ -40,9 +42,8 @@ def sentence(label: float, rng: np.random.Generator, looseness: float = 1.0) -> 
     """
     meant = int(level(label)) - 5
     understated = rng.random() < UNDERSTATED * looseness
-    spread = (
-        looseness * SPREAD * (1.0 if meant else 0.5)
-    )  # neutral sentences are rarely heard as anything else
+    # neutral sentences are rarely heard as anything else
+    spread = looseness * SPREAD * (1.0 if meant else 0.5)
     lowest, highest = {-1: (-5, 0), 0: (-1, 1), 1: (0, 5)}[int(np.sign(meant))]
     degree = int(np.clip(np.rint(meant + spread * rng.standard_normal()), lowest, highest))
     return expressing(0 if understated else degree, rng)

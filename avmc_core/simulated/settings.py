@@ -36,9 +36,8 @@ class Size:
 SIZES = {
     "tiny": Size(24, 12, 16, 24, 32),
     "ci": Size(320, 100, 400, 640, 8),
-    "large": Size(
-        2722, 647, 1034, 2722, 8
-    ),  # the real splits; an unlabelled clip for each training clip
+    # the real splits; an unlabelled clip for each training clip
+    "large": Size(2722, 647, 1034, 2722, 8),
     "full": Size(2722, 647, 1034, 10161, 1),
 }
 

@@ -24,13 +24,17 @@ BETWEEN = 0.35  # share of a column's variance that lies between clips
 SPEAKER = 0.5  # share of that which belongs to the speaker (a source video), not to the clip
 NOT_VOICED = 0.30  # share of frames with formant amplitude -201
 FLOOR = -201.0
-EFFORT_RHO = 0.96  # neighbour correlation of the vocal effort; gives runs of voiced frames as long as the real ones
+# neighbour correlation of the vocal effort; gives runs of voiced frames as long as the real ones
+EFFORT_RHO = 0.96
+# correlation with the effort
 EFFORT_SHARE = {
     "Loudness_sma3": 0.6,
     "spectralFlux_sma3": 0.5,
     "alphaRatio_sma3": 0.3,
-}  # correlation with the effort
-LOADING = {  # correlation of a column's clip level with what the clip expresses (a bright, loud, lively voice is positive)
+}
+# correlation of a column's clip level with what the clip expresses (a bright, loud, lively voice is
+# positive)
+LOADING = {
     "Loudness_sma3": 0.5,
     "alphaRatio_sma3": 0.4,
     "hammarbergIndex_sma3": -0.4,
@@ -41,12 +45,13 @@ LOADING = {  # correlation of a column's clip level with what the clip expresses
     "HNRdBACF_sma3nz": 0.4,
     "F1frequency_sma3nz": 0.3,
 }
+# positive, log-normal
 SKEWED = (
     "Loudness_sma3",
     "spectralFlux_sma3",
     "jitterLocal_sma3nz",
     "shimmerLocaldB_sma3nz",
-)  # positive, log-normal
+)
 
 
 def acoustic(
@@ -77,13 +82,13 @@ def acoustic(
             rng, len(lengths), steps, np.clip((s["ac1"] - BETWEEN) / (1 - BETWEEN), 0, 0.99)
         )
         course = share * effort + np.sqrt(1 - share**2) * course
-        z = (
-            np.sqrt(BETWEEN) * clip[:, None] + np.sqrt(1 - BETWEEN) * course
-        )  # (N, T), standard normal
+        # (N, T), standard normal
+        z = np.sqrt(BETWEEN) * clip[:, None] + np.sqrt(1 - BETWEEN) * course
         rest, absent = (FLOOR, NOT_VOICED) if "amplitude" in name else (0.0, s["zero"])
+        # ppf(0) is -inf
         values = np.where(
             effort < scipy.stats.norm.ppf(absent), rest, _scaled(z, name, rest, absent)
-        )  # ppf(0) is -inf
+        )
         frames[:, k] = np.clip(values, s["min"], s["max"])[valid]
     return frames
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:  # three seconds that those who read stored features need not 
     from transformers import BertModel, BertTokenizerFast
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-FEED_FORWARD = 128  # units; random ones add nothing that the states do not have, and 1536 cost half of the time
-INITIAL_RANGE = (
-    0.04  # twice BERT's own, so that the constant part of [CLS] does not drown the sentence
-)
+# units; random ones add nothing that the states do not have, and 1536 cost half of the time
+FEED_FORWARD = 128
+# twice BERT's own, so that the constant part of [CLS] does not drown the sentence
+INITIAL_RANGE = 0.04
 SENTIMENT = 2.0  # length of the shift for polarity 1, in random embeddings
 SEED = 768
 

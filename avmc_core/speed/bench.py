@@ -49,7 +49,8 @@ COMPANIES = {
 @click.option(
     "--only",
     default="",
-    help=f"Comma-separated: {', '.join([*bench_cases.CASES, *bench_bert.STAGES])}, data, models, scaling, seeds.",
+    help=f"Comma-separated: {', '.join([*bench_cases.CASES, *bench_bert.STAGES])}, data, models, "
+    "scaling, seeds.",
 )
 def main(full: bool, threads: int | None, short: bool, only: str) -> None:
     """Measure steps, data access and scaling on this machine; write results/bench.json."""
@@ -97,9 +98,8 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
             "date": datetime.now(UTC).date().isoformat(),
             "minutes": (time.perf_counter() - begin) / 60,
         }
-        path = artefacts.save(
-            "bench", result, provenance
-        )  # after every part, so that an interrupted benchmark leaves some
+        # after every part, so that an interrupted benchmark leaves some
+        path = artefacts.save("bench", result, provenance)
     click.echo(path)
 
 
@@ -144,7 +144,8 @@ def processor() -> str:
 
 
 def scaling(threads: int) -> dict[str, Any]:
-    """Seconds of a pass of AV-MC(Semi), over a factor of 8 in clips, in frames and in batch size."""
+    """Seconds of a pass of AV-MC(Semi), over a factor of 8 in clips, in frames and in batch
+    size."""
     clips = {n: _pass_seconds(threads, clips=n) for n in (64, 128, 256, 512)}
     frames = {n: _pass_seconds(threads, share=n) for n in (1 / 8, 1 / 4, 1 / 2, 1)}
     batch = {n: _pass_seconds(threads, batch=n) for n in (16, 32, 64, 128)}
@@ -171,11 +172,12 @@ def seeds() -> dict[str, Any]:
     ensure_corpus("ci")
     found = {}
     for name, (model, changes) in COMPANIES.items():
+        # seeds, threads; in turn, so that a busy minute falls on all
         kinds = [
             (1, 1),
             (1, 2),
             (SEEDS, 1),
-        ]  # seeds, threads; in turn, so that a busy minute falls on all
+        ]
         seconds = [[_alone(model, changes, *kind) for kind in kinds] for _ in range(REPEATS)]
         *one, together = (statistics.median(times) for times in zip(*seconds, strict=True))
         best = min(one)

@@ -113,7 +113,8 @@ def text_encoder() -> nn.Module:
 
 
 def fast_way(case: Case, split: Split, encoder: nn.Module | None = None) -> Way:
-    """What ``avmc run`` does: text features once for the store, whose cost is not part of a step."""
+    """What ``avmc run`` does: text features once for the store, whose cost is not part of a
+    step."""
     model = network(case, split)
     data = SplitData(split, model.inputs)
     if encoder is not None:
@@ -138,6 +139,7 @@ def network(case: Case, split: Split) -> Model:
 
 
 def sizes_of(split: Split) -> Sizes:
+    """The released widths with the steps and the clips of a split."""
     return Sizes(
         **{f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}, train_clips=len(split)
     )

@@ -30,7 +30,10 @@ NAIVE = """
 import torch
 from avmc_core.data.unpickle import parse
 split = parse(memoryview(Path(source).read_bytes()), source)["train"]
-batch = [torch.stack([torch.tensor(split[m][row], dtype=torch.float32) for row in range(64)]) for m in ("text", "audio", "vision")]
+batch = [
+    torch.stack([torch.tensor(split[m][row], dtype=torch.float32) for row in range(64)])
+    for m in ("text", "audio", "vision")
+]
 """
 IMPORT = """
 from avmc_core.data.importing import import_released
@@ -49,7 +52,8 @@ from avmc_core.speed.bench_way import Case
 from avmc_core.data.splits import take
 from avmc_core.data.store import open_store
 split = open_store(target).split("train")
-way = fast_way(Case("AV-MC(Semi)", stage="mixup"), take(split, np.arange(len(split) // {part}), "train"))
+part = take(split, np.arange(len(split) // {part}), "train")
+way = fast_way(Case("AV-MC(Semi)", stage="mixup"), part)
 order = torch.Generator().manual_seed(0)
 while len(own) <= 40:  # as many steps whatever the clips
     for rows in way.data.shuffled(64, order):
@@ -61,7 +65,8 @@ import json, sys, time
 from pathlib import Path
 
 own = [0]  # memory that no file backs, where it is asked for
-def status_mb(field):  # of this program alone; getrusage would count what its parent held when it was started
+# Of this program alone; getrusage would count what its parent held when it was started.
+def status_mb(field):
     return int(Path("/proc/self/status").read_text().split(field + ":")[1].split()[0]) / 1024
 
 source, target = sys.argv[1:]
@@ -69,7 +74,12 @@ import torch, avmc_core.data.batches, avmc_core.data.importing
 loaded = status_mb("VmHWM")
 start = time.perf_counter()
 {code}
-found = {{"seconds": time.perf_counter() - start, "peak_mb": status_mb("VmHWM"), "libraries_mb": loaded, "own_mb": max(own)}}
+found = {{
+    "seconds": time.perf_counter() - start,
+    "peak_mb": status_mb("VmHWM"),
+    "libraries_mb": loaded,
+    "own_mb": max(own),
+}}
 print(json.dumps(found))
 """
 

@@ -15,7 +15,6 @@ import torch
 from avmc_core import schema
 from avmc_core.data.batches import SplitData
 from avmc_core.models import registry
-from avmc_core.runs.execution import reads_tokens
 from avmc_core.runs.experiments import MENDABLE
 from avmc_core.speed.bench_cases import bert, like_a_run, made_up, median_seconds, sizes_of
 from avmc_core.speed.bench_way import Case, Way
@@ -47,10 +46,11 @@ def cost(name: str, threads: int, steps: dict[str, int], layers: int = 12) -> di
     clips; MB at the peak and of the libraries alone. One batch of made-up clips is in memory; BERT,
     where it is fine-tuned, has random weights."""
     settings = registry.settings_of(name)
-    if reads_tokens(settings):
+    able = registry.capabilities(name, settings)
+    if able.text_encoder:
         import transformers.models.bert.modeling_bert  # noqa: F401 - counted with the libraries
     libraries = status_mb("VmHWM")
-    encoder = (bert(layers),) if reads_tokens(settings) else ()
+    encoder = (bert(layers),) if able.text_encoder else ()
     clips = settings.training.batch_size
     split = made_up(clips, steps)
     model = registry.builder(name)(settings, sizes_of(split), *encoder).train()

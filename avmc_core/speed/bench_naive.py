@@ -135,6 +135,7 @@ def cell_states(rnns: Mapping[str, nn.LSTM], sequences: Mapping[str, Tensor], st
 
 
 def gate(mlp: nn.Module, g: Tensor, u: Tensor) -> Tensor:
+    """A gate of MFN: the MLP on g (B, a) and the memory u (B, m) side by side, (B, m) in 0..1."""
     return torch.sigmoid(mlp(torch.cat([g, u], -1)))
 
 

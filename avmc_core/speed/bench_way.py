@@ -30,9 +30,8 @@ class Way:
     case: Case
 
     def __post_init__(self):
-        self.optimizer = self.model.optimizers()[
-            -1
-        ]  # of the models timed here, MMIM alone has two: this is the main one
+        # of the models timed here, MMIM alone has two: this is the main one
+        self.optimizer = self.model.optimizers()[-1]
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
         """Batch, losses, gradients, update."""

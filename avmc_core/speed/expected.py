@@ -21,7 +21,7 @@ import torch
 from avmc_core import schema
 from avmc_core.errors import InputError
 from avmc_core.models import registry
-from avmc_core.runs.execution import reads_tokens, sizes_of
+from avmc_core.runs.execution import sizes_of
 from avmc_core.speed.bench_cases import MEAN_STEPS
 from avmc_core.speed.bench_models import CLIPS
 
@@ -117,7 +117,7 @@ def _frames(store: Store) -> float:
 def _reads_frames(run: Run, store: Store) -> bool:
     """Whether the steps of a clip decide what an epoch takes: not where a text encoder runs in
     each, which takes nearly all of it."""
-    if reads_tokens(run.settings):
+    if run.capabilities.text_encoder:
         return False
     try:
         with torch.device("meta"):

@@ -91,8 +91,13 @@ def test_contrasts_are_one_family(runs, tiny_store, tmp_path):
     assert list(table["p_holm"]) == list(comparison.holm(dict(table["p"].items())).values())
     test = tiny_store.split("test")
     means = {
-        name: np.mean([evaluate(r.predictions("test")["M"], test.labels[:, 0])["Acc2"] for run, r in records.items()
-                       if run.name == name])
+        name: np.mean(
+            [
+                evaluate(record.predictions("test")["M"], test.labels[:, 0])["Acc2"]
+                for run, record in records.items()
+                if run.name == name
+            ]
+        )
         for name in (full, ablated[0])
     }  # fmt: skip
     assert table.loc[0, "difference"].estimate == pytest.approx(

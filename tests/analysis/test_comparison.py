@@ -148,7 +148,8 @@ def test_permutation_test_against_scipy(clips):
 
 
 def test_permutations_swap_whole_videos(clips):
-    """Copies of one clip tell no more than the clip: grouped, its copies do not lower the p value."""
+    """Copies of one clip tell no more than the clip: grouped, its copies do not lower the p
+    value."""
     label, _, good, bad = (x[..., :8] for x in clips)
     once = permutation_test(good[0], bad[0], label, n=20_000)["MAE"]
     copies = [np.repeat(x, 6) for x in (good[0], bad[0], label)]
@@ -176,7 +177,8 @@ def test_p_values_are_uniform_when_models_are_alike():
 
 
 def test_intervals_cover_the_truth():
-    """145 videos, 20 seeds, 1,000 simulated experiments: 93 to 97 of 100 intervals hold the truth."""
+    """145 videos, 20 seeds, 1,000 simulated experiments: 93 to 97 of 100 intervals hold the
+    truth."""
     assert 0.93 <= coverage(20, simulations=1000) <= 0.97
     (row,) = table([3], simulations=20)
     assert row["seeds"] == 3 and 0.5 <= row["coverage"] <= 1 and row["simulations"] == 20

@@ -15,9 +15,8 @@ from avmc_core.data.within_videos import alike_within_videos
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The least populated class"
-)  # a few clips have few of a class
+# a few clips have few of a class
+pytestmark = pytest.mark.filterwarnings("ignore:The least populated class")
 WAYS = ("by video", "by clip")
 
 

@@ -56,9 +56,8 @@ def test_every_context_gets_every_level_once_and_keeps_what_is_held(crossing):
 def test_the_oracle_recovers_the_slopes_of_the_generating_rule(crossing, latents):
     """The rule's slopes come from the label model's table; the oracle here is asked about latents
     of the generator."""
-    table = np.tensordot(schema.GRID, joint("test"), axes=1) / joint("test").sum(
-        axis=0
-    )  # E[M | T, A, V]
+    # E[M | T, A, V]
+    table = np.tensordot(schema.GRID, joint("test"), axes=1) / joint("test").sum(axis=0)
     middle, steps = len(schema.GRID) // 2, np.arange(len(schema.GRID))
     rule = {
         "A and V": table[middle, steps, steps],

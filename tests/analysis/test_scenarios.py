@@ -39,9 +39,8 @@ def test_donors_are_on_target_and_may_be_used(ci_store, names, targets):
     wanted = np.array(
         [target if isinstance(target, tuple) else (target, target) for target in targets]
     )
-    latents = simulate(CorpusSettings("ci"))["test"].set_index(
-        "id"
-    )  # the generator's, not the store's
+    # the generator's, not the store's
+    latents = simulate(CorpusSettings("ci"))["test"].set_index("id")
     for name, task, column in (("audio", "A", 0), ("vision", "V", 1)):
         ids = found.clips.clips[f"{name}_id"]
         np.testing.assert_allclose(latents.loc[ids, f"latent_{task}"], wanted[:, column], atol=1e-6)

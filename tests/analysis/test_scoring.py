@@ -140,7 +140,8 @@ def test_two_models_on_the_same_clips(labelled, tmp_path):
     [
         (
             lambda t: t.iloc[2:],
-            r"2 clips of split test without a prediction: original_test_0000/0000, original_test_0000/0001",
+            r"2 clips of split test without a prediction: original_test_0000/0000, "
+            r"original_test_0000/0001",
         ),
         (lambda t: pd.concat([t, t.iloc[:1]]), r"1 clip there twice: original_test_0000/0000"),
         (

@@ -72,9 +72,8 @@ def test_groups_are_drawn_whole():
         naive.append(np.mean(np.concatenate([values[groups == name] for name in drawn])))
     assert (ours.low, ours.high) == pytest.approx(np.quantile(naive, [0.025, 0.975]), abs=0.03)
     clips = bootstrap(with_ones(values), mean, n=2000, seed=1)["mean"]
-    assert ours.high - ours.low > 1.3 * (
-        clips.high - clips.low
-    )  # what ignoring the videos would hide
+    # what ignoring the videos would hide
+    assert ours.high - ours.low > 1.3 * (clips.high - clips.low)
 
 
 def test_intervals_cover_the_truth_under_clustering():

@@ -67,7 +67,8 @@ def test_test_labels_cannot_change_what_is_fitted():
 
 
 def test_strength_is_the_best_on_validation():
-    """No other strength does better there; and a hopeless task takes more of it than an easy one."""
+    """No other strength does better there; and a hopeless task takes more of it than an easy
+    one."""
     table = clips()
     model, strength = text_only.fit(table, "M")
     valid = table[table["split"] == "valid"]
@@ -109,8 +110,8 @@ def test_what_else_sets_the_new_videos_apart_is_counted():
     )
     new, known = said.split("; ")
     assert (
-        new
-        == "30 test clips of 2 source videos new to it, 30 of them with placeholder labels, mean strength of M 0.00"
+        new == "30 test clips of 2 source videos new to it, 30 of them with placeholder labels, "
+        "mean strength of M 0.00"
     )
     assert known.startswith("70 test clips of 10 source videos in train or valid, ")
 

@@ -138,9 +138,8 @@ def test_a_damaged_finished_clip_is_made_again(clips, tmp_path, damage):
     assert extraction.clip_features.extract_clip.calls == before + 3
     second.work.rename(tmp_path / ".third.extracting")
     run(clips, tmp_path / "third")
-    assert (
-        extraction.clip_features.extract_clip.calls == before + 3
-    )  # what is whole is not made again
+    # what is whole is not made again
+    assert extraction.clip_features.extract_clip.calls == before + 3
 
 
 def test_other_results_of_openface_make_other_clips(tmp_path):

@@ -19,9 +19,8 @@ from avmc_core.errors import InputError
 
 # Inputs, and what the public code makes of them with the public weights in single precision.
 GOLDEN = load_file(Path(__file__).parents[1] / "golden" / "light_asd.safetensors")
-WEIGHTS = os.environ.get(
-    "AVMC_LIGHT_ASD", ""
-)  # finetuning_TalkSet.safetensors, in single precision
+# finetuning_TalkSet.safetensors, in single precision
+WEIGHTS = os.environ.get("AVMC_LIGHT_ASD", "")
 RUNS = sorted({name.split(".")[0] for name in GOLDEN})
 
 

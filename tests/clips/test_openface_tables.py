@@ -17,9 +17,8 @@ from avmc_core.clips.openface_table import read_csv, read_table
 from avmc_core.errors import InputError
 
 COLUMNS = schema.columns("vision")
-REAL = Path(
-    os.environ.get("AVMC_OPENFACE_TABLE", "")
-)  # a table that OpenFace wrote, of one face in every row
+# a table that OpenFace wrote, of one face in every row
+REAL = Path(os.environ.get("AVMC_OPENFACE_TABLE", ""))
 
 
 def table(path: Path, times, numbers=None, faces: int = 1, **changes) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Model packages give back what the runs predicted; an account's shares are Shapley's, and add up."""
+"""Model packages give back what the runs predicted; an account's shares are Shapley's, and add
+up."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ COALITIONS = list(product((False, True), repeat=3))
 
 @pytest.fixture(scope="module")
 def trained(tiny_store, tmp_path_factory):
-    """Two seeds of AV-MC, one of a model with other settings, and a constant, with their run store."""
+    """Two seeds of AV-MC, one of a model with other settings, and a constant, with their run
+    store."""
     runs = RunStore(tmp_path_factory.mktemp("runs"))
     grid = [
         Run("AV-MC", 1, CHANGES),

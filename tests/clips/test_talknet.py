@@ -78,9 +78,8 @@ def test_each_frame_hears_four_steps():
     whole = active_speaker.steps_of(signal, 20)
     assert whole.shape == (80, 13) and whole.dtype == np.float32
     np.testing.assert_array_equal(active_speaker.steps_of(signal, 15), whole[:60])
-    longer = active_speaker.steps_of(
-        signal, 30
-    )  # the sound ends early: it begins anew, here after its 79 whole steps
+    # the sound ends early: it begins anew, here after its 79 whole steps
+    longer = active_speaker.steps_of(signal, 30)
     np.testing.assert_array_equal(longer[79:118], whole[:39])
 
 

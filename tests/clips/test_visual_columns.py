@@ -103,9 +103,8 @@ def test_action_units_are_recovered_from_faces_that_they_moved():
     is."""
     rng = np.random.default_rng(1)
     person = neutral_face()[:, :2] * [1.05, 0.95] + 0.01 * rng.standard_normal((68, 2))
-    course = np.maximum(
-        0, 3 * np.sin(np.linspace(0, 12, 60))
-    )  # at rest half of the time, as the median asks
+    # at rest half of the time, as the median asks
+    course = np.maximum(0, 3 * np.sin(np.linspace(0, 12, 60)))
     for k, au in enumerate(AUS):
         faces = (
             person

@@ -103,9 +103,8 @@ def test_all_layers_are_kept_in_means_of_five_steps(folder):
             .eval()(ready, output_hidden_states=True)
             .hidden_states
         )
-    np.testing.assert_allclose(
-        whole[9, 24:], states[2][0, 45:].mean(dim=0), atol=1e-5
-    )  # the last step, the last layer
+    # the last step, the last layer
+    np.testing.assert_allclose(whole[9, 24:], states[2][0, 45:].mean(dim=0), atol=1e-5)
 
 
 LAYERS, WIDTH = 3, 4

@@ -162,9 +162,8 @@ def lose_the_node(job: str, cluster: Path) -> None:
 
 
 def near_the_time_limit(job: str, cluster: Path) -> None:
-    subprocess.run(
-        ["scancel", "--signal=USR2", job], check=True
-    )  # what Slurm sends ahead of the limit
+    # what Slurm sends ahead of the limit
+    subprocess.run(["scancel", "--signal=USR2", job], check=True)
 
 
 @pytest.mark.parametrize("interrupt", [lose_the_node, near_the_time_limit])

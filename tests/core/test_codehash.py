@@ -52,7 +52,10 @@ def test_an_unknown_module_is_named(root):
 
 def test_covers_what_python_really_loads():
     """Importing a module loads no file of ours that the static closure misses."""
-    code = "import sys, avmc_core.models.base as m; print(*sorted(n for n in sys.modules if n.startswith('avmc_core')))"
+    code = (
+        "import sys, avmc_core.models.base as m; print(*sorted(n for n in sys.modules if "
+        "n.startswith('avmc_core')))"
+    )
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )

@@ -37,6 +37,7 @@ CONVENTIONS = [
         (True, False), statistics_module.ZERO, statistics_module.AVERAGES, (0.4, 0.6)
     )
 ]
+# every boundary
 EDGES = [
     0.0,
     -0.0,
@@ -54,7 +55,7 @@ EDGES = [
     -1.01,
     3.0,
     -3.0,
-]  # every boundary
+]
 values = st.sampled_from(EDGES) | st.floats(-3, 3, width=32)
 labels = st.sampled_from([float(x) for x in schema.GRID] + [-0.1]) | values
 clips = st.lists(st.tuples(values, labels), min_size=0, max_size=30)
@@ -108,7 +109,8 @@ def assert_same(found: dict, expected: dict, rtol: float = 1e-9) -> None:
 
 
 def spread_or_constant(*columns: np.ndarray) -> bool:
-    """Neither column varies by so little that the oracles themselves lose digits (they warn then)."""
+    """Neither column varies by so little that the oracles themselves lose digits (they warn
+    then)."""
     return all(len(set(c)) <= 1 or np.std(c) > 1e-4 for c in map(np.asarray, columns))
 
 
@@ -200,7 +202,8 @@ def test_tiny_spread_far_from_zero_keeps_its_digits():
 
 @pytest.mark.parametrize("value", [0.1, -0.7, 1 / 3, 1e-9, 0.0])
 def test_constant_values_have_no_correlation(value):
-    """Equal values are found to be equal although their mean is rounded, alone and in a resample."""
+    """Equal values are found to be equal although their mean is rounded, alone and in a
+    resample."""
     constant, varied = np.full(97, value), np.linspace(-1, 1, 97)
     assert np.isnan(evaluate(constant, varied)["Corr"])
     assert np.isnan(evaluate(varied, constant)["Corr"]) and np.isnan(

@@ -24,9 +24,10 @@ def test_views_against_a_loop(tiny_store):
             assert not padded[at, len(x) :].any()
         np.testing.assert_array_equal(dense.text[at], text[0])
         np.testing.assert_allclose(dense.audio[at], audio.mean(0), rtol=1e-5, atol=1e-5)
+        # D20
         np.testing.assert_allclose(
             dense.vision[at], frames.vision[at].mean(0), rtol=1e-5, atol=1e-5
-        )  # D20
+        )
         assert frames.audio_lengths[at] == len(audio)
         np.testing.assert_array_equal(frames.tokens[at], split.tokens[row])
     assert frames.audio.shape[1] == int(frames.audio_lengths.max())

@@ -204,9 +204,10 @@ def test_a_truncated_file_leaves_no_store(tmp_path):
 
 VALID = pickle.dumps(factory.supervised(), 4)
 _STARTS = [start for _, _, start in pickletools.genops(VALID)]
+# not the arrays
 PROGRAM = [
     place for start, end in pairwise(_STARTS) for place in range(start, min(end, start + 20))
-]  # not the arrays
+]
 
 
 @FUZZ
@@ -393,7 +394,8 @@ def test_a_killed_import_leaves_nothing_that_opens(tmp_path, store):
 
 
 def test_the_partial_store_of_a_living_process_is_left_alone(tmp_path, store):
-    """Of two imports to one place at the same time the first to finish wins, and the other is told."""
+    """Of two imports to one place at the same time the first to finish wins, and the other is
+    told."""
     with pytest.raises(OSError), importing.new_folder(tmp_path / "store") as other:
         factory.imports(tmp_path)
         assert other.is_dir()
@@ -421,7 +423,8 @@ import pathlib, re, sys
 from avmc_core.data import importing
 importing._BLOCK_BYTES = 2**20
 # not ru_maxrss: that starts at what the parent had when it forked
-peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
+status = pathlib.Path("/proc/self/status")
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) / 1024
 before = peak()
 importing.import_released(*sys.argv[1:], progress=False)
 print(peak() - before)

@@ -1,4 +1,5 @@
-"""Data sets of other widths, lengths, annotations and label ranges are imported as what they are."""
+"""Data sets of other widths, lengths, annotations and label ranges are imported as what they
+are."""
 
 from __future__ import annotations
 

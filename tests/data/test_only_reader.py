@@ -55,9 +55,8 @@ def offences(source: str) -> list[str]:
                 {word.arg: ast.unparse(word.value) for word in node.keywords},
             )
             ours = name in ("read_pickle", "unpickle.read_pickle")  # avmc_core.data.unpickle's
-            if (
-                CALLS.search(name) and not ours and not name.endswith(".eval")
-            ):  # a network's eval() takes no data
+            # a network's eval() takes no data
+            if CALLS.search(name) and not ours and not name.endswith(".eval"):
                 found.append(name)
             if name.endswith(".eval") and node.args:
                 found.append(name)
@@ -73,9 +72,8 @@ def offences(source: str) -> list[str]:
             and "\n" in node.value
             and "import " in node.value
         ):
-            found += IN_TEXT.findall(node.value) and [
-                IN_TEXT.search(node.value)[0]
-            ]  # a program in a string
+            # a program in a string
+            found += IN_TEXT.findall(node.value) and [IN_TEXT.search(node.value)[0]]
     return found
 
 

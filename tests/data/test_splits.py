@@ -32,9 +32,8 @@ from avmc_core.runs.grid import run_one, trained
 from avmc_core.runs.store import Run, RunStore
 
 FEW = (("training.max_epochs", 1),)
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The least populated class"
-)  # a few clips have few of a class
+# a few clips have few of a class
+pytestmark = pytest.mark.filterwarnings("ignore:The least populated class")
 
 
 # Selections
@@ -119,9 +118,10 @@ def test_every_labelled_clip_but_placeholders_is_tested_once(many_videos, way):
     ]
     tested = np.concatenate([rows["test"] for rows in folds])
     assert sorted(tested) == list(np.flatnonzero(~placeholder_clips(clips)))
+    # another deal
     assert list(folds[0]["test"]) != list(
         resplit_rows(many_videos, Protocol(resplit=way), 2)["test"]
-    )  # another deal
+    )
     for rows in folds:
         everything = np.concatenate(list(rows.values()))
         assert sorted(everything) == sorted(tested)
@@ -138,8 +138,10 @@ def test_both_ways_have_the_same_sizes_and_classes(many_videos):
             for way in ("by video", "by clip")
         )
         for name in schema.SPLITS:
-            np.testing.assert_array_equal(np.bincount(classes[apart[name]], minlength=5),
-                                          np.bincount(classes[mixed[name]], minlength=5))  # fmt: skip
+            by_video, by_clip = (
+                np.bincount(classes[way[name]], minlength=5) for way in (apart, mixed)
+            )
+            np.testing.assert_array_equal(by_video, by_clip)
 
 
 def test_every_model_of_a_resplit_sees_the_same_deals():

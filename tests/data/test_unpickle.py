@@ -134,9 +134,8 @@ def test_what_is_there_instead_of_a_pickle_is_named(tmp_path, what):
     [
         array_opcodes(b"(K\x03t", "f8", b"C\x08" + b"\0" * 8),  # too few bytes
         array_opcodes(b"(J\xff\xff\xff\xfft", "f8", b"C\x08" + b"\0" * 8),  # a negative size
-        array_opcodes(
-            b"(\x8a\x08" + b"\xff" * 7 + b"\x7fK\x00t", "f8", b"C\x00"
-        ),  # 2**63 - 1 rows of nothing
+        # 2**63 - 1 rows of nothing
+        array_opcodes(b"(\x8a\x08" + b"\xff" * 7 + b"\x7fK\x00t", "f8", b"C\x00"),
         array_opcodes(b"(\x88t", "f8", b"C\x08" + b"\0" * 8),  # a bool for a size
         array_opcodes(b"(K\x01t", "U0", b"C\x00"),
         array_opcodes(b"(K\x01t", "U1", b"C\x04\xff\xff\xff\x7f"),  # no character
@@ -146,7 +145,8 @@ def test_what_is_there_instead_of_a_pickle_is_named(tmp_path, what):
         array_opcodes(b"(K\x02t", "O8", b"]"),  # too few of them
         array_opcodes(b"(K\x01t", "f8", b"]"),  # objects for bytes
         array_opcodes(b"(K\x01t", "f8,f8", b"C\x10" + b"\0" * 16),
-        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R",  # never filled
+        # never filled
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R",
         b"cnumpy\ndtype\n" + text("f8") + b"\x89\x88\x87R",  # a bare dtype
         b"cnumpy\nndarray\n",  # a bare global
         b"]q\x00h\x00a",  # a list that contains itself

@@ -86,7 +86,8 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.pkl")):
     except InputError as error:
         print("refused", path.name, round(time.monotonic() - start, 1), str(error)[-90:])
 # not ru_maxrss: that starts at what the parent had when it forked
-print("peak", int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) // 1024)
+status = pathlib.Path("/proc/self/status").read_text()
+print("peak", int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) // 1024)
 """
     lines = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],

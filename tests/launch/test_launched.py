@@ -101,14 +101,16 @@ import torch, triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from avmc_core.kernels import launched_lstm
-fixed = {"DIRECTIONS": 2, "H": 32, "SIZE": 32, "RESIDENT": True, "PRECISION": "tf32x3", "CELLS": True}
+fixed = {"DIRECTIONS": 2, "H": 32, "SIZE": 32, "RESIDENT": True}
+fixed |= {"PRECISION": "tf32x3", "CELLS": True}
 for kernel in (launched_lstm.forward, launched_lstm.backward):
     names = kernel.arg_names
     of = {"clips": "i32", "order": "*i64", "start": "*i64", "length": "*i64"}
     signature = {n: "constexpr" if n in fixed else of.get(n, "*fp32") for n in names}
     constants = {(names.index(n),): value for n, value in fixed.items() if n in names}
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
-    made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 4, "num_stages": 1})
+    options = {"num_warps": 4, "num_stages": 1}
+    made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
     assert "mma.sync" in made.asm["ptx"] and made.metadata.shared < 99 * 1024
 """
 

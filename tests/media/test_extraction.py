@@ -36,9 +36,8 @@ FAILED = {
 def test_every_readable_clip_is_in_the_store(made, table):
     kept = set(table.index[table["outcome"] == "kept"])
     assert kept == {clip for name in schema.SPLITS for clip in made.split(name).clips["id"]}
-    assert (
-        len(kept) == 18
-    )  # 14 ordinary ones, two of the missing faces, the silent and the long one
+    # 14 ordinary ones, two of the missing faces, the silent and the long one
+    assert len(kept) == 18
     assert verify_store(made.path).manifest["kind"] == "real"
 
 
@@ -205,9 +204,8 @@ def test_a_killed_extraction_goes_on_where_it_was(bert, tmp_path):
     running.wait()
     assert not store.exists()
     before = {path: path.stat().st_mtime_ns for path in finished}
-    (folder / "v" / "5.mp4").write_bytes(
-        b""
-    )  # keeps the finished clips, so that they can be looked at
+    # keeps the finished clips, so that they can be looked at
+    (folder / "v" / "5.mp4").write_bytes(b"")
     done = avmc(*words)
     assert done.returncode == 1 and open_store(store).manifest["splits"] == {
         "train": 2,

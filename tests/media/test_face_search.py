@@ -22,7 +22,8 @@ def visual():
 def scene(
     number: int, widths: dict[tuple[int, int], int], size: tuple[int, int] = (960, 540)
 ) -> np.ndarray:
-    """A picture of drawn faces: ``widths`` says how wide, in pixels, the one around each place is."""
+    """A picture of drawn faces: ``widths`` says how wide, in pixels, the one around each place
+    is."""
     noise = np.random.default_rng(5).integers(
         90, 160, (size[1] // 40, size[0] // 40, 3), dtype=np.uint8
     )

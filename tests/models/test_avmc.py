@@ -118,7 +118,8 @@ def test_mixture_is_symmetric(name):
 
 
 def test_switches_of_the_ablation(settings):
-    """Each row of Table 4 removes exactly its losses, and without unimodal tasks only M is learnt."""
+    """Each row of Table 4 removes exactly its losses, and without unimodal tasks only M is
+    learnt."""
     for changes, gone in (
         ({"mix_audio": False}, "audio"),
         ({"mix_vision": False}, "vision"),
@@ -151,17 +152,15 @@ def test_detached_targets_change_gradients_only():
 
 def test_batch_without_labels():
     """D18: the released code drops such a batch's consistency loss, the paper's does not."""
-    swapped = {
-        m: Draw(torch.tensor([1, 0]), torch.tensor([0.6])) for m in ("audio", "vision")
-    }  # no clip meets itself
+    # no clip meets itself
+    swapped = {m: Draw(torch.tensor([1, 0]), torch.tensor([0.6])) for m in ("audio", "vision")}
     for settings, zero in ((SEMI, True), (replace(SEMI, variant="paper"), False)):
         model, batch = make(settings)
         fields = vars(take(batch, torch.tensor([4, 5]))).items()
         doubles = Batch(**{name: x.double() if x.is_floating_point() else x for name, x in fields})
         total = model.double().loss(doubles, "mixup", swapped)["total"].item()
-        assert (
-            (total == 0.0) if zero else total > 1e-9
-        )  # rounding leaves about 1e-16, the network's nonlinearity about 1e-6
+        # rounding leaves about 1e-16, the network's nonlinearity about 1e-6
+        assert (total == 0.0) if zero else total > 1e-9
 
 
 def test_how_the_variants_differ(settings):

@@ -20,9 +20,8 @@ def mag() -> bert_mag.BertMAG:
     torch.manual_seed(0)
     model = make("Bert_MAG", tiny_bert())
     for linear in (m for m in model.gate.modules() if isinstance(m, nn.Linear)):
-        nn.init.normal_(
-            linear.weight
-        )  # the published start, .02, hardly opens the gate at this width
+        # the published start, .02, hardly opens the gate at this width
+        nn.init.normal_(linear.weight)
     return model.eval()
 
 
@@ -66,9 +65,8 @@ def test_bert_mag_with_a_closed_gate_is_plain_bert(mag):
     pooled = mag.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).pooler_output
     plain = mag.regress(pooled).squeeze(-1)
     torch.testing.assert_close(mag(batch)["M"], plain, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(
-        opened, plain, rtol=1e-3, atol=1e-4
-    )  # BERT's embeddings are normed already, eps apart
+    # BERT's embeddings are normed already, eps apart
+    torch.testing.assert_close(opened, plain, rtol=1e-3, atol=1e-4)
 
 
 def test_bert_mag_shift_is_at_most_as_long_as_the_embedding(mag):

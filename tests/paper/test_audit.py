@@ -129,9 +129,8 @@ def test_real_polarity_and_differences(real):
     assert real["ratio_M"].verdict == real["ratio_printed"].verdict == findings.FAILS
     assert real["ratio_original"].verdict == findings.HOLDS
     assert real["closest_to_M"].verdict == real["farthest_from_M"].verdict == findings.HOLDS
-    assert (
-        real["negative_original"].verdict == findings.PART
-    )  # 54 % are negative, 69 % are not positive
+    # 54 % are negative, 69 % are not positive
+    assert real["negative_original"].verdict == findings.PART
 
 
 def test_the_text_alone_gives_more_of_the_new_clips(real):
@@ -208,7 +207,8 @@ def test_what_the_counts_say_of_added_clips_and_intensity():
 
 @needs_meta
 def test_real_figures_equal_plain_pandas(meta):
-    """Differences, polarity and what T tells of M from counts equal those from the rows themselves."""
+    """Differences, polarity and what T tells of M from counts equal those from the rows
+    themselves."""
     counts = audit(meta).counts
     new = meta[(meta["clip_id"].str.len() > 4) & ~meta["video_id"].str.fullmatch(r"test\d+")]
     old = meta[meta["clip_id"].str.len() <= 4]
@@ -229,7 +229,8 @@ def test_real_figures_equal_plain_pandas(meta):
 
 @needs_meta
 def test_no_transcript_is_shown(meta):
-    """Neither the text nor the frame of an audit holds any transcript of three characters or more."""
+    """Neither the text nor the frame of an audit holds any transcript of three characters or
+    more."""
     shown = render(audit(meta)) + audit(meta).as_frame().to_string()
     assert not [text for text in meta["text"] if len(text) > 2 and text in shown]
 

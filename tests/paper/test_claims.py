@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import released_factory as factory
 
 from avmc_core import published
-from avmc_core.metrics import evaluate
 from avmc_core.paper import (
     claim_arithmetic,
     claim_outcome,
@@ -27,6 +27,7 @@ from avmc_core.paper.finished import Finished
 from avmc_core.publishing.html_table import anchor
 from avmc_core.runs.experiments import Row, experiment
 from avmc_core.runs.grid import run_all
+from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Run, RunStore
 
 needs_meta = pytest.mark.skipif(
@@ -264,6 +265,13 @@ def test_the_simulated_corpus_decides_nothing_about_the_paper(tiny_store, simula
             assert ruling == before
 
 
+def test_another_data_set_is_no_evidence_on_the_paper(tmp_path, simulated):
+    """In the released form, with labels that are neither of the two sets that circulate."""
+    store = factory.imports(tmp_path)
+    evidence = claims.gather(store, table4=simulated)
+    assert store.as_released and evidence.store is None and not evidence.runs
+
+
 def test_run_claims_are_decided_by_intervals(simulated, monkeypatch):
     """Against itself a model is neither better nor worse; on a real store the same outcome would
     decide."""
@@ -295,8 +303,7 @@ def test_one_run_decides_no_cell(simulated, monkeypatch):
 def test_the_figures_of_single_runs_stand_beside_a_cell(simulated):
     """On the display scale of the metric, those of the row's own runs and no others."""
     (run,) = (run for run in simulated.records if run.name == "full")
-    label = simulated.store.split("test").labels[:, 0]
-    score = evaluate(simulated.records[run].predictions("test")["M"], label)
+    score = scores(simulated.records[run], simulated.store)["M"]
     cells = claim_runs._beside(simulated, "table4_ablation")
     at = {(cell["row"], cell["metric"]): cell["seeds"] for cell in cells}
     assert at["full", "Acc2"] == pytest.approx([100 * score["Acc2"]])

@@ -70,7 +70,8 @@ def test_clips_and_runs_are_found_in_95_of_100_simulated_tables(n, runs):
 
 
 def test_where_everything_fits_nothing_is_decided():
-    """Ten runs over 1034 clips: every figure is possible, also when the number of clips is known."""
+    """Ten runs over 1034 clips: every figure is possible, also when the number of clips is
+    known."""
     rng = np.random.default_rng(1)
     columns = [granularity.simulated_column(19, 1034, 10, rng) for _ in range(50)]
     assert granularity.chance(1034, 10) == 1

@@ -79,6 +79,7 @@ def test_anothers_site_does_not_give_way_to_the_book(tmp_path, monkeypatch):
     own = tmp_path / "_build" / "site" / "index.rst"
     own.parent.mkdir(parents=True)
     own.write_text("mine")
+    (tmp_path / "_toc.yml").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="no page of this book"):
         build_book()
@@ -113,7 +114,8 @@ def test_a_quoted_figure_leads_to_the_page_that_computed_it(build, tmp_path):
     result = {"provenance": MADE, "data": {"claims": 9, "rulings": {"best-AV-MC(Semi)": RULING}}}
     (tmp_path / "home" / "results" / "claims.json").write_text(json.dumps(result), encoding="utf-8")
     html, _ = build(
-        "{num}`claims:claims` claims; {num}`claims:rulings.best-AV-MC(Semi).verdict`, {num}`made:runs`."
+        "{num}`claims:claims` claims; {num}`claims:rulings.best-AV-MC(Semi).verdict`, "
+        "{num}`made:runs`."
     )
     links = re.findall(r'<a[^>]*href="([^"]*)"[^>]*><abbr[^>]*>([^<]*)</abbr></a>', html)
     assert links == [
@@ -154,14 +156,15 @@ def test_results_stand_beside_the_papers_figures(build):
     ]
     line = re.sub("<[^>]+>", "", re.search(r'<p class="avmc-caption">.*?</p>', html)[0])
     assert line == (
-        "Data: simulated corpus, not CH-SIMS · seeds 1–3 · 7 runs, 1 failed · against the paper: Table 2, which is about "
+        "Data: simulated corpus, not CH-SIMS · seeds 1–3 · 7 runs, 1 failed · against the "
+        "paper: Table 2, which is about "
         "other data · agreement not counted: other data · command: avmc run made"
     )
 
 
 @pytest.mark.parametrize("data, shown", [("real label table", True), ("simulated corpus", False)])
 def test_the_text_model_is_shown_where_it_read_real_sentences(build, tmp_path, data, shown):
-    """On the landing page it stands first; what it reads in made-up sentences does not stand there."""
+    """On the landing page it stands first; what it reads in made-up sentences does not."""
     cell = {"estimate": 0.5, "low": 0.4, "high": 0.6, "level": 0.95, "note": ""}
     row = {"task": "M", "model": "reads", "slice": "test", "clips": 9}
     rows = [row | dict.fromkeys(("Acc2", "Corr", "MAE"), cell), {"task": "T"}]
@@ -260,7 +263,10 @@ def test_figures_have_words_and_wide_ones_room(tmp_path):
         )
         section += nodes.container("", source, picture, caption, classes=["cell"])
     describe(SimpleNamespace(srcdir=tmp_path), document)
-    words = "Figure under “Every seed”: Joint label counts of each two annotations; the area of a square is the number of "
+    words = (
+        "Figure under “Every seed”: Joint label counts of each two annotations; the area of a "
+        "square is the number of "
+    )
     words += "clips, the diagonal agreement. Data: simulated corpus, not CH-SIMS."
     wide, small = document.findall(nodes.image)
     assert wide["alt"] == small["alt"] == words

@@ -15,7 +15,10 @@ from fontTools.ttLib import TTFont
 from avmc_core.publishing import book_assets
 
 STATIC = Path(theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
-PAGE = '<html><head>\n<script defer src="_static/scripts/fontawesome.js?digest=5"></script></head><body>{}</body></html>'
+PAGE = (
+    "<html><head>\n<script defer "
+    'src="_static/scripts/fontawesome.js?digest=5"></script></head><body>{}</body></html>'
+)
 
 
 @pytest.fixture

@@ -25,7 +25,10 @@ import check_captions
 ROOT = Path(__file__).parents[2]
 
 MARK = '<div class="avmc-mark"><p><strong>simulated corpus, not CH-SIMS</strong></p></div>'
-SAID = '<small class="avmc-caption">Data: simulated corpus, not CH-SIMS · code 1 · command: <code>avmc run x</code></small>'
+SAID = (
+    '<small class="avmc-caption">Data: simulated corpus, not CH-SIMS · code 1 · command: '
+    "<code>avmc run x</code></small>"
+)
 CELL = '<div class="cell docutils"><div class="cell_output">{}</div></div>'
 
 
@@ -63,7 +66,10 @@ def test_what_the_project_makes_of_itself_may_say_so(check):
         text.replace("simulated corpus, not CH-SIMS", "made-up files, no result about CH-SIMS")
         for text in (MARK, SAID)
     )
-    table = f'<div class="avmc-t" id="table-a"><table></table></div>{said.replace("avmc run x", "make torture")}'
+    table = (
+        '<div class="avmc-t" '
+        f'id="table-a"><table></table></div>{said.replace("avmc run x", "make torture")}'
+    )
     assert check(table, mark=mark) == []
     assert "a caption about" in check(table)[0]
     assert "without data or command" in check(table.replace("make torture", "make"), mark=mark)[0]
@@ -82,7 +88,7 @@ def test_the_page_of_the_torture_passes(tmp_path, monkeypatch):
         app.build()
         assert not app.warning.getvalue()
         html = Path(app.outdir) / "index.html"
-        assert check_captions.problems(html) == [] and html.read_text().count("command: ") == 3
+        assert check_captions.problems(html) == [] and html.read_text().count("command: ") == 4
     finally:
         app.cleanup()
 

@@ -83,9 +83,8 @@ def test_every_cell_is_in_the_markup():
     assert page.cells == ["<b>a</b>where it is", "1", "0.123", "b & c", "–", "–"]
     assert page.options == ["all", "1", "–"]
     assert page.sort == [None, "1.0", "0.12345", None, None, ""]
-    assert (
-        'class="tools" data-wanted="1" hidden' in html
-    )  # without JavaScript there is no filter to be misled by
+    # without JavaScript there is no filter to be misled by
+    assert 'class="tools" data-wanted="1" hidden' in html
     assert read_csv(html)[0] == {"name": "<b>a</b>", "value": "1", "share": "0.12345"}
 
 

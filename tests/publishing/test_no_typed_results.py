@@ -22,7 +22,8 @@ NO_PROSE = re.compile(
 # What is no result: sections, versions and identifiers; the level of an interval.
 NO_RESULT = re.compile(
     r"(?:Sections?|§) \d[\d.]*(?:(?:,| and| to) \d[\d.]*)*|\bv\d+(?:\.\d+)+|\b95 % intervals?"
-    r"|\b(?:Python|OpenFace|wav2vec|arXiv|doi|version|CC BY(?:-SA)?)[ :]*\d[\d./]*(?:(?:,| and| or| to) 3\.\d+)*"
+    r"|\b(?:Python|OpenFace|wav2vec|arXiv|doi|version|CC BY(?:-SA)?)[ :]*\d[\d./]*(?:(?:,| "
+    r"and| or| to) 3\.\d+)*"
 )
 TYPED = re.compile(r"(?<![\w.])[-−+]?\d+\.\d+|\b\d+ ?(?:%|percent\b|per cent\b)|\b\d+ points?\b")
 
@@ -54,7 +55,8 @@ def test_no_result_is_typed(path):
 def test_the_scan_finds_what_it_should(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
-        "It is 82.50 here, 3 % there, `0.5` in code, {num}`a:b.2`, Section 5.1, v2.0, a 95 % interval.\n"
+        "It is 82.50 here, 3 % there, `0.5` in code, {num}`a:b.2`, Section 5.1, v2.0, a 95 % "
+        "interval.\n"
     )
     assert [m.group() for m in TYPED.finditer(prose(page))] == ["82.50", "3 %"]
     page = tmp_path / "page.py"

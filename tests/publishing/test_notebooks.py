@@ -33,10 +33,12 @@ COUNTING = HEADER + (
 # Says which process its kernel is, and goes on for a minute.
 HELD = HEADER + (
     "# %%\nimport os, time\nfrom pathlib import Path\n"
-    "_ = Path('kernel.part').write_text(str(os.getpid()))\nos.rename('kernel.part', 'kernel')\ntime.sleep(60)\n"
+    "_ = Path('kernel.part').write_text(str(os.getpid()))\nos.rename('kernel.part', "
+    "'kernel')\ntime.sleep(60)\n"
 )
 FAILING = HEADER + (
-    "# %%\nimport time\nfrom pathlib import Path\nwhile not Path('kernel').exists():\n    time.sleep(0.05)\n1 / 0\n"
+    "# %%\nimport time\nfrom pathlib import Path\nwhile not Path('kernel').exists():\n    "
+    "time.sleep(0.05)\n1 / 0\n"
 )
 
 
@@ -68,9 +70,8 @@ def test_a_notebook_of_somebody_elses_is_not_replaced(folder):
 
 def test_runs_once_and_again_only_when_its_results_or_parameters_change(folder):
     (folder / "page.py").write_text(COUNTING)
-    [first] = build(
-        folder, seed=5, profile="ci"
-    )  # the profile is not declared, so it is not injected
+    # the profile is not declared, so it is not injected
+    [first] = build(folder, seed=5, profile="ci")
     assert (first.reused, first.results) == (False, ("counted",))
     content = first.path.read_bytes()
     result = folder.parent / "home" / "results" / "counted.json"

@@ -15,7 +15,10 @@ import check_pdf
 import one_page
 from pypdf import PdfReader, PdfWriter
 
-TOC = "root: index\nparts:\n  - caption: First\n    chapters:\n      - file: notebooks/a\n      - file: b\n"
+TOC = (
+    "root: index\nparts:\n  - caption: First\n    chapters:\n      - file: notebooks/a\n      "
+    "- file: b\n"
+)
 
 
 def pdf(path: Path, *texts: str, core_fonts: bool = False) -> Path:
@@ -85,7 +88,10 @@ def test_the_box_for_a_missing_glyph_is_noticed(tmp_path):
 
 
 def page_of(title: str, body: str) -> str:
-    return f'<html><body><nav>menu</nav><article class="bd-article"><h1>{title}</h1>{body}</article></body></html>'
+    return (
+        "<html><body><nav>menu</nav><article "
+        f'class="bd-article"><h1>{title}</h1>{body}</article></body></html>'
+    )
 
 
 def test_links_and_anchors_hold_in_one_document(tmp_path, toc):
@@ -98,7 +104,8 @@ def test_links_and_anchors_hold_in_one_document(tmp_path, toc):
     (tmp_path / "notebooks" / "a.html").write_text(
         page_of("A", '<p id="x">here</p><a href="#x">up</a><img src="../i.svg">')
     )
-    folded = "<table><tr><td><details><summary>short</summary><code>long</code></details></td></tr></table>"
+    details = "<details><summary>short</summary><code>long</code></details>"
+    folded = f"<table><tr><td>{details}</td></tr></table>"
     (tmp_path / "b.html").write_text(
         page_of(
             "B",

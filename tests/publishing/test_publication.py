@@ -43,7 +43,10 @@ def test_each_page_links_to_the_pdf_from_where_it_is(site):
 def test_the_words_in_place_of_a_pdf_may_hold_code_and_are_replaced_whole(site):
     """Sphinx makes spans of inline code, the real page's too: the slot ends at its own end, not at
     theirs."""
-    code = '<code class="docutils literal notranslate"><span class="pre">make</span> <span class="pre">pdf</span></code>'
+    code = (
+        '<code class="docutils literal notranslate"><span class="pre">make</span> <span '
+        'class="pre">pdf</span></code>'
+    )
     page = site / "index.html"
     page.write_text(
         SLOT.replace("none", f"a PDF, where {code} has printed one")

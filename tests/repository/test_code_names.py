@@ -25,12 +25,13 @@ CODE = re.compile(
     r"^(?:# )?```([^\n`]*)\n(.*?)^(?:# )?```[ \t]*$|(?<!`)`([^`\n]+)`(?!`)",
     re.DOTALL | re.MULTILINE,
 )
+# fences of these kinds are code; the others are directives of the book
 QUOTED = (
     "",
     "sh",
     "console",
     "python",
-)  # fences of these kinds are code; the others are directives of the book
+)
 FILE = re.compile(r"(?<![\w/.-])(?:avmc_core|tests|tools|book|notebooks)/[\w./-]*\w")
 COMMAND = re.compile(r"(?<![\w.])(avmc [a-z][^\n|;#]*)")
 SOURCES = "\n".join(

@@ -61,7 +61,8 @@ from avmc_core import artefacts
 from avmc_core.data.store import open_store
 
 data = open_store(store)
-_ = artefacts.save("clips", {"clips": len(data.split("train"))}, {"data": artefacts.data_mark(data)})
+mark = {"data": artefacts.data_mark(data)}
+_ = artefacts.save("clips", {"clips": len(data.split("train"))}, mark)
 """
 
 
@@ -82,7 +83,10 @@ def blocked(tmp_path):
 def test_the_block_holds(blocked, tmp_path):
     """It is inherited by children, and lets nothing out: not even a question for an address."""
     inner = "import socket; socket.create_connection(('192.0.2.1', 9), 2)"
-    outer = f"import socket, subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}]); socket.getaddrinfo('a.org', 1)"
+    outer = (
+        f"import socket, subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}]); "
+        "socket.getaddrinfo('a.org', 1)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", outer], env=blocked, capture_output=True, text=True
     )

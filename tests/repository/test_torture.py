@@ -30,9 +30,8 @@ def place(tmp_path, monkeypatch):
 def test_hostile_files_end_clearly(module, place):
     """Refused, or read as another reader reads them; no crash, hang, gigabyte, socket, program or
     stray file."""
-    with ProcessPoolExecutor(
-        1, multiprocessing.get_context("spawn")
-    ) as fresh:  # the memory of other tests does not count
+    # the memory of other tests does not count
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
         families = fresh.submit(_families, module, place).result()
     if reason := families[0]["skipped"]:
         pytest.skip(reason)

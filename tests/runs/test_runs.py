@@ -161,10 +161,11 @@ def test_the_full_profile_fine_tunes_the_encoder_and_ci_need_not(model, tiny_sto
     learning rate allows."""
     row = next(row for row in EXPERIMENTS["benchmark"].rows if row.model == model)
     ci = Run(model, 1, row.changes_at("ci")).settings
+    # so few clips are no whole group, and would make no step (D29)
     few = (
         *FEW,
         ("training.accumulate", 1),
-    )  # so few clips are no whole group, and would make no step (D29)
+    )
     settings = Run(model, 1, (*row.changes_at("full"), *few)).settings
     assert settings.text == "finetune" and ci.text == (
         "finetune" if model == "Bert_MAG" else "frozen"
@@ -234,7 +235,7 @@ def test_two_processes_at_the_same_run_agree(tiny_store, store):
     for process in both:
         process.start()
     for process in both:
-        process.join(60)
+        process.join(600)
     assert [process.exitcode for process in both] == [0, 0]
     assert len(list(store)) == 1
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 import torch
+from processes import killed_itself
 
 from avmc_core import draws
 from avmc_core.data.splits import Protocol
 from avmc_core.kernels import compiled
 from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI, SUPERVISED
+from avmc_core.runs import together as runs_together
 from avmc_core.runs import training
 from avmc_core.runs.execution import StoreData, execute, execute_together, network, trains_together
 from avmc_core.runs.grid import companies, run_all, run_together
@@ -73,6 +73,8 @@ def without_seconds(outcome):
 def test_a_seed_gives_the_same_bytes_in_company_and_alone(name, tiny_store, tmp_path):
     """Weights, predictions, history, scores, best epoch."""
     settings, epochs = MODELS[name], set()
+    if name != "released supervised":
+        settings = change(settings, {"training.max_epochs": 4})
     for seed, (outcome, folder) in together(tiny_store, tmp_path / "company", settings).items():
         own = alone(tiny_store, tmp_path / f"alone {seed}", settings, seed)
         assert without_seconds(own) == without_seconds(outcome)
@@ -82,54 +84,46 @@ def test_a_seed_gives_the_same_bytes_in_company_and_alone(name, tiny_store, tmp_
         assert len(epochs) > 1, "one seed's early stopping must not stop the others"
 
 
-def test_company_and_order_change_nothing(tiny_store, tmp_path):
-    settings = MODELS["released semi"]
-    three = together(tiny_store, tmp_path / "three", settings)
-    two = together(tiny_store, tmp_path / "two", settings, (7, 3))
-    assert all(files(two[seed][1]) == files(three[seed][1]) for seed in two)
+def test_company_and_order_change_nothing(whole, tiny_store, tmp_path):
+    two = together(tiny_store, tmp_path, MODELS["released semi"], (7, 3))
+    assert all(files(two[seed][1]) == files(whole[seed][1]) for seed in two)
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from avmc_core.runs import together, training
-from avmc_core.data.store import open_store
-sys.path.insert(0, sys.argv[1])
-import test_together as t
-what, left = sys.argv[4], [int(sys.argv[5])]
-def dying(function):
+@pytest.fixture(scope="module")
+def whole(tiny_store, tmp_path_factory):
+    """A company that nobody disturbs."""
+    return together(tiny_store, tmp_path_factory.mktemp("whole"), MODELS["released semi"])
+
+
+def dying(function, left):
+    """``function``, but the process kills itself in place of the call after ``left`` calls."""
+    calls = iter(range(left))
+
     def call(*rest, **named):
-        left[0] -= 1
-        if left[0] < 0:
+        if next(calls, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*rest, **named)
+
     return call
-if what == "batches":
-    training.SplitData.batch = dying(training.SplitData.batch)
-else:
-    training.write_tensors = dying(training.write_tensors)
-together.RARELY = 0.0
-t.together(open_store(sys.argv[2]), Path(sys.argv[3]), t.MODELS["released semi"])
-"""
 
 
 @pytest.mark.parametrize(
     ("what", "count"),
     [("batches", 31), ("batches", 58), ("writes", 3), ("writes", 9), ("writes", 14)],
 )
-def test_killed_and_resumed_gives_the_same_bytes(what, count, tiny_store, tmp_path):
+def test_killed_and_resumed_gives_the_same_bytes(what, count, whole, tiny_store, tmp_path):
     """In mid-epoch, and while the states of the seeds are written, which then are those of
     different epochs."""
-    whole = together(tiny_store, tmp_path / "whole", MODELS["released semi"])
-    words = [
-        os.path.dirname(__file__),
-        str(tiny_store.path),
-        str(tmp_path / "killed"),
-        what,
-        str(count),
-    ]
-    child = subprocess.run([sys.executable, "-c", KILLED, *words], check=False)
-    assert child.returncode == -signal.SIGKILL
+
+    def work():  # in a process of its own, which the changes below end with
+        if what == "batches":
+            training.SplitData.batch = dying(training.SplitData.batch, count)
+        else:
+            training.write_tensors = dying(training.write_tensors, count)
+        runs_together.RARELY = 0.0
+        together(tiny_store, tmp_path / "killed", MODELS["released semi"])
+
+    assert killed_itself(work)
     assert list((tmp_path / "killed").rglob(training.STATE))
     resumed = together(tiny_store, tmp_path / "killed", MODELS["released semi"])
     for seed, (outcome, folder) in whole.items():

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 
 import pytest
 import torch
+from processes import killed_itself
 
 from avmc_core.batch import Inputs
 from avmc_core.models import avmc_networks
@@ -66,43 +65,31 @@ def test_a_gpu_without_room_takes_batches_one_by_one(tiny_store, monkeypatch, fr
     assert training._has_room(data, "cuda") == room and not training._has_room(data, "cpu")
 
 
-KILLED = """
-import sys, os, signal, torch
-from pathlib import Path
-from avmc_core.runs import training
-from avmc_core.data.store import open_store
-sys.path.insert(0, sys.argv[3])
-import test_training as t
-passes = 0
-one_pass = training._one_pass
-def dying(model, data, *rest):
-    global passes
-    passes += 1
-    if passes == 6:  # the second pass of the third epoch: in mid-epoch, after two saved ones
-        whole, left = data.batch, [1]
-        def some(rows):
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return whole(rows) if left.pop() else None
-        data.batch = some
-    return one_pass(model, data, *rest)
-training._one_pass = dying
-training.RARELY = float(sys.argv[4])
-torch.set_num_threads(1)
-t.run(open_store(sys.argv[1]), Path(sys.argv[2]))
-"""
-
-
 @pytest.mark.parametrize("rarely", [0.0, 1e9])
 def test_killed_in_mid_epoch_and_resumed_gives_the_same_bytes(tiny_store, tmp_path, rarely):
     """Whether every epoch was saved or only the first."""
     _, whole = run(tiny_store, tmp_path / "whole")
-    folder = tmp_path / "killed"
-    words = [str(tiny_store.path), str(folder), os.path.dirname(__file__), str(rarely)]
-    child = subprocess.run([sys.executable, "-c", KILLED, *words], check=False)
-    assert child.returncode == -signal.SIGKILL
-    assert "state.safetensors" in [p.name for p in folder.iterdir()]
-    outcome, resumed = run(tiny_store, folder)
+    one_pass, passes = training._one_pass, iter(range(5))
+
+    def dying(model, data, *rest):
+        if next(passes, None) is None:  # the second pass of the third epoch, after one batch
+            batch, batches = data.batch, iter(range(1))
+
+            def some(rows):
+                if next(batches, None) is None:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return batch(rows)
+
+            data.batch = some
+        return one_pass(model, data, *rest)
+
+    def work():
+        training._one_pass, training.RARELY = dying, rarely
+        run(tiny_store, tmp_path / "killed")
+
+    assert killed_itself(work)
+    assert "state.safetensors" in [p.name for p in (tmp_path / "killed").iterdir()]
+    outcome, resumed = run(tiny_store, tmp_path / "killed")
     assert outcome["epochs"] == 4 and resumed == whole
 
 

@@ -98,7 +98,7 @@ def test_two_processes_at_the_same_search_agree(selection, tiny_store, tmp_path)
     for process in both:
         process.start()
     for process in both:
-        process.join(60)
+        process.join(600)
     assert [process.exitcode for process in both] == [0, 0]
     (folder,) = tmp_path.iterdir()
     assert tuning.read_selection(folder / "selection.json") == selection
@@ -136,8 +136,8 @@ def test_only_a_finished_selection_on_the_same_data_is_scored(selection, tiny_st
     chosen = tuning.runs_of(selection, tiny_store)
     assert [run.seed for run in chosen] == [1, 2]
     assert dict(chosen[0].changes) == {"training.max_epochs": 1, **best["changes"]}
-    records = run_all(tuning.runs_of(selection, tiny_store, every=True), tiny_store, RunStore(tmp_path), jobs=1,
-                      progress_bar=False)  # fmt: skip
+    grid, store = tuning.runs_of(selection, tiny_store, every=True), RunStore(tmp_path)
+    records = run_all(grid, tiny_store, store, jobs=1, progress_bar=False)
     for k, trial in enumerate(selection.trials):  # the search trained just what the runs train
         found = [
             scores(record, tiny_store, "valid")["M"]["MAE"]

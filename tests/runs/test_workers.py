@@ -21,7 +21,8 @@ import sys
 from processes import held
 from avmc_core.runs.workers import side_by_side
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background with Ctrl-C ignored
+    # a shell starts what runs in its background with Ctrl-C ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     list(side_by_side(held, [(sys.argv[1], k) for k in range(2)], 2))
 """
 

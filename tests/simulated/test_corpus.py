@@ -300,6 +300,5 @@ def test_the_oracle_beats_every_single_modality(large):
         only = np.full_like(latent, np.nan)
         only[:, k] = latent[:, k]
         alone.append(np.square(expected_multimodal(only, "test") - clips["M"]).mean())
-    assert (
-        oracle < 0.75 * min(alone) and alone[1] < alone[2] < alone[0]
-    )  # A tells most of M, T least
+    # A tells most of M, T least
+    assert oracle < 0.75 * min(alone) and alone[1] < alone[2] < alone[0]

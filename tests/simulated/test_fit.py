@@ -49,9 +49,8 @@ def test_real_figures_are_those_of_the_counts_and_simulated_ones_those_of_the_cl
     )
     assert table.loc["within_M", "real labels"] == counts["within_videos"]
     assert table.loc["within_T", "real labels"] == counts["four"]["within_videos"]["T"]
-    assert (
-        table.loc["weak", "real labels"] == 483 / 1034
-    )  # the clips that the Acc2_weak of public results counts
+    # the clips that the Acc2_weak of public results counts
+    assert table.loc["weak", "real labels"] == 483 / 1034
     assert table.loc["weak", "simulated corpus"] == np.mean([abs(m) < 0.5 for m in test["M"]])
     copied = [abs(m) for m, copy in zip(test["M"], test["copied"], strict=True) if copy]
     assert table.loc["placeholder_intensity", "simulated corpus"] == pytest.approx(np.mean(copied))

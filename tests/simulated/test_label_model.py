@@ -16,9 +16,8 @@ from avmc_core.simulated.irony import interval_of_irony, ironic, weight_of_words
 from avmc_core.simulated.label_counts import label_counts, shipped_counts
 
 META = os.environ.get("AVMC_META")
-CELLS = (
-    np.stack(np.meshgrid(*[schema.GRID] * 4, indexing="ij")).reshape(4, -1).T
-)  # (11^4, 4) M, T, A, V
+# (11^4, 4) M, T, A, V
+CELLS = np.stack(np.meshgrid(*[schema.GRID] * 4, indexing="ij")).reshape(4, -1).T
 GROUPS = (*schema.SPLITS, label_model.PLACEHOLDERS)
 
 
@@ -108,9 +107,8 @@ def test_counts_of_a_small_table_by_hand():
     assert counts["four"]["pairs"]["MT"][0][6] == 1 and np.sum(counts["four"]["pairs"]["AV"]) == 3
     assert counts["four"]["signs"][0][2][0][0] == counts["four"]["irony"]["clips"] == 1
     assert counts["four_equal_labels"] == {"placeholders": 2, "others": 0}
-    assert (
-        label_counts(table.assign(V=0.0))["four"]["within_videos"]["V"] is None
-    )  # no share of no variance
+    # no share of no variance
+    assert label_counts(table.assign(V=0.0))["four"]["within_videos"]["V"] is None
     with pytest.raises(InputError, match="no M of clip a/00001"):
         label_counts(table, other.iloc[:-1])
     with pytest.raises(InputError, match="no labelled row"):

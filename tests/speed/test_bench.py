@@ -43,7 +43,8 @@ SHORT = {"text": 7, "audio": 19, "vision": 6}
 
 @pytest.mark.parametrize("name", ["MFN", "semi", "supervised"])
 def test_both_data_paths_make_the_same_batch(name):
-    """Clip by clip from padded float64 arrays, or gathered from the ragged ones: the same numbers."""
+    """Clip by clip from padded float64 arrays, or gathered from the ragged ones: the same
+    numbers."""
     split = bench_cases.made_up(9, SHORT)
     slow, fast = (
         make(bench_cases.CASES[name], split)

@@ -36,14 +36,12 @@ def test_records_become_seconds_an_epoch():
 def test_full_size_is_a_step_a_batch_or_scaled_by_clips():
     step = {"clips": 1000, "fast": 1.0, "threads": 2}
     full = grid_cost.full_size(grid_cost.measured(RECORDS), 1361, 36, {"supervised": step})
-    assert (
-        full.loc["AV-MC", "s an epoch"] == 6
-    )  # 2722 clips are three batches of 1000, each a second of two cores
+    # 2722 clips are three batches of 1000, each a second of two cores
+    assert full.loc["AV-MC", "s an epoch"] == 6
     assert full.loc["AV-MC", "h a run"] == pytest.approx(0.06)
     assert full.loc["LMF", "s an epoch"] == 10 and full.loc["LMF", "h a run"] == pytest.approx(0.1)
-    assert full.loc["Constant", "h a run"] == pytest.approx(
-        8 / 3600
-    )  # fitted, not trained: no epochs
+    # fitted, not trained: no epochs
+    assert full.loc["Constant", "h a run"] == pytest.approx(8 / 3600)
     assert pd.isna(full.loc["Bert_MAG", "h a run"])
 
 

@@ -58,9 +58,8 @@ def clips(rows: int = 12, seed: int = 0) -> Batch:
 
     audio, audio_lengths = frames("audio")
     vision, vision_lengths = frames("vision")
-    text_lengths = torch.randint(
-        3, SIZES.text_steps, (rows,), generator=g
-    )  # no sentence fills all steps
+    # no sentence fills all steps
+    text_lengths = torch.randint(3, SIZES.text_steps, (rows,), generator=g)
     mask = valid_steps(text_lengths, SIZES.text_steps).long()
     ids = torch.randint(1, 30, mask.shape, generator=g) * mask
     return Batch(

@@ -25,11 +25,12 @@ HEADS = {
     "tliner": "text_encoder",
 }
 AVMC_SUPERVISED = {"audio_model": "audio_encoder", "video_model": "vision_encoder", **HEADS}
+# the reconstruction heads enter no loss (D19)
 AVMC_SEMI = {
     rf"{theirs}_model\.{a}": f"{ours}_encoder.{b}"
     for theirs, ours in {"audio": "audio", "video": "vision"}.items()
     for a, b in {"liner": "linear", "rnn1": "rnn_1", "rnn2": "rnn_2", "layer_norm": "norm"}.items()
-} | {r"[tav]_rec\..*": "", **HEADS}  # the reconstruction heads enter no loss (D19)
+} | {r"[tav]_rec\..*": "", **HEADS}
 
 
 def avmc_draws(golden: gf.Golden) -> dict[str, Draw]:

@@ -212,9 +212,8 @@ def start_from(model: Model, start: dict[str, Tensor]) -> None:
     dropout."""
     own = model.state_dict()
     assert all(x.squeeze().shape == own[name].squeeze().shape for name, x in start.items())
-    start = {
-        name: x.reshape(own[name].shape) for name, x in start.items()
-    }  # some of theirs carry axes of size one
+    # some of theirs carry axes of size one
+    start = {name: x.reshape(own[name].shape) for name, x in start.items()}
     missing, _ = model.load_state_dict(start, strict=False)
     assert all(name.startswith("generated.") for name in missing) and not start.keys() - own.keys()
     for module in model.modules():  # those that no setting reaches
@@ -275,7 +274,8 @@ def _in_time(golden: Golden, prefix: str) -> list[Tensor]:
 
 
 def with_wrong(golden: Golden, setting: str) -> Golden:
-    """The same file with one entry of its ``wrong_settings`` ("NAME=VALUE") in its configuration."""
+    """The same file with one entry of its ``wrong_settings`` ("NAME=VALUE") in its
+    configuration."""
     name, value = setting.split("=")
     config = {**golden.config, name: float(value) if "." in value or "e" in value else int(value)}
     if "task_weights" in config:

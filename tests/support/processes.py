@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+
+
+def killed_itself(work: Callable[[], object]) -> bool:
+    """Whether a forked process that does ``work`` ended by SIGKILL. A fork, because a process that
+    has to import PyTorch first takes longer than what is tested."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    status = os.waitpid(child, 0)[1]
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
 def held(folder: str, k: int) -> None:

@@ -19,9 +19,8 @@ class Case:
     read: Callable[[Path], str]
 
 
-Family = Callable[
-    [np.random.Generator, int], Iterator[Case]
-]  # so many random cases, besides all that are listed
+# so many random cases, besides all that are listed
+Family = Callable[[np.random.Generator, int], Iterator[Case]]
 
 
 def same(left, right) -> bool:

@@ -220,7 +220,8 @@ def _widths(columns: dict, *widths: int) -> dict:
 
 
 def files(rng: np.random.Generator, count: int) -> Iterator[Case]:
-    """Both files, cut or with changed bytes; half of the changes hit the program around the arrays."""
+    """Both files, cut or with changed bytes; half of the changes hit the program around the
+    arrays."""
     programs = []
     for data in VALID:
         starts = [start for _, _, start in pickletools.genops(data)]
@@ -252,11 +253,12 @@ def _content(name: str, part: str, key: str, change: Change | None) -> Case:
         else:
             try:
                 target[key] = change(target[key])
+            # no sense for this column: a row too few instead
             except (
                 ValueError,
                 TypeError,
                 IndexError,
-            ):  # no sense for this column: a row too few instead
+            ):
                 target[key] = target[key][:-1]
         for file, content in zip(FILES, contents, strict=True):
             (folder / file).write_bytes(pickle.dumps(content, 4))

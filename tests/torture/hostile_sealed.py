@@ -162,7 +162,8 @@ def _put(data, place: tuple, value) -> None:
 
 
 def _reseal(store: Path, change: Callable[[dict], object]) -> None:
-    """Gives a changed store checksums that fit, as far as its manifest still has a place for them."""
+    """Gives a changed store checksums that fit, as far as its manifest still has a place for
+    them."""
     manifest = json.loads((store / "manifest.json").read_text())
     for name, entry in manifest["files"].items():
         data = (store / name).read_bytes()
@@ -174,7 +175,8 @@ def _reseal(store: Path, change: Callable[[dict], object]) -> None:
 
 
 def _consistent(folder: Path) -> str:
-    """Refused, or a store in which everything fits everything: and every clip is read as a batch."""
+    """Refused, or a store in which everything fits everything: and every clip is read as a
+    batch."""
     store = verify_store(folder / "store")
     good = originals().opened
     for name, split in store.splits.items():

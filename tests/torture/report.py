@@ -138,7 +138,8 @@ def render(result: dict) -> str:
     for row in data["families"]:
         ends = (
             row["skipped"]
-            or f"{row['refused']:5} refused {row['repaired']:4} repaired {row['harmless']:4} harmless {len(row['bad']):3} bad"
+            or f"{row['refused']:5} refused {row['repaired']:4} repaired {row['harmless']:4} "
+            f"harmless {len(row['bad']):3} bad"
         )
         lines.append(f"{row['family']:34} {row['cases']:5} files {ends}")
     for row in data["kills"]:
@@ -150,7 +151,8 @@ def render(result: dict) -> str:
         )
     for row in data["faults"]:
         lines.append(
-            f"{row['fault']:60} {row['skipped'] or ('held' if row['held'] else 'BAD')}: {row['what']}"
+            f"{row['fault']:60} {row['skipped'] or ('held' if row['held'] else 'BAD')}: "
+            f"{row['what']}"
         )
     lines += [f"bad: {one}" for one in data["bad"]]
     return "\n".join(

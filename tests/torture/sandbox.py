@@ -19,10 +19,11 @@ from pathlib import Path
 
 from avmc_core.errors import InputError
 
+# stated limits of one case: wall time, peak memory of the whole process
 SECONDS, MEGABYTES = (
     60,
     1000,
-)  # stated limits of one case: wall time, peak memory of the whole process
+)
 REFUSED, REPAIRED, HARMLESS = "refused", "repaired", "harmless"  # the three good ends
 FORBIDDEN = re.compile(
     r"socket\.|subprocess|os\.(system|exec|fork|spawn|posix_spawn)|pty|ftplib|urllib|http|smtplib|webbrowser|ctypes\.dlopen"
@@ -46,7 +47,8 @@ _trusted = False
 
 @contextmanager
 def trusted() -> Iterator[None]:
-    """In here an independent reader is asked what is in a file that ours took: nobody watches it."""
+    """In here an independent reader is asked what is in a file that ours took: nobody watches
+    it."""
     global _trusted
     _trusted = True
     try:
@@ -84,7 +86,8 @@ def guarded(case: Callable[[], str], folder: Path) -> Outcome:
         return Outcome("hang", f"more than {SECONDS} s", seconds)
     return Outcome(
         "crash",
-        f"ended with {signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else status}",
+        "ended with "
+        f"{signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else status}",
         seconds,
     )
 

@@ -1,4 +1,5 @@
-"""Ways in which one column of a released file can be wrong: values, shapes, types, words, tokens."""
+"""Ways in which one column of a released file can be wrong: values, shapes, types, words,
+tokens."""
 
 from __future__ import annotations
 

@@ -1,0 +1,77 @@
+"""``jupyter-book build .`` in the checkout, as the tool's users type it: the pages of `make book`,
+or one sentence that says what to run first."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jupyter_book", reason="the book needs the extra 'book'")
+from avmc_core.errors import InputError
+from avmc_core.publishing.book import build_book
+
+ROOT = Path(__file__).resolve().parents[2]
+MADE = {"provenance": {"data": "simulated corpus, not CH-SIMS"}, "data": {"seed": 7}}
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A small checkout: a page, a notebook that has not been executed, and much that is no page."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
+    for name, text in {
+        "book/index.md": "# Book\n\nMade with {num}`made:seed`, see [](notebooks/page).\n",
+        "book/references.bib": "",
+        "notebooks/page.py": "# %% [markdown]\n# # As written\n",
+        "home/results/made.json": json.dumps(MADE),
+        "CHANGELOG.md": "# Changes\n",
+        "_toc.yml": "format: jb-book\nroot: index\nchapters:\n  - file: notebooks/page\n",
+        ".venv/lib/note.md": "[](nowhere.md)\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    shutil.copyfile(ROOT / "_config.yml", tmp_path / "_config.yml")
+    return tmp_path
+
+
+def jupyter_book_build(*options: str) -> subprocess.CompletedProcess:
+    """In a process of its own: Sphinx leaves traces in the one that it has run in."""
+    words = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
+    return subprocess.run([*words, *options], capture_output=True, text=True)
+
+
+def test_it_names_what_to_run_first(checkout):
+    done = jupyter_book_build()
+    assert done.returncode
+    assert "found no executed notebook; expected a call of `avmc notebooks` before" in (
+        done.stdout + done.stderr
+    ).replace("\n", " ")
+
+
+def test_it_makes_the_pages_of_the_contents(checkout):
+    executed = checkout / "_build" / "notebooks" / "page.ipynb"
+    executed.parent.mkdir(parents=True)
+    cell = {"cell_type": "markdown", "id": "cell-000", "metadata": {}, "source": "# As executed"}
+    notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    executed.write_text(json.dumps(notebook), encoding="utf-8")
+    executed.with_suffix(".json").write_text(json.dumps({"results": ["made"]}), encoding="utf-8")
+    done = jupyter_book_build("-W", "-n", "--keep-going")
+    assert done.returncode == 0, done.stdout + done.stderr
+    html = checkout / "_build" / "html"
+    pages = {path.relative_to(html).as_posix() for path in html.glob("[!_]*/*.html")}
+    assert pages == {"notebooks/page.html"}
+    assert "As executed" in (html / "notebooks" / "page.html").read_text(encoding="utf-8")
+    assert "simulated corpus, not CH-SIMS" in (html / "index.html").read_text(encoding="utf-8")
+    assert (html / "_static" / "han.otf").is_file()
+
+
+def test_avmc_book_elsewhere_asks_for_a_checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="expected the top of a checkout of this project"):
+        build_book()
+    assert list(tmp_path.iterdir()) == []
