@@ -99,10 +99,15 @@ def _gap(points: Mapping[str, np.ndarray]) -> tuple[float, float]:
 
 def training_curves(records: Mapping[Run, Record]) -> Figure:
     """Training and validation loss of every run, one panel per name, one line per seed; the dot is
-    the epoch that was kept."""
+    the epoch that was kept. More than four panels stand in rows of three."""
     names = list(dict.fromkeys(run.name for run, record in records.items() if record.history))
-    fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 2.6), squeeze=False)
-    for ax, name in zip(axes.flat, names, strict=True):
+    columns = len(names) if len(names) <= 4 else 3
+    rows = -(-len(names) // columns)
+    size = (WIDTH, 2.6 if rows == 1 else 2.1 * rows)
+    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=rows > 1)
+    for ax in axes.flat[len(names) :]:
+        ax.remove()
+    for ax, name in zip(axes.flat, names, strict=False):
         for colour, (_, record) in zip(
             MODEL_COLOURS,
             ((run, r) for run, r in records.items() if run.name == name),
@@ -121,8 +126,9 @@ def training_curves(records: Mapping[Run, Record]) -> Figure:
                 markersize=4,
             )
         ax.set_xlabel("epoch")
-        ax.set_title(textwrap.fill(name, 14), fontsize=8)
-    axes[0, 0].set_ylabel("loss")
+        ax.set_title(textwrap.fill(name, 14 if rows == 1 else 30), fontsize=8)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("loss")
     axes[0, 0].plot([], [], ":", color="#3C3C3C", label="training")
     axes[0, 0].plot([], [], color="#3C3C3C", label="validation")
     axes[0, 0].legend(fontsize=7)
