@@ -38,6 +38,7 @@ check: lint pdf test-media test-cluster test-launch ## Lint; check the built boo
 	$(BIN)/python tools/check_bundle.py _build/html/results
 	$(BIN)/python tools/check_pdf.py _build/html/book.pdf _toc.yml
 	$(BIN)/pytest tests/publishing/test_pdf_check.py
+	$(BIN)/python tools/contact_sheet.py _build/html --shots _build/shots
 	$(BIN)/python tools/check_browser.py _build/html --shots _build/shots --report _build/shots/report.json
 
 lint: .venv/lint ## Check the style of the code and that its layers import downward

@@ -33,6 +33,9 @@ NOT_SAID = (
     "digest",
     "keys",
 )
+SIMULATED = "simulated corpus, not CH-SIMS"  # the mark of whatever is computed on one
+# environment variable: the command that executes the notebook; the notebook runner sets it
+DRAWN_BY = "AVMC_DRAWN_BY"
 IMPORTED, OWN_CLIPS = "imported store", "own clips"  # how marks of real data begin
 # environment variable: a file that gets the name of each result saved; the notebook runner sets it
 LOG = "AVMC_SAVED"
@@ -50,7 +53,7 @@ def data_mark(source: Store | pd.DataFrame | str | None) -> str:
     if isinstance(source, pd.DataFrame):
         return "real label table"
     if source.simulated:
-        return "simulated corpus, not CH-SIMS"
+        return SIMULATED
     extracted = source.manifest["source"].get("extraction")
     if extracted is None:
         name = f"{IMPORTED} {shown(source.path.name)} ({source.digest[:8]})"
@@ -102,6 +105,9 @@ def statement(made: Mapping[str, Any], against: str = "", status: str = "") -> s
     """A provenance in one line of Markdown: data, profile, seeds, failed runs, code, command, and
     how the paper stands to it.
 
+    Where a notebook is executed, the command that executes it, and so draws its figures, is named
+    beside the one that computes their numbers, unless they are the same.
+
     ``against`` is the place in the paper; on other data the line says that the paper's figures
     are about others.
     """
@@ -112,7 +118,11 @@ def statement(made: Mapping[str, Any], against: str = "", status: str = "") -> s
             against if against.startswith("not in the paper") else f"against the paper: {against}"
         )
         parts.append(place + (", which is about other data" if other else ""))
-    return " · ".join([*parts, *([status] if status else []), f"command: `{made['command']}`"])
+    drawn, told = os.environ.get(DRAWN_BY, ""), [status] if status else []
+    command = f"command: `{made['command']}`"
+    if drawn and not made["command"].startswith(drawn.partition(" --")[0]):
+        command = f"drawn by `{drawn}`, its numbers by the {command}"
+    return " · ".join([*parts, *told, command])
 
 
 def facts(made: Mapping[str, Any]) -> list[str]:

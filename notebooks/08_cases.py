@@ -38,6 +38,7 @@ from avmc_core.analysis.predicting import answers
 from avmc_core.data.store import open_store
 from avmc_core.drawing import case_figures, figures
 from avmc_core.publishing.html_table import Table
+from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.selection import runs_of
 from avmc_core.simulated.corpus import ensure_corpus
@@ -45,20 +46,25 @@ from avmc_core.simulated.corpus import ensure_corpus
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")
 command = f"avmc notebooks 08_cases --profile {profile}"
-Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)}**.")
+records = run_all(runs_of(models, profile), data, progress_bar=False)
+opening(
+    "one clip of each kind of agreement and conflict between words, voice and face, drawn by "
+    "rule, and the error over all clips of each kind",
+    data,
+    records,
+)
 
 # %% [markdown]
 # ## The rules
 
-# %%
+# %% tags=["hide-input"]
 test = data.split("test")
 chosen = cases.choose(test, seed)
 rules = [{"case": c.kind.name, "rule": c.kind.says, "clips": len(c.clips)} for c in chosen]
 display(Table(pd.DataFrame(rules), "rules"))
 figures.caption(data, command, "Figure 5", status="its rule of choice is not given")
 
-# %%
-records = run_all(runs_of(models, profile), data, progress_bar=False)
+# %% tags=["hide-input"]
 said = answers(records, data, test)
 first = next(iter(said))
 
@@ -66,8 +72,9 @@ first = next(iter(said))
 # ## One clip of each kind
 #
 # Black bars are the labels, points the mean prediction over seeds, lines the range over seeds. A kind that the test split does
-# not have appears only in the table, with zero clips. In the simulated corpus a face and a voice express their label
-# with noise, as in life, so a picture need not look like its label.
+# not have appears only in the table, with zero clips. In the simulated corpus words, voice and face express their labels
+# with noise, as in life: a picture need not look like its label, and a sentence may be a shade stronger or weaker than its T,
+# though it never stands on the other side of zero.
 
 # %% tags=["hide-input"]
 display(figures.mark(case_figures.cases(chosen, test, said[first]), data))
@@ -122,6 +129,24 @@ artefacts.save(
     },
     artefacts.provenance(data, command, records),
 )
-Markdown(
-    "The same question put to made clips over the whole label range: [](07_oh_my_god.ipynb)."
+display(
+    Markdown(
+        "The same question put to made clips over the whole label range: "
+        "[](07_oh_my_god.ipynb)."
+    )
+)
+by_kind = {kind: by_name[first] for kind, by_name in found.items() if first in by_name}
+sides = ("all agree", "words against")
+in_one_sentence(
+    f"On the data of this page ({artefacts.data_mark(data)}), {first} errs by "
+    + " and by ".join(
+        f"{by_kind[kind]:.2f} where {words} ({counts[kind]} clips)"
+        for kind, words in zip(
+            sides,
+            ("words, voice and face agree", "the words stand against voice and face"),
+            strict=True,
+        )
+        if kind in by_kind
+    )
+    + "; kinds of a few clips decide nothing."
 )

@@ -16,22 +16,27 @@
 #
 # The paper shows the unimodal representations of three models in a t-SNE plot and reads two things off it: with unimodal
 # tasks the modalities overlap less, and with the mixup each modality is "more separated" within itself. A t-SNE plot is one
-# random projection that keeps neighbourhoods and neither distances nor sizes, so by itself it proves neither. Below is the
-# plot, and beside it the same two statements measured where the points are, over seeds.
+# random projection that keeps neighbourhoods and neither distances nor sizes, so by itself it proves neither.
+#
+# **What you will find**: the plot; beside it the same two statements measured where the points are, over seeds; and what the
+# networks look like before their first training step, which a plot of trained models does not show. **What it needs**: nothing;
+# without a real store, the simulated corpus with as many training clips as the released data. **How long it takes**: about a
+# minute where [](05_ablation.ipynb) has trained the models, seconds afterwards.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 models = {  # panels (a), (b), (c); any networks with a representation of each modality
     "table4": [
-        "w/o Mixup-AV & Unimodal tasks (paper)",
-        "w/o Mixup-AV (paper)",
-        "AV-MC (paper)",
+        "w/o Mixup-AV & Unimodal tasks (released)",
+        "w/o Mixup-AV (released)",
+        "AV-MC (released)",
     ],
 }
 seed = 0  # of t-SNE and of the resampling
 
 # %% tags=["hide-input"]
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
@@ -41,13 +46,12 @@ from avmc_core.analysis.representations import (
     MEASURES,
     READINGS,
     change,
-    embedding,
     interval,
-    of_run,
-    over_seeds,
+    kept_embedding,
+    kept_over_seeds,
     reading,
-    untrained,
 )
+from avmc_core.data.splits import take
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, representation_figures
 from avmc_core.publishing.html_table import Table
@@ -56,30 +60,38 @@ from avmc_core.runs.selection import runs_of
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
-data = open_store(store) if store else ensure_corpus("ci")
+data = open_store(store) if store else ensure_corpus("large")
 command = f"avmc notebooks 09_tsne --profile {profile}"
-Markdown(f"Everything on this page was computed on: **{artefacts.data_mark(data)}**.")
+clips = len(data.split("train"))
+Markdown(
+    f"Everything on this page was computed on: **{artefacts.data_mark(data)}**, "
+    f"{clips:,} training clips."
+)
 
 # %%
 records = run_all(runs_of(models, profile), data, progress_bar=False)
 test = data.split("test")
-points, before = {}, {}
+shown_runs = {}  # of each model, the first seed that is done
 for run, record in records.items():
     if record.status == "done":
-        points.setdefault(run.name, []).append(of_run(run, record, data, test))
-        before.setdefault(run.name, []).append(untrained(run, data, test))
-names = list(points)
+        shown_runs.setdefault(run.name, run)
+names = list(shown_runs)
 
 # %% [markdown]
 # ## The plot
 #
-# All clips of the test split, three points each, in every panel; the first seed of each model. Representations of different
-# widths get zeros at the end of the shorter ones: the paper does not say how it did this. *Trustworthiness* is the share of
-# neighbourhoods in the picture that are neighbourhoods in the space.
+# The same clips of the test split (at most 400, drawn at random), three points each, in every panel; the first seed of each
+# model. Representations of different widths get zeros at the end of the shorter ones: the paper does not say how it did this.
+# *Trustworthiness* is the share of neighbourhoods in the picture that are neighbourhoods in the space.
 
 # %% tags=["hide-input"]
-drawn = {name: embedding(points[name][0], seed) for name in names}
-classes = schema.sentiment_class(test.labels[:, 0])
+rows = np.random.default_rng(seed).permutation(len(test))[:400]
+some = take(test, np.sort(rows), "test")
+drawn = {
+    name: kept_embedding(run, records[run], data, some, seed)
+    for name, run in shown_runs.items()
+}
+classes = schema.sentiment_class(some.labels[:, 0])
 display(
     figures.mark(
         representation_figures.embeddings(
@@ -105,16 +117,16 @@ Markdown(
 # - *alignment*: linear centred kernel alignment of two modalities, 1 when they arrange the clips alike. No rotation of one of them
 #   changes it, unlike the silhouette.
 #
-# Hollow points are the same networks before their first training step: what is there already was not learned. That
+# Hollow points are the same networks before their first training step, with batch norms that know the scale of the training
+# clips: what is there already was not learned. That
 # matters for the silhouette, because nothing in the losses says where one modality's axes lie relative to another's.
 # Bars are 95 % intervals from resampling seeds and source videos. A resample repeats clips, and the fewer different ones
 # there are, the more alike two arrangements of them look; this bias, the mean of the resamples minus the value itself, is
 # taken off.
 
 # %% tags=["hide-input"]
-groups = test.clips["video_id"].to_numpy()
-table = over_seeds(points, groups, seed=seed)
-start = over_seeds(before, groups, n=20, seed=seed)
+table = kept_over_seeds(records, data, test, seed=seed)
+start = kept_over_seeds(records, data, test, before=True, n=20, seed=seed)
 found, untouched = (
     {
         name: {m: interval(values, seed) for m, values in by_measure.items()}
@@ -123,7 +135,30 @@ found, untouched = (
     for which in (table, start)
 )
 display(figures.mark(representation_figures.measured(found, untouched), data))
-figures.caption(data, command, status="not in the paper", records=records)
+display(figures.caption(data, command, status="not in the paper", records=records))
+apart = MEASURES[0]
+ends = {name: (untouched[name][apart].estimate, found[name][apart]) for name in names}
+nearer = [name for name, (start_at, end) in ends.items() if end.high < start_at]
+farther = [name for name, (start_at, end) in ends.items() if end.low > start_at]
+if len(nearer) == len(names):
+    striking = "In every model the modalities are further apart before training than after it"
+elif len(farther) == len(names):
+    striking = "In every model training moves the modalities apart"
+else:
+    striking = (
+        f"The modalities are further apart before training than after it in {len(nearer)} of "
+        f"{len(names)} models, and closer in {len(farther)}"
+    )
+values = "; ".join(
+    f"{name}: {start_at:.2f} before, {end:.2f} after"
+    for name, (start_at, end) in ends.items()
+)
+follows = (
+    " So modalities that lie apart in the plot are nothing that training brought about."
+    if len(nearer) == len(names)
+    else ""
+)
+Markdown(f"**{striking}** (silhouette by modality: {values}).{follows}")
 
 # %% tags=["hide-input"]
 rows = [
@@ -193,8 +228,15 @@ artefacts.save(
             {k: str(v) if isinstance(v, Estimate) else v for k, v in row.items()}
             for row in readings
         ],
+        "striking": f"{striking} ({values})",
         "trustworthiness": {name: trust for name, (_, trust) in drawn.items()},
     },
     artefacts.provenance(data, command, records),
 )
-Markdown("What each part of AV-MC adds to its accuracy: [](05_ablation.ipynb).")
+Markdown(
+    f"**In one sentence**: {striking[0].lower()}{striking[1:]}, and what the paper reads off "
+    f"its plot, measured in {len(readings)} ways, comes out as "
+    + " and ".join(f"{verdict} ({count})" for verdict, count in tally.items())
+    + f" ({artefacts.data_mark(data)}). What each part of AV-MC adds to its accuracy: "
+    "[](05_ablation.ipynb)."
+)

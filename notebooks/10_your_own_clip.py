@@ -101,8 +101,10 @@ from IPython.display import Markdown, display
 from avmc_core import artefacts, schema
 from avmc_core.clips import records as measured
 from avmc_core.clips.prediction import clip_of, explain
+from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import open_store
 from avmc_core.drawing import clip_figures, figures
+from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table
 from avmc_core.runs.experiments import experiment
 from avmc_core.runs.exporting import collect, model_card
@@ -111,7 +113,15 @@ from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")
-Markdown(f"Everything below was computed on: **{artefacts.data_mark(data)}**.")
+runs = [run for run in experiment("table4").runs(profile) if run.name == "AV-MC (paper)"]
+records = run_all(runs, data, progress_bar=False)
+opening(
+    "how far the parts of the extraction can be trusted, and what an ensemble makes of one "
+    "clip",
+    data,
+    records,
+    "for clips of your own the extra `extract`",
+)
 
 # %% [markdown]
 # How often the right answer was given: the face that is heard, or nobody where none is. The drawn faces are those of the tests,
@@ -161,8 +171,6 @@ figures.caption(
 # is the card that `avmc export` writes into it.
 
 # %% tags=["hide-input"]
-runs = [run for run in experiment("table4").runs(profile) if run.name == "AV-MC (paper)"]
-records = run_all(runs, data, progress_bar=False)
 command = f"avmc notebooks 10_your_own_clip --profile {profile}"
 package = collect(records[runs[0]].key, run_store(), data)
 display(Markdown(model_card(package).replace("# ", "### ", 1)))
@@ -195,10 +203,13 @@ figures.caption(data, command, "it shows none", records=records)
 # %% [markdown]
 # ## Over many clips
 #
-# One clip says little. Over the test split, the mean size of each modality's share says what this ensemble leans on.
+# One clip says little. Over many test clips, the mean size of each modality's share says what this ensemble leans on. The clips
+# are drawn at random among those whose annotations are no placeholders; the line below says how many.
 
 # %% tags=["hide-input"]
-many = [explain(package, clip_of(test, number)) for number in range(min(60, len(test)))]
+usable = np.flatnonzero(~placeholder_clips(test.clips))
+drawn = np.random.default_rng(1111).permutation(usable)[:60]
+many = [explain(package, clip_of(test, int(number))) for number in drawn]
 sizes = {
     name: float(np.mean([np.abs(one.shares[name]).mean() for one in many]))
     for name in schema.MODALITIES
@@ -207,7 +218,12 @@ shares = pd.DataFrame(
     {"modality": list(sizes), "mean size of the share of M": list(sizes.values())}
 )
 display(Table(shares, "shares", decimals=dict.fromkeys(shares, 3)))
-figures.caption(data, command, "it shows none", records=records)
+display(figures.caption(data, command, "it shows none", records=records))
+Markdown(
+    f"{len(drawn)} of the {len(usable)} test clips that are no placeholders, of {len(test)} "
+    "in "
+    "all."
+)
 
 # %% tags=["hide-input"]
 artefacts.save(
@@ -219,4 +235,11 @@ artefacts.save(
     },
     artefacts.provenance(data, command, records),
 )
-Markdown("What such a prediction must not be used for: [](../limits.md).")
+display(Markdown("What such a prediction must not be used for: [](../limits.md)."))
+order = sorted(sizes, key=sizes.get, reverse=True)
+in_one_sentence(
+    f"A file becomes features, a prediction and an account of it; over {len(many)} clips of "
+    f"{artefacts.data_mark(data)} the mean share of M is "
+    + ", ".join(f"{sizes[name]:.3f} for {name}" for name in order)
+    + f": this ensemble leans most on {order[0]}."
+)

@@ -37,6 +37,7 @@ from IPython.display import Markdown, display
 
 from avmc_core import artefacts
 from avmc_core.drawing import figures
+from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table
 
 resources = files("avmc_core") / "resources"
@@ -49,6 +50,13 @@ clock = (
     "processor time of one thread"
     if machine["threads"] == 1
     else f"wall clock, {machine['threads']} threads"
+)
+display(
+    opening(
+        "how much faster a training step is than a plain one, how far that is from what the "
+        "machine can do, what an epoch of each model costs, and what paid",
+        source,
+    )
 )
 Markdown(
     f"Recorded on {made['date']} in {made['minutes']:.1f} minutes, code version "
@@ -69,7 +77,7 @@ Markdown(
 # ## One training step
 
 # %% tags=["hide-input"]
-TARGETS = {"semi": 25, "supervised": 100, "MulT": 2.5, "TFN": 2, "MFN": 2, "Graph_MFN": 2}
+TIMED = ("semi", "supervised", "MulT", "TFN", "MFN", "Graph_MFN")
 TITLES = {"semi": "AV-MC(Semi)", "supervised": "AV-MC"}
 rows = {
     TITLES.get(name, name): {
@@ -77,16 +85,14 @@ rows = {
         "naive, s": data[name]["naive"],
         "fast, s": data[name]["fast"],
         "times faster": data[name]["ratio"],
-        "asked for": target,
-        "reached": "yes" if data[name]["ratio"] >= target else "no",
         "losses differ by": data[name]["loss"],
         "gradients differ by": data[name]["gradient"],
     }
-    for name, target in TARGETS.items()
+    for name in TIMED
     if name in data
 }
 steps = pd.DataFrame(rows).T.infer_objects().reset_index(names="Model")
-formats = {"naive, s": 3, "fast, s": 3, "times faster": 1, "asked for": "g"}
+formats = {"naive, s": 3, "fast, s": 3, "times faster": 1}
 tiny = dict.fromkeys(["losses differ by", "gradients differ by"], ".0e")
 display(Table(steps, "steps", decimals=formats | tiny))
 figures.caption(source, made["command"], "it gives no times")
@@ -107,7 +113,7 @@ figures.caption(source, made["command"], "it gives no times")
 
 # %% tags=["hide-input"]
 least = {}
-for name in (name for name in TARGETS if "gflop" in data.get(name, ())):
+for name in (name for name in TIMED if "gflop" in data.get(name, ())):
     arithmetic = data[name]["gflop"] / machine["gemm_gflops"]
     traffic = data[name]["megabytes"] / 1000 / machine["copy_gb_per_s"]
     least[TITLES.get(name, name)] = {
@@ -135,7 +141,6 @@ figures.caption(source, made["command"], "it gives no times")
 # words: what is left is the rest of the model, with the embeddings and the pooler still in it.
 
 # %% tags=["hide-input"]
-AT_MOST = 0.15
 outside = [
     {
         "Model": name,
@@ -143,15 +148,16 @@ outside = [
         "step, s": data[name]["whole"],
         "outside BERT, s": data[name]["rest"],
         "share": data[name]["share"],
-        "asked for, at most": AT_MOST,
-        "reached": data[name]["share"] <= AT_MOST,
     }
     for name in ("MISA", "Self_MM", "MMIM", "Bert_MAG")
     if name in data
 ]
-percent = {"share": ".1%", "asked for, at most": ".0%"}
 display(
-    Table(pd.DataFrame(outside), "outside-bert", decimals=percent | {"outside BERT, s": 3})
+    Table(
+        pd.DataFrame(outside),
+        "outside-bert",
+        decimals={"share": ".1%", "outside BERT, s": 3},
+    )
 )
 figures.caption(source, made["command"], "it gives no times")
 
@@ -260,7 +266,6 @@ figures.caption(source, made["command"], "it gives no memory")
 # and bad for this ratio.
 
 # %% tags=["hide-input"]
-SIX_AT_MOST = 3.5
 together = [
     {
         "Model": model,
@@ -268,8 +273,6 @@ together = [
         "one, s": found["one"],
         "six, s": found["six"],
         "ratio": found["ratio"],
-        "asked for, at most": SIX_AT_MOST,
-        "reached": found["ratio"] <= SIX_AT_MOST,
     }
     for model, found in data.get("seeds", {}).items()
 ]
@@ -277,7 +280,7 @@ display(
     Table(
         pd.DataFrame(together),
         "seeds",
-        decimals=dict.fromkeys(["one, s", "six, s", "ratio", "asked for, at most"], 1),
+        decimals=dict.fromkeys(["one, s", "six, s", "ratio"], 1),
     )
 )
 figures.caption(source, made["command"], "it gives no times")
@@ -334,4 +337,12 @@ figures.caption(
 quoted = {**rows, "machine": machine}
 saved = artefacts.save(
     "speed", quoted, {**made, "data": "made-up clips of the released sizes, recorded"}
+)
+faster = steps.set_index("Model")["times faster"]
+in_one_sentence(
+    f"A training step of {faster.idxmax()} is {faster.max():.0f} times as fast as the plain "
+    "one, "
+    f"that of {faster.idxmin()} {faster.min():.1f} times, with losses and gradients that "
+    "agree to "
+    "rounding."
 )

@@ -32,6 +32,7 @@ from IPython.display import Markdown, display
 from avmc_core import artefacts
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures
+from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table
 from avmc_core.runs.experiments import experiment
 from avmc_core.runs.grid import run_all
@@ -48,9 +49,12 @@ grid = list(
 )
 records = run_all(grid, data, progress_bar=False)
 costs = grid_cost.measured(records.values())
-Markdown(
-    f"Timed on: **{artefacts.data_mark(data)}**, {clips} training clips, "
-    f"{int(costs['runs'].sum())} finished runs."
+opening(
+    f"what runs took here ({int(costs['runs'].sum())} finished ones, on {clips} training "
+    "clips), "
+    "and what all experiments would take at the published settings, on one core and on many",
+    data,
+    records,
 )
 
 # %% [markdown]
@@ -117,4 +121,11 @@ saved = artefacts.save(
         "left_out": sorted(full.index[full["h a run"].isna()]),
     },
     artefacts.provenance(data, command, records),
+)
+in_one_sentence(
+    f"All {int(runs.sum())} runs of the declared experiments at the published settings "
+    "would take "
+    f"about {wall['hours'].iloc[0]:.0f} core hours, if each goes on for {epochs} epochs; "
+    "they can "
+    "be shared among any number of cores."
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from avmc_core.analysis.comparison import compare, holm, permutation_test
 from avmc_core.analysis.results import stacked
@@ -54,6 +55,22 @@ def family(
     )
     adjusted = holm(dict(table["p"].items()))
     return table.assign(p_holm=[adjusted[row] for row in table.index])
+
+
+def one_family(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Several tables of comparisons, on whatever clips, as one family: p_holm is adjusted over all
+    of their rows."""
+    table = pd.concat(tables, ignore_index=True)
+    adjusted = holm(dict(table["p"].items()))
+    return table.assign(p_holm=[adjusted[row] for row in table.index])
+
+
+def detectable(difference: Interval, power: float = 0.8) -> float:
+    """The smallest true difference that such a comparison would tell from zero, at a level of 5 %,
+    as often as ``power`` says: (z(.975) + z(power)) standard errors, where the standard error is
+    that of a normal distribution with this 95 % interval."""
+    error = (difference.high - difference.low) / (2 * norm.ppf(0.975))
+    return float((norm.ppf(0.975) + norm.ppf(power)) * error)
 
 
 def fixed_models(

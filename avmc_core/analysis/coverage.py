@@ -2,16 +2,21 @@
 
 Each of 145 videos has a difficulty, each clip a deviation of its own, each run (seed) a level; the
 truth is their common mean. The spreads are in points of an accuracy: runs about one point apart,
-which is what seeds do here.
+which is what seeds do here. Two models that are compared share videos and clips, whose difficulty
+cancels; what is left is where they part: on some videos and clips always, on others from run to
+run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
+from avmc_core.analysis.comparison import compare
 from avmc_core.analysis.statistics import bootstrap
+from avmc_core.runs.kept import kept
 
 VIDEOS, CLIPS_PER_VIDEO = 145, 7
 # an accuracy: 0/1 clips have a spread of nearly one half
@@ -20,6 +25,8 @@ VIDEO_SD, CLIP_SD, RUN_SD = (
     0.45,
     0.01,
 )
+COLUMNS = ("runs apart", "seeds", "coverage", "standard_error", "simulations")
+PARTING_VIDEO_SD, PARTING_CLIP_SD = 0.03, 0.3  # two models disagree on about a tenth of the clips
 
 
 def coverage(
@@ -40,11 +47,52 @@ def coverage(
     return hits / simulations
 
 
-def table(seeds: Sequence[int] = (3, 5, 10, 20), simulations: int = 1000) -> list[dict[str, float]]:
+def paired_coverage(
+    seeds: int,
+    simulations: int = 1000,
+    run_sd: float = RUN_SD,
+    draws: int = 500,
+    level: float = 0.95,
+    seed: int = 0,
+) -> float:
+    """Share of simulated comparisons of two models, ``seeds`` runs each that lie ``run_sd`` apart,
+    whose interval of the difference (``comparison.compare``) contains the true one."""
+    rng, size, hits = np.random.default_rng(seed), CLIPS_PER_VIDEO, 0
+    for number in range(simulations):
+        apart = PARTING_VIDEO_SD * size * rng.normal(size=VIDEOS)
+        apart += PARTING_CLIP_SD * np.sqrt(size) * rng.normal(size=VIDEOS)
+        statistics = []
+        for share in (0.5, -0.5):
+            level_of_run = size * run_sd * rng.normal(size=(seeds, 1))
+            of_run = PARTING_CLIP_SD * np.sqrt(size) * rng.normal(size=(seeds, VIDEOS))
+            sums = share * apart + level_of_run + of_run  # (R, videos)
+            statistics.append(np.stack([sums, np.full_like(sums, size)], axis=-1))
+        found = compare(*statistics, aggregate=_accuracy, n=draws, seed=number, level=level)
+        interval = found["Acc2"].difference
+        hits += interval.low <= 0.0 <= interval.high
+    return hits / simulations
+
+
+def paired_table(
+    seeds: Sequence[int] = (3, 5), spreads: Sequence[float] = (0.01, 0.03), simulations: int = 500
+) -> list[dict[str, float]]:
+    """The same of differences between two models, for several spreads of runs in points of 100."""
+    return [
+        {"runs apart": 100 * spread, **row}
+        for spread in spreads
+        for row in table(seeds, simulations, partial(paired_coverage, run_sd=spread))
+    ]
+
+
+def table(
+    seeds: Sequence[int] = (3, 5, 10, 20),
+    simulations: int = 1000,
+    covers: Callable[[int, int], float] = coverage,
+) -> list[dict[str, float]]:
     """Coverage for several numbers of seeds, with the simulation's own standard error."""
     rows = []
     for number in seeds:
-        share = coverage(number, simulations)
+        share = covers(number, simulations)
         error = float(np.sqrt(share * (1 - share) / simulations))
         rows.append(
             {
@@ -57,6 +105,25 @@ def table(seeds: Sequence[int] = (3, 5, 10, 20), simulations: int = 1000) -> lis
     return rows
 
 
+def kept_rows(name: str, rows: Callable[[], list[dict[str, float]]]) -> list[dict[str, float]]:
+    """What ``table`` or ``paired_table`` gives, computed once."""
+
+    def compute() -> dict[str, np.ndarray]:
+        found = rows()
+        return {column: np.array([row[column] for row in found]) for column in found[0]}
+
+    arrays = kept(f"coverage-{name}", [__name__], {}, compute)
+    columns = sorted(arrays, key=list(COLUMNS).index)
+    return [
+        dict(zip(columns, values, strict=True))
+        for values in zip(*(arrays[column].tolist() for column in columns), strict=True)
+    ]
+
+
 def _mean(statistics: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
     total = statistics.sum(axis=-2) if weights is None else weights @ statistics
     return {"mean": total[..., 0] / total[..., 1]}
+
+
+def _accuracy(statistics: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+    return {"Acc2": _mean(statistics, weights)["mean"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from avmc_core.errors import InputError
 from avmc_core.models import registry
 from avmc_core.runs.execution import deterministic, sizes_of
 from avmc_core.runs.grid import default_device, trained
+from avmc_core.runs.kept import kept
 from avmc_core.runs.store import Record, Run
 from avmc_core.runs.training import predict
 
@@ -29,7 +31,7 @@ def answers(
     """
     _check(store, clips)
     device = device or default_device()
-    views: dict[Inputs, SplitData] = {}
+    views: dict[tuple[Inputs, Any], SplitData] = {}
     found: dict[str, dict[str, list[np.ndarray]]] = {}
     for run, record in records.items():
         if record.status != "done":
@@ -45,14 +47,46 @@ def answers(
                 said = build(run.settings, sizes_of(store)).fit_predict(splits)["asked"]
             else:
                 model = trained(run, record, store).to(device)
-                if model.inputs not in views:
-                    views[model.inputs] = SplitData(clips, model.inputs)
-                said = predict(model, views[model.inputs], device)
+                seed = run.seed if run.protocol.seeded else 0
+                view = model.inputs, (run.protocol, seed) if run.protocol.standardised else None
+                if view not in views:
+                    seen = run.protocol.seen(clips, store, seed)
+                    views[view] = SplitData(seen, model.inputs)
+                said = predict(model, views[view], device)
         for task, values in said.items():
             found.setdefault(run.name, {}).setdefault(task, []).append(values)
     return {
         name: {task: np.stack(runs) for task, runs in said.items()} for name, said in found.items()
     }
+
+
+def kept_answers(
+    records: Mapping[Run, Record], store: Store, clips: Split
+) -> dict[str, dict[str, np.ndarray]]:
+    """``answers``, computed once for these runs and these clips, which are known by their ids:
+    clips of ``store``, or made of such."""
+    done = {run: record for run, record in records.items() if record.status == "done"}
+    names = list(dict.fromkeys(run.name for run in done))
+    depends = {
+        "runs": [(names.index(run.name), record.key) for run, record in done.items()],
+        "data": store.digest,
+        "clips": clips.clips["id"].tolist(),
+    }
+    arrays = kept(
+        "answers",
+        [__name__],
+        depends,
+        lambda: {
+            f"{names.index(name)}.{task}": values
+            for name, said in answers(done, store, clips).items()
+            for task, values in said.items()
+        },
+    )
+    found: dict[str, dict[str, np.ndarray]] = {name: {} for name in names}
+    for key, values in arrays.items():
+        number, task = key.split(".")
+        found[names[int(number)]][task] = values
+    return found
 
 
 def _check(store: Store, clips: Split) -> None:

@@ -8,6 +8,7 @@ over seeds and source videos that draws the same ones for all conditions.
 from __future__ import annotations
 
 import dataclasses
+import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +29,9 @@ from avmc_core.analysis.transcription_errors import KINDS, encoder_of, transcrib
 from avmc_core.clips.prediction import shapley
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store, open_store
+from avmc_core.runs.kept import kept
 from avmc_core.runs.store import Record, Run
+from avmc_core.settings import as_dict
 from avmc_core.simulated.label_model import expected_multimodal
 
 # text, audio, vision present
@@ -130,6 +134,54 @@ def misheard(
     for kind in KINDS:
         for rate in rates:
             yield ("heard", kind, rate), transcribed(split, kind, rate, store, encoder, seed)
+
+
+def kept_runs(
+    records: Mapping[Run, Record], store: Store, plan: Plan = Plan()
+) -> dict[str, Measured]:
+    """``measure_runs``, computed once for these runs under this plan."""
+    done = {run: record for run, record in records.items() if record.status == "done"}
+    names = list(dict.fromkeys(run.name for run in done))
+    depends = {
+        "runs": [(names.index(run.name), record.key) for run, record in done.items()],
+        "data": store.digest,
+        "plan": as_dict(plan),
+    }
+    arrays = kept(
+        "reliance",
+        [__name__],
+        depends,
+        lambda: {
+            json.dumps([names.index(name), condition]): values
+            for name, measured in measure_runs(done, store, plan).items()
+            for condition, values in measured.statistics.items()
+        },
+    )
+    groups = store.split("test").clips["video_id"].to_numpy()
+    found: dict[str, dict[Condition, np.ndarray]] = {}
+    order = {condition: k for k, condition in enumerate(_named(plan))}
+    for key, values in arrays.items():
+        number, condition = json.loads(key)
+        found.setdefault(names[number], {})[_tuples(condition)] = values
+    return {
+        name: Measured(dict(sorted(found[name].items(), key=lambda item: order[item[0]])), groups)
+        for name in names
+        if name in found
+    }
+
+
+def _named(plan: Plan) -> Iterator[Condition]:
+    """The conditions of a plan by name, in its order."""
+    yield from (("with", present) for present in COALITIONS)
+    for name in schema.MODALITIES:
+        yield from (("permuted", name, draw) for draw in range(plan.permutations))
+        yield ("noised", name, plan.scale)
+    yield ("heard", "none", 0.0)
+    yield from (("heard", kind, rate) for kind in KINDS for rate in plan.rates)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def measure_runs(

@@ -29,6 +29,30 @@ def loss_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def misheard_table(
+    table: pd.DataFrame, metrics: Sequence[str], kind: str, rate: float
+) -> pd.DataFrame:
+    """``reliance.hearing`` of one kind of error at one rate, one row per model, one column per
+    metric, lost as in ``loss_table``."""
+    rows = []
+    at = table[(table["kind"] == kind) & (table["rate"] == rate)]
+    for name, parts in at.groupby("name", sort=False):
+        found = dict(zip(parts["metric"], parts["loss"], strict=True))
+        cells = {
+            f"{metric} lost": shown(_lost(found[metric], metric), metric, True)
+            for metric in metrics
+        }
+        rows.append({"Model": name} | cells)
+    return pd.DataFrame(rows)
+
+
+def spared(first: Estimate, second: Estimate) -> str:
+    """How the first loss stands to the second, in words: less where their intervals are apart."""
+    if first.high < second.low:
+        return "less than"
+    return "no less than" if first.value >= second.value else "not clearly less than"
+
+
 def share_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """``reliance.shares`` of some metrics, one row per model and metric: what there is with none,
     what each adds, and with all."""

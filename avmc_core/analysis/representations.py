@@ -28,6 +28,7 @@ from avmc_core.models import registry
 from avmc_core.models.base import Model
 from avmc_core.runs.execution import deterministic, network
 from avmc_core.runs.grid import trained
+from avmc_core.runs.kept import kept
 from avmc_core.runs.store import Record, Run
 
 MEASURES = (
@@ -71,9 +72,20 @@ def of_run(run: Run, record: Record, store: Store, split: Split) -> Points:
 
 
 def untrained(run: Run, store: Store, split: Split) -> Points:
-    """The representations of the same network before its first step, from the same seed."""
+    """The representations of the same network before its first step, from the same seed.
+
+    Its batch norms have seen the training clips once, as in a first epoch that changes no weight:
+    without the scale of the features a network that begins with one says nothing about itself.
+    """
     torch.manual_seed(run.seed)
-    return representations(network(registry.builder(run.model), run.settings, store)(), split)
+    model = network(registry.builder(run.model), run.settings, store)()
+    if any(isinstance(module, torch.nn.BatchNorm1d) for module in model.modules()):
+        train = SplitData(store.split("train"), model.inputs)
+        model.train()
+        with torch.no_grad(), deterministic(threads=1):
+            for rows in train.shuffled(32, torch.Generator().manual_seed(run.seed)):
+                model(train.batch(rows))
+    return representations(model, split)
 
 
 def joined(points: Points) -> np.ndarray:
@@ -168,6 +180,59 @@ def over_seeds(
         name: {m: np.stack([run[m] for run in runs]) for m in MEASURES}
         for name, runs in table.items()
     }
+
+
+def kept_over_seeds(
+    records: Mapping[Run, Record],
+    store: Store,
+    split: Split,
+    before: bool = False,
+    n: int = 200,
+    seed: int = 0,
+) -> dict[str, dict[str, np.ndarray]]:
+    """``over_seeds`` of the representations of finished runs, or of the same networks ``before``
+    their first step, computed once for these runs."""
+    done = {run: record for run, record in records.items() if record.status == "done"}
+    names = list(dict.fromkeys(run.name for run in done))
+
+    def compute() -> dict[str, np.ndarray]:
+        points: dict[str, list[Points]] = {}
+        for run, record in done.items():
+            found = untrained(run, store, split) if before else of_run(run, record, store, split)
+            points.setdefault(run.name, []).append(found)
+        table = over_seeds(points, split.clips["video_id"].to_numpy(), n, seed)
+        return {
+            f"{names.index(name)}.{measure}": values
+            for name, by_measure in table.items()
+            for measure, values in by_measure.items()
+        }
+
+    depends = {
+        "runs": [(names.index(run.name), record.key) for run, record in done.items()],
+        "split": [store.digest, split.name],
+        "draws": [before, n, seed],
+    }
+    arrays = kept("representations", [__name__], depends, compute)
+    return {
+        name: {measure: arrays[f"{number}.{measure}"] for measure in MEASURES}
+        for number, name in enumerate(names)
+    }
+
+
+def kept_embedding(
+    run: Run, record: Record, store: Store, split: Split, seed: int = 0
+) -> tuple[np.ndarray, float]:
+    """``embedding`` of a finished run's representations of clips that are known by their ids,
+    computed once."""
+
+    def compute() -> dict[str, np.ndarray]:
+        flat, trust = embedding(of_run(run, record, store, split), seed)
+        return {"flat": flat, "trust": np.array([trust])}
+
+    clips = split.clips["id"].tolist()
+    depends = {"run": record.key, "data": store.digest, "clips": clips, "seed": seed}
+    arrays = kept("embedding", [__name__], depends, compute)
+    return arrays["flat"], float(arrays["trust"][0])
 
 
 def interval(values: np.ndarray, seed: int = 0) -> Interval:

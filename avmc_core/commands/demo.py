@@ -20,9 +20,8 @@ def main(out: str | None) -> None:
     """Train AV-MC on the small simulated corpus, score it, and draw what it makes of six acted
     scenarios.
 
-    Four runs: AV-MC and its ablation without mixup and unimodal tasks, with two seeds each. They
-    are runs of Table 4, so that the book does not compute them again. On two cores it takes less
-    than two minutes.
+    Four runs: AV-MC and its ablation without mixup and unimodal tasks, rows of Table 4, with two
+    seeds each. On two cores it takes less than two minutes.
     """
     from avmc_core.analysis.predicting import answers
     from avmc_core.analysis.results import tabulate

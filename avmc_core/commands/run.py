@@ -27,7 +27,7 @@ def plan(experiment: str, profile: str, seeds: str, store: str, init: str):
     from avmc_core.simulated.corpus import ensure_corpus
 
     chosen, wanted = read_seeds(seeds), declared(experiment)
-    opened = open_store(store) if store else ensure_corpus("ci")
+    opened = open_store(store) if store else ensure_corpus(wanted.corpora[0])
     grid = wanted.runs(profile, chosen or None, opened)
     for row, lacking in wanted.left_out(opened).items():
         click.echo(f"left out: {row}: {lacking} in {opened.path}", err=True)

@@ -1,7 +1,8 @@
 """What of a store a run trains on, chooses by and is scored on: the published splits, or something
 else that is asked about.
 
-Everything is a view: no feature is copied, whatever is left out or moved to another split.
+Everything but standardised features is a view: no feature is copied, whatever is left out or moved
+to another split.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pandas as pd
 
 from avmc_core import schema
 from avmc_core.data.placeholders import placeholder_clips
-from avmc_core.data.ragged import Selection
+from avmc_core.data.ragged import Ragged, Selection
 from avmc_core.data.store import Split, Store, joined_splits
 from avmc_core.errors import InputError
 
@@ -41,6 +42,7 @@ class Protocol:
     resplit: str = ""
     fold: int = 0  # of FOLDS
     audio: str = "audio"  # or features of ``schema.EXTRAS`` that stand in for it
+    standardised: bool = False  # audio and vision, by the frames of the clips trained on
 
     def __post_init__(self):
         stand_ins = [name for name, modality in schema.EXTRAS.items() if modality == "audio"]
@@ -53,9 +55,15 @@ class Protocol:
                 f"0 to {FOLDS - 1} of a re-split, else 0",
             ),
             ("audio", self.audio in ("audio", *stand_ins), f"one of audio, {', '.join(stand_ins)}"),
+            ("standardised", isinstance(self.standardised, bool), "true or false"),
         ):
             if not fits:
                 raise InputError(f"Protocol.{field}", repr(getattr(self, field)), expected)
+
+    @property
+    def seeded(self) -> bool:
+        """Whether runs that differ in their seed see different clips."""
+        return self.labelled < 1 or bool(self.resplit)
 
     def of(self, store: Store, seed: int) -> Store:
         """The store as a run with this seed sees it. Raises InputError for features that it does
@@ -78,10 +86,52 @@ class Protocol:
             splits["train"] = take(
                 splits["train"], np.sort(rows[: round(self.labelled * len(rows))]), "train"
             )
+        if self.standardised:
+            known = scales(splits["train"])
+            splits = {name: standardised(split, known) for name, split in splits.items()}
         return dataclasses.replace(store, splits=splits)
+
+    def seen(self, clips: Split, store: Store, seed: int) -> Split:
+        """Any ``clips`` as a network reads them that a run with this seed has trained on ``store``:
+        on the scales of its training clips, where it standardises."""
+        if not self.standardised:
+            return clips
+        raw = dataclasses.replace(self, standardised=False).of(store, seed)
+        return standardised(clips, scales(raw.split("train")))
 
 
 PUBLISHED = Protocol()
+Scales = dict[str, tuple[np.ndarray, np.ndarray]]  # modality to mean and spread of a frame, (D,)
+
+
+def scales(train: Split) -> Scales:
+    """Mean and standard deviation of each acoustic and visual column over all frames of the clips
+    of ``train``, in float64; a column that never changes has a spread of 1."""
+    found = {}
+    for name in ("audio", "vision"):
+        ragged = getattr(train, name)
+        frames = np.concatenate([ragged[row] for row in range(len(ragged))]).astype(np.float64)
+        spread = frames.std(axis=0)
+        found[name] = frames.mean(axis=0), np.where(spread > 0, spread, 1.0)
+    return found
+
+
+def standardised(split: Split, by: Scales) -> Split:
+    """The split with audio and vision on these scales. Unlike the other views it is a copy of
+    those features, and takes as much memory as they do."""
+    changed = {}
+    for name, (mean, spread) in by.items():
+        ragged = getattr(split, name)
+        source = ragged.source if isinstance(ragged, Selection) else ragged
+        parts = tuple(
+            (((values - mean) / spread).astype(np.float32), offsets)
+            for values, offsets in source.parts
+        )
+        scaled = Ragged.of(parts, source.steps)
+        changed[name] = (
+            Selection.of(scaled, ragged.rows) if isinstance(ragged, Selection) else scaled
+        )
+    return dataclasses.replace(split, **changed)
 
 
 def take(split: Split, rows: np.ndarray, name: str) -> Split:

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
 from avmc_core.metric_conventions import ALL
@@ -15,11 +16,11 @@ from avmc_core.metric_conventions import ALL
 
 def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
     """Paired differences (``contrasts.contrasts``), one panel per metric, one line per pair; hollow
-    where the whole family's p value is above 0.05. Right of zero is better: the axis of a metric
-    where less is better is turned."""
+    where the whole family's p value is above 0.05. Right of zero the first row of a pair is better:
+    the axis of a metric where less is better is turned."""
     pairs = table[["first", "second"]].drop_duplicates()
     fig, axes = plt.subplots(
-        1, len(names), figsize=(WIDTH, 0.8 + 0.3 * len(pairs)), sharey=True, squeeze=False
+        1, len(names), figsize=(WIDTH, 1.3 + 0.36 * len(pairs)), sharey=True, squeeze=False
     )
     at = {pair: -i for i, pair in enumerate(pairs.itertuples(index=False, name=None))}
     for ax, name in zip(axes.flat, names, strict=True):
@@ -27,22 +28,32 @@ def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
         ax.axvline(0, color="#999999", linewidth=0.8)
         for row in table[table["metric"] == name].itertuples():
             y, d, sure = at[row.first, row.second], row.difference, row.p_holm <= 0.05
-            ax.plot([d.low, d.high], [y, y], color=MODEL_COLOURS[0], linewidth=1.4)
+            ax.plot([d.low, d.high], [y, y], color=MODEL_COLOURS[0], linewidth=1.6)
             ax.plot(
                 d.estimate,
                 y,
                 "o",
                 color=MODEL_COLOURS[0],
-                markersize=5,
+                markersize=5.5,
                 fillstyle="full" if sure else "none",
             )
         if not metric.higher_is_better:
             ax.invert_xaxis()
         ax.set_title(name)
-        ax.set_xlabel("points of 100" if metric.percent else "label units")
+        unit = "points of 100" if metric.percent else "label units"
+        ax.set_xlabel(f"{unit}\nfirst is better \N{RIGHTWARDS ARROW}", fontsize=8)
     axes[0, 0].set_yticks(
-        list(at.values()), [f"{first}\nagainst {second}" for first, second in at], fontsize=6.5
+        list(at.values()), [f"{first}\nminus {second}" for first, second in at], fontsize=7.5
     )
+    style = {"marker": "o", "linewidth": 1.6, "color": MODEL_COLOURS[0], "markersize": 5.5}
+    keys = [
+        Line2D([], [], **style, fillstyle=fill, label=words)
+        for fill, words in (
+            ("full", "stands after Holm's correction"),
+            ("none", "does not; 95 % interval"),
+        )
+    ]
+    fig.legend(handles=keys, fontsize=8, loc="outside upper center", ncols=2)
     return fig
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
 from avmc_core.metrics import METRICS
@@ -99,10 +100,15 @@ def _gap(points: Mapping[str, np.ndarray]) -> tuple[float, float]:
 
 def training_curves(records: Mapping[Run, Record]) -> Figure:
     """Training and validation loss of every run, one panel per name, one line per seed; the dot is
-    the epoch that was kept."""
+    the epoch that was kept. More than four panels stand in rows of three."""
     names = list(dict.fromkeys(run.name for run, record in records.items() if record.history))
-    fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 2.6), squeeze=False)
-    for ax, name in zip(axes.flat, names, strict=True):
+    columns = len(names) if len(names) <= 4 else 3
+    rows = -(-len(names) // columns)
+    size = (WIDTH, 2.6 if rows == 1 else 2.1 * rows)
+    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=rows > 1)
+    for ax in axes.flat[len(names) :]:
+        ax.remove()
+    for ax, name in zip(axes.flat, names, strict=False):
         for colour, (_, record) in zip(
             MODEL_COLOURS,
             ((run, r) for run, r in records.items() if run.name == name),
@@ -121,8 +127,9 @@ def training_curves(records: Mapping[Run, Record]) -> Figure:
                 markersize=4,
             )
         ax.set_xlabel("epoch")
-        ax.set_title(textwrap.fill(name, 14), fontsize=8)
-    axes[0, 0].set_ylabel("loss")
+        ax.set_title(textwrap.fill(name, 14 if rows == 1 else 30), fontsize=8)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("loss")
     axes[0, 0].plot([], [], ":", color="#3C3C3C", label="training")
     axes[0, 0].plot([], [], color="#3C3C3C", label="validation")
     axes[0, 0].legend(fontsize=7)
@@ -135,7 +142,7 @@ def over_seeds(cells: Sequence[dict], runs: pd.DataFrame, metrics: Sequence[str]
     ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
     found = {(cell["row"], cell["metric"]): cell for cell in cells if cell["estimate"] is not None}
     names = list(dict.fromkeys(row for row, _ in found))
-    fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.5 + 0.36 * len(names)), sharey=True)
+    fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.8 + 0.36 * len(names)), sharey=True)
     at = np.arange(len(names))[::-1]
     for ax, metric in zip(axes, metrics, strict=True):
         for y, name in zip(at, names, strict=True):
@@ -161,4 +168,12 @@ def over_seeds(cells: Sequence[dict], runs: pd.DataFrame, metrics: Sequence[str]
         ax.set_xlabel(f"{unit}\n({arrow})", fontsize=7)
         ax.grid(axis="x", linewidth=0.4)
     axes[0].set_yticks(at, names)
+    keys = [
+        Line2D([], [], color=MODEL_COLOURS[0], marker="o", markersize=3, label="seed", linewidth=0),
+        Line2D([], [], color=MODEL_COLOURS[0], linewidth=1.4, label="mean, 95 % interval"),
+    ]
+    if any(cell["published"] is not None for cell in found.values()):
+        diamond = {"marker": "D", "markersize": 5, "fillstyle": "none", "linewidth": 0}
+        keys.append(Line2D([], [], color=MODEL_COLOURS[1], **diamond, label="the paper's figure"))
+    fig.legend(handles=keys, fontsize=7.5, loc="outside upper center", ncols=len(keys))
     return fig

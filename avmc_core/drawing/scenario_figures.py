@@ -12,9 +12,18 @@ from matplotlib.lines import Line2D
 
 from avmc_core.analysis.scenarios import Scenarios
 from avmc_core.drawing.figures import MODEL_COLOURS, TASK_COLOURS, WIDTH
-from avmc_core.drawing.signal_figures import LOUDNESS, PITCH, UNITS, action_units, faces, sound
+from avmc_core.drawing.signal_figures import (
+    LOUDNESS,
+    PITCH,
+    UNITS,
+    action_units,
+    faces,
+    outline,
+    sound,
+)
 from avmc_core.schema import TASK_NAMES, TASKS, columns
 
+GAIN = 3.0  # how much larger than they are differences between faces are drawn
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # name to task to predictions (R, K) of R runs for K scenarios
 Said = Mapping[str, Mapping[str, np.ndarray]]
@@ -30,7 +39,8 @@ def model_style(number: int) -> dict[str, str]:
 
 def contexts(scenarios: Scenarios, said: Said) -> Figure:
     """One row per scenario: voice, face, action units, and M as predicted (mean and range over
-    runs) beside the truth."""
+    runs) beside the truth. Faces are those of the first and the second half of the clip; what
+    differs from the mean of all scenarios is drawn ``GAIN`` times as large."""
     audio, vision = scenarios.clips.audio, scenarios.clips.vision
     count = len(scenarios)
     voices, views = [audio[k] for k in range(count)], [vision[k] for k in range(count)]
@@ -40,35 +50,44 @@ def contexts(scenarios: Scenarios, said: Said) -> Figure:
     pitches = (float(voiced.min()) - 2, float(voiced.max()) + 2)
     unit_columns = [columns("vision").index(name) for name in UNITS]
     highest = max(float(view[:, unit_columns].max()) for view in views) or 1.0
+    usual = np.mean([outline(view).mean(axis=0) for view in views], axis=0)  # (68, 2)
     fig, axes = plt.subplots(
         count,
         4,
         figsize=(WIDTH, 0.9 + 1.12 * count),
         squeeze=False,
-        gridspec_kw={"width_ratios": (1.25, 2.2, 1.0, 1.7)},
+        gridspec_kw={"width_ratios": (1.4, 1.4, 1.1, 1.9)},
     )
     for k, row in enumerate(axes):
         last = k == count - 1
         other = sound(row[0], voices[k], loudest, pitches)
-        faces(row[1], views[k])
+        faces(row[1], views[k], 2, usual, GAIN)
         action_units(row[2], views[k], highest)
         _predictions(
             row[3], scenarios.truth[k], {name: tasks["M"][:, k] for name, tasks in said.items()}
         )
         a, v = scenarios.clips.labels[k, 2:]
-        labels = "" if np.isnan([a, v]).any() else f"\nA {a:+.1f}, V {v:+.1f}"
-        row[0].set_ylabel(f"AV-{k + 1}{labels}", fontsize=8, fontweight="bold")
+        labels = "" if np.isnan([a, v]).any() else f"\nvoice {a:+.1f}\nface {v:+.1f}"
+        row[0].set_ylabel(
+            f"AV-{k + 1}{labels}", fontsize=8, rotation=0, ha="right", va="center", labelpad=12
+        )
         for ax in (row[0], other, row[2], row[3]):
             ax.tick_params(labelsize=6.5, length=2, pad=1.5)
         if last:
             row[0].set_xlabel("seconds", fontsize=7.5)
+            other.set_ylabel("semitones", fontsize=6.5)
             row[2].set_xlabel("seconds", fontsize=7.5)
             row[3].set_xlabel("negative  –  M  –  positive", fontsize=7.5)
         else:
             row[3].tick_params(labelbottom=False)
     for ax, title in zip(
         axes[0],
-        ("loudness, pitch ·", "face along the clip", "action units", "predicted M"),
+        (
+            "loudness\n· pitch",
+            f"face, early and late\n(differences x {GAIN:g})",
+            "action\nunits",
+            "predicted M",
+        ),
         strict=True,
     ):
         ax.set_title(title, fontsize=8)

@@ -51,24 +51,41 @@ def sound(ax: Axes, audio: np.ndarray, loudest: float, pitches: tuple[float, flo
     return other
 
 
-def faces(ax: Axes, vision: np.ndarray, count: int = 4) -> None:
+def outline(vision: np.ndarray) -> np.ndarray:
+    """The landmarks of each frame (T, 68, 2), centred and in units of the face's usual width and
+    height; ``vision`` (T, 177). The columns do not say how wide the picture is for its height."""
+    points = vision[:, POINTS]
+    size = np.maximum(np.median(np.ptp(points, axis=1), axis=0), 1e-6)  # (2,)
+    middle = (points.max(axis=1) + points.min(axis=1)) / 2  # (T, 2)
+    return (points - middle[:, None]) / size
+
+
+def faces(
+    ax: Axes,
+    vision: np.ndarray,
+    count: int = 4,
+    usual: np.ndarray | None = None,
+    gain: float = 1.0,
+) -> None:
     """The landmarks of ``count`` frames from first to last, each centred, at one scale and in usual
     proportions.
 
-    ``vision`` (T, 177). The columns do not say how wide the picture is for its height.
+    ``vision`` (T, 177). With a ``usual`` face (68, 2), as from ``outline``, the mean faces of
+    ``count`` equal parts of the clip are drawn in place of single frames: what differs from the
+    usual face is drawn ``gain`` times as large, and the usual face behind it in grey.
     """
     rows = np.linspace(0, len(vision) - 1, min(count, len(vision))).round().astype(int)
-    points = vision[:, POINTS]  # (T, 68, 2)
-    size = np.maximum(np.median(np.ptp(points, axis=1), axis=0), 1e-6)  # (2,)
-    for place, row in enumerate(rows):
-        face = (points[row] - (points[row].max(axis=0) + points[row].min(axis=0)) / 2) / size
+    shapes = outline(vision)[rows]
+    if usual is not None:
+        parts = np.array_split(outline(vision), min(count, len(vision)))
+        shapes = [usual + gain * (part.mean(axis=0) - usual) for part in parts]
+    for place, face in enumerate(shapes):
         for line in LINES:
-            ax.plot(
-                place + 0.8 * face[list(line), 0],
-                -face[list(line), 1],
-                color=TASK_COLOURS["V"],
-                linewidth=0.9,
-            )
+            if usual is not None:
+                x, y = usual[list(line)].T
+                ax.plot(place + 0.8 * x, -y, color="#BBBBBB", linewidth=0.7)
+            x, y = face[list(line)].T
+            ax.plot(place + 0.8 * x, -y, color=TASK_COLOURS["V"], linewidth=0.9)
     ax.set(xlim=(-0.5, count - 0.5), ylim=(-0.62, 0.62), xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set_visible(False)

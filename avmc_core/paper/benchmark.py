@@ -9,7 +9,9 @@ from itertools import combinations
 import pandas as pd
 
 from avmc_core.analysis import results
+from avmc_core.analysis.comparison import compare
 from avmc_core.analysis.statistics import Interval
+from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Store
 from avmc_core.metrics import BY_COLUMN, METRICS
 from avmc_core.published import PARTIES, published
@@ -27,6 +29,7 @@ TABLE_3 = {
     "Acoustic/wav2vec 2.0": ("audio (wav2vec 2.0)", "A"),  # run where the store has the features
     "Visual/default": ("vision", "V"),
 }
+KINDS = ("unimodal", "multimodal")  # the two columns of Table 3
 NOT_RUN = "needs wav2vec features"
 
 
@@ -141,18 +144,21 @@ def beside_constant(cells: list[dict], metric: str) -> str:
 
 
 def explained(model: str, table: pd.DataFrame, constant: float) -> str:
-    """Which single difference, put right, brings a baseline below the constant's MAE; from a table
-    of such runs."""
-    alone = table[table["model"] == model].groupby("name", sort=False)["MAE"].mean()
-    cures = [
-        name.removeprefix(f"{model}, ").removesuffix(" mended")
-        for name in alone.index[alone < constant]
-    ]
-    return (
-        f"explained by {', '.join(cures)} alone"
-        if cures
-        else "unexplained by any single difference"
-    )
+    """Which single differences, put right alone, bring a baseline below the constant's MAE, by how
+    much and in how many of their runs; from a table of such runs. Nothing is called an explanation
+    that rests on one seed, or on some of several."""
+    alone = table[table["model"] == model].groupby("name", sort=False)["MAE"]
+    cures = []
+    for name, values in alone:
+        gained, better = constant - values.mean(), int((values < constant).sum())
+        if gained > 0:
+            sure = len(values) > 1 and better == len(values)
+            cures.append(
+                f"{name.removeprefix(f'{model}, ').removesuffix(' mended')} alone "
+                f"{'brings it' if sure else 'may bring it'} below, by {gained:.3f} in {better} of "
+                f"{len(values)} seeds"
+            )
+    return "; ".join(cures) or "unexplained by any single difference"
 
 
 def all_tasks(records: dict[Run, Record], store: Store) -> dict[str, dict[str, Interval]]:
@@ -171,7 +177,7 @@ def table_3(summary: Summary) -> list[dict]:
     printed = published()["table3_unimodal"]
     cells = []
     for row, run in TABLE_3.items():
-        for column, kind in enumerate(("unimodal", "multimodal")):
+        for column, kind in enumerate(KINDS):
             name = f"{run[0]}, annotation {(run[1], 'M')[column]}"
             for metric, pair in zip(
                 (BY_COLUMN[c].name for c in printed["metrics"]), printed["rows"][row], strict=True
@@ -196,34 +202,50 @@ def table_3(summary: Summary) -> list[dict]:
     return cells
 
 
-def own_minus_whole(cells: list[dict]) -> pd.DataFrame:
+def own_minus_whole(records: Mapping[Run, Record], store: Store) -> pd.DataFrame:
     """What a modality gains on its own annotation over the multimodal one: columns row, metric,
-    ours (NaN where it was not run), Table 3, on the display scale of each metric."""
-    at = {(cell["row"], cell["metric"]): cell for cell in cells}
+    ours (Interval; None where it was not run), Table 3, on the display scale of each metric.
+
+    Ours compares the two networks of each modality on the same clips, those with an annotation of
+    the modality, and draws source videos for both together; the paper's columns may rest on other
+    clips each.
+    """
+    cells = {(cell["row"], cell["metric"]): cell for cell in table_3({})}
+    own = {task: results.stacked(dict(records), store, task=task) for task in TASKS}
+    keep = ~placeholder_clips(store.split("test").clips)
     rows = []
-    for row in TABLE_3:
-        for metric in dict.fromkeys(cell["metric"] for cell in cells):
-            own, whole = at[f"{row}, unimodal", metric], at[f"{row}, multimodal", metric]
-            known = own["estimate"] is not None and whole["estimate"] is not None
-            ours = own["estimate"] - whole["estimate"] if known else None
-            rows.append((row, metric, ours, own["published"] - whole["published"]))
+    for row, (name, task) in TABLE_3.items():
+        first, groups = own[task][0].get(f"{name}, annotation {task}"), own[task][1]
+        second = own["M"][0].get(f"{name}, annotation M")
+        both = first is not None and second is not None
+        found = compare(first, second[:, keep], groups) if both else {}
+        for metric in dict.fromkeys(metric for _, metric in cells):
+            printed = [cells[f"{row}, {kind}", metric]["published"] for kind in KINDS]
+            d, scale = found.get(metric), METRICS[metric].scale
+            ours = d and Interval(*(scale * part for part in _ends(d.difference)))
+            rows.append((row, metric, ours, printed[0] - printed[1]))
     return pd.DataFrame(rows, columns=["row", "metric", "ours", "Table 3"])
+
+
+def _ends(interval: Interval) -> tuple[float, float, float]:
+    return interval.estimate, interval.low, interval.high
 
 
 def easier(differences: pd.DataFrame) -> str:
     """In how many rows and metrics of ``own_minus_whole`` a modality does better on its own
-    annotation, in words."""
-    said = []
-    for column in ("ours", "Table 3"):
-        known = differences[differences[column].notna()]
-        sign = known["metric"].map(lambda metric: METRICS[metric].sign)
-        other = known[sign * known[column] <= 0]
-        names = "; ".join(
-            f"{row}: {', '.join(part['metric'])}" for row, part in other.groupby("row", sort=False)
-        )
-        where = "here" if column == "ours" else f"in {column}"
-        said.append(
-            f"{len(known) - len(other)} of {len(known)} {where}"
-            + (f" (not in {names})" if names else "")
-        )
-    return f"Differences by which the own annotation is the easier one: {', and '.join(said)}."
+    annotation, in words: here with how many of them are clear of zero, in Table 3 as printed."""
+    sign = differences["metric"].map(lambda name: METRICS[name].sign)
+    ran = [(s, i) for s, i in zip(sign, differences["ours"], strict=True) if i is not None]
+    clear = [s * i.estimate for s, i in ran if i.low > 0 or i.high < 0]
+    up, down = sum(v > 0 for v in clear), sum(v < 0 for v in clear)
+    other = differences[sign * differences["Table 3"] <= 0]
+    names = "; ".join(
+        f"{row}: {', '.join(part['metric'])}" for row, part in other.groupby("row", sort=False)
+    )
+    return (
+        f"Here the own annotation is clearly the easier one in {up} of {len(ran)} comparisons, "
+        f"clearly the harder one in {down}, and {len(ran) - len(clear)} are undecided, their "
+        f"intervals holding zero; in Table 3, which gives no intervals, it is the easier one in "
+        f"{len(differences) - len(other)} of {len(differences)}"
+        + (f" (not in {names})." if names else ".")
+    )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from avmc_core.data import label_sets
 from avmc_core.published import published, text_figure
 from avmc_core.schema import CLASSES, GRID, SPLITS, TASKS
 
@@ -35,6 +36,18 @@ def class_counts(multimodal: dict[str, Any], cut: str = TABLE_1) -> pd.DataFrame
     classes = 2 + np.sign(GRID).astype(int) * np.where(strong, 2, 1)
     rows = [np.bincount(classes, multimodal[split], len(CLASSES)).astype(int) for split in SPLITS]
     return pd.DataFrame(rows, index=list(SPLITS), columns=list(CLASSES))
+
+
+def classes_by_part() -> pd.DataFrame:
+    """What Figure 2 shows of the labelled clips: the original and the new ones, by the relabelled
+    set. Columns part, clips, then each class in percent, cut as in Table 1."""
+    found = label_sets.recorded()["sets"]["relabelled"]["M"]
+    rows = []
+    for part in ("original", "new"):
+        counts = class_counts({split: found[split][part] for split in SPLITS}).sum()
+        shares = {name: 100 * count / counts.sum() for name, count in counts.items()}
+        rows.append({"part": f"{part} clips", "clips": int(counts.sum()), **shares})
+    return pd.DataFrame(rows)
 
 
 def published_class_counts() -> pd.DataFrame:

@@ -11,7 +11,7 @@ from pathlib import Path
 from avmc_core.artefacts import data_mark, other_data
 from avmc_core.data.store import Store, open_store
 from avmc_core.errors import InputError
-from avmc_core.runs.experiments import EXPERIMENTS
+from avmc_core.runs.experiments import EXPERIMENTS, SEEDS
 from avmc_core.runs.grid import default_device, run_store
 from avmc_core.runs.store import Run
 from avmc_core.schema import DATASET, DIMS
@@ -43,12 +43,13 @@ def announce(store: str, profile: str, sources: Iterable[Path]) -> list[str]:
     grid = _runs(names, profile, opened)
     missing = _missing(grid, opened)
     if missing:
-        first = _missing(_runs([FIRST], profile, opened), opened)
+        seed = SEEDS[0]
+        first = [run for run in _runs([FIRST], profile, opened) if run.seed == seed]
+        first = _missing(first, opened)
         lines += [
             f"{len(missing)} of {len(grid)} runs are missing: {_takes(missing, opened)}",
-            f"a first answer takes {_takes(first, opened)}: "
-            f"avmc run {FIRST} --profile {profile} --store {store}, "
-            f"then avmc notebooks 02_avmc --profile {profile} --store {store}",
+            f"a first answer, of one seed, takes {_takes(first, opened)}: "
+            f"avmc run {FIRST} --profile {profile} --seeds {seed} --store {store}",
         ]
     return lines
 

@@ -18,7 +18,6 @@ from avmc_core.publishing.before import announce
 from avmc_core.publishing.book_stage import book_pages, executed_pages, stage
 from avmc_core.publishing.bundle import write_bundle
 from avmc_core.publishing.notebooks import NotebookError, build_notebooks, notebook_options, report
-from avmc_core.simulated.corpus import ensure_corpus
 
 PDF = "book.pdf"  # beside index.html, where tools/make_pdf.py has printed it
 INLINE = r"(?:(?!</?span\b).)*"  # up to the next span's beginning or end
@@ -82,7 +81,7 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     if subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], check=False).returncode:
         raise BookError("the book has warnings or errors (above)")
     drop_stale_pdf(build / "html")
-    data = open_store(options["store"]) if options.get("store") else ensure_corpus("ci")
+    data = open_store(options["store"]) if options.get("store") else None
     write_bundle(build / "html" / "results", data, results, options.get("profile") or "ci")
     unfinished.unlink()
     return build / "html"

@@ -21,7 +21,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from avmc_core.artefacts import data_mark
+from avmc_core.artefacts import SIMULATED, data_mark
 from avmc_core.data.store import Store, open_store
 from avmc_core.drawing.fonts import is_han
 from avmc_core.errors import InputError
@@ -33,7 +33,8 @@ from avmc_core.runs.grid import checked_device, run_store
 from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.settings import as_dict
-from avmc_core.simulated.corpus import ensure_corpus
+from avmc_core.simulated.corpus import present_corpora
+from avmc_core.simulated.settings import CorpusSettings, generator_of
 
 NAME, DESCRIPTION = (
     "Results of the AV-MC companion",
@@ -64,13 +65,14 @@ SAID = {
 
 
 def write_bundle(
-    folder: str | Path, store: Store, names: Iterable[str], profile: str = "ci"
+    folder: str | Path, store: Store | None, names: Iterable[str], profile: str = "ci"
 ) -> Path:
     """Writes the bundle to ``folder`` and, beside it, the same as a ``.zip``, in the place of an
     earlier bundle and of nothing else; returns the folder.
 
     ``names`` are saved results (``artefacts.save``) to include; of the runs, those that the
-    declared experiments refer to at ``profile`` and that are in the run store. Raises InputError,
+    declared experiments refer to at ``profile`` and that are in the run store, on ``store`` or,
+    without one, on the simulated corpus that each experiment names. Raises InputError,
     before anything is written, when a result is missing, or made from real data and holds Chinese
     text; and when other things than a bundle are where it is to be.
     """
@@ -80,12 +82,13 @@ def write_bundle(
     packed = archive(folder)
     _check_replaceable(folder, packed)
     saved = {name: _saved(name) for name in sorted(set(names))}
-    described = _runs(run_store(), store, profile)
+    described = _runs(run_store(), _stores(store), profile)
     with new_folder(folder, replace=True) as made:
-        commands = _write_results(made, saved) | _write_runs(made, described, store, profile)
+        commands = _write_results(made, saved) | _write_runs(made, described, profile)
         marks = [json.loads(text)["provenance"].get("data", "") for text in saved.values()]
         # each says its own besides
-        mark = "; ".join(dict.fromkeys(filter(None, [data_mark(store), *map(str, marks)])))
+        first = data_mark(store) if store else SIMULATED
+        mark = "; ".join(dict.fromkeys(filter(None, [first, *map(str, marks)])))
         (made / "README.md").write_text(README.format(data=mark), encoding="utf-8")
         write_crate(made, NAME, DESCRIPTION + mark, SAID, commands)
     with new_file(packed) as temporary:
@@ -149,16 +152,29 @@ def _saved(name: str) -> str:
     return text
 
 
-def _runs(runs: RunStore, store: Store, profile: str) -> list[tuple[str, Run, Record]]:
-    """Experiment, run and record of every finished run that an experiment refers to."""
+def _stores(store: Store | None) -> list[tuple[str, Store]]:
+    """Each experiment with what it was computed on, by name; no corpus that has not been made."""
+    if store is not None:
+        return [(name, store) for name in EXPERIMENTS]
+    made = {generator_of(corpus.manifest): corpus for corpus in present_corpora()}
+    wanted = [
+        (name, CorpusSettings(size)) for name, plan in EXPERIMENTS.items() for size in plan.corpora
+    ]
+    return [(name, made[settings]) for name, settings in wanted if settings in made]
+
+
+def _runs(
+    runs: RunStore, stores: list[tuple[str, Store]], profile: str
+) -> list[tuple[str, Run, Record, Store]]:
+    """Experiment, run, record and data of every finished run that an experiment refers to."""
     device = checked_device(None, here=False)
     grids = [
-        (name, run)
-        for name, experiment in EXPERIMENTS.items()
-        for run in experiment.runs(profile, store=store)
+        (name, run, store)
+        for name, store in stores
+        for run in EXPERIMENTS[name].runs(profile, store=store)
     ]
-    found = [(name, run, runs.get(run.key(store, device))) for name, run in grids]
-    return [(name, run, record) for name, run, record in found if record is not None]
+    found = [(name, run, runs.get(run.key(store, device)), store) for name, run, store in grids]
+    return [parts for parts in found if parts[2] is not None]
 
 
 def _write_results(folder: Path, saved: dict[str, str]) -> dict[str, str]:
@@ -209,11 +225,11 @@ def _cell(value: Any) -> Any:
 
 
 def _write_runs(
-    folder: Path, described: list[tuple[str, Run, Record]], store: Store, profile: str
+    folder: Path, described: list[tuple[str, Run, Record, Store]], profile: str
 ) -> dict[str, str]:
     (folder / "predictions").mkdir()
     commands, lines = {}, []
-    for experiment, run, record in described:
+    for experiment, run, record, store in described:
         lines.append(
             {
                 "experiment": experiment,
@@ -275,9 +291,7 @@ def main(folder: str, profile: str, store: str) -> None:
     """
     try:
         names = sorted(path.stem for path in (home() / "results").glob("*.json"))
-        made = write_bundle(
-            folder, open_store(store) if store else ensure_corpus("ci"), names, profile
-        )
+        made = write_bundle(folder, open_store(store) if store else None, names, profile)
     except InputError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)

@@ -182,7 +182,11 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Execut
     parts = notebook_parts(source, parameters)
     start, log = time.perf_counter(), target.with_suffix(".saved").absolute()
     log.unlink(missing_ok=True)
-    with _environment({**KERNEL_ENVIRONMENT, artefacts.LOG: str(log)}):
+    drawn_by = f"avmc notebooks {source.stem}"
+    if profile := parameters.get("profile"):
+        drawn_by += f" --profile {profile}"
+    known = {artefacts.LOG: str(log), artefacts.DRAWN_BY: drawn_by}
+    with _environment({**KERNEL_ENVIRONMENT, **known}):
         notebook = _run(source, target, parameters)
     target.with_suffix(".failed.ipynb").unlink(missing_ok=True)
     with new_file(target) as temporary:

@@ -14,11 +14,18 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from avmc_core.artefacts import statement
+from avmc_core.analysis.statistics import Interval
+from avmc_core.artefacts import other_data, statement
 from avmc_core.metrics import BY_COLUMN
 from avmc_core.published import published, text_figure
 from avmc_core.publishing.book_extension import lookup, read_result
-from avmc_core.publishing.tables import Table, agreement, effects_table, result_table
+from avmc_core.publishing.tables import (
+    Table,
+    agreement,
+    effects_table,
+    interval_table,
+    result_table,
+)
 
 log = logging.getLogger(__name__)
 HEADINGS = {"F1_score": "F1", "R_square": "R²", "total": "Total"}
@@ -35,6 +42,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("published-table", PublishedTable)
     app.add_directive("results-table", ResultsTable)
     app.add_directive("records-table", RecordsTable)
+    app.add_directive("real-text-only", RealTextOnly)
     app.add_directive("effects-table", EffectsTable)
     app.add_role("published", Published())
     return {"version": "1", "parallel_read_safe": False}
@@ -146,6 +154,37 @@ class RecordsTable(SphinxDirective):
             *table_nodes(table, self.options.get("caption", "")),
             _line(statement(result["provenance"])),
         ]
+
+
+class RealTextOnly(SphinxDirective):
+    """``{real-text-only}``: the scores of the model that only reads, where it was computed on real
+    transcripts (a label table or store was given); nothing where it was not."""
+
+    SHOWN = ("Acc2", "Corr", "MAE")
+
+    def run(self) -> list[nodes.Node]:
+        try:
+            result = read_result(self.env, "text_only")
+        except (OSError, ValueError) as error:
+            log.warning(f"real-text-only: {error}", location=self.get_location())
+            return []
+        if other_data(result["provenance"]["data"]):
+            self.env.avmc_quoted[self.env.docname].pop("text_only")
+            return []
+        rows = [row for row in result["data"]["rows"] if row["task"] == "M"]
+        frame = pd.DataFrame(
+            [
+                {name: row[name] for name in ("model", "slice", "clips")}
+                | {name: Interval(**row[name]) for name in self.SHOWN}
+                for row in rows
+            ]
+        ).rename(columns={"model": "Model", "slice": "clips of"})
+        caption = (
+            "The model that only reads, on the real transcripts, with 95 % intervals over source "
+            "videos."
+        )
+        table = interval_table(frame, "real-text-only", self.SHOWN)
+        return [*table_nodes(table, caption), _line(statement(result["provenance"]))]
 
 
 class EffectsTable(SphinxDirective):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from avmc_core.analysis.contrasts import detectable
 from avmc_core.analysis.estimate import Estimate, of_interval
 from avmc_core.artefacts import other_data
 from avmc_core.metrics import METRICS
@@ -58,8 +59,9 @@ def interval_table(frame: pd.DataFrame, name: str, metrics: Sequence[str]) -> Ta
 
 
 def contrast_table(family: pd.DataFrame, name: str) -> Table:
-    """A family of comparisons (``contrasts.contrasts``), a row each: first minus second, how often
-    a run of the first is better, p alone and over the whole family. Pictures share a scale within a
+    """A family of comparisons (``contrasts.contrasts``), a row each: first minus second, the
+    smallest difference that the comparison would find in four of five cases, how often a run of
+    the first is better, p alone and over the whole family. Pictures share a scale within a
     metric."""
     differences = [
         Estimate(d.estimate, d.low, d.high, decimals=METRICS[metric].decimals, signed=True)
@@ -71,6 +73,10 @@ def contrast_table(family: pd.DataFrame, name: str) -> Table:
             "against": family["second"],
             "metric": family["metric"].map(heading),
             "difference": differences,
+            "detectable": [
+                f"{detectable(d):.{METRICS[metric].decimals}f}"
+                for d, metric in zip(family["difference"], family["metric"], strict=True)
+            ],
             "chance of a better run": [d.estimate for d in family["improvement"]],
             "p": family["p"],
             "p, whole family": family["p_holm"],

@@ -19,7 +19,6 @@ from typing import Protocol
 import torch
 from tqdm import tqdm
 
-from avmc_core.data.splits import PUBLISHED
 from avmc_core.data.store import Store, open_store, verify_store
 from avmc_core.errors import InputError, RunsLost
 from avmc_core.files.sealed import read_sealed
@@ -181,8 +180,9 @@ def run_together(
                     folders[run] = folder
             own, first = list(folders), company[0]
             seeds, build = [run.seed for run in own], registry.builder(first.model)
+            seen = data.under(first.protocol, first.seed)  # one for all: ``companies`` sees to it
             for number, outcome in execute_together(
-                build, first.settings, data, seeds, [*folders.values()], threads
+                build, first.settings, seen, seeds, [*folders.values()], threads
             ):
                 run, folder = own[number], folders[own[number]]
                 runs.publish(
@@ -213,7 +213,7 @@ def companies(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list
     for same in alike.values():
         first = same[0]
         shared = (
-            first.protocol == PUBLISHED
+            not first.protocol.seeded
             and not first.init
             and len({run.seed for run in same}) == len(same)
         )

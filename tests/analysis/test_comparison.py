@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import permutation_test as scipy_permutation
 
 from avmc_core.analysis.comparison import Difference, compare, holm, permutation_test
-from avmc_core.analysis.coverage import coverage, table
+from avmc_core.analysis.contrasts import detectable, one_family
+from avmc_core.analysis.coverage import coverage, kept_rows, paired_coverage, paired_table, table
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.errors import InputError
 from avmc_core.metrics import clip_statistics, evaluate
@@ -182,6 +184,34 @@ def test_intervals_cover_the_truth():
     assert 0.93 <= coverage(20, simulations=1000) <= 0.97
     (row,) = table([3], simulations=20)
     assert row["seeds"] == 3 and 0.5 <= row["coverage"] <= 1 and row["simulations"] == 20
+
+
+def test_intervals_of_differences_cover_as_far_as_seeds_tell():
+    """Many seeds: nearly all intervals hold the truth; three seeds far apart cannot say how far."""
+    assert 0.93 <= paired_coverage(20, simulations=200, run_sd=0.01) <= 1.0
+    assert 0.75 <= paired_coverage(3, simulations=200, run_sd=0.05) <= 0.93
+    rows = paired_table((3,), (0.01, 0.03), simulations=5)
+    assert [(row["runs apart"], row["seeds"]) for row in rows] == [(1.0, 3), (3.0, 3)]
+
+
+def test_kept_rows_are_those_computed(tmp_path, monkeypatch):
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path))
+    rows = paired_table((3,), (0.01,), simulations=5)
+    assert kept_rows("it", lambda: rows) == rows
+    assert kept_rows("it", lambda: 1 / 0) == rows
+
+
+def test_a_detectable_difference_is_found_in_four_of_five_cases():
+    """Drawn from a normal distribution, whose standard error the interval has."""
+    error = 0.7
+    shown = Interval(0.1, 0.1 - 1.96 * error, 0.1 + 1.96 * error)
+    found = np.random.default_rng(0).normal(detectable(shown), error, 20_000)
+    assert np.mean(np.abs(found) > 1.96 * error) == pytest.approx(0.8, abs=0.01)
+
+
+def test_a_family_of_several_tables_is_corrected_as_one():
+    tables = [pd.DataFrame({"p": p, "p_holm": 0.0}) for p in ([0.01, 0.04], [0.03, 0.005, 0.5])]
+    np.testing.assert_allclose(one_family(tables)["p_holm"], [0.04, 0.09, 0.09, 0.025, 0.5])
 
 
 def test_clips_that_do_not_match_are_an_error(clips):

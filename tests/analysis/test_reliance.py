@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from avmc_core import metrics, schema
@@ -20,6 +21,7 @@ from avmc_core.analysis.reliance import (
     disturbances,
     generating_rule,
     hearing,
+    kept_runs,
     losses,
     measure,
     measure_runs,
@@ -27,7 +29,8 @@ from avmc_core.analysis.reliance import (
     remainder,
     shares,
 )
-from avmc_core.analysis.reliance_tables import loss_table
+from avmc_core.analysis.reliance_tables import loss_table, misheard_table, spared
+from avmc_core.analysis.statistics import Interval
 from avmc_core.errors import InputError
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.scores import scores
@@ -155,6 +158,33 @@ def test_trained_models_are_scored_as_their_runs_were(tiny_store, tmp_path, monk
     for name, one in measured.items():
         for condition, statistics in one.statistics.items():
             np.testing.assert_array_equal(shared[name].statistics[condition], statistics)
+
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path))
+    for _ in range(2):  # computed, then found
+        kept = kept_runs(records, tiny_store, plan)
+        assert [*kept] == [*measured]
+        for name, one in measured.items():
+            assert [*kept[name].statistics] == [*one.statistics], "the same draws for each"
+            np.testing.assert_array_equal(kept[name].groups, one.groups)
+            for condition, statistics in one.statistics.items():
+                np.testing.assert_array_equal(kept[name].statistics[condition], statistics)
+
+
+def test_what_misheard_words_cost_is_set_against_a_reader():
+    """Losses are positive in every metric; "less" only where the intervals are apart."""
+    rows = [
+        (name, "substitution", 0.4, metric, Interval(value, value - 0.01, value + 0.01))
+        for name, corr, mae in (("hears", 0.02, -0.01), ("reads", 0.06, -0.02), ("more", 0.07, 0.0))
+        for metric, value in (("Corr", corr), ("MAE", mae))
+    ]
+    table = pd.DataFrame(rows, columns=["name", "kind", "rate", "metric", "loss"])
+    found = misheard_table(table, ["Corr", "MAE"], "substitution", 0.4).set_index("Model")
+    assert found.loc["hears", "Corr lost"].value == pytest.approx(2.0)
+    assert found.loc["hears", "MAE lost"].value == pytest.approx(0.01)
+    cost = found["Corr lost"]
+    assert spared(cost["hears"], cost["reads"]) == "less than"
+    assert spared(cost["more"], cost["reads"]) == "no less than"
+    assert spared(cost["reads"], cost["more"]) == "not clearly less than"
 
 
 def test_recognition_errors_cost_nothing_where_the_text_is_not_read(tmp_path):

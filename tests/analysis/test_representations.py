@@ -15,6 +15,7 @@ from avmc_core.analysis.representations import (
     embedding,
     interval,
     joined,
+    kept_over_seeds,
     measures,
     of_run,
     over_seeds,
@@ -159,6 +160,23 @@ def test_representations_are_what_the_heads_read(trained, tiny_store):
     before = untrained(run, tiny_store, test)
     assert {n: v.shape for n, v in before.items()} == {n: v.shape for n, v in points.items()}
     assert all(np.abs(before[n] - points[n]).max() > 1e-4 for n in points)
+
+
+def test_what_is_kept_is_what_is_computed(trained, tiny_store, tmp_path, monkeypatch):
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path))
+    one = dict([next(iter(trained.items()))])
+    test = tiny_store.split("test")
+    groups = test.clips["video_id"].to_numpy()
+    (run, record), *_ = one.items()
+    for before, points in (
+        (False, of_run(run, record, tiny_store, test)),
+        (True, untrained(run, tiny_store, test)),
+    ):
+        wanted = over_seeds({run.name: [points]}, groups, 5, 3)
+        for _ in range(2):
+            found = kept_over_seeds(one, tiny_store, test, before, 5, 3)
+            for measure, values in wanted[run.name].items():
+                np.testing.assert_array_equal(found[run.name][measure], values)
 
 
 def test_a_model_without_representations_is_one_clear_error(trained, tiny_store):

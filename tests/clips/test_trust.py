@@ -3,16 +3,19 @@ predictions."""
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
-from avmc_core import schema
-from avmc_core.clips import leaning, records, trust
+from avmc_core import schema, text_encoder
+from avmc_core.clips import clip_features, clip_list, leaning, prediction, records, trust
 from avmc_core.clips.action_units import action_units, neutral
 from avmc_core.clips.prediction import Clip
+from avmc_core.commands import predict
 from avmc_core.simulated.face import AUS, movements, neutral_face
 
 COLUMNS = schema.columns("vision")
@@ -92,6 +95,40 @@ def test_a_prediction_that_rests_on_untrusted_columns_says_so(monkeypatch, share
     said = leaning.sentence(package, clip, explain(package, clip))
     assert (expected in said) if expected else said == ""
     assert leaning.without_untrusted(package, clip) == 0
+
+
+@pytest.mark.parametrize("approximation", ["", "an approximation"])
+def test_the_command_says_it_of_approximate_features_alone(monkeypatch, tmp_path, approximation):
+    """Features of OpenFace itself are trusted, so that nothing is said of them."""
+    clip = Clip(
+        "mine.mp4",
+        "b",
+        *[np.zeros((1, 1))] * 3,
+        np.zeros((3, 50)),
+        np.zeros(1),
+        notes=("1 face found",),
+    )
+    said = SimpleNamespace(
+        table=lambda: pd.DataFrame({"mean": [0.5]}, index=["prediction M"]), strange={}
+    )
+    facts = {"model": "AV-MC", "seeds": [1], "data": {"approximation": ""}}
+    package = SimpleNamespace(simulated=False, facts=facts)
+    for place, name, made in (
+        (predict, "ensemble", package),
+        (predict, "_of_what_there_is", clip_features.DEFAULT),
+        (clip_list, "one_clip", tmp_path),
+        (text_encoder, "load_encoder", None),
+        (prediction, "read_clip", clip),
+        (prediction, "explain", said),
+        (clip_features, "backend", SimpleNamespace(approximation=approximation)),
+        (leaning, "sentence", "the prediction rests on 5 columns"),
+    ):
+        monkeypatch.setattr(place, name, lambda *_, made=made: made)
+    words = [str(tmp_path / "mine.mp4"), "--text", "b", "--model", "m", "--format", "json"]
+    done = CliRunner().invoke(predict.main, words)
+    notes = json.loads(done.output)["notes"]
+    more = [approximation, "the prediction rests on 5 columns"] if approximation else []
+    assert notes == ["1 face found", *more]
 
 
 def test_a_face_at_rest_does_not_read_as_sad_because_it_smiles_otherwise():

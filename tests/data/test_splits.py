@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from extra_features import with_random_wav2vec
+from sklearn.preprocessing import StandardScaler
 
 from avmc_core import schema
 from avmc_core.batch import Inputs
@@ -107,6 +108,40 @@ def test_unlabelled_clips_and_the_other_splits_stay(many_videos):
         np.testing.assert_array_equal(first.labels[row], many_videos.split("train").labels[place])
 
 
+# Standardised features
+
+
+@pytest.mark.parametrize("labelled", [1.0, 0.25])
+def test_standardised_columns_are_those_of_scikit_learn(many_videos, labelled):
+    """On the scale of the clips trained on, also the other splits; text, labels stay."""
+    raw = Protocol(labelled=labelled).of(many_videos, 3)
+    seen = Protocol(labelled=labelled, standardised=True).of(many_videos, 3)
+    for name in ("audio", "vision"):
+        frames = [getattr(raw.split("train"), name)[row] for row in range(len(raw.split("train")))]
+        scaler = StandardScaler().fit(np.concatenate(frames).astype(np.float64))
+        for split in ("train", "valid", "test"):
+            before, after = (getattr(store.split(split), name) for store in (raw, seen))
+            np.testing.assert_array_equal(after.lengths, before.lengths)
+            for row in (0, len(before) - 1):
+                np.testing.assert_allclose(
+                    after[row], scaler.transform(before[row].astype(np.float64)), atol=1e-4
+                )
+    assert seen.split("test").text is raw.split("test").text
+    np.testing.assert_array_equal(seen.split("train").labels, raw.split("train").labels)
+
+
+def test_clips_are_shown_to_a_network_as_its_own_test_clips_were(many_videos):
+    protocol = Protocol(labelled=0.25, standardised=True)
+    shown = protocol.seen(many_videos.split("test"), many_videos, 3)
+    own = protocol.of(many_videos, 3).split("test")
+    np.testing.assert_array_equal(
+        shown.vision.padded(np.arange(4)), own.vision.padded(np.arange(4))
+    )
+    assert Protocol(labelled=0.25).seen(many_videos.split("test"), many_videos, 3) is (
+        many_videos.split("test")
+    )
+
+
 # Re-splits
 
 
@@ -200,7 +235,8 @@ def test_the_protocol_is_part_of_the_key_and_of_the_record(tiny_store, tmp_path)
     assert Run("AV-MC", 1, FEW, protocol=Protocol()).key(tiny_store) == plain.key(tiny_store)
     runs, data = RunStore(tmp_path), StoreData(tiny_store)
     record = run_one(half, data, runs)
-    assert record.data["protocol"] == {"labelled": 0.5, "resplit": "", "fold": 0, "audio": "audio"}
+    said = {"labelled": 0.5, "resplit": "", "fold": 0, "audio": "audio", "standardised": False}
+    assert record.data["protocol"] == said
     assert record.predictions("train")["M"].shape == (12,) and record.predictions("test")[
         "M"
     ].shape == (16,)

@@ -175,7 +175,11 @@ def test_a_baseline_that_loses_to_the_constant_is_explained_by_one_difference_or
     alone = pd.DataFrame(
         {"model": "A", "name": ["A, D1 mended", "A, D2 mended"], "MAE": [0.55, 0.45]}
     )
-    assert benchmark.explained("A", alone, 0.5) == "explained by D2 alone"
+    said = "D2 alone may bring it below, by 0.050 in 1 of 1 seeds"
+    assert benchmark.explained("A", alone, 0.5) == said, "one seed explains nothing"
+    twice = pd.concat([alone, alone.assign(MAE=alone["MAE"] - 0.01)])
+    said = "D2 alone brings it below, by 0.055 in 2 of 2 seeds"
+    assert benchmark.explained("A", twice, 0.5) == said
     assert benchmark.explained("A", alone, 0.4) == "unexplained by any single difference"
 
 
@@ -225,12 +229,23 @@ def test_table_3_has_all_its_cells_and_says_what_wav2vec_needs(unimodal_records,
     assert text["published"] == 0.371
     shown = result_table(cells, "table3").words().set_index("Model")
     assert shown.loc["Acoustic/wav2vec 2.0, unimodal", "MAE ↓"] == "needs wav2vec features / 0.396"
-    differences = benchmark.own_minus_whole(cells)
+    differences = benchmark.own_minus_whole(unimodal_records, tiny_store)
     of_text = (
         differences[differences["row"] == "Text/default"].set_index("metric")["Table 3"].round(3)
     )
     assert of_text["MAE"] == -0.119 and of_text["Corr"] == 15.96
-    assert "in Table 3 (not in Acoustic/default: Corr; " in benchmark.easier(differences)
+    assert "14 of 16 (not in Acoustic/default: Corr; " in benchmark.easier(differences)
+    ran = differences[differences["ours"].notna()]
+    assert len(ran) == 12 and not ran["row"].str.contains("wav2vec").any()
+    gap = ran.set_index(["row", "metric"]).loc[("Visual/default", "MAE"), "ours"]
+    test = tiny_store.split("test")
+    keep, errors = ~placeholder_clips(test.clips), {}
+    for run, record in unimodal_records.items():
+        if run.name.startswith("vision"):
+            label = test.labels[keep, schema.TASKS.index(run.settings.task)]
+            (predicted,) = record.predictions("test").values()
+            errors[run.settings.task] = metrics.evaluate(predicted[keep], label)["MAE"]
+    assert gap.estimate == pytest.approx(errors["V"] - errors["M"]), "on the same clips"
     unimodal(cells, ["Acc2", "MAE"])
 
 

@@ -40,7 +40,7 @@ def test_missing_runs_their_time_and_a_smaller_step_are_said(home):
     different = {(run.model, run.settings, run.seed) for run in declared}
     assert runs.startswith(f"{len(different)} of {len(different)} runs are missing: ")
     assert "by the recorded benchmark" in runs and "order of magnitude" in runs
-    assert f"avmc run avmc --profile full --store {store.path}" in first
+    assert f"avmc run avmc --profile full --seeds 1111 --store {store.path}" in first
 
 
 def test_a_page_that_asks_for_no_run_says_nothing_of_runs(home):

@@ -162,6 +162,20 @@ def test_results_stand_beside_the_papers_figures(build):
     )
 
 
+@pytest.mark.parametrize("data, shown", [("real label table", True), ("simulated corpus", False)])
+def test_the_text_model_is_shown_where_it_read_real_sentences(build, tmp_path, data, shown):
+    """On the landing page it stands first; what it reads in made-up sentences does not."""
+    cell = {"estimate": 0.5, "low": 0.4, "high": 0.6, "level": 0.95, "note": ""}
+    row = {"task": "M", "model": "reads", "slice": "test", "clips": 9}
+    rows = [row | dict.fromkeys(("Acc2", "Corr", "MAE"), cell), {"task": "T"}]
+    result = {"provenance": {"data": data, "command": "avmc made"}, "data": {"rows": rows}}
+    (tmp_path / "home" / "results" / "text_only.json").write_text(json.dumps(result))
+    html, warnings = build("```{real-text-only}\n```")
+    assert not warnings
+    assert (">reads<" in html.replace('<span class="whole">reads</span>', ">reads<")) == shown
+    assert (data in html) == shown
+
+
 def test_only_figures_that_are_shown_are_counted_as_met(build, tmp_path):
     real = {**RESULT, "provenance": MADE | {"data": "imported store sims (0123abcd), CH-SIMS v2.0"}}
     (tmp_path / "home" / "results" / "made.json").write_text(json.dumps(real), encoding="utf-8")

@@ -16,8 +16,8 @@ import pytest
 from avmc_core.analysis.estimate import MARGIN, WIDTH, Estimate, picture, places, scale
 from avmc_core.errors import InputError
 from avmc_core.metrics import METRICS
-from avmc_core.paper.three_truths import SHARED, spread, three_truths
-from avmc_core.published import PARTIES, published
+from avmc_core.paper.three_truths import SHARED, spread
+from avmc_core.published import published
 from avmc_core.publishing.html_table import Table
 from avmc_core.publishing.tables import agreement, result_table
 
@@ -166,22 +166,15 @@ def test_results_stand_beside_the_papers_figures():
         result_table(CELLS, "made", ["Corr"])
 
 
-def test_three_truths_against_the_tables():
-    """Each published figure stands in its own column, the paper's beside ours too; a party that
-    says nothing leaves nothing."""
+def test_the_widest_gap_between_published_tables():
+    """Of one model, in the metrics that all of them print; found again by a plain loop."""
+    sources = [published()["table2_benchmark"], *published()["later_tables"].values()]
     for metric in SHARED:
         column = METRICS[metric].column
-        table = three_truths({}, metric).set_index("Model")
-        sources = {"paper": published()["table2_benchmark"], **published()["later_tables"]}
-        assert set(table.index) == {
-            model for source in sources.values() for model in source["rows"]
-        }
-        for name, source in sources.items():
-            for model, found in table[PARTIES[name]].items():
-                values = source["rows"].get(model)
-                expected = None if values is None else values[source["metrics"].index(column)]
-                assert found == expected or (expected is None and pd.isna(found))
-                if name == "paper":
-                    assert table.loc[model, PARTIES["ours"]].published == expected
-        assert all(ours.value is None for ours in table[PARTIES["ours"]])
-        assert spread(metric)["gap"] > 0
+        found = spread(metric)
+        values = [
+            source["rows"][found["model"]][source["metrics"].index(column)]
+            for source in sources
+            if found["model"] in source["rows"]
+        ]
+        assert found["gap"] == max(values) - min(values) > 0

@@ -233,8 +233,25 @@ def test_which_runs_are_put_together(tiny_store):
     ):
         grid = [replace(run, **apart) for run in (first, second)]
         assert companies(grid, tiny_store, "cpu", 2) == [[run] for run in grid]
+    shared = [replace(run, protocol=Protocol(standardised=True)) for run in (first, second)]
+    assert companies(shared, tiny_store, "cpu", 2) == [shared], "the same clips for all seeds"
     assert companies([first, second], tiny_store, "cuda", 1) == [[first], [second]]
     assert companies([first, first], tiny_store, "cpu", 1) == [[first], [first]]
+
+
+def test_runs_on_standardised_features_are_the_same_in_company_and_alone(tiny_store, tmp_path):
+    """The company reads the clips as its protocol says, not as the store has them."""
+    grid = [
+        Run("AV-MC", seed, (("training.max_epochs", 2),), protocol=Protocol(standardised=True))
+        for seed in (1, 2)
+    ]
+    one = run_all(grid, tiny_store, RunStore(tmp_path / "one"), jobs=1, progress_bar=False)
+    for run in grid:
+        own = run_all([run], tiny_store, RunStore(tmp_path / "own"), jobs=1, progress_bar=False)
+        assert own[run].history == one[run].history
+        raw = replace(run, protocol=Protocol())
+    other = run_all([raw], tiny_store, RunStore(tmp_path / "own"), jobs=1, progress_bar=False)
+    assert other[raw].history != one[run].history
 
 
 def test_large_data_are_split_over_idle_processes(tiny_store, monkeypatch):

@@ -116,6 +116,7 @@ CELLS = {
     "mode": ("", "dev", "Train", "train ", "unlabelled", "train\n"),
     "annotation": ("", "Weakly Positive", "a\0b"),
 }
+BLANKS = " \t\u00a0\u3000\u200b\ufeff"  # around ids
 TABLES: dict[str, bytes] = {
     **{f"encoded as {name}": text_of(ROWS).encode(name, "replace") for name in ENCODINGS},
     "two byte order marks": b"\xef\xbb\xbf\xef\xbb\xbf" + text_of(ROWS).encode(),
@@ -228,6 +229,10 @@ def read_and_compare(folder: Path) -> str:
         for row in reader
         if any(value and not isinstance(value, list) and value.strip() for value in row.values())
     ]
+    for row in rows:
+        row |= {name: row[name].strip(BLANKS) for name in ("video_id", "clip_id")}
+        if "mode" in row:
+            row["mode"] = {"dev": "valid"}.get(mode := row["mode"].strip().lower(), mode)
     for row in rows if separator != "," else []:
         row |= {name: row[name].replace(",", ".") for name in COLUMNS}
     if len(rows) != len(table) or len({(row["video_id"], row["clip_id"]) for row in rows}) != len(
@@ -332,7 +337,8 @@ def faces(rng: np.random.Generator, count: int) -> Iterator[Case]:
 def read_faces(folder: Path) -> str:
     """Tracks of the clip's length, of finite numbers or NaN, each of which stands in the file."""
     tracks = read_csv(folder / "x.csv", FRAMES)
-    text = (folder / "x.csv").read_bytes().decode("utf-8-sig", "replace")
+    data = (folder / "x.csv").read_bytes()
+    text = data.decode("utf-16" if data[:2] == b"\xff\xfe" else "utf-8-sig", "replace")
     reader = csv.reader(io.StringIO(text), skipinitialspace=True)
     header = next(reader)
     places = [header.index(name) for name in schema.columns("vision")]

@@ -1,0 +1,62 @@
+"""What pages compute is kept as runs are: once for all it depends on, and never when damaged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from avmc_core.analysis.predicting import answers, kept_answers
+from avmc_core.errors import InputError
+from avmc_core.home import home
+from avmc_core.runs.grid import run_all
+from avmc_core.runs.kept import kept
+from avmc_core.runs.store import Run, RunStore
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("AVMC_HOME", str(tmp_path))
+
+
+def test_a_result_is_computed_once_for_what_it_depends_on():
+    calls = []
+
+    def compute():
+        calls.append(len(calls))
+        return {"values": np.arange(3) + len(calls), "empty": np.empty((0, 2))}
+
+    first = kept("it", ["avmc_core.schema"], {"run": "a"}, compute)
+    again = kept("it", ["avmc_core.schema"], {"run": "a"}, compute)
+    assert calls == [0]
+    for name, values in first.items():
+        np.testing.assert_array_equal(again[name], values)
+    kept("it", ["avmc_core.schema"], {"run": "b"}, compute)
+    kept("it", ["avmc_core.metrics"], {"run": "a"}, compute)
+    assert len(calls) == 3, "another run, other code"
+
+
+def test_a_damaged_result_is_an_error():
+    kept("it", ["avmc_core.schema"], {}, lambda: {"values": np.arange(3.0)})
+    (path,) = (home() / "kept").iterdir()
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match="kept result"):
+        kept("it", ["avmc_core.schema"], {}, dict)
+
+
+def test_kept_answers_are_the_answers(tiny_store, tmp_path):
+    few = (("training.max_epochs", 1),)
+    grid = [Run("AV-MC", 1, few, "w/o a.b"), Run("AV-MC", 2, few, "w/o a.b"), Run("Constant", 1)]
+    records = run_all(
+        grid, tiny_store, RunStore(tmp_path / "runs"), jobs=1, device="cpu", progress_bar=False
+    )
+    test = tiny_store.split("test")
+    wanted = answers(records, tiny_store, test)
+    for _ in range(2):
+        found = kept_answers(records, tiny_store, test)
+        assert found.keys() == wanted.keys()
+        for name, tasks in wanted.items():
+            assert found[name].keys() == tasks.keys()
+            for task, values in tasks.items():
+                np.testing.assert_array_equal(found[name][task], values)
