@@ -83,6 +83,7 @@ def test_the_page_of_the_torture_passes(tmp_path, monkeypatch):
         "extensions = ['myst_parser', 'avmc_core.publishing.book_extension']\n"
     )
     shutil.copyfile(ROOT / "book" / "robustness.md", tmp_path / "index.md")
+    (tmp_path / "run.md").write_text("---\norphan: true\n---\n\n# Linked to\n")
     app = testing.SphinxTestApp("html", srcdir=tmp_path, freshenv=True)
     try:
         app.build()
