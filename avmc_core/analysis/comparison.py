@@ -20,8 +20,8 @@ from avmc_core.analysis.statistics import (
     multiplicities,
     percentile,
 )
+from avmc_core.data.metric_conventions import SIMS, Convention
 from avmc_core.errors import InputError
-from avmc_core.metric_conventions import SIMS, Convention
 
 Aggregate = Callable[[np.ndarray, np.ndarray | None], Mapping[str, np.ndarray]]
 

@@ -10,9 +10,9 @@ import pandas as pd
 from avmc_core.analysis.comparison import compare, holm, permutation_test
 from avmc_core.analysis.results import stacked
 from avmc_core.analysis.statistics import comparable
+from avmc_core.data.metric_conventions import ALL, of_limit
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.metric_conventions import ALL, of_limit
 from avmc_core.runs.store import Record, Run
 
 CLEAR = 0.05  # Holm's adjusted p below which a difference is called clear

@@ -14,9 +14,9 @@ import pandas as pd
 from avmc_core import metrics
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.artefacts import data_mark
+from avmc_core.data.metric_conventions import of_limit
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.metric_conventions import of_limit
 from avmc_core.published import published
 from avmc_core.runs.experiments import Row
 from avmc_core.runs.grid import default_device

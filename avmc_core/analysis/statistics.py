@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
+from avmc_core.data.metric_conventions import SIMS, Convention
 from avmc_core.errors import InputError
-from avmc_core.metric_conventions import SIMS, Convention
 
 
 @dataclass(frozen=True)

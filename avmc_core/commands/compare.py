@@ -57,7 +57,7 @@ def main(
     from avmc_core.analysis.pairwise import CLEAR, as_text, compare_rows
     from avmc_core.analysis.results import finished
     from avmc_core.artefacts import data_mark
-    from avmc_core.metric_conventions import of_limit
+    from avmc_core.data.metric_conventions import of_limit
     from avmc_core.runs.grid import checked_device, run_store
     from avmc_core.schema import LIMITS
 

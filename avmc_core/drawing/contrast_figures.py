@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from avmc_core.data.metric_conventions import ALL
 from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
-from avmc_core.metric_conventions import ALL
 
 
 def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:

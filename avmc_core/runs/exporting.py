@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from avmc_core import schema, settings
+from avmc_core.data.metric_conventions import ALL, of_limit
 from avmc_core.data.splits import PUBLISHED
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file
 from avmc_core.files.sealed import read_sealed, write_sealed
-from avmc_core.metric_conventions import ALL, of_limit
 from avmc_core.metrics import format_metric
 from avmc_core.models import registry
 from avmc_core.models.base import Sizes

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from avmc_core import schema
+from avmc_core.data.metric_conventions import of_limit
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.splits import Protocol
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
-from avmc_core.metric_conventions import of_limit
 from avmc_core.runs.store import Record
 
 Scores = dict[str, dict[str, float]]  # task to metric to value

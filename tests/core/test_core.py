@@ -20,13 +20,16 @@ def source(module: str) -> Path:
 
 
 def test_the_core_is_small_and_holds_no_files_and_no_run_store():
-    """What is about the paper is at most 1,500 lines; the kernels that make it fast come on top, at
-    most 900, and at most 400 that only a GPU runs."""
+    """What is about the paper is at most 1,500 lines, blank ones apart; the kernels that make it
+    fast come on top, at most 900, and at most 400 that only a GPU runs."""
     modules = closure(CORE)
     assert not [
         name for name in modules if re.match(r"avmc_core\.(files|data|runs|commands)\b", name)
     ]
-    lines = {name: len(source(name).read_text(encoding="utf-8").splitlines()) for name in modules}
+    lines = {
+        name: sum(map(bool, map(str.strip, source(name).read_text(encoding="utf-8").splitlines())))
+        for name in modules
+    }
     kernels = {n: count for n, count in lines.items() if n.startswith("avmc_core.kernels")}
     of_a_gpu = sum(count for n, count in kernels.items() if "launched" in n)
     fast = sum(kernels.values())

@@ -18,8 +18,8 @@ from avmc_core.analysis.results import per_run, summarise
 from avmc_core.commands.main import main
 from avmc_core.data.batches import SplitData
 from avmc_core.data.importing import import_released
+from avmc_core.data.metric_conventions import of_limit
 from avmc_core.errors import InputError
-from avmc_core.metric_conventions import of_limit
 from avmc_core.models import registry
 from avmc_core.runs.execution import sizes_of
 from avmc_core.runs.experiments import experiment

@@ -12,8 +12,8 @@ from avmc_core import metrics
 from avmc_core.analysis.comparison import compare, permutation_test
 from avmc_core.analysis.statistics import bootstrap, comparable
 from avmc_core.clip_statistics import clip_statistics
+from avmc_core.data.metric_conventions import ALL, MOSI, SIMS, of_limit
 from avmc_core.errors import InputError
-from avmc_core.metric_conventions import ALL, MOSI, SIMS, of_limit
 
 # Eight clips: two labels are 0, one prediction is exactly 0, halves round to the even number, and
 # one prediction lies beyond 3.
