@@ -72,7 +72,7 @@ def extra(name: str) -> ModuleType:
         raise InputError(
             f"package {name}",
             f"{error}",
-            'the extra "extract": pip install "avmc-companion[extract]"',
+            "the extra: pip install --no-deps --require-hashes -r requirements-extract.lock",
         ) from error
 
 

@@ -64,9 +64,8 @@ def main(
         from avmc_core.analysis import choices
         from avmc_core.runs import tuning
     except ImportError as error:
-        raise InputError(
-            "avmc tune", str(error), 'the extra "tune": pip install "avmc-companion[tune]"'
-        ) from error
+        remedy = "the extra: pip install '.[tune]' in the checkout"
+        raise InputError("avmc tune", str(error), remedy) from error
     try:
         space = {
             name: tuple(json.loads(values))

@@ -148,7 +148,7 @@ def test_scaling_puts_the_picture_between_minus_one_and_one():
 def test_without_the_media_packages_there_is_one_error_with_the_remedy(monkeypatch):
     """The core imports without them; only the backend asks."""
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(InputError, match=r"package av.*pip install .avmc-companion\[extract\]"):
+    with pytest.raises(InputError, match=r"package av.*pip install .*requirements-extract.lock"):
         backend(ExtractionSettings())
 
 
