@@ -62,7 +62,9 @@ test = data.split("test")
 chosen = cases.choose(test, seed)
 rules = [{"case": c.kind.name, "rule": c.kind.says, "clips": len(c.clips)} for c in chosen]
 display(Table(pd.DataFrame(rules), "rules"))
-figures.caption(data, command, "Figure 5", status="its rule of choice is not given")
+figures.caption(
+    data, command, "Figure 5", status="its rule of choice is not given", records=None
+)
 
 # %% tags=["hide-input"]
 said = answers(records, data, test)

@@ -89,7 +89,7 @@ printed = {
 batch, reported = seeds.printed_batch()
 fig = seed_figures.beside_table_2(seeds.by_name(), printed, reported, batch)
 display(figures.mark(fig, "runs of others on the real files, and printed figures"))
-display(figures.caption(source, made, "Table 2"))
+display(figures.caption(source, made, "Table 2", records=None))
 means = seeds.batches()
 same = means[means["model"] == means.loc[means["name"] == batch, "model"].iloc[0]]
 rank = int((same["Acc2"] > reported["Acc2"] + 0.005).sum()) + 1
@@ -110,7 +110,7 @@ Markdown(
 # %% tags=["hide-input"]
 spreads = seeds.spreads()
 display(Table(spreads, "seed-spread", decimals={"p": 3}))
-figures.caption(source, made, "Table 2")
+figures.caption(source, made, "Table 2", records=None)
 
 # %% [markdown]
 # ## What the best of many draws gains
@@ -124,7 +124,7 @@ draws = list(range(1, 51))
 gains, margins = seeds.curves(draws)
 fig = seed_figures.winners_curve(draws, gains, margins)
 display(figures.mark(fig, "runs of others on the real files, and binomial chance"))
-display(figures.caption(source, made, "Table 2"))
+display(figures.caption(source, made, "Table 2", records=None))
 best_of = pd.DataFrame(
     [
         {"metric": metric, "luck": luck} | {f"best of {k}": gain[k - 1] for k in (5, 10, 50)}
@@ -143,10 +143,10 @@ artefacts.save(
         "mean_of_batches": float(same["Acc2"].mean()),
         "best_of": best_of.to_dict("records"),
     },
-    artefacts.provenance(source, made),
+    artefacts.provenance(source, made, None),
 )
 display(Table(best_of, "best-of"))
-figures.caption(source, made, "Table 2")
+figures.caption(source, made, "Table 2", records=None)
 
 # %% [markdown]
 # ## One search, judged both ways

@@ -71,13 +71,13 @@ shared = resplits.videos_shared(data)
 alike = alike_within_videos(pooled_clips(data))
 display(Table(shared, "videos"))
 command = f"avmc notebooks 13_splits --profile {profile}"
-display(figures.caption(data, command, "silent on source videos"))
+display(figures.caption(data, command, "silent on source videos", records=None))
 shares = {
     "annotation": [TASK_NAMES[t] for t in alike],
     "between videos": list(alike.values()),
 }
 display(Table(pd.DataFrame(shares), "alike", decimals={"between videos": 3}))
-figures.caption(data, command, "silent on source videos")
+figures.caption(data, command, "silent on source videos", records=None)
 
 # %% [markdown]
 # The next table sets the labels that the generator gives to as many clips as the real data has beside the counts of the real
@@ -96,9 +96,9 @@ artefacts.save(
         key: {"real": row["real labels"], "simulated": row["simulated corpus"]}
         for key, row in nearness.iterrows()
     },
-    artefacts.provenance(made_of, command),
+    artefacts.provenance(made_of, command, None),
 )
-figures.caption(made_of, command, "silent on all of this")
+figures.caption(made_of, command, "silent on all of this", records=None)
 
 # %% [markdown]
 # ## The published split, by kind of clip

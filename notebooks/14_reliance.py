@@ -179,8 +179,9 @@ if not heard.empty:
     display(figures.caption(data, command, status="not in the paper", records=records))
     cost = misheard.set_index("Model")["Corr lost"]
     errors = (
-        f"With {100 * rate:.0f} % of the characters substituted {hearer} loses {cost[hearer]} points "
-        f"of Corr, {spared(cost[hearer], cost[reader])} the text-only ridge, which loses "
+        f"With {100 * rate:.0f} % of the characters substituted {hearer} loses "
+        f"{cost[hearer]} points of Corr, {spared(cost[hearer], cost[reader])} the text-only "
+        "ridge, which loses "
         f"{cost[reader]}"
     )
     display(Markdown(f"**{errors}.**"))

@@ -10,7 +10,7 @@ from unittest.mock import patch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from avmc_core.kernels import attention, dense, lstm
+from avmc_core.kernels import attention, dense, recurrence
 from avmc_core.speed.bench_way import Way
 
 # Times that each weight crosses the memory bus: read forward and backward, its gradient written and
@@ -35,7 +35,7 @@ def least(way: Way, rows: Tensor) -> dict[str, float]:
 
     with (
         FlopCounterMode(display=False) as theirs,
-        counting(lstm, _recurrence),
+        counting(recurrence, _recurrence),
         counting(attention, _attention),
         counting(dense, _layers),
     ):

@@ -112,7 +112,7 @@ def test_the_command_says_it_of_approximate_features_alone(monkeypatch, tmp_path
         table=lambda: pd.DataFrame({"mean": [0.5]}, index=["prediction M"]), strange={}
     )
     facts = {"model": "AV-MC", "seeds": [1], "data": {"approximation": ""}}
-    package = SimpleNamespace(simulated=False, facts=facts)
+    package = SimpleNamespace(simulated=False, facts=facts, sizes=SimpleNamespace(**schema.DIMS))
     for place, name, made in (
         (predict, "ensemble", package),
         (predict, "_of_what_there_is", clip_features.DEFAULT),

@@ -39,7 +39,7 @@ def test_entropy_equals_numpy_covariances():
 
 
 def test_lower_bound_equals_a_loop():
-    bound = mmim.LowerBound(4, 8)
+    bound = mmim.LowerBound(4, 8, "ReLU")
     x, y = torch.randn(5, 4), torch.randn(5, 8)
     mean, log_variance = bound.mean(x), bound.log_variance(x)
     expected = 0.0

@@ -118,7 +118,13 @@ def test_an_experiment_names_no_run_twice(profile, tiny_store):
 
 
 def test_a_result_of_two_commands_names_both_for_a_real_store(tiny_store):
-    real = SimpleNamespace(simulated=False, digest="0123456789abcdef", manifest={"source": {}})
+    real = SimpleNamespace(
+        simulated=False,
+        digest="0123456789abcdef",
+        manifest={"source": {}},
+        path=Path("own"),
+        dataset="CH-SIMS v2.0",
+    )
     assert provenance(real, "avmc run a && avmc run b")["command"] == (
         "AVMC_STORE=STORE avmc run a && AVMC_STORE=STORE avmc run b"
     )
