@@ -61,7 +61,8 @@ of_variant = {
 data = of_variant["paper"]
 clips = {variant: len(of.split("train")) for variant, of in of_variant.items()}
 Markdown(
-    f"Everything on this page was computed on: **{artefacts.data_mark(data)}**. Training clips: "
+    f"Everything on this page was computed on: **{artefacts.data_mark(data)}**. Training "
+    "clips: "
     + ", ".join(f"{count:,} for the {variant} variant" for variant, count in clips.items())
     + "."
 )
@@ -287,7 +288,8 @@ three = [row["coverage"] for row in paired if row["seeds"] == 3]
 five = [row["coverage"] for row in paired if row["seeds"] == 5]
 Markdown(
     f"Intervals that promise 95 % hold the true difference in {100 * min(three):.0f} to "
-    f"{100 * max(three):.0f} % of experiments with three seeds, and in {100 * min(five):.0f} to "
+    f"{100 * max(three):.0f} % of experiments with three seeds, and in "
+    f"{100 * min(five):.0f} to "
     f"{100 * max(five):.0f} % with five."
 )
 
@@ -321,14 +323,17 @@ artefacts.save(
 sure = family[(family["p_holm"] <= 0.05) & (family["first"] == "AV-MC (released)")]
 tried = family[family["first"] == "AV-MC (released)"]
 Markdown(
-    f"**In one sentence**: of {len(tried)} comparisons of AV-MC (released) with a part taken away, "
+    f"**In one sentence**: of {len(tried)} comparisons of AV-MC (released) with a part "
+    "taken away, "
     f"on {clips['released']:,} training clips, {len(sure)} stand after correction"
     + (
         " (" + "; ".join(f"{row.second}, {row.metric}" for row in sure.itertuples()) + ")"
         if len(sure)
         else ""
     )
-    + f", and a difference below {smallest['released']['Acc2']:.1f} points of Acc2 would mostly have "
-    f"been missed ({artefacts.data_mark(data)}). Which of the paper's sentences about Table 4 hold "
+    + f", and a difference below {smallest['released']['Acc2']:.1f} points of Acc2 would "
+    "mostly have "
+    f"been missed ({artefacts.data_mark(data)}). Which of the paper's sentences about "
+    "Table 4 hold "
     "is decided in [](06_claims.ipynb)."
 )

@@ -285,8 +285,10 @@ figures.caption(data, command, "Figure 6", records=networks)
 # %% tags=["hide-input"]
 nearest, farthest = min(distance.values()), max(distance.values())
 Markdown(
-    f"On average over these {len(scenarios)} clips the models are {nearest:.2f} to {farthest:.2f} "
-    f"away from the truth; nearest is **{min(distance, key=distance.get)}**. Another seed in the "
+    f"On average over these {len(scenarios)} clips the models are {nearest:.2f} to "
+    f"{farthest:.2f} "
+    f"away from the truth; nearest is **{min(distance, key=distance.get)}**. Another seed "
+    "in the "
     "cell above gives another order: six clips cannot rank models."
     if np.isfinite(nearest)
     else "Nobody annotated these combinations, so there is no truth to be near to."
@@ -351,10 +353,14 @@ artefacts.save(
 words = found[full]["T"].slope.estimate
 Markdown(
     f"**In one sentence**: trained on {clips:,} clips, {full} "
-    f"{'hears and sees' if hears and seen.low > 0 else 'cannot be told to hear and see'}: a unit of "
-    f"the voice's annotation moves its prediction by {heard.estimate:.3f}, one of the face's by "
-    f"{seen.estimate:.2f}, one of the words' by {words:.2f}, where a linear reader of the same "
+    f"{'hears and sees' if hears and seen.low > 0 else 'cannot be told to hear and see'}: "
+    "a unit of "
+    f"the voice's annotation moves its prediction by {heard.estimate:.3f}, one of the "
+    "face's by "
+    f"{seen.estimate:.2f}, one of the words' by {words:.2f}, where a linear reader of the "
+    "same "
     f"features gets {best.estimate:.3f}, {found[reader]['V'].slope.estimate:.2f} and "
-    f"{found[reader]['T'].slope.estimate:.2f} ({artefacts.data_mark(data)}). What each part of AV-MC "
+    f"{found[reader]['T'].slope.estimate:.2f} ({artefacts.data_mark(data)}). What each "
+    "part of AV-MC "
     "does for the metrics: [](05_ablation.ipynb)."
 )
