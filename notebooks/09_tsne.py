@@ -110,6 +110,8 @@ Markdown(
 # %% [markdown]
 # ## The same in numbers
 #
+# Measured on the clips of the plot, where they are:
+#
 # - *silhouette by modality*: towards 1 when points lie closer to their own modality than to the next one, 0 when modalities
 #   overlap.
 # - *spread*: the share of the variance of all points that lies between the clips of one modality.
@@ -125,8 +127,8 @@ Markdown(
 # taken off.
 
 # %% tags=["hide-input"]
-table = kept_over_seeds(records, data, test, seed=seed)
-start = kept_over_seeds(records, data, test, before=True, n=20, seed=seed)
+table = kept_over_seeds(records, data, some, seed=seed)
+start = kept_over_seeds(records, data, some, before=True, n=20, seed=seed)
 found, untouched = (
     {
         name: {m: interval(values, seed) for m, values in by_measure.items()}

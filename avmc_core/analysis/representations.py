@@ -209,7 +209,7 @@ def kept_over_seeds(
 
     depends = {
         "runs": [(names.index(run.name), record.key) for run, record in done.items()],
-        "split": [store.digest, split.name],
+        "data": [store.digest, split.clips["id"].tolist()],
         "draws": [before, n, seed],
     }
     arrays = kept("representations", [__name__], depends, compute)
