@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
-from avmc_core.commands.options import profile_option, seeds_option, store_option
+from avmc_core.commands.options import (
+    format_option,
+    profile_option,
+    seeds_option,
+    split_option,
+    store_option,
+)
 from avmc_core.commands.run import plan
 from avmc_core.errors import InputError
 
@@ -22,12 +28,8 @@ from avmc_core.errors import InputError
 @profile_option
 @store_option
 @seeds_option
-@click.option(
-    "--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"])
-)
-@click.option(
-    "--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv"])
-)
+@split_option
+@format_option("csv")
 @click.option(
     "--figure",
     type=click.Path(),

@@ -28,6 +28,15 @@ init_option = click.option(
     type=click.Path(),
     help="The runs of this model package's model, started from its weights.",
 )
+split_option = click.option(
+    "--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"])
+)
+
+
+def format_option(*others: str):
+    """``--format``, read as ``form``: a table, or one of the ``others``."""
+    forms = click.Choice(["table", *others])
+    return click.option("--format", "form", default="table", show_default=True, type=forms)
 
 
 def read_seeds(text: str) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ import click
 
 from avmc_core.clips.media import shown
 from avmc_core.commands.extract import clip_options
+from avmc_core.commands.options import format_option
 from avmc_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ LACKED = {
 )
 @clip_options
 @click.option("--picture", default="", help="Also draw it: a .png, .svg or .pdf file.")
-@click.option(
-    "--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"])
-)
+@format_option("json")
 def main(
     clip: str,
     text: str,

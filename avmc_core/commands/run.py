@@ -10,10 +10,12 @@ import click
 from click.core import ParameterSource
 
 from avmc_core.commands.options import (
+    format_option,
     init_option,
     profile_option,
     read_seeds,
     seeds_option,
+    split_option,
     store_option,
 )
 from avmc_core.errors import InputError
@@ -165,17 +167,9 @@ def run(
 @store_option
 @seeds_option
 @init_option
-@click.option(
-    "--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"])
-)
+@split_option
 @click.option("--task", default="M", show_default=True, type=click.Choice(["M", "T", "A", "V"]))
-@click.option(
-    "--format",
-    "form",
-    default="table",
-    show_default=True,
-    type=click.Choice(["table", "csv", "json"]),
-)
+@format_option("csv", "json")
 @click.option("--device", help="Where the runs were computed; as in avmc run.")
 def results(
     experiment: str,

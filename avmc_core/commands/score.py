@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from avmc_core.commands.options import format_option, split_option
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -26,16 +28,8 @@ if TYPE_CHECKING:
 @click.option(
     "--against", type=click.Path(), help="Predictions of another model for the same clips."
 )
-@click.option(
-    "--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"])
-)
-@click.option(
-    "--format",
-    "form",
-    default="table",
-    show_default=True,
-    type=click.Choice(["table", "csv", "json"]),
-)
+@split_option
+@format_option("csv", "json")
 def main(predictions: str, labels: str, against: str | None, split: str, form: str) -> None:
     """Score the file PREDICTIONS: columns video_id and clip_id (or id), M, and if predicted T, A,
     V.

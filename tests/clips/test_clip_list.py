@@ -8,6 +8,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from label_header import HEADER
 
 from avmc_core import schema
 from avmc_core.clips.clip_list import ENDINGS, clip_table, one_clip
@@ -15,7 +16,6 @@ from avmc_core.clips.media import shown
 from avmc_core.errors import InputError
 
 SENTENCE = "我觉得这部电影真的很好看"
-HEADER = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode"
 
 
 def folder(place: Path, rows: list[tuple[str, str]], files: list[bytes]) -> Path:

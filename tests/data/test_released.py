@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import released_factory as factory
+from label_header import HEADER
 
 from avmc_core import schema
 from avmc_core.data import released
 from avmc_core.data.released_writer import KEYS, Padded
 from avmc_core.errors import InputError
 
-HEADER = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode"
 ROW = "video_0001,0001,你好,0.2,-0.4,0.0,1.0,Positive,train"
 
 

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 import released_factory as factory
 from click.testing import CliRunner
+from label_header import HEADER
 
 from avmc_core.commands.main import main
 from avmc_core.data.label_table import read_meta, with_zeros
 from avmc_core.errors import InputError
 from avmc_core.files.encodings import decoded, undamaged
 
-HEADER = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode"
 SIMPLIFIED = (
     "我觉得这部电影真的很好看",
     "你怎么可以这样对我",

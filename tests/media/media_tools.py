@@ -9,20 +9,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from label_header import NAMES
 from made_clips import FPS, Drawn
 from made_speech import RATE, SENTENCES, speak
 
-HEADER = (
-    "video_id",
-    "clip_id",
-    "text",
-    "label",
-    "label_T",
-    "label_A",
-    "label_V",
-    "annotation",
-    "mode",
-)
 TEXTS = (
     "今天天气真好",
     "我不喜欢这个",
@@ -69,7 +59,7 @@ def two_talking(number: int) -> tuple[list[Drawn], np.ndarray, int]:
 
 def write_meta(folder: Path, rows: list[tuple]) -> None:
     with open(folder / "meta.csv", "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([HEADER, *rows])
+        csv.writer(file).writerows([NAMES, *rows])
 
 
 def labelled(video: str, clip: str, number: int, split: str, text: str | None = None) -> tuple:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from label_header import NAMES
 
 from avmc_core import schema
 from avmc_core.clips.openface import read_csv
@@ -17,17 +18,6 @@ from avmc_core.data.label_table import COLUMNS, read_meta
 from torture import sandbox
 from torture.case import Case, damaged
 
-HEADER = (
-    "video_id",
-    "clip_id",
-    "text",
-    "label",
-    "label_T",
-    "label_A",
-    "label_V",
-    "annotation",
-    "mode",
-)
 ROWS = [
     ("video_0001", "0001", "今天天气真好", "0.6", "0.4", "0.2", "0.0", "Positive", "train"),
     ("video_0001", "0002", '他说："不",\n再见', "-0.4", "-0.6", "0.2", "-1.0", "Negative", "valid"),
@@ -51,14 +41,14 @@ SEPARATORS = {"semicolons": ";", "tabs": "\t", "bars": "|"}
 FRAMES = 25
 
 
-def text_of(rows: list[tuple], header: tuple = HEADER, **style) -> str:
+def text_of(rows: list[tuple], header: tuple = NAMES, **style) -> str:
     out = io.StringIO(newline="")
     csv.writer(out, **style).writerows([header, *rows])
     return out.getvalue()
 
 
 def _row(**changes) -> tuple:
-    return tuple({**dict(zip(HEADER, ROWS[0], strict=True)), **changes}.values())
+    return tuple({**dict(zip(NAMES, ROWS[0], strict=True)), **changes}.values())
 
 
 def _ids(*pairs: tuple[str, str]) -> list[tuple]:
@@ -132,10 +122,10 @@ TABLES: dict[str, bytes] = {
     "tabs in utf-16": text_of(ROWS, delimiter="\t").encode("utf-16"),
     "semicolons in big5": text_of(ROWS, delimiter=";").encode("big5", "replace"),
     "blank rows": text_of(ROWS).encode() + b",,,,,,,,\r\n" * 3,
-    "blank columns": text_of([(*row, "", "") for row in ROWS], (*HEADER, "", "")).encode(),
+    "blank columns": text_of([(*row, "", "") for row in ROWS], (*NAMES, "", "")).encode(),
     "blank columns in the rows alone": text_of([(*row, "", "") for row in ROWS]).encode(),
     "a column of row numbers": text_of(
-        [(str(n), *row) for n, row in enumerate(ROWS)], ("", *HEADER)
+        [(str(n), *row) for n, row in enumerate(ROWS)], ("", *NAMES)
     ).encode(),
     "merged cells": text_of([ROWS[0], ("", *ROWS[1][1:]), ROWS[2]]).encode(),
     "traditional characters in gb18030": text_of([_row(text="我覺得這部電影真的很好看")]).encode(
@@ -158,13 +148,13 @@ TABLES: dict[str, bytes] = {
     "blank lines": text_of(ROWS).replace("\r\n", "\r\n\r\n").encode(),
     "a short line": text_of([*ROWS, ("a", "b")]).encode(),
     "a long line": text_of([*ROWS, (*ROWS[0], "more")]).encode(),
-    "a column twice": text_of([(*row, row[0]) for row in ROWS], (*HEADER, "video_id")).encode(),
+    "a column twice": text_of([(*row, row[0]) for row in ROWS], (*NAMES, "video_id")).encode(),
     "columns more": text_of(
-        [(*row, "x", "y") for row in ROWS], (*HEADER, "speaker", "小时")
+        [(*row, "x", "y") for row in ROWS], (*NAMES, "speaker", "小时")
     ).encode(),
-    "columns turned": text_of([row[::-1] for row in ROWS], HEADER[::-1]).encode(),
-    "blanks in the header": text_of(ROWS, tuple(f" {name}" for name in HEADER)).encode(),
-    "capitals in the header": text_of(ROWS, tuple(name.upper() for name in HEADER)).encode(),
+    "columns turned": text_of([row[::-1] for row in ROWS], NAMES[::-1]).encode(),
+    "blanks in the header": text_of(ROWS, tuple(f" {name}" for name in NAMES)).encode(),
+    "capitals in the header": text_of(ROWS, tuple(name.upper() for name in NAMES)).encode(),
     "a clip twice": text_of([ROWS[0], ROWS[0]]).encode(),
     "a clip in two splits": text_of([ROWS[0], _row(mode="test")]).encode(),
     "ids that meet when joined": text_of(_ids(("a$_$b", "c"), ("a", "b$_$c"))).encode(),
@@ -175,9 +165,9 @@ TABLES: dict[str, bytes] = {
     "a very long line": text_of([_row(text="字" * 2**20)]).encode(),
     **{
         f"without {name}": text_of(
-            [row[:i] + row[i + 1 :] for row in ROWS], HEADER[:i] + HEADER[i + 1 :]
+            [row[:i] + row[i + 1 :] for row in ROWS], NAMES[:i] + NAMES[i + 1 :]
         ).encode()
-        for i, name in enumerate(HEADER)
+        for i, name in enumerate(NAMES)
     },
     **{
         f"{name} {value[:20]!r}": text_of([_row(**{name: value}), *ROWS[1:]]).encode()
@@ -223,7 +213,7 @@ def read_and_compare(folder: Path) -> str:
     reader = csv.DictReader(
         io.StringIO(text.removeprefix(f"sep={separator}\r\n"), newline=""), delimiter=separator
     )
-    known = {name.lower(): name for name in HEADER}
+    known = {name.lower(): name for name in NAMES}
     rows = [
         {known.get(str(name).strip().lower(), name): value for name, value in row.items()}
         for row in reader
