@@ -11,7 +11,7 @@ import dataclasses
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
@@ -43,6 +43,7 @@ SAME = 1e-5  # predictions that differ by less differ by rounding: they count as
 # ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), ("heard", kind,
 # rate)
 Condition = tuple
+Wanted = Callable[[Condition], bool]
 Answer = Callable[[Split], Mapping[str, np.ndarray]]  # clips to name to predictions of M (R, N)
 # condition to metric to (R,), or (R, n) for n resamples
 Scores = Mapping[Condition, Mapping[str, np.ndarray]]
@@ -63,14 +64,16 @@ class Plan:
     )
     seed: int = 0
 
-    def conditions(self, store: Store) -> Iterator[tuple[Condition, Split]]:
-        """One changed test split at a time. Raises InputError where there are rates and no text
-        encoder for the store."""
+    def conditions(
+        self, store: Store, wanted: Wanted = lambda condition: True
+    ) -> Iterator[tuple[Condition, Split]]:
+        """One changed test split at a time, of the conditions ``wanted``; the others are not made.
+        Raises InputError where there are rates and no text encoder for the store."""
         test, average = store.split("test"), usual(store)
-        yield from coalitions(test, average)
-        yield from disturbances(test, average, self.permutations, self.scale, self.seed)
+        yield from coalitions(test, average, wanted)
+        yield from disturbances(test, average, self.permutations, self.scale, self.seed, wanted)
         if self.rates:
-            yield from misheard(test, store, self.rates, self.seed)
+            yield from misheard(test, store, self.rates, self.seed, wanted)
 
 
 @dataclass(frozen=True)
@@ -102,38 +105,51 @@ class Measured:
         return bootstrap(table.reshape(*table.shape[:2], -1), aggregate, self.groups, n=draws)
 
 
-def coalitions(split: Split, average: Usual) -> Iterator[tuple[Condition, Split]]:
+def coalitions(
+    split: Split, average: Usual, wanted: Wanted = lambda condition: True
+) -> Iterator[tuple[Condition, Split]]:
     """The eight subsets of the modalities; the absent ones are removed."""
     for present in COALITIONS:
         absent = [name for name, there in zip(schema.MODALITIES, present, strict=True) if not there]
-        yield ("with", present), removed(split, absent, average) if absent else split
+        if wanted(condition := ("with", present)):
+            yield condition, removed(split, absent, average) if absent else split
 
 
 def disturbances(
-    split: Split, average: Usual, permutations: int = 3, scale: float = 1.0, seed: int = 0
+    split: Split,
+    average: Usual,
+    permutations: int = 3,
+    scale: float = 1.0,
+    seed: int = 0,
+    wanted: Wanted = lambda condition: True,
 ) -> Iterator[tuple[Condition, Split]]:
     """Each modality permuted some times, and noised once; ``scale`` as in
     ``perturbations.noised``."""
     for place, name in enumerate(schema.MODALITIES):
         for draw in range(permutations):
-            yield (
-                ("permuted", name, draw),
-                permuted(split, name, np.random.default_rng([seed, place, draw])),
-            )
-        noise = np.random.default_rng([seed, place, permutations])
-        yield ("noised", name, scale), noised(split, name, scale, average, noise)
+            if wanted(condition := ("permuted", name, draw)):
+                rng = np.random.default_rng([seed, place, draw])
+                yield condition, permuted(split, name, rng)
+        if wanted(condition := ("noised", name, scale)):
+            rng = np.random.default_rng([seed, place, permutations])
+            yield condition, noised(split, name, scale, average, rng)
 
 
 def misheard(
-    split: Split, store: Store, rates: Iterable[float], seed: int = 0
+    split: Split,
+    store: Store,
+    rates: Iterable[float],
+    seed: int = 0,
+    wanted: Wanted = lambda condition: True,
 ) -> Iterator[tuple[Condition, Split]]:
     """Recognition errors of each kind at each rate, and none, which is the sentences encoded once
     more."""
-    encoder = encoder_of(store)
-    yield ("heard", "none", 0.0), transcribed(split, KINDS[0], 0.0, store, encoder, seed)
-    for kind in KINDS:
-        for rate in rates:
-            yield ("heard", kind, rate), transcribed(split, kind, rate, store, encoder, seed)
+    errors = [("none", 0.0), *((kind, rate) for kind in KINDS for rate in rates)]
+    if errors := [(kind, rate) for kind, rate in errors if wanted(("heard", kind, rate))]:
+        encoder = encoder_of(store)
+        for kind, rate in errors:
+            error = KINDS[0] if kind == "none" else kind
+            yield ("heard", kind, rate), transcribed(split, error, rate, store, encoder, seed)
 
 
 def kept_runs(
@@ -190,48 +206,55 @@ def measure_runs(
     """By name, the runs that are done and predict M, under all conditions of a plan; ``store`` is
     what they were trained on.
 
-    ``jobs`` processes (default: the cores) share the runs between them; the result does not depend
-    on it.
+    ``jobs`` processes (default: the cores) share the conditions between them, because making one
+    can cost more than the answers to it: the text encoder reads every misheard transcript. The
+    result does not depend on ``jobs``.
     """
-    done = [(run, record) for run, record in records.items() if record.status == "done"]
-    jobs = min(jobs or os.cpu_count() or 1, len(done))
-    shares = [dict(done[k::jobs]) for k in range(jobs)]
+    done = {run: record for run, record in records.items() if record.status == "done"}
+    order = [*_named(plan)]
+    jobs = min(jobs or os.cpu_count() or 1, len(order))
+    shares = [order[k::jobs] for k in range(jobs)]
     if jobs <= 1:
-        parts = [_measure_share(share, store.path, plan) for share in shares]
+        parts = [_measure_share(share, done, store.path, plan) for share in shares]
     else:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["avmc_core.analysis.reliance"])
+        same = ([done] * jobs, [store.path] * jobs, [plan] * jobs)
         with ProcessPoolExecutor(jobs, context) as pool:
-            parts = [*pool.map(_measure_share, shares, [store.path] * jobs, [plan] * jobs)]
-    by_run = {run: measured for part in parts for run, measured in part.items()}
-    found: dict[str, list[Measured]] = {}
-    for run, _ in done:
-        if run in by_run:
-            found.setdefault(run.name, []).append(by_run[run])
+            parts = [*pool.map(_measure_share, shares, *same)]
+    groups = store.split("test").clips["video_id"].to_numpy()
+    found: dict[str, list[dict[Condition, np.ndarray]]] = {}
+    for place, run in enumerate(done):
+        by_condition = {c: values for part in parts for c, values in part.get(place, {}).items()}
+        if by_condition:
+            found.setdefault(run.name, []).append(by_condition)
     return {
         name: Measured(
-            {c: np.concatenate([one.statistics[c] for one in runs]) for c in runs[0].statistics},
-            runs[0].groups,
+            {c: np.concatenate([run[c] for run in runs]) for c in order if c in runs[0]}, groups
         )
         for name, runs in found.items()
     }
 
 
-def _measure_share(records: dict[Run, Record], path: Path, plan: Plan) -> dict[Run, Measured]:
+def _measure_share(
+    conditions: Sequence[Condition], records: Mapping[Run, Record], path: Path, plan: Plan
+) -> dict[int, dict[Condition, np.ndarray]]:
+    """Of each run that predicts M, by its place in ``records``, the scores under ``conditions``."""
     store = open_store(path)
-    named = {str(k): (run, record) for k, (run, record) in enumerate(records.items())}
     # a name for each run
-    alone = {dataclasses.replace(run, label=k): record for k, (run, record) in named.items()}
+    alone = {
+        dataclasses.replace(run, label=str(place)): record
+        for place, (run, record) in enumerate(records.items())
+    }
 
     def answer(clips: Split) -> dict[str, np.ndarray]:
         return {k: said["M"] for k, said in answers(alone, store, clips).items() if "M" in said}
 
-    found = {}
-    for k, measured in measure(answer, store.split("test"), plan.conditions(store)).items():
-        run = named[k][0]
+    made = plan.conditions(store, {*conditions}.__contains__)
+    found = {int(k): m.statistics for k, m in measure(answer, store.split("test"), made).items()}
+    for run in alone:
         if run.capabilities.tokens:  # noise in text features says nothing to who reads tokens
-            measured.statistics.pop(("noised", "text", plan.scale), None)
-        found[run] = measured
+            found.get(int(run.label), {}).pop(("noised", "text", plan.scale), None)
     return found
 
 
