@@ -42,6 +42,7 @@ from IPython.display import Markdown, display
 from avmc_core import artefacts
 from avmc_core.analysis import reliance
 from avmc_core.analysis.calibration import calibrations
+from avmc_core.analysis.conditions import USUAL, Plan
 from avmc_core.analysis.predicting import kept_answers
 from avmc_core.analysis.reliance_tables import (
     as_rows,
@@ -74,14 +75,14 @@ Markdown(
 records = run_all(runs_of(models, profile), data, progress_bar=False)
 test = data.split("test")
 try:
-    gap, rates, silence = encoding_gap(test, encoder_of(data)), reliance.Plan().rates, ""
+    gap, rates, silence = encoding_gap(test, encoder_of(data)), USUAL.rates, ""
 except InputError as error:
     gap, rates, silence = (
         float("nan"),
         (),
         f"Not computed, because there is no text encoder for this store: {error}",
     )
-plan = reliance.Plan(rates=rates, seed=seed)
+plan = Plan(rates=rates, seed=seed)
 measured = reliance.kept_runs(records, data, plan)
 
 # %% [markdown]

@@ -11,10 +11,9 @@ import dataclasses
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,9 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import metrics, schema
-from avmc_core.analysis.perturbations import Usual, noised, permuted, removed, usual
+from avmc_core.analysis.conditions import ALL, COALITIONS, USUAL, Condition, Plan, named
 from avmc_core.analysis.predicting import answers
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
-from avmc_core.analysis.transcription_errors import KINDS, encoder_of, transcribed
 from avmc_core.clips.prediction import shapley
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store, open_store
@@ -34,46 +32,12 @@ from avmc_core.runs.store import Record, Run
 from avmc_core.settings import as_dict
 from avmc_core.simulated.label_model import expected_multimodal
 
-# text, audio, vision present
-COALITIONS = tuple(product((False, True), repeat=len(schema.MODALITIES)))
-NONE, ALL = COALITIONS[0], COALITIONS[-1]
 WAYS = ("permuted", "removed", "noised")
 SAME = 1e-5  # predictions that differ by less differ by rounding: they count as one
 
-# ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), ("heard", kind,
-# rate)
-Condition = tuple
-Wanted = Callable[[Condition], bool]
 Answer = Callable[[Split], Mapping[str, np.ndarray]]  # clips to name to predictions of M (R, N)
 # condition to metric to (R,), or (R, n) for n resamples
 Scores = Mapping[Condition, Mapping[str, np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which conditions the test clips are put under, besides the eight subsets of the
-    modalities."""
-
-    permutations: int = 2  # of each modality
-    scale: float = 1.0  # of the noise, as in perturbations.noised
-    # of recognition errors of each kind; none: no errors are made
-    rates: tuple[float, ...] = (
-        0.05,
-        0.2,
-        0.4,
-    )
-    seed: int = 0
-
-    def conditions(
-        self, store: Store, wanted: Wanted = lambda condition: True
-    ) -> Iterator[tuple[Condition, Split]]:
-        """One changed test split at a time, of the conditions ``wanted``; the others are not made.
-        Raises InputError where there are rates and no text encoder for the store."""
-        test, average = store.split("test"), usual(store)
-        yield from coalitions(test, average, wanted)
-        yield from disturbances(test, average, self.permutations, self.scale, self.seed, wanted)
-        if self.rates:
-            yield from misheard(test, store, self.rates, self.seed, wanted)
 
 
 @dataclass(frozen=True)
@@ -105,55 +69,8 @@ class Measured:
         return bootstrap(table.reshape(*table.shape[:2], -1), aggregate, self.groups, n=draws)
 
 
-def coalitions(
-    split: Split, average: Usual, wanted: Wanted = lambda condition: True
-) -> Iterator[tuple[Condition, Split]]:
-    """The eight subsets of the modalities; the absent ones are removed."""
-    for present in COALITIONS:
-        absent = [name for name, there in zip(schema.MODALITIES, present, strict=True) if not there]
-        if wanted(condition := ("with", present)):
-            yield condition, removed(split, absent, average) if absent else split
-
-
-def disturbances(
-    split: Split,
-    average: Usual,
-    permutations: int = 3,
-    scale: float = 1.0,
-    seed: int = 0,
-    wanted: Wanted = lambda condition: True,
-) -> Iterator[tuple[Condition, Split]]:
-    """Each modality permuted some times, and noised once; ``scale`` as in
-    ``perturbations.noised``."""
-    for place, name in enumerate(schema.MODALITIES):
-        for draw in range(permutations):
-            if wanted(condition := ("permuted", name, draw)):
-                rng = np.random.default_rng([seed, place, draw])
-                yield condition, permuted(split, name, rng)
-        if wanted(condition := ("noised", name, scale)):
-            rng = np.random.default_rng([seed, place, permutations])
-            yield condition, noised(split, name, scale, average, rng)
-
-
-def misheard(
-    split: Split,
-    store: Store,
-    rates: Iterable[float],
-    seed: int = 0,
-    wanted: Wanted = lambda condition: True,
-) -> Iterator[tuple[Condition, Split]]:
-    """Recognition errors of each kind at each rate, and none, which is the sentences encoded once
-    more."""
-    errors = [("none", 0.0), *((kind, rate) for kind in KINDS for rate in rates)]
-    if errors := [(kind, rate) for kind, rate in errors if wanted(("heard", kind, rate))]:
-        encoder = encoder_of(store)
-        for kind, rate in errors:
-            error = KINDS[0] if kind == "none" else kind
-            yield ("heard", kind, rate), transcribed(split, error, rate, store, encoder, seed)
-
-
 def kept_runs(
-    records: Mapping[Run, Record], store: Store, plan: Plan = Plan()
+    records: Mapping[Run, Record], store: Store, plan: Plan = USUAL
 ) -> dict[str, Measured]:
     """``measure_runs``, computed once for these runs under this plan."""
     done = {run: record for run, record in records.items() if record.status == "done"}
@@ -175,7 +92,7 @@ def kept_runs(
     )
     groups = store.split("test").clips["video_id"].to_numpy()
     found: dict[str, dict[Condition, np.ndarray]] = {}
-    order = {condition: k for k, condition in enumerate(_named(plan))}
+    order = {condition: k for k, condition in enumerate(named(plan))}
     for key, values in arrays.items():
         number, condition = json.loads(key)
         found.setdefault(names[number], {})[_tuples(condition)] = values
@@ -186,22 +103,12 @@ def kept_runs(
     }
 
 
-def _named(plan: Plan) -> Iterator[Condition]:
-    """The conditions of a plan by name, in its order."""
-    yield from (("with", present) for present in COALITIONS)
-    for name in schema.MODALITIES:
-        yield from (("permuted", name, draw) for draw in range(plan.permutations))
-        yield ("noised", name, plan.scale)
-    yield ("heard", "none", 0.0)
-    yield from (("heard", kind, rate) for kind in KINDS for rate in plan.rates)
-
-
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def measure_runs(
-    records: Mapping[Run, Record], store: Store, plan: Plan = Plan(), *, jobs: int | None = None
+    records: Mapping[Run, Record], store: Store, plan: Plan = USUAL, *, jobs: int | None = None
 ) -> dict[str, Measured]:
     """By name, the runs that are done and predict M, under all conditions of a plan; ``store`` is
     what they were trained on.
@@ -211,7 +118,7 @@ def measure_runs(
     result does not depend on ``jobs``.
     """
     done = {run: record for run, record in records.items() if record.status == "done"}
-    order = [*_named(plan)]
+    order = [*named(plan)]
     jobs = min(jobs or os.cpu_count() or 1, len(order))
     shares = [order[k::jobs] for k in range(jobs)]
     if jobs <= 1:
@@ -330,7 +237,7 @@ def generating_rule(clips: Split) -> dict[str, np.ndarray]:
     return {"generating rule": expected_multimodal(clips.labels[:, 1:], "test")[None]}
 
 
-def measure_rule(store: Store, plan: Plan = Plan()) -> dict[str, Measured]:
+def measure_rule(store: Store, plan: Plan = USUAL) -> dict[str, Measured]:
     """``generating_rule`` under the same conditions, without noise and recognition errors, which
     labels do not have; only on clips whose unimodal annotations are their own."""
     quiet = dataclasses.replace(plan, rates=())

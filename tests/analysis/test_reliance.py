@@ -11,21 +11,23 @@ import pandas as pd
 import pytest
 
 from avmc_core import metrics, schema
-from avmc_core.analysis.perturbations import noised, permuted, removed, usual
-from avmc_core.analysis.reliance import (
+from avmc_core.analysis.conditions import (
     ALL,
     COALITIONS,
     NONE,
     Plan,
     coalitions,
     disturbances,
+    misheard,
+)
+from avmc_core.analysis.perturbations import noised, permuted, removed, usual
+from avmc_core.analysis.reliance import (
     generating_rule,
     hearing,
     kept_runs,
     losses,
     measure,
     measure_runs,
-    misheard,
     remainder,
     shares,
 )
