@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from avmc_core.data.store import Store, open_store
 from avmc_core.errors import InputError, RunsLost
-from avmc_core.runs.grid import Local
+from avmc_core.runs.local import Local
 from avmc_core.runs.store import Record, Run, RunStore
 
 # in the run store: submitit's files, the jobs' logs and, by run key, the last job of each run

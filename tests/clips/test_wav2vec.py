@@ -19,9 +19,9 @@ from avmc_core.files.sealed import read_sealed
 from avmc_core.models.layered_lstm import LayeredLSTM
 from avmc_core.models.registry import settings_of
 from avmc_core.models.unimodal_lstm import UnimodalLSTM
+from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData, sizes_of
 from avmc_core.runs.experiments import EXPERIMENTS
-from avmc_core.runs.grid import run_one
 from avmc_core.runs.store import WEIGHTS, RunStore
 
 SIZES = {

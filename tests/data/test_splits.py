@@ -27,9 +27,10 @@ from avmc_core.data.splits import (
 )
 from avmc_core.data.store import content_digest, open_store
 from avmc_core.errors import InputError
+from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData, sizes_of
 from avmc_core.runs.experiments import EXPERIMENTS, SHARES
-from avmc_core.runs.grid import run_one, trained
+from avmc_core.runs.grid import trained
 from avmc_core.runs.store import Run, RunStore
 
 FEW = (("training.max_epochs", 1),)

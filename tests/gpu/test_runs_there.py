@@ -9,8 +9,8 @@ import torch
 from device import DEVICE, here
 
 from avmc_core.models import registry
+from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData, deterministic, network
-from avmc_core.runs.grid import run_one
 from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
 from avmc_core.runs.training import train
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from avmc_core.kernels import attention, compiled, lstm
+from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData
-from avmc_core.runs.grid import run_one
 from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
 
 RUN = Run("AV-MC(Semi)", 1, (("training.max_epochs", 3),))

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from avmc_core.commands import main as cli
 from avmc_core.errors import RunsLost
-from avmc_core.runs import experiments, grid
+from avmc_core.runs import experiments, local
 from avmc_core.runs.experiments import Experiment, Row
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
@@ -27,7 +27,7 @@ def killed(monkeypatch):
     """As the system does when memory is short: SIGKILL for the first process that a pool starts."""
     pools = []
 
-    class Pool(grid.ProcessPoolExecutor):
+    class Pool(local.ProcessPoolExecutor):
         def __init__(self, *words, **options):
             super().__init__(*words, **options)
             pools.append(self)
@@ -40,7 +40,7 @@ def killed(monkeypatch):
             time.sleep(0.005)
 
     stop = threading.Event()
-    monkeypatch.setattr(grid, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(local, "ProcessPoolExecutor", Pool)
     thread = threading.Thread(target=kill)
     thread.start()
     yield

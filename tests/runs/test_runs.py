@@ -14,9 +14,10 @@ from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
 from avmc_core.models import registry
 from avmc_core.runs import store as run_store
+from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData, network, sizes_of
 from avmc_core.runs.experiments import EXPERIMENTS
-from avmc_core.runs.grid import run_all, run_one, trained
+from avmc_core.runs.grid import run_all, trained
 from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Run, RunStore
 from avmc_core.runs.training import train
@@ -42,7 +43,7 @@ def never(monkeypatch):
     def computed(*_, **__):
         raise AssertionError("computed again")
 
-    return lambda: monkeypatch.setattr("avmc_core.runs.grid.execute", computed)
+    return lambda: monkeypatch.setattr("avmc_core.runs.computing.execute", computed)
 
 
 def test_a_grid_is_computed_once_in_any_number_of_processes(tiny_store, store, tmp_path, never):

@@ -19,8 +19,9 @@ from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI, SUPERVISED
 from avmc_core.runs import together as runs_together
 from avmc_core.runs import training
+from avmc_core.runs.computing import companies, run_together
 from avmc_core.runs.execution import StoreData, execute, execute_together, network, trains_together
-from avmc_core.runs.grid import companies, run_all, run_together
+from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
 from avmc_core.runs.together import train_together
 from avmc_core.settings import replace as change
@@ -258,7 +259,7 @@ def test_large_data_are_split_over_idle_processes(tiny_store, monkeypatch):
     """Small ones are not: a training would be over before another process has started."""
     grid = [Run("AV-MC", seed) for seed in range(5)]
     assert [len(part) for part in companies(grid, tiny_store, "cpu", 2)] == [5]
-    monkeypatch.setattr("avmc_core.runs.grid.LARGE", 20)
+    monkeypatch.setattr("avmc_core.runs.computing.LARGE", 20)
     assert [len(part) for part in companies(grid, tiny_store, "cpu", 2)] == [3, 2]
     more = [*grid, *(Run("AV-MC(Semi)", seed) for seed in range(5))]
     assert [len(part) for part in companies(more, tiny_store, "cpu", 2)] == [5, 5]

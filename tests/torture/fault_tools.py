@@ -18,8 +18,8 @@ from avmc_core.data.importing import import_released
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.runs import training
+from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData
-from avmc_core.runs.grid import run_one
 from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
 
 RUN = Run("AV-MC", 1, (("training.max_epochs", 4),))

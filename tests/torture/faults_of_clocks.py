@@ -11,8 +11,8 @@ from unittest import mock
 from avmc_core.data.store import verify_store
 from avmc_core.publishing import notebooks
 from avmc_core.publishing.book import stage
+from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData
-from avmc_core.runs.grid import run_one
 from avmc_core.runs.store import RunStore
 from torture.fault_tools import RUN, interrupt, made_store, result
 
@@ -39,7 +39,7 @@ def old_and_future_times(folder: Path) -> str:
             os.utime(path, (moment, moment))
         assert verify_store(store.path).digest == store.digest and runs.get(record.key) == record
         with mock.patch(
-            "avmc_core.runs.grid.execute", side_effect=AssertionError("computed again")
+            "avmc_core.runs.computing.execute", side_effect=AssertionError("computed again")
         ):
             assert run_one(RUN, StoreData(store), runs) == record
     return "stores and runs of 1970 and of the future are as good as new"

@@ -13,8 +13,9 @@ import numpy as np
 from avmc_core.data import importing
 from avmc_core.data.importing import import_released
 from avmc_core.data.store import open_store
+from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData
-from avmc_core.runs.grid import run_all, run_one
+from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import RunStore
 from torture.fault_tools import (
     RUN,

@@ -14,8 +14,9 @@ from unittest import mock
 
 from avmc_core.data.importing import import_released
 from avmc_core.data.store import verify_store
+from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData
-from avmc_core.runs.grid import run_one, trained
+from avmc_core.runs.grid import trained
 from avmc_core.runs.store import PREDICTIONS, RECORD, WEIGHTS, Run, RunStore
 from avmc_core.runs.training import STATE
 from torture.fault_tools import RUN, fork, interrupt, made_store, refused, result, sources, statuses
@@ -43,7 +44,9 @@ def killed_before_the_rename(folder: Path) -> str:
     store, runs = made_store(folder), RunStore(folder / "runs")
     with suppress(KeyboardInterrupt):
         run_one(RUN, StoreData(store), _NoRecovery(runs.root))
-    with mock.patch("avmc_core.runs.grid.execute", side_effect=AssertionError("trained again")):
+    with mock.patch(
+        "avmc_core.runs.computing.execute", side_effect=AssertionError("trained again")
+    ):
         record = run_one(RUN, StoreData(store), runs)
     assert {path.name for path in record.folder.iterdir()} == {RECORD, PREDICTIONS, WEIGHTS}
     return "found and moved to its place, without any training"

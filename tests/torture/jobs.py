@@ -20,8 +20,9 @@ from avmc_core.data import importing
 from avmc_core.data.store import open_store, verify_store
 from avmc_core.publishing.book import build_book
 from avmc_core.runs import training
+from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData
-from avmc_core.runs.grid import run_all, run_one
+from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import PREDICTIONS, RECORD, WEIGHTS, Run, RunStore
 from torture.kills import Job, tree
 

@@ -15,9 +15,10 @@ import torch
 
 from avmc_core.data.store import Store, open_store, verify_store
 from avmc_core.errors import InputError
+from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.exporting import collect, write_package
-from avmc_core.runs.grid import run_one, trained
+from avmc_core.runs.grid import trained
 from avmc_core.runs.packages import read_package
 from avmc_core.runs.store import RECORD, Run, RunStore
 from torture import sandbox

@@ -1,0 +1,153 @@
+"""One run, or a company of seeds, computed or read: claimed, trained and published in the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from avmc_core.data.store import Store
+from avmc_core.models import registry
+from avmc_core.runs import warm_start
+from avmc_core.runs.execution import (
+    StoreData,
+    encoder_identity,
+    execute,
+    execute_together,
+    trains_together,
+)
+from avmc_core.runs.store import Record, Run, RunStore, environment, package_digest, provenance
+from avmc_core.settings import as_dict
+
+
+def run_one(
+    run: Run,
+    data: StoreData,
+    runs: RunStore,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    progress_bar: bool = False,
+) -> Record:
+    """The record of a run: read if it is in the store, else computed (an interrupted run is
+    continued) and kept.
+
+    If another process is computing the same run, waits for its result.
+    """
+    store, settings = data.store, run.settings
+    key = run.key(store, device, threads)
+    while True:
+        if (found := runs.get(key)) is not None:
+            return found
+        with runs.claim(key) as folder:
+            if folder is not None and runs.get(key) is None:
+                if (finished := runs.recover(folder)) is not None:
+                    return finished
+                build = registry.builder(run.model)
+                if run.init:
+                    build = warm_start.started(build, run)
+                seen = data.under(run.protocol, run.seed)
+                outcome = execute(
+                    build,
+                    settings,
+                    seen,
+                    run.seed,
+                    folder,
+                    device=device,
+                    threads=threads,
+                    progress_bar=progress_bar,
+                )
+                return runs.publish(folder, _record(run, key, store, device, threads, outcome))
+        time.sleep(0.2)
+
+
+def _record(run: Run, key: str, store: Store, device: str, threads: int, outcome: dict) -> Record:
+    return Record(
+        key=key,
+        model=run.model,
+        seed=run.seed,
+        settings=as_dict(run.settings),
+        data={
+            "digest": store.digest,
+            "kind": "simulated" if store.simulated else "real",
+            "protocol": as_dict(run.protocol),
+            "init": package_digest(run.init) if run.init else "",
+            "encoder": encoder_identity(run.capabilities, store),
+        },
+        code=provenance(run),
+        environment=environment(device, threads),
+        **outcome,
+    )
+
+
+def run_together(
+    company: Sequence[Run],
+    data: StoreData,
+    runs: RunStore,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+) -> list[Record]:
+    """The records of one run, or of several that can be trained side by side (``companies``), as
+    ``run_one`` gives them; each is kept as soon as its training ends. Runs that another process is
+    computing are waited for in the end."""
+    if len(company) > 1:
+        with ExitStack() as claims:
+            folders: dict[Run, Path] = {}
+            for run in company:
+                key = run.key(data.store, device, threads)
+                folder = claims.enter_context(runs.claim(key)) if runs.get(key) is None else None
+                if folder is not None and runs.get(key) is None and runs.recover(folder) is None:
+                    folders[run] = folder
+            own, first = list(folders), company[0]
+            seeds, build = [run.seed for run in own], registry.builder(first.model)
+            seen = data.under(first.protocol, first.seed)  # one for all: ``companies`` sees to it
+            for number, outcome in execute_together(
+                build, first.settings, seen, seeds, [*folders.values()], threads
+            ):
+                run, folder = own[number], folders[own[number]]
+                runs.publish(
+                    folder,
+                    _record(
+                        run,
+                        run.key(data.store, device, threads),
+                        data.store,
+                        device,
+                        threads,
+                        outcome,
+                    ),
+                )
+    return [run_one(run, data, runs, device=device, threads=threads) for run in company]
+
+
+LARGE = 1000  # training clips, from which on a training takes longer than another process to start
+
+
+def companies(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[list[Run]]:
+    """The runs in parts that are trained side by side: neighbours or not, runs that differ in their
+    seed alone, where model and data allow it; the others alone. There are at least ``jobs`` parts
+    where that pays."""
+    alike: dict[Run, list[Run]] = {}
+    for run in grid:
+        alike.setdefault(replace(run, seed=0), []).append(run)
+    parts: list[list[Run]] = []
+    for same in alike.values():
+        first = same[0]
+        shared = (
+            not first.protocol.seeded
+            and not first.init
+            and len({run.seed for run in same}) == len(same)
+        )
+        if (
+            len(same) > 1
+            and shared
+            and trains_together(registry.builder(first.model), first.settings, store, device)
+        ):
+            split = -(-jobs // len(alike)) if len(store.split("train").labels) >= LARGE else 1
+            size = -(-len(same) // split)
+            parts += [same[start : start + size] for start in range(0, len(same), size)]
+        else:
+            parts += [[run] for run in same]
+    return parts
