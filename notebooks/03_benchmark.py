@@ -313,7 +313,7 @@ Markdown(
     f"{int(verdicts['as run beats it'].sum())} of {len(verdicts)} beat the constant as they "
     "run, "
     f"{int(verdicts['mended beats it'].sum())} of {len(verdicts)} mended. "
-    "What each defect changes, with intervals, is in the table on [](../differences.md)."
+    "What each defect changes is in the table on [](../differences.md)."
 )
 
 # %% tags=["hide-input"]
