@@ -58,8 +58,8 @@ records = run_all(plan.runs(profile, store=data), data, progress_bar=False)
 torch.manual_seed(seed)  # after the runs: what is drawn below must not depend on them
 command = f"avmc notebooks 02_avmc --profile {profile}"
 opening(
-    "what goes into AV-MC and what comes out; a mixup whose weight you choose, before training "
-    "and after it; and the scores of both variants, with every seed",
+    "what goes into AV-MC and what comes out; a mixup whose weight you choose, before "
+    "training and after it; and the scores of both variants, with every seed",
     data,
     records,
 )
@@ -299,8 +299,8 @@ widest = {
 reading = wins.loc[wins["against"] == "Text-only ridge", "MAE"]
 better, counted = reading.str.extract(r"(\d+) of (\d+)").astype(int).sum()
 in_one_sentence(
-    "AV-MC has to answer for a blend of two clips as it answers for the two; in the run shown, "
-    f"its answers for the pairs above miss that by up to {widest['audio']:.3f} label units for "
-    f"voices and {widest['vision']:.3f} for faces, and {better} of {counted} runs have a lower "
-    f"MAE than a model that only reads ({artefacts.data_mark(data)})."
+    "AV-MC has to answer for a blend of two clips as it answers for the two; in the run "
+    f"shown, its answers for the pairs above miss that by up to {widest['audio']:.3f} label "
+    f"units for voices and {widest['vision']:.3f} for faces, and {better} of {counted} runs "
+    f"have a lower MAE than a model that only reads ({artefacts.data_mark(data)})."
 )
