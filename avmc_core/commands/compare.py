@@ -63,7 +63,7 @@ def main(
     from avmc_core.runs.grid import checked_device, run_store
     from avmc_core.schema import LIMITS
 
-    grid, opened = plan(experiment, profile, seeds, store, "")
+    grid, opened = plan(experiment, profile, seeds, store)
     known_metrics = of_limit(opened.limit).metrics
     for name in names:
         if name not in known_metrics:
