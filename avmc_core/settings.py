@@ -56,7 +56,7 @@ def _fit(where: str, value: Any, old: Any) -> Any:
     return value
 
 
-def check(settings: Any, **choices: Sequence[str]) -> None:
+def check_settings(settings: Any, **choices: Sequence[str]) -> None:
     """For ``__post_init__``: raises InputError for a value outside the valid range.
 
     Whole numbers are at least 1, or 0 where that is the default. Others are finite and not

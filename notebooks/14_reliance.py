@@ -43,7 +43,7 @@ from avmc_core import artefacts
 from avmc_core.analysis import reliance
 from avmc_core.analysis.calibration import calibrations
 from avmc_core.analysis.conditions import USUAL, Plan
-from avmc_core.analysis.predicting import kept_answers
+from avmc_core.analysis.predicting import kept_predictions
 from avmc_core.analysis.reliance_tables import (
     as_rows,
     calibration_table,
@@ -196,8 +196,8 @@ if not heard.empty:
 # and V. A head that hardly varies has a poorly determined slope.
 
 # %% tags=["hide-input"]
-said = kept_answers(records, data, test)
-found = {name: calibrations(tasks, test) for name, tasks in said.items()}
+predictions = kept_predictions(records, data, test)
+found = {name: calibrations(tasks, test) for name, tasks in predictions.items()}
 display(figures.mark(reliance_figures.calibration(found), data))
 display(figures.caption(data, command, status="not in the paper", records=records))
 display(Table(calibration_table(found), "calibration", filters=("task",)))

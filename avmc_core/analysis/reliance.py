@@ -22,7 +22,7 @@ import pandas as pd
 
 from avmc_core import metrics, schema
 from avmc_core.analysis.conditions import ALL, COALITIONS, USUAL, Condition, Plan, named
-from avmc_core.analysis.predicting import answers
+from avmc_core.analysis.predicting import predictions_of
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.clips.prediction import shapley
 from avmc_core.data.placeholders import placeholder_clips
@@ -35,7 +35,7 @@ from avmc_core.simulated.label_model import expected_multimodal
 WAYS = ("permuted", "removed", "noised")
 SAME = 1e-5  # predictions that differ by less differ by rounding: they count as one
 
-Answer = Callable[[Split], Mapping[str, np.ndarray]]  # clips to name to predictions of M (R, N)
+Predictor = Callable[[Split], Mapping[str, np.ndarray]]  # clips to name to predictions of M (R, N)
 # condition to metric to (R,), or (R, n) for n resamples
 Scores = Mapping[Condition, Mapping[str, np.ndarray]]
 
@@ -155,7 +155,11 @@ def _measure_share(
     }
 
     def answer(clips: Split) -> dict[str, np.ndarray]:
-        return {k: said["M"] for k, said in answers(alone, store, clips).items() if "M" in said}
+        return {
+            k: predictions["M"]
+            for k, predictions in predictions_of(alone, store, clips).items()
+            if "M" in predictions
+        }
 
     made = plan.conditions(store, {*conditions}.__contains__)
     found = {int(k): m.statistics for k, m in measure(answer, store.split("test"), made).items()}
@@ -166,7 +170,7 @@ def _measure_share(
 
 
 def measure(
-    answer: Answer,
+    answer: Predictor,
     split: Split,
     conditions: Iterable[tuple[Condition, Split]],
     keep: np.ndarray | None = None,
@@ -180,9 +184,9 @@ def measure(
     )
     found: dict[str, dict[Condition, np.ndarray]] = {}
     for condition, changed in conditions:
-        for name, said in answer(changed).items():
+        for name, predictions in answer(changed).items():
             statistics = np.stack(
-                [metrics.clip_statistics(_settled(run[rows]), label) for run in said]
+                [metrics.clip_statistics(_settled(run[rows]), label) for run in predictions]
             )
             found.setdefault(name, {})[condition] = statistics
     return {name: Measured(statistics, groups) for name, statistics in found.items()}
@@ -287,6 +291,8 @@ def _shares(scores: Scores) -> dict[str, np.ndarray]:
     return found
 
 
-def _settled(said: np.ndarray) -> np.ndarray:
+def _settled(predictions: np.ndarray) -> np.ndarray:
     """Predictions (N,) of one run; their mean where they differ by rounding only."""
-    return np.full_like(said, said.mean()) if np.ptp(said) < SAME else said
+    return (
+        np.full_like(predictions, predictions.mean()) if np.ptp(predictions) < SAME else predictions
+    )

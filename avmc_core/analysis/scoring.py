@@ -64,7 +64,7 @@ class TaskScore:
 
 
 @dataclass(frozen=True)
-class Report:
+class ScoreReport:
     """What ``score`` found on one split. ``data``: what the labels are of, in the words of every
     result; ``labels``: which of the known label sets they are; ``unscored``: annotations that are
     predicted, but not labelled."""
@@ -93,7 +93,7 @@ def score(
     where_against: str = "the other predictions",
     draws: int = 2000,
     seed: int = 0,
-) -> Report:
+) -> ScoreReport:
     """Score predictions under the conventions of ``metrics.D14``.
 
     Args:
@@ -117,7 +117,7 @@ def score(
     scored = [task for task in predicted if task == "M" or whole]
     tasks = tuple(_score(task, ours, theirs, draws, seed) for task in scored)
     unscored = tuple(task for task in predicted if task not in scored)
-    return Report(
+    return ScoreReport(
         labels.attrs.get("mark", "labels"),
         split,
         str(label_sets.recognise(labels)),

@@ -47,7 +47,7 @@ LACKS = {SOUND: "vision", PICTURE: "audio"}  # what a store of such clips does n
 
 @dataclass(frozen=True)
 class Extraction:
-    """A made store and one row of ``Report`` for every clip, by id."""
+    """A made store and one row of ``ClipReport`` for every clip, by id."""
 
     store: Store
     table: pd.DataFrame
@@ -93,7 +93,7 @@ def extract(
                 "one apart from the clips, which are only read",
             )
     if report:
-        extraction_page.check(Path(report))
+        extraction_page.check_folder(Path(report))
     table = clip_table(clips, text)
     with stoppable():
         return _extract(clips, store, work, table, settings, bert, jobs, progress, str(report))

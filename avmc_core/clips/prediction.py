@@ -13,8 +13,8 @@ import torch
 
 from avmc_core import schema
 from avmc_core.clips.clip_features import (
+    ClipReport,
     ExtractionSettings,
-    Report,
     backend,
     counted,
     cut_text,
@@ -115,7 +115,7 @@ def read_clip(path: str | Path, sentence: str, encoder, extraction: ExtractionSe
     )
 
 
-def _said(report: Report) -> tuple[str, ...]:
+def _said(report: ClipReport) -> tuple[str, ...]:
     """What ``avmc extract`` says of a clip, sentence by sentence."""
     faces = counted(report.faces, "face") + " found" if report.vision_steps and report.faces else ""
     if report.faces > 1:

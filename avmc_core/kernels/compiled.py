@@ -44,7 +44,7 @@ def kernels() -> ctypes.CDLL | None:
     return None
 
 
-def identity() -> str:
+def kernels_identity() -> str:
     """What computes on CPU here beside PyTorch; part of a run's key, because the last bits depend
     on it."""
     own = "" if _optimise() == OPTIMISE.split() else " ".join(_optimise())

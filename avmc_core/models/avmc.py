@@ -21,7 +21,7 @@ from avmc_core.kernels.dropout import Dropout
 from avmc_core.mixup import Draw, MixupSettings, draw
 from avmc_core.models.base import Capabilities, Model, Pass, Sizes, Training, Weights, adam
 from avmc_core.models.bert_text import Text, capabilities
-from avmc_core.settings import check
+from avmc_core.settings import check_settings
 
 if TYPE_CHECKING:
     from transformers import BertModel
@@ -63,7 +63,7 @@ class AVMCSettings:
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        check(self, variant=("paper", "released"), text=("frozen", "frozen_dropout"))
+        check_settings(self, variant=("paper", "released"), text=("frozen", "frozen_dropout"))
 
 
 SUPERVISED = AVMCSettings()

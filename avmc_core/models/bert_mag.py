@@ -40,7 +40,7 @@ class BertMAGSettings:
     def __post_init__(self):
         if self.text != "finetune":
             raise InputError("BertMAGSettings.text", repr(self.text), "'finetune'")
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = BertMAGSettings()

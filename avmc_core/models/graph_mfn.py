@@ -50,7 +50,7 @@ class GraphMFNSettings:
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = GraphMFNSettings()

@@ -37,7 +37,7 @@ class MFNSettings:
     training: Training = Training(batch_size=64)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = MFNSettings()

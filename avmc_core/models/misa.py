@@ -47,7 +47,7 @@ class MISASettings:
     )
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
         if self.similarity not in ("moments", "adversary"):
             raise InputError(
                 "MISASettings.similarity", repr(self.similarity), "moments or adversary"

@@ -42,7 +42,7 @@ class MLMFSettings:
     training: Training = Training(batch_size=64)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = MLMFSettings()

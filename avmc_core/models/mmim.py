@@ -58,7 +58,7 @@ class MMIMSettings:
     training: Training = Training(batch_size=32, clip_norm=1.0)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
         for name in ("bound_activation", "predict_activation"):
             if getattr(self, name) not in ACTIVATIONS:
                 raise InputError(

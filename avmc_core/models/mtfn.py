@@ -42,7 +42,7 @@ class MTFNSettings:
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = MTFNSettings()

@@ -50,7 +50,7 @@ class MulTSettings:
     )
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = MulTSettings()

@@ -60,13 +60,13 @@ class SelfMMSettings:
     training: Training = Training(batch_size=16, accumulate=4, drop_partial_group=True)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = SelfMMSettings()
 
 
-class SequenceEncoder(nn.Module):
+class LSTMEncoder(nn.Module):
     """LSTM, dropout and a linear map of its final state: (B, T, D) to (B, out)."""
 
     def __init__(self, size: int, hidden: int, out: int, dropout: float):
@@ -157,10 +157,8 @@ class SelfMM(Model):
         self.settings = s = settings
         self.text = Text(s.text, "cls", sizes.text, encoder)
         self.inputs = Inputs(text=self.text.input)
-        self.audio_encoder = SequenceEncoder(
-            sizes.audio, s.audio_hidden, s.audio_out, s.audio_dropout
-        )
-        self.vision_encoder = SequenceEncoder(
+        self.audio_encoder = LSTMEncoder(sizes.audio, s.audio_hidden, s.audio_out, s.audio_dropout)
+        self.vision_encoder = LSTMEncoder(
             sizes.vision, s.vision_hidden, s.vision_out, s.vision_dropout
         )
         self.heads = nn.ModuleDict(

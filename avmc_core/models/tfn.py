@@ -34,7 +34,7 @@ class TFNSettings:
     training: Training = Training(batch_size=128)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = TFNSettings()

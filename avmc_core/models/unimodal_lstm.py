@@ -15,7 +15,7 @@ from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lengths import frames_of
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam, l1
-from avmc_core.settings import check
+from avmc_core.settings import check_settings
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class UnimodalLSTMSettings:
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        check(self, modality=schema.MODALITIES, task=schema.TASKS)
+        check_settings(self, modality=schema.MODALITIES, task=schema.TASKS)
 
 
 SETTINGS = UnimodalLSTMSettings()

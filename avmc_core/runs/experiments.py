@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from avmc_core import schema
-from avmc_core.data.splits import FOLDS, PUBLISHED, RESPLITS, Protocol
+from avmc_core.data.splits import FOLDS, PUBLISHED, RESPLITS, SplitProtocol
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.models.registry import MODELS, capabilities, settings_of, without
@@ -34,7 +34,7 @@ class Row:
     published: str = ""  # row of the published table that it stands beside
     seeded: bool = True  # False: the result does not depend on the seed, so one run is enough
     ci: tuple[tuple[str, Any], ...] = ()  # what the ci profile changes besides, for this row
-    protocol: Protocol = PUBLISHED  # which clips and features it sees
+    protocol: SplitProtocol = PUBLISHED  # which clips and features it sees
 
     def changes_at(self, profile: str) -> tuple[tuple[str, Any], ...]:
         """What differs from the published settings at a profile; the row's own changes come last
@@ -157,10 +157,10 @@ SHARES = (0.125, 0.25, 0.5, 1.0)  # of the labelled training clips
 FEW, ALL = 320, 2722  # training clips of the book's small corpus, and of the released data
 # Why a model does not hear: how many clips it has to learn from, and on which scale. The released
 # network begins with a batch norm and so has a scale of its own.
-HEARING: dict[str, tuple[str, Protocol]] = {
+HEARING: dict[str, tuple[str, SplitProtocol]] = {
     f"{variant}, {clips:,} clips, {scale}": (
         variant,
-        Protocol(labelled=clips / ALL, standardised=scale == "standardised features"),
+        SplitProtocol(labelled=clips / ALL, standardised=scale == "standardised features"),
     )
     for variant, scale in (
         ("paper", "raw features"),
@@ -246,7 +246,7 @@ WAV2VEC = tuple(
         f"audio (wav2vec 2.0), annotation {target}",
         "Unimodal LSTM",
         (("modality", "audio"), ("task", target)),
-        protocol=Protocol(audio="audio_wav2vec"),
+        protocol=SplitProtocol(audio="audio_wav2vec"),
     )
     for target in ("A", "M")
 )
@@ -344,7 +344,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             Row(
                 f"{model}, {100 * share:g} % of the labelled clips",
                 model,
-                protocol=Protocol(labelled=share),
+                protocol=SplitProtocol(labelled=share),
             )
             for model in ("AV-MC", "AV-MC(Semi)")
             for share in SHARES
@@ -359,7 +359,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                 model,
                 (),
                 seeded=seeded,
-                protocol=Protocol(resplit=way, fold=fold),
+                protocol=SplitProtocol(resplit=way, fold=fold),
             )
             for model, seeded in (("Text-only ridge", False), ("Late mean", False), ("AV-MC", True))
             for way in RESPLITS[1:]

@@ -22,7 +22,7 @@ from avmc_core.models import registry
 from avmc_core.models.base import Model, Sizes
 
 FORMAT = 2
-PACKAGE = "a model package of avmc export"
+EXPECTED = "a model package of avmc export"
 SUFFIX = ".avmc.safetensors"
 
 
@@ -78,7 +78,7 @@ class Package:
 
 def read_package(path: str | Path) -> Package:
     """Raises InputError for a file that is no package of this format, or damaged."""
-    tensors, facts = read_sealed(Path(path), PACKAGE)
+    tensors, facts = read_sealed(Path(path), EXPECTED)
     try:
         facts.pop("card", None)
         if facts["format"] != FORMAT:
@@ -102,5 +102,5 @@ def read_package(path: str | Path) -> Package:
         registry.settings_of(facts["model"], facts["settings"])
         _ = package.sizes, package.simulated
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(path, f"{type(error).__name__}: {error}", PACKAGE) from None
+        raise InputError(path, f"{type(error).__name__}: {error}", EXPECTED) from None
     return package

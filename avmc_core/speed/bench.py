@@ -154,7 +154,7 @@ def scaling(threads: int) -> dict[str, Any]:
 
 def _pass_seconds(threads: int, clips: int = 128, share: float = 1.0, batch: int = 64) -> float:
     caps = {name: int(cap * share) if name != "text" else cap for name, cap in schema.STEPS.items()}
-    case = bench_cases.Case("AV-MC(Semi)", stage="mixup")
+    case = bench_cases.BenchCase("AV-MC(Semi)", stage="mixup")
     way = bench_cases.fast_way(case, made_up(clips, caps))
     order = torch.Generator().manual_seed(0)
     with like_a_run(threads, True):

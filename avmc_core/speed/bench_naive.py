@@ -66,9 +66,9 @@ class ThreePasses(avmc_supervised.AVMCSupervised):
             partners = batch.labels.clone()
             columns = [schema.TASKS.index("M"), schema.TASKS.index(task)]
             partners[:, columns] = batch.labels[draw.partner][:, columns]
-            own = self.regression(output, batch.labels, batch.mask, draw.weight)
+            own = self.regression(output, batch.labels, batch.mask, draw.lam)
             parts[f"mix_{modality}"] = own + self.regression(
-                output, partners, batch.mask, 1 - draw.weight
+                output, partners, batch.mask, 1 - draw.lam
             )
         return {"total": sum(parts.values()), **parts}
 

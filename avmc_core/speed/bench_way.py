@@ -11,7 +11,7 @@ from avmc_core.models.base import Model
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchCase:
     """A step of one model. ``encoder``: the naive way runs BERT in the loop; ``stage`` as in
     ``Model.loss``."""
 
@@ -27,7 +27,7 @@ class Way:
 
     data: Any
     model: Model
-    case: Case
+    case: BenchCase
 
     def __post_init__(self):
         # of the models timed here, MMIM alone has two: this is the main one

@@ -27,7 +27,7 @@ def quiet():
 
 
 @pytest.fixture(scope="module")
-def said():
+def predictions():
     rng = np.random.default_rng(0)
     return {
         name: {
@@ -39,9 +39,9 @@ def said():
 
 
 @pytest.mark.parametrize("make", [from_donors, composed])
-def test_a_row_a_scenario_with_its_own_signals(ci_store, said, make):
+def test_a_row_a_scenario_with_its_own_signals(ci_store, predictions, make):
     scenarios = make(ci_store)
-    fig = scenario_figures.contexts(scenarios, said)
+    fig = scenario_figures.contexts(scenarios, predictions)
     figures.mark(fig, ci_store).canvas.draw()
     shown = [ax for ax in fig.axes if ax.get_images()]
     units = [
@@ -63,26 +63,26 @@ def test_a_row_a_scenario_with_its_own_signals(ci_store, said, make):
             for line in predictions[k].get_lines()
             if line.get_marker() != "None"
         ]
-        np.testing.assert_allclose(marks, [said[name]["M"][:, k].mean() for name in NAMES])
+        np.testing.assert_allclose(marks, [predictions[name]["M"][:, k].mean() for name in NAMES])
         assert any(
             np.allclose(line.get_xdata(), scenarios.truth[k]) for line in predictions[k].get_lines()
         )
 
 
-def test_unimodal_predictions_only_of_models_that_make_them(ci_store, said):
-    fig = scenario_figures.by_task(from_donors(ci_store), said)
+def test_unimodal_predictions_only_of_models_that_make_them(ci_store, predictions):
+    fig = scenario_figures.by_task(from_donors(ci_store), predictions)
     fig.canvas.draw()
     curves = [sum(line.get_marker() != "None" for line in ax.get_lines()) for ax in fig.axes]
     assert curves == [3, 2, 2, 2]
 
 
-def test_clips_without_labels_have_no_truth(tiny_store, said):
+def test_clips_without_labels_have_no_truth(tiny_store, predictions):
     split = tiny_store.split("unlabelled")
     ids = split.clips["id"][split.clips["text"] == split.clips["text"][0]].tolist()
     scenarios = from_own_clips(tiny_store, ids)
     few = {
         name: {task: values[:, : len(ids)] for task, values in tasks.items()}
-        for name, tasks in said.items()
+        for name, tasks in predictions.items()
     }
     for figure in (scenario_figures.contexts, scenario_figures.by_task):
         fig = figure(scenarios, few)

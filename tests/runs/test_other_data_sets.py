@@ -23,7 +23,7 @@ from avmc_core.errors import InputError
 from avmc_core.models import registry
 from avmc_core.runs.execution import sizes_of
 from avmc_core.runs.experiments import experiment
-from avmc_core.runs.grid import check, run_all
+from avmc_core.runs.grid import check_grid, run_all
 from avmc_core.runs.store import Run, RunStore
 from avmc_core.simulated.corpus import build_corpus
 from avmc_core.simulated.settings import CorpusSettings
@@ -122,7 +122,7 @@ def test_what_needs_labels_that_are_not_there_is_left_out_with_the_reason(tmp_pa
     assert experiment("table3").left_out(store)["audio, annotation A"] == "no labels of A"
     assert "audio, annotation M" not in experiment("table3").left_out(store)
     with pytest.raises(InputError, match="no labels of T, A, V; expected a store with them"):
-        check([Run("AV-MC", 1)], store)
+        check_grid([Run("AV-MC", 1)], store)
 
 
 @pytest.mark.parametrize(

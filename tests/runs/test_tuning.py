@@ -31,7 +31,7 @@ PLAN = tuning.Search(
 
 
 @pytest.fixture(scope="module")
-def selection(tiny_store, tmp_path_factory):
+def result(tiny_store, tmp_path_factory):
     return tuning.search(PLAN, tiny_store, tmp_path_factory.mktemp("search"))
 
 
@@ -48,7 +48,7 @@ def test_the_search_has_no_test_split(tiny_store):
             ask()
 
 
-def test_other_test_labels_and_features_change_nothing(selection, tiny_store, tmp_path):
+def test_other_test_labels_and_features_change_nothing(result, tiny_store, tmp_path):
     """The strongest form: with rubbish in place of the test split the search finds the same, to the
     last bit."""
     test = tiny_store.split("test")
@@ -56,10 +56,10 @@ def test_other_test_labels_and_features_change_nothing(selection, tiny_store, tm
         test, labels=np.full_like(test.labels, np.nan), text=None, audio=None, vision=None
     )
     store = dataclasses.replace(tiny_store, splits={**tiny_store.splits, "test": rubbish})
-    assert tuning.search(PLAN, store, tmp_path) == selection
+    assert tuning.search(PLAN, store, tmp_path) == result
 
 
-def test_a_killed_search_ends_like_one_that_was_not(selection, tiny_store, tmp_path, monkeypatch):
+def test_a_killed_search_ends_like_one_that_was_not(result, tiny_store, tmp_path, monkeypatch):
     calls, real = [], tuning._validation
 
     def killed(*arguments):
@@ -72,11 +72,11 @@ def test_a_killed_search_ends_like_one_that_was_not(selection, tiny_store, tmp_p
     with pytest.raises(KeyboardInterrupt):
         tuning.search(PLAN, tiny_store, tmp_path)
     (folder,) = tmp_path.iterdir()
-    with pytest.raises(InputError, match="the record of a finished selection"):
-        tuning.read_selection(folder / "selection.json")
-    assert tuning.search(PLAN, tiny_store, tmp_path) == selection
+    with pytest.raises(InputError, match="the record of a finished search"):
+        tuning.read_tuning_result(folder / "selection.json")
+    assert tuning.search(PLAN, tiny_store, tmp_path) == result
     assert len(calls) == 6 + 4  # two trials were not trained again
-    assert tuning.search(PLAN, tiny_store, tmp_path) == selection
+    assert tuning.search(PLAN, tiny_store, tmp_path) == result
     assert len(calls) == 10
 
 
@@ -87,8 +87,8 @@ def _searched(path, root, started):
     tuning.search(PLAN, open_store(path), root)
 
 
-def test_two_processes_at_the_same_search_agree(selection, tiny_store, tmp_path):
-    """One trains, the other waits for its selection; no trial is made twice or given up."""
+def test_two_processes_at_the_same_search_agree(result, tiny_store, tmp_path):
+    """One trains, the other waits for its result; no trial is made twice or given up."""
     context = multiprocessing.get_context("spawn")
     started = context.Barrier(2)
     both = [
@@ -101,7 +101,7 @@ def test_two_processes_at_the_same_search_agree(selection, tiny_store, tmp_path)
         process.join(600)
     assert [process.exitcode for process in both] == [0, 0]
     (folder,) = tmp_path.iterdir()
-    assert tuning.read_selection(folder / "selection.json") == selection
+    assert tuning.read_tuning_result(folder / "selection.json") == result
     storage = optuna.storages.JournalStorage(
         optuna.storages.journal.JournalFileBackend(str(folder / "journal.log"))
     )
@@ -131,24 +131,24 @@ def test_the_key_of_a_search_holds_what_computes(tiny_store, tmp_path, monkeypat
     assert len(keys) == 2
 
 
-def test_only_a_finished_selection_on_the_same_data_is_scored(selection, tiny_store, tmp_path):
-    best = min(selection.trials, key=lambda trial: trial["validation"])
-    chosen = tuning.runs_of(selection, tiny_store)
+def test_only_a_finished_selection_on_the_same_data_is_scored(result, tiny_store, tmp_path):
+    best = min(result.trials, key=lambda trial: trial["validation"])
+    chosen = tuning.runs_of_trials(result, tiny_store)
     assert [run.seed for run in chosen] == [1, 2]
     assert dict(chosen[0].changes) == {"training.max_epochs": 1, **best["changes"]}
-    grid, store = tuning.runs_of(selection, tiny_store, every=True), RunStore(tmp_path)
+    grid, store = tuning.runs_of_trials(result, tiny_store, every=True), RunStore(tmp_path)
     records = run_all(grid, tiny_store, store, jobs=1, progress_bar=False)
-    for k, trial in enumerate(selection.trials):  # the search trained just what the runs train
+    for k, trial in enumerate(result.trials):  # the search trained just what the runs train
         found = [
             scores(record, tiny_store, "valid")["M"]["MAE"]
             for run, record in records.items()
             if run.name == f"trial {k}"
         ]
         assert np.mean(found) == pytest.approx(trial["validation"], abs=1e-6)
-    table = choices.both_ways(selection, records, tiny_store)
+    table = choices.both_ways(result, records, tiny_store)
     assert table.loc["MAE", "difference"] <= 0  # choosing on test cannot look worse on test
     with pytest.raises(InputError, match="the store at hand"):
-        tuning.runs_of(dataclasses.replace(selection, data="other"), tiny_store)
+        tuning.runs_of_trials(dataclasses.replace(result, data="other"), tiny_store)
 
 
 def test_settings_that_do_not_exist_are_named(tiny_store, tmp_path):
