@@ -44,7 +44,7 @@ class GraphMFNSettings:
     keep: Layer = Layer(256, 0.5)  # gamma1Config
     write: Layer = Layer(256, 0.2)  # gamma2Config
     out: Layer = Layer(256, 0.2)  # outConfig
-    rate: float = 2e-3  # Adam
+    lr: float = 2e-3  # Adam
     decay: float = 0.0
     mended: tuple[str, ...] = ()
     training: Training = Training(batch_size=32)
@@ -150,5 +150,5 @@ class GraphMFN(Model):
     def optimizers(self) -> list[torch.optim.Optimizer]:
         trained = [p for p in self.parameters() if p.requires_grad]
         return [
-            adam({"params": trained, "lr": self.settings.rate, "weight_decay": self.settings.decay})
+            adam({"params": trained, "lr": self.settings.lr, "weight_decay": self.settings.decay})
         ]

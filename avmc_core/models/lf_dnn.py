@@ -28,7 +28,7 @@ class LFDNNSettings:
     audio_dropout: float = 0.4
     vision_dropout: float = 0.4
     fusion_dropout: float = 0.4
-    rate: float = 5e-3  # Adam
+    lr: float = 5e-3  # Adam
     decay: float = 0.0
     mended: tuple[str, ...] = ()
     training: Training = Training(batch_size=128)
@@ -63,4 +63,4 @@ class LFDNN(AveragedModel):
         )
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        return [adam(group(self.settings.rate, self.settings.decay, self))]
+        return [adam(group(self.settings.lr, self.settings.decay, self))]

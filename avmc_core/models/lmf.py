@@ -27,8 +27,8 @@ class LMFSettings:
     rank: int = 4
     audio_dropout: float = 0.3
     vision_dropout: float = 0.3
-    rate: float = 2e-3  # Adam
-    rate_factors: float = 5e-4
+    lr: float = 2e-3  # Adam
+    lr_factors: float = 5e-4
     decay: float = 1e-4
     mended: tuple[str, ...] = ()
     training: Training = Training(batch_size=32)
@@ -85,7 +85,7 @@ class LMF(AveragedModel):
             trained.append(self.fusion.combine)
         return [
             adam(
-                group(s.rate_factors, s.decay, self.fusion.factors),
-                group(s.rate, s.decay, *trained),
+                group(s.lr_factors, s.decay, self.fusion.factors),
+                group(s.lr, s.decay, *trained),
             )
         ]

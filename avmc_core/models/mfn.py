@@ -31,7 +31,7 @@ class MFNSettings:
     keep: Layer = Layer(32, 0.5)  # gamma1Config
     write: Layer = Layer(32, 0.2)  # gamma2Config
     out: Layer = Layer(64, 0.2)  # outConfig
-    rate: float = 1e-3  # Adam
+    lr: float = 1e-3  # Adam
     decay: float = 0.0
     mended: tuple[str, ...] = ()
     training: Training = Training(batch_size=64)
@@ -97,7 +97,7 @@ class MFN(Model):
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
-        return [adam({"params": list(self.parameters()), "lr": s.rate, "weight_decay": s.decay})]
+        return [adam({"params": list(self.parameters()), "lr": s.lr, "weight_decay": s.decay})]
 
 
 def lstm_states(rnn: LSTM, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:

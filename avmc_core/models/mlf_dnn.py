@@ -33,7 +33,7 @@ class MLFDNNSettings:
     vision_post_dropout: float = 0.3
     fusion_dropout: float = 0.3
     weights: Weights = Weights(M=0.8, T=1.0, A=0.6, V=0.8)
-    rate: float = 5e-3  # Adam
+    lr: float = 5e-3  # Adam
     decay: float = 1e-4  # all four heads
     decay_text: float = 0.0
     decay_audio: float = 1e-5
@@ -59,5 +59,5 @@ class MLFDNN(MultiTaskModel):
         )
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        heads = group(self.settings.rate, self.settings.decay, self.heads, self.fusion)
+        heads = group(self.settings.lr, self.settings.decay, self.heads, self.fusion)
         return [adam(*self.encoder_groups(), heads)]

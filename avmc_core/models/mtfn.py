@@ -34,7 +34,7 @@ class MTFNSettings:
     vision_post_dropout: float = 0.5
     fusion_dropout: float = 0.5
     weights: Weights = Weights(M=1.0, T=0.4, A=0.4, V=0.8)
-    rate: float = 5e-4  # Adam
+    lr: float = 5e-4  # Adam
     decay_text: float = 1e-5
     decay_audio: float = 1e-4
     decay_vision: float = 1e-4
@@ -58,5 +58,5 @@ class MTFN(MultiTaskModel):
         super().__init__(s, sizes, s.text_out, fusion)
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        heads = group(self.settings.rate, 0.0, self.heads, self.fusion)
+        heads = group(self.settings.lr, 0.0, self.heads, self.fusion)
         return [adam(*self.encoder_groups(), heads)]

@@ -43,7 +43,7 @@ class MulTSettings:
     relu_dropout: float = 0.1
     residual_dropout: float = 0.0
     output_dropout: float = 0.3
-    rate: float = 5e-4  # Adam
+    lr: float = 5e-4  # Adam
     mended: tuple[str, ...] = ()
     training: Training = Training(
         batch_size=16, accumulate=8, drop_partial_group=True, clip_value=1.0
@@ -216,7 +216,7 @@ class MulT(Model):
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [
-            adam({"params": list(self.parameters()), "lr": self.settings.rate, "weight_decay": 0.0})
+            adam({"params": list(self.parameters()), "lr": self.settings.lr, "weight_decay": 0.0})
         ]
 
 

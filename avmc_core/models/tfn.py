@@ -29,7 +29,7 @@ class TFNSettings:
     audio_dropout: float = 0.3
     vision_dropout: float = 0.3
     fusion_dropout: float = 0.5
-    rate: float = 2e-3  # Adam, without weight decay
+    lr: float = 2e-3  # Adam, without weight decay
     mended: tuple[str, ...] = ()
     training: Training = Training(batch_size=128)
 
@@ -92,4 +92,4 @@ class TFN(AveragedModel):
         super().__init__(s, sizes, s.text_out, fusion)
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        return [adam(group(self.settings.rate, 0.0, self))]
+        return [adam(group(self.settings.lr, 0.0, self))]

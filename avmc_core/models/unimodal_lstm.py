@@ -27,7 +27,7 @@ class UnimodalLSTMSettings:
     task: str = "M"
     hidden: int = 64
     dropout: float = 0.2
-    rate: float = 1e-3  # Adam
+    lr: float = 1e-3  # Adam
     decay: float = 1e-4
     training: Training = Training(batch_size=32)
 
@@ -88,7 +88,7 @@ class UnimodalLSTM(Model):
             adam(
                 {
                     "params": list(self.parameters()),
-                    "lr": self.settings.rate,
+                    "lr": self.settings.lr,
                     "weight_decay": self.settings.decay,
                 }
             )

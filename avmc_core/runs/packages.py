@@ -21,7 +21,7 @@ from avmc_core.files.sealed import read_sealed
 from avmc_core.models import registry
 from avmc_core.models.base import Model, Sizes
 
-FORMAT = 2
+FORMAT = 3  # 2: learning rates were called "rate"
 EXPECTED = "a model package of avmc export"
 SUFFIX = ".avmc.safetensors"
 

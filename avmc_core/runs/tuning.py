@@ -43,13 +43,13 @@ from avmc_core.runs.store import Run, surroundings
 from avmc_core.runs.training import TrainingFailed, predict, train
 from avmc_core.settings import digest
 
-RATES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3)
+LEARNING_RATES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3)
 DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
 WEIGHTS = (0.2, 0.4, 0.6, 0.8, 1.0)
 AVMC_SPACE: dict[str, tuple[Any, ...]] = {
-    "rate": RATES,
-    "rate_audio": RATES,
-    "rate_vision": RATES,
+    "lr": LEARNING_RATES,
+    "lr_audio": LEARNING_RATES,
+    "lr_vision": LEARNING_RATES,
     "dropout": DROPOUTS,
     "post_dropout": DROPOUTS,
     **{f"weights.{task}": WEIGHTS for task in schema.TASKS},

@@ -17,7 +17,7 @@ from avmc_core.runs.store import Run, RunStore
 FEW = (("training.max_epochs", 1),)
 GRID = [
     *(Run("LF_DNN", seed, FEW, "first") for seed in (1, 2, 3)),
-    *(Run("LF_DNN", seed, (*FEW, ("rate", 0.02)), "second") for seed in (1, 2)),
+    *(Run("LF_DNN", seed, (*FEW, ("lr", 0.02)), "second") for seed in (1, 2)),
 ]
 
 

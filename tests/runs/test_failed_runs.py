@@ -24,7 +24,7 @@ from avmc_core.runs.store import RunStore
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
 FEW = (("training.max_epochs", 1),)
 PLAN = Experiment(
-    "Two", "nowhere", (Row("good", "AV-MC", FEW), Row("bad", "AV-MC", (*FEW, ("rate", 1e30))))
+    "Two", "nowhere", (Row("good", "AV-MC", FEW), Row("bad", "AV-MC", (*FEW, ("lr", 1e30))))
 )
 
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 SEEDS = (3, 1, 7)
 # Few epochs of patience, so that seeds stop at different epochs; 24 clips in batches of 5, the last
 # of which is smaller.
-SHORT = {"training.patience": 2, "training.max_epochs": 9, "training.batch_size": 5, "rate": 3e-3}
+SHORT = {"training.patience": 2, "training.max_epochs": 9, "training.batch_size": 5, "lr": 3e-3}
 MODELS = {
     "released supervised": change(SUPERVISED, SHORT),
     "released semi": change(SEMI, SHORT),

@@ -23,7 +23,7 @@ from avmc_core.runs import tuning  # noqa: E402
 
 PLAN = tuning.Search(
     "AV-MC",
-    (("rate", (1e-4, 1e-3, 1e-2)), ("dropout", (0.0, 0.3))),
+    (("lr", (1e-4, 1e-3, 1e-2)), ("dropout", (0.0, 0.3))),
     trials=4,
     seeds=(1, 2),
     changes=(("training.max_epochs", 1),),
@@ -180,7 +180,7 @@ def test_the_command_tunes_and_scores(tiny_store, tmp_path, monkeypatch):
         "1",
     ]
     shown = CliRunner().invoke(
-        cli.main, [*words, "-o", "rate=[0.001, 0.01]", "--both-ways"], catch_exceptions=False
+        cli.main, [*words, "-o", "lr=[0.001, 0.01]", "--both-ways"], catch_exceptions=False
     )
     assert (
         shown.exit_code == 0
@@ -198,8 +198,8 @@ def test_the_command_tunes_and_scores(tiny_store, tmp_path, monkeypatch):
         refused.exit_code == 2
         and "Unimodal LSTM: found predictions of T; expected M" in refused.output
     )
-    nothing = CliRunner().invoke(cli.main, [*words, "-o", "rate=[null]"])
-    assert nothing.exit_code == 2 and "AVMCSettings.rate: found None" in nothing.output
+    nothing = CliRunner().invoke(cli.main, [*words, "-o", "lr=[null]"])
+    assert nothing.exit_code == 2 and "AVMCSettings.lr: found None" in nothing.output
     assert (
         CliRunner()
         .invoke(cli.main, ["tune", "Constant", "--store", str(tiny_store.path)])
