@@ -49,7 +49,7 @@ def test_a_row_a_scenario_with_its_own_signals(ci_store, predictions, make):
     ]
     voices = [ax for ax in fig.axes if ax.get_ylabel().startswith("AV-")]
     assert len(shown) == len(voices) == len(TARGETS)
-    predictions = [ax for ax in fig.axes if ax.get_xlim() == (-1.1, 1.1)]
+    panels = [ax for ax in fig.axes if ax.get_xlim() == (-1.1, 1.1)]
     for k in range(len(TARGETS)):
         np.testing.assert_array_equal(
             shown[k].get_images()[0].get_array(), scenarios.clips.vision[k][:, units].T
@@ -60,12 +60,12 @@ def test_a_row_a_scenario_with_its_own_signals(ci_store, predictions, make):
         )
         marks = [
             line.get_xdata()[0]
-            for line in predictions[k].get_lines()
+            for line in panels[k].get_lines()
             if line.get_marker() != "None"
         ]
         np.testing.assert_allclose(marks, [predictions[name]["M"][:, k].mean() for name in NAMES])
         assert any(
-            np.allclose(line.get_xdata(), scenarios.truth[k]) for line in predictions[k].get_lines()
+            np.allclose(line.get_xdata(), scenarios.truth[k]) for line in panels[k].get_lines()
         )
 
 
