@@ -53,6 +53,12 @@ FIT = """([width, smallest]) => {
 }"""
 
 
+# A face is fetched when text first needs it; printing does not wait for that. Each is asked for
+# here, and one that cannot be read is an error.
+FONTS = """() => Promise.all([...document.fonts].map(face => face.load()))
+  .then(() => document.fonts.ready).then(() => document.fonts.size)"""
+
+
 def facts() -> list[str]:
     """What the title page says of the book's making."""
     cited = citation()
@@ -97,9 +103,8 @@ def print_book(site: Path, toc: Path) -> int:
                 page.wait_for_function(
                     "window.MathJax && MathJax.startup && MathJax.startup.promise", timeout=60_000
                 )
-                page.evaluate(
-                    "MathJax.startup.promise.then(() => document.fonts.ready).then(() => true)"
-                )
+                page.evaluate("MathJax.startup.promise.then(() => true)")
+                page.evaluate(FONTS)
                 if wide := page.evaluate(FIT, [WIDTH, SMALLEST]):
                     raise RuntimeError("wider than the page: " + "; ".join(wide[:8]))
                 page.pdf(

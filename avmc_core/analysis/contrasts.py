@@ -11,8 +11,8 @@ from scipy.stats import norm
 from avmc_core.analysis.comparison import compare, holm, permutation_test
 from avmc_core.analysis.results import stacked
 from avmc_core.analysis.statistics import Interval
+from avmc_core.data.metric_conventions import SIMS, Convention, of_limit
 from avmc_core.data.store import Store
-from avmc_core.metrics import METRICS
 from avmc_core.runs.store import Record, Run
 
 
@@ -29,7 +29,7 @@ def contrasts(
 
     Pairs with a row that has no finished run are left out.
     """
-    return family(*stacked(records, store, split), pairs, names)
+    return family(*stacked(records, store, split), pairs, names, of_limit(store.limit))
 
 
 def family(
@@ -37,15 +37,17 @@ def family(
     groups: np.ndarray,
     pairs: Sequence[tuple[str, str]],
     names: Sequence[str],
+    convention: Convention = SIMS,
 ) -> pd.DataFrame:
-    """The same from clip statistics (R, N, K) by row and the source video (N,) of each clip."""
+    """The same from clip statistics (R, N, K) of the convention, by row, and the source video (N,)
+    of each clip."""
     rows = []
     for first, second in pairs:
         if first not in statistics or second not in statistics:
             continue
-        found = compare(statistics[first], statistics[second], groups)
+        found = compare(statistics[first], statistics[second], groups, convention=convention)
         for name in names:
-            d, scale = found[name], METRICS[name].scale
+            d, scale = found[name], convention.metrics[name].scale
             shown = Interval(
                 d.difference.estimate * scale, d.difference.low * scale, d.difference.high * scale
             )
@@ -88,7 +90,7 @@ def fixed_models(
     rows = {}
     for first, second in ((a, b) for a, b in pairs if a in found and b in found):
         predictions = [found[name].predictions("test")["M"] for name in (first, second)]
-        p = permutation_test(*predictions, label, groups)
+        p = permutation_test(*predictions, label, groups, convention=of_limit(store.limit))
         rows[f"{first} against {second}"] = {name: p[name] for name in names}
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(names))
 

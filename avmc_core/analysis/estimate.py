@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 from avmc_core.analysis.statistics import Interval
-from avmc_core.metrics import METRICS
+from avmc_core.data.metric_conventions import ALL
 
 # pixels; the margin keeps a diamond at the end of the scale whole
 WIDTH, HEIGHT, MARGIN = (
@@ -129,7 +129,7 @@ def picture(estimate: Estimate, ends: tuple[float, float]) -> str:
 def of_interval(metric: str, interval: Interval | None, published: float | None = None) -> Estimate:
     """An interval on the metric's own scale as an estimate on its display scale, which
     ``published`` is on already."""
-    shown = METRICS[metric]
+    shown = ALL[metric]
     if interval is None:
         return Estimate(None, published=published, decimals=shown.decimals)
     ends = (number * shown.scale for number in (interval.estimate, interval.low, interval.high))

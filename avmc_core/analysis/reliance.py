@@ -20,13 +20,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from avmc_core import metrics, schema
+from avmc_core import schema
 from avmc_core.analysis.conditions import ALL, COALITIONS, USUAL, Condition, Plan, named
 from avmc_core.analysis.predicting import predictions_of
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.clips.prediction import shapley
+from avmc_core.data.metric_conventions import SIMS, Convention, of_limit
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store, open_store
+from avmc_core.errors import InputError
 from avmc_core.runs.kept import kept
 from avmc_core.runs.store import Record, Run
 from avmc_core.settings import as_dict
@@ -46,6 +48,7 @@ class Measured:
 
     statistics: dict[Condition, np.ndarray]
     groups: np.ndarray
+    convention: Convention = SIMS  # the metrics of these statistics
 
     def figures(
         self, read: Callable[[Scores], Mapping[str, np.ndarray]], draws: int = 1000
@@ -58,7 +61,7 @@ class Measured:
         def aggregate(flat: np.ndarray, weights: np.ndarray | None) -> Mapping[str, np.ndarray]:
             # (C, R, G, K)
             by_condition = np.moveaxis(flat.reshape(*flat.shape[:-1], *shape), -2, 0)
-            scores = comparable(by_condition, weights)
+            scores = comparable(by_condition, weights, self.convention)
             return read(
                 {
                     c: {name: values[i] for name, values in scores.items()}
@@ -97,7 +100,11 @@ def kept_runs(
         number, condition = json.loads(key)
         found.setdefault(names[number], {})[_tuples(condition)] = values
     return {
-        name: Measured(dict(sorted(found[name].items(), key=lambda item: order[item[0]])), groups)
+        name: Measured(
+            dict(sorted(found[name].items(), key=lambda item: order[item[0]])),
+            groups,
+            of_limit(store.limit),
+        )
         for name in names
         if name in found
     }
@@ -137,7 +144,9 @@ def measure_runs(
             found.setdefault(run.name, []).append(by_condition)
     return {
         name: Measured(
-            {c: np.concatenate([run[c] for run in runs]) for c in order if c in runs[0]}, groups
+            {c: np.concatenate([run[c] for run in runs]) for c in order if c in runs[0]},
+            groups,
+            of_limit(store.limit),
         )
         for name, runs in found.items()
     }
@@ -162,7 +171,8 @@ def _measure_share(
         }
 
     made = plan.conditions(store, {*conditions}.__contains__)
-    found = {int(k): m.statistics for k, m in measure(answer, store.split("test"), made).items()}
+    measured = measure(answer, store.split("test"), made, convention=of_limit(store.limit))
+    found = {int(k): m.statistics for k, m in measured.items()}
     for run in alone:
         if run.capabilities.tokens:  # noise in text features says nothing to who reads tokens
             found.get(int(run.label), {}).pop(("noised", "text", plan.scale), None)
@@ -174,9 +184,10 @@ def measure(
     split: Split,
     conditions: Iterable[tuple[Condition, Split]],
     keep: np.ndarray | None = None,
+    convention: Convention = SIMS,
 ) -> dict[str, Measured]:
     """By name, the scores of M under all conditions against the labels of ``split``; ``keep`` (N,)
-    bool: the clips that count."""
+    bool: the clips that count; ``convention``: the metrics of the labels' range."""
     rows = np.ones(len(split), dtype=bool) if keep is None else keep
     label, groups = (
         split.labels[rows, schema.TASKS.index("M")],
@@ -186,10 +197,10 @@ def measure(
     for condition, changed in conditions:
         for name, predictions in answer(changed).items():
             statistics = np.stack(
-                [metrics.clip_statistics(_settled(run[rows]), label) for run in predictions]
+                [convention.statistics(_settled(run[rows]), label) for run in predictions]
             )
             found.setdefault(name, {})[condition] = statistics
-    return {name: Measured(statistics, groups) for name, statistics in found.items()}
+    return {name: Measured(statistics, groups, convention) for name, statistics in found.items()}
 
 
 def losses(measured: Mapping[str, Measured]) -> pd.DataFrame:
@@ -243,7 +254,15 @@ def generating_rule(clips: Split) -> dict[str, np.ndarray]:
 
 def measure_rule(store: Store, plan: Plan = USUAL) -> dict[str, Measured]:
     """``generating_rule`` under the same conditions, without noise and recognition errors, which
-    labels do not have; only on clips whose unimodal annotations are their own."""
+    labels do not have; only on clips whose unimodal annotations are their own. Raises InputError
+    for a store without labels of M, T, A and V from -1 to 1, which the rule is about."""
+    if store.tasks != schema.TASKS or store.limit != min(schema.LIMITS):
+        raise InputError(
+            store.path,
+            f"labels of {', '.join(store.tasks)} to {store.limit:g}",
+            f"labels of {', '.join(schema.TASKS)} to 1: the generating rule was fitted to those of "
+            f"{schema.DATASET}",
+        )
     quiet = dataclasses.replace(plan, rates=())
     conditions = ((c, split) for c, split in quiet.conditions(store) if c[0] != "noised")
     test = store.split("test")
@@ -277,7 +296,7 @@ def _heard(scores: Scores) -> dict[str, np.ndarray]:
 
 def _shares(scores: Scores) -> dict[str, np.ndarray]:
     found = {}
-    for metric in metrics.METRICS:
+    for metric in scores["with", ALL]:
         # (R, 8) or (R, n, 8)
         worth = np.stack([scores["with", present][metric] for present in COALITIONS], axis=-1)
         values = shapley(worth.reshape(-1, len(COALITIONS)), list(COALITIONS)).reshape(

@@ -10,7 +10,7 @@ import pandas as pd
 from avmc_core.analysis.calibration import Calibration
 from avmc_core.analysis.estimate import Estimate
 from avmc_core.analysis.statistics import Interval
-from avmc_core.metrics import METRICS
+from avmc_core.data.metric_conventions import ALL
 from avmc_core.schema import MODALITIES
 
 
@@ -85,7 +85,7 @@ def calibration_table(found: Mapping[str, Mapping[str, Calibration]]) -> pd.Data
 
 def shown(found: Interval, metric: str, signed: bool = False) -> Estimate:
     """An interval on the display scale of its metric."""
-    scale, decimals = METRICS[metric].scale, METRICS[metric].decimals
+    scale, decimals = ALL[metric].scale, ALL[metric].decimals
     return Estimate(
         found.estimate * scale,
         found.low * scale,
@@ -104,7 +104,7 @@ def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _lost(found: Interval, metric: str) -> Interval:
     """Intact minus changed as a loss: turned round where less is better."""
-    if METRICS[metric].higher_is_better:
+    if ALL[metric].higher_is_better:
         return found
     # 0 stays 0 and is not -0
     return Interval(0.0 - found.estimate, 0.0 - found.high, 0.0 - found.low, found.level)

@@ -4,13 +4,15 @@ split, and re-splits."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from avmc_core import metrics, schema
+from avmc_core import schema
 from avmc_core.analysis.results import stacked
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
+from avmc_core.data.metric_conventions import of_limit
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.splits import FOLDS, pooled_clips, resplit_rows
 from avmc_core.data.store import Store
@@ -57,11 +59,12 @@ def on_slices(
     """Slice ("seen", "new": is the clip's source video in train?) to row to metric of M on the
     published test split."""
     statistics, groups = stacked(dict(records), store)
+    aggregate = partial(comparable, convention=of_limit(store.limit))
     seen = np.isin(groups, store.split("train").clips["video_id"].unique())
     slices = {name: rows for name, rows in (("seen", seen), ("new", ~seen)) if rows.any()}
     return {
         name: {
-            row: bootstrap(values[:, rows], comparable, groups[rows])
+            row: bootstrap(values[:, rows], aggregate, groups[rows])
             for row, values in statistics.items()
         }
         for name, rows in slices.items()
@@ -86,6 +89,7 @@ def out_of_fold(
             tested.setdefault((way, run.seed), {})[run.protocol.fold] = record.predictions("test")[
                 "M"
             ]
+    convention = of_limit(store.limit)
     statistics: dict[str, list[np.ndarray]] = {}
     rows = np.array([], int)
     for (way, seed), folds in tested.items():
@@ -94,6 +98,6 @@ def out_of_fold(
             order = np.argsort(at)
             rows = at[order]
             predicted = np.concatenate(list(folds.values()))[order]
-            statistics.setdefault(way, []).append(metrics.clip_statistics(predicted, label[rows]))
+            statistics.setdefault(way, []).append(convention.statistics(predicted, label[rows]))
     videos = pooled_clips(store)["video_id"].to_numpy()[rows]
     return {way: np.stack(runs) for way, runs in statistics.items()}, videos

@@ -3,36 +3,41 @@ model on the same clips.
 
 Intervals resample whole source videos (``statistics.bootstrap``). A comparison of two files of
 predictions has the interval of the difference from the same resamples, and a permutation test that
-swaps whole videos (``comparison``), adjusted by Holm over the metrics.
+swaps whole videos (``comparison``), adjusted by Holm over the metrics. The range of the labels says
+which metrics there are (``metric_conventions``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import nan
 
 import numpy as np
 import pandas as pd
 
-from avmc_core import metrics
 from avmc_core.analysis.comparison import compare, holm, permutation_test
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
-from avmc_core.clip_statistics import COLUMNS
 from avmc_core.data import label_sets
+from avmc_core.data.metric_conventions import ALL, NON0, SIMS, Convention, of_limit
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.scoring_tables import matched
 from avmc_core.errors import InputError
-from avmc_core.metrics import D14, METRICS
-from avmc_core.schema import TASKS
+from avmc_core.metrics import D14
+from avmc_core.schema import LIMITS, TASKS
 
 CONSTANT = 0.0  # the answer that stands beside every score
-# column of the clip statistics
+# columns of the clip statistics whose sum is the number of clips that an accuracy is taken over
 COUNTED = {
-    "Acc2": "clips",
-    "Acc2_weak": "weak",
-    "Acc3": "clips",
-    "Acc5": "clips",
+    "Acc2": ("clips",),
+    "Acc2_weak": ("weak",),
+    "Acc3": ("clips",),
+    "Acc5": ("clips",),
+    "Has0_acc_2": ("clips",),
+    "Non0_acc_2": tuple(f"{part}_{NON0}" for part in ("tp", "fp", "fn", "tn")),
+    "Mult_acc_5": ("clips",),
+    "Mult_acc_7": ("clips",),
 }
 
 
@@ -66,21 +71,24 @@ class TaskScore:
 @dataclass(frozen=True)
 class ScoreReport:
     """What ``score`` found on one split. ``data``: what the labels are of, in the words of every
-    result; ``labels``: which of the known label sets they are; ``unscored``: annotations that are
-    predicted, but not labelled."""
+    result; ``labels``: which of the known label sets they are; ``convention``: the metrics of
+    their range; ``unscored``: annotations that are predicted, but not labelled."""
 
     data: str
     split: str
     labels: str
     tasks: tuple[TaskScore, ...]
     unscored: tuple[str, ...] = ()
+    convention: Convention = SIMS
 
     def frame(self) -> pd.DataFrame:
         """One row per annotation and metric, on the scale of the paper's tables: columns task,
         metric, value, low, high, constant, clips (that the accuracy counts) and step (what one clip
         changes), note; with another model also other, difference, difference low, difference high,
         p, p_holm."""
-        return pd.DataFrame([_row(task, name) for task in self.tasks for name in METRICS])
+        return pd.DataFrame(
+            [_row(task, name) for task in self.tasks for name in self.convention.metrics]
+        )
 
 
 def score(
@@ -94,13 +102,14 @@ def score(
     draws: int = 2000,
     seed: int = 0,
 ) -> ScoreReport:
-    """Score predictions under the conventions of ``metrics.D14``.
+    """Score predictions under the conventions of ``metrics.D14``, or those that MMSA has for labels
+    from -3 to 3.
 
     Args:
         predictions: video_id, clip_id, M, and if predicted T, A, V, as
             ``scoring_tables.read_predictions`` gives them.
         labels: video_id, clip_id, split, M, and if known T, A, V, as ``scoring_tables.read_labels``
-            gives them.
+            gives them; ``attrs["limit"]`` is the largest label that there can be (else 1).
         split: which clips are scored; all of them need a prediction.
         against: other predictions for the same clips. Annotations that only one of the two has are
             not compared.
@@ -115,19 +124,31 @@ def score(
     # whether unimodal labels are placeholders shows in all four together
     whole = set(TASKS) <= set(labels)
     scored = [task for task in predicted if task == "M" or whole]
-    tasks = tuple(_score(task, ours, theirs, draws, seed) for task in scored)
+    limit = labels.attrs.get("limit", min(LIMITS))
+    convention = of_limit(limit)
+    tasks = tuple(_score(task, ours, theirs, draws, seed, convention) for task in scored)
     unscored = tuple(task for task in predicted if task not in scored)
     return ScoreReport(
         labels.attrs.get("mark", "labels"),
         split,
-        str(label_sets.recognise(labels)),
+        str(label_sets.recognise(labels))
+        if convention is SIMS
+        else f"from {-limit:g} to {limit:g}",
         tasks,
         unscored,
+        convention,
     )
 
 
-def conventions() -> str:
+def conventions(convention: Convention = SIMS) -> str:
     """The conventions of the scores, in a sentence."""
+    if convention is not SIMS:
+        return (
+            f"Metrics are {convention.name}: predictions and labels are not cut; Has0 tells "
+            "negative clips from all others, Non0 positive from negative ones, without those whose "
+            "label is 0; F1 is weighted by support; Mult_acc_5 and Mult_acc_7 compare numbers cut "
+            "to [-2, 2] and [-3, 3] and rounded."
+        )
     return (
         f"Predictions and labels are cut to [-1, 1]; a label of 0 counts as {D14.zero}; F1 is "
         f"{D14.average} by support; "
@@ -138,7 +159,12 @@ def conventions() -> str:
 
 
 def _score(
-    task: str, ours: pd.DataFrame, theirs: pd.DataFrame | None, draws: int, seed: int
+    task: str,
+    ours: pd.DataFrame,
+    theirs: pd.DataFrame | None,
+    draws: int,
+    seed: int,
+    convention: Convention,
 ) -> TaskScore:
     keep = np.ones(len(ours), dtype=bool) if task == "M" else ~placeholder_clips(ours)
     if not keep.any():
@@ -149,33 +175,42 @@ def _score(
         )
     label, videos = ours.loc[keep, task].to_numpy(), ours.loc[keep, "video_id"].to_numpy()
     prediction = ours.loc[keep, f"predicted {task}"].to_numpy()
-    statistics = metrics.clip_statistics(prediction, label)
-    sums = dict(zip(COLUMNS, statistics.sum(axis=0), strict=True))
+    statistics = convention.statistics(prediction, label)
+    sums = dict(zip(convention.columns, statistics.sum(axis=0), strict=True))
+    resampled = (label, videos, draws, seed, convention)
     contrasts = {}
     if theirs is not None and f"predicted {task}" in theirs:
-        contrasts = _against(
-            prediction, theirs.loc[keep, f"predicted {task}"].to_numpy(), label, videos, draws, seed
-        )
+        other = theirs.loc[keep, f"predicted {task}"].to_numpy()
+        contrasts = _against(prediction, other, *resampled)
     return TaskScore(
         task,
         len(label),
         len(set(videos)),
         int((~keep).sum()),
-        {name: int(sums[column]) for name, column in COUNTED.items()},
-        _intervals(prediction, label, videos, draws, seed),
-        _intervals(np.full(len(label), CONSTANT), label, videos, draws, seed),
+        {
+            name: int(sum(sums[column] for column in columns))
+            for name, columns in COUNTED.items()
+            if name in convention.metrics
+        },
+        _intervals(prediction, *resampled),
+        _intervals(np.full(len(label), CONSTANT), *resampled),
         contrasts,
     )
 
 
 def _intervals(
-    prediction: np.ndarray, label: np.ndarray, videos: np.ndarray, draws: int, seed: int
+    prediction: np.ndarray,
+    label: np.ndarray,
+    videos: np.ndarray,
+    draws: int,
+    seed: int,
+    convention: Convention,
 ) -> dict[str, Interval]:
     """Each metric with its interval; one that is not defined has no number and says why."""
-    found = bootstrap(
-        metrics.clip_statistics(prediction, label), comparable, videos, n=draws, seed=seed
-    )
-    for name, why in metrics.reasons(prediction, label).items():
+    aggregate = partial(comparable, convention=convention)
+    statistics = convention.statistics(prediction, label)
+    found = bootstrap(statistics, aggregate, videos, n=draws, seed=seed)
+    for name, why in convention.reasons(prediction, label).items():
         found[name] = Interval(nan, nan, nan, note=why)
     return found
 
@@ -187,14 +222,15 @@ def _against(
     videos: np.ndarray,
     draws: int,
     seed: int,
+    convention: Convention,
 ) -> dict[str, Contrast]:
-    both = [metrics.clip_statistics(prediction, label)[None] for prediction in (ours, theirs)]
-    found = compare(*both, videos, n=draws, seed=seed)
-    p = permutation_test(ours, theirs, label, videos, n=5 * draws, seed=seed)
-    other, adjusted = _intervals(theirs, label, videos, draws, seed), holm(p)
+    both = [convention.statistics(prediction, label)[None] for prediction in (ours, theirs)]
+    found = compare(*both, videos, n=draws, seed=seed, convention=convention)
+    p = permutation_test(ours, theirs, label, videos, n=5 * draws, seed=seed, convention=convention)
+    other, adjusted = _intervals(theirs, label, videos, draws, seed, convention), holm(p)
     return {
         name: Contrast(other[name], found[name].difference, p[name], adjusted[name])
-        for name in METRICS
+        for name in convention.metrics
     }
 
 
@@ -227,7 +263,7 @@ def _row(task: TaskScore, name: str) -> dict[str, object]:
 
 def _shown(name: str, interval: Interval) -> Interval:
     """On the scale of the paper's tables."""
-    scale = METRICS[name].scale
+    scale = ALL[name].scale
     return replace(
         interval,
         estimate=interval.estimate * scale,

@@ -100,9 +100,12 @@ def score(
     training mean.
 
     ``clips``: video_id, text, M, T, A, V, split, as ``released.read_meta`` and ``Store`` give them.
+    Raises InputError for labels beyond 1, whose metrics are others (``metric_conventions``).
     Returns one row for each task, model and slice: task, model, strength, slice, clips, videos, and
     an ``Interval`` for each metric.
     """
+    if (largest := clips[list(tasks)].abs().max(axis=None)) > 1:
+        raise InputError("label table", f"a label of size {largest:g}", "labels from -1 to 1")
     rows = []
     for task in tasks:
         seen = clips[clips["split"] != "test"]

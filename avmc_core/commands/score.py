@@ -10,6 +10,9 @@ import click
 
 from avmc_core.commands.options import format_option, split_option
 
+# the accuracies of two classes, whose digits are looked at
+BINARY = ("Acc2", "Acc2_weak", "Has0_acc_2", "Non0_acc_2")
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -28,13 +31,22 @@ if TYPE_CHECKING:
 @click.option(
     "--against", type=click.Path(), help="Predictions of another model for the same clips."
 )
+@click.option(
+    "--limit",
+    type=click.Choice(["1", "3"]),
+    help="The largest label of a table that is not the released one; default: 1. A store says its "
+    "own.",
+)
 @split_option
 @format_option("csv", "json")
-def main(predictions: str, labels: str, against: str | None, split: str, form: str) -> None:
+def main(
+    predictions: str, labels: str, against: str | None, limit: str | None, split: str, form: str
+) -> None:
     """Score the file PREDICTIONS: columns video_id and clip_id (or id), M, and if predicted T, A,
     V.
 
-    All metrics with 95 % intervals over source videos, beside those of a constant, and with
+    All metrics of labels in their range (from -1 to 1 those of the paper, from -3 to 3 those of
+    MMSA) with 95 % intervals over source videos, beside those of a constant, and with
     --against the paired difference from another file. Every clip of the split needs one prediction;
     clips that are missing, there twice or unknown are named.
     """
@@ -43,7 +55,7 @@ def main(predictions: str, labels: str, against: str | None, split: str, form: s
 
     report = score(
         read_predictions(predictions),
-        read_labels(labels),
+        read_labels(labels, float(limit) if limit else None),
         split=split,
         against=read_predictions(against) if against else None,
         where=predictions,
@@ -61,12 +73,12 @@ def main(predictions: str, labels: str, against: str | None, split: str, form: s
             "data": report.data,
             "split": split,
             "labels": report.labels,
-            "conventions": conventions(),
+            "conventions": conventions(report.convention),
         }
         click.echo(json.dumps({**facts, "unscored": report.unscored, "scores": rows}, indent=1))
     else:
         click.echo(f"data: {report.data}; labels: {report.labels}; split {split}")
-        click.echo(conventions())
+        click.echo(conventions(report.convention))
         for part in report.tasks:
             click.echo(f"\n{_clips(part)}")
             click.echo(_table(frame[frame["task"] == part.task]).to_string(index=False))
@@ -92,10 +104,10 @@ def _table(frame: pd.DataFrame) -> pd.DataFrame:
     """One annotation's rows in words."""
     import pandas as pd
 
-    from avmc_core.metrics import METRICS
+    from avmc_core.data.metric_conventions import ALL
 
     def text(metric: str, value: float, sign: str = "") -> str:
-        return "n/a" if math.isnan(value) else f"{value:{sign}.{METRICS[metric].decimals}f}"
+        return "n/a" if math.isnan(value) else f"{value:{sign}.{ALL[metric].decimals}f}"
 
     rows = []
     for row in frame.to_dict("records"):
@@ -123,7 +135,7 @@ def _digits(part: TaskScore) -> str:
     """How fine the printed accuracies can be."""
     from avmc_core.paper.granularity import chance
 
-    counted = {name: part.counted[name] for name in ("Acc2", "Acc2_weak") if part.counted[name]}
+    counted = {name: clips for name in BINARY if (clips := part.counted.get(name))}
     steps = " and ".join(
         f"{name} by {100 / n:.2f} points ({n} clips)" for name, n in counted.items()
     )

@@ -51,6 +51,7 @@ def main(
 ) -> None:
     """Search settings of MODEL on the validation split; a search that was interrupted goes on."""
     from avmc_core.analysis.results import carried_out
+    from avmc_core.data.metric_conventions import ALL
     from avmc_core.data.store import open_store
     from avmc_core.errors import InputError
     from avmc_core.metrics import format_metric
@@ -110,5 +111,5 @@ def main(
             tuning.runs_of_trials(result, opened), opened, jobs=jobs
         ).items():
             found = scores(record, opened).get("M", {}).items()
-            said = ", ".join(f"{name} {format_metric(name, value)}" for name, value in found)
+            said = ", ".join(f"{name} {format_metric(name, value, ALL)}" for name, value in found)
             click.echo(f"seed {run.seed}: {said or f'failed: {record.reason}'}")

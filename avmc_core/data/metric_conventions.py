@@ -57,6 +57,19 @@ class Convention:
         values = self.aggregate(self.statistics(prediction, label), None)
         return {name: float(value) for name, value in values.items()}
 
+    def reasons(self, prediction: ArrayLike, label: ArrayLike) -> dict[str, str]:
+        """Why ``evaluate`` gives NaN: a sentence for each metric that is not defined on these
+        clips, and only for those."""
+        statistics = self.statistics(prediction, label)
+        if not len(statistics):
+            return dict.fromkeys(self.metrics, "no clips")
+        s = sums_over_clips(statistics, None, self.columns)
+        return {
+            name: self.metrics[name].undefined(s, D14)
+            for name, value in self.aggregate(statistics, None).items()
+            if np.isnan(value)
+        }
+
 
 def _f1(s: Sums, of: str) -> np.ndarray:
     """F1 of the two classes, by the number of clips that have each."""
@@ -71,7 +84,13 @@ def _accuracy(s: Sums, of: str) -> np.ndarray:
 
 
 def _of(name: str, formula: Callable[[Sums], np.ndarray]) -> Metric:
-    return Metric(name=name, formula=lambda s, c: formula(s), higher_is_better=True, percent=True)
+    return Metric(
+        name=name,
+        formula=lambda s, c: formula(s),
+        higher_is_better=True,
+        percent=True,
+        undefined=lambda s, c: "every label is 0, and zeros are left out",
+    )
 
 
 _MOSI = (

@@ -19,32 +19,35 @@ from avmc_core.data.label_table import COLUMNS, read_meta
 from avmc_core.data.released import ID_SEPARATOR
 from avmc_core.data.store import open_store
 from avmc_core.errors import InputError
-from avmc_core.schema import SPLITS, TASKS
+from avmc_core.schema import LIMITS, SPLITS, TASKS
 
 IDS = ["video_id", "clip_id"]
 _NAMED = 5  # clips that an error names
 _OTHER_NAMES = {"mode": "split", **COLUMNS}  # of the released label table
 
 
-def read_labels(source: str | Path) -> pd.DataFrame:
+def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
     """Labels of all labelled clips of a store or a table: video_id, clip_id, split (strings), M,
     and T, A, V where the source has them (float). ``attrs["mark"]`` says what they are of, as
-    ``artefacts.data_mark`` does.
+    ``artefacts.data_mark`` does, and ``attrs["limit"]`` is the largest label that there can be:
+    what the store says, 1 in the released label table, else ``limit``, which is 1 by default.
 
     Raises InputError for what is neither, for a clip that is there twice, a label that is no number
-    in [-1, 1], and an unknown split.
+    in [-limit, limit], an unknown split, and a ``limit`` that is not the source's own.
     """
     path = Path(source)
     if path.is_dir():
         store = open_store(path)
+        _check_limit(path, limit, store.limit)
         table = pd.concat([store.split(name).clips for name in SPLITS], ignore_index=True)
-        return _marked(table[[*IDS, "split", *TASKS]], data_mark(store))
+        return _marked(table[[*IDS, "split", *store.tasks]], data_mark(store), store.limit)
     table = _read(path)
     if {"text", "annotation", *COLUMNS} <= set(table):
         table = read_meta(path)
-        return _marked(
-            table.loc[table["split"].isin(SPLITS), [*IDS, "split", *TASKS]], "label table"
-        )
+        _check_limit(path, limit, min(LIMITS))
+        released = table.loc[table["split"].isin(SPLITS), [*IDS, "split", *TASKS]]
+        return _marked(released, "label table", min(LIMITS))
+    limit = limit or min(LIMITS)
     table = table.rename(columns=_OTHER_NAMES)
     _require(
         path, table, [*IDS, "split", "M"], "video_id, clip_id, mode (or split) and label (or M)"
@@ -60,10 +63,11 @@ def read_labels(source: str | Path) -> pd.DataFrame:
     tasks = [task for task in TASKS if task in table]
     for task in tasks:
         table[task] = _numbers(path, table, task)
-        _refuse(
-            path, table, table[task].abs() > 1, f"with a label {task} beyond 1", "labels in [-1, 1]"
-        )
-    return _marked(table[[*IDS, "split", *tasks]], "label table")
+        wider = f", or --limit {max(LIMITS):g} for labels to {max(LIMITS):g}"
+        expected = f"labels in [{-limit:g}, {limit:g}]{wider if limit < max(LIMITS) else ''}"
+        beyond = table[task].abs() > limit
+        _refuse(path, table, beyond, f"with a label {task} beyond {limit:g}", expected)
+    return _marked(table[[*IDS, "split", *tasks]], "label table", limit)
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
@@ -131,9 +135,16 @@ def matched(
     return clips.merge(named, on=IDS, how="left", validate="one_to_one")
 
 
-def _marked(table: pd.DataFrame, mark: str) -> pd.DataFrame:
+def _check_limit(where: Path, asked: float | None, known: float) -> None:
+    """Raises InputError where a range of labels is asked for that is not that of the source."""
+    if asked not in (None, known):
+        expected = f"{known:g}, the largest label of {where}"
+        raise InputError("limit of the labels", f"{asked:g}", expected)
+
+
+def _marked(table: pd.DataFrame, mark: str, limit: float) -> pd.DataFrame:
     table = table.reset_index(drop=True)
-    table.attrs = {"mark": mark}
+    table.attrs = {"mark": mark, "limit": limit}
     return table
 
 

@@ -10,9 +10,6 @@ manifest lists under ``dims`` and ``steps`` have a file like a modality's.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from avmc_core import schema, settings
+from avmc_core import schema
+from avmc_core.data.manifest import (
+    CLIPS,
+    MANIFEST,
+    RELEASED_LABELS,
+    SCHEMA_VERSION,
+    check_bytes,
+    check_files,
+    content_digest,
+    extras_of,
+    files_of,
+    read_manifest,
+)
 from avmc_core.data.ragged import Ragged, joined
 from avmc_core.errors import InputError
 from avmc_core.files.tensors import map_tensors
@@ -36,16 +45,11 @@ __all__ = [
     "verify_store",
 ]
 
-SCHEMA_VERSION = 2
-MANIFEST, CLIPS = "manifest.json", "clips.csv"
 CLIP_COLUMNS = (
     *("id", "video_id", "clip_id", "split", "text", "annotation"),
     *schema.TASKS,
     *(f"{modality}_length" for modality in schema.MODALITIES),
 )
-_MAX_MANIFEST = 2**20
-# What a manifest says under ``labels`` where it says nothing: those of CH-SIMS v2.0.
-RELEASED_LABELS = {"limit": min(schema.LIMITS), "tasks": list(schema.TASKS)}
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ class Store:
     @property
     def extras(self) -> tuple[str, ...]:
         """Which of ``schema.EXTRAS`` every split of this store has."""
-        return _extras(self.manifest)
+        return extras_of(self.manifest)
 
     @property
     def lacks(self) -> tuple[str, ...]:
@@ -141,31 +145,6 @@ class Store:
         return self.splits[name]
 
 
-def files_of(split: str, extras: Sequence[str] = ()) -> dict[str, str]:
-    """File names of a split: of each modality, of ``labels``, and of the extra features that a
-    store has."""
-    return {part: f"{split}.{part}.safetensors" for part in (*schema.MODALITIES, "labels", *extras)}
-
-
-def _extras(manifest: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(name for name in schema.EXTRAS if name in manifest["dims"])
-
-
-def content_digest(manifest: dict[str, Any]) -> str:
-    """The digest of a store: its files, their sizes as arrays, and whether simulated, extracted or
-    released, and how."""
-    said = {
-        name: manifest.get(name)
-        for name in ("schema_version", "kind", "generator", "dims", "steps")
-    }
-    if "labels" in manifest:  # left out where they are those of the release
-        said["labels"] = manifest["labels"]
-    hashes = {name: entry["sha256"] for name, entry in manifest["files"].items()}
-    return settings.digest(
-        {**said, "extraction": manifest["source"].get("extraction"), "files": hashes}
-    )
-
-
 def open_store(path: str | Path) -> Store:
     """Opens a store by mapping its files, in well under a second.
 
@@ -185,11 +164,11 @@ def open_store(path: str | Path) -> Store:
         raise InputError(
             path, found, "a feature store, as `avmc data import` and `avmc extract` make them"
         )
-    manifest = _read_manifest(path / MANIFEST)
+    manifest = read_manifest(path / MANIFEST)
     try:
-        _check_files(path, manifest)
+        check_files(path, manifest)
         for name in (CLIPS, *(files_of(split)["labels"] for split in manifest["splits"])):
-            _check_bytes(path / name, manifest["files"][name]["sha256"])
+            check_bytes(path / name, manifest["files"][name]["sha256"])
         clips = _read_clips(path / CLIPS)
         splits = {name: _open_split(path, name, manifest, clips) for name in manifest["splits"]}
     except InputError:
@@ -208,80 +187,8 @@ def verify_store(path: str | Path) -> Store:
     one differs."""
     store = open_store(path)
     for name, entry in store.manifest["files"].items():
-        _check_bytes(store.path / name, entry["sha256"])
+        check_bytes(store.path / name, entry["sha256"])
     return store
-
-
-def _check_bytes(path: Path, expected: str) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
-        raise InputError(path, f"SHA-256 {found}", f"{expected}, as in {MANIFEST}")
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        if path.exists() and not (path.is_file() and path.stat().st_size <= _MAX_MANIFEST):
-            raise ValueError(f"no regular file of at most {_MAX_MANIFEST} bytes")
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        version = manifest["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            path, f"{type(error).__name__}: {error}", "the manifest of a feature store"
-        ) from None
-    if version != SCHEMA_VERSION:
-        raise InputError(
-            path, f"schema version {version}", f"{SCHEMA_VERSION}: make the store again"
-        )
-    return manifest
-
-
-def _check_files(path: Path, manifest: dict[str, Any]) -> None:
-    splits, files = manifest["splits"], manifest["files"]
-    if tuple(splits) not in (schema.SPLITS, (*schema.SPLITS, schema.UNLABELLED)):
-        raise InputError(
-            path / MANIFEST,
-            f"splits {', '.join(splits)}",
-            ", ".join((*schema.SPLITS, schema.UNLABELLED)),
-        )
-    if manifest["kind"] not in ("real", "simulated") or ("generator" in manifest) != (
-        manifest["kind"] == "simulated"
-    ):
-        raise InputError(
-            path / MANIFEST,
-            f"kind {manifest['kind']!r}",
-            "real, or simulated with its generator's settings",
-        )
-    known = (*schema.MODALITIES, *schema.EXTRAS)
-    if not set(manifest["dims"]) <= set(known):
-        raise InputError(
-            path / MANIFEST, f"features {', '.join(manifest['dims'])}", f"of {', '.join(known)}"
-        )
-    labels = manifest.get("labels", RELEASED_LABELS)
-    annotated = [schema.TASKS[:1], schema.TASKS]
-    if labels["limit"] not in schema.LIMITS or tuple(labels["tasks"]) not in annotated:
-        expected = f"a limit of {schema.LIMITS} and tasks of {annotated}"
-        raise InputError(path / MANIFEST, f"labels {labels}", expected)
-    expected = {
-        CLIPS,
-        *(name for split in splits for name in files_of(split, _extras(manifest)).values()),
-    }
-    if set(files) != expected:
-        raise InputError(
-            path / MANIFEST, f"files {', '.join(sorted(files))}", ", ".join(sorted(expected))
-        )
-    if manifest["digest"] != (digest := content_digest(manifest)):
-        raise InputError(
-            path / MANIFEST, f"digest {manifest['digest']}", f"{digest}, that of what it says"
-        )
-    for name, entry in files.items():
-        size = (path / name).stat().st_size if (path / name).is_file() else None
-        if size != entry["size"]:
-            raise InputError(
-                path / name,
-                "no file" if size is None else f"{size} bytes",
-                f"{entry['size']} bytes",
-            )
 
 
 def _read_clips(path: Path) -> pd.DataFrame:
@@ -298,7 +205,7 @@ def _read_clips(path: Path) -> pd.DataFrame:
 
 
 def _open_split(path: Path, name: str, manifest: dict[str, Any], clips: pd.DataFrame) -> Split:
-    extras = _extras(manifest)
+    extras = extras_of(manifest)
     files = {part: path / file for part, file in files_of(name, extras).items()}
     clips = clips[clips["split"] == name].reset_index(drop=True)
     rows = manifest["splits"][name]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import schema
-from avmc_core.data.store import (
+from avmc_core.data.manifest import (
     CLIPS,
     MANIFEST,
     RELEASED_LABELS,

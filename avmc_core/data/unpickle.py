@@ -6,8 +6,9 @@ global is an error. A global is only ever a name here, never an imported object.
 where they lie in the file, which is mapped read-only. Arrays of objects, as pandas hands out
 columns of text, are read where each object is a plain value.
 
-What a small file can make of itself is bounded by the constants below: a bomb ends in an InputError
-after a few hundred megabytes and seconds at the most.
+What a small file can make of itself is bounded by the constants below and those of
+``pickle_machine``: a bomb ends in an InputError after a few hundred megabytes and seconds at the
+most.
 """
 
 from __future__ import annotations
@@ -17,14 +18,13 @@ import math
 import mmap
 import re
 import stat
-import struct
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
+from avmc_core.data.pickle_machine import MAX_NAME, Machine
 from avmc_core.errors import InputError
 from avmc_core.files.kinds import foreign_bytes
 
@@ -32,8 +32,6 @@ from avmc_core.files.kinds import foreign_bytes
 MAX_OPCODES = 250_000
 MAX_VALUES = 250_000  # values of the result, where one that is referred to twice counts twice
 MAX_DEPTH = 16  # nesting of the result; a released file needs 2
-MAX_TEXT = 256 * 2**20  # bytes of all strings and unicode arrays together, at four a character
-MAX_NAME = 256  # bytes of a global's name
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[US](?:0|[1-9]\d{0,6})|O8")
 _PROTOCOLS = (2, 3, 4, 5)
 _REMEDIES = {  # package of a global that is refused: how the same data can be written instead
@@ -99,27 +97,10 @@ def parse(data: memoryview, path: Path) -> Any:
         )
 
 
-class _Reader:
+class _Reader(Machine):
     def __init__(self, path: Path, data: memoryview):
-        self.path, self.data = path, data
-        self.at = self.start = 0  # next byte; first byte of the present opcode
-        self.stack: list[Any] = []
-        self.marks: list[int] = []  # heights of the stack
-        self.memo: dict[int, Any] = {}
-        self.within: list[str] = []  # keys of the dicts that are being copied
-        self.text_left, self.values_left = MAX_TEXT, MAX_VALUES
-
-    def refuse(self, found: str, expected: str) -> NoReturn:
-        raise InputError(f"{self.path}, byte {self.start}{self.place()}", found, expected)
-
-    def place(self) -> str:
-        """The keys of the dicts that are being read, for the message."""
-        starts, keys = [*self.marks, len(self.stack)], self.within[:4]
-        for start, end in pairwise(starts):
-            if start and isinstance(self.stack[start - 1], dict):
-                open_keys = [key for key in self.stack[start:end:2] if isinstance(key, str)]
-                keys += [repr(key[:80]) for key in open_keys[-1:]]
-        return f", key {' / '.join(keys)}" if keys else ""
+        super().__init__(path, data)
+        self.values_left = MAX_VALUES
 
     def read(self) -> Any:
         protocol = self.data[1] if len(self.data) > 1 and self.data[0] == 0x80 else None
@@ -206,62 +187,6 @@ class _Reader:
             made.flat[place] = value
         made.flags.writeable = False
         return made
-
-    # Bytes of the file and items of the stack
-
-    def take(self, size: int) -> memoryview:
-        if size > len(self.data) - self.at:
-            self.refuse(
-                f"the end of the file, {len(self.data) - self.at} bytes on", f"{size} more bytes"
-            )
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def number(self, form: str) -> Any:
-        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
-
-    def charge(self, size: int) -> None:
-        self.text_left -= size
-        if self.text_left < 0:
-            self.refuse(
-                f"more than {MAX_TEXT} bytes of text",
-                "less (bytes of arrays need pickle protocol 3 or 4)",
-            )
-
-    def text(self, size: int) -> str:
-        self.charge(4 * size)  # what a string takes in memory at most
-        return str(self.take(size), "utf-8")
-
-    def line(self) -> str:
-        head = bytes(self.data[self.at : self.at + MAX_NAME])
-        if b"\n" not in head:
-            self.refuse("a name without an end", f"a name of less than {MAX_NAME} bytes")
-        return str(self.take(head.index(b"\n") + 1)[:-1], "utf-8")
-
-    def push(self, value: Any) -> None:
-        self.stack.append(value)
-
-    def top(self, kind: type) -> Any:
-        if len(self.stack) <= (self.marks[-1] if self.marks else 0) or not isinstance(
-            self.stack[-1], kind
-        ):
-            self.refuse("an opcode without its operand", f"a {kind.__name__} on the pickle's stack")
-        return self.stack[-1]
-
-    def pop(self, kind: type = object) -> Any:
-        self.top(kind)
-        return self.stack.pop()
-
-    def pop_mark(self) -> list[Any]:
-        if not self.marks:
-            self.refuse("an opcode without its mark", "a mark on the pickle's stack")
-        height = self.marks.pop()
-        items = self.stack[height:]
-        del self.stack[height:]
-        return items
-
-    def pop_tuple(self, size: int) -> tuple:
-        return tuple([self.pop() for _ in range(size)][::-1])
 
     # Opcodes with more to them than one expression
 

@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 
 from avmc_core.analysis.calibration import Calibration
 from avmc_core.analysis.statistics import Interval
+from avmc_core.data.metric_conventions import ALL
 from avmc_core.drawing.figures import MODEL_COLOURS, TASK_COLOURS, WIDTH
-from avmc_core.metrics import METRICS
 from avmc_core.schema import MODALITY_OF_TASK, TASK_NAMES
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -150,15 +150,15 @@ def calibration(found: Mapping[str, Mapping[str, Calibration]]) -> Figure:
 
 def _display(metric: str) -> tuple[float, float]:
     """The sign that makes better larger, and the display scale."""
-    return METRICS[metric].sign, METRICS[metric].scale
+    return ALL[metric].sign, ALL[metric].scale
 
 
 def _lost(metric: str) -> str:
-    return f"{metric} {'lost' if METRICS[metric].higher_is_better else 'added'}, {_unit(metric)}"
+    return f"{metric} {'lost' if ALL[metric].higher_is_better else 'added'}, {_unit(metric)}"
 
 
 def _unit(metric: str) -> str:
-    return "points of 100" if METRICS[metric].percent else "label units"
+    return "points of 100" if ALL[metric].percent else "label units"
 
 
 def _ends(intervals: Sequence[Interval], factor: float) -> tuple[np.ndarray, np.ndarray]:

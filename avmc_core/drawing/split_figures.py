@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from avmc_core.analysis.statistics import Interval
+from avmc_core.data.metric_conventions import ALL
 from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
-from avmc_core.metrics import METRICS
 
 Summary = Mapping[str, Mapping[str, Interval]]
 
@@ -36,7 +36,7 @@ def slices(parts: Mapping[str, Summary], heads: Mapping[str, str], names: Sequen
                 heads[part],
             )
         ax.set_title(name)
-        ax.set_xlabel("%" if METRICS[name].percent else "label units")
+        ax.set_xlabel("%" if ALL[name].percent else "label units")
         ax.grid(axis="x", linewidth=0.4)
     axes[0].set_yticks(at, models)
     fig.legend(
@@ -59,7 +59,7 @@ def learning_curve(
     """
     fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 2.7))
     for ax, name in zip(axes, names, strict=True):
-        scale = METRICS[name].scale
+        scale = ALL[name].scale
         for (model, points), form, colour, shift in zip(
             summary.items(), "os", MODEL_COLOURS, (0.97, 1.03), strict=False
         ):
@@ -88,7 +88,7 @@ def learning_curve(
         ax.set(
             title=name,
             xlabel="labelled clips",
-            ylabel="%" if METRICS[name].percent else "label units",
+            ylabel="%" if ALL[name].percent else "label units",
         )
     fig.legend(
         *axes[0].get_legend_handles_labels(), fontsize=7.5, loc="outside upper right", ncols=2
@@ -99,7 +99,7 @@ def learning_curve(
 def _intervals(
     ax, found: Sequence[Interval], at: np.ndarray, name: str, form: str, colour: str, label: str
 ) -> None:
-    scale = METRICS[name].scale
+    scale = ALL[name].scale
     ax.hlines(
         at,
         [i.low * scale for i in found],

@@ -255,3 +255,63 @@ def test_the_command_prints_what_the_library_finds(labelled, tiny_store, tmp_pat
     test = tiny_store.split("test").clips
     simulated = saved(test[["id"]].assign(M=0.0), tmp_path / "simulated.csv")
     assert "simulated corpus, not CH-SIMS" in call("score", simulated, "--labels", tiny_store.path)
+
+
+def wide_table() -> pd.DataFrame:
+    """Labels from -3 to 3 in steps of 0.2, six clips to a video; a fifth of them are 0."""
+    rng = np.random.default_rng(5)
+    labels = np.where(rng.random(240) < 0.2, 0.0, rng.integers(-15, 16, 240) / 5)
+    rows = {"video_id": [f"v{n // 6}" for n in range(240)], "clip_id": np.arange(240).astype(str)}
+    return pd.DataFrame(rows).assign(mode=np.resize([*SPLITS, "test"], 240), label=labels)
+
+
+def test_labels_to_3_are_scored_as_mmsa_does_against_scikit_learn(tmp_path):
+    """Nothing is cut to 1, and the accuracies without zeros count the clips that they are over."""
+    table = wide_table()
+    given, other = (predictions_for(table, seed, noise=1.2) for seed in (0, 1))
+    labels = read_labels(saved(table, tmp_path / "wide.csv"), 3.0)
+    report = score(given, labels, against=other, **FEW)
+    y = table.loc[table["mode"] == "test", "label"].to_numpy(np.float32)
+    p = given["M"].to_numpy(np.float32)
+    there = y != 0
+    expected = {
+        "Has0_acc_2": oracle.accuracy_score(y >= 0, p >= 0),
+        "Has0_F1_score": oracle.f1_score(y >= 0, p >= 0, average="weighted"),
+        "Non0_acc_2": oracle.accuracy_score(y[there] > 0, p[there] > 0),
+        "Non0_F1_score": oracle.f1_score(y[there] > 0, p[there] > 0, average="weighted"),
+        "Mult_acc_5": np.mean(np.round(p.clip(-2, 2)) == np.round(y.clip(-2, 2))),
+        "Mult_acc_7": np.mean(np.round(p.clip(-3, 3)) == np.round(y.clip(-3, 3))),
+        "MAE": oracle.mean_absolute_error(y, p),
+        "Corr": stats.pearsonr(p, y).statistic,
+    }
+    (found,) = report.tasks
+    assert found.scores.keys() == found.against.keys() == expected.keys()
+    assert {name: found.scores[name].estimate for name in expected} == pytest.approx(expected)
+    gap = expected["MAE"] - oracle.mean_absolute_error(y, other["M"].to_numpy(np.float32))
+    assert found.against["MAE"].difference.estimate == pytest.approx(gap, abs=1e-6)
+    assert found.counted["Non0_acc_2"] == there.sum() < found.counted["Has0_acc_2"] == len(y)
+    assert found.constant["Corr"].note == "all predictions are equal"
+    assert report.labels == "from -3 to 3" and len(report.frame()) == len(expected)
+    neutral = labels.assign(M=0.0)
+    neutral.attrs = labels.attrs
+    (found,) = score(given, neutral, **FEW).tasks
+    assert found.scores["Non0_acc_2"].note == "every label is 0, and zeros are left out"
+
+
+def test_the_range_is_that_of_the_labels_and_never_another(tmp_path, tiny_store):
+    table = wide_table()
+    labels = saved(table, tmp_path / "wide.csv")
+    with pytest.raises(InputError, match=r"beyond 1: .*\[-1, 1\], or --limit 3 for labels to 3"):
+        read_labels(labels)
+    with pytest.raises(InputError, match=r"beyond 3: .* expected labels in \[-3, 3\]$"):
+        read_labels(saved(table.assign(label=4.0), tmp_path / "wider.csv"), 3.0)
+    with pytest.raises(InputError, match="limit of the labels: found 3; expected 1, the largest"):
+        read_labels(tiny_store.path, 3.0)
+    given = saved(predictions_for(table), tmp_path / "p.csv")
+    words = ["score", str(given), "--labels", str(labels), "--limit", "3"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert "MMSA's for CMU-MOSI and CMU-MOSEI" in done.output and "Acc2_weak" not in done.output
+    assert "one clip changes Has0_acc_2 by" in done.output and "Non0_acc_2 by" in done.output
+    done = CliRunner().invoke(main, [*words, "--format", "json"])
+    assert json.loads(done.output)["scores"][0]["metric"] == "Has0_acc_2"

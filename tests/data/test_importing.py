@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from avmc_core import schema
 from avmc_core.commands.main import main
-from avmc_core.data import importing, label_sets, store_writer
+from avmc_core.data import importing, label_sets, padding, store_writer
 from avmc_core.data.importing import import_released
 from avmc_core.data.store import verify_store
 from avmc_core.errors import InputError
@@ -100,7 +100,7 @@ def test_clips_padded_at_the_start_are_read_from_their_end(
     tmp_path, store, monkeypatch, modalities, block
 ):
     """Valid steps were once dropped and zeros kept, and that was called a repair."""
-    monkeypatch.setattr(importing, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(padding, "_BLOCK_BYTES", block)
     content = at_the_start(factory.supervised(), modalities)
     repaired = factory.imports(
         tmp_path, content, at_the_start({"u": factory.unsupervised()}, modalities)["u"]
@@ -367,8 +367,8 @@ def test_the_pickle_and_the_table_in_circulation_import_together(tmp_path):
 
 CHILD = """
 import sys
-from avmc_core.data import importing
-importing._BLOCK_BYTES = 1
+from avmc_core.data import importing, padding
+padding._BLOCK_BYTES = 1
 print("ready", flush=True)
 importing.import_released(*sys.argv[1:], progress=False)
 """
@@ -420,8 +420,8 @@ def test_a_full_or_forbidden_place_is_one_error(tmp_path, monkeypatch):
 
 MEASURE = """
 import pathlib, re, sys
-from avmc_core.data import importing
-importing._BLOCK_BYTES = 2**20
+from avmc_core.data import importing, padding
+padding._BLOCK_BYTES = 2**20
 # not ru_maxrss: that starts at what the parent had when it forked
 status = pathlib.Path("/proc/self/status")
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) / 1024

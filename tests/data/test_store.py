@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avmc_core import schema
-from avmc_core.data import importing
+from avmc_core.data import padding
 from avmc_core.data.exporting import export_released
 from avmc_core.data.importing import import_released
 from avmc_core.data.ragged import Ragged
@@ -103,7 +103,7 @@ def test_an_unknown_split_is_named(store, tmp_path):
 
 
 def test_blocks_do_not_matter(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(importing, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(padding, "_BLOCK_BYTES", 1)
     assert factory.imports(tmp_path).digest == store.digest
 
 

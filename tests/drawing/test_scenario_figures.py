@@ -59,9 +59,7 @@ def test_a_row_a_scenario_with_its_own_signals(ci_store, predictions, make):
             loudness, scenarios.clips.audio[k][:, columns("audio").index("Loudness_sma3")]
         )
         marks = [
-            line.get_xdata()[0]
-            for line in panels[k].get_lines()
-            if line.get_marker() != "None"
+            line.get_xdata()[0] for line in panels[k].get_lines() if line.get_marker() != "None"
         ]
         np.testing.assert_allclose(marks, [predictions[name]["M"][:, k].mean() for name in NAMES])
         assert any(

@@ -8,23 +8,34 @@ from pathlib import Path
 
 import numpy as np
 import other_data_sets as made
+import pandas as pd
 import pytest
 import released_factory as factory
 import torch
 from click.testing import CliRunner
 
+from avmc_core.analysis import text_only
+from avmc_core.analysis.conditions import Plan
+from avmc_core.analysis.contrasts import contrasts, fixed_models
 from avmc_core.analysis.pairwise import compare_rows
+from avmc_core.analysis.reliance import losses, measure_rule, measure_runs, shares
+from avmc_core.analysis.reliance_tables import loss_table
+from avmc_core.analysis.resplits import on_slices
 from avmc_core.analysis.results import per_run, summarise
+from avmc_core.analysis.scoring import score
 from avmc_core.commands.main import main
 from avmc_core.data.batches import SplitData
 from avmc_core.data.importing import import_released
-from avmc_core.data.metric_conventions import of_limit
+from avmc_core.data.metric_conventions import MOSI, of_limit
+from avmc_core.data.scoring_tables import read_labels
 from avmc_core.errors import InputError
 from avmc_core.models import registry
 from avmc_core.runs.execution import sizes_of
 from avmc_core.runs.experiments import experiment
 from avmc_core.runs.grid import check_grid, run_all
+from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Run, RunStore
+from avmc_core.schema import SPLITS
 from avmc_core.simulated.corpus import build_corpus
 from avmc_core.simulated.settings import CorpusSettings
 
@@ -82,6 +93,44 @@ def test_models_are_trained_at_the_sizes_of_the_store(tmp_path, what):
     for record in records.values():
         for name in ("train", "valid", "test"):
             assert np.isfinite(record.predictions(name)["M"]).all()
+
+
+def test_analyses_take_the_metrics_of_the_labels_range(tmp_path):
+    """Of trained models on labels from -3 to 3: slices, a family of comparisons, reliance and a
+    file of predictions have the metrics that the run has, or refuse in one sentence."""
+    store = imported(tmp_path, made.mosi())
+    grid = [Run("LF_DNN", 1, QUICK), Run("Text-only ridge", 1)]
+    records = run_all(grid, store, RunStore(tmp_path / "runs"), jobs=1, progress_bar=False)
+    expected = scores(records[grid[0]], store)["M"]
+    names = [*MOSI.metrics]
+    assert [*expected] == names
+    whole = {name: found["LF_DNN"] for name, found in on_slices(records, store).items()}
+    assert all([*found] == names for found in whole.values())
+    pairs = [("LF_DNN", "Text-only ridge")]
+    family = contrasts(records, store, pairs, names)
+    ridge = scores(records[grid[1]], store)["M"]
+    apart = [100 * (expected["Mult_acc_7"] - ridge["Mult_acc_7"]), expected["MAE"] - ridge["MAE"]]
+    found = family.set_index("metric")["difference"]
+    assert [found["Mult_acc_7"].estimate, found["MAE"].estimate] == pytest.approx(apart)
+    assert fixed_models(records, store, pairs, names, 1).notna().all(axis=None)
+    measured = measure_runs(records, store, Plan(permutations=1, rates=()), jobs=1)
+    parts = shares(measured).set_index(["name", "metric", "part"])["value"]
+    for name in ("Has0_acc_2", "Mult_acc_7", "MAE"):
+        assert parts["LF_DNN", name, "all"].estimate == pytest.approx(expected[name], abs=1e-6)
+    lost = losses(measured)
+    assert set(lost["metric"]) == set(names)
+    assert "Mult_acc_7 lost" in loss_table(lost, ["Mult_acc_7"])
+    with pytest.raises(InputError, match="labels of M to 3; expected labels of M, T, A, V to 1"):
+        measure_rule(store)
+    clips = store.split("test").clips
+    said = clips[["video_id", "clip_id"]].assign(M=records[grid[0]].predictions("test")["M"])
+    (given,) = score(said, read_labels(store.path), draws=20).tasks
+    assert {name: i.estimate for name, i in given.scores.items()} == pytest.approx(
+        expected, nan_ok=True
+    )
+    every = pd.concat([store.split(name).clips for name in SPLITS])
+    with pytest.raises(InputError, match=r"a label of size .*; expected labels from -1 to 1"):
+        text_only.score(every, ("M",), n=20)
 
 
 def test_the_simulated_corpus_is_trained_beside_them(tmp_path):

@@ -16,7 +16,7 @@ import released_factory as factory
 import torch
 
 from avmc_core import schema
-from avmc_core.data import importing
+from avmc_core.data import importing, padding
 from avmc_core.data.store import open_store, verify_store
 from avmc_core.publishing.book import build_book
 from avmc_core.runs import training
@@ -86,7 +86,7 @@ def _import(inputs: Path) -> Job:
     def work(folder: Path) -> None:
         if (folder / "store").exists():  # killed after its last step: nothing is left to do
             return
-        importing._BLOCK_BYTES = 1  # a step a clip
+        padding._BLOCK_BYTES = 1  # a step a clip
         importing.import_released(
             folder / "store", inputs / "s.pkl", inputs / "u.pkl", progress=False
         )
