@@ -105,7 +105,7 @@ def test_the_key_holds_all_that_the_result_depends_on(tiny_store, monkeypatch):
     for change in (
         ("code_hash", lambda modules: "changed"),
         ("version", lambda name: "9.9"),
-        ("identity", lambda: "C"),
+        ("kernels_identity", lambda: "C"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(run_store, *change)

@@ -113,7 +113,7 @@ def test_the_key_of_a_search_holds_what_computes(tiny_store, tmp_path, monkeypat
     before = PLAN.key(tiny_store)
     for change in (
         ("version", lambda name: "9.9"),
-        ("identity", lambda: "C"),
+        ("kernels_identity", lambda: "C"),
         ("code_hash", lambda modules: "changed"),
     ):
         with monkeypatch.context() as patch:
