@@ -35,11 +35,12 @@ from IPython.display import Markdown, display
 
 from avmc_core import artefacts
 from avmc_core.analysis import results
+from avmc_core.analysis.composed_scenario import composed
 from avmc_core.analysis.estimate import Estimate
 from avmc_core.analysis.observer import observe
 from avmc_core.analysis.predicting import kept_predictions, predictions_of
 from avmc_core.analysis.response import CUES, cross, difference, oracle, responses, verdict
-from avmc_core.analysis.scenarios import composed, from_donors, from_own_clips  # noqa: F401
+from avmc_core.analysis.scenarios import from_donors, from_own_clips  # noqa: F401
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, response_figures, scenario_figures
 from avmc_core.publishing.html_table import Table

@@ -38,7 +38,7 @@ from avmc_core.published import published
 from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table
 from avmc_core.runs import tuning
-from avmc_core.runs.experiments import PROFILE_CHANGES
+from avmc_core.runs.declaration import PROFILE_CHANGES
 from avmc_core.runs.grid import run_all
 from avmc_core.simulated.corpus import ensure_corpus
 

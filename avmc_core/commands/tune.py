@@ -56,7 +56,7 @@ def main(
     from avmc_core.errors import InputError
     from avmc_core.metrics import format_metric
     from avmc_core.models.registry import entry
-    from avmc_core.runs.experiments import PROFILE_CHANGES
+    from avmc_core.runs.declaration import PROFILE_CHANGES
     from avmc_core.runs.grid import checked_device, run_all
     from avmc_core.runs.scores import scores
     from avmc_core.simulated.corpus import ensure_corpus

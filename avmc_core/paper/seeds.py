@@ -21,7 +21,7 @@ from scipy import stats
 from avmc_core.data.label_sets import MIXED, RELABELLED
 from avmc_core.metrics import METRICS
 from avmc_core.paper import digits, granularity, successors
-from avmc_core.paper.claim_arithmetic import benchmark_rows, best_of_benchmark, cell
+from avmc_core.paper.claim_tables import benchmark_rows, best_of_benchmark, cell
 
 SOURCE = (
     "runs of others: AZYoung233/MSE-Adapter (MIT; commit 5023cce, files later removed) and "

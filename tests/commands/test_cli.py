@@ -15,7 +15,7 @@ from avmc_core.data.exporting import export_released
 from avmc_core.data.splits import take
 from avmc_core.data.store import open_store
 from avmc_core.errors import InputError
-from avmc_core.runs import experiments
+from avmc_core.runs import declaration, experiments
 from avmc_core.runs.grid import run_all
 
 
@@ -47,7 +47,7 @@ def test_data_commands_go_round(tiny_store, tmp_path):
 
 
 def test_runs_and_results(tiny_store, home, monkeypatch):
-    monkeypatch.setitem(experiments.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
+    monkeypatch.setitem(declaration.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
     options = ("--store", tiny_store.path, "--seeds", "7")
     plan = call("run", "avmc", *options, "--dry-run")
     assert "7 runs, 7 to compute, on simulated corpus, not CH-SIMS" in plan

@@ -9,8 +9,9 @@ import matplotlib
 import numpy as np
 import pytest
 
+from avmc_core.analysis.composed_scenario import composed
 from avmc_core.analysis.response import CUES, cross, oracle, responses
-from avmc_core.analysis.scenarios import TARGETS, composed, from_donors, from_own_clips
+from avmc_core.analysis.scenarios import TARGETS, from_donors, from_own_clips
 from avmc_core.drawing import figures, response_figures, scenario_figures
 from avmc_core.schema import columns
 

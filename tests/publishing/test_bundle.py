@@ -19,7 +19,7 @@ from avmc_core.errors import InputError
 from avmc_core.publishing import bundle
 from avmc_core.publishing.citation import bibtex, citation
 from avmc_core.publishing.crate import METADATA
-from avmc_core.runs.experiments import Experiment, Row
+from avmc_core.runs.declaration import Experiment, Row
 from avmc_core.runs.grid import run_all
 
 TRIVIAL = Experiment(

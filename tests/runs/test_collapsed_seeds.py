@@ -9,7 +9,7 @@ import pytest
 
 from avmc_core.analysis import results
 from avmc_core.publishing.tables import of_interval, result_table
-from avmc_core.runs.experiments import Row
+from avmc_core.runs.declaration import Row
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Run, RunStore

@@ -17,7 +17,7 @@ from avmc_core.commands import main as cli
 from avmc_core.drawing import figures
 from avmc_core.publishing.tables import result_table
 from avmc_core.runs import experiments
-from avmc_core.runs.experiments import Experiment, Row
+from avmc_core.runs.declaration import Experiment, Row
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import RunStore
 

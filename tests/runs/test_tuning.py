@@ -11,6 +11,7 @@ import pytest
 from avmc_core import schema
 from avmc_core.batch import Inputs
 from avmc_core.errors import InputError
+from avmc_core.runs import declaration
 from avmc_core.runs import store as run_store
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.grid import run_all
@@ -163,10 +164,9 @@ def test_the_command_tunes_and_scores(tiny_store, tmp_path, monkeypatch):
     from click.testing import CliRunner
 
     from avmc_core.commands import main as cli
-    from avmc_core.runs import experiments
 
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
-    monkeypatch.setitem(experiments.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
+    monkeypatch.setitem(declaration.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
     words = [
         "tune",
         "AV-MC",

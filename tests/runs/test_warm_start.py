@@ -15,8 +15,8 @@ from avmc_core.errors import InputError
 from avmc_core.files.sealed import read_sealed
 from avmc_core.models import registry
 from avmc_core.runs import execution, experiments, warm_start
+from avmc_core.runs.declaration import Experiment, Row
 from avmc_core.runs.execution import network
-from avmc_core.runs.experiments import Experiment, Row
 from avmc_core.runs.exporting import _siblings, collect, write_package
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import WEIGHTS, Run, RunStore, package_digest
