@@ -92,7 +92,7 @@ measured = reliance.kept_runs(records, data, plan)
 #   is wrong, and a model that trusts the modality is misled by it.
 # - *removed*: every step holds the mean of the training clips. The model hears an average clip, as if nothing were said.
 # - *noised*: every feature of a clip is shifted by a normal number of as many standard deviations of the training clips as
-#   the plan says (below). The shift is one a clip, because noise that is new in each frame would vanish where a model averages.
+#   the plan says (below). There is one shift per clip, because noise that is new in each frame would vanish where a model averages.
 #
 # Right of zero, and positive in the table, is a loss in every metric. Bars are 95 % intervals from resampling seeds and source
 # videos, the same draws with and without the change. A model that reads the text alone must stand at zero for voice and face.

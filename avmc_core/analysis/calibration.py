@@ -30,7 +30,8 @@ class Calibration:
 def calibration(
     predictions: np.ndarray, label: np.ndarray, groups: np.ndarray, bins: int = 5, n: int = 1000
 ) -> Calibration:
-    """Of predictions (R, N) of R runs against labels (N,); ``groups`` (N,) are the source videos.
+    """The calibration of predictions (R, N) of R runs against labels (N,); ``groups`` (N,) are the
+    source videos.
 
     Bins hold equally many predictions, all runs together. Intervals: runs and videos drawn
     together. Predictions that are all equal have no slope (NaN). Raises InputError for sizes that

@@ -125,9 +125,9 @@ def table(
 def errors(
     cases: list[Case], split: Split, predictions: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, Interval]]:
-    """Kind to name to the mean absolute error of M over all clips of the kind, from predictions (R,
-    N) by name; intervals from resampling seeds and source videos. Kinds without clips are left out.
-    """
+    """The mean absolute error of M over all clips of each kind, by kind and name, from
+    predictions (R, N) by name. Intervals come from resampling seeds and source videos. Kinds
+    without clips are left out."""
     groups = split.clips["video_id"].to_numpy()
     found: dict[str, dict[str, Interval]] = {}
     for case in (case for case in cases if len(case.clips)):

@@ -23,8 +23,8 @@ from avmc_core.runs.training import predict
 def predictions_of(
     records: Mapping[Run, Record], store: Store, clips: Split, device: str | None = None
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Name to task to predictions (R, N) of its R finished runs for the N ``clips``; ``store`` is
-    what they were trained on.
+    """Predictions by name and task: (R, N) for the R finished runs of that name and the N
+    ``clips``. ``store`` is what they were trained on.
 
     Networks are loaded; models that are fitted are fitted again, which takes no time. Raises
     InputError for clips whose features do not fit the store's.

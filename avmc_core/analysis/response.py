@@ -126,7 +126,8 @@ def oracle(clips: Split) -> np.ndarray:
 def responses(
     crossing: Crossing, predictions: Mapping[str, np.ndarray], n: int = 2000, seed: int = 0
 ) -> dict[str, dict[str, Response]]:
-    """Name to cue to response, from predictions of M (R, N) of each name's R runs."""
+    """The response to each cue, by name and cue. ``predictions`` are those of M, (R, N) for each
+    name's R runs."""
     found: dict[str, dict[str, Response]] = {name: {} for name in predictions}
     for cue in CUES:
         rows, weights = _draws(crossing, cue, n, seed)

@@ -60,7 +60,7 @@ class Account:
     strange: dict[str, float]
 
     def table(self) -> pd.DataFrame:
-        """Mean, lowest and highest over the seeds, one row a prediction or share."""
+        """Mean, lowest and highest over the seeds, one row per prediction or share."""
         rows = {f"prediction {task}": values for task, values in self.tasks.items()}
         rows |= {f"share of {name} in M": values for name, values in self.shares.items()}
         rows["M of an average clip"] = self.empty

@@ -40,13 +40,14 @@ def gpu_identity() -> dict[str, str | bool]:
 
 
 def described() -> dict[str, str | bool]:
-    """The same with the name of the card, for a run's record."""
+    """``gpu_identity`` with the name of the card, for a run's record."""
     return {"gpu": torch.cuda.get_device_name(), **gpu_identity()}
 
 
 @contextmanager
 def arithmetic(device: str) -> Iterator[None]:
-    """Within, a GPU computes as promised above; on a CPU nothing changes."""
+    """A context in which a GPU computes as this module's docstring promises. On a CPU it changes
+    nothing."""
     if torch.device(device).type != "cuda":
         yield
         return

@@ -33,7 +33,7 @@ INNER = 100  # width inside nodes and efficacies, fixed in the reference
 
 @dataclass(frozen=True)
 class GraphMFNSettings:
-    """MMSA, config_regression.json, section of this dataset, graph_mfn."""
+    """The reference's values for this dataset (MMSA, config_regression.json, graph_mfn)."""
 
     text_hidden: int = 64
     audio_hidden: int = 16

@@ -116,7 +116,7 @@ class MultiTaskModel(AveragedModel):
 
 
 def group(lr: float, decay: float, *modules: nn.Module) -> dict:
-    """One optimiser group of all parameters of some modules."""
+    """One optimiser group with all parameters of ``modules``."""
     return {
         "params": [p for module in modules for p in module.parameters()],
         "lr": lr,

@@ -18,7 +18,7 @@ MENDABLE = late_fusion.MENDABLE
 
 @dataclass(frozen=True)
 class LFDNNSettings:
-    """MMSA, config_regression.json, section of this dataset, lf_dnn."""
+    """The reference's values for this dataset (MMSA, config_regression.json, lf_dnn)."""
 
     text_hidden: int = 64
     audio_hidden: int = 32

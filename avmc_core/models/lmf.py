@@ -18,8 +18,8 @@ MENDABLE = (*late_fusion.MENDABLE, "D23")
 
 @dataclass(frozen=True)
 class LMFSettings:
-    """MMSA, config_regression.json, section of this dataset, lmf. Its fusion dropout is never
-    applied (D37)."""
+    """The reference's values for this dataset (MMSA, config_regression.json, lmf). Its fusion
+    dropout is never applied (D37)."""
 
     text_hidden: int = 64
     audio_hidden: int = 32

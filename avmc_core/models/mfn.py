@@ -20,7 +20,7 @@ MENDABLE = ("D20", "D21", "D32")
 
 @dataclass(frozen=True)
 class MFNSettings:
-    """MMSA, config_regression.json, section of this dataset, mfn."""
+    """The reference's values for this dataset (MMSA, config_regression.json, mfn)."""
 
     text_hidden: int = 128
     audio_hidden: int = 16

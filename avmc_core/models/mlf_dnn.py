@@ -16,7 +16,7 @@ MENDABLE = late_fusion.MENDABLE
 
 @dataclass(frozen=True)
 class MLFDNNSettings:
-    """MMSA, config_regression.json, section of this dataset, mlf_dnn."""
+    """The reference's values for this dataset (MMSA, config_regression.json, mlf_dnn)."""
 
     text_hidden: int = 128
     audio_hidden: int = 32

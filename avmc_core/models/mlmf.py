@@ -16,8 +16,8 @@ MENDABLE = (*late_fusion.MENDABLE, "D23")
 
 @dataclass(frozen=True)
 class MLMFSettings:
-    """MMSA, config_regression.json, section of this dataset, mlmf. Its fusion dropout is never
-    applied (D37)."""
+    """The reference's values for this dataset (MMSA, config_regression.json, mlmf). Its fusion
+    dropout is never applied (D37)."""
 
     text_hidden: int = 64
     audio_hidden: int = 16

@@ -16,8 +16,9 @@ MENDABLE = (*late_fusion.MENDABLE, "D26")
 
 @dataclass(frozen=True)
 class MTFNSettings:
-    """MMSA, config_regression.json, section of this dataset, mtfn. Its ``weight_decay`` of 0.01 for
-    the heads is configured but never handed to the optimiser (D27), hence no field of that name."""
+    """The reference's values for this dataset (MMSA, config_regression.json, mtfn). Its
+    ``weight_decay`` of 0.01 for the heads is configured but never handed to the optimiser (D27);
+    therefore there is no field of that name."""
 
     text_hidden: int = 64
     audio_hidden: int = 16

@@ -24,9 +24,10 @@ MENDABLE = ("D25",)
 
 @dataclass(frozen=True)
 class MulTSettings:
-    """MMSA, config_regression.json, section of this dataset, mult. Its weight decay is configured
-    but ignored (D27), its learning rate schedule cannot fire before early stopping (D34): neither
-    has a field. The dropped last group of batches (D29) is ``training.drop_partial_group``."""
+    """The reference's values for this dataset (MMSA, config_regression.json, mult). Its weight
+    decay is configured but ignored (D27), and its learning rate schedule cannot fire before early
+    stopping (D34): neither has a field. The dropped last group of batches (D29) is
+    ``training.drop_partial_group``."""
 
     width: int = 30  # dst_feature_dim_nheads
     heads: int = 6
@@ -227,7 +228,7 @@ def convolved(x: Tensor, convolution: nn.Conv1d) -> Tensor:
 
 
 def by_taps(x: Tensor, weight: Tensor) -> Tensor:
-    """The same for weights (w, D, kernel), as a sum of products."""
+    """``convolved`` with weights (w, D, kernel), as a sum of products."""
     steps = x.shape[1] - weight.shape[2] + 1
     products = [
         linear(x[:, tap : tap + steps], weight[:, :, tap]) for tap in range(weight.shape[2])

@@ -19,7 +19,7 @@ MENDABLE = (*late_fusion.MENDABLE, "D26")
 
 @dataclass(frozen=True)
 class TFNSettings:
-    """MMSA, config_regression.json, section of this dataset, tfn."""
+    """The reference's values for this dataset (MMSA, config_regression.json, tfn)."""
 
     text_hidden: int = 128
     audio_hidden: int = 32

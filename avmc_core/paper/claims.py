@@ -202,8 +202,8 @@ def verdict_counts(rulings: list[Ruling], kind: str = CLAIM) -> pd.DataFrame:
 
 
 def evidence_counts(rulings: list[Ruling]) -> dict[str, dict[str, int]]:
-    """Of the paper's claims: how many each kind of evidence decides (``all``), and with which
-    verdict; the kinds add up to the number of claims. Keyed by ``how``."""
+    """How many of the paper's claims each kind of evidence decides (``all``), and with which
+    verdict, keyed by ``how``. The kinds add up to the number of claims."""
     claims_of = {
         way: [r for r in rulings if r.claim.kind == CLAIM and r.decided_by == HOW[way]]
         for way in HOW

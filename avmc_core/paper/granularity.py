@@ -125,8 +125,8 @@ def ranked(
 
 
 def runner_up(table: pd.DataFrame) -> pd.Series:
-    """Of a ranking by ``ranked``: the best number of clips whose grid is neither the winner's nor
-    contains or divides it."""
+    """The best row of a ranking by ``ranked`` whose number of clips neither divides the winner's
+    nor is a multiple of it, and so has another grid."""
     best = int(table.loc[0, "n"])
     others = table[[max(n, best) % min(n, best) != 0 for n in table["n"]]]
     return others.iloc[0]

@@ -47,7 +47,7 @@ class StoreData:
         return self._data(name, inputs)
 
     def under(self, protocol: SplitProtocol, seed: int) -> StoreData:
-        """The same store as a run with this protocol and seed sees it."""
+        """The data of this store as a run with this protocol and seed sees them."""
         return self if protocol == PUBLISHED else StoreData(protocol.of(self.store, seed))
 
 

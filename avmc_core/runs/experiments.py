@@ -26,10 +26,10 @@ ABLATIONS: dict[str, tuple[tuple[str, Any], ...]] = {
 # What the paper leaves open about its mixup, as changes to the printed equations with the released
 # draw (D07, D08).
 MIXUPS: dict[str, tuple[tuple[str, Any], ...]] = {
-    "Beta(1, 1), one lambda a batch": (),
+    "Beta(1, 1), one lambda per batch": (),
     "Beta(0.2, 0.2)": (("mixup.alpha", 0.2), ("mixup.beta", 0.2)),
     "Beta(4, 4)": (("mixup.alpha", 4.0), ("mixup.beta", 4.0)),
-    "one lambda a clip": (("mixup.per_clip", True),),
+    "one lambda per clip": (("mixup.per_clip", True),),
     "detached targets": (("mixup.detach_targets", True),),
     "inputs mixed": (("mixup.level", "input"),),  # as Section 2.3 has it (D31)
     "classifier's first layer mixed": (("mixup.level", "hidden"),),
@@ -269,7 +269,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 
 def experiment(name: str) -> Experiment:
-    """Raises InputError for an experiment that is not declared."""
+    """The declared experiment of this name. Raises InputError where there is none."""
     if name not in EXPERIMENTS:
         raise InputError("experiment", repr(name), f"one of {', '.join(EXPERIMENTS)}")
     return EXPERIMENTS[name]

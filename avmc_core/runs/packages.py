@@ -28,7 +28,7 @@ SUFFIX = ".avmc.safetensors"
 
 @dataclass(frozen=True)
 class Package:
-    """An ensemble: one network a seed."""
+    """An ensemble: one network per seed."""
 
     facts: dict[str, Any]  # model, settings, sizes, seeds, data, code, environment, scores
     weights: dict[int, dict[str, np.ndarray]]  # by seed
@@ -77,7 +77,8 @@ class Package:
 
 
 def read_package(path: str | Path) -> Package:
-    """Raises InputError for a file that is no package of this format, or damaged."""
+    """The model package in the file ``path``. Raises InputError for a file that is no package of
+    this format, or damaged."""
     tensors, facts = read_sealed(Path(path), EXPECTED)
     try:
         facts.pop("card", None)

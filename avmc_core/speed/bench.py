@@ -104,7 +104,7 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
 
 
 def render(name: str, values: dict[str, Any]) -> str:
-    """One line a part."""
+    """One line per part of the benchmark."""
     words = [
         f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
         for key, value in values.items()

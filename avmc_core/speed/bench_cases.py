@@ -108,7 +108,7 @@ def bert(layers: int = 12, words: int = WORDS) -> nn.Module:
 
 
 def text_encoder() -> nn.Module:
-    """The same, frozen and in evaluation mode."""
+    """The text encoder ``bert``, frozen and in evaluation mode."""
     return bert().eval().requires_grad_(False)
 
 
@@ -139,7 +139,8 @@ def network(case: BenchCase, split: Split) -> Model:
 
 
 def sizes_of(split: Split) -> Sizes:
-    """The released widths with the steps and the clips of a split."""
+    """What a network is built for: the released feature widths, with the steps and the number of
+    clips of ``split``."""
     return Sizes(
         **{f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}, train_clips=len(split)
     )
@@ -155,9 +156,9 @@ def encode(encoder: nn.Module, batch: Batch) -> Tensor:
 
 
 def no_fixed_points(draws: dict[str, Draw]) -> dict[str, Draw]:
-    """The same weights with partners that form one random cycle. The loss of a clip that is mixed
-    with itself is zero up to rounding, and the sign of its L1 gradient therefore depends on the
-    processor."""
+    """The draws with their lambdas, but with partners that form one random cycle. The loss of a
+    clip that is mixed with itself is zero up to rounding, and the sign of its L1 gradient
+    therefore depends on the processor."""
     changed = {}
     for name, draw in draws.items():
         order = torch.randperm(len(draw.partner))

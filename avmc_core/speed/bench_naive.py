@@ -140,8 +140,8 @@ def gate(mlp: nn.Module, g: Tensor, u: Tensor) -> Tensor:
 
 
 class StepwiseMFN(mfn.MFN):
-    """Everything inside the loop over steps; as run (D20, D21, D32), where every clip has the same
-    number of steps."""
+    """MFN with all of its work inside the loop over steps. It is the network as the reference
+    runs it (D20, D21, D32), where every clip has the same number of steps."""
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         steps = batch.text.shape[1]

@@ -34,7 +34,7 @@ class Way:
         self.optimizer = self.model.optimizers()[-1]
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
-        """Batch, losses, gradients, update."""
+        """One whole training step: batch, losses, gradients, update."""
         batch = self.data.batch(rows)
         self.model.zero_grad(set_to_none=True)
         losses = self.model.loss(batch, self.case.stage)
