@@ -79,17 +79,6 @@ def chance(n: int, runs: int = 1, rounding: str = "half", decimals: int = DECIMA
     return float(_fit(np.arange(10 ** (decimals + 2) + 1), n, runs, rounding, decimals).mean())
 
 
-def compatible(
-    figure: float,
-    n: int,
-    runs: Sequence[int] = RUNS,
-    rounding: str = "half",
-    decimals: int = DECIMALS,
-) -> tuple[int, ...]:
-    """The numbers of runs that one printed percentage over ``n`` clips can be the mean of."""
-    return tuple(s for s in runs if fits([figure], n, s, rounding, decimals)[0])
-
-
 def ranked(
     figures: Sequence[float],
     candidates: Iterable[int],
