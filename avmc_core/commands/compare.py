@@ -63,30 +63,22 @@ def main(
     from avmc_core.runs.grid import checked_device, run_store
     from avmc_core.schema import LIMITS
 
-    grid, opened = plan(experiment, profile, seeds, store, "")
+    pair, opened = plan(experiment, profile, seeds, store, rows=(first, second))
     known_metrics = of_limit(opened.limit).metrics
     for name in names:
         if name not in known_metrics:
             raise InputError("--metric", repr(name), f"one of {', '.join(known_metrics)}")
-    known = list(dict.fromkeys(run.name for run in grid))
-    for name in (first, second):
-        if name not in known:
-            raise InputError(
-                f"experiment {experiment}", f"no row {name!r}", f"one of {', '.join(known)}"
-            )
     printed = tuple(name for name, metric in known_metrics.items() if metric.column)
     own = opened.limit == min(LIMITS)
     chosen = names or (printed if own else tuple(known_metrics))
-    pair = [run for run in grid if run.name in (first, second)]
     records, missing = finished(pair, opened, run_store(), checked_device(device, here=False))
     table, mark = compare_rows(records, opened, first, second, chosen, split), data_mark(opened)
     if form == "csv":
         click.echo(table.assign(data=mark).to_csv(index=False))
     else:
-        runs = {name: sum(run.name == name for run in records) for name in (first, second)}
+        ours, theirs = (sum(run.name == name for run in records) for name in (first, second))
         click.echo(
-            f"data: {mark}, split {split}; {first} ({runs[first]} runs) minus {second} "
-            f"({runs[second]} runs)"
+            f"data: {mark}, split {split}; {first} (runs: {ours}) minus {second} (runs: {theirs})"
         )
         click.echo(as_text(table))
         clear = table.loc[table["p_holm"] <= CLEAR, "metric"]

@@ -22,6 +22,12 @@ store_option = click.option(
 seeds_option = click.option(
     "--seeds", default="", help="Comma-separated; default: the experiment's own."
 )
+rows_option = click.option(
+    "--row",
+    "rows",
+    multiple=True,
+    help="Only this row of the experiment; may be repeated; default: all.",
+)
 init_option = click.option(
     "--init",
     default="",

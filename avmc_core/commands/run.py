@@ -14,6 +14,7 @@ from avmc_core.commands.options import (
     init_option,
     profile_option,
     read_seeds,
+    rows_option,
     seeds_option,
     split_option,
     store_option,
@@ -21,17 +22,35 @@ from avmc_core.commands.options import (
 from avmc_core.errors import InputError
 
 
-def plan(experiment: str, profile: str, seeds: str, store: str, init: str):
+def plan(
+    experiment: str,
+    profile: str,
+    seeds: str,
+    store: str,
+    init: str = "",
+    rows: tuple[str, ...] = (),
+):
     """Runs and store that the options of ``run`` and ``results`` ask for; says which rows the store
-    cannot have."""
+    cannot have. ``rows``: those asked for, none for all. Raises InputError for one that the
+    experiment does not have, and where the store can have none."""
     from avmc_core.data.store import open_store
     from avmc_core.runs.experiments import experiment as declared
     from avmc_core.simulated.corpus import ensure_corpus
 
     chosen, wanted = read_seeds(seeds), declared(experiment)
+    names = [row.name for row in wanted.rows]
+    for row in rows:
+        if row not in names:
+            expected = f"one of {', '.join(names)}"
+            raise InputError(f"experiment {experiment}", f"no row {row!r}", expected)
     opened = open_store(store) if store else ensure_corpus(wanted.corpora[0])
-    grid = wanted.runs(profile, chosen or None, opened)
-    for row, lacking in wanted.left_out(opened).items():
+    asked = set(rows or names)
+    grid = [run for run in wanted.runs(profile, chosen or None, opened) if run.name in asked]
+    lost = {row: why for row, why in wanted.left_out(opened).items() if row in asked}
+    if not grid:
+        found = "; ".join(f"{row}: {why}" for row, why in lost.items())
+        raise InputError(opened.path, found, f"what a row of {experiment} needs")
+    for row, lacking in lost.items():
         click.echo(f"left out: {row}: {lacking} in {opened.path}", err=True)
     return (_started_from(init, grid, opened) if init else grid), opened
 
@@ -67,6 +86,7 @@ def _started_from(package: str, grid: list, store) -> list:
 @profile_option
 @store_option
 @seeds_option
+@rows_option
 @click.option(
     "--jobs",
     type=click.IntRange(1),
@@ -106,6 +126,7 @@ def run(
     profile: str,
     store: str,
     seeds: str,
+    rows: tuple[str, ...],
     jobs: int | None,
     device: str | None,
     dry_run: bool,
@@ -143,7 +164,7 @@ def run(
             "--cluster slurm beside it: it is about the jobs of a cluster",
         )
     device = checked_device(device, here=not cluster)
-    grid, opened = plan(experiment, profile, seeds, store, init)
+    grid, opened = plan(experiment, profile, seeds, store, init, rows)
     runs = run_store()
     if dry_run:
         check_grid(grid, opened)
@@ -166,6 +187,7 @@ def run(
 @profile_option
 @store_option
 @seeds_option
+@rows_option
 @init_option
 @split_option
 @click.option("--task", default="M", show_default=True, type=click.Choice(["M", "T", "A", "V"]))
@@ -176,6 +198,7 @@ def results(
     profile: str,
     store: str,
     seeds: str,
+    rows: tuple[str, ...],
     init: str,
     split: str,
     task: str,
@@ -189,7 +212,7 @@ def results(
     from avmc_core.runs.grid import checked_device, run_store
 
     device = checked_device(device, here=False)
-    grid, opened = plan(experiment, profile, seeds, store, init)
+    grid, opened = plan(experiment, profile, seeds, store, init, rows)
     table = per_run(grid, opened, run_store(), split, task, device)
     if form == "table":
         click.echo(f"data: {table.attrs['mark']}")

@@ -1,5 +1,5 @@
-"""Lengths of sound and picture in a file that has none of its own, because both are aligned with
-the tokens of the text."""
+"""Lengths in a file that has none of its own: of the text, where it has no tokens, and of sound and
+picture, where both are aligned with the text."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from avmc_core.data import layouts
+from avmc_core.errors import InputError
 
 _BLOCK_BYTES = 2**23  # of a padded array, read at once
 
@@ -17,12 +18,22 @@ def with_lengths(
     columns: dict[str, np.ndarray],
     repairs: Counter[str],
     release: Callable[[np.ndarray, np.ndarray], None],
+    where: str = "",
 ) -> dict[str, np.ndarray]:
-    """The columns of a split with ``audio_lengths`` and ``vision_lengths``, where they are not
-    there: as many steps as the text has tokens, and more where there are values behind the last
-    token, so that none is lost. ``release`` gives a block of a mapped array back to the system."""
+    """The columns of a split with ``text_bert``, ``audio_lengths`` and ``vision_lengths``, where
+    they are not there.
+
+    A text without tokens is as long as its states up to the last that is not zero; its
+    ``text_bert`` has a mask of that length and no ids. Sound and picture have as many steps as the
+    text, and more where there are values behind its last, so that none is lost. ``release`` gives a
+    block of a mapped array back to the system, ``where`` names the split. Raises InputError for
+    texts without tokens that begin with zeros.
+    """
     made = dict(columns)
-    tokens = columns["text_bert"][:, 1].sum(axis=1)
+    if layouts.TOKENS not in columns:
+        made[layouts.TOKENS] = _mask_alone(columns["text"], release, f"{where}, key text")
+        repairs["texts without tokens, as long as their states"] += len(columns["text"])
+    tokens = made[layouts.TOKENS][:, 1].sum(axis=1)
     for modality, key in layouts.LENGTHS.items():
         if key not in columns:
             ends = _ends(columns[modality], release)
@@ -33,6 +44,21 @@ def with_lengths(
                 (ends > tokens).sum()
             )
             made[key] = np.maximum(tokens, ends)
+    return made
+
+
+def _mask_alone(
+    states: np.ndarray, release: Callable[[np.ndarray, np.ndarray], None], where: str
+) -> np.ndarray:
+    """The tokens (N, 3, T) of texts (N, T, D) whose ids are not known: the mask only."""
+    lengths = _ends(states, release)
+    late = (lengths > 1) & ~states[:, 0].any(axis=1)
+    if late.any():
+        found = f"{int(late.sum())} texts that begin with zeros, and no text_bert"
+        expected = "padding at the end, or text_bert, whose mask says where a text stands"
+        raise InputError(f"{where}, row {int(late.argmax())}", found, expected)
+    made = np.zeros((len(states), 3, states.shape[1]), np.int64)
+    made[:, 1] = np.arange(states.shape[1]) < np.maximum(lengths, 1)[:, None]
     return made
 
 

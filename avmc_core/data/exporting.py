@@ -24,7 +24,7 @@ def export_released(store: Store, folder: str | Path) -> list[Path]:
     unlabelled ones with mask 0, whose labels, unknown, are written as 0. A simulated store's files
     carry a key ``simulated`` beside the splits, and those of one's own clips a key ``extracted``,
     so that an import knows them for what they are. Raises InputError where a file is already there,
-    and for a split without clips, which no import takes.
+    for a split without clips, which no import takes, and for a store without tokens.
     """
     folder = Path(folder)
     labelled_only = schema.UNLABELLED not in store.splits
@@ -32,6 +32,9 @@ def export_released(store: Store, folder: str | Path) -> list[Path]:
     for path in paths:
         if path.exists():
             raise InputError(path, "a file already there", "a folder without it")
+    if not store.has_tokens:
+        expected = "a store with them: the released files hold the tokens of every text"
+        raise InputError(store.path, "no tokens of the text", expected)
     if empty := [name for name in schema.SPLITS if not len(store.split(name).labels)]:
         raise InputError(
             store.path,

@@ -129,6 +129,7 @@ def import_released(
                 steps=steps(splits["train"]),
                 dims=dims(splits["train"]),
                 labels={"limit": layout.limit, "tasks": list(layout.tasks)},
+                tokens=layout.tokens,
                 source={name: _source(source) for name, source in sources.items()}
                 | taken_for(sources["supervised"], limit)
                 | ({} if extraction is None else {"extraction": extraction}),
@@ -163,7 +164,10 @@ def _open_sources(
                     f"{what} {found}",
                     f"those of {sources['supervised']}, {expected}",
                 )
-    return {name: with_lengths(columns, repairs, release) for name, columns in splits.items()}
+    return {
+        name: with_lengths(columns, repairs, release, f"{sources['supervised']}, split {name}")
+        for name, columns in splits.items()
+    }
 
 
 def _label_set(clips: dict[str, pd.DataFrame], layout: Layout) -> dict[str, str]:

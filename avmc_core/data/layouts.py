@@ -24,6 +24,7 @@ UNUSED = tuple(  # keys of a split that some files hold besides; nothing here re
     [*(f"classification_labels{suffix}" for suffix in ("", "_T", "_A", "_V")), "text_lengths"]
 )
 SYNONYMS = {"dev": "valid", "val": "valid", "validation": "valid"}  # what other tools call a split
+TOKENS = "text_bert"  # ids, mask, segments; a file may hold the states of its texts alone
 LENGTHS = {"audio": "audio_lengths", "vision": "vision_lengths"}
 _KNOWN = {  # acoustic and visual columns: the data set laid out so, and the largest label of it
     (schema.DIMS["audio"], schema.DIMS["vision"]): (RELEASED, 1.0),
@@ -42,6 +43,7 @@ class Layout:
     toolkit: bool  # written by MMSA-FET, with its settings beside the splits
     widths: tuple[int, int]  # acoustic and visual columns
     aligned: bool  # without lengths of its own for sound and picture
+    tokens: bool  # with the tokens of its texts, not their states alone
     tasks: tuple[str, ...]  # of schema.TASKS: the annotations that it has
     limit: float  # labels run from -limit to limit
     range_from: str  # where that range is from, in words
@@ -65,7 +67,8 @@ class Layout:
             if self.known
             else "a data set of its own widths"
         )
-        return f"{what}: {columns}{aligned}; {said}"
+        tokens = "" if self.tokens else "; no tokens of the text"
+        return f"{what}: {columns}{aligned}; {said}{tokens}"
 
 
 def recognised(content: Mapping[str, Any], limit: float | None = None) -> Layout | None:
@@ -97,6 +100,7 @@ def recognised(content: Mapping[str, Any], limit: float | None = None) -> Layout
         toolkit,
         widths,
         not any(key in split for key in LENGTHS.values()),
+        any(TOKENS in part for part in content.values() if isinstance(part, Mapping)),
         schema.TASKS if unimodal else schema.TASKS[:1],
         *found,
     )

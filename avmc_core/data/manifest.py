@@ -39,6 +39,8 @@ def content_digest(manifest: dict[str, Any]) -> str:
     }
     if "labels" in manifest:  # left out where they are those of the release
         said["labels"] = manifest["labels"]
+    if not manifest.get("tokens", True):
+        said["tokens"] = False
     hashes = {name: entry["sha256"] for name, entry in manifest["files"].items()}
     return settings.digest(
         {**said, "extraction": manifest["source"].get("extraction"), "files": hashes}

@@ -59,10 +59,10 @@ def open_supervised(
     are the settings that MMSA-FET writes beside the splits.
 
     Per split of N rows: id, raw_text (N,) unicode; audio, vision and text (N, T, D) float, mapped;
-    text_bert (N, 3, T) int64: ids, mask, segments; regression_labels (N,) float64 in [-limit,
-    limit]. Where the file has them: annotations (N,) unicode; audio_lengths, vision_lengths (N,)
-    int64 in 1..T; regression_labels_T, _A, _V as M's. ``limit``: the largest label, where it is
-    declared.
+    regression_labels (N,) float64 in [-limit, limit]. Where the file has them, as the released one
+    must: text_bert (N, 3, T) int64: ids, mask, segments; annotations (N,) unicode; audio_lengths,
+    vision_lengths (N,) int64 in 1..T; regression_labels_T, _A, _V as M's. ``limit``: the largest
+    label, where it is declared.
 
     What had to be set right is counted in ``repairs``: other names of a split, columns of shape (N,
     1), text as bytes, lengths outside 1..T where the layout is not the released one, keys that
@@ -171,6 +171,7 @@ def _keys(layout: layouts.Layout) -> tuple[str, ...]:
         absent |= set(layouts.LENGTHS.values())
     if not layout.released:
         absent.add("annotations")  # nothing is computed from them
+        absent |= set() if layout.tokens else {layouts.TOKENS}
     return tuple(key for key in KEYS if key not in absent)
 
 
@@ -237,7 +238,8 @@ def _columns(
                 f"no {key}, and {columns[modality].shape[1]} steps",
                 f"its lengths, or as many steps as text, {columns['text'].shape[1]}: aligned to it",
             )
-    _check_tokens(f"{where}, key text_bert", columns["text_bert"], columns["text"].shape[1])
+    if layouts.TOKENS in columns:
+        _check_tokens(f"{where}, key text_bert", columns["text_bert"], columns["text"].shape[1])
     return columns
 
 

@@ -97,10 +97,11 @@ class Store:
 
     @property
     def as_released(self) -> bool:
-        """Whether widths, annotations and range of labels are those of CH-SIMS v2.0, whatever the
-        clips are."""
+        """Whether widths, annotations and range of labels are those of CH-SIMS v2.0, and tokens
+        there, whatever the clips are."""
         same_width = all(self.dims[name] == width for name, width in schema.DIMS.items())
-        return same_width and self.tasks == schema.TASKS and self.limit == min(schema.LIMITS)
+        same_labels = self.tasks == schema.TASKS and self.limit == min(schema.LIMITS)
+        return same_width and same_labels and self.has_tokens
 
     @property
     def dims(self) -> dict[str, int]:
@@ -116,6 +117,11 @@ class Store:
     def tasks(self) -> tuple[str, ...]:
         """Which of ``schema.TASKS`` are annotated; M always is."""
         return tuple(self.manifest.get("labels", RELEASED_LABELS)["tasks"])
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether the ids of the tokens are known; else ``Split.tokens`` holds the mask alone."""
+        return self.manifest.get("tokens", True)
 
     @property
     def extras(self) -> tuple[str, ...]:

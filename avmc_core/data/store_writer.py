@@ -81,6 +81,7 @@ def write_index(
     extras: Mapping[str, int] | None = None,
     dims: Mapping[str, int] = schema.DIMS,
     labels: Mapping[str, Any] = RELEASED_LABELS,
+    tokens: bool = True,
     label_set: str = "",
     dataset: str = "",
 ) -> None:
@@ -88,7 +89,8 @@ def write_index(
     returned for every split; ``steps``: the cap T of every kind of features; ``generator``: the
     settings that made the clips, when they are simulated; ``extras``: D of each of
     ``schema.EXTRAS`` that was written; ``dims``: D of each modality; ``labels``: ``limit``, the
-    largest label, and ``tasks``, which of ``schema.TASKS`` are annotated; ``label_set``: in words,
+    largest label, and ``tasks``, which of ``schema.TASKS`` are annotated; ``tokens``:
+    whether the ids of the tokens are known; ``label_set``: in words,
     which labels the clips carry; ``dataset``: the data set that this is known to be."""
     # every text: readers take a bare carriage return for the end of a line
     quoting = csv.QUOTE_NONNUMERIC
@@ -113,6 +115,8 @@ def write_index(
         manifest["generator"] = dict(generator)
     if dict(labels) != RELEASED_LABELS:
         manifest["labels"] = dict(labels)
+    if not tokens:
+        manifest["tokens"] = False
     said = {"label_set": label_set, "dataset": dataset}
     manifest |= {name: value for name, value in said.items() if value}
     manifest["digest"] = content_digest(manifest)

@@ -87,4 +87,6 @@ def without(store: Any, model: str, settings: Any) -> str:
         return f"no {' and no '.join(lost)} features"
     if lost := [task for task in able.tasks if task not in store.tasks]:
         return f"no labels of {', '.join(lost)}"
+    if (able.tokens or able.text_encoder) and not store.has_tokens:
+        return "no tokens of the text"
     return ""

@@ -31,6 +31,7 @@ def announce(store: str, profile: str, sources: Iterable[Path]) -> list[str]:
     if not opened.as_released:
         widths = ", ".join(f"{opened.dims[name]} columns of {name}" for name in DIMS)
         found = f"{widths}; labels of {', '.join(opened.tasks)} to {opened.limit:g}"
+        found += "" if opened.has_tokens else "; no tokens of the text"
         expected_ = (
             f"a store in the form of {DATASET}, which the book's pages are about; "
             "`avmc run`, `results`, `compare` and `data audit` take this one"

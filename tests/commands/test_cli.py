@@ -156,6 +156,21 @@ def test_rows_that_need_unlabelled_clips_are_left_out_without_them(labelled_only
     assert "9 runs" in said and "(Semi)" not in said.split("9 runs")[1]
 
 
+def test_single_rows_can_be_asked_for(labelled_only, home):
+    """Also where another row of the experiment would stop the grid; a row that the store cannot
+    have, or the experiment has not, is an error that says why."""
+    options = ("avmc", "--store", labelled_only.path)
+    said = call("run", *options, "--row", "Constant", "--row", "Late mean", "--dry-run")
+    assert "2 runs, 2 to compute" in said and "AV-MC" not in said and "left out" not in said
+    call("run", *options, "--row", "Constant")
+    shown = call("results", *options, "--row", "Constant")
+    assert "1 run, none failed" in shown and "missing" not in shown
+    said = call("run", *options, "--row", "AV-MC(Semi) (paper)", status=2)
+    assert "AV-MC(Semi) (paper): no unlabelled clips; expected what a row of avmc needs" in said
+    said = call("run", *options, "--row", "Nobody", status=2)
+    assert "experiment avmc: found no row 'Nobody'; expected one of Constant, " in said
+
+
 def test_nothing_is_trained_where_a_run_needs_an_encoder_that_is_not_there(
     tiny_store, home, monkeypatch
 ):

@@ -192,3 +192,48 @@ def test_a_declared_range_changes_the_digest(tmp_path):
     (tmp_path / "b").mkdir()
     one, three = imported(tmp_path, content), imported(tmp_path / "b", content, limit=3.0)
     assert one.manifest["files"] == three.manifest["files"] and one.digest != three.digest
+
+
+def without_tokens(content):
+    return {
+        name: {key: value for key, value in part.items() if key != "text_bert"}
+        for name, part in content.items()
+    }
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_a_file_may_hold_the_states_of_its_texts_alone(tmp_path, aligned):
+    """The same clips with and without tokens differ in nothing but the ids, are two stores, and the
+    one without says so."""
+    content = made.mosi(aligned=aligned)
+    whole = imported(tmp_path, content)
+    (tmp_path / "bare").mkdir()
+    store = imported(tmp_path / "bare", without_tokens(content))
+    assert store.manifest["source"]["layout"].endswith("; no tokens of the text")
+    assert whole.has_tokens and not store.has_tokens and store.digest != whole.digest
+    for name in schema.SPLITS:
+        ours, theirs = store.split(name), whole.split(name)
+        assert ours.clips.equals(theirs.clips)
+        for modality in schema.MODALITIES:
+            for row in range(len(ours)):
+                assert np.array_equal(getattr(ours, modality)[row], getattr(theirs, modality)[row])
+        assert np.array_equal(ours.tokens[:, 1], theirs.tokens[:, 1])
+        assert not ours.tokens[:, [0, 2]].any()
+    said = {repair["what"]: repair["count"] for repair in store.manifest["repairs"]}
+    assert said["texts without tokens, as long as their states"] == sum(made.ROWS.values())
+
+
+def test_tokens_are_missed_where_they_are_needed(tmp_path):
+    """In the released layout, in one split of several, and where padding cannot be told apart."""
+    with pytest.raises(InputError, match="no key 'text_bert'"):
+        imported(tmp_path, without_tokens(made.released()))
+    content = made.mosi()
+    del content["valid"]["text_bert"]
+    with pytest.raises(InputError, match="split valid: found no key 'text_bert'"):
+        imported(tmp_path, content)
+    content = without_tokens(made.mosi())
+    content["test"]["text"] = content["test"]["text"][:, ::-1].copy()
+    expected = "split test, key text, row .* begin with zeros, .*; expected padding at the end, or"
+    with pytest.raises(InputError, match=expected):
+        imported(tmp_path, content)
+    assert not (tmp_path / "other").exists()

@@ -25,6 +25,7 @@ from avmc_core.analysis.results import per_run, summarise
 from avmc_core.analysis.scoring import score
 from avmc_core.commands.main import main
 from avmc_core.data.batches import SplitData
+from avmc_core.data.exporting import export_released
 from avmc_core.data.importing import import_released
 from avmc_core.data.metric_conventions import MOSI, of_limit
 from avmc_core.data.scoring_tables import read_labels
@@ -172,6 +173,28 @@ def test_what_needs_labels_that_are_not_there_is_left_out_with_the_reason(tmp_pa
     assert "audio, annotation M" not in experiment("table3").left_out(store)
     with pytest.raises(InputError, match="no labels of T, A, V; expected a store with them"):
         check_grid([Run("AV-MC", 1)], store)
+
+
+def test_without_tokens_models_that_read_them_are_left_out(tmp_path):
+    """All others are trained; an export, which would have to invent tokens, refuses."""
+    content = made.mosi()
+    for part in content.values():
+        del part["text_bert"]
+    store = imported(tmp_path, content)
+    left = experiment("benchmark").left_out(store)
+    assert {name for name, why in left.items() if why == "no tokens of the text"} == {
+        "Bert_MAG",
+        "MISA",
+        "MMIM",
+        "Self_MM",
+    }
+    with pytest.raises(InputError, match="no tokens of the text; expected a store with them"):
+        check([Run("MISA", 1)], store)
+    grid = WITHOUT_UNIMODAL  # MISA reads stored states here
+    records = run_all([*grid], store, RunStore(tmp_path / "runs"), jobs=1, progress_bar=False)
+    assert [record.status for record in records.values()] == ["done"] * len(grid)
+    with pytest.raises(InputError, match="no tokens of the text"):
+        export_released(store, tmp_path)
 
 
 @pytest.mark.parametrize(
