@@ -189,7 +189,7 @@ def test_without_tokens_models_that_read_them_are_left_out(tmp_path):
         "Self_MM",
     }
     with pytest.raises(InputError, match="no tokens of the text; expected a store with them"):
-        check([Run("MISA", 1)], store)
+        check_grid([Run("MISA", 1)], store)
     grid = WITHOUT_UNIMODAL  # MISA reads stored states here
     records = run_all([*grid], store, RunStore(tmp_path / "runs"), jobs=1, progress_bar=False)
     assert [record.status for record in records.values()] == ["done"] * len(grid)
