@@ -16,7 +16,7 @@
 #
 # Table 2 of the paper ranks thirteen models below AV-MC. A ranking means something only if all were trained under one
 # protocol, with the same stopping rule and seeds. The `full` profile does that; the `ci` profile stops models early, each at
-# another epoch, so there it is the code that is shown and not an order of models. In both, every seed stands beside three rows
+# another epoch, so there the page shows that the code works and ranks nothing. In both, every seed stands beside three rows
 # that tell what a score is worth: a constant, a ridge regression that only reads, and three unimodal regressions, weighted
 # on the validation split.
 #
@@ -313,7 +313,7 @@ Markdown(
     f"{int(verdicts['as run beats it'].sum())} of {len(verdicts)} beat the constant as they "
     "run, "
     f"{int(verdicts['mended beats it'].sum())} of {len(verdicts)} mended. "
-    "What each defect changes, with intervals, is in the table on [](../differences.md)."
+    "What each defect changes is in the table on [](../differences.md)."
 )
 
 # %% tags=["hide-input"]

@@ -155,17 +155,18 @@ display(
     )
 )
 reached = {
-    words: f"{summary[f'{run}, annotation {task}']['Corr']:.2f}"
+    words: summary[f"{run}, annotation {task}"]["Corr"]
     for words, run, task in (
         ("the sentence", "text", "T"),
         ("the voice", "audio", "A"),
         ("the face", "vision", "V"),
     )
 }
+least = min(reached, key=lambda words: reached[words].estimate)
 in_one_sentence(
     f"On the data of this page ({artefacts.data_mark(data)}), the correlation with a "
     "modality's own annotation that one "
     "LSTM reaches is "
-    + ", ".join(f"{value} for {words}" for words, value in reached.items())
-    + " (with 95 % intervals): something can be heard and seen, and least can be heard."
+    + ", ".join(f"{value:.2f} for {words}" for words, value in reached.items())
+    + f"; least is found in {least}."
 )

@@ -19,12 +19,8 @@
 # So here every row is run with several seeds, in both variants, and is compared with the full model *on the same clips*: what
 # the two share cancels, and what remains is an interval for the difference itself.
 #
-# **What you will find**: what each part of AV-MC is worth, with the smallest difference that each comparison could have found; what
-# the paper leaves open about its mixup; and how far such intervals can be trusted.
-#
-# **What it needs**: nothing. Without a real store, the released variant is trained on a simulated corpus with as many clips as the
-# released data, and the printed variant, whose networks take about three times as long, on the book's small one. **How long it
-# takes**: about five minutes on two cores the first time, seconds afterwards.
+# Without a real store, the released variant is trained on a simulated corpus with as many clips as the released data, and the
+# printed variant, whose networks take longer, on the book's small one.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -47,6 +43,7 @@ from avmc_core.analysis.contrasts import (
 from avmc_core.data.store import open_store
 from avmc_core.drawing import contrast_figures, figures, model_figures
 from avmc_core.paper.difference_effects import DROPOUT_CHANGES, MIXUP_CHANGES, effects
+from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table, agreement, contrast_table, result_table
 from avmc_core.runs.experiments import ABLATIONS, MIXUPS, VARIANTS, experiment
 from avmc_core.runs.grid import run_all
@@ -60,11 +57,26 @@ of_variant = {
 }
 data = of_variant["paper"]
 clips = {variant: len(of.split("train")) for variant, of in of_variant.items()}
-Markdown(
-    f"Everything on this page was computed on: **{artefacts.data_mark(data)}**. Training "
-    "clips: "
-    + ", ".join(f"{count:,} for the {variant} variant" for variant, count in clips.items())
-    + "."
+plan = experiment("table4")
+parts = {
+    variant: run_all(
+        [run for run in plan.runs(profile) if run.name.endswith(f"({variant})")],
+        of_variant[variant],
+        progress_bar=False,
+    )
+    for variant in VARIANTS
+}
+records = {run: record for part in parts.values() for run, record in part.items()}
+answers = run_all(experiment("mixup").runs(profile), data, progress_bar=False)
+drawn = run_all(experiment("text_dropout").runs(profile), data, progress_bar=False)
+opening(
+    "what each part of AV-MC is worth, with the smallest difference that each comparison "
+    "could have found; what the paper leaves open about its mixup; and how far such "
+    "intervals can be trusted",
+    data,
+    records | answers | drawn,
+    "training clips: "
+    + ", ".join(f"{count:,} for the {variant} variant" for variant, count in clips.items()),
 )
 
 # %% [markdown]
@@ -85,17 +97,7 @@ display(
 )
 figures.caption("none, these are settings", "avmc notebooks 05_ablation", "Table 4")
 
-# %%
-plan = experiment("table4")
-parts = {
-    variant: run_all(
-        [run for run in plan.runs(profile) if run.name.endswith(f"({variant})")],
-        of_variant[variant],
-        progress_bar=False,
-    )
-    for variant in VARIANTS
-}
-records = {run: record for part in parts.values() for run, record in part.items()}
+# %% tags=["hide-input"]
 seeds = sorted({run.seed for run in records})
 Markdown(results.carried_out(records))
 
@@ -203,8 +205,6 @@ figures.caption(
 # the one that this companion takes, in the `paper` variant.
 
 # %% tags=["hide-input"]
-questions = experiment("mixup")
-answers = run_all(questions.runs(profile), data, progress_bar=False)
 first, *others = MIXUPS
 open_family = contrasts(
     answers, data, [(name, first) for name in others], ["Acc2", "Acc2_weak", "MAE"]
@@ -229,7 +229,6 @@ Markdown(f"**{tally(open_family)}**")
 # trains both rows with small batches for few epochs.
 
 # %% tags=["hide-input"]
-drawn = run_all(experiment("text_dropout").runs(profile), data, progress_bar=False)
 noise = contrasts(
     drawn,
     data,
@@ -322,8 +321,8 @@ artefacts.save(
 )
 sure = family[(family["p_holm"] <= 0.05) & (family["first"] == "AV-MC (released)")]
 tried = family[family["first"] == "AV-MC (released)"]
-Markdown(
-    f"**In one sentence**: of {len(tried)} comparisons of AV-MC (released) with a part "
+in_one_sentence(
+    f"Of {len(tried)} comparisons of AV-MC (released) with a part "
     "taken away, "
     f"on {clips['released']:,} training clips, {len(sure)} stand after correction"
     + (

@@ -17,12 +17,6 @@
 # The title of the paper says that acoustic and visual cues are made to matter. Its Figure 6 shows it with six staged clips:
 # the same neutral words, from strongly negative to strongly positive in voice and face. Those recordings are not released,
 # and six clips decide nothing.
-#
-# **What you will find**: how far a voice, a face and the words each move the predictions of AV-MC, beside the most that can be
-# inferred from the features; why a model on few clips, or on raw features, does not hear; and six made scenarios to look at.
-# **What it needs**: nothing; the simulated corpus at the size of the released training split, with sequences of an eighth
-# of the length. **How long it takes**: a few minutes on two cores the first time, most of it training that
-# [](05_ablation.ipynb) uses too; seconds afterwards.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -44,6 +38,7 @@ from avmc_core.analysis.scenarios import from_donors, from_own_clips  # noqa: F4
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, response_figures, scenario_figures
 from avmc_core.publishing.html_table import Table
+from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import of_interval
 from avmc_core.runs.experiments import experiment
 from avmc_core.runs.grid import run_all
@@ -55,9 +50,20 @@ plan = experiment("hearing")
 data = open_store(store) if store else ensure_corpus(plan.corpora[0])
 command = f"avmc notebooks 07_oh_my_god --profile {profile}"
 clips = len(data.split("train"))
-Markdown(
-    f"Everything on this page was computed on: **{artefacts.data_mark(data)}**, "
-    f"{clips:,} training clips."
+full, ablated = "AV-MC (released)", "w/o Mixup-AV & Unimodal tasks (released)"
+models = {
+    "table4": [full, ablated, "AV-MC (paper)"],
+    "benchmark": ["Late mean", "Text-only ridge"],
+}
+records = run_all(runs_of(models, profile), data, progress_bar=False)
+hearing = run_all(plan.runs(profile), data, progress_bar=False)
+opening(
+    "how far a voice, a face and the words each move the predictions of AV-MC, beside the "
+    "most that can be inferred from the features; why a model on few clips, or on raw "
+    "features, does not hear; and six made scenarios to look at",
+    data,
+    records | hearing,
+    f"{clips:,} training clips",
 )
 
 # %% [markdown]
@@ -66,13 +72,7 @@ Markdown(
 # AV-MC in both variants, as released and as printed; what is left of it without the mixup and the unimodal tasks (the first
 # row of Table 4); and two regressions that need no training loop, one of which only reads.
 
-# %%
-full, ablated = "AV-MC (released)", "w/o Mixup-AV & Unimodal tasks (released)"
-models = {
-    "table4": [full, ablated, "AV-MC (paper)"],
-    "benchmark": ["Late mean", "Text-only ridge"],
-}
-records = run_all(runs_of(models, profile), data, progress_bar=False)
+# %% tags=["hide-input"]
 networks = {run: record for run, record in records.items() if run.name in models["table4"]}
 Markdown(results.carried_out(records))
 
@@ -173,7 +173,6 @@ Markdown(
 # points of 100 and without placeholders.
 
 # %%
-hearing = run_all(plan.runs(profile), data, progress_bar=False)
 made = kept_predictions(hearing, data, crossing.clips)
 moved = responses(crossing, {name: tasks["M"] for name, tasks in made.items()})
 heads = {task: results.summarise(hearing, data, task=task) for task in "AV"}
@@ -353,8 +352,8 @@ artefacts.save(
     artefacts.provenance(data, command, records | hearing),
 )
 words = found[full]["T"].slope.estimate
-Markdown(
-    f"**In one sentence**: trained on {clips:,} clips, {full} "
+in_one_sentence(
+    f"Trained on {clips:,} clips, {full} "
     f"{'hears and sees' if hears and seen.low > 0 else 'cannot be told to hear and see'}: "
     "a unit of "
     f"the voice's annotation moves its prediction by {heard.estimate:.3f}, one of the "

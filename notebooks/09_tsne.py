@@ -17,11 +17,6 @@
 # The paper shows the unimodal representations of three models in a t-SNE plot and reads two things off it: with unimodal
 # tasks the modalities overlap less, and with the mixup each modality is "more separated" within itself. A t-SNE plot is one
 # random projection that keeps neighbourhoods and neither distances nor sizes, so by itself it proves neither.
-#
-# **What you will find**: the plot; beside it the same two statements measured where the points are, over seeds; and what the
-# networks look like before their first training step, which a plot of trained models does not show. **What it needs**: nothing;
-# without a real store, the simulated corpus with as many training clips as the released data. **How long it takes**: about a
-# minute where [](05_ablation.ipynb) has trained the models, seconds afterwards.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -55,6 +50,7 @@ from avmc_core.data.splits import take
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, representation_figures
 from avmc_core.publishing.html_table import Table
+from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.selection import runs_of
 from avmc_core.simulated.corpus import ensure_corpus
@@ -63,13 +59,17 @@ figures.use_style()
 data = open_store(store) if store else ensure_corpus("large")
 command = f"avmc notebooks 09_tsne --profile {profile}"
 clips = len(data.split("train"))
-Markdown(
-    f"Everything on this page was computed on: **{artefacts.data_mark(data)}**, "
-    f"{clips:,} training clips."
-)
-
-# %%
 records = run_all(runs_of(models, profile), data, progress_bar=False)
+display(
+    opening(
+        "the plot; beside it the same two statements measured where the points are, over "
+        "seeds; and what the networks look like before their first training step, which a "
+        "plot of trained models does not show",
+        data,
+        records,
+        f"{clips:,} training clips",
+    )
+)
 test = data.split("test")
 shown_runs = {}  # of each model, the first seed that is done
 for run, record in records.items():
@@ -235,8 +235,8 @@ artefacts.save(
     },
     artefacts.provenance(data, command, records),
 )
-Markdown(
-    f"**In one sentence**: {striking[0].lower()}{striking[1:]}, and what the paper reads off "
+in_one_sentence(
+    f"{striking}, and what the paper reads off "
     f"its plot, measured in {len(readings)} ways, comes out as "
     + " and ".join(f"{verdict} ({count})" for verdict, count in tally.items())
     + f" ({artefacts.data_mark(data)}). What each part of AV-MC adds to its accuracy: "

@@ -20,7 +20,8 @@
 # anything is timed, their losses and gradients are compared.
 #
 # The figures were recorded once, on the machine named below, on made-up clips of the released sizes. Building the book does
-# not measure them again; `avmc bench` does, anywhere.
+# not measure them again; `avmc bench` does, anywhere. Steps on one thread are timed by processor time, which other work on the
+# machine disturbs less than the wall clock; caches and memory are shared all the same.
 
 # %% tags=["parameters"]
 recorded = (
@@ -259,11 +260,9 @@ figures.caption(source, made["command"], "it gives no memory")
 # %% [markdown]
 # ## Several seeds
 #
-# Runs on the simulated corpus of the `ci` profile, all of as many epochs, each cell of the table in a fresh process: one seed, at
-# the better of one and two threads, against six seeds together, each on one thread, in as many processes as there are cores. Seeds
-# have no work in common, so on two cores six are three rounds: the ratio is three times what a second thread gains for one seed
-# alone, less what the start of a process weighs. A step of AV-MC(Semi) keeps both cores busy by itself, which is good for one seed
-# and bad for this ratio.
+# Runs on the simulated corpus of the `ci` profile, all of as many epochs: one seed, at the better of one and two threads, against
+# six seeds together, each on one thread, in as many processes as there are cores. A step of AV-MC(Semi) keeps both cores busy by
+# itself, which is good for one seed and bad for this ratio.
 
 # %% tags=["hide-input"]
 together = [
@@ -301,11 +300,12 @@ figures.caption(
 )
 
 # %% [markdown]
-# ## On a GPU
+# ## On a GPU, and what has not been measured
 #
 # An earlier version of the code was timed once on a GPU, which is not ours. What was changed
 # because of it, the recurrence of an LSTM as one launch above all, **has not been timed**
-# ([what was seen](../run.md)). The kernels of a step were counted for three models.
+# ([what was seen](../run.md)), and neither has a cluster. The kernels of a step were counted for three models. There are no CUDA
+# graphs, no `torch.compile`, no bf16.
 
 # %% tags=["hide-input"]
 gpu = json.loads((resources / "gpu.json").read_text(encoding="utf-8"))
@@ -325,13 +325,6 @@ figures.caption(
     f"what commit {gpu['commit']} of {gpu['committed']} ran",
     "it gives no times",
 )
-
-# %% [markdown]
-# ## What has not been measured
-#
-# No timing of the present code on a GPU, and none of a cluster. There are no CUDA graphs, no `torch.compile`, no bf16. A machine
-# shared with other work disturbs wall clocks most, so steps on one thread are timed by processor time; caches and memory are
-# shared all the same.
 
 # %% tags=["hide-input"]
 quoted = {**rows, "machine": machine}

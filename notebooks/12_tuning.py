@@ -14,8 +14,8 @@
 # %% [markdown]
 # # What a seed is worth, and what choosing on test gains
 #
-# Two runs of one model with different seeds differ, and whoever reports the best of several reports luck as well. How much, is
-# told by runs of others on the real files. The public code's tuning mode makes the same choice once more: it draws settings at
+# Two runs of one model with different seeds differ, and whoever reports the best of several reports luck as well. Runs of others
+# on the real files tell how much. The public code's tuning mode makes the same choice once more: it draws settings at
 # random, trains each with three seeds, and ranks them by their score on the *test* split (D12). Here the same search is judged
 # both ways. The search itself is given a store that has no test split; only the record of the finished search opens the way
 # to test scores.
@@ -102,10 +102,10 @@ Markdown(
 
 # %% [markdown]
 # Standard deviations in points: of a seed about the mean of its batch; of the means of batches that repeat one setting; and
-# what the seeds alone would make of the latter, with the p value of an analysis of variance. Then the differences that two equally
-# good models stay below in nineteen of twenty comparisons, by the number of runs behind each, beside the margin by which
-# Table 2 puts AV-MC before the best benchmark model, and the number of benchmark rows that lie further below it than one run
-# against a mean of three would need.
+# what the seeds alone would make of the latter, with the p value of an analysis of variance. Then, by the number of runs behind
+# each model, the difference that two equally good models stay below in nineteen of twenty comparisons. Beside it stand the margin
+# by which Table 2 puts AV-MC before the best benchmark model, and the number of benchmark rows whose distance from it is larger
+# than what one run against a mean of three needs.
 
 # %% tags=["hide-input"]
 spreads = seeds.spreads()
@@ -115,9 +115,9 @@ figures.caption(source, made, "Table 2", records=None)
 # %% [markdown]
 # ## What the best of many draws gains
 #
-# Draws that are all equally good, of which only the best is reported: by how much it is too good. Blue, as far as seeds of one
-# setting differ above. Orange, luck with the test clips alone: each draw is right on every clip with AV-MC's printed accuracy,
-# independently of the others. Models that fail on the same clips have less of this luck, and differ in more than luck.
+# Suppose that several draws are equally good and only the best is reported: by how much is its score too high? In blue, draws
+# differ as much as the seeds of one setting above. In orange, they differ by luck with the test clips alone: each draw is right on
+# every clip with AV-MC's printed accuracy, independently of the others. Models that fail on the same clips have less of this luck, and differ in more than luck.
 
 # %% tags=["hide-input"]
 draws = list(range(1, 51))

@@ -60,11 +60,9 @@ opening(
 # %% [markdown]
 # ## Videos in several splits
 #
-# What the simulated corpus puts in, so that nothing below is mistaken for a finding: each labelled clip comes from a source video,
-# whatever its split, and as large a share of the test clips as in the real table are placeholders in videos of their own. Its
-# video gives a clip the traits of a speaker's voice and face, and the video leans to one side of the label scale, so that the
-# labels of a video are alike. How alike they are is the intraclass correlation, the share of the variance that lies
-# between videos; the generator is set to the value of the real label table.
+# In the simulated corpus this is a choice and not a finding: a clip has the traits of its source video's speaker, and the labels of a
+# video are as alike as in the real label table. How alike they are is the intraclass correlation, the share of the variance that
+# lies between videos. As large a share of the test clips as in the real table are placeholders, in videos of their own.
 
 # %% tags=["hide-input"]
 shared = resplits.videos_shared(data)
@@ -104,8 +102,8 @@ figures.caption(made_of, command, "silent on all of this", records=None)
 # ## The published split, by kind of clip
 #
 # The runs of the benchmark again, scored on test clips whose source video is in train and on the others. The others come from few
-# videos, and nearly all of them, or all, are placeholders (counted below), which in the real data look like another kind of
-# recording. So this slice compares two kinds of clips as much as two kinds of novelty.
+# videos, and most or all of them are placeholders (counted below), which in the real data look like another kind of recording. So
+# the two slices differ in the kind of clip as much as in whether the video is new.
 
 # %% tags=["hide-input"]
 trained = records["benchmark"]
@@ -130,9 +128,8 @@ figures.caption(data, benchmark_command, "it has no such slices", records=traine
 # All labelled clips but the placeholders are dealt anew, in folds, so that each is tested once by a model that never saw it. Once
 # a source video is kept together; once clips change places with others of their sentiment class, whatever their video. Sizes
 # and classes of all parts are the same both ways. The gain from mixing measures the benefit of shared videos. Each seed
-# draws new folds, so that intervals include split variance. The clips of a video are here as alike in their labels as the
-# real ones (above), and share the traits of a speaker's voice and face besides; how alike *features* of one real video are is
-# not known, so on the real files sharing may be worth more or less.
+# draws new folds, so that intervals include split variance. How alike the *features* of one real video are is not known, so on the
+# real files sharing may be worth more or less.
 
 # %% tags=["hide-input"]
 plan, dealt = experiment("resplit"), records["resplit"]

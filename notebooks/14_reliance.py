@@ -19,10 +19,6 @@
 # what it used. The paper's own evidence of this kind is its Figure 6, six staged clips in which voice and face change while the
 # words stay ([](07_oh_my_god.ipynb)); it takes no modality away, and gives no number for what each is worth.
 #
-# **What you will find**: what AV-MC loses without each modality, the shares of its score, what recognition errors cost it, and
-# whether its unimodal heads mean what they say. **What it needs**: nothing; without a real store, the simulated corpus with as many
-# training clips as the released data. **How long it takes**: about a minute where [](05_ablation.ipynb) has trained the models.
-#
 # Any row of any experiment can be put into `models` below.
 
 # %% tags=["parameters"]
@@ -58,6 +54,7 @@ from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, reliance_figures
 from avmc_core.errors import InputError
 from avmc_core.publishing.html_table import Table
+from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.selection import runs_of
 from avmc_core.simulated.corpus import ensure_corpus
@@ -66,13 +63,16 @@ figures.use_style()
 data = open_store(store) if store else ensure_corpus("large")
 command = f"avmc notebooks 14_reliance --profile {profile}"
 clips = len(data.split("train"))
-Markdown(
-    f"Everything on this page was computed on: **{artefacts.data_mark(data)}**, "
-    f"{clips:,} training clips."
-)
-
-# %%
 records = run_all(runs_of(models, profile), data, progress_bar=False)
+display(
+    opening(
+        "what AV-MC loses without each modality, the shares of its score, what recognition "
+        "errors cost it, and whether its unimodal heads mean what they say",
+        data,
+        records,
+        f"{clips:,} training clips",
+    )
+)
 test = data.split("test")
 try:
     gap, rates, silence = encoding_gap(test, encoder_of(data)), USUAL.rates, ""
@@ -235,8 +235,8 @@ def of(name, modality):
     return shown(row["loss"].iloc[0], "Corr", signed=True)
 
 
-Markdown(
-    f"**In one sentence**: without the words {hearer} loses {of(hearer, 'text')} points of "
+in_one_sentence(
+    f"Without the words {hearer} loses {of(hearer, 'text')} points of "
     f"Corr, without the face {of(hearer, 'vision')}, without the voice "
     f"{of(hearer, 'audio')} ({artefacts.data_mark(data)}). "
     + (f"{errors}. " if errors else "")

@@ -19,9 +19,6 @@
 # epoch kept at the end. So whole trainings were recorded with the public code, on made-up clips, and are repeated here in
 # *lockstep*: our trainer is given the start weights, the order of the clips and the draws of the mixup that the public code had,
 # and nothing else. If both do the same, every loss, every prediction and every weight agrees up to rounding until the end.
-#
-# This page shows how closely they agree, why nobody can expect as much of two trainings on two machines, and what the one habit
-# of the public code that is drawn at random during validation is worth (D17).
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -42,6 +39,7 @@ from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, sensitivity_figures
 from avmc_core.models.registry import settings_of
 from avmc_core.paper.difference_effects import VALIDATION_CHANGES, effects
+from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table, contrast_table
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.experiments import VALIDATED, VALIDATIONS, experiment
@@ -53,10 +51,14 @@ data = open_store(store) if store else ensure_corpus("ci")
 lockstep = json.loads(
     (files("avmc_core") / "resources" / "lockstep.json").read_text(encoding="utf-8")
 )
-Markdown(
-    "The first part of this page was recorded on **"
-    f"{lockstep['provenance']['data']}**, the rest was computed on: "
-    f"**{artefacts.data_mark(data)}**."
+records = run_all(experiment("validation").runs(profile), data, progress_bar=False)
+opening(
+    "how closely our trainings follow those of the public code; why two trainings on two "
+    "machines cannot agree as closely; and what the one thing that the public code draws at "
+    "random during validation is worth (D17)",
+    data,
+    records,
+    f"recorded trainings, which the package carries, on {lockstep['provenance']['data']}",
 )
 
 # %% [markdown]
@@ -156,7 +158,6 @@ Markdown(
 # loss is a mean over clips; `training.validation` is `batches` or `shuffled_batches` for the other two.
 
 # %% tags=["hide-input"]
-records = run_all(experiment("validation").runs(profile), data, progress_bar=False)
 finished = [(run, record) for run, record in records.items() if record.status == "done"]
 runs = pd.DataFrame(
     {
@@ -190,8 +191,8 @@ artefacts.save(
     {"effects": effects(records, data, VALIDATION_CHANGES), "tally": tally(family)},
     artefacts.provenance(data, validation_command, records),
 )
-Markdown(
-    "**In one sentence:** our trainer follows the public code's as closely as rounding "
+in_one_sentence(
+    "Our trainer follows the public code's as closely as rounding "
     f"allows in {held} of {len(trainings)} recorded trainings; shuffled batches make the "
     f"lowest validation loss look better in {len(lower)} of {len(pairs)} models. Of what "
     "that is worth on the test split: "

@@ -4,8 +4,9 @@ system.
 Fails on a JavaScript error, a request that leaves the page, mathematics that stays unrendered, a
 page that scrolls sideways, a link to the page before or after that is cut, a picture whose words
 are a file's name or none, a table that does not sort, a search without hits, a landing page that
-weighs too much, and a serious accessibility finding. ``--shots FOLDER`` keeps a picture of each
-page, ``--report FILE`` the list of pages with what was found on each.
+weighs too much, a figure that the reader asks and that does not answer the keyboard, and a serious
+accessibility finding. ``--shots FOLDER`` keeps a picture of each page, ``--report FILE`` the list
+of pages with what was found on each.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ WIDTHS = (390, 1440)  # pixels: a phone, a laptop
 SEARCH = "mixup"
 LANDING_BYTES = 1_000_000
 OUTSIDE = re.compile("^(http|ws)")
+ASKED = ".avmc-cues, .avmc-mix"  # figures that the reader asks
 SETTLE_MS = 300  # for scripts that run once the page is loaded
 UNRENDERED = (
     "[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container')).length"
@@ -90,9 +92,29 @@ def problems(context, path: Path, shot: Path | None) -> list[str]:
     if shot:
         page.screenshot(path=shot, full_page=True)
     found += [f"table {name} does not sort" for name in page.evaluate(SORTS)]
+    found += [f"a figure does not answer {name!r} by keyboard" for name in deaf(page)]
     if path.name == "index.html" and (weight := bytes_of(requested)) > LANDING_BYTES:
         found.append(f"loads {weight} bytes, more than {LANDING_BYTES}")
     page.close()
+    return found
+
+
+def deaf(page) -> list[str]:
+    """The inputs of figures that the reader asks to which the figure says nothing new by
+    keyboard."""
+    found = []
+    for ask in page.locator(ASKED).all():
+        names = [field.get_attribute("name") for field in ask.locator("input").all()]
+        for name in dict.fromkeys(names):
+            field, before = ask.locator(f'input[name="{name}"]'), ask.inner_text()
+            kind = field.first.get_attribute("type")
+            # of radio buttons the chosen one has the keyboard
+            (
+                ask.locator(f'input[name="{name}"]:checked') if kind == "radio" else field.first
+            ).focus()
+            page.keyboard.press("Space" if kind == "checkbox" else "ArrowRight")
+            if ask.inner_text() == before:
+                found.append(name)
     return found
 
 

@@ -7,8 +7,10 @@ import argparse
 import sys
 from html import escape
 from pathlib import Path
+from urllib.parse import unquote
 
 from browser import CHROMIUM, launch
+from bs4 import BeautifulSoup
 
 THEMES = ("light", "dark")
 WIDTH = 1800  # pixels of a sheet: three figures side by side
@@ -18,19 +20,29 @@ body { background: var(--pst-color-background); color: var(--pst-color-text-base
 figure { margin: 0; } img { width: 100%; height: auto; } figcaption { overflow-wrap: anywhere; }"""
 
 
-def figures_of(site: Path) -> list[Path]:
-    """The pictures that pages show, in the order of their names."""
-    return sorted(path for path in (site / "_images").glob("*") if path.suffix in (".svg", ".png"))
+def figures_of(site: Path) -> dict[Path, str]:
+    """The pictures that pages show, page by page, each with the page that shows it first and its
+    number there."""
+    found: dict[Path, str] = {}
+    for page in sorted(site.rglob("*.html")):
+        if "_static" in page.parts:
+            continue
+        article = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        name = page.relative_to(site).with_suffix("").as_posix()
+        sources = [image["src"] for image in article.select('article img[src*="_images/"]')]
+        for number, source in enumerate(dict.fromkeys(sources), 1):
+            found.setdefault((page.parent / unquote(source)).resolve(), f"{name}, figure {number}")
+    return found
 
 
 def sheet(site: Path, theme: str) -> str:
-    """One page with every figure and its name, in the book's own styles."""
+    """One page with every figure and where it stands, in the book's own styles."""
     styles = [*site.glob("_static/styles/pydata-sphinx-theme.css"), site / "_static" / "avmc.css"]
     links = "".join(f'<link rel="stylesheet" href="{path.as_uri()}">' for path in styles)
     shown = "".join(
         f'<figure><img src="{path.as_uri()}" alt="">'
-        f"<figcaption>{escape(path.name)}</figcaption></figure>"
-        for path in figures_of(site)
+        f"<figcaption>{escape(name)}</figcaption></figure>"
+        for path, name in figures_of(site).items()
     )
     return (
         f'<!doctype html><html data-theme="{theme}"><head><meta charset="utf-8">{links}'

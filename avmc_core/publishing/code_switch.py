@@ -9,11 +9,12 @@ what a page tells and always stand there. Without scripts the bars stay as they 
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+
+from avmc_core.publishing.markup import resource
 
 FOLDED = "hide-input"
 BUTTON = {
@@ -48,5 +49,4 @@ def folds_code(doctree: nodes.document) -> bool:
 
 def script() -> str:
     """The switch's own script, which stands in the page itself."""
-    path = files("avmc_core").joinpath("resources", "code_switch.js")
-    return path.read_text(encoding="utf-8")
+    return resource("code_switch.js")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from docutils import nodes
@@ -19,6 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from avmc_core.analysis.cues import BANDS, MODALITIES, SUBSETS, recorded
 from avmc_core.publishing.book_extension import read_result
+from avmc_core.publishing.markup import radios, resource
 from avmc_core.schema import TASK_NAMES
 
 LABELS = {"T": "words (T)", "A": "voice (A)", "V": "face (V)"}
@@ -46,27 +46,19 @@ def explorer(data: dict[str, Any]) -> str:
         f'value="{task}"{" checked" if task != "T" else ""}> {LABELS[task]}</label>'
         for task in MODALITIES
     )
-    parts = _radios("part", PARTS)
-    bands = _radios("band", {name: words for name, (_, words) in BANDS.items()})
-    script = files("avmc_core").joinpath("resources", "cues.js").read_text(encoding="utf-8")
+    parts = radios("Clips", "part", PARTS)
+    bands = radios("Strength", "band", {name: words for name, (_, words) in BANDS.items()})
     figures = json.dumps(data, separators=(",", ":"))
     return (
         '<div class="avmc-cues"><form class="avmc-cues-ask" hidden>'
         f"<fieldset><legend>Annotators heard or saw</legend>{boxes}</fieldset>"
-        f"<fieldset><legend>Clips</legend>{parts}</fieldset><fieldset><legend>Strength</legend>{bands}</fieldset>"
+        f"{parts}{bands}"
         '<div class="avmc-cues-bar" aria-hidden="true"><span class="share"></span><span '
         'class="interval"></span></div>'
         '<output aria-live="polite"></output></form>'
         f"<details open><summary>All figures</summary>{_table(data)}</details>"
-        f'<script type="application/json">{figures}</script><script>{script}</script></div>'
-    )
-
-
-def _radios(name: str, choices: dict[str, str]) -> str:
-    return "".join(
-        f'<label><input type="radio" name="{name}" '
-        f'value="{value}"{" checked" if number == 0 else ""}> {escape(words)}</label>'
-        for number, (value, words) in enumerate(choices.items())
+        f'<script type="application/json">{figures}</script>'
+        f"<script>{resource('cues.js')}</script></div>"
     )
 
 

@@ -12,14 +12,13 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from html import escape
-from importlib.resources import files
 
 import pandas as pd
 
 from avmc_core.analysis.estimate import Estimate, picture, scale
 from avmc_core.errors import InputError
+from avmc_core.publishing.markup import resource
 
 SHORT = 12  # characters that are never broken
 LONG = 60  # characters from which on a cell is a sentence, no name
@@ -106,14 +105,14 @@ class Table:
         body = "".join(f"<tr{name}>{row}</tr>" for name, row in zip(ids, rows, strict=True))
         wanted = int(len(self.frame) >= SEARCHED or bool(self.filters))
         return (
-            f'<div class="avmc-t" id="table-{self.name}"><style>{_resource("table.css")}</style>'
+            f'<div class="avmc-t" id="table-{self.name}"><style>{resource("table.css")}</style>'
             f'<div class="tools" data-wanted="{wanted}" hidden><label>Words <input '
             'type="search"></label>'
             f"{self._selects()}<output></output></div>"
             f'<div class="box" tabindex="0" role="region" aria-label="table {self.name}">'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
             "<div "
-            f'class="key">{self._key()}{self._download()}</div><script>{_resource("table.js")}</script></div>'
+            f'class="key">{self._key()}{self._download()}</div><script>{resource("table.js")}</script></div>'
         )
 
     def _column(self, number: int, name: str) -> tuple[str, list[str]]:
@@ -252,8 +251,3 @@ def _known(value: object) -> bool:
         and value is not pd.NA
         and not (isinstance(value, float) and math.isnan(value))
     )
-
-
-@cache
-def _resource(name: str) -> str:
-    return files("avmc_core").joinpath("resources", name).read_text(encoding="utf-8")

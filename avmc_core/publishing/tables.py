@@ -124,12 +124,15 @@ def effects_table(page: str, measured: Sequence[Mapping[str, Any]]) -> Table:
     )
     for metric in (name for name in METRICS if measured and name in measured[0]):
         frame[f"{heading(metric)} changes by"] = [
-            Estimate(*effect[metric].values(), decimals=METRICS[metric].decimals, signed=True)
-            if effect
-            else Estimate(None)
-            for effect in effects
+            _effect(effect, metric) if effect else Estimate(None) for effect in effects
         ]
     return Table(pd.DataFrame(frame), "differences")
+
+
+def _effect(effect: Mapping[str, Any], metric: str) -> Estimate:
+    """One seed has no interval: how much another would differ is not known."""
+    ends = effect[metric] if effect["seeds"] > 1 else {"estimate": effect[metric]["estimate"]}
+    return Estimate(*ends.values(), decimals=METRICS[metric].decimals, signed=True)
 
 
 def agreement(cells: Cells, data: str) -> str:

@@ -18,6 +18,7 @@ from avmc_core.errors import InputError
 from avmc_core.published import published
 from avmc_core.publishing.book import build_book
 from avmc_core.publishing.html_table import anchor
+from avmc_core.publishing.tables import effects_table
 
 BOOK = Path(__file__).parents[2] / "book"
 CELLS = [
@@ -201,6 +202,19 @@ def test_every_difference_is_in_the_table_measured_or_not(build):
         ["D02 + D03 together", "several at once", "One: mended", *figures],
     ]
     assert 'href="#d02"' in html and 'id="d02"' in html
+
+
+def test_an_effect_of_one_seed_has_no_interval():
+    effect = {"numbers": ["D01"], "change": "One: mended"}
+    effect["MAE"] = {"estimate": -0.1, "low": -0.2, "high": 0.05}
+    several, one = (
+        effects_table("### D01 · First", [effect | {"seeds": seeds}]).words() for seeds in (2, 1)
+    )
+    column = "MAE ↓ changes by"
+    assert several[column][0] == "-0.100 [-0.200, +0.050]" and one[column][0] == "-0.100"
+
+
+def test_an_effect_without_an_entry_is_an_error(build):
     assert "KeyError" in build("(d01)=\n### D01 · First\n\n```{effects-table} made:effects\n```")[1]
 
 

@@ -1,0 +1,25 @@
+"""Pieces of the figures and tables that a reader can ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+
+def radios(legend: str, name: str, choices: Mapping[str, str], checked: str = "") -> str:
+    """One choice among values, each in words; ``checked`` (default: the first) is chosen."""
+    checked = checked or next(iter(choices))
+    buttons = "".join(
+        f'<label><input type="radio" name="{name}" '
+        f'value="{value}"{" checked" if value == checked else ""}> {escape(words)}</label>'
+        for value, words in choices.items()
+    )
+    return f"<fieldset><legend>{escape(legend)}</legend>{buttons}</fieldset>"
+
+
+@cache
+def resource(name: str) -> str:
+    """A script or a style sheet of the package, to stand in a page itself."""
+    return files("avmc_core").joinpath("resources", name).read_text(encoding="utf-8")
