@@ -95,18 +95,18 @@ def _columns(p: np.ndarray, y: np.ndarray, conventions: Conventions) -> dict[str
     taken about their means over the clips."""
     p32, y32 = p.astype(np.float32), y.astype(np.float32)
     counted = np.ones(len(y), dtype=bool) if conventions.zero == "negative" else y32 != 0
-    said, true = p32 > 0, y32 > 0
+    predicted, true = p32 > 0, y32 > 0
     weak = counted & (np.abs(y32) <= np.float32(conventions.weak))
     error = p - y
     p, y = (x - x.sum() / max(len(x), 1) for x in (p, y))
     return {
         "clips": np.ones(len(y)),
-        "tp": counted & said & true,
-        "fp": counted & said & ~true,
-        "fn": counted & ~said & true,
-        "tn": counted & ~said & ~true,
+        "tp": counted & predicted & true,
+        "fp": counted & predicted & ~true,
+        "fn": counted & ~predicted & true,
+        "tn": counted & ~predicted & ~true,
         "weak": weak,
-        "weak_correct": weak & (said == true),
+        "weak_correct": weak & (predicted == true),
         "correct3": _classes(p32, conventions.cuts3) == _classes(y32, conventions.cuts3),
         "correct5": _classes(p32, conventions.cuts5) == _classes(y32, conventions.cuts5),
         "absolute": np.abs(error),

@@ -17,8 +17,8 @@ _streams: tuple[torch.Generator, ...] = ()
 
 @contextmanager
 def streams(generators: Sequence[torch.Generator]) -> Iterator[None]:
-    """Within, whatever is drawn has a leading axis of seeds, each entry of which comes from that
-    seed's generator."""
+    """A context in which whatever is drawn has a leading axis of seeds, each entry of which
+    comes from that seed's generator."""
     global _streams
     before, _streams = _streams, tuple(generators)
     try:

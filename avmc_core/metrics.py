@@ -39,7 +39,7 @@ class Metric:
 
     @property
     def scale(self) -> float:
-        """Shown figure per unit of the value."""
+        """The factor from a value to the figure that is shown: 100 for a percentage, else 1."""
         return 100.0 if self.percent else 1.0
 
     @property

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from avmc_core import draws
-from avmc_core.settings import check
+from avmc_core.settings import check_settings
 
 LEVELS = ("input", "representation", "hidden")
 
@@ -27,24 +27,22 @@ class MixupSettings:
     level: str = "representation"
 
     def __post_init__(self):
-        check(self, level=LEVELS)
+        check_settings(self, level=LEVELS)
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One shuffle (Equation 1) and its weights. Seeds side by side have a leading axis each, as
+    """One shuffle (Equation 1) and its lambda. Seeds side by side have a leading axis each, as
     what they mix."""
 
     partner: Tensor  # (B,) int64: row i is mixed with row partner[i]
-    weight: Tensor  # (1,) or (B,): lambda
+    lam: Tensor  # (1,) or (B,): lambda
 
     def mix(self, x: Tensor) -> Tensor:
         """lambda x_i + (1 - lambda) x_partner(i) along the first axis, for inputs, representations,
         labels, predictions (Equations 2 and 3)."""
-        weight = self.weight.to(x.dtype).view(
-            *self.weight.shape, *[1] * (x.dim() - self.weight.dim())
-        )
-        return weight * x + (1 - weight) * self.partners(x)
+        lam = self.lam.to(x.dtype).view(*self.lam.shape, *[1] * (x.dim() - self.lam.dim()))
+        return lam * x + (1 - lam) * self.partners(x)
 
     def partners(self, x: Tensor) -> Tensor:
         """The partner's row in place of each row of x."""

@@ -56,7 +56,7 @@ def _fit(where: str, value: Any, old: Any) -> Any:
     return value
 
 
-def check(settings: Any, **choices: Sequence[str]) -> None:
+def check_settings(settings: Any, **choices: Sequence[str]) -> None:
     """For ``__post_init__``: raises InputError for a value outside the valid range.
 
     Whole numbers are at least 1, or 0 where that is the default. Others are finite and not
@@ -77,7 +77,7 @@ def check(settings: Any, **choices: Sequence[str]) -> None:
             good, expected = math.isfinite(value) and value >= 0, "a number that is not negative"
             if "dropout" in name:
                 good, expected = 0 <= value < 1, "a number from 0 to below 1"
-            elif name.split("_")[0] == "rate" or name in ("alpha", "beta"):
+            elif name.split("_")[0] == "lr" or name in ("alpha", "beta"):
                 good, expected = good and value > 0, "a number above 0"
         else:
             continue

@@ -109,7 +109,7 @@ def locate(name: str) -> Path | None:
     return Path(name) if Path(name).is_dir() else pretrained.cached(name)
 
 
-def identity(name: str) -> str:
+def encoder_digest(name: str) -> str:
     """SHA-256 (hex) of the configuration and the weights that ``load_encoder(name)`` reads; ""
     where there are none."""
     folder = locate(name)

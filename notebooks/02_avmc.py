@@ -123,7 +123,7 @@ with torch.no_grad():
 blend = Draw(torch.randperm(len(many)), torch.tensor([0.7]))
 mixed = blend.mix(untrained["Feature_a"])
 fig = model_figures.mixed_representations(
-    untrained["Feature_a"].numpy(), blend.partner.numpy(), mixed.numpy(), float(blend.weight)
+    untrained["Feature_a"].numpy(), blend.partner.numpy(), mixed.numpy(), float(blend.lam)
 )
 display(figures.mark(fig, data))
 figures.caption(data, command, "Equation 2, no figure in the paper")

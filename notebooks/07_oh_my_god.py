@@ -29,11 +29,12 @@ from IPython.display import Markdown, display
 
 from avmc_core import artefacts
 from avmc_core.analysis import results
+from avmc_core.analysis.composed_scenario import composed
 from avmc_core.analysis.estimate import Estimate
 from avmc_core.analysis.observer import observe
-from avmc_core.analysis.predicting import answers, kept_answers
+from avmc_core.analysis.predicting import kept_predictions, predictions_of
 from avmc_core.analysis.response import CUES, cross, difference, oracle, responses, verdict
-from avmc_core.analysis.scenarios import composed, from_donors, from_own_clips  # noqa: F401
+from avmc_core.analysis.scenarios import from_donors, from_own_clips  # noqa: F401
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, response_figures, scenario_figures
 from avmc_core.publishing.html_table import Table
@@ -95,7 +96,8 @@ Markdown(results.carried_out(records))
 # %%
 crossing = cross(data.split("test"), seed=0)
 predicted = {
-    name: tasks["M"] for name, tasks in kept_answers(records, data, crossing.clips).items()
+    name: tasks["M"]
+    for name, tasks in kept_predictions(records, data, crossing.clips).items()
 }
 reader = "observer of the features"
 observer = observe(data.split("train"))
@@ -171,7 +173,7 @@ Markdown(
 # points of 100 and without placeholders.
 
 # %%
-made = kept_answers(hearing, data, crossing.clips)
+made = kept_predictions(hearing, data, crossing.clips)
 moved = responses(crossing, {name: tasks["M"] for name, tasks in made.items()})
 heads = {task: results.summarise(hearing, data, task=task) for task in "AV"}
 
@@ -244,11 +246,11 @@ scenarios = from_donors(data, targets, donors=donors, seed=0)
 # scenarios = from_own_clips(open_store("my-store"))
 
 # %% tags=["hide-input"]
-said = answers(networks, data, scenarios.clips)
+predictions = predictions_of(networks, data, scenarios.clips)
 display(
     Markdown(f"> {scenarios.sentence}" + (f" *{scenarios.gloss}*" if scenarios.gloss else ""))
 )
-display(figures.mark(scenario_figures.contexts(scenarios, said), data))
+display(figures.mark(scenario_figures.contexts(scenarios, predictions), data))
 figures.caption(data, command, "Figure 6", records=networks)
 
 # %% [markdown]
@@ -261,18 +263,18 @@ figures.caption(data, command, "Figure 6", records=networks)
 # them:
 
 # %% tags=["hide-input"]
-display(figures.mark(scenario_figures.by_task(scenarios, said), data))
+display(figures.mark(scenario_figures.by_task(scenarios, predictions), data))
 figures.caption(data, command, "Figure 6", records=networks)
 
 # %% tags=["hide-input"]
 distance = {
     name: np.abs(tasks["M"].mean(axis=0) - scenarios.truth).mean()
-    for name, tasks in said.items()
+    for name, tasks in predictions.items()
 }
 given = scenarios.table().reset_index(names="scenario")
 display(Table(given, "scenarios"))
 means = pd.DataFrame(
-    {name: tasks["M"].mean(axis=0) for name, tasks in said.items()},
+    {name: tasks["M"].mean(axis=0) for name, tasks in predictions.items()},
     index=scenarios.table().index,
 ).T
 means["distance from the truth"] = pd.Series(distance)
@@ -302,7 +304,7 @@ Markdown(
 # %% tags=["hide-input"]
 acted = composed(data) if data.simulated else None
 if acted:
-    acted_said = answers(networks, data, acted.clips)
+    acted_said = predictions_of(networks, data, acted.clips)
     display(Markdown(f"> {acted.sentence} *{acted.gloss}*"))
     display(figures.mark(scenario_figures.contexts(acted, acted_said), data))
 figures.caption(data, command, "Figure 6", records=networks) if acted else Markdown(
@@ -314,7 +316,7 @@ artefacts.save(
     "oh_my_god",
     {
         "scenarios": given.to_dict("records"),
-        "predictions": {name: tasks["M"].mean(axis=0) for name, tasks in said.items()},
+        "predictions": {name: tasks["M"].mean(axis=0) for name, tasks in predictions.items()},
         "distance": distance,
         "sensitivity": {
             name: {

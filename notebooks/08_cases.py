@@ -34,7 +34,7 @@ from IPython.display import Markdown, display
 from avmc_core import artefacts
 from avmc_core.analysis import cases
 from avmc_core.analysis.estimate import Estimate
-from avmc_core.analysis.predicting import answers
+from avmc_core.analysis.predicting import predictions_of
 from avmc_core.data.store import open_store
 from avmc_core.drawing import case_figures, figures
 from avmc_core.publishing.html_table import Table
@@ -67,8 +67,8 @@ figures.caption(
 )
 
 # %% tags=["hide-input"]
-said = answers(records, data, test)
-first = next(iter(said))
+predictions = predictions_of(records, data, test)
+first = next(iter(predictions))
 
 # %% [markdown]
 # ## One clip of each kind
@@ -79,12 +79,12 @@ first = next(iter(said))
 # though it never stands on the other side of zero.
 
 # %% tags=["hide-input"]
-display(figures.mark(case_figures.cases(chosen, test, said[first]), data))
+display(figures.mark(case_figures.cases(chosen, test, predictions[first]), data))
 display(figures.caption(data, command, "Figure 5", status="other clips", records=records))
 Markdown(f"Predictions are those of **{first}**.")
 
 # %% tags=["hide-input"]
-shown = cases.table(chosen, test, said[first], cases.glosses(data))
+shown = cases.table(chosen, test, predictions[first], cases.glosses(data))
 words = [name for name in ("sentence", "gloss", "clips of this kind", "id") if name in shown]
 display(Table(shown[["case", *words]], "cases"))
 display(figures.caption(data, command, "Figure 5", status="other clips", records=records))
@@ -99,7 +99,7 @@ figures.caption(data, command, "Figure 5", status="other clips", records=records
 
 # %% tags=["hide-input"]
 found = cases.errors(
-    chosen, test, {name: tasks["M"] for name, tasks in said.items() if "M" in tasks}
+    chosen, test, {name: tasks["M"] for name, tasks in predictions.items() if "M" in tasks}
 )
 counts = {case.kind.name: len(case.clips) for case in chosen}
 display(figures.mark(case_figures.errors(found, counts), data))

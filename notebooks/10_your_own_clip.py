@@ -190,13 +190,13 @@ test = data.split("test")
 apart = (test.clips["T"] - test.clips["V"]).abs().to_numpy()
 row = int(np.argmax(apart))
 clip = clip_of(test, row)
-said = explain(package, clip)
-display(figures.mark(clip_figures.account(clip, said), data))
+prediction = explain(package, clip)
+display(figures.mark(clip_figures.account(clip, prediction), data))
 figures.caption(data, command, "it shows none", records=records)
 
 # %% tags=["hide-input"]
 labels = {f"prediction {task}": test.clips.loc[row, task] for task in schema.TASKS}
-account = said.table().assign(label=pd.Series(labels)).rename_axis("what").reset_index()
+account = prediction.table().assign(label=pd.Series(labels)).rename_axis("what").reset_index()
 display(Table(account, "account", decimals=dict.fromkeys(account, 3)))
 figures.caption(data, command, "it shows none", records=records)
 
@@ -231,7 +231,9 @@ artefacts.save(
     {
         "shares": sizes,
         "clips": len(many),
-        "prediction": {task: float(values.mean()) for task, values in said.tasks.items()},
+        "prediction": {
+            task: float(values.mean()) for task, values in prediction.tasks.items()
+        },
     },
     artefacts.provenance(data, command, records),
 )

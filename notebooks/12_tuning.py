@@ -17,7 +17,7 @@
 # Two runs of one model with different seeds differ, and whoever reports the best of several reports luck as well. Runs of others
 # on the real files tell how much. The public code's tuning mode makes the same choice once more: it draws settings at
 # random, trains each with three seeds, and ranks them by their score on the *test* split (D12). Here the same search is judged
-# both ways. The search itself is given a store that has no test split; only the record of the finished selection opens the way
+# both ways. The search itself is given a store that has no test split; only the record of the finished search opens the way
 # to test scores.
 
 # %% tags=["parameters"]
@@ -38,7 +38,7 @@ from avmc_core.published import published
 from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table
 from avmc_core.runs import tuning
-from avmc_core.runs.experiments import PROFILE_CHANGES
+from avmc_core.runs.declaration import PROFILE_CHANGES
 from avmc_core.runs.grid import run_all
 from avmc_core.simulated.corpus import ensure_corpus
 
@@ -51,8 +51,8 @@ plan = tuning.Search(
     *tuning.SIZE[profile],
     PROFILE_CHANGES[profile],
 )
-selection = tuning.search(plan, data)
-records = run_all(tuning.runs_of(selection, data, every=True), data, progress_bar=False)
+result = tuning.search(plan, data)
+records = run_all(tuning.runs_of_trials(result, data, every=True), data, progress_bar=False)
 display(
     opening(
         "how far seeds of one model differ on the real files, what reporting the best of "
@@ -163,10 +163,10 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-best = selection.trials[selection.chosen]
+best = result.trials[result.chosen]
 Markdown(
-    f"{len(selection.trials)} draws with {len(selection.seeds)} seeds each. Chosen: trial "
-    f"{selection.chosen}, with a validation "
+    f"{len(result.trials)} draws with {len(result.seeds)} seeds each. Chosen: trial "
+    f"{result.chosen}, with a validation "
     f"MAE of {format_metric('MAE', best['validation'])}."
 )
 
@@ -174,12 +174,10 @@ Markdown(
 # Every trial scored on test, which the search itself could not see.
 
 # %% tags=["hide-input"]
-table = choices.both_ways(selection, records, data)
+table = choices.both_ways(result, records, data)
 display(
     figures.mark(
-        tuning_figures.trials(
-            choices.trial_scores(selection, records, data), selection.chosen
-        ),
+        tuning_figures.trials(choices.trial_scores(result, records, data), result.chosen),
         data,
     )
 )
@@ -191,7 +189,7 @@ shown = ["Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE"]
 gain = {name: float(table.loc[name, "difference"]) * METRICS[name].scale for name in shown}
 artefacts.save(
     "tuning",
-    {"trials": len(selection.trials), "seeds": len(selection.seeds), "gain": gain},
+    {"trials": len(result.trials), "seeds": len(result.seeds), "gain": gain},
     artefacts.provenance(data, command, records),
 )
 agree = table["difference"].eq(0).all()

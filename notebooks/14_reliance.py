@@ -39,7 +39,7 @@ from avmc_core import artefacts
 from avmc_core.analysis import reliance
 from avmc_core.analysis.calibration import calibrations
 from avmc_core.analysis.conditions import USUAL, Plan
-from avmc_core.analysis.predicting import kept_answers
+from avmc_core.analysis.predicting import kept_predictions
 from avmc_core.analysis.reliance_tables import (
     as_rows,
     calibration_table,
@@ -92,7 +92,7 @@ measured = reliance.kept_runs(records, data, plan)
 #   is wrong, and a model that trusts the modality is misled by it.
 # - *removed*: every step holds the mean of the training clips. The model hears an average clip, as if nothing were said.
 # - *noised*: every feature of a clip is shifted by a normal number of as many standard deviations of the training clips as
-#   the plan says (below). The shift is one a clip, because noise that is new in each frame would vanish where a model averages.
+#   the plan says (below). There is one shift per clip, because noise that is new in each frame would vanish where a model averages.
 #
 # Right of zero, and positive in the table, is a loss in every metric. Bars are 95 % intervals from resampling seeds and source
 # videos, the same draws with and without the change. A model that reads the text alone must stand at zero for voice and face.
@@ -196,8 +196,8 @@ if not heard.empty:
 # and V. A head that hardly varies has a poorly determined slope.
 
 # %% tags=["hide-input"]
-said = kept_answers(records, data, test)
-found = {name: calibrations(tasks, test) for name, tasks in said.items()}
+predictions = kept_predictions(records, data, test)
+found = {name: calibrations(tasks, test) for name, tasks in predictions.items()}
 display(figures.mark(reliance_figures.calibration(found), data))
 display(figures.caption(data, command, status="not in the paper", records=records))
 display(Table(calibration_table(found), "calibration", filters=("task",)))

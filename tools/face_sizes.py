@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from avmc_core.clips.face_search import ALWAYS, Search, overlap, resized
+from avmc_core.clips.face_search import ALWAYS, FaceSearch, overlap, resized
 from avmc_core.clips.landmarks import Landmarks
 from avmc_core.clips.media import read_clip
 from avmc_core.files.atomic import new_file
@@ -74,9 +74,9 @@ def shares(parts: list, size: tuple[int, int], width: int) -> dict[str, float]:
     """The share of pictures in which the face is found, with one size and with several."""
     detector, before, after, count = Landmarks()._detector, 0, 0, 0
     for place in PLACES:
-        search = Search(detector)
+        search = FaceSearch(detector)
         for image, box in pictures(parts, size, width, place):
-            once = Search(detector)._detect(image, min(1.0, ALWAYS / max(size)))
+            once = FaceSearch(detector)._detect(image, min(1.0, ALWAYS / max(size)))
             before += any(overlap(box, found) > 0.2 for found in once)
             after += any(overlap(box, found) > 0.2 for found in search.boxes(image))
             count += 1

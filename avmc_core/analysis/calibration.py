@@ -28,30 +28,39 @@ class Calibration:
 
 
 def calibration(
-    said: np.ndarray, label: np.ndarray, groups: np.ndarray, bins: int = 5, n: int = 1000
+    predictions: np.ndarray, label: np.ndarray, groups: np.ndarray, bins: int = 5, n: int = 1000
 ) -> Calibration:
-    """Of predictions (R, N) of R runs against labels (N,); ``groups`` (N,) are the source videos.
+    """The calibration of predictions (R, N) of R runs against labels (N,); ``groups`` (N,) are the
+    source videos.
 
     Bins hold equally many predictions, all runs together. Intervals: runs and videos drawn
     together. Predictions that are all equal have no slope (NaN). Raises InputError for sizes that
     do not fit.
     """
-    said, label = np.asarray(said, dtype=np.float64), np.asarray(label, dtype=np.float64)
-    if said.ndim != 2 or label.shape != said.shape[1:] or not label.size:
+    predictions, label = (
+        np.asarray(predictions, dtype=np.float64),
+        np.asarray(label, dtype=np.float64),
+    )
+    if predictions.ndim != 2 or label.shape != predictions.shape[1:] or not label.size:
         raise InputError(
             "calibration",
-            f"predictions {said.shape}, labels {label.shape}",
+            f"predictions {predictions.shape}, labels {label.shape}",
             "(R, N) and (N,), N > 0",
         )
-    edges = np.unique(np.quantile(said, np.arange(1, bins) / bins))
-    edges = edges[edges < said.max()]  # where many predictions are equal there are fewer bins
-    place = np.searchsorted(edges, said, side="left")  # (R, N)
+    edges = np.unique(np.quantile(predictions, np.arange(1, bins) / bins))
+    edges = edges[
+        edges < predictions.max()
+    ]  # where many predictions are equal there are fewer bins
+    place = np.searchsorted(edges, predictions, side="left")  # (R, N)
     inside = np.eye(len(edges) + 1)[place]  # (R, N, bins)
-    labels = np.broadcast_to(label, said.shape)
+    labels = np.broadcast_to(label, predictions.shape)
     # (R, N, 5)
-    moments = np.stack([np.ones_like(said), said, labels, said**2, said * labels], axis=-1)
+    moments = np.stack(
+        [np.ones_like(predictions), predictions, labels, predictions**2, predictions * labels],
+        axis=-1,
+    )
     statistics = np.concatenate(
-        [moments, inside, inside * said[..., None], inside * labels[..., None]], axis=-1
+        [moments, inside, inside * predictions[..., None], inside * labels[..., None]], axis=-1
     )
 
     def aggregate(table: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -77,16 +86,16 @@ def calibration(
 
 
 def calibrations(
-    said: dict[str, np.ndarray], split: Split, n: int = 1000
+    predictions: dict[str, np.ndarray], split: Split, n: int = 1000
 ) -> dict[str, Calibration]:
     """Task to calibration, of predictions (R, N) by task; T, A and V without the clips whose labels
     of them are placeholders."""
     own = ~placeholder_clips(split.clips)
     found = {}
-    for task in (task for task in schema.TASKS if task in said):
+    for task in (task for task in schema.TASKS if task in predictions):
         rows = np.flatnonzero(own) if task != "M" else np.arange(len(split))
         label = split.labels[rows, schema.TASKS.index(task)]
         found[task] = calibration(
-            said[task][:, rows], label, split.clips["video_id"].to_numpy()[rows], n=n
+            predictions[task][:, rows], label, split.clips["video_id"].to_numpy()[rows], n=n
         )
     return found

@@ -96,7 +96,7 @@ def glosses(store: Store) -> dict[str, str]:
 
 
 def table(
-    cases: list[Case], split: Split, said: Mapping[str, np.ndarray], gloss: Mapping[str, str]
+    cases: list[Case], split: Split, predictions: Mapping[str, np.ndarray], gloss: Mapping[str, str]
 ) -> pd.DataFrame:
     """One row per case: what it is, the sentence, labels, predictions (R, N) by task as "mean
     [lowest, highest]" over seeds, and the error of M."""
@@ -112,26 +112,26 @@ def table(
             }
             for task, value in zip(schema.TASKS, label, strict=True):
                 row[task] = f"{value:+.1f}"
-            for task, runs in said.items():
+            for task, runs in predictions.items():
                 values = runs[:, case.row]
                 row[f"predicted {task}"] = (
                     f"{values.mean():+.2f} [{values.min():+.2f}, {values.max():+.2f}]"
                 )
-            row["error of M"] = f"{np.abs(said['M'][:, case.row] - label[0]).mean():.2f}"
+            row["error of M"] = f"{np.abs(predictions['M'][:, case.row] - label[0]).mean():.2f}"
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
 
 def errors(
-    cases: list[Case], split: Split, said: Mapping[str, np.ndarray]
+    cases: list[Case], split: Split, predictions: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, Interval]]:
-    """Kind to name to the mean absolute error of M over all clips of the kind, from predictions (R,
-    N) by name; intervals from resampling seeds and source videos. Kinds without clips are left out.
-    """
+    """The mean absolute error of M over all clips of each kind, by kind and name, from
+    predictions (R, N) by name. Intervals come from resampling seeds and source videos. Kinds
+    without clips are left out."""
     groups = split.clips["video_id"].to_numpy()
     found: dict[str, dict[str, Interval]] = {}
     for case in (case for case in cases if len(case.clips)):
-        for name, runs in said.items():
+        for name, runs in predictions.items():
             error = np.abs(np.clip(runs[:, case.clips], -1, 1) - split.labels[case.clips, 0])
             statistics = np.stack([error, np.ones_like(error)], axis=-1)  # (R, n, 2)
             found.setdefault(case.kind.name, {})[name] = bootstrap(

@@ -9,22 +9,22 @@ import pandas as pd
 from avmc_core.data.store import Store
 from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Record, Run
-from avmc_core.runs.tuning import Selection
+from avmc_core.runs.tuning import TuningResult
 
 
-def both_ways(selection: Selection, records: Mapping[Run, Record], store: Store) -> pd.DataFrame:
+def both_ways(result: TuningResult, records: Mapping[Run, Record], store: Store) -> pd.DataFrame:
     """What choosing on test would have "gained" (D12): the test metrics of the trial with the best
     validation MAE, of the one with the best test MAE, and second minus first; ``records`` of all
-    runs of ``tuning.runs_of(..., every=True)``."""
-    means = trial_scores(selection, records, store)
-    honest, peeking = means.loc[selection.chosen], means.loc[means["MAE"].idxmin()]
+    runs of ``tuning.runs_of_trials(..., every=True)``."""
+    means = trial_scores(result, records, store)
+    honest, peeking = means.loc[result.chosen], means.loc[means["MAE"].idxmin()]
     table = pd.DataFrame(
         {"chosen on validation": honest, "chosen on test": peeking, "difference": peeking - honest}
     )
     return table.drop(index="validation")
 
 
-def trial_scores(selection: Selection, records: Mapping[Run, Record], store: Store) -> pd.DataFrame:
+def trial_scores(result: TuningResult, records: Mapping[Run, Record], store: Store) -> pd.DataFrame:
     """One row a trial: its validation MAE and its metrics on test, means over seeds; failed runs
     are left out."""
     rows = [
@@ -33,4 +33,4 @@ def trial_scores(selection: Selection, records: Mapping[Run, Record], store: Sto
         if record.status == "done"
     ]
     means = pd.DataFrame(rows).groupby("trial").mean()
-    return means.assign(validation=[selection.trials[trial]["validation"] for trial in means.index])
+    return means.assign(validation=[result.trials[trial]["validation"] for trial in means.index])

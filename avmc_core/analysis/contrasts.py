@@ -23,7 +23,7 @@ def contrasts(
     names: Sequence[str],
     split: str = "test",
 ) -> pd.DataFrame:
-    """One row a pair and metric: columns first, second, metric, difference (Interval, first minus
+    """One row per pair and metric: columns first, second, metric, difference (Interval, first minus
     second, on the metric's display scale), improvement (Interval), p, and p_holm, adjusted over all
     rows of this table.
 
@@ -39,8 +39,8 @@ def family(
     names: Sequence[str],
     convention: Convention = SIMS,
 ) -> pd.DataFrame:
-    """The same from clip statistics (R, N, K) of the convention, by row, and the source video (N,)
-    of each clip."""
+    """``contrasts`` from clip statistics (R, N, K) of the convention, by row, and the source video
+    (N,) of each clip."""
     rows = []
     for first, second in pairs:
         if first not in statistics or second not in statistics:

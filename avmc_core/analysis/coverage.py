@@ -76,7 +76,8 @@ def paired_coverage(
 def paired_table(
     seeds: Sequence[int] = (3, 5), spreads: Sequence[float] = (0.01, 0.03), simulations: int = 500
 ) -> list[dict[str, float]]:
-    """The same of differences between two models, for several spreads of runs in points of 100."""
+    """``table`` for the difference between two models, once for each of several spreads between
+    runs, given in points of 100."""
     return [
         {"runs apart": 100 * spread, **row}
         for spread in spreads

@@ -20,11 +20,11 @@ from avmc_core.runs.store import Record, Run
 from avmc_core.runs.training import predict
 
 
-def answers(
+def predictions_of(
     records: Mapping[Run, Record], store: Store, clips: Split, device: str | None = None
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Name to task to predictions (R, N) of its R finished runs for the N ``clips``; ``store`` is
-    what they were trained on.
+    """Predictions by name and task: (R, N) for the R finished runs of that name and the N
+    ``clips``. ``store`` is what they were trained on.
 
     Networks are loaded; models that are fitted are fitted again, which takes no time. Raises
     InputError for clips whose features do not fit the store's.
@@ -44,7 +44,7 @@ def answers(
                     "valid": store.split("valid"),
                     "asked": clips,
                 }
-                said = build(run.settings, sizes_of(store)).fit_predict(splits)["asked"]
+                predictions = build(run.settings, sizes_of(store)).fit_predict(splits)["asked"]
             else:
                 model = trained(run, record, store).to(device)
                 seed = run.seed if run.protocol.seeded else 0
@@ -52,19 +52,20 @@ def answers(
                 if view not in views:
                     seen = run.protocol.seen(clips, store, seed)
                     views[view] = SplitData(seen, model.inputs)
-                said = predict(model, views[view], device)
-        for task, values in said.items():
+                predictions = predict(model, views[view], device)
+        for task, values in predictions.items():
             found.setdefault(run.name, {}).setdefault(task, []).append(values)
     return {
-        name: {task: np.stack(runs) for task, runs in said.items()} for name, said in found.items()
+        name: {task: np.stack(runs) for task, runs in predictions.items()}
+        for name, predictions in found.items()
     }
 
 
-def kept_answers(
+def kept_predictions(
     records: Mapping[Run, Record], store: Store, clips: Split
 ) -> dict[str, dict[str, np.ndarray]]:
-    """``answers``, computed once for these runs and these clips, which are known by their ids:
-    clips of ``store``, or made of such."""
+    """``predictions_of``, computed once for these runs and these clips, which are known by their
+    ids: clips of ``store``, or made of such."""
     done = {run: record for run, record in records.items() if record.status == "done"}
     names = list(dict.fromkeys(run.name for run in done))
     depends = {
@@ -73,13 +74,13 @@ def kept_answers(
         "clips": clips.clips["id"].tolist(),
     }
     arrays = kept(
-        "answers",
+        "predictions",
         [__name__],
         depends,
         lambda: {
             f"{names.index(name)}.{task}": values
-            for name, said in answers(done, store, clips).items()
-            for task, values in said.items()
+            for name, predictions in predictions_of(done, store, clips).items()
+            for task, values in predictions.items()
         },
     )
     found: dict[str, dict[str, np.ndarray]] = {name: {} for name in names}

@@ -22,7 +22,7 @@ import pandas as pd
 
 from avmc_core import schema
 from avmc_core.analysis.conditions import ALL, COALITIONS, USUAL, Condition, Plan, named
-from avmc_core.analysis.predicting import answers
+from avmc_core.analysis.predicting import predictions_of
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.clips.prediction import shapley
 from avmc_core.data.metric_conventions import SIMS, Convention, of_limit
@@ -37,7 +37,7 @@ from avmc_core.simulated.label_model import expected_multimodal
 WAYS = ("permuted", "removed", "noised")
 SAME = 1e-5  # predictions that differ by less differ by rounding: they count as one
 
-Answer = Callable[[Split], Mapping[str, np.ndarray]]  # clips to name to predictions of M (R, N)
+Predictor = Callable[[Split], Mapping[str, np.ndarray]]  # clips to name to predictions of M (R, N)
 # condition to metric to (R,), or (R, n) for n resamples
 Scores = Mapping[Condition, Mapping[str, np.ndarray]]
 
@@ -164,7 +164,11 @@ def _measure_share(
     }
 
     def answer(clips: Split) -> dict[str, np.ndarray]:
-        return {k: said["M"] for k, said in answers(alone, store, clips).items() if "M" in said}
+        return {
+            k: predictions["M"]
+            for k, predictions in predictions_of(alone, store, clips).items()
+            if "M" in predictions
+        }
 
     made = plan.conditions(store, {*conditions}.__contains__)
     measured = measure(answer, store.split("test"), made, convention=of_limit(store.limit))
@@ -176,7 +180,7 @@ def _measure_share(
 
 
 def measure(
-    answer: Answer,
+    answer: Predictor,
     split: Split,
     conditions: Iterable[tuple[Condition, Split]],
     keep: np.ndarray | None = None,
@@ -191,9 +195,9 @@ def measure(
     )
     found: dict[str, dict[Condition, np.ndarray]] = {}
     for condition, changed in conditions:
-        for name, said in answer(changed).items():
+        for name, predictions in answer(changed).items():
             statistics = np.stack(
-                [convention.statistics(_settled(run[rows]), label) for run in said]
+                [convention.statistics(_settled(run[rows]), label) for run in predictions]
             )
             found.setdefault(name, {})[condition] = statistics
     return {name: Measured(statistics, groups, convention) for name, statistics in found.items()}
@@ -306,6 +310,8 @@ def _shares(scores: Scores) -> dict[str, np.ndarray]:
     return found
 
 
-def _settled(said: np.ndarray) -> np.ndarray:
+def _settled(predictions: np.ndarray) -> np.ndarray:
     """Predictions (N,) of one run; their mean where they differ by rounding only."""
-    return np.full_like(said, said.mean()) if np.ptp(said) < SAME else said
+    return (
+        np.full_like(predictions, predictions.mean()) if np.ptp(predictions) < SAME else predictions
+    )

@@ -167,8 +167,8 @@ def _product(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
 def over_seeds(
     found: Mapping[str, list[Points]], groups: np.ndarray, n: int = 200, seed: int = 0
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Name to measure to (R, n + 1): of R runs, first on all clips, then for each of n draws of
-    source videos ``groups`` (N,).
+    """Each measure by name and measure, (R, n + 1) for R runs: the first column is the value on all
+    clips, the others are those of n draws of source videos, ``groups`` (N,).
 
     All models see the same draws.
     """

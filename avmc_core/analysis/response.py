@@ -124,15 +124,16 @@ def oracle(clips: Split) -> np.ndarray:
 
 
 def responses(
-    crossing: Crossing, said: Mapping[str, np.ndarray], n: int = 2000, seed: int = 0
+    crossing: Crossing, predictions: Mapping[str, np.ndarray], n: int = 2000, seed: int = 0
 ) -> dict[str, dict[str, Response]]:
-    """Name to cue to response, from predictions of M (R, N) of each name's R runs."""
-    found: dict[str, dict[str, Response]] = {name: {} for name in said}
+    """The response to each cue, by name and cue. ``predictions`` are those of M, (R, N) for each
+    name's R runs."""
+    found: dict[str, dict[str, Response]] = {name: {} for name in predictions}
     for cue in CUES:
         rows, weights = _draws(crossing, cue, n, seed)
         levels = crossing.plan["level"].to_numpy()[rows]
-        for name, predictions in said.items():
-            here, runs = predictions[:, rows].astype(np.float64), _runs(predictions, n, seed)
+        for name, own in predictions.items():
+            here, runs = own[:, rows].astype(np.float64), _runs(own, n, seed)
             curve = tuple(
                 _interval(_means(here[:, at], weights[:, at]), here[:, at].mean(axis=1), runs)
                 for at in (levels == level for level in np.unique(levels))
@@ -154,9 +155,11 @@ def difference(
     together, runs for each."""
     rows, weights = _draws(crossing, cue, n, seed)
     drawn, whole = [], []
-    for number, said in enumerate((first, second)):
-        slopes, estimates = _slopes(crossing, rows, said[:, rows].astype(np.float64), weights)
-        drawn.append((_runs(said, n, seed + number) * slopes).sum(axis=1))
+    for number, predictions in enumerate((first, second)):
+        slopes, estimates = _slopes(
+            crossing, rows, predictions[:, rows].astype(np.float64), weights
+        )
+        drawn.append((_runs(predictions, n, seed + number) * slopes).sum(axis=1))
         whole.append(estimates.mean())
     return Interval(float(whole[0] - whole[1]), *percentile(drawn[0] - drawn[1]))
 
@@ -183,9 +186,11 @@ def _draws(crossing: Crossing, cue: str, n: int, seed: int) -> tuple[np.ndarray,
     return rows, drawn[:, index.reshape(len(rows), 3)].prod(axis=2)
 
 
-def _runs(said: np.ndarray, n: int, seed: int) -> np.ndarray:
+def _runs(predictions: np.ndarray, n: int, seed: int) -> np.ndarray:
     """Shares (n, R) of the runs in each draw."""
-    return multiplicities(len(said), n, np.random.default_rng([seed, len(said)])) / len(said)
+    return multiplicities(
+        len(predictions), n, np.random.default_rng([seed, len(predictions)])
+    ) / len(predictions)
 
 
 def _interval(draws: np.ndarray, estimates: np.ndarray, runs: np.ndarray) -> Interval:
@@ -193,14 +198,14 @@ def _interval(draws: np.ndarray, estimates: np.ndarray, runs: np.ndarray) -> Int
     return Interval(float(estimates.mean()), *percentile((runs * draws).sum(axis=1)))
 
 
-def _means(said: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _means(predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted means (n, R) of predictions (R, rows)."""
     with np.errstate(invalid="ignore"):  # a draw without any of these clips
-        return weights @ said.T / weights.sum(axis=1)[:, None]
+        return weights @ predictions.T / weights.sum(axis=1)[:, None]
 
 
 def _slopes(
-    crossing: Crossing, rows: np.ndarray, said: np.ndarray, weights: np.ndarray
+    crossing: Crossing, rows: np.ndarray, predictions: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Least-squares slopes of predictions (R, rows) on the donors' label, of the draws (n, R) and
     of all clips (R,).
@@ -211,7 +216,7 @@ def _slopes(
     contexts = crossing.plan["context"].to_numpy()[rows]
     x = crossing.plan["level"].to_numpy()[rows]
     membership = np.eye(contexts.max() + 1)[contexts]  # (rows, contexts)
-    own = said - said @ membership / membership.sum(axis=0) @ membership.T
+    own = predictions - predictions @ membership / membership.sum(axis=0) @ membership.T
     weights = np.concatenate([np.ones((1, len(x))), weights])
     total = weights.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -18,7 +18,7 @@ from avmc_core.data.metric_conventions import of_limit
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.published import published
-from avmc_core.runs.experiments import Row
+from avmc_core.runs.declaration import Row
 from avmc_core.runs.grid import default_device
 from avmc_core.runs.scores import labels, scored_clips, scores
 from avmc_core.runs.store import Record, Run, RunStore

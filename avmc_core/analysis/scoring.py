@@ -69,7 +69,7 @@ class TaskScore:
 
 
 @dataclass(frozen=True)
-class Report:
+class ScoreReport:
     """What ``score`` found on one split. ``data``: what the labels are of, in the words of every
     result; ``labels``: which of the known label sets they are; ``convention``: the metrics of
     their range; ``unscored``: annotations that are predicted, but not labelled."""
@@ -101,7 +101,7 @@ def score(
     where_against: str = "the other predictions",
     draws: int = 2000,
     seed: int = 0,
-) -> Report:
+) -> ScoreReport:
     """Score predictions under the conventions of ``metrics.D14``, or those that MMSA has for labels
     from -3 to 3.
 
@@ -128,7 +128,7 @@ def score(
     convention = of_limit(limit)
     tasks = tuple(_score(task, ours, theirs, draws, seed, convention) for task in scored)
     unscored = tuple(task for task in predicted if task not in scored)
-    return Report(
+    return ScoreReport(
         labels.attrs.get("mark", "labels"),
         split,
         str(label_sets.recognise(labels))

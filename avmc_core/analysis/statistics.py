@@ -115,8 +115,8 @@ def prediction_interval(runs: Sequence[float], level: float = 0.95) -> tuple[flo
 
 
 def percentile(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """The central interval that holds ``level`` of the draws; NaN draws do not count, no draw left
-    gives (NaN, NaN)."""
+    """The central interval that holds ``level`` of the draws. Draws that are NaN do not count;
+    where no draw is left the interval is (NaN, NaN)."""
     draws = draws[~np.isnan(draws)]
     if not len(draws):
         return float("nan"), float("nan")

@@ -72,7 +72,7 @@ DEFAULT = ExtractionSettings()
 
 
 @dataclass(frozen=True)
-class Report:
+class ClipReport:
     """What became of a clip."""
 
     outcome: str  # kept, discarded (the paper's rule) or failed
@@ -140,7 +140,7 @@ def backend(settings: ExtractionSettings) -> Visual:
         raise InputError("visual", repr(settings.visual), " or ".join(VISUAL))
     for package in ("av", "opensmile"):
         extra(package)
-    who_speaks.check(settings.speaker, settings.talknet)
+    who_speaks.check_way(settings.speaker, settings.talknet)
     if settings.wav2vec:
         wav2vec.load(settings.wav2vec)
     if settings.media == SOUND:
@@ -152,7 +152,7 @@ def backend(settings: ExtractionSettings) -> Visual:
 
 def extract_clip(
     path: Path, visual: Visual, settings: ExtractionSettings = DEFAULT
-) -> tuple[ClipFeatures | None, Report]:
+) -> tuple[ClipFeatures | None, ClipReport]:
     """The features of a clip, None when the 25 % rule discards it; ``visual`` is the settings'
     backend. Raises InputError for a clip that cannot be used.
 
@@ -181,7 +181,7 @@ def extract_clip(
         notes += getattr(visual, "notes", ())
         tracks = [track for track in tracks if np.isfinite(track).any()]
         if not tracks:
-            return None, Report("discarded", NO_FACE, **facts, notes="; ".join(notes))
+            return None, ClipReport("discarded", NO_FACE, **facts, notes="; ".join(notes))
         choice = _choice(path, tracks, media.signal, settings)
         faces = choice.faces
         spoken = np.stack(tracks)[faces, np.arange(frames)]  # (F, 177)
@@ -202,7 +202,7 @@ def extract_clip(
                     f": none of the {len(tracks)} faces speaks (speaker 'rule' takes one all "
                     "the same)"
                 )
-            return None, Report("discarded", reason, **facts, notes="; ".join(notes))
+            return None, ClipReport("discarded", reason, **facts, notes="; ".join(notes))
         what = "a speaker" if choice.how in (talknet.NAME, light_asd.NAME) else "a face"
         cuts += (
             [f"{counted(frames - len(kept), 'frame')} without {what} left out"] if missing else []
@@ -225,7 +225,7 @@ def extract_clip(
     facts |= {
         f"{name}_steps": len(getattr(features, name)) if here else 0 for name, here in there.items()
     }
-    return features, Report("kept", "; ".join(cuts), **facts, notes="; ".join(notes))
+    return features, ClipReport("kept", "; ".join(cuts), **facts, notes="; ".join(notes))
 
 
 def _choice(

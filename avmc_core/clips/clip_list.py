@@ -51,7 +51,7 @@ _IDS_SHUN = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|\$_\$")
 
 
 def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
-    """One row a clip: video_id, clip_id, text, M, T, A, V, annotation, split, id, path (a file or
+    """One row per clip: video_id, clip_id, text, M, T, A, V, annotation, split, id, path (a file or
     the place where one was looked for), absent (why there is none; "" where there is).
 
     ``clips``: a folder with meta.csv and files ``<video_id>/<clip_id>`` with any of ``ENDINGS``;

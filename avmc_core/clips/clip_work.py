@@ -18,7 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from avmc_core.clips import clip_features, wav2vec
-from avmc_core.clips.clip_features import ExtractionSettings, Report
+from avmc_core.clips.clip_features import ClipReport, ExtractionSettings
 from avmc_core.clips.clip_list import ENDINGS
 from avmc_core.clips.media import shown
 from avmc_core.clips.stopping import Stopped
@@ -42,18 +42,18 @@ def entry_name(key: str, row, visual: clip_features.Visual) -> str:
 
 def reports_of(
     table: pd.DataFrame, settings: ExtractionSettings, jobs: int | None, progress: bool
-) -> tuple[list[Report], int]:
+) -> tuple[list[ClipReport], int]:
     """Extracts what is missing; the reports of all clips, in order, and how many were extracted
     now."""
-    reports: dict[int, Report] = {}
+    reports: dict[int, ClipReport] = {}
     for row in table.itertuples():
         if row.unread:
             found = (
                 f"{row.id}: the text encoder's vocabulary has not one character of the transcript"
             )
-            reports[row.Index] = Report("failed", found)
+            reports[row.Index] = ClipReport("failed", found)
         elif not row.text.strip():
-            reports[row.Index] = Report(
+            reports[row.Index] = ClipReport(
                 "failed", f"{row.id}: no transcript; expected one in meta.csv or with --text"
             )
         elif row.absent:
@@ -61,7 +61,7 @@ def reports_of(
                 f"a video file that can be decoded, with one of the endings {' '.join(ENDINGS)} "
                 "in any case"
             )
-            reports[row.Index] = Report(
+            reports[row.Index] = ClipReport(
                 "failed", str(InputError(shown(row.path.parent), row.absent, wanted))
             )
         else:
@@ -92,7 +92,9 @@ def reports_of(
     return [reports[index] for index in table.index], len(missing)
 
 
-def _extracted(rows: list, settings: ExtractionSettings, jobs: int) -> Iterator[tuple[int, Report]]:
+def _extracted(
+    rows: list, settings: ExtractionSettings, jobs: int
+) -> Iterator[tuple[int, ClipReport]]:
     calls = [(row.path, row.entry, settings, row.Index) for row in rows]
     if jobs <= 1:
         yield from (_numbered(*call) for call in calls)
@@ -110,7 +112,7 @@ def _extracted(rows: list, settings: ExtractionSettings, jobs: int) -> Iterator[
 
 def _numbered(
     path: Path, entry: Path, settings: ExtractionSettings, index: int
-) -> tuple[int, Report]:
+) -> tuple[int, ClipReport]:
     if multiprocessing.parent_process():
         _one_thread()
         if not settings.openface:  # a program of OpenFace's has to be ended in order
@@ -134,14 +136,14 @@ def visual_of(settings: ExtractionSettings) -> clip_features.Visual:
     return clip_features.backend(settings)
 
 
-def _work(path: Path, entry: Path, settings: ExtractionSettings) -> Report:
+def _work(path: Path, entry: Path, settings: ExtractionSettings) -> ClipReport:
     watched = Watched(visual_of(settings))
     try:
         features, report = clip_features.extract_clip(path, watched, settings)
     except InputError as error:
-        return Report("failed", _text(str(error)))
+        return ClipReport("failed", _text(str(error)))
     except Exception as error:  # whatever a file made a library do, the other clips go on
-        return Report("failed", _text(f"{path}: {type(error).__name__}: {error}"))
+        return ClipReport("failed", _text(f"{path}: {type(error).__name__}: {error}"))
     arrays = {} if features is None else {"audio": features.audio, "vision": features.vision}
     if features is not None and features.wav2vec is not None:
         arrays[wav2vec.NAME] = features.wav2vec
@@ -165,7 +167,7 @@ def picture_of(entry: Path) -> np.ndarray:
     return np.zeros(0, np.uint8)
 
 
-def load(entry: Path) -> tuple[dict[str, np.ndarray], Report]:
+def load(entry: Path) -> tuple[dict[str, np.ndarray], ClipReport]:
     """The arrays of a finished clip and the report on it. Raises InputError for a damaged file."""
     arrays, facts = read_sealed(entry, "an extracted clip as it was written")
-    return arrays, Report(**facts["report"])
+    return arrays, ClipReport(**facts["report"])

@@ -9,29 +9,27 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from avmc_core import schema
 from avmc_core.clips import acoustic, clip_features, extraction_page, wav2vec, who_speaks
 from avmc_core.clips.clip_features import DEFAULT, SILENCE, ExtractionSettings, counted
 from avmc_core.clips.clip_list import clip_table
-from avmc_core.clips.clip_work import entry_name, load, picture_of, reports_of
+from avmc_core.clips.clip_work import entry_name, picture_of, reports_of
 from avmc_core.clips.extraction_page import REPORT
+from avmc_core.clips.extraction_store import write_clips
 from avmc_core.clips.media import BOTH, PICTURE, SOUND, contents, shown
 from avmc_core.clips.stopping import stoppable
 from avmc_core.codehash import code_hash
-from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
-from avmc_core.data.store_writer import write_extra, write_index, write_split
+from avmc_core.data.store import Store, open_store
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_folder
 from avmc_core.settings import as_dict, digest
-from avmc_core.text_encoder import encode, load_encoder
+from avmc_core.text_encoder import load_encoder
 from avmc_core.text_encoder import words as count_words
 
 # settings of which a store says the name alone, not where it lay
@@ -47,7 +45,7 @@ LACKS = {SOUND: "vision", PICTURE: "audio"}  # what a store of such clips does n
 
 @dataclass(frozen=True)
 class Extraction:
-    """A made store and one row of ``Report`` for every clip, by id."""
+    """A made store and one row of ``ClipReport`` for every clip, by id."""
 
     store: Store
     table: pd.DataFrame
@@ -93,7 +91,7 @@ def extract(
                 "one apart from the clips, which are only read",
             )
     if report:
-        extraction_page.check(Path(report))
+        extraction_page.check_folder(Path(report))
     table = clip_table(clips, text)
     with stoppable():
         return _extract(clips, store, work, table, settings, bert, jobs, progress, str(report))
@@ -178,7 +176,7 @@ def _extract(
             **({"lacks": [LACKS[settings.media]]} if settings.media in LACKS else {}),
             **hearing,
         }
-        _write(folder, kept, encoder, settings, source, decided)
+        write_clips(folder, kept, encoder, settings, source, decided)
         table[columns].to_csv(folder / REPORT, index=False, float_format="%.3f")
     if report:
         title = f"Extraction of {shown(clips.name)}"
@@ -287,73 +285,3 @@ def _remove(work: Path) -> None:
     for path in sorted(work.iterdir(), key=lambda path: path.name == MARKER):
         path.unlink()
     work.rmdir()
-
-
-def _write(
-    folder: Path,
-    kept: pd.DataFrame,
-    encoder,
-    settings: ExtractionSettings,
-    source: dict,
-    decided: list,
-) -> None:
-    """The files of the store: clips in the order of the table, text encoded here."""
-    splits = [
-        *schema.SPLITS,
-        *([schema.UNLABELLED] if (kept["split"] == schema.UNLABELLED).any() else []),
-    ]
-    cap, width = (
-        wav2vec.shape(settings.wav2vec, settings.wav2vec_layers) if settings.wav2vec else (0, 0)
-    )
-    extras = {wav2vec.NAME: width} if settings.wav2vec else {}
-    caps = {**schema.STEPS, **dict.fromkeys(extras, cap)}
-    clips, files = {}, {}
-    for name in splits:
-        table = kept[kept["split"] == name].reset_index(drop=True)
-        if len(table):
-            states, lengths, tokens = encode(list(table["text"]), encoder)
-        else:
-            states = np.zeros((0, schema.DIMS["text"]), np.float32)
-            lengths, tokens = (
-                np.zeros(0, np.int64),
-                np.zeros((0, 3, schema.STEPS["text"]), np.int64),
-            )
-        table["text_length"] = lengths
-        for modality in ("audio", "vision"):  # what the clips do not have is one step of zeros
-            table[f"{modality}_length"] = table[f"{modality}_steps"].clip(lower=1)
-        values = {
-            "text": [states],
-            "audio": _steps(table, "audio"),
-            "vision": _steps(table, "vision"),
-        }
-        clips[name] = table[list(CLIP_COLUMNS)]
-        files |= write_split(folder, name, clips[name], values, tokens)
-        for extra, dim in extras.items():
-            files |= write_extra(
-                folder,
-                name,
-                extra,
-                _steps(table, extra),
-                [len(s) for s in _steps(table, extra)],
-                dim,
-            )
-    words = {
-        "left out": "clips with frames without a speaker's face",
-        "(?:audio|vision) cut from": "clips cut at the released length",
-        "text cut from": f"transcripts cut at {schema.STEPS['text']} tokens",
-    }
-    repairs = {what: int(kept["reason"].str.contains(word).sum()) for word, what in words.items()}
-    repairs |= {repair["what"]: repair["count"] for repair in decided}
-    write_index(
-        folder,
-        clips,
-        files,
-        steps=caps,
-        source={"extraction": source},
-        repairs=repairs,
-        extras=extras,
-    )
-
-
-def _steps(table: pd.DataFrame, modality: str) -> Iterator[np.ndarray]:
-    return (load(entry)[0][modality] for entry in table["entry"])

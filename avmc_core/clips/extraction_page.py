@@ -25,7 +25,7 @@ img{width:320px;max-width:40vw;display:block}
 .failed td:nth-child(2){color:#a00}.discarded td:nth-child(2){color:#850}"""
 
 
-def check(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Raises InputError for a place that holds anything but an earlier report, which is
     replaced."""
     if os.path.lexists(folder) and not ((folder / PAGE).is_file() and (folder / REPORT).is_file()):
@@ -41,9 +41,10 @@ def write(
     summary: list[str],
     picture: Callable[[int], np.ndarray],
 ) -> None:
-    """Writes the report of ``table``, one row a clip with the columns of its ``Report`` and its id;
-    ``picture`` gives the JPEG of a row, empty for none. ``summary``: sentences that stand above."""
-    check(folder)
+    """Writes the report of ``table``, one row per clip with the columns of its ``ClipReport`` and
+    its id; ``picture`` gives the JPEG of a row, empty for none. ``summary``: sentences that stand
+    above the table."""
+    check_folder(folder)
     order = sorted(table.index, key=lambda index: FIRST.index(table.loc[index, "outcome"]))
     with new_folder(folder, replace=True) as place:
         (place / PICTURES).mkdir()

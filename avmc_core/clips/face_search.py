@@ -44,7 +44,7 @@ class _Known:
     frame: int  # in which it was seen last
 
 
-class Search:
+class FaceSearch:
     """The faces of one clip, frame after frame; ``detector`` is dlib's, ``threshold`` its own."""
 
     def __init__(self, detector: Any, threshold: float = 0.0):

@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 
 from avmc_core.clips import trust
 from avmc_core.clips.action_units import RIGID, action_units
-from avmc_core.clips.face_search import OVERLAP, Box, Search, overlap
+from avmc_core.clips.face_search import OVERLAP, Box, FaceSearch, overlap
 from avmc_core.clips.media import extra
 from avmc_core.schema import DIMS
 from avmc_core.simulated.face import neutral_face
@@ -79,7 +79,7 @@ class Landmarks:
     def look(self) -> Callable[[np.ndarray], list[Face]]:
         """What is called with each frame of one clip, (H, W, 3) uint8 RGB, in order, and returns
         its faces. It remembers where faces were: each reading of this attribute begins a clip."""
-        search = Search(self._detector, self.threshold)
+        search = FaceSearch(self._detector, self.threshold)
 
         def look(image: np.ndarray) -> list[Face]:
             image = np.ascontiguousarray(image)

@@ -20,10 +20,10 @@ def without_untrusted(package: Package, clip: Clip) -> float:
     return float(explain(package, replace(clip, vision=vision)).tasks["M"].mean())
 
 
-def sentence(package: Package, clip: Clip, said: Account) -> str:
+def sentence(package: Package, clip: Clip, prediction: Account) -> str:
     """What to say of a prediction from the features of ``landmarks``; "" where it hardly rests on
     them."""
-    with_all, without = float(said.tasks["M"].mean()), without_untrusted(package, clip)
+    with_all, without = float(prediction.tasks["M"].mean()), without_untrusted(package, clip)
     if abs(with_all - without) < MUCH:
         return ""
     count = int(trust.untrusted().sum())

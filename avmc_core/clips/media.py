@@ -64,8 +64,8 @@ class Media:
 
 
 def extra(name: str) -> ModuleType:
-    """A package of the optional extra ``extract``. Raises InputError with the remedy when it is not
-    installed."""
+    """Imports a package of the optional extra ``extract``. Raises InputError, which says how to
+    install it, where it is missing."""
     try:
         return import_module(name)
     except ImportError as error:

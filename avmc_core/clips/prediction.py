@@ -13,8 +13,8 @@ import torch
 
 from avmc_core import schema
 from avmc_core.clips.clip_features import (
+    ClipReport,
     ExtractionSettings,
-    Report,
     backend,
     counted,
     cut_text,
@@ -60,7 +60,7 @@ class Account:
     strange: dict[str, float]
 
     def table(self) -> pd.DataFrame:
-        """Mean, lowest and highest over the seeds, one row a prediction or share."""
+        """Mean, lowest and highest over the seeds, one row per prediction or share."""
         rows = {f"prediction {task}": values for task, values in self.tasks.items()}
         rows |= {f"share of {name} in M": values for name, values in self.shares.items()}
         rows["M of an average clip"] = self.empty
@@ -115,7 +115,7 @@ def read_clip(path: str | Path, sentence: str, encoder, extraction: ExtractionSe
     )
 
 
-def _said(report: Report) -> tuple[str, ...]:
+def _said(report: ClipReport) -> tuple[str, ...]:
     """What ``avmc extract`` says of a clip, sentence by sentence."""
     faces = counted(report.faces, "face") + " found" if report.vision_steps and report.faces else ""
     if report.faces > 1:

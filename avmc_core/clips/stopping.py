@@ -19,7 +19,7 @@ class Stopped(KeyboardInterrupt):
         self.number, self.done = number, ""
 
     def saying(self, finished: int, clips: int) -> Stopped:
-        """The same, which says how far the extraction was."""
+        """The same exception, which now says how far the extraction was."""
         self.done = f"{finished} of {clips} clips were finished"
         return self
 

@@ -37,7 +37,7 @@ class Choice:
     doubt: str = ""  # what speaks against the choice, in words
 
 
-def check(way: str, talknet_weights: str) -> None:
+def check_way(way: str, talknet_weights: str) -> None:
     """Raises InputError for an unknown way, a missing package and weights that cannot be used."""
     if way not in WAYS:
         raise InputError("speaker", repr(way), f"{' or '.join(WAYS)}, or TalkNet's weights")

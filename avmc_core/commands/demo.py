@@ -23,9 +23,9 @@ def main(out: str | None) -> None:
     Four runs: AV-MC and its ablation without mixup and unimodal tasks, rows of Table 4, with two
     seeds each. On two cores it takes less than two minutes.
     """
-    from avmc_core.analysis.predicting import answers
+    from avmc_core.analysis.composed_scenario import composed
+    from avmc_core.analysis.predicting import predictions_of
     from avmc_core.analysis.results import tabulate
-    from avmc_core.analysis.scenarios import composed
     from avmc_core.artefacts import data_mark
     from avmc_core.drawing import figures, scenario_figures
     from avmc_core.home import home
@@ -51,7 +51,7 @@ def main(out: str | None) -> None:
     path = Path(out or home() / "demo.png")
     path.parent.mkdir(parents=True, exist_ok=True)
     figures.use_style()
-    figure = scenario_figures.contexts(scenarios, answers(records, data, scenarios.clips))
+    figure = scenario_figures.contexts(scenarios, predictions_of(records, data, scenarios.clips))
     figures.mark(figure, data).savefig(path, dpi=150)
     click.echo(
         "\nOne neutral sentence, said with six voices and faces from negative to positive, "

@@ -89,9 +89,9 @@ def main(
             path, text, build_encoder() if package.simulated else load_encoder(bert), settings
         )
         notes, approximation = [*read.notes], backend(settings).approximation
-    said = explain(package, read)
+    prediction = explain(package, read)
     if approximation:
-        notes += [approximation, leaning.sentence(package, read, said)]
+        notes += [approximation, leaning.sentence(package, read, prediction)]
     notes = list(
         dict.fromkeys(note for note in (*notes, package.facts["data"]["approximation"]) if note)
     )
@@ -100,24 +100,25 @@ def main(
             "the model was trained on the simulated corpus: its predictions mean nothing for "
             "real clips"
         )
-    for name, share in said.strange.items():
+    for name, share in prediction.strange.items():
         if share > 0.1:
             notes.append(f"{share:.0%} of the {name} features are unlike the training clips'")
     if form == "json":
         click.echo(
             json.dumps(
-                {"clip": read.name, "said": said.table().to_dict("index"), "notes": notes}, indent=1
+                {"clip": read.name, "said": prediction.table().to_dict("index"), "notes": notes},
+                indent=1,
             )
         )
     else:
         click.echo(
             f"{read.name}: {package.facts['model']}, {counted(len(package.facts['seeds']), 'seed')}"
         )
-        click.echo(said.table().to_string(float_format="{:+.3f}".format))
+        click.echo(prediction.table().to_string(float_format="{:+.3f}".format))
         for note in notes:
             click.echo(f"note: {note}")
     if picture:
-        _draw(read, said, Path(picture), notes)
+        _draw(read, prediction, Path(picture), notes)
 
 
 def _check_widths(model: str, package) -> None:
@@ -167,7 +168,7 @@ def ensemble(model: str, store: str):
     return collect(model, run_store(), ensure_corpus("ci"))
 
 
-def _draw(clip, said, path: Path, notes: list[str]) -> None:
+def _draw(clip, prediction, path: Path, notes: list[str]) -> None:
     import matplotlib
 
     matplotlib.use("agg")
@@ -175,7 +176,7 @@ def _draw(clip, said, path: Path, notes: list[str]) -> None:
     from avmc_core.drawing.figures import use_style
 
     use_style()
-    fig = account(clip, said)
+    fig = account(clip, prediction)
     fig.supxlabel(
         "\n".join(notes), x=0.995, ha="right", fontsize=7, style="italic", color="#444444"
     )

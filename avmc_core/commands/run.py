@@ -60,7 +60,7 @@ def _started_from(package: str, grid: list, store) -> list:
     none."""
     from dataclasses import replace
 
-    from avmc_core.runs.warm_start import check, model_of
+    from avmc_core.runs.warm_start import check_warm_start, model_of
 
     model, path = model_of(package), Path(package).resolve()
     named = [replace(run, init=str(path), label=f"{run.name} from {path.name}") for run in grid]
@@ -72,7 +72,7 @@ def _started_from(package: str, grid: list, store) -> list:
     fitting, reasons = [], []
     for run in chosen:  # AV-MC as printed and as released are two networks under one name
         try:
-            check(run, store)
+            check_warm_start(run, store)
             fitting.append(run)
         except InputError as error:
             reasons.append(error)
@@ -141,7 +141,7 @@ def run(
     them how long they take and how much memory.
     """
     from avmc_core.analysis.results import estimate
-    from avmc_core.runs.grid import check, checked_device, run_all, run_store
+    from avmc_core.runs.grid import check_grid, checked_device, run_all, run_store
 
     executor = None
     if cluster:
@@ -167,7 +167,7 @@ def run(
     grid, opened = plan(experiment, profile, seeds, store, init, rows)
     runs = run_store()
     if dry_run:
-        check(grid, opened)
+        check_grid(grid, opened)
         click.echo(estimate(grid, opened, runs, device, jobs))
         return
     records = run_all(grid, opened, runs, jobs=jobs, device=device, executor=executor)

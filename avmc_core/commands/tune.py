@@ -56,7 +56,7 @@ def main(
     from avmc_core.errors import InputError
     from avmc_core.metrics import format_metric
     from avmc_core.models.registry import entry
-    from avmc_core.runs.experiments import PROFILE_CHANGES
+    from avmc_core.runs.declaration import PROFILE_CHANGES
     from avmc_core.runs.grid import checked_device, run_all
     from avmc_core.runs.scores import scores
     from avmc_core.simulated.corpus import ensure_corpus
@@ -92,22 +92,24 @@ def main(
     plan = tuning.Search(
         model, tuple(space.items()), trials, chosen_seeds, PROFILE_CHANGES[profile]
     )
-    selection = tuning.search(plan, opened, progress_bar=sys.stderr.isatty())
-    best = selection.trials[selection.chosen]
+    result = tuning.search(plan, opened, progress_bar=sys.stderr.isatty())
+    best = result.trials[result.chosen]
     click.echo(
-        f"chosen: trial {selection.chosen} of {trials}, validation MAE "
+        f"chosen: trial {result.chosen} of {trials}, validation MAE "
         f"{format_metric('MAE', best['validation'])}"
     )
     for name, value in best["changes"].items():
         click.echo(f"  {name} = {value}")
     if both_ways:
-        records = run_all(tuning.runs_of(selection, opened, every=True), opened, jobs=jobs)
+        records = run_all(tuning.runs_of_trials(result, opened, every=True), opened, jobs=jobs)
         click.echo(
-            choices.both_ways(selection, records, opened).to_string(float_format="{:.4f}".format)
+            choices.both_ways(result, records, opened).to_string(float_format="{:.4f}".format)
         )
         click.echo(carried_out(records))
     if score:
-        for run, record in run_all(tuning.runs_of(selection, opened), opened, jobs=jobs).items():
+        for run, record in run_all(
+            tuning.runs_of_trials(result, opened), opened, jobs=jobs
+        ).items():
             found = scores(record, opened).get("M", {}).items()
             said = ", ".join(f"{name} {format_metric(name, value, ALL)}" for name, value in found)
             click.echo(f"seed {run.seed}: {said or f'failed: {record.reason}'}")

@@ -106,7 +106,9 @@ def recognised(content: Mapping[str, Any], limit: float | None = None) -> Layout
     )
 
 
-def check(where: object, content: Mapping[str, Any], limit: float | None = None) -> Layout | None:
+def checked_layout(
+    where: object, content: Mapping[str, Any], limit: float | None = None
+) -> Layout | None:
     """The layout of a file that is to be imported. Raises InputError, naming the file's kind, for
     one video's features, for a single split, and for a range of labels that is not known."""
     if limit is not None and limit not in schema.LIMITS:

@@ -110,11 +110,11 @@ def _mosi_columns(p: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
     labels and predictions in every store."""
     p32, y32 = p.astype(np.float32), y.astype(np.float32)
     columns = {"clips": np.ones(len(y)), "absolute": np.abs(p - y)}
-    for name, counted, said, true in (
+    for name, counted, predicted, true in (
         (HAS0, np.ones(len(y), bool), p32 >= 0, y32 >= 0),
         (NON0, y32 != 0, p32 > 0, y32 > 0),
     ):
-        parts = (said & true, said & ~true, ~said & true, ~said & ~true)
+        parts = (predicted & true, predicted & ~true, ~predicted & true, ~predicted & ~true)
         columns |= {
             f"{part}_{name}": counted & hit for part, hit in zip(_PARTS, parts, strict=True)
         }

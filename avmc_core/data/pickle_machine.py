@@ -31,7 +31,8 @@ class Machine:
         raise InputError(f"{self.path}, byte {self.start}{self.place()}", found, expected)
 
     def place(self) -> str:
-        """The keys of the dicts that are being read, for the message."""
+        """Where in the file the machine is, for an error message: the keys of the dicts that are
+        being read."""
         starts, keys = [*self.marks, len(self.stack)], self.within[:4]
         for start, end in pairwise(starts):
             if start and isinstance(self.stack[start - 1], dict):

@@ -71,7 +71,7 @@ def open_supervised(
     """
     repairs = Counter() if repairs is None else repairs
     content = _renamed(_mapping(path, read_pickle(path)), repairs)
-    layout = layouts.check(path, content, limit)
+    layout = layouts.checked_layout(path, content, limit)
     _check_keys(path, content, schema.SPLITS, (schema.TRAIN_MIX, layouts.CONFIG, *MARKS), "split")
     keys = KEYS if layout is None else _keys(layout)
     splits = {

@@ -26,7 +26,7 @@ RESPLITS = ("", "by video", "by clip")
 
 
 @dataclass(frozen=True)
-class Protocol:
+class SplitProtocol:
     """The defaults are the published splits with the released features.
 
     A re-split pools the labelled clips but the placeholders, whose unimodal annotations say
@@ -58,7 +58,7 @@ class Protocol:
             ("standardised", isinstance(self.standardised, bool), "true or false"),
         ):
             if not fits:
-                raise InputError(f"Protocol.{field}", repr(getattr(self, field)), expected)
+                raise InputError(f"SplitProtocol.{field}", repr(getattr(self, field)), expected)
 
     @property
     def seeded(self) -> bool:
@@ -100,7 +100,7 @@ class Protocol:
         return standardised(clips, scales(raw.split("train")))
 
 
-PUBLISHED = Protocol()
+PUBLISHED = SplitProtocol()
 Scales = dict[str, tuple[np.ndarray, np.ndarray]]  # modality to mean and spread of a frame, (D,)
 
 
@@ -158,7 +158,7 @@ def nested_order(labels: np.ndarray, seed: int) -> np.ndarray:
     return np.argsort(place, kind="stable")
 
 
-def resplit_rows(store: Store, protocol: Protocol, seed: int) -> dict[str, np.ndarray]:
+def resplit_rows(store: Store, protocol: SplitProtocol, seed: int) -> dict[str, np.ndarray]:
     """Rows of train, valid and test in a fold of the re-split that ``seed`` deals: places among the
     labelled clips, in the order of the store. Raises InputError for fewer source videos than folds.
     """

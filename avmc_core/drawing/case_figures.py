@@ -19,7 +19,7 @@ from avmc_core.drawing.signal_figures import LOUDNESS, PITCH, UNITS, action_unit
 from avmc_core.schema import TASK_NAMES, TASKS, columns
 
 
-def cases(chosen: list[Case], split: Split, said: Mapping[str, np.ndarray]) -> Figure:
+def cases(chosen: list[Case], split: Split, predictions: Mapping[str, np.ndarray]) -> Figure:
     """One row per case that there is: voice, face, action units, and labels (black) with
     predictions (R, N) by task, mean and range."""
     shown = [case for case in chosen if case.row is not None]
@@ -45,7 +45,9 @@ def cases(chosen: list[Case], split: Split, said: Mapping[str, np.ndarray]) -> F
         faces(row[1], view)
         action_units(row[2], view, highest)
         _predictions(
-            row[3], split.labels[case.row], {task: runs[:, case.row] for task, runs in said.items()}
+            row[3],
+            split.labels[case.row],
+            {task: runs[:, case.row] for task, runs in predictions.items()},
         )
         row[0].set_ylabel(case.kind.name.replace(" ", "\n"), fontsize=8, fontweight="bold")
         for ax in (row[0], other, row[2], row[3]):
@@ -80,7 +82,7 @@ def cases(chosen: list[Case], split: Split, said: Mapping[str, np.ndarray]) -> F
             markersize=4,
             label=f"{TASK_NAMES[t]}, predicted",
         )
-        for t in said
+        for t in predictions
     ]
     fig.legend(handles=keys, fontsize=7, loc="outside upper center", ncols=5)
     return fig

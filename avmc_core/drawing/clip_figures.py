@@ -25,7 +25,7 @@ CHINESE = (
 )
 
 
-def account(clip: Clip, said: Account) -> Figure:
+def account(clip: Clip, prediction: Account) -> Figure:
     """Sound with loudness and pitch, the face track, the predictions on the scale, the shares of
     the modalities.
 
@@ -36,8 +36,8 @@ def account(clip: Clip, said: Account) -> Figure:
     top = fig.add_subplot(grid[0, :])
     _sound(top, clip)
     _faces(fig.add_subplot(grid[1, :], sharex=top), clip)
-    _scale(fig.add_subplot(grid[2, 0]), said)
-    _shares(fig.add_subplot(grid[2, 1]), said)
+    _scale(fig.add_subplot(grid[2, 0]), prediction)
+    _shares(fig.add_subplot(grid[2, 1]), prediction)
     installed = {font.name for font in font_manager.fontManager.ttflist}
     font = next((name for name in CHINESE if name in installed), None)
     if font:
@@ -92,11 +92,11 @@ def _faces(ax: Axes, clip: Clip) -> None:
     ax.set_xlim(-width, length + width / 2)
 
 
-def _scale(ax: Axes, said: Account) -> None:
+def _scale(ax: Axes, prediction: Account) -> None:
     """Each prediction: a dot a seed, a bar over their range."""
-    names = list(said.tasks)
+    names = list(prediction.tasks)
     for place, task in enumerate(names):
-        values = np.clip(said.tasks[task], -1, 1)
+        values = np.clip(prediction.tasks[task], -1, 1)
         ax.plot(
             [values.min(), values.max()],
             [place, place],
@@ -105,7 +105,7 @@ def _scale(ax: Axes, said: Account) -> None:
             alpha=0.3,
         )
         ax.plot(values, np.full(len(values), place), "o", markersize=4, color=TASK_COLOURS[task])
-        ax.text(1.05, place, f"{said.tasks[task].mean():+.2f}", va="center", fontsize=8)
+        ax.text(1.05, place, f"{prediction.tasks[task].mean():+.2f}", va="center", fontsize=8)
     ax.axvline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
     labels = [f"{TASK_NAMES[task]} ({task})" for task in names]
     ax.set(
@@ -114,17 +114,17 @@ def _scale(ax: Axes, said: Account) -> None:
     ax.set(
         xticks=[-1, -0.5, 0, 0.5, 1],
         xlabel="negative  -  positive",
-        title=f"predictions, {len(said.empty)} seeds",
+        title=f"predictions, {len(prediction.empty)} seeds",
     )
 
 
-def _shares(ax: Axes, said: Account) -> None:
+def _shares(ax: Axes, prediction: Account) -> None:
     """Shapley shares of M, mean and range over seeds; with the average clip's M they add up to
     M."""
     colours = {name: TASK_COLOURS[task] for task, name in MODALITY_OF_TASK.items()} | {
         "average clip": "#8C8C8C"
     }
-    bars = said.shares | {"average clip": said.empty}
+    bars = prediction.shares | {"average clip": prediction.empty}
     for place, (name, values) in enumerate(bars.items()):
         spread = [[values.mean() - values.min()], [values.max() - values.mean()]]
         ax.barh(

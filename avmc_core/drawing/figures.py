@@ -218,7 +218,7 @@ def pairwise(pairs: dict[str, list[list[int]]]) -> Figure:
 
 
 def video_groups(clips: pd.DataFrame) -> Figure:
-    """Clips of each source video (one column a video, largest first), stacked by split."""
+    """Clips of each source video (one column per video, largest first), stacked by split."""
     table = (
         clips.groupby(["video_id", "split"])
         .size()

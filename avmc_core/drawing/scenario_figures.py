@@ -26,7 +26,7 @@ from avmc_core.schema import TASK_NAMES, TASKS, columns
 GAIN = 3.0  # how much larger than they are differences between faces are drawn
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # name to task to predictions (R, K) of R runs for K scenarios
-Said = Mapping[str, Mapping[str, np.ndarray]]
+Predictions = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def model_style(number: int) -> dict[str, str]:
@@ -37,7 +37,7 @@ def model_style(number: int) -> dict[str, str]:
     }
 
 
-def contexts(scenarios: Scenarios, said: Said) -> Figure:
+def contexts(scenarios: Scenarios, predictions: Predictions) -> Figure:
     """One row per scenario: voice, face, action units, and M as predicted (mean and range over
     runs) beside the truth. Faces are those of the first and the second half of the clip; what
     differs from the mean of all scenarios is drawn ``GAIN`` times as large."""
@@ -64,7 +64,9 @@ def contexts(scenarios: Scenarios, said: Said) -> Figure:
         faces(row[1], views[k], 2, usual, GAIN)
         action_units(row[2], views[k], highest)
         _predictions(
-            row[3], scenarios.truth[k], {name: tasks["M"][:, k] for name, tasks in said.items()}
+            row[3],
+            scenarios.truth[k],
+            {name: tasks["M"][:, k] for name, tasks in predictions.items()},
         )
         a, v = scenarios.clips.labels[k, 2:]
         labels = "" if np.isnan([a, v]).any() else f"\nvoice {a:+.1f}\nface {v:+.1f}"
@@ -92,17 +94,17 @@ def contexts(scenarios: Scenarios, said: Said) -> Figure:
     ):
         ax.set_title(title, fontsize=8)
     title = f"{scenarios.sentence}\n{scenarios.gloss}".strip().replace("$", r"\$")
-    keys = _keys(said, scenarios.truth)
+    keys = _keys(predictions, scenarios.truth)
     fig.legend(
         handles=keys, title=title, title_fontsize=9, fontsize=7, loc="outside upper center", ncols=3
     )
     return fig
 
 
-def by_task(scenarios: Scenarios, said: Said) -> Figure:
+def by_task(scenarios: Scenarios, predictions: Predictions) -> Figure:
     """M and the unimodal predictions against the scenario, one panel per task, with the labels as
     steps."""
-    tasks = [task for task in TASKS if any(task in found for found in said.values())]
+    tasks = [task for task in TASKS if any(task in found for found in predictions.values())]
     fig, axes = plt.subplots(1, len(tasks), figsize=(WIDTH, 2.7), sharey=True, squeeze=False)
     x = np.arange(1, len(scenarios) + 1)
     labels = dict(zip(TASKS, [scenarios.truth, *scenarios.clips.labels[:, 1:].T], strict=True))
@@ -115,9 +117,9 @@ def by_task(scenarios: Scenarios, said: Said) -> Figure:
             color="black",
             linewidth=1.6,
         )
-        for number, found in enumerate(said.values()):
+        for number, found in enumerate(predictions.values()):
             if task in found:
-                shift = 0.1 * (number - (len(said) - 1) / 2)
+                shift = 0.1 * (number - (len(predictions) - 1) / 2)
                 ax.plot(
                     x + shift,
                     found[task].mean(axis=0),
@@ -131,7 +133,7 @@ def by_task(scenarios: Scenarios, said: Said) -> Figure:
         ax.set_xlabel("scenario", fontsize=7.5)
     axes[0, 0].set_ylabel("prediction, mean of seeds", fontsize=7.5)
     keys = [
-        *_keys(said, np.array([np.nan])),
+        *_keys(predictions, np.array([np.nan])),
         Line2D([], [], color="black", linewidth=1.6, label="label"),
     ]
     fig.legend(handles=keys, fontsize=7, loc="outside upper center", ncols=3)
@@ -150,10 +152,10 @@ def _predictions(ax, truth: float, found: Mapping[str, np.ndarray]) -> None:
     ax.set(xlim=(-1.1, 1.1), ylim=(len(found) - 0.4, -0.6), yticks=[], xticks=[-1, -0.5, 0, 0.5, 1])
 
 
-def _keys(said: Said, truth: np.ndarray) -> list[Line2D]:
+def _keys(predictions: Predictions, truth: np.ndarray) -> list[Line2D]:
     keys = [
         Line2D([], [], markersize=4.5, linewidth=1.4, label=name, **model_style(number))
-        for number, name in enumerate(said)
+        for number, name in enumerate(predictions)
     ]
     return [
         *keys,

@@ -31,7 +31,7 @@ OPENMP = ("-fopenmp", "-nostdlib")
 
 @cache
 def kernels() -> ctypes.CDLL | None:
-    """The loaded kernels; None where it is switched off or cannot be built."""
+    """The loaded kernels; None where they are switched off or cannot be built."""
     compiler = os.environ.get("CC") or shutil.which("cc")
     if os.environ.get("AVMC_COMPILE") == "0" or not compiler:
         return None
@@ -44,7 +44,7 @@ def kernels() -> ctypes.CDLL | None:
     return None
 
 
-def identity() -> str:
+def kernels_identity() -> str:
     """What computes on CPU here beside PyTorch; part of a run's key, because the last bits depend
     on it."""
     own = "" if _optimise() == OPTIMISE.split() else " ".join(_optimise())

@@ -17,8 +17,9 @@ def dropout(x: Tensor, p: float, training: bool, rows: Sequence[int] | None = No
     """torch.nn.functional.dropout: in training each element is zero with probability p, else
     divided by 1 - p.
 
-    ``rows``: how many of the first axis belong to each of the seeds side by side, where that axis
-    is not the seeds'."""
+    ``rows``: where several seeds are computed side by side and share the first axis, how many of
+    its rows belong to each seed.
+    """
     if not training or p == 0:
         return x
     if x.is_cuda:

@@ -31,7 +31,7 @@ def tf32() -> bool:
     return os.environ.get("AVMC_TF32") == "1"
 
 
-def identity() -> dict[str, str | bool]:
+def gpu_identity() -> dict[str, str | bool]:
     """What decides the last bits on a GPU beside PyTorch and our source; part of a run's key."""
     try:
         return {"tf32": tf32(), "triton": version("triton")}
@@ -40,13 +40,14 @@ def identity() -> dict[str, str | bool]:
 
 
 def described() -> dict[str, str | bool]:
-    """The same with the name of the card, for a run's record."""
-    return {"gpu": torch.cuda.get_device_name(), **identity()}
+    """``gpu_identity`` with the name of the card, for a run's record."""
+    return {"gpu": torch.cuda.get_device_name(), **gpu_identity()}
 
 
 @contextmanager
 def arithmetic(device: str) -> Iterator[None]:
-    """Within, a GPU computes as promised above; on a CPU nothing changes."""
+    """A context in which a GPU computes as this module's docstring promises. On a CPU it changes
+    nothing."""
     if torch.device(device).type != "cuda":
         yield
         return

@@ -21,7 +21,7 @@ from avmc_core.kernels.dropout import Dropout
 from avmc_core.mixup import Draw, MixupSettings, draw
 from avmc_core.models.base import Capabilities, Model, Pass, Sizes, Training, Weights, adam
 from avmc_core.models.bert_text import Text, capabilities
-from avmc_core.settings import check
+from avmc_core.settings import check_settings
 
 if TYPE_CHECKING:
     from transformers import BertModel
@@ -54,16 +54,16 @@ class AVMCSettings:
     mix_audio: bool = True
     mix_vision: bool = True
     mixup: MixupSettings = MixupSettings()
-    rate: float = 5e-4  # Adam
-    rate_audio: float = 5e-4
-    rate_vision: float = 1e-3
+    lr: float = 5e-4  # Adam
+    lr_audio: float = 5e-4
+    lr_vision: float = 1e-3
     decay: float = 5e-4
     decay_audio: float = 0.0
     decay_vision: float = 0.0
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        check(self, variant=("paper", "released"), text=("frozen", "frozen_dropout"))
+        check_settings(self, variant=("paper", "released"), text=("frozen", "frozen_dropout"))
 
 
 SUPERVISED = AVMCSettings()
@@ -76,7 +76,7 @@ SEMI = AVMCSettings(
     fusion_post=32,
     post_dropout=0.4,
     weights=Weights(M=0.8, T=0.6, A=0.2, V=0.8),
-    rate_audio=1e-3,
+    lr_audio=1e-3,
     decay=1e-5,
     decay_vision=1e-5,
     training=Training(batch_size=64),
@@ -219,23 +219,24 @@ class AVMC(Model):
         )
 
     def passes(self, epoch: int) -> tuple[Pass, ...]:
-        """Algorithm 1. Without unlabelled clips its two passes would see the same rows: only the
-        first is made (D50). The released code has the same two, its supervised model one (D10)."""
+        """The passes of one epoch, as in Algorithm 1. Without unlabelled clips its two passes
+        would see the same rows, so that only the first is made (D50). The released code makes
+        both, that of its supervised model one (D10)."""
         if self.settings.semi:
             return (Pass(schema.TRAIN_MIX, "mixup"), Pass("train", "regression"))
         return (Pass("train", "mixup"),)
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
-        own = {"audio": (s.rate_audio, s.decay_audio), "vision": (s.rate_vision, s.decay_vision)}
+        own = {"audio": (s.lr_audio, s.decay_audio), "vision": (s.lr_vision, s.decay_vision)}
         encoders = {name: list(getattr(self, f"{name}_encoder").parameters()) for name in own}
         taken = {id(p) for parameters in encoders.values() for p in parameters}
         rest = [p for p in self.parameters() if id(p) not in taken]
         groups = [
-            {"params": encoders[name], "lr": rate, "weight_decay": decay}
-            for name, (rate, decay) in own.items()
+            {"params": encoders[name], "lr": lr, "weight_decay": decay}
+            for name, (lr, decay) in own.items()
         ]
-        return [adam(*groups, {"params": rest, "lr": s.rate, "weight_decay": s.decay})]
+        return [adam(*groups, {"params": rest, "lr": s.lr, "weight_decay": s.decay})]
 
 
 class LinearFusion(nn.Module):

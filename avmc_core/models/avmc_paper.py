@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import BertModel
 
 
-class SequenceEncoder(nn.Module):
+class BiLSTMEncoder(nn.Module):
     """S_k of Equation 5 for audio and vision: two stacked BiLSTMs, then one feed-forward layer: (B,
     T, D) to (B, h).
 
@@ -93,8 +93,8 @@ class AVMCPaper(AVMC):
         super().__init__(settings, sizes, encoder)
         s = settings
         self.text_encoder = TextEncoder(sizes.text, s.text_hidden, s.dropout)
-        self.audio_encoder = SequenceEncoder(sizes.audio, s.audio_hidden, s.dropout)
-        self.vision_encoder = SequenceEncoder(sizes.vision, s.vision_hidden, s.dropout)
+        self.audio_encoder = BiLSTMEncoder(sizes.audio, s.audio_hidden, s.dropout)
+        self.vision_encoder = BiLSTMEncoder(sizes.vision, s.vision_hidden, s.dropout)
         self.heads = nn.ModuleDict(
             {
                 "text": Classifier(s.text_hidden, s.text_post, s.post_dropout),

@@ -97,14 +97,14 @@ class AVMCSupervised(AVMC):
             for number in range(1 + len(mixed))
         ]
         parts = {"regression": self.regression(passes[0], batch.labels, batch.mask)}
-        for (modality, (task, _)), said in zip(mixed.items(), passes[1:], strict=True):
+        for (modality, (task, _)), predictions in zip(mixed.items(), passes[1:], strict=True):
             draw = draws[modality]
             columns = [schema.TASKS.index("M"), schema.TASKS.index(task)]
             partners = batch.labels.clone()
             partners[..., columns] = draw.partners(batch.labels)[..., columns]
             parts[f"mix_{modality}"] = self.regression(
-                said, batch.labels, batch.mask, draw.weight
-            ) + self.regression(said, partners, batch.mask, 1 - draw.weight)
+                predictions, batch.labels, batch.mask, draw.lam
+            ) + self.regression(predictions, partners, batch.mask, 1 - draw.lam)
         return {"total": sum(parts.values()), **parts}
 
     def _text(self, batch: Batch, passes: int) -> Tensor:

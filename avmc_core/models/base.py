@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.adam import Adam
-from avmc_core.settings import check
+from avmc_core.settings import check_settings
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Training:
     validation: str = "clips"
 
     def __post_init__(self):
-        check(self, validation=("clips", "batches", "shuffled_batches"))
+        check_settings(self, validation=("clips", "batches", "shuffled_batches"))
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Weights:
     V: float
 
     def __post_init__(self):
-        check(self)
+        check_settings(self)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class BertMAGSettings:
     text: str = "finetune"  # the gate sits inside BERT: there are no states to precompute
     beta_shift: float = 1.0  # how long a token's shift may be, in lengths of its embedding
     dropout: float = 0.1
-    rate: float = 5e-5
+    lr: float = 5e-5
     decay: float = 0.0
     mended: tuple[str, ...] = ()
     training: Training = Training(batch_size=32)
@@ -40,7 +40,7 @@ class BertMAGSettings:
     def __post_init__(self):
         if self.text != "finetune":
             raise InputError("BertMAGSettings.text", repr(self.text), "'finetune'")
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = BertMAGSettings()
@@ -121,4 +121,4 @@ class BertMAG(Model):
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
-        return [adam({"params": list(self.parameters()), "lr": s.rate, "weight_decay": s.decay})]
+        return [adam({"params": list(self.parameters()), "lr": s.lr, "weight_decay": s.decay})]

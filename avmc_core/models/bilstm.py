@@ -23,7 +23,7 @@ class StackedBiLSTM(nn.Module):
         return self.over_frames(frames_of(x, lengths), lengths)
 
     def over_frames(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """The same on frames (F, D) without padding."""
+        """``forward`` on frames (F, D), which have no padding."""
         outputs, first = self.rnn_1.over_frames(frames, lengths)  # (F, 2h), (B, 2h)
         normed = norm_by_set(self.norm, outputs, frames_of_sets(lengths))
         _, second = self.rnn_2.over_frames(normed, lengths)

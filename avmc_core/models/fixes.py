@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from avmc_core.errors import InputError
-from avmc_core.settings import check as check_settings
+from avmc_core.settings import check_settings
 
 
-def check(settings: Any, mendable: Sequence[str]) -> None:
-    """Raises InputError as ``settings.check`` does, and if ``settings.mended`` names a difference
+def check_with_fixes(settings: Any, mendable: Sequence[str]) -> None:
+    """Raises InputError as ``check_settings`` does, and if ``settings.mended`` names a difference
     that the model does not have or that cannot be mended."""
     check_settings(settings)
     for number in settings.mended:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, pad, relu
 
 from avmc_core.kernels.dropout import Dropout
-from avmc_core.settings import check
+from avmc_core.settings import check_settings
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Layer:
     dropout: float
 
     def __post_init__(self):
-        check(self)
+        check_settings(self)
 
 
 class MLP(nn.Module):

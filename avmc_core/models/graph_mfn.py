@@ -33,7 +33,7 @@ INNER = 100  # width inside nodes and efficacies, fixed in the reference
 
 @dataclass(frozen=True)
 class GraphMFNSettings:
-    """MMSA, config_regression.json, section of this dataset, graph_mfn."""
+    """The reference's values for this dataset (MMSA, config_regression.json, graph_mfn)."""
 
     text_hidden: int = 64
     audio_hidden: int = 16
@@ -44,13 +44,13 @@ class GraphMFNSettings:
     keep: Layer = Layer(256, 0.5)  # gamma1Config
     write: Layer = Layer(256, 0.2)  # gamma2Config
     out: Layer = Layer(256, 0.2)  # outConfig
-    rate: float = 2e-3  # Adam
+    lr: float = 2e-3  # Adam
     decay: float = 0.0
     mended: tuple[str, ...] = ()
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = GraphMFNSettings()
@@ -150,5 +150,5 @@ class GraphMFN(Model):
     def optimizers(self) -> list[torch.optim.Optimizer]:
         trained = [p for p in self.parameters() if p.requires_grad]
         return [
-            adam({"params": trained, "lr": self.settings.rate, "weight_decay": self.settings.decay})
+            adam({"params": trained, "lr": self.settings.lr, "weight_decay": self.settings.decay})
         ]

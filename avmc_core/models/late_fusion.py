@@ -112,13 +112,13 @@ class MultiTaskModel(AveragedModel):
             self.audio_encoder: s.decay_audio,
             self.vision_encoder: s.decay_vision,
         }
-        return [group(s.rate, decay, encoder) for encoder, decay in encoders.items()]
+        return [group(s.lr, decay, encoder) for encoder, decay in encoders.items()]
 
 
-def group(rate: float, decay: float, *modules: nn.Module) -> dict:
-    """One optimiser group of all parameters of some modules."""
+def group(lr: float, decay: float, *modules: nn.Module) -> dict:
+    """One optimiser group with all parameters of ``modules``."""
     return {
         "params": [p for module in modules for p in module.parameters()],
-        "lr": rate,
+        "lr": lr,
         "weight_decay": decay,
     }

@@ -16,7 +16,7 @@ from avmc_core.batch import Batch
 from avmc_core.errors import InputError
 from avmc_core.models.base import Sizes
 from avmc_core.models.unimodal_lstm import UnimodalLSTM, UnimodalLSTMSettings
-from avmc_core.settings import check
+from avmc_core.settings import check_settings
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class LayeredLSTMSettings(UnimodalLSTMSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        check(self, modality=("audio",))
+        check_settings(self, modality=("audio",))
 
 
 SETTINGS = LayeredLSTMSettings()

@@ -18,7 +18,7 @@ MENDABLE = late_fusion.MENDABLE
 
 @dataclass(frozen=True)
 class LFDNNSettings:
-    """MMSA, config_regression.json, section of this dataset, lf_dnn."""
+    """The reference's values for this dataset (MMSA, config_regression.json, lf_dnn)."""
 
     text_hidden: int = 64
     audio_hidden: int = 32
@@ -28,13 +28,13 @@ class LFDNNSettings:
     audio_dropout: float = 0.4
     vision_dropout: float = 0.4
     fusion_dropout: float = 0.4
-    rate: float = 5e-3  # Adam
+    lr: float = 5e-3  # Adam
     decay: float = 0.0
     mended: tuple[str, ...] = ()
     training: Training = Training(batch_size=128)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = LFDNNSettings()
@@ -63,4 +63,4 @@ class LFDNN(AveragedModel):
         )
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        return [adam(group(self.settings.rate, self.settings.decay, self))]
+        return [adam(group(self.settings.lr, self.settings.decay, self))]

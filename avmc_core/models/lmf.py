@@ -18,8 +18,8 @@ MENDABLE = (*late_fusion.MENDABLE, "D23")
 
 @dataclass(frozen=True)
 class LMFSettings:
-    """MMSA, config_regression.json, section of this dataset, lmf. Its fusion dropout is never
-    applied (D37)."""
+    """The reference's values for this dataset (MMSA, config_regression.json, lmf). Its fusion
+    dropout is never applied (D37)."""
 
     text_hidden: int = 64
     audio_hidden: int = 32
@@ -27,14 +27,14 @@ class LMFSettings:
     rank: int = 4
     audio_dropout: float = 0.3
     vision_dropout: float = 0.3
-    rate: float = 2e-3  # Adam
-    rate_factors: float = 5e-4
+    lr: float = 2e-3  # Adam
+    lr_factors: float = 5e-4
     decay: float = 1e-4
     mended: tuple[str, ...] = ()
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = LMFSettings()
@@ -85,7 +85,7 @@ class LMF(AveragedModel):
             trained.append(self.fusion.combine)
         return [
             adam(
-                group(s.rate_factors, s.decay, self.fusion.factors),
-                group(s.rate, s.decay, *trained),
+                group(s.lr_factors, s.decay, self.fusion.factors),
+                group(s.lr, s.decay, *trained),
             )
         ]

@@ -20,7 +20,7 @@ MENDABLE = ("D20", "D21", "D32")
 
 @dataclass(frozen=True)
 class MFNSettings:
-    """MMSA, config_regression.json, section of this dataset, mfn."""
+    """The reference's values for this dataset (MMSA, config_regression.json, mfn)."""
 
     text_hidden: int = 128
     audio_hidden: int = 16
@@ -31,13 +31,13 @@ class MFNSettings:
     keep: Layer = Layer(32, 0.5)  # gamma1Config
     write: Layer = Layer(32, 0.2)  # gamma2Config
     out: Layer = Layer(64, 0.2)  # outConfig
-    rate: float = 1e-3  # Adam
+    lr: float = 1e-3  # Adam
     decay: float = 0.0
     mended: tuple[str, ...] = ()
     training: Training = Training(batch_size=64)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = MFNSettings()
@@ -97,7 +97,7 @@ class MFN(Model):
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
-        return [adam({"params": list(self.parameters()), "lr": s.rate, "weight_decay": s.decay})]
+        return [adam({"params": list(self.parameters()), "lr": s.lr, "weight_decay": s.decay})]
 
 
 def lstm_states(rnn: LSTM, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:

@@ -39,7 +39,7 @@ class MISASettings:
     reconstruction_weight: float = 0.5
     similarity: str = "moments"  # of the shared parts, by their moments or by an "adversary"
     reversal: float = 0.5  # reverse_grad_weight, of the adversary's gradient
-    rate: float = 1e-4
+    lr: float = 1e-4
     decay: float = 5e-5  # unused unless D27 is mended
     mended: tuple[str, ...] = ()
     training: Training = Training(
@@ -47,7 +47,7 @@ class MISASettings:
     )
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
         if self.similarity not in ("moments", "adversary"):
             raise InputError(
                 "MISASettings.similarity", repr(self.similarity), "moments or adversary"
@@ -180,9 +180,7 @@ class MISA(Model):
     def optimizers(self) -> list[torch.optim.Optimizer]:
         decay = self.settings.decay if "D27" in self.settings.mended else 0.0
         return [
-            adam(
-                {"params": list(self.parameters()), "lr": self.settings.rate, "weight_decay": decay}
-            )
+            adam({"params": list(self.parameters()), "lr": self.settings.lr, "weight_decay": decay})
         ]
 
 

@@ -16,7 +16,7 @@ MENDABLE = late_fusion.MENDABLE
 
 @dataclass(frozen=True)
 class MLFDNNSettings:
-    """MMSA, config_regression.json, section of this dataset, mlf_dnn."""
+    """The reference's values for this dataset (MMSA, config_regression.json, mlf_dnn)."""
 
     text_hidden: int = 128
     audio_hidden: int = 32
@@ -33,7 +33,7 @@ class MLFDNNSettings:
     vision_post_dropout: float = 0.3
     fusion_dropout: float = 0.3
     weights: Weights = Weights(M=0.8, T=1.0, A=0.6, V=0.8)
-    rate: float = 5e-3  # Adam
+    lr: float = 5e-3  # Adam
     decay: float = 1e-4  # all four heads
     decay_text: float = 0.0
     decay_audio: float = 1e-5
@@ -42,7 +42,7 @@ class MLFDNNSettings:
     training: Training = Training(batch_size=64)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = MLFDNNSettings()
@@ -59,5 +59,5 @@ class MLFDNN(MultiTaskModel):
         )
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        heads = group(self.settings.rate, self.settings.decay, self.heads, self.fusion)
+        heads = group(self.settings.lr, self.settings.decay, self.heads, self.fusion)
         return [adam(*self.encoder_groups(), heads)]

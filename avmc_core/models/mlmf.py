@@ -16,8 +16,8 @@ MENDABLE = (*late_fusion.MENDABLE, "D23")
 
 @dataclass(frozen=True)
 class MLMFSettings:
-    """MMSA, config_regression.json, section of this dataset, mlmf. Its fusion dropout is never
-    applied (D37)."""
+    """The reference's values for this dataset (MMSA, config_regression.json, mlmf). Its fusion
+    dropout is never applied (D37)."""
 
     text_hidden: int = 64
     audio_hidden: int = 16
@@ -32,8 +32,8 @@ class MLMFSettings:
     audio_post_dropout: float = 0.4
     vision_post_dropout: float = 0.4
     weights: Weights = Weights(M=0.4, T=0.0, A=0.4, V=1.0)  # T: D36
-    rate: float = 5e-3  # Adam
-    rate_factors: float = 5e-4
+    lr: float = 5e-3  # Adam
+    lr_factors: float = 5e-4
     decay: float = 1e-3  # heads and factors
     decay_text: float = 0.0
     decay_audio: float = 1e-5
@@ -42,7 +42,7 @@ class MLMFSettings:
     training: Training = Training(batch_size=64)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = MLMFSettings()
@@ -60,5 +60,5 @@ class MLMF(MultiTaskModel):
     def optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
         heads = [self.heads, *([self.fusion.combine] if "D23" in s.mended else [])]
-        factors = group(s.rate_factors, s.decay, self.fusion.factors)
-        return [adam(*self.encoder_groups(), group(s.rate, s.decay, *heads), factors)]
+        factors = group(s.lr_factors, s.decay, self.fusion.factors)
+        return [adam(*self.encoder_groups(), group(s.lr, s.decay, *heads), factors)]

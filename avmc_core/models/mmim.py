@@ -48,9 +48,9 @@ class MMIMSettings:
     bound_activation: str = "ReLU"  # inside the guesses, a module of torch.nn
     predict_layers: int = 1  # cpc_layers: of what predicts each modality from the fusion
     predict_activation: str = "Tanh"  # after the first of several layers
-    rate: float = 1e-3  # Adam
-    rate_bert: float = 5e-5
-    rate_bound: float = 1e-3
+    lr: float = 1e-3  # Adam
+    lr_bert: float = 5e-5
+    lr_bound: float = 1e-3
     decay: float = 1e-4
     decay_bert: float = 1e-4
     decay_bound: float = 1e-4
@@ -58,7 +58,7 @@ class MMIMSettings:
     training: Training = Training(batch_size=32, clip_norm=1.0)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
         for name in ("bound_activation", "predict_activation"):
             if getattr(self, name) not in ACTIVATIONS:
                 raise InputError(
@@ -220,16 +220,16 @@ class MMIM(Model):
             else:
                 (bound if name.startswith("bounds.") else main).append(parameter)
         groups = [
-            {"params": main, "lr": s.rate, "weight_decay": s.decay},
+            {"params": main, "lr": s.lr, "weight_decay": s.decay},
             {
                 "params": list(self.text.parameters()),
-                "lr": s.rate_bert,
+                "lr": s.lr_bert,
                 "weight_decay": s.decay_bert,
             },
-            {"params": entropy_maps, "lr": s.rate_bound, "weight_decay": s.decay_bound},
+            {"params": entropy_maps, "lr": s.lr_bound, "weight_decay": s.decay_bound},
         ]
         return [
-            adam({"params": bound, "lr": s.rate_bound, "weight_decay": s.decay_bound}),
+            adam({"params": bound, "lr": s.lr_bound, "weight_decay": s.decay_bound}),
             adam(*(group for group in groups if group["params"])),
         ]
 

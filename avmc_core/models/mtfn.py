@@ -16,8 +16,9 @@ MENDABLE = (*late_fusion.MENDABLE, "D26")
 
 @dataclass(frozen=True)
 class MTFNSettings:
-    """MMSA, config_regression.json, section of this dataset, mtfn. Its ``weight_decay`` of 0.01 for
-    the heads is configured but never handed to the optimiser (D27), hence no field of that name."""
+    """The reference's values for this dataset (MMSA, config_regression.json, mtfn). Its
+    ``weight_decay`` of 0.01 for the heads is configured but never handed to the optimiser (D27);
+    therefore there is no field of that name."""
 
     text_hidden: int = 64
     audio_hidden: int = 16
@@ -34,7 +35,7 @@ class MTFNSettings:
     vision_post_dropout: float = 0.5
     fusion_dropout: float = 0.5
     weights: Weights = Weights(M=1.0, T=0.4, A=0.4, V=0.8)
-    rate: float = 5e-4  # Adam
+    lr: float = 5e-4  # Adam
     decay_text: float = 1e-5
     decay_audio: float = 1e-4
     decay_vision: float = 1e-4
@@ -42,7 +43,7 @@ class MTFNSettings:
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = MTFNSettings()
@@ -58,5 +59,5 @@ class MTFN(MultiTaskModel):
         super().__init__(s, sizes, s.text_out, fusion)
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        heads = group(self.settings.rate, 0.0, self.heads, self.fusion)
+        heads = group(self.settings.lr, 0.0, self.heads, self.fusion)
         return [adam(*self.encoder_groups(), heads)]

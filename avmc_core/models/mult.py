@@ -24,9 +24,10 @@ MENDABLE = ("D25",)
 
 @dataclass(frozen=True)
 class MulTSettings:
-    """MMSA, config_regression.json, section of this dataset, mult. Its weight decay is configured
-    but ignored (D27), its learning rate schedule cannot fire before early stopping (D34): neither
-    has a field. The dropped last group of batches (D29) is ``training.drop_partial_group``."""
+    """The reference's values for this dataset (MMSA, config_regression.json, mult). Its weight
+    decay is configured but ignored (D27), and its learning rate schedule cannot fire before early
+    stopping (D34): neither has a field. The dropped last group of batches (D29) is
+    ``training.drop_partial_group``."""
 
     width: int = 30  # dst_feature_dim_nheads
     heads: int = 6
@@ -43,14 +44,14 @@ class MulTSettings:
     relu_dropout: float = 0.1
     residual_dropout: float = 0.0
     output_dropout: float = 0.3
-    rate: float = 5e-4  # Adam
+    lr: float = 5e-4  # Adam
     mended: tuple[str, ...] = ()
     training: Training = Training(
         batch_size=16, accumulate=8, drop_partial_group=True, clip_value=1.0
     )
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = MulTSettings()
@@ -216,7 +217,7 @@ class MulT(Model):
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [
-            adam({"params": list(self.parameters()), "lr": self.settings.rate, "weight_decay": 0.0})
+            adam({"params": list(self.parameters()), "lr": self.settings.lr, "weight_decay": 0.0})
         ]
 
 
@@ -227,7 +228,7 @@ def convolved(x: Tensor, convolution: nn.Conv1d) -> Tensor:
 
 
 def by_taps(x: Tensor, weight: Tensor) -> Tensor:
-    """The same for weights (w, D, kernel), as a sum of products."""
+    """``convolved`` with weights (w, D, kernel), as a sum of products."""
     steps = x.shape[1] - weight.shape[2] + 1
     products = [
         linear(x[:, tap : tap + steps], weight[:, :, tap]) for tap in range(weight.shape[2])

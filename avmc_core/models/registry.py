@@ -53,7 +53,7 @@ MODELS: dict[str, Entry] = {
 
 
 def entry(model: str) -> Entry:
-    """Raises InputError for a model that is not registered."""
+    """The registered model of this name. Raises InputError where there is none."""
     if model not in MODELS:
         raise InputError("model", repr(model), f"one of {', '.join(MODELS)}")
     return MODELS[model]

@@ -48,10 +48,10 @@ class SelfMMSettings:
     vision_post_dropout: float = 0.0
     exclude_zero: bool = True  # clips labelled 0 are not among the positive ones of a centre
     label_bound: float = 3.0  # H: generated labels are clamped to [-H, H]; 1 where D35 is mended
-    rate: float = 1e-3  # Adam; heads
-    rate_audio: float = 1e-3
-    rate_vision: float = 1e-3
-    rate_bert: float = 5e-5
+    lr: float = 1e-3  # Adam; heads
+    lr_audio: float = 1e-3
+    lr_vision: float = 1e-3
+    lr_bert: float = 5e-5
     decay: float = 1e-3
     decay_audio: float = 0.0
     decay_vision: float = 0.0
@@ -60,13 +60,13 @@ class SelfMMSettings:
     training: Training = Training(batch_size=16, accumulate=4, drop_partial_group=True)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = SelfMMSettings()
 
 
-class SequenceEncoder(nn.Module):
+class LSTMEncoder(nn.Module):
     """LSTM, dropout and a linear map of its final state: (B, T, D) to (B, out)."""
 
     def __init__(self, size: int, hidden: int, out: int, dropout: float):
@@ -157,10 +157,8 @@ class SelfMM(Model):
         self.settings = s = settings
         self.text = Text(s.text, "cls", sizes.text, encoder)
         self.inputs = Inputs(text=self.text.input)
-        self.audio_encoder = SequenceEncoder(
-            sizes.audio, s.audio_hidden, s.audio_out, s.audio_dropout
-        )
-        self.vision_encoder = SequenceEncoder(
+        self.audio_encoder = LSTMEncoder(sizes.audio, s.audio_hidden, s.audio_out, s.audio_dropout)
+        self.vision_encoder = LSTMEncoder(
             sizes.vision, s.vision_hidden, s.vision_out, s.vision_dropout
         )
         self.heads = nn.ModuleDict(
@@ -208,15 +206,15 @@ class SelfMM(Model):
         groups = [
             {
                 "params": list(self.audio_encoder.parameters()),
-                "lr": s.rate_audio,
+                "lr": s.lr_audio,
                 "weight_decay": s.decay_audio,
             },
             {
                 "params": list(self.vision_encoder.parameters()),
-                "lr": s.rate_vision,
+                "lr": s.lr_vision,
                 "weight_decay": s.decay_vision,
             },
-            {"params": list(self.heads.parameters()), "lr": s.rate, "weight_decay": s.decay},
+            {"params": list(self.heads.parameters()), "lr": s.lr, "weight_decay": s.decay},
         ]
         bert = dict(self.text.named_parameters())
         for undecayed in (False, True):
@@ -224,5 +222,5 @@ class SelfMM(Model):
                 p for n, p in bert.items() if n.endswith(("bias", "LayerNorm.weight")) is undecayed
             ]
             decay = 0.0 if undecayed else s.decay_bert
-            groups.append({"params": chosen, "lr": s.rate_bert, "weight_decay": decay})
+            groups.append({"params": chosen, "lr": s.lr_bert, "weight_decay": decay})
         return [adam(*(group for group in groups if group["params"]))]

@@ -19,7 +19,7 @@ MENDABLE = (*late_fusion.MENDABLE, "D26")
 
 @dataclass(frozen=True)
 class TFNSettings:
-    """MMSA, config_regression.json, section of this dataset, tfn."""
+    """The reference's values for this dataset (MMSA, config_regression.json, tfn)."""
 
     text_hidden: int = 128
     audio_hidden: int = 32
@@ -29,12 +29,12 @@ class TFNSettings:
     audio_dropout: float = 0.3
     vision_dropout: float = 0.3
     fusion_dropout: float = 0.5
-    rate: float = 2e-3  # Adam, without weight decay
+    lr: float = 2e-3  # Adam, without weight decay
     mended: tuple[str, ...] = ()
     training: Training = Training(batch_size=128)
 
     def __post_init__(self):
-        fixes.check(self, MENDABLE)
+        fixes.check_with_fixes(self, MENDABLE)
 
 
 SETTINGS = TFNSettings()
@@ -92,4 +92,4 @@ class TFN(AveragedModel):
         super().__init__(s, sizes, s.text_out, fusion)
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        return [adam(group(self.settings.rate, 0.0, self))]
+        return [adam(group(self.settings.lr, 0.0, self))]

@@ -15,7 +15,7 @@ from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lengths import frames_of
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam, l1
-from avmc_core.settings import check
+from avmc_core.settings import check_settings
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class UnimodalLSTMSettings:
     task: str = "M"
     hidden: int = 64
     dropout: float = 0.2
-    rate: float = 1e-3  # Adam
+    lr: float = 1e-3  # Adam
     decay: float = 1e-4
     training: Training = Training(batch_size=32)
 
     def __post_init__(self):
-        check(self, modality=schema.MODALITIES, task=schema.TASKS)
+        check_settings(self, modality=schema.MODALITIES, task=schema.TASKS)
 
 
 SETTINGS = UnimodalLSTMSettings()
@@ -88,7 +88,7 @@ class UnimodalLSTM(Model):
             adam(
                 {
                     "params": list(self.parameters()),
-                    "lr": self.settings.rate,
+                    "lr": self.settings.lr,
                     "weight_decay": self.settings.decay,
                 }
             )

@@ -49,8 +49,8 @@ def sources() -> dict[str, Source]:
 
 
 def disagreements(tables: Mapping[str, Source], metric: str) -> pd.DataFrame:
-    """One line a model that at least two tables have: its figure in each, and the largest minus the
-    smallest."""
+    """One line per model that at least two tables have: its figure in each, and the largest minus
+    the smallest."""
     rows = {}
     for row in dict.fromkeys(row for table in tables.values() for row in table):
         cells = {

@@ -13,11 +13,11 @@ from avmc_core.analysis.statistics import prediction_interval
 from avmc_core.data.store import Store
 from avmc_core.metrics import METRICS
 from avmc_core.paper import benchmark
-from avmc_core.paper.claim_arithmetic import benchmark_rows
 from avmc_core.paper.claim_outcome import Outcome, compared
+from avmc_core.paper.claim_tables import benchmark_rows
 from avmc_core.paper.finished import Finished
 from avmc_core.published import published
-from avmc_core.runs.experiments import Row
+from avmc_core.runs.declaration import Row
 from avmc_core.schema import SPLITS, TASKS, UNLABELLED
 
 LEVEL = 0.05  # how often a faithful reproduction may fail to be told as one

@@ -23,7 +23,7 @@ import pandas as pd
 from avmc_core.artefacts import data_mark, other_data
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.paper import claim_arithmetic, claim_digits, claim_runs
+from avmc_core.paper import claim_arithmetic, claim_digits, claim_runs, claim_tables
 from avmc_core.paper.audit import Audit, audit, deciding
 from avmc_core.paper.claim_outcome import Outcome, words
 from avmc_core.paper.findings import DECIDED, FAILS, HOLDS, PART
@@ -50,7 +50,7 @@ HOW = {
     "run": "our runs",
     "none": NOT_HERE,
 }
-ARITHMETIC = claim_arithmetic.CHECKS | claim_digits.CHECKS
+ARITHMETIC = claim_arithmetic.CHECKS | claim_tables.CHECKS | claim_digits.CHECKS
 
 
 @dataclass(frozen=True)
@@ -202,8 +202,8 @@ def verdict_counts(rulings: list[Ruling], kind: str = CLAIM) -> pd.DataFrame:
 
 
 def evidence_counts(rulings: list[Ruling]) -> dict[str, dict[str, int]]:
-    """Of the paper's claims: how many each kind of evidence decides (``all``), and with which
-    verdict; the kinds add up to the number of claims. Keyed by ``how``."""
+    """How many of the paper's claims each kind of evidence decides (``all``), and with which
+    verdict, keyed by ``how``. The kinds add up to the number of claims."""
     claims_of = {
         way: [r for r in rulings if r.claim.kind == CLAIM and r.decided_by == HOW[way]]
         for way in HOW

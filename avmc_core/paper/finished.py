@@ -10,7 +10,7 @@ from avmc_core.paper import benchmark
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
-    from avmc_core.runs.experiments import Row
+    from avmc_core.runs.declaration import Row
     from avmc_core.runs.store import Record, Run
 
 

@@ -79,17 +79,6 @@ def chance(n: int, runs: int = 1, rounding: str = "half", decimals: int = DECIMA
     return float(_fit(np.arange(10 ** (decimals + 2) + 1), n, runs, rounding, decimals).mean())
 
 
-def compatible(
-    figure: float,
-    n: int,
-    runs: Sequence[int] = RUNS,
-    rounding: str = "half",
-    decimals: int = DECIMALS,
-) -> tuple[int, ...]:
-    """The numbers of runs that one printed percentage over ``n`` clips can be the mean of."""
-    return tuple(s for s in runs if fits([figure], n, s, rounding, decimals)[0])
-
-
 def ranked(
     figures: Sequence[float],
     candidates: Iterable[int],
@@ -125,8 +114,8 @@ def ranked(
 
 
 def runner_up(table: pd.DataFrame) -> pd.Series:
-    """Of a ranking by ``ranked``: the best number of clips whose grid is neither the winner's nor
-    contains or divides it."""
+    """The best row of a ranking by ``ranked`` whose number of clips neither divides the winner's
+    nor is a multiple of it, and so has another grid."""
     best = int(table.loc[0, "n"])
     others = table[[max(n, best) % min(n, best) != 0 for n in table["n"]]]
     return others.iloc[0]

@@ -21,7 +21,7 @@ from scipy import stats
 from avmc_core.data.label_sets import MIXED, RELABELLED
 from avmc_core.metrics import METRICS
 from avmc_core.paper import digits, granularity, successors
-from avmc_core.paper.claim_arithmetic import benchmark_rows, best_of_benchmark, cell
+from avmc_core.paper.claim_tables import benchmark_rows, best_of_benchmark, cell
 
 SOURCE = (
     "runs of others: AZYoung233/MSE-Adapter (MIT; commit 5023cce, files later removed) and "
@@ -160,8 +160,8 @@ def margin(metric: str, row: str = "AV-MC") -> float:
 
 
 def by_name() -> dict[str, pd.DataFrame]:
-    """The runs of every batch of five by the batch's name, and under a name of their own those that
-    belong to none."""
+    """The runs of each batch of five, keyed by the name of the batch. The runs that belong to no
+    batch stand under a name of their own."""
     table = runs()
     five = table.groupby(BATCH, dropna=False)["seed"].transform("size") == 5
     parts = {
@@ -194,8 +194,9 @@ def labels_told() -> dict[str, int]:
 
 
 def curves(draws: Sequence[int]) -> tuple[dict[str, dict[str, list[float]]], dict[str, float]]:
-    """For Acc2 and Acc2_weak the gain of the best of several draws, by source of luck, and AV-MC's
-    margin in Table 2, both by the metric with its clips: ``best_of`` over the seeds of others,
+    """How much the best of several draws gains, for Acc2 and for Acc2_weak, by the source of the
+    luck; and AV-MC's margin in Table 2. Both are keyed by the metric with its number of clips.
+    The gain comes from ``best_of`` over the seeds that others published, and from
     ``best_of_equals`` at AV-MC's printed accuracy."""
     gains, margins = {}, {}
     clips = {"Acc2": digits.clips("Acc2"), "Acc2_weak": digits.weak_clips(RELABELLED)}

@@ -32,13 +32,13 @@ def table() -> pd.DataFrame:
     """``recorded`` with two columns more: the numbers of runs that all its accuracies over the
     whole test split fit, and the label sets that its Acc2_weak fits."""
     rows = recorded()
-    runs = [runs_of([row[name] for name in ACCURACIES]) for _, row in rows.iterrows()]
+    runs = [runs_by_digits([row[name] for name in ACCURACIES]) for _, row in rows.iterrows()]
     return rows.assign(
         **{"runs by its digits": runs, "labels by its digits": rows["Acc2_weak"].map(labels_of)}
     )
 
 
-def runs_of(figures: list[str]) -> str:
+def runs_by_digits(figures: list[str]) -> str:
     """The numbers of runs that every one of some accuracies over the whole test split fits, in
     words."""
     told = [figure for figure in figures if _decimals(figure) == DECIMALS]

@@ -11,7 +11,8 @@ from pathlib import Path
 from avmc_core.artefacts import data_mark, other_data
 from avmc_core.data.store import Store, open_store
 from avmc_core.errors import InputError
-from avmc_core.runs.experiments import EXPERIMENTS, SEEDS
+from avmc_core.runs.declaration import SEEDS
+from avmc_core.runs.experiments import EXPERIMENTS
 from avmc_core.runs.grid import default_device, run_store
 from avmc_core.runs.store import Run
 from avmc_core.schema import DATASET, DIMS

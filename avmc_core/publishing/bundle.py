@@ -46,7 +46,7 @@ Data: {data}
 
 - `results/`: what each notebook of the book saved, with the command that makes it, as JSON;
   its tables as CSV in `tables/`.
-- `runs.csv`: one line a run: experiment, row, model, seed, status, settings, scores on the test
+- `runs.csv`: one line per run: experiment, row, model, seed, status, settings, scores on the test
   split.
 - `predictions/`: for each run, one line a test clip: clip id, predicted M, and T, A, V where the
   model predicts them.
@@ -59,7 +59,7 @@ SAID = {
     "results/": "What a notebook saved: provenance and data",
     "tables/": "A table of a saved result",
     "predictions/": "Predictions of one run on the test split, one line per clip",
-    "runs.csv": "One line a run: experiment, row, model, seed, settings, scores on the test split",
+    "runs.csv": "One line per run: experiment, row, model, seed, settings, test scores",
     "README.md": "What is in this folder",
 }
 

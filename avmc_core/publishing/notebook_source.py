@@ -132,7 +132,7 @@ def reached_modules(code: str) -> dict[str, str]:
 
 
 def sha256(path: Path) -> str | None:
-    """Of a file's content; None where there is no file."""
+    """The SHA-256 (hex) of a file's content; None where there is no file."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 

@@ -7,12 +7,10 @@ everything that went into it, are made from it; the key decides whether it runs 
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,12 +26,12 @@ from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file
 from avmc_core.home import home
 from avmc_core.publishing.before import announce
+from avmc_core.publishing.notebook_run import NotebookError, run_notebook
 from avmc_core.publishing.notebook_source import (
     changed_parts,
     declared_parameters,
     notebook_key,
     notebook_parts,
-    read_notebook,
     sha256,
 )
 from avmc_core.runs.workers import side_by_side
@@ -42,13 +40,7 @@ from avmc_core.settings import digest
 # notebooks at a time; each computes its missing runs on all cores
 JOBS = min(2, os.cpu_count() or 1)
 # tqdm's bars carry timings; sets and dicts of strings iterate in the order of their hashes
-_SOCKET_PATH = 107  # bytes that the path of a socket may have
 KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
-
-
-class NotebookError(RuntimeError):
-    """A cell failed; says where in one line. The notebook up to that cell is kept as
-    ``<name>.failed.ipynb``."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +179,7 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Execut
         drawn_by += f" --profile {profile}"
     known = {artefacts.LOG: str(log), artefacts.DRAWN_BY: drawn_by}
     with _environment({**KERNEL_ENVIRONMENT, **known}):
-        notebook = _run(source, target, parameters)
+        notebook = run_notebook(source, target, parameters)
     target.with_suffix(".failed.ipynb").unlink(missing_ok=True)
     with new_file(target) as temporary:
         temporary.write_text(notebook, encoding="utf-8")
@@ -216,99 +208,6 @@ def _results(record: Path, key: str) -> tuple[str, ...] | None:
         return tuple(found["results"]) if same else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-
-
-def _run(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
-    import nbformat
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
-
-    partial = target.with_suffix(".failed.ipynb")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryDirectory(
-            prefix="avmc-", dir=_short(), ignore_cleanup_errors=True
-        ) as sockets:
-            # no TCP port, and no warning about one; a folder each, or two kernels that start at
-            # once take the same names
-            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
-            notebook = papermill.execute_notebook(
-                read_notebook(source),
-                partial,
-                dict(parameters),
-                kernel_name="python3",
-                progress_bar=False,
-                config=config,
-            )
-    except PapermillExecutionError as error:
-        reason = f"{error.ename}: {error.evalue}".splitlines()[0]
-        raise NotebookError(
-            f"{source}: In [{error.exec_count}] failed: {reason} (kept {partial})"
-        ) from error
-    # a kernel that does not start, or dies: whatever the reason, no page may be built
-    except Exception as error:
-        raise NotebookError(
-            f"{source}: {type(error).__name__}: {error} (kept {partial})".replace("\n", " ")
-        ) from error
-    except BaseException:  # stopped from outside: nothing in it failed
-        partial.unlink(missing_ok=True)
-        raise
-    return nbformat.writes(_normalised(notebook, parameters))
-
-
-def _short() -> str | None:
-    """A folder for sockets, whose paths may have 107 bytes; None: the usual one, $TMPDIR, is short
-    enough.
-
-    Raises InputError where every folder for temporary files has too long a path.
-    """
-    usual = tempfile.gettempdir()
-    for folder in (usual, os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/var/tmp", "/dev/shm"):
-        room = _SOCKET_PATH - len("/avmc-12345678/kernel-12345")
-        if folder and len(os.fsencode(folder)) <= room and os.access(folder, os.W_OK | os.X_OK):
-            return None if folder == usual else folder
-    raise InputError(
-        "$TMPDIR", f"{usual!r}, too long for a socket", f"a path of at most {room} bytes"
-    )
-
-
-def _normalised(notebook: Any, parameters: Mapping[str, Any]) -> Any:
-    """The notebook without what differs from run to run (ids, times, how output was chunked) or
-    between machines."""
-    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
-
-    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
-    notebook.cells = [cell for cell in notebook.cells if not _repeats(cell, notebook)]
-    for i, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{i:03d}"
-        for key in ("papermill", "execution"):
-            cell.metadata.pop(key, None)
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            for path in (Path(parameters.get(name) or ".") for name in ("store", "meta")):
-                cell.source = (
-                    cell.source.replace(str(path), path.name) if path.is_absolute() else cell.source
-                )
-    notebook.metadata.pop("papermill", None)
-    return notebook
-
-
-def _repeats(cell: Any, notebook: Any) -> bool:
-    """Whether an injected cell says only what the notebook's own parameters cell says."""
-    if "injected-parameters" not in cell.metadata.get("tags", []):
-        return False
-    own = next(other for other in notebook.cells if "parameters" in other.metadata.get("tags", []))
-    return _assigned(cell).items() <= _assigned(own).items()
-
-
-def _assigned(cell: Any) -> dict[str, str]:
-    """Name to value, as source text, of a cell's assignments."""
-    return {
-        ast.unparse(target): ast.unparse(statement.value)
-        for statement in ast.parse(cell.source).body
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-    }
 
 
 @contextmanager

@@ -134,7 +134,7 @@ class ResultsTable(SphinxDirective):
 
 
 class RecordsTable(SphinxDirective):
-    """``{records-table} name:key``: a list of records, all with the same fields; one a row."""
+    """``{records-table} name:key``: a list of records, all with the same fields; one per row."""
 
     required_arguments = 1
     option_spec = {"caption": directives.unchanged_required}  # noqa: RUF012 - docutils' interface

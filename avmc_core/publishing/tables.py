@@ -30,7 +30,7 @@ __all__ = [
 
 ENTRY = re.compile(r"^### (D\d\d) · (.+)$", re.MULTILINE)
 SYMBOLS = {"R2": "R²"}
-Cells = Sequence[dict[str, Any]]  # one a row and metric, as ``results.comparison`` makes them
+Cells = Sequence[dict[str, Any]]  # one per row and metric, as ``results.comparison`` makes them
 
 
 def result_table(

@@ -16,14 +16,14 @@ import torch
 from avmc_core import schema
 from avmc_core.batch import Inputs
 from avmc_core.data.batches import SplitData
-from avmc_core.data.splits import PUBLISHED, Protocol
+from avmc_core.data.splits import PUBLISHED, SplitProtocol
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.files.sealed import write_sealed
 from avmc_core.kernels.gpu import arithmetic
 from avmc_core.models.base import Capabilities, Model, Sizes
 from avmc_core.runs.together import stackable, train_together
-from avmc_core.runs.training import Progress, TrainingFailed, predict, train, write_tensors
+from avmc_core.runs.training import Progress, TrainingFailed, predict, train, write_sealed_tensors
 from avmc_core.settings import as_dict
 
 
@@ -46,8 +46,8 @@ class StoreData:
     def __call__(self, name: str, inputs: Inputs) -> SplitData:
         return self._data(name, inputs)
 
-    def under(self, protocol: Protocol, seed: int) -> StoreData:
-        """The same store as a run with this protocol and seed sees it."""
+    def under(self, protocol: SplitProtocol, seed: int) -> StoreData:
+        """The data of this store as a run with this protocol and seed sees them."""
         return self if protocol == PUBLISHED else StoreData(protocol.of(self.store, seed))
 
 
@@ -175,7 +175,7 @@ def _outcome(
             raise TrainingFailed(said, progress.seconds)
     _keep(predictions, folder)
     facts = {"settings": as_dict(settings), "sizes": as_dict(sizes_of(data.store))}
-    write_tensors(folder / "model.safetensors", model.state_dict(), facts)
+    write_sealed_tensors(folder / "model.safetensors", model.state_dict(), facts)
     return {
         **OUTCOME,
         "epochs": progress.epoch,
@@ -235,6 +235,6 @@ def encoder_identity(able: Capabilities, store: Store) -> str:
     follows from the source."""
     if store.simulated or not able.text_encoder:
         return ""
-    from avmc_core.text_encoder import encoder_name, identity
+    from avmc_core.text_encoder import encoder_digest, encoder_name
 
-    return identity(encoder_name())
+    return encoder_digest(encoder_name())

@@ -3,117 +3,16 @@ this table."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
-from avmc_core import schema
-from avmc_core.data.splits import FOLDS, PUBLISHED, RESPLITS, Protocol
-from avmc_core.data.store import Store
+from avmc_core.data.splits import FOLDS, RESPLITS, SplitProtocol
 from avmc_core.errors import InputError
-from avmc_core.models.registry import MODELS, capabilities, settings_of, without
-from avmc_core.runs.store import Run
+from avmc_core.models.registry import MODELS
+from avmc_core.runs.declaration import LAYERED, SEEDS, Experiment, Row
 from avmc_core.schema import MODALITY_OF_TASK
-
-# the laboratory's own list; the paper's released run uses the first alone (D12)
-SEEDS = (
-    1111,
-    1112,
-    1113,
-    1114,
-    1115,
-)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a table: a model, and what differs from its published settings."""
-
-    name: str
-    model: str
-    changes: tuple[tuple[str, Any], ...] = ()
-    published: str = ""  # row of the published table that it stands beside
-    seeded: bool = True  # False: the result does not depend on the seed, so one run is enough
-    ci: tuple[tuple[str, Any], ...] = ()  # what the ci profile changes besides, for this row
-    protocol: Protocol = PUBLISHED  # which clips and features it sees
-
-    def changes_at(self, profile: str) -> tuple[tuple[str, Any], ...]:
-        """What differs from the published settings at a profile; the row's own changes come last
-        and win."""
-        limits = (
-            (*PROFILE_CHANGES[profile], *(self.ci if profile == "ci" else ()))
-            if self.seeded
-            else ()
-        )
-        return (*limits, *self.changes)
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A table or figure of the paper and the runs behind it."""
-
-    title: str
-    source: str  # where in the paper
-    rows: tuple[Row, ...]
-    seeds: tuple[tuple[str, tuple[int, ...]], ...] = (("ci", SEEDS[:3]), ("full", SEEDS))
-    corpora: tuple[str, ...] = ("ci",)  # sizes of the simulated corpora that stand in for a store
-
-    def runs(
-        self, profile: str, seeds: tuple[int, ...] | None = None, store: Store | None = None
-    ) -> list[Run]:
-        """The grid for a profile, without the rows that are ``left_out`` on ``store``. Raises
-        InputError for an unknown profile."""
-        declared = dict(self.seeds)
-        if profile not in declared:
-            raise InputError("profile", repr(profile), f"one of {', '.join(declared)}")
-        chosen = seeds or declared[profile]
-        return [
-            Run(row.model, seed, row.changes_at(profile), row.name, row.protocol)
-            for row in filter(None, (_on(store, row) for row in self.rows))
-            # a seed deals a re-split, too
-            for seed in (chosen if row.seeded or row.protocol.resplit else chosen[:1])
-        ]
-
-    def left_out(self, store: Store | None) -> dict[str, str]:
-        """Name to reason of the rows that cannot run on ``store``."""
-        return {row.name: lacking for row in self.rows if (lacking := _lacking(store, row))}
-
-
-def _lacking(store: Store | None, row: Row) -> str:
-    """What a row needs and a store does not have; "" if nothing."""
-    if row.protocol.audio != "audio" and (store is None or row.protocol.audio not in store.extras):
-        return f"no features {row.protocol.audio}"
-    settings = settings_of(row.model, dict(row.changes))
-    if store is not None and (lost := without(store, row.model, settings)):
-        return lost
-    labelled_only = store is not None and schema.UNLABELLED not in store.splits
-    if labelled_only and capabilities(row.model, settings).unlabelled:
-        return "no unlabelled clips"
-    return ""
-
-
-def _on(store: Store | None, row: Row) -> Row | None:
-    """The row as it runs on a store, None where that lacks something; where features hold every
-    layer of a speech network, the layers' weights are learned."""
-    if _lacking(store, row):
-        return None
-    if row.protocol.audio == "audio":
-        return row
-    layers = store.manifest["source"].get("extraction", {}).get("wav2vec_layers", 0)
-    return (
-        replace(row, model=LAYERED, changes=(*row.changes, ("layers", layers))) if layers else row
-    )
-
-
-# The published settings have no limit on epochs; two cores want one.
-PROFILE_CHANGES: dict[str, tuple[tuple[str, Any], ...]] = {
-    "ci": (("training.max_epochs", 60),),
-    "full": (),
-}
 
 ONE = (("ci", SEEDS[:1]), ("full", SEEDS))
 VARIANTS = ("released", "paper")
-# stands in for the unimodal LSTM where a store holds every layer of a speech network
-LAYERED = "Layered LSTM"
 
 # Table 4's rows, each what it takes away from AV-MC.
 ABLATIONS: dict[str, tuple[tuple[str, Any], ...]] = {
@@ -127,10 +26,10 @@ ABLATIONS: dict[str, tuple[tuple[str, Any], ...]] = {
 # What the paper leaves open about its mixup, as changes to the printed equations with the released
 # draw (D07, D08).
 MIXUPS: dict[str, tuple[tuple[str, Any], ...]] = {
-    "Beta(1, 1), one lambda a batch": (),
+    "Beta(1, 1), one lambda per batch": (),
     "Beta(0.2, 0.2)": (("mixup.alpha", 0.2), ("mixup.beta", 0.2)),
     "Beta(4, 4)": (("mixup.alpha", 4.0), ("mixup.beta", 4.0)),
-    "one lambda a clip": (("mixup.per_clip", True),),
+    "one lambda per clip": (("mixup.per_clip", True),),
     "detached targets": (("mixup.detach_targets", True),),
     "inputs mixed": (("mixup.level", "input"),),  # as Section 2.3 has it (D31)
     "classifier's first layer mixed": (("mixup.level", "hidden"),),
@@ -157,10 +56,10 @@ SHARES = (0.125, 0.25, 0.5, 1.0)  # of the labelled training clips
 FEW, ALL = 320, 2722  # training clips of the book's small corpus, and of the released data
 # Why a model does not hear: how many clips it has to learn from, and on which scale. The released
 # network begins with a batch norm and so has a scale of its own.
-HEARING: dict[str, tuple[str, Protocol]] = {
+HEARING: dict[str, tuple[str, SplitProtocol]] = {
     f"{variant}, {clips:,} clips, {scale}": (
         variant,
-        Protocol(labelled=clips / ALL, standardised=scale == "standardised features"),
+        SplitProtocol(labelled=clips / ALL, standardised=scale == "standardised features"),
     )
     for variant, scale in (
         ("paper", "raw features"),
@@ -246,7 +145,7 @@ WAV2VEC = tuple(
         f"audio (wav2vec 2.0), annotation {target}",
         "Unimodal LSTM",
         (("modality", "audio"), ("task", target)),
-        protocol=Protocol(audio="audio_wav2vec"),
+        protocol=SplitProtocol(audio="audio_wav2vec"),
     )
     for target in ("A", "M")
 )
@@ -344,7 +243,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             Row(
                 f"{model}, {100 * share:g} % of the labelled clips",
                 model,
-                protocol=Protocol(labelled=share),
+                protocol=SplitProtocol(labelled=share),
             )
             for model in ("AV-MC", "AV-MC(Semi)")
             for share in SHARES
@@ -359,7 +258,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                 model,
                 (),
                 seeded=seeded,
-                protocol=Protocol(resplit=way, fold=fold),
+                protocol=SplitProtocol(resplit=way, fold=fold),
             )
             for model, seeded in (("Text-only ridge", False), ("Late mean", False), ("AV-MC", True))
             for way in RESPLITS[1:]
@@ -370,7 +269,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 
 def experiment(name: str) -> Experiment:
-    """Raises InputError for an experiment that is not declared."""
+    """The declared experiment of this name. Raises InputError where there is none."""
     if name not in EXPERIMENTS:
         raise InputError("experiment", repr(name), f"one of {', '.join(EXPERIMENTS)}")
     return EXPERIMENTS[name]

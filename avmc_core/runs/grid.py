@@ -48,7 +48,7 @@ def run_store() -> RunStore:
     return RunStore(home() / "runs")
 
 
-def check(grid: Sequence[Run], store: Store) -> None:
+def check_grid(grid: Sequence[Run], store: Store) -> None:
     """Raises InputError, before anything is trained, for splits too small to learn from, be stopped
     by and scored on, for runs that read features or labels which the clips do not have, and for
     runs that need a text encoder where there is none, or where it is damaged or not the one of the
@@ -99,14 +99,14 @@ def run_all(
 
     ``device``: None for ``default_device()``; on a GPU runs share one process. ``executor``: None
     for this machine. Results depend neither on ``jobs`` nor on the executor. Raises InputError for
-    a device that is not there and for what ``check`` finds, and what the executor raises.
+    a device that is not there and for what ``check_grid`` finds, and what the executor raises.
     """
     runs, device = runs or run_store(), checked_device(device, here=executor is None)
     found = {run: runs.get(run.key(store, device, threads)) for run in grid}
     missing = [run for run, record in found.items() if record is None]
     executor = executor or Local(jobs)
     if missing:
-        check(missing, store)
+        check_grid(missing, store)
         verify_store(store.path)  # no training on features that a disk has changed
     with tqdm(total=len(missing), unit="run", disable=not (progress_bar and missing)) as bar:
         for run, record in executor(missing, store, runs, device, threads):

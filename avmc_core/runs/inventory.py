@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import sync
 from avmc_core.models.registry import MODELS, settings_of
-from avmc_core.runs.experiments import EXPERIMENTS, PROFILE_CHANGES
+from avmc_core.runs.declaration import PROFILE_CHANGES
+from avmc_core.runs.experiments import EXPERIMENTS
 from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.settings import as_dict, digest
 

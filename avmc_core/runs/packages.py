@@ -21,14 +21,14 @@ from avmc_core.files.sealed import read_sealed
 from avmc_core.models import registry
 from avmc_core.models.base import Model, Sizes
 
-FORMAT = 2
-PACKAGE = "a model package of avmc export"
+FORMAT = 3  # 2: learning rates were called "rate"
+EXPECTED = "a model package of avmc export"
 SUFFIX = ".avmc.safetensors"
 
 
 @dataclass(frozen=True)
 class Package:
-    """An ensemble: one network a seed."""
+    """An ensemble: one network per seed."""
 
     facts: dict[str, Any]  # model, settings, sizes, seeds, data, code, environment, scores
     weights: dict[int, dict[str, np.ndarray]]  # by seed
@@ -77,8 +77,9 @@ class Package:
 
 
 def read_package(path: str | Path) -> Package:
-    """Raises InputError for a file that is no package of this format, or damaged."""
-    tensors, facts = read_sealed(Path(path), PACKAGE)
+    """The model package in the file ``path``. Raises InputError for a file that is no package of
+    this format, or damaged."""
+    tensors, facts = read_sealed(Path(path), EXPECTED)
     try:
         facts.pop("card", None)
         if facts["format"] != FORMAT:
@@ -102,5 +103,5 @@ def read_package(path: str | Path) -> Package:
         registry.settings_of(facts["model"], facts["settings"])
         _ = package.sizes, package.simulated
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(path, f"{type(error).__name__}: {error}", PACKAGE) from None
+        raise InputError(path, f"{type(error).__name__}: {error}", EXPECTED) from None
     return package

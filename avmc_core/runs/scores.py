@@ -11,7 +11,7 @@ import numpy as np
 from avmc_core import schema
 from avmc_core.data.metric_conventions import of_limit
 from avmc_core.data.placeholders import placeholder_clips
-from avmc_core.data.splits import Protocol
+from avmc_core.data.splits import SplitProtocol
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
 from avmc_core.runs.store import Record
@@ -30,7 +30,7 @@ def scores(record: Record, store: Store, split: str = "test") -> Scores:
             f"a run on data {record.data['digest'][:12]}",
             f"one on {store.digest[:12]}, the store at hand",
         )
-    seen = Protocol(**record.data["protocol"]).of(store, record.seed)
+    seen = SplitProtocol(**record.data["protocol"]).of(store, record.seed)
     return score(seen.split(split), record.predictions(split), store.limit)
 
 

@@ -29,12 +29,12 @@ import numpy as np
 
 from avmc_core import __version__
 from avmc_core.codehash import ROOT, closure, code_hash
-from avmc_core.data.splits import PUBLISHED, Protocol
+from avmc_core.data.splits import PUBLISHED, SplitProtocol
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file, sync
 from avmc_core.files.sealed import SEAL, read_sealed
 from avmc_core.kernels import gpu
-from avmc_core.kernels.compiled import identity
+from avmc_core.kernels.compiled import kernels_identity
 from avmc_core.models import registry
 from avmc_core.runs.execution import encoder_identity
 from avmc_core.settings import as_dict, digest, file_digest
@@ -63,7 +63,7 @@ class Run:
     seed: int
     changes: tuple[tuple[str, Any], ...] = ()
     label: str = ""  # how tables name it, where that differs from the model
-    protocol: Protocol = PUBLISHED
+    protocol: SplitProtocol = PUBLISHED
     init: str = ""  # a model package whose weights it starts from; "" for fresh ones
 
     def __post_init__(self):
@@ -269,10 +269,10 @@ def surroundings(
     return {
         "data": store.digest,
         "device": device,
-        **({"gpu": gpu.identity()} if device == "cuda" else {}),
+        **({"gpu": gpu.gpu_identity()} if device == "cuda" else {}),
         "threads": threads,
         "code": code_hash(modules),
-        "kernels": identity() if "avmc_core.kernels.compiled" in closure(modules) else "",
+        "kernels": kernels_identity() if "avmc_core.kernels.compiled" in closure(modules) else "",
         "libraries": {name: version(name) for name in (*LIBRARIES, *libraries)},
         "machine": platform.machine(),
     }
@@ -296,7 +296,7 @@ def commit() -> str:
         return ""
 
 
-def provenance(run: Run) -> dict[str, str]:
+def code_version(run: Run) -> dict[str, str]:
     """Code version of a run."""
     modules = _modules(run)
     return {"version": __version__, "commit": commit(), "digest": code_hash(modules)}

@@ -168,7 +168,7 @@ def _train(company: list[Seed], data: Data) -> Iterator[Seed]:
 
 
 def validation_losses(model: Model, data: SplitData, settings: Training, seeds: int) -> list[float]:
-    """``training.validation_loss`` of each seed."""
+    """The ``training.validation_loss`` of each seed."""
     model.eval()
     with torch.no_grad():
         batches = (
@@ -182,7 +182,7 @@ def validation_losses(model: Model, data: SplitData, settings: Training, seeds: 
 
 
 def repeated(batch: Batch, seeds: int) -> Batch:
-    """The same clips for all seeds."""
+    """The batch with the same clips for every seed."""
     return _map(batch, lambda x: x.expand(seeds, *x.shape))
 
 

@@ -245,7 +245,7 @@ def _save(
     """Write the best weights if they are new, replace the state as a whole, then drop best weights
     that it no longer names."""
     if not _best(folder, progress).exists():
-        write_tensors(_best(folder, progress), best)
+        write_sealed_tensors(_best(folder, progress), best)
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for number, optimizer in enumerate(optimizers):
         for index, state in optimizer.state_dict()["state"].items():
@@ -255,7 +255,7 @@ def _save(
     tensors["generator"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["generator_cuda"] = torch.cuda.get_rng_state()
-    write_tensors(folder / STATE, tensors, {"progress": vars(progress)})
+    write_sealed_tensors(folder / STATE, tensors, {"progress": vars(progress)})
     for path in folder.glob("best-*.safetensors"):
         if path != _best(folder, progress):
             path.unlink()
@@ -304,7 +304,7 @@ def _best(folder: Path, progress: Progress) -> Path:
     return folder / f"best-{progress.best_epoch}.safetensors"
 
 
-def write_tensors(
+def write_sealed_tensors(
     path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any] | None = None
 ) -> None:
     """A sealed file of tensors, which appears complete or not at all."""

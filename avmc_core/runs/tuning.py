@@ -1,10 +1,10 @@
 """A search over settings that chooses on the validation split and cannot see the test split (D12).
 
 The search is given a store without a test split: asking for it is an error, whoever asks. What it
-leaves behind is the record of a finished selection, and only such a record opens the way to test
-scores (``runs_of``). A trial depends on its rank alone, so a search that was killed and started
-again ends like one that was not. Two processes do not share one search: the second waits for the
-first and has its selection.
+leaves behind is the record of a finished search, and only such a record opens the way to test
+scores (``runs_of_trials``). A trial depends on its rank alone, so a search that was killed and
+started again ends like one that was not. Two processes do not share one search: the second waits
+for the first and has its result.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ from avmc_core.runs.store import Run, surroundings
 from avmc_core.runs.training import TrainingFailed, predict, train
 from avmc_core.settings import digest
 
-RATES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3)
+LEARNING_RATES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3)
 DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
 WEIGHTS = (0.2, 0.4, 0.6, 0.8, 1.0)
 AVMC_SPACE: dict[str, tuple[Any, ...]] = {
-    "rate": RATES,
-    "rate_audio": RATES,
-    "rate_vision": RATES,
+    "lr": LEARNING_RATES,
+    "lr_audio": LEARNING_RATES,
+    "lr_vision": LEARNING_RATES,
     "dropout": DROPOUTS,
     "post_dropout": DROPOUTS,
     **{f"weights.{task}": WEIGHTS for task in schema.TASKS},
@@ -88,7 +88,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Selection:
+class TuningResult:
     """A finished search. ``trials``: changes and validation MAE of each, in order; ``data``: digest
     of the store."""
 
@@ -113,7 +113,7 @@ def without_test(store: Store) -> Store:
 
 def search(
     plan: Search, store: Store, root: Path | None = None, progress_bar: bool = False
-) -> Selection:
+) -> TuningResult:
     """Run, or continue, a search; its journal and its ``selection.json`` stay under ``root``
     (default: home/tuning).
 
@@ -124,11 +124,11 @@ def search(
     with open(folder / "lock", "w") as lock:
         flock(lock, LOCK_EX)
         if (folder / "selection.json").exists():
-            return read_selection(folder / "selection.json")
+            return read_tuning_result(folder / "selection.json")
         return _search(plan, store, folder, progress_bar)
 
 
-def _search(plan: Search, store: Store, folder: Path, progress_bar: bool) -> Selection:
+def _search(plan: Search, store: Store, folder: Path, progress_bar: bool) -> TuningResult:
     """``search`` by the only process in ``folder``."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
@@ -161,45 +161,45 @@ def _search(plan: Search, store: Store, folder: Path, progress_bar: bool) -> Sel
         raise InputError(
             f"search of {plan.model}", "no trial that could be trained", "a space with one that can"
         )
-    selection = Selection(plan.model, dict(plan.changes), list(plan.seeds), store.digest, trials)
+    result = TuningResult(plan.model, dict(plan.changes), list(plan.seeds), store.digest, trials)
     with new_file(folder / "selection.json") as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(selection), indent=1), encoding="utf-8")
-    return selection
+        temporary.write_text(json.dumps(dataclasses.asdict(result), indent=1), encoding="utf-8")
+    return result
 
 
-def read_selection(path: str | Path) -> Selection:
-    """The record of a finished selection. Raises InputError for anything else, an unfinished search
+def read_tuning_result(path: str | Path) -> TuningResult:
+    """The record of a finished search. Raises InputError for anything else, an unfinished search
     above all."""
     try:
-        return Selection(**json.loads(Path(path).read_text(encoding="utf-8")))
+        return TuningResult(**json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
-            path, f"{type(error).__name__}: {error}", "the record of a finished selection"
+            path, f"{type(error).__name__}: {error}", "the record of a finished search"
         ) from error
 
 
-def runs_of(selection: Selection, store: Store, *, every: bool = False) -> list[Run]:
+def runs_of_trials(result: TuningResult, store: Store, *, every: bool = False) -> list[Run]:
     """The chosen settings as runs, which are scored on test like any other; with ``every``, those
     of all trials.
 
-    Raises InputError for a selection that was made on other data.
+    Raises InputError for a search that was made on other data.
     """
-    if selection.data != store.digest:
+    if result.data != store.digest:
         raise InputError(
-            "selection",
-            f"made on data {selection.data[:12]}",
+            "search",
+            f"made on data {result.data[:12]}",
             f"{store.digest[:12]}, the store at hand",
         )
-    numbers = range(len(selection.trials)) if every else [selection.chosen]
+    numbers = range(len(result.trials)) if every else [result.chosen]
     return [
         Run(
-            selection.model,
+            result.model,
             seed,
-            tuple((selection.changes | selection.trials[k]["changes"]).items()),
+            tuple((result.changes | result.trials[k]["changes"]).items()),
             f"trial {k}",
         )
         for k in numbers
-        for seed in selection.seeds
+        for seed in result.seeds
     ]
 
 

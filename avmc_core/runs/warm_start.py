@@ -62,7 +62,7 @@ def started(build: Callable[..., nn.Module], run: Run) -> Callable[..., nn.Modul
     return built
 
 
-def check(run: Run, store: Store) -> None:
+def check_warm_start(run: Run, store: Store) -> None:
     """Raises InputError, before anything is trained, when the package does not fit the run on this
     store."""
     build = started(registry.builder(run.model), run)

@@ -32,7 +32,7 @@ MISHEARD = 0.08  # rate of wrong characters in their transcripts, which nobody c
 
 
 def simulate(settings: CorpusSettings) -> dict[str, pd.DataFrame]:
-    """What is behind the features, one row a clip, by split.
+    """What is behind the features, one row per clip, by split.
 
     Columns: id, video; the annotations M, T, A, V; the latents latent_T, latent_A, latent_V, which
     differ where the annotations are copied, as in placeholder clips (copied); text, gloss, degree

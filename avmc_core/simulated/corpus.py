@@ -156,7 +156,7 @@ def _expressed(draw: np.random.Generator, latent: np.ndarray, share: float) -> n
 
 
 def _traits(settings: CorpusSettings, clips: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Voice and face of each source video's speaker: standard normal numbers, one row a video.
+    """Voice and face of each source video's speaker: standard normal numbers, one row per video.
     Which other videos have clips makes no difference.
     """
     groups = {

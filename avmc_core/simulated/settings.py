@@ -14,7 +14,7 @@ from avmc_core.settings import as_dict
 
 @dataclass(frozen=True)
 class Size:
-    """Clips of each split, and how much shorter than real ones the clips are."""
+    """How many clips each split has, and how many times shorter than real ones the clips are."""
 
     train: int
     valid: int

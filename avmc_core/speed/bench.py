@@ -104,7 +104,7 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
 
 
 def render(name: str, values: dict[str, Any]) -> str:
-    """One line a part."""
+    """One line per part of the benchmark."""
     words = [
         f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
         for key, value in values.items()
@@ -154,7 +154,7 @@ def scaling(threads: int) -> dict[str, Any]:
 
 def _pass_seconds(threads: int, clips: int = 128, share: float = 1.0, batch: int = 64) -> float:
     caps = {name: int(cap * share) if name != "text" else cap for name, cap in schema.STEPS.items()}
-    case = bench_cases.Case("AV-MC(Semi)", stage="mixup")
+    case = bench_cases.BenchCase("AV-MC(Semi)", stage="mixup")
     way = bench_cases.fast_way(case, made_up(clips, caps))
     order = torch.Generator().manual_seed(0)
     with like_a_run(threads, True):

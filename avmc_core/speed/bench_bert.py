@@ -12,7 +12,7 @@ from avmc_core import schema
 from avmc_core.data.batches import SplitData
 from avmc_core.models import registry
 from avmc_core.speed.bench_cases import WORDS, bert, like_a_run, made_up, median_seconds, sizes_of
-from avmc_core.speed.bench_way import Case, Way
+from avmc_core.speed.bench_way import BenchCase, Way
 
 STAGES = {"MISA": "train", "Self_MM": "train", "MMIM": "main", "Bert_MAG": "train"}
 FEW = 100  # words of the encoder that is hardly there
@@ -37,7 +37,7 @@ def outside(
         torch.manual_seed(0)
         model = registry.builder(name)(settings, sizes_of(split), bert(depth, words)).train()
         data = SplitData(replace(split, tokens=np.minimum(split.tokens, words - 1)), model.inputs)
-        way = Way(data, model, Case(name, stage=STAGES[name]))
+        way = Way(data, model, BenchCase(name, stage=STAGES[name]))
         with like_a_run(threads, True):
             seconds[label] = median_seconds(lambda way=way: way.step(rows), threads, repeats)
     return {

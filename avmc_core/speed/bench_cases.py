@@ -31,7 +31,7 @@ from avmc_core.models.base import Model, Sizes
 from avmc_core.runs.execution import deterministic
 from avmc_core.speed.bench_limits import least
 from avmc_core.speed.bench_naive import naive
-from avmc_core.speed.bench_way import Case, Way
+from avmc_core.speed.bench_way import BenchCase, Way
 
 MEAN_STEPS = {"text": 18, "audio": 370, "vision": 90}  # about those of the released clips
 STEPS_SHORT = {"text": 50, "audio": 116, "vision": 29}  # the embedded corpus's caps
@@ -39,12 +39,12 @@ WORDS = 21_128  # of bert-base-chinese
 
 
 CASES = {
-    "semi": Case("AV-MC(Semi)", encoder=True, stage="mixup"),
-    "supervised": Case("AV-MC", encoder=True, stage="mixup"),
-    "MulT": Case("MulT"),
-    "TFN": Case("TFN"),
-    "MFN": Case("MFN"),
-    "Graph_MFN": Case("Graph_MFN"),
+    "semi": BenchCase("AV-MC(Semi)", encoder=True, stage="mixup"),
+    "supervised": BenchCase("AV-MC", encoder=True, stage="mixup"),
+    "MulT": BenchCase("MulT"),
+    "TFN": BenchCase("TFN"),
+    "MFN": BenchCase("MFN"),
+    "Graph_MFN": BenchCase("Graph_MFN"),
 }
 
 
@@ -108,11 +108,11 @@ def bert(layers: int = 12, words: int = WORDS) -> nn.Module:
 
 
 def text_encoder() -> nn.Module:
-    """The same, frozen and in evaluation mode."""
+    """The text encoder ``bert``, frozen and in evaluation mode."""
     return bert().eval().requires_grad_(False)
 
 
-def fast_way(case: Case, split: Split, encoder: nn.Module | None = None) -> Way:
+def fast_way(case: BenchCase, split: Split, encoder: nn.Module | None = None) -> Way:
     """What ``avmc run`` does: text features once for the store, whose cost is not part of a
     step."""
     model = network(case, split)
@@ -123,7 +123,7 @@ def fast_way(case: Case, split: Split, encoder: nn.Module | None = None) -> Way:
     return Way(data, model, case)
 
 
-def naive_way(case: Case, split: Split, encoder: nn.Module | None = None) -> Way:
+def naive_way(case: BenchCase, split: Split, encoder: nn.Module | None = None) -> Way:
     """Padded arrays, plain networks, and the text encoder, if given, in every forward pass."""
     model = naive(network(case, split))
     if encoder is not None:
@@ -132,14 +132,15 @@ def naive_way(case: Case, split: Split, encoder: nn.Module | None = None) -> Way
     return Way(PaddedArrays(split, SplitData(split, model.inputs)), model, case)
 
 
-def network(case: Case, split: Split) -> Model:
+def network(case: BenchCase, split: Split) -> Model:
     """The published network; the same weights at every call."""
     torch.manual_seed(0)
     return registry.builder(case.model)(registry.settings_of(case.model), sizes_of(split))
 
 
 def sizes_of(split: Split) -> Sizes:
-    """The released widths with the steps and the clips of a split."""
+    """What a network is built for: the released feature widths, with the steps and the number of
+    clips of ``split``."""
     return Sizes(
         **{f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}, train_clips=len(split)
     )
@@ -155,9 +156,9 @@ def encode(encoder: nn.Module, batch: Batch) -> Tensor:
 
 
 def no_fixed_points(draws: dict[str, Draw]) -> dict[str, Draw]:
-    """The same weights with partners that form one random cycle. The loss of a clip that is mixed
-    with itself is zero up to rounding, and the sign of its L1 gradient therefore depends on the
-    processor."""
+    """The draws with their lambdas, but with partners that form one random cycle. The loss of a
+    clip that is mixed with itself is zero up to rounding, and the sign of its L1 gradient
+    therefore depends on the processor."""
     changed = {}
     for name, draw in draws.items():
         order = torch.randperm(len(draw.partner))

@@ -17,7 +17,7 @@ from avmc_core.data.batches import SplitData
 from avmc_core.models import registry
 from avmc_core.runs.experiments import MENDABLE
 from avmc_core.speed.bench_cases import bert, like_a_run, made_up, median_seconds, sizes_of
-from avmc_core.speed.bench_way import Case, Way
+from avmc_core.speed.bench_way import BenchCase, Way
 
 MODELS = (*MENDABLE, "AV-MC", "AV-MC(Semi)", "Unimodal LSTM")
 TRAIN, UNLABELLED = 2722, 10_161  # clips of the released data
@@ -58,7 +58,7 @@ def cost(name: str, threads: int, steps: dict[str, int], layers: int = 12) -> di
     seconds, epoch = [], 0.0
     for single in model.passes(1):
         model.begin_pass(single, 1)
-        way = Way(data, model, Case(name, stage=single.stage))
+        way = Way(data, model, BenchCase(name, stage=single.stage))
         way.optimizer = optimizers[single.optimizer]
         with like_a_run(threads, True):
             seconds.append(median_seconds(lambda way=way: way.step(rows), threads, 5))

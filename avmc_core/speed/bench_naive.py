@@ -66,9 +66,9 @@ class ThreePasses(avmc_supervised.AVMCSupervised):
             partners = batch.labels.clone()
             columns = [schema.TASKS.index("M"), schema.TASKS.index(task)]
             partners[:, columns] = batch.labels[draw.partner][:, columns]
-            own = self.regression(output, batch.labels, batch.mask, draw.weight)
+            own = self.regression(output, batch.labels, batch.mask, draw.lam)
             parts[f"mix_{modality}"] = own + self.regression(
-                output, partners, batch.mask, 1 - draw.weight
+                output, partners, batch.mask, 1 - draw.lam
             )
         return {"total": sum(parts.values()), **parts}
 
@@ -140,8 +140,8 @@ def gate(mlp: nn.Module, g: Tensor, u: Tensor) -> Tensor:
 
 
 class StepwiseMFN(mfn.MFN):
-    """Everything inside the loop over steps; as run (D20, D21, D32), where every clip has the same
-    number of steps."""
+    """MFN with all of its work inside the loop over steps. It is the network as the reference
+    runs it (D20, D21, D32), where every clip has the same number of steps."""
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         steps = batch.text.shape[1]

@@ -11,7 +11,7 @@ from avmc_core.models.base import Model
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchCase:
     """A step of one model. ``encoder``: the naive way runs BERT in the loop; ``stage`` as in
     ``Model.loss``."""
 
@@ -27,14 +27,14 @@ class Way:
 
     data: Any
     model: Model
-    case: Case
+    case: BenchCase
 
     def __post_init__(self):
         # of the models timed here, MMIM alone has two: this is the main one
         self.optimizer = self.model.optimizers()[-1]
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
-        """Batch, losses, gradients, update."""
+        """One whole training step: batch, losses, gradients, update."""
         batch = self.data.batch(rows)
         self.model.zero_grad(set_to_none=True)
         losses = self.model.loss(batch, self.case.stage)

@@ -11,7 +11,7 @@ from avmc_core.metrics import evaluate
 from avmc_core.models.registry import settings_of
 from avmc_core.published import published
 from avmc_core.publishing.tables import contrast_table
-from avmc_core.runs import experiments, grid
+from avmc_core.runs import declaration, experiments, grid
 from avmc_core.runs.scores import scores
 from avmc_core.runs.store import RunStore
 from avmc_core.settings import as_dict
@@ -22,7 +22,7 @@ PLAN = experiments.experiment("table4")
 @pytest.fixture
 def runs(monkeypatch):
     """The grid at tiny scale: one epoch, two seeds, the released variant."""
-    monkeypatch.setitem(experiments.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
+    monkeypatch.setitem(declaration.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
     return [run for run in PLAN.runs("ci", (1, 2)) if run.name.endswith("(released)")]
 
 

@@ -18,7 +18,7 @@ GROUPS = RNG.integers(40, size=600)
 def test_slope_and_intercept_are_those_of_least_squares():
     label = 0.3 + 0.5 * SAID[0] + 0.1 * RNG.standard_normal(600)
     found = calibration(SAID, label, GROUPS, n=200)
-    fits = [scipy.stats.linregress(said, label) for said in SAID]
+    fits = [scipy.stats.linregress(predictions, label) for predictions in SAID]
     assert found.slope.estimate == pytest.approx(np.mean([fit.slope for fit in fits]))
     assert found.intercept.estimate == pytest.approx(np.mean([fit.intercept for fit in fits]))
 
@@ -59,11 +59,11 @@ def test_unimodal_tasks_leave_placeholder_clips_out(tiny_store):
     changed = test.__class__(**{**vars(test), "clips": clips})
     own = ~placeholder_clips(clips)
     assert not own[:4].any() and own.any()
-    said = {task: RNG.uniform(-1, 1, (2, len(test))) for task in ("M", "A")}
-    found = calibrations(said, changed, n=20)
+    predictions = {task: RNG.uniform(-1, 1, (2, len(test))) for task in ("M", "A")}
+    found = calibrations(predictions, changed, n=20)
     assert [*found] == ["M", "A"]
     expected = np.mean(
-        [scipy.stats.linregress(p[own], test.labels[own, 2]).slope for p in said["A"]]
+        [scipy.stats.linregress(p[own], test.labels[own, 2]).slope for p in predictions["A"]]
     )
     assert found["A"].slope.estimate == pytest.approx(expected)
 

@@ -74,18 +74,18 @@ def test_the_error_of_a_kind_is_the_mean_over_its_clips(signed):
 
 
 def test_table_and_pictures_show_every_case(signed):
-    said = {
+    predictions = {
         task: np.random.default_rng(1).uniform(-1, 1, (2, len(signed))) for task in schema.TASKS
     }
     cases = choose(signed)
-    shown = table(cases, signed, said, {signed.clips["id"].iloc[cases[0].row]: "A gloss."})
+    shown = table(cases, signed, predictions, {signed.clips["id"].iloc[cases[0].row]: "A gloss."})
     assert (
         list(shown["case"]) == [kind.name for kind in KINDS]
         and shown["gloss"].iloc[0] == "A gloss."
     )
-    case_figures.cases(cases, signed, said).canvas.draw()
+    case_figures.cases(cases, signed, predictions).canvas.draw()
     case_figures.errors(
-        errors(cases, signed, {"x": said["M"]}), {kind.name: 2 for kind in KINDS}
+        errors(cases, signed, {"x": predictions["M"]}), {kind.name: 2 for kind in KINDS}
     ).canvas.draw()
 
 

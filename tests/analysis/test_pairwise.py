@@ -10,14 +10,14 @@ from avmc_core.analysis.pairwise import as_text, compare_rows
 from avmc_core.commands.main import main
 from avmc_core.errors import InputError
 from avmc_core.metrics import evaluate
-from avmc_core.runs import experiments
+from avmc_core.runs import declaration, experiments
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
 
 FEW = (("training.max_epochs", 1),)
 GRID = [
     *(Run("LF_DNN", seed, FEW, "first") for seed in (1, 2, 3)),
-    *(Run("LF_DNN", seed, (*FEW, ("rate", 0.02)), "second") for seed in (1, 2)),
+    *(Run("LF_DNN", seed, (*FEW, ("lr", 0.02)), "second") for seed in (1, 2)),
 ]
 
 
@@ -88,7 +88,7 @@ def test_text_says_which_way_is_better(records, tiny_store):
 
 def test_the_command_writes_table_csv_and_figure(tiny_store, tmp_path, monkeypatch):
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
-    monkeypatch.setitem(experiments.PROFILE_CHANGES, "ci", FEW)
+    monkeypatch.setitem(declaration.PROFILE_CHANGES, "ci", FEW)
     grid = [
         run
         for run in experiments.EXPERIMENTS["avmc"].runs("ci", (1,))

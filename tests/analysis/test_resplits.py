@@ -10,7 +10,7 @@ import scipy.stats
 
 from avmc_core import metrics, schema
 from avmc_core.analysis import contrasts, resplits, results
-from avmc_core.data.splits import FOLDS, Protocol, pooled_clips, resplit_rows
+from avmc_core.data.splits import FOLDS, SplitProtocol, pooled_clips, resplit_rows
 from avmc_core.data.within_videos import alike_within_videos
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
@@ -23,7 +23,7 @@ WAYS = ("by video", "by clip")
 @pytest.fixture
 def dealt(many_videos, tmp_path):
     grid = [
-        Run("Constant", 1, (), f"{way} {f}", Protocol(resplit=way, fold=f))
+        Run("Constant", 1, (), f"{way} {f}", SplitProtocol(resplit=way, fold=f))
         for way in WAYS
         for f in range(FOLDS)
     ]
@@ -49,7 +49,7 @@ def test_each_clip_is_predicted_from_the_other_folds(dealt, many_videos):
     for way in WAYS:
         predicted = np.full(len(labels), np.nan)
         for fold in range(FOLDS):
-            rows = resplit_rows(many_videos, Protocol(resplit=way, fold=fold), 1)
+            rows = resplit_rows(many_videos, SplitProtocol(resplit=way, fold=fold), 1)
             predicted[rows["test"]] = np.median(labels[rows["train"]])
         known = ~np.isnan(predicted)
         expected = metrics.clip_statistics(predicted[known], labels[known])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avmc_core import schema
-from avmc_core.analysis.predicting import answers
+from avmc_core.analysis.predicting import predictions_of
 from avmc_core.analysis.response import CUES, cross, difference, oracle, responses, verdict
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
@@ -84,13 +84,15 @@ def test_a_text_only_model_has_no_non_verbal_sensitivity(ci_store, crossing, tmp
     grid = [Run("Unimodal LSTM", seed, changes, "text") for seed in (1, 2)]
     grid.append(Run("Text-only ridge", 1, (), "ridge"))
     records = run_all(grid, ci_store, RunStore(tmp_path), progress_bar=False, jobs=1)
-    said = answers(records, ci_store, crossing.clips)
-    assert said["text"]["M"].shape == (2, len(crossing.clips)) and said["ridge"]["M"].shape == (
+    predictions = predictions_of(records, ci_store, crossing.clips)
+    assert predictions["text"]["M"].shape == (2, len(crossing.clips)) and predictions["ridge"][
+        "M"
+    ].shape == (
         1,
         len(crossing.clips),
     )
     for found in responses(
-        crossing, {name: tasks["M"] for name, tasks in said.items()}, n=200
+        crossing, {name: tasks["M"] for name, tasks in predictions.items()}, n=200
     ).values():
         for cue in ("A and V", "A", "V"):
             slope = found[cue].slope
@@ -102,18 +104,19 @@ def test_slopes_and_intervals_against_a_naive_loop(crossing):
     """Predictions with known slopes, a bootstrap written out draw by draw."""
     rng = np.random.default_rng(5)
     x = crossing.plan["level"].to_numpy()
-    said = np.stack(
+    predictions = np.stack(
         [0.3 * x + 0.2 * rng.standard_normal(len(x)), 0.5 * x + 0.2 * rng.standard_normal(len(x))]
     )
-    found = responses(crossing, {"made": said}, n=300, seed=3)["made"]["V"].slope
+    found = responses(crossing, {"made": predictions}, n=300, seed=3)["made"]["V"].slope
     rows = np.flatnonzero(crossing.plan["cue"] == "V")
-    slopes = [np.polyfit(x[rows], run[rows], 1)[0] for run in said]
+    slopes = [np.polyfit(x[rows], run[rows], 1)[0] for run in predictions]
     assert found.estimate == pytest.approx(np.mean(slopes), rel=1e-9)
     names = crossing.clips.clips[["text_video", "audio_video", "vision_video"]].to_numpy()[rows]
     videos, names = np.unique(names.astype(str), return_inverse=True)
     contexts = crossing.plan["context"].to_numpy()[rows]
     own = [
-        run[rows] - np.array([run[rows][contexts == c].mean() for c in contexts]) for run in said
+        run[rows] - np.array([run[rows][contexts == c].mean() for c in contexts])
+        for run in predictions
     ]
     draws = []
     for _ in range(300):
@@ -153,4 +156,4 @@ def test_the_training_split_is_refused(ci_store):
 
 def test_clips_of_another_shape_are_refused(ci_store, crossing, tiny_store):
     with pytest.raises(InputError, match="trained on"):
-        answers({}, tiny_store, crossing.clips)
+        predictions_of({}, tiny_store, crossing.clips)

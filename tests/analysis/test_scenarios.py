@@ -10,7 +10,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from avmc_core import schema
-from avmc_core.analysis.scenarios import TARGETS, composed, from_donors, from_own_clips
+from avmc_core.analysis.composed_scenario import composed
+from avmc_core.analysis.scenarios import TARGETS, from_donors, from_own_clips
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
 from avmc_core.simulated.clips import simulate

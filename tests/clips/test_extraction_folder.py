@@ -14,7 +14,7 @@ import pytest
 from avmc_core import schema
 from avmc_core.artefacts import data_mark
 from avmc_core.clips import clip_work, extraction
-from avmc_core.clips.clip_features import ClipFeatures, ExtractionSettings, Report
+from avmc_core.clips.clip_features import ClipFeatures, ClipReport, ExtractionSettings
 from avmc_core.clips.extraction import MARKER, extract
 from avmc_core.clips.openface import OpenFace
 from avmc_core.data.exporting import export_released
@@ -45,7 +45,7 @@ def clips(tmp_path, monkeypatch) -> Path:
         read.calls += 1
         value = float(path.stat().st_size)
         audio, vision = np.full((5, 25), value, np.float32), np.full((4, 177), value, np.float32)
-        report = Report("kept", audio_steps=5, vision_steps=4, speaker="one face")
+        report = ClipReport("kept", audio_steps=5, vision_steps=4, speaker="one face")
         return ClipFeatures(audio, vision, np.arange(4), np.zeros(1, np.float32)), report
 
     read.calls = 0

@@ -17,7 +17,7 @@ from avmc_core import schema
 from avmc_core.clips.clip_features import ExtractionSettings
 from avmc_core.clips.prediction import clip_of, explain, shapley
 from avmc_core.commands.main import main
-from avmc_core.data.splits import Protocol
+from avmc_core.data.splits import SplitProtocol
 from avmc_core.errors import InputError
 from avmc_core.runs.exporting import collect, model_card, write_package
 from avmc_core.runs.grid import run_all
@@ -208,7 +208,7 @@ def test_a_model_of_other_clips_is_not_packed(tiny_store, tmp_path):
     """Its card would be about all the training clips, and so would the statistics that strange
     clips are told by."""
     runs = RunStore(tmp_path)
-    run = Run("LF_DNN", 1, CHANGES, protocol=Protocol(labelled=0.25))
+    run = Run("LF_DNN", 1, CHANGES, protocol=SplitProtocol(labelled=0.25))
     (record,) = run_all([run], tiny_store, runs, jobs=1, device="cpu", progress_bar=False).values()
     with pytest.raises(
         InputError, match=r"labelled = 0\.25; expected one on all clips of the published splits"

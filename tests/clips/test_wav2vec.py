@@ -13,7 +13,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from avmc_core.clips import wav2vec
 from avmc_core.data.batches import SplitData
-from avmc_core.data.splits import Protocol
+from avmc_core.data.splits import SplitProtocol
 from avmc_core.errors import InputError
 from avmc_core.files.sealed import read_sealed
 from avmc_core.models.layered_lstm import LayeredLSTM
@@ -122,7 +122,7 @@ def layered(tiny_store, tmp_path_factory):
 def built(store):
     """The model and a batch that it hears."""
     torch.manual_seed(0)
-    seen = Protocol(audio=wav2vec.NAME).of(store, 1)
+    seen = SplitProtocol(audio=wav2vec.NAME).of(store, 1)
     model = LayeredLSTM(
         settings_of("Layered LSTM", {"task": "A", "layers": LAYERS}), sizes_of(seen)
     ).eval()
@@ -166,7 +166,7 @@ def test_table_3_learns_the_weights_where_a_store_has_the_layers(layered, tiny_s
 
 
 def test_features_that_hold_other_layers_are_refused(layered):
-    sizes = sizes_of(Protocol(audio=wav2vec.NAME).of(layered, 1))
+    sizes = sizes_of(SplitProtocol(audio=wav2vec.NAME).of(layered, 1))
     with pytest.raises(InputError, match="12 acoustic columns; expected a multiple of 5"):
         LayeredLSTM(settings_of("Layered LSTM", {"layers": 5}), sizes)
     for change, words in (

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from avmc_core.commands import main as cli
 from avmc_core.errors import InputError, RunsLost
 from avmc_core.runs import experiments
-from avmc_core.runs.experiments import Experiment, Row
+from avmc_core.runs.declaration import Experiment, Row
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.slurm import FOLDER, Slurm
 from avmc_core.runs.store import RunStore

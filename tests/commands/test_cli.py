@@ -15,7 +15,7 @@ from avmc_core.data.exporting import export_released
 from avmc_core.data.splits import take
 from avmc_core.data.store import open_store
 from avmc_core.errors import InputError
-from avmc_core.runs import experiments
+from avmc_core.runs import declaration, experiments
 from avmc_core.runs.grid import run_all
 
 
@@ -47,7 +47,7 @@ def test_data_commands_go_round(tiny_store, tmp_path):
 
 
 def test_runs_and_results(tiny_store, home, monkeypatch):
-    monkeypatch.setitem(experiments.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
+    monkeypatch.setitem(declaration.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
     options = ("--store", tiny_store.path, "--seeds", "7")
     plan = call("run", "avmc", *options, "--dry-run")
     assert "7 runs, 7 to compute, on simulated corpus, not CH-SIMS" in plan
@@ -81,9 +81,9 @@ def test_runs_and_results(tiny_store, home, monkeypatch):
         ),
         (("run", "avmc", "--init", "nothing"), "nothing: found "),
         (("results", "avmc", "--init", "nothing"), "nothing: found "),
-        (("tune", "AV-MC", "-o", "rate=[]"), "-o rate: found no value"),
+        (("tune", "AV-MC", "-o", "lr=[]"), "-o lr: found no value"),
         (("tune", "AV-MC", "-o", "rates=[1]"), "rates"),
-        (("tune", "AV-MC", "-o", "rate=[0.1]", "--seeds", "1,x"), "--seeds: found '1,x'"),
+        (("tune", "AV-MC", "-o", "lr=[0.1]", "--seeds", "1,x"), "--seeds: found '1,x'"),
         (("data", "audit", "no-such-store"), "no-such-store"),
         (("data", "import", "--supervised", "nothing.pkl", "store"), "nothing.pkl"),
     ],

@@ -81,12 +81,12 @@ def oracle(p: np.ndarray, y: np.ndarray, conventions: Conventions) -> dict[str, 
     binary = [(bool(a > 0), bool(b > 0), abs(np.float32(b))) for a, b in zip(p, y, strict=True)]
     if conventions.zero == "excluded":
         binary = [row for row in binary if row[2] != 0]
-    said, true = [row[0] for row in binary], [row[1] for row in binary]
+    predicted, true = [row[0] for row in binary], [row[1] for row in binary]
     weak = [row for row in binary if row[2] <= np.float32(conventions.weak)]
     result = dict.fromkeys(METRICS, float("nan"))
     if binary:
-        result["Acc2"] = accuracy_score(true, said)
-        result["F1"] = f1_score(true, said, average=conventions.average, zero_division=np.nan)
+        result["Acc2"] = accuracy_score(true, predicted)
+        result["F1"] = f1_score(true, predicted, average=conventions.average, zero_division=np.nan)
     if weak:
         result["Acc2_weak"] = accuracy_score([row[1] for row in weak], [row[0] for row in weak])
     if len(y):

@@ -34,8 +34,8 @@ def test_draws_a_permutation_and_beta_weights():
     settings = MixupSettings(alpha=0.4, beta=2.0, per_clip=True)
     one = draw(2000, settings)
     assert sorted(one.partner.tolist()) == list(range(2000))
-    assert scipy.stats.kstest(one.weight.numpy(), scipy.stats.beta(0.4, 2.0).cdf).pvalue > 0.01
-    assert draw(7, MixupSettings()).weight.shape == (1,)
+    assert scipy.stats.kstest(one.lam.numpy(), scipy.stats.beta(0.4, 2.0).cdf).pvalue > 0.01
+    assert draw(7, MixupSettings()).lam.shape == (1,)
 
 
 def test_mixing_preserves_the_mean_with_one_lambda():

@@ -21,7 +21,7 @@ WRONG = [
     *(("AV-MC", f"training.{name}", -1.0) for name in ("clip_value", "clip_norm")),
     *(
         ("AV-MC", name, value)
-        for name in ("rate", "rate_audio")
+        for name in ("lr", "lr_audio")
         for value in (0.0, -1.0, float("nan"), float("inf"))
     ),
     *(
@@ -57,9 +57,9 @@ def test_a_wrong_value_is_named_with_what_is_expected(model, name, value):
     assert error.value.found == repr(value) and error.value.expected
 
 
-@pytest.mark.parametrize("model", [name for name in MODELS if hasattr(settings_of(name), "rate")])
+@pytest.mark.parametrize("model", [name for name in MODELS if hasattr(settings_of(name), "lr")])
 def test_every_trained_model_checks_what_they_share(model):
-    for name, value in (("rate", -1.0), ("training.batch_size", 0), ("training.patience", 0)):
+    for name, value in (("lr", -1.0), ("training.batch_size", 0), ("training.patience", 0)):
         with pytest.raises(InputError, match=name.split(".")[-1]):
             settings_of(model, {name: value})
 
@@ -92,8 +92,8 @@ def test_what_the_experiments_ask_for_is_accepted(profile):
     "changes, message",
     [
         ({"mixup": None}, "AVMCSettings.mixup: found None .*; expected a MixupSettings"),
-        ({"rate": None}, "AVMCSettings.rate: found None .*; expected a float"),
-        ({"rate.x": 1}, "AVMCSettings.rate: found a setting 'x' of it; expected a float"),
+        ({"lr": None}, "AVMCSettings.lr: found None .*; expected a float"),
+        ({"lr.x": 1}, "AVMCSettings.lr: found a setting 'x' of it; expected a float"),
     ],
 )
 def test_a_change_that_does_not_fit_its_field_is_named(changes, message):

@@ -8,7 +8,7 @@ import torch
 
 from avmc_core.batch import Inputs
 from avmc_core.data.batches import Resident, SplitData
-from avmc_core.data.splits import PUBLISHED, Protocol
+from avmc_core.data.splits import PUBLISHED, SplitProtocol
 from avmc_core.errors import InputError
 
 
@@ -44,7 +44,7 @@ def test_views_against_a_loop(tiny_store):
         ("states", "padded", "frames"),
     ],
 )
-@pytest.mark.parametrize("protocol", [PUBLISHED, Protocol(labelled=0.5)], ids=["all", "half"])
+@pytest.mark.parametrize("protocol", [PUBLISHED, SplitProtocol(labelled=0.5)], ids=["all", "half"])
 def test_resident_batches_are_the_same(tiny_store, views, protocol):
     """What a GPU gathers from the whole split, forced here on the CPU, which has the same
     operations."""

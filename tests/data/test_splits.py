@@ -20,7 +20,7 @@ from avmc_core.data.ragged import Ragged, Selection, joined
 from avmc_core.data.splits import (
     FOLDS,
     PUBLISHED,
-    Protocol,
+    SplitProtocol,
     nested_order,
     pooled_clips,
     resplit_rows,
@@ -75,14 +75,16 @@ def test_selections_of_selections_and_joined_ones_equal_loops_over_clips():
 def test_smaller_samples_lie_within_larger_ones(many_videos):
     train = many_videos.split("train")
     ids = {
-        share: list(Protocol(labelled=share).of(many_videos, 7).split("train").clips["id"])
+        share: list(SplitProtocol(labelled=share).of(many_videos, 7).split("train").clips["id"])
         for share in SHARES
     }
     assert [len(found) for found in ids.values()] == [round(share * len(train)) for share in SHARES]
     for small, large in pairwise(SHARES):
         assert set(ids[small]) < set(ids[large])
     assert ids[1.0] == list(train.clips["id"])
-    assert ids[0.25] != list(Protocol(labelled=0.25).of(many_videos, 8).split("train").clips["id"])
+    assert ids[0.25] != list(
+        SplitProtocol(labelled=0.25).of(many_videos, 8).split("train").clips["id"]
+    )
 
 
 def test_every_beginning_of_the_order_holds_each_class_in_its_share():
@@ -96,7 +98,7 @@ def test_every_beginning_of_the_order_holds_each_class_in_its_share():
 
 
 def test_unlabelled_clips_and_the_other_splits_stay(many_videos):
-    seen = Protocol(labelled=0.125).of(many_videos, 1)
+    seen = SplitProtocol(labelled=0.125).of(many_videos, 1)
     for name in ("valid", "test", "unlabelled"):
         assert seen.split(name) is many_videos.split(name)
     mixed = seen.split("train_mix")
@@ -115,8 +117,8 @@ def test_unlabelled_clips_and_the_other_splits_stay(many_videos):
 @pytest.mark.parametrize("labelled", [1.0, 0.25])
 def test_standardised_columns_are_those_of_scikit_learn(many_videos, labelled):
     """On the scale of the clips trained on, also the other splits; text, labels stay."""
-    raw = Protocol(labelled=labelled).of(many_videos, 3)
-    seen = Protocol(labelled=labelled, standardised=True).of(many_videos, 3)
+    raw = SplitProtocol(labelled=labelled).of(many_videos, 3)
+    seen = SplitProtocol(labelled=labelled, standardised=True).of(many_videos, 3)
     for name in ("audio", "vision"):
         frames = [getattr(raw.split("train"), name)[row] for row in range(len(raw.split("train")))]
         scaler = StandardScaler().fit(np.concatenate(frames).astype(np.float64))
@@ -132,13 +134,13 @@ def test_standardised_columns_are_those_of_scikit_learn(many_videos, labelled):
 
 
 def test_clips_are_shown_to_a_network_as_its_own_test_clips_were(many_videos):
-    protocol = Protocol(labelled=0.25, standardised=True)
+    protocol = SplitProtocol(labelled=0.25, standardised=True)
     shown = protocol.seen(many_videos.split("test"), many_videos, 3)
     own = protocol.of(many_videos, 3).split("test")
     np.testing.assert_array_equal(
         shown.vision.padded(np.arange(4)), own.vision.padded(np.arange(4))
     )
-    assert Protocol(labelled=0.25).seen(many_videos.split("test"), many_videos, 3) is (
+    assert SplitProtocol(labelled=0.25).seen(many_videos.split("test"), many_videos, 3) is (
         many_videos.split("test")
     )
 
@@ -150,13 +152,13 @@ def test_clips_are_shown_to_a_network_as_its_own_test_clips_were(many_videos):
 def test_every_labelled_clip_but_placeholders_is_tested_once(many_videos, way):
     clips = pooled_clips(many_videos)
     folds = [
-        resplit_rows(many_videos, Protocol(resplit=way, fold=fold), 1) for fold in range(FOLDS)
+        resplit_rows(many_videos, SplitProtocol(resplit=way, fold=fold), 1) for fold in range(FOLDS)
     ]
     tested = np.concatenate([rows["test"] for rows in folds])
     assert sorted(tested) == list(np.flatnonzero(~placeholder_clips(clips)))
     # another deal
     assert list(folds[0]["test"]) != list(
-        resplit_rows(many_videos, Protocol(resplit=way), 2)["test"]
+        resplit_rows(many_videos, SplitProtocol(resplit=way), 2)["test"]
     )
     for rows in folds:
         everything = np.concatenate(list(rows.values()))
@@ -170,7 +172,7 @@ def test_both_ways_have_the_same_sizes_and_classes(many_videos):
     classes = schema.sentiment_class(pooled_clips(many_videos)["M"].to_numpy())
     for fold in range(FOLDS):
         apart, mixed = (
-            resplit_rows(many_videos, Protocol(resplit=way, fold=fold), 1)
+            resplit_rows(many_videos, SplitProtocol(resplit=way, fold=fold), 1)
             for way in ("by video", "by clip")
         )
         for name in schema.SPLITS:
@@ -193,7 +195,7 @@ def test_every_model_of_a_resplit_sees_the_same_deals():
 
 
 def test_a_resplit_store_holds_the_clips_it_says(many_videos):
-    protocol = Protocol(resplit="by video", fold=2)
+    protocol = SplitProtocol(resplit="by video", fold=2)
     seen, rows, clips = (
         protocol.of(many_videos, 1),
         resplit_rows(many_videos, protocol, 1),
@@ -212,7 +214,7 @@ def test_too_few_videos_and_unknown_values_are_errors(tiny_store):
         for name in schema.SPLITS
     }
     with pytest.raises(InputError, match="1 source videos"):
-        Protocol(resplit="by video").of(dataclasses.replace(tiny_store, splits=splits), 1)
+        SplitProtocol(resplit="by video").of(dataclasses.replace(tiny_store, splits=splits), 1)
     for field, value in (
         ("labelled", 0.0),
         ("labelled", 1.5),
@@ -220,20 +222,20 @@ def test_too_few_videos_and_unknown_values_are_errors(tiny_store):
         ("fold", 1),
         ("audio", "mfcc"),
     ):
-        with pytest.raises(InputError, match=f"Protocol.{field}"):
-            Protocol(**{field: value})
+        with pytest.raises(InputError, match=f"SplitProtocol.{field}"):
+            SplitProtocol(**{field: value})
     with pytest.raises(InputError, match="no audio_wav2vec"):
-        Protocol(audio="audio_wav2vec").of(tiny_store, 1)
+        SplitProtocol(audio="audio_wav2vec").of(tiny_store, 1)
 
 
 # Runs
 
 
 def test_the_protocol_is_part_of_the_key_and_of_the_record(tiny_store, tmp_path):
-    plain, half = Run("AV-MC", 1, FEW), Run("AV-MC", 1, FEW, "half", Protocol(labelled=0.5))
+    plain, half = Run("AV-MC", 1, FEW), Run("AV-MC", 1, FEW, "half", SplitProtocol(labelled=0.5))
     assert plain.key(tiny_store) != half.key(tiny_store)
     assert dataclasses.replace(half, label="").key(tiny_store) == half.key(tiny_store)
-    assert Run("AV-MC", 1, FEW, protocol=Protocol()).key(tiny_store) == plain.key(tiny_store)
+    assert Run("AV-MC", 1, FEW, protocol=SplitProtocol()).key(tiny_store) == plain.key(tiny_store)
     runs, data = RunStore(tmp_path), StoreData(tiny_store)
     record = run_one(half, data, runs)
     said = {"labelled": 0.5, "resplit": "", "fold": 0, "audio": "audio", "standardised": False}
@@ -269,7 +271,7 @@ def test_a_store_may_hold_wav2vec_features_that_a_run_hears_instead(
 ):
     assert with_wav2vec.extras == ("audio_wav2vec",) and tiny_store.extras == ()
     assert with_wav2vec.digest != tiny_store.digest
-    protocol = Protocol(audio="audio_wav2vec")
+    protocol = SplitProtocol(audio="audio_wav2vec")
     seen = protocol.of(with_wav2vec, 1)
     assert (
         sizes_of(seen).audio == 10

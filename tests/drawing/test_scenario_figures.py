@@ -9,8 +9,9 @@ import matplotlib
 import numpy as np
 import pytest
 
+from avmc_core.analysis.composed_scenario import composed
 from avmc_core.analysis.response import CUES, cross, oracle, responses
-from avmc_core.analysis.scenarios import TARGETS, composed, from_donors, from_own_clips
+from avmc_core.analysis.scenarios import TARGETS, from_donors, from_own_clips
 from avmc_core.drawing import figures, response_figures, scenario_figures
 from avmc_core.schema import columns
 
@@ -27,7 +28,7 @@ def quiet():
 
 
 @pytest.fixture(scope="module")
-def said():
+def predictions():
     rng = np.random.default_rng(0)
     return {
         name: {
@@ -39,9 +40,9 @@ def said():
 
 
 @pytest.mark.parametrize("make", [from_donors, composed])
-def test_a_row_a_scenario_with_its_own_signals(ci_store, said, make):
+def test_a_row_a_scenario_with_its_own_signals(ci_store, predictions, make):
     scenarios = make(ci_store)
-    fig = scenario_figures.contexts(scenarios, said)
+    fig = scenario_figures.contexts(scenarios, predictions)
     figures.mark(fig, ci_store).canvas.draw()
     shown = [ax for ax in fig.axes if ax.get_images()]
     units = [
@@ -49,7 +50,7 @@ def test_a_row_a_scenario_with_its_own_signals(ci_store, said, make):
     ]
     voices = [ax for ax in fig.axes if ax.get_ylabel().startswith("AV-")]
     assert len(shown) == len(voices) == len(TARGETS)
-    predictions = [ax for ax in fig.axes if ax.get_xlim() == (-1.1, 1.1)]
+    panels = [ax for ax in fig.axes if ax.get_xlim() == (-1.1, 1.1)]
     for k in range(len(TARGETS)):
         np.testing.assert_array_equal(
             shown[k].get_images()[0].get_array(), scenarios.clips.vision[k][:, units].T
@@ -59,30 +60,28 @@ def test_a_row_a_scenario_with_its_own_signals(ci_store, said, make):
             loudness, scenarios.clips.audio[k][:, columns("audio").index("Loudness_sma3")]
         )
         marks = [
-            line.get_xdata()[0]
-            for line in predictions[k].get_lines()
-            if line.get_marker() != "None"
+            line.get_xdata()[0] for line in panels[k].get_lines() if line.get_marker() != "None"
         ]
-        np.testing.assert_allclose(marks, [said[name]["M"][:, k].mean() for name in NAMES])
+        np.testing.assert_allclose(marks, [predictions[name]["M"][:, k].mean() for name in NAMES])
         assert any(
-            np.allclose(line.get_xdata(), scenarios.truth[k]) for line in predictions[k].get_lines()
+            np.allclose(line.get_xdata(), scenarios.truth[k]) for line in panels[k].get_lines()
         )
 
 
-def test_unimodal_predictions_only_of_models_that_make_them(ci_store, said):
-    fig = scenario_figures.by_task(from_donors(ci_store), said)
+def test_unimodal_predictions_only_of_models_that_make_them(ci_store, predictions):
+    fig = scenario_figures.by_task(from_donors(ci_store), predictions)
     fig.canvas.draw()
     curves = [sum(line.get_marker() != "None" for line in ax.get_lines()) for ax in fig.axes]
     assert curves == [3, 2, 2, 2]
 
 
-def test_clips_without_labels_have_no_truth(tiny_store, said):
+def test_clips_without_labels_have_no_truth(tiny_store, predictions):
     split = tiny_store.split("unlabelled")
     ids = split.clips["id"][split.clips["text"] == split.clips["text"][0]].tolist()
     scenarios = from_own_clips(tiny_store, ids)
     few = {
         name: {task: values[:, : len(ids)] for task, values in tasks.items()}
-        for name, tasks in said.items()
+        for name, tasks in predictions.items()
     }
     for figure in (scenario_figures.contexts, scenario_figures.by_task):
         fig = figure(scenarios, few)

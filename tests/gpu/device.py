@@ -71,7 +71,7 @@ def step(name: str, device: str) -> dict[str, torch.Tensor]:
         found = no_fixed_points(model.draws(CLIPS))
         drawn = [
             {
-                n: replace(d, partner=d.partner.to(device), weight=d.weight.to(device))
+                n: replace(d, partner=d.partner.to(device), lam=d.lam.to(device))
                 for n, d in found.items()
             }
         ]

@@ -155,7 +155,7 @@ def test_builds_again_only_for_another_source(tmp_path, monkeypatch):
     monkeypatch.setenv("CC", "false")
     compiled.kernels.cache_clear()
     try:
-        assert compiled.kernels() is None and compiled.identity() == "torch"
+        assert compiled.kernels() is None and compiled.kernels_identity() == "torch"
         monkeypatch.delenv("CC")
         monkeypatch.setenv("AVMC_CFLAGS", "-O0")  # quick
         compiled.kernels.cache_clear()

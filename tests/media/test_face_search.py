@@ -8,7 +8,7 @@ import pytest
 from made_clips import Drawn, picture
 
 from avmc_core.clips import face_search
-from avmc_core.clips.face_search import AGAIN, EVERY, Search, overlap
+from avmc_core.clips.face_search import AGAIN, EVERY, FaceSearch, overlap
 from avmc_core.clips.landmarks import Face, Landmarks
 
 FRAMES = 4
@@ -82,8 +82,8 @@ def test_large_searches_are_few(monkeypatch, there, expected):
         sizes.append(round(scale * max(image.shape[:2])))
         return [(300.0, 300.0, 700.0, 700.0)] if there else []
 
-    monkeypatch.setattr(Search, "_detect", detect)
-    search, image = Search(None), np.zeros((1080, 1920, 3), np.uint8)
+    monkeypatch.setattr(FaceSearch, "_detect", detect)
+    search, image = FaceSearch(None), np.zeros((1080, 1920, 3), np.uint8)
     for _ in range(50):
         search.boxes(image)
     assert {size: sizes.count(size) for size in set(sizes)} == expected

@@ -98,7 +98,7 @@ def test_training_lowers_the_error_and_moves_every_weight(name):
     model = (
         small_mmim()
         if name == "MMIM"
-        else make(name, encoder, training=short(name, drop_partial_group=False), rate=1e-2)
+        else make(name, encoder, training=short(name, drop_partial_group=False), lr=1e-2)
     )
     batch = alternating() if name == "MMIM" else misa_batch() if name == "MISA" else clips()
     before = {n: p.detach().clone() for n, p in model.named_parameters()}

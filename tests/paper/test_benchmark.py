@@ -18,15 +18,8 @@ from avmc_core.paper import benchmark
 from avmc_core.paper.difference_effects import VALIDATION_CHANGES, effects, mended_changes
 from avmc_core.published import published
 from avmc_core.publishing.tables import result_table
-from avmc_core.runs.experiments import (
-    CI_LIMITS,
-    EXPERIMENTS,
-    MENDABLE,
-    UNIMODAL,
-    VALIDATED,
-    Experiment,
-    Row,
-)
+from avmc_core.runs.declaration import Experiment, Row
+from avmc_core.runs.experiments import CI_LIMITS, EXPERIMENTS, MENDABLE, UNIMODAL, VALIDATED
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
 from avmc_core.settings import as_dict

@@ -25,7 +25,8 @@ from avmc_core.paper.claims import NEEDS, SIMULATED, VERDICTS
 from avmc_core.paper.findings import FAILS, HOLDS, PART
 from avmc_core.paper.finished import Finished
 from avmc_core.publishing.html_table import anchor
-from avmc_core.runs.experiments import Row, experiment
+from avmc_core.runs.declaration import Row
+from avmc_core.runs.experiments import experiment
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Run, RunStore

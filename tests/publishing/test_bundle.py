@@ -14,12 +14,12 @@ import pytest
 
 import avmc_core
 from avmc_core import artefacts
-from avmc_core.data.splits import Protocol
+from avmc_core.data.splits import SplitProtocol
 from avmc_core.errors import InputError
 from avmc_core.publishing import bundle
 from avmc_core.publishing.citation import bibtex, citation
 from avmc_core.publishing.crate import METADATA
-from avmc_core.runs.experiments import Experiment, Row
+from avmc_core.runs.declaration import Experiment, Row
 from avmc_core.runs.grid import run_all
 
 TRIVIAL = Experiment(
@@ -187,7 +187,7 @@ def test_how_to_cite_follows_the_citation_file():
 
 @pytest.mark.filterwarnings("ignore:The least populated class")
 def test_a_resplit_run_names_the_clips_that_it_was_tested_on(made, tiny_store, monkeypatch):
-    row = Row("Again", "Constant", seeded=False, protocol=Protocol(resplit="by clip", fold=1))
+    row = Row("Again", "Constant", seeded=False, protocol=SplitProtocol(resplit="by clip", fold=1))
     plan = Experiment("Re-split", "nowhere", (row,))
     monkeypatch.setattr(bundle, "EXPERIMENTS", {"resplit": plan})
     records = run_all(plan.runs("ci"), tiny_store, progress_bar=False, jobs=1)

@@ -9,7 +9,7 @@ import pytest
 
 from avmc_core.analysis import results
 from avmc_core.publishing.tables import of_interval, result_table
-from avmc_core.runs.experiments import Row
+from avmc_core.runs.declaration import Row
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Run, RunStore
@@ -23,7 +23,7 @@ def records(tiny_store, tmp_path_factory):
     """Two trained seeds and a constant under one name, a constant alone under another, and a failed
     seed."""
     trained = [Run("LF_DNN", seed, FEW, SOME) for seed in (1, 2)]
-    failed = Run("LF_DNN", 4, (*FEW, ("rate", 1e30)), SOME)
+    failed = Run("LF_DNN", 4, (*FEW, ("lr", 1e30)), SOME)
     grid = [*trained, Run("Constant", 3, (), SOME), failed, Run("Constant", 1, (), ALL)]
     found = run_all(
         grid, tiny_store, RunStore(tmp_path_factory.mktemp("runs")), jobs=1, progress_bar=False

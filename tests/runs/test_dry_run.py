@@ -89,9 +89,7 @@ def test_time_and_memory_come_from_the_runs_most_like(tiny_store, runs):
     assert f"about {10 * few.seconds:.0f} s with 2 processes" in text
     gib = float(re.search(r"at most ([\d.]+) GiB each", text)[1])
     assert gib == pytest.approx(few.environment["peak_bytes"] / 2**30, abs=0.051)
-    other = estimate(
-        [Run("AV-MC", 2, (("rate", 1e-3), *FEW))] * 40, tiny_store, runs, "cpu", jobs=1
-    )
+    other = estimate([Run("AV-MC", 2, (("lr", 1e-3), *FEW))] * 40, tiny_store, runs, "cpu", jobs=1)
     assert f"took {20 * (few.seconds + more.seconds):.0f} s" in other, (
         "else the mean of the model's runs"
     )

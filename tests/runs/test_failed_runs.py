@@ -17,14 +17,14 @@ from avmc_core.commands import main as cli
 from avmc_core.drawing import figures
 from avmc_core.publishing.tables import result_table
 from avmc_core.runs import experiments
-from avmc_core.runs.experiments import Experiment, Row
+from avmc_core.runs.declaration import Experiment, Row
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import RunStore
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
 FEW = (("training.max_epochs", 1),)
 PLAN = Experiment(
-    "Two", "nowhere", (Row("good", "AV-MC", FEW), Row("bad", "AV-MC", (*FEW, ("rate", 1e30))))
+    "Two", "nowhere", (Row("good", "AV-MC", FEW), Row("bad", "AV-MC", (*FEW, ("lr", 1e30))))
 )
 
 

@@ -25,7 +25,7 @@ USED = [
     for run in EXPERIMENTS["avmc"].runs("ci", (5,))
     if run.model in ("Constant", "Text-only ridge")
 ]
-UNUSED = Run("LF_DNN", 1, (("training.max_epochs", 1), ("rate", 0.123)))
+UNUSED = Run("LF_DNN", 1, (("training.max_epochs", 1), ("lr", 0.123)))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_run_of_a_search_is_used(home, tiny_store):
     selection = {
         "model": "LF_DNN",
         "changes": {"training.max_epochs": 1},
-        "trials": [{"changes": {"rate": 0.123}}],
+        "trials": [{"changes": {"lr": 0.123}}],
     }
     (folder / "selection.json").write_text(json.dumps(selection))
     assert not leftovers(home, [tiny_store])
@@ -156,7 +156,7 @@ def test_uses_names_the_rows_and_differing_the_settings(home, tiny_store):
     )
     assert uses(used, []).current is None
     own = differing([store.get(UNUSED.key(tiny_store))])[UNUSED.key(tiny_store)]
-    assert own == {"rate": 0.123, "training.max_epochs": 1}
+    assert own == {"lr": 0.123, "training.max_epochs": 1}
 
 
 def test_the_commands(home, tiny_store):
@@ -167,7 +167,7 @@ def test_the_commands(home, tiny_store):
 
     store = ("--store", str(tiny_store.path))
     key = UNUSED.key(tiny_store)
-    assert "rate 0.123" in call("status", *store) and "used by no declared experiment" in call(
+    assert "lr 0.123" in call("status", *store) and "used by no declared experiment" in call(
         "status", *store
     )
     assert key[:12] not in call("status", "avmc", *store)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avmc_core.analysis.predicting import answers, kept_answers
+from avmc_core.analysis.predicting import kept_predictions, predictions_of
 from avmc_core.errors import InputError
 from avmc_core.home import home
 from avmc_core.runs.grid import run_all
@@ -52,9 +52,9 @@ def test_kept_answers_are_the_answers(tiny_store, tmp_path):
         grid, tiny_store, RunStore(tmp_path / "runs"), jobs=1, device="cpu", progress_bar=False
     )
     test = tiny_store.split("test")
-    wanted = answers(records, tiny_store, test)
+    wanted = predictions_of(records, tiny_store, test)
     for _ in range(2):
-        found = kept_answers(records, tiny_store, test)
+        found = kept_predictions(records, tiny_store, test)
         assert found.keys() == wanted.keys()
         for name, tasks in wanted.items():
             assert found[name].keys() == tasks.keys()

@@ -33,7 +33,7 @@ from avmc_core.errors import InputError
 from avmc_core.models import registry
 from avmc_core.runs.execution import sizes_of
 from avmc_core.runs.experiments import experiment
-from avmc_core.runs.grid import check, run_all
+from avmc_core.runs.grid import check_grid, run_all
 from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Run, RunStore
 from avmc_core.schema import SPLITS
@@ -172,7 +172,7 @@ def test_what_needs_labels_that_are_not_there_is_left_out_with_the_reason(tmp_pa
     assert experiment("table3").left_out(store)["audio, annotation A"] == "no labels of A"
     assert "audio, annotation M" not in experiment("table3").left_out(store)
     with pytest.raises(InputError, match="no labels of T, A, V; expected a store with them"):
-        check([Run("AV-MC", 1)], store)
+        check_grid([Run("AV-MC", 1)], store)
 
 
 def test_without_tokens_models_that_read_them_are_left_out(tmp_path):
@@ -189,7 +189,7 @@ def test_without_tokens_models_that_read_them_are_left_out(tmp_path):
         "Self_MM",
     }
     with pytest.raises(InputError, match="no tokens of the text; expected a store with them"):
-        check([Run("MISA", 1)], store)
+        check_grid([Run("MISA", 1)], store)
     grid = WITHOUT_UNIMODAL  # MISA reads stored states here
     records = run_all([*grid], store, RunStore(tmp_path / "runs"), jobs=1, progress_bar=False)
     assert [record.status for record in records.values()] == ["done"] * len(grid)

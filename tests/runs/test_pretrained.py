@@ -18,7 +18,7 @@ from avmc_core.errors import InputError
 from avmc_core.files.kinds import foreign_bytes
 from avmc_core.models import registry
 from avmc_core.runs import experiments, tuning
-from avmc_core.runs.grid import check
+from avmc_core.runs.grid import check_grid
 from avmc_core.runs.store import Run
 from avmc_core.simulated.text_encoder import save_encoder
 from avmc_core.text_encoder import encode, load_encoder, words
@@ -400,18 +400,18 @@ def test_a_damaged_encoder_is_named_before_any_run_and_any_trial(
     monkeypatch.setenv("AVMC_BERT", str(folder))
     real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
     frozen, tuned = Run("LF_DNN", 1), Run("Self_MM", 1, (("text", "finetune"),))
-    check([frozen, tuned], real)
+    check_grid([frozen, tuned], real)
     (folder / "model.safetensors").write_bytes(POINTER)
     with pytest.raises(InputError, match="a pointer of Git LFS"):
-        check([frozen, tuned], real)
-    check([frozen], real)
+        check_grid([frozen, tuned], real)
+    check_grid([frozen], real)
     plan = tuning.Search("Self_MM", (("text", ("frozen", "finetune")),), trials=1, seeds=(1,))
     assert registry.settings_of("Self_MM", {"text": "finetune"})
     with pytest.raises(InputError, match="a pointer of Git LFS"):
         tuning.search(plan, real, tmp_path / "tuning")
     runs = experiments.experiment("benchmark").runs("ci", store=real)
     with pytest.raises(InputError, match="a pointer of Git LFS"):
-        check(runs, real)
+        check_grid(runs, real)
 
 
 def test_the_kinds_of_files_are_told_apart():

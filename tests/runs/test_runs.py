@@ -105,7 +105,7 @@ def test_the_key_holds_all_that_the_result_depends_on(tiny_store, monkeypatch):
     for change in (
         ("code_hash", lambda modules: "changed"),
         ("version", lambda name: "9.9"),
-        ("identity", lambda: "C"),
+        ("kernels_identity", lambda: "C"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(run_store, *change)
@@ -151,7 +151,7 @@ def test_the_text_encoder_is_part_of_the_key_and_of_the_record(
     record = run_one(tuned, StoreData(real), store)
     assert (
         record.status == "done"
-        and record.data["encoder"] == text_encoder.identity(str(folder)) != ""
+        and record.data["encoder"] == text_encoder.encoder_digest(str(folder)) != ""
     )
     assert run_one(frozen, StoreData(real), store).data["encoder"] == ""
 
@@ -173,7 +173,7 @@ def test_the_full_profile_fine_tunes_the_encoder_and_ci_need_not(model, tiny_sto
     )
     build = network(registry.builder(model), settings, tiny_store)
     built = build()
-    rate = getattr(settings, "rate_bert", settings.rate)
+    rate = getattr(settings, "lr_bert", settings.lr)
     rates = {
         id(p): group["lr"]
         for o in built.optimizers()
@@ -214,7 +214,7 @@ def test_the_code_of_other_models_does_not_count():
 
 
 def test_a_failed_run_is_kept_with_its_reason(tiny_store, store, monkeypatch, never):
-    run = Run("AV-MC", 1, (*FEW, ("rate", 1e30)))
+    run = Run("AV-MC", 1, (*FEW, ("lr", 1e30)))
     record = run_all([run], tiny_store, store, jobs=1, progress_bar=False)[run]
     assert record.status == "failed" and "loss is" in record.reason
     assert scores(record, tiny_store) == {}

@@ -13,7 +13,7 @@ import torch
 from processes import killed_itself
 
 from avmc_core import draws
-from avmc_core.data.splits import Protocol
+from avmc_core.data.splits import SplitProtocol
 from avmc_core.kernels import compiled
 from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI, SUPERVISED
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 SEEDS = (3, 1, 7)
 # Few epochs of patience, so that seeds stop at different epochs; 24 clips in batches of 5, the last
 # of which is smaller.
-SHORT = {"training.patience": 2, "training.max_epochs": 9, "training.batch_size": 5, "rate": 3e-3}
+SHORT = {"training.patience": 2, "training.max_epochs": 9, "training.batch_size": 5, "lr": 3e-3}
 MODELS = {
     "released supervised": change(SUPERVISED, SHORT),
     "released semi": change(SEMI, SHORT),
@@ -121,7 +121,7 @@ def test_killed_and_resumed_gives_the_same_bytes(what, count, whole, tiny_store,
         if what == "batches":
             training.SplitData.batch = dying(training.SplitData.batch, count)
         else:
-            training.write_tensors = dying(training.write_tensors, count)
+            training.write_sealed_tensors = dying(training.write_sealed_tensors, count)
         runs_together.RARELY = 0.0
         together(tiny_store, tmp_path / "killed", MODELS["released semi"])
 
@@ -228,13 +228,13 @@ def test_which_runs_are_put_together(tiny_store):
         [Run("LF_DNN", 1)],
     ]
     for apart in (
-        {"protocol": Protocol(labelled=0.5)},
+        {"protocol": SplitProtocol(labelled=0.5)},
         {"changes": (("training.clip_norm", 1.0),)},
         {"changes": (("text", "frozen_dropout"),)},
     ):
         grid = [replace(run, **apart) for run in (first, second)]
         assert companies(grid, tiny_store, "cpu", 2) == [[run] for run in grid]
-    shared = [replace(run, protocol=Protocol(standardised=True)) for run in (first, second)]
+    shared = [replace(run, protocol=SplitProtocol(standardised=True)) for run in (first, second)]
     assert companies(shared, tiny_store, "cpu", 2) == [shared], "the same clips for all seeds"
     assert companies([first, second], tiny_store, "cuda", 1) == [[first], [second]]
     assert companies([first, first], tiny_store, "cpu", 1) == [[first], [first]]
@@ -243,14 +243,14 @@ def test_which_runs_are_put_together(tiny_store):
 def test_runs_on_standardised_features_are_the_same_in_company_and_alone(tiny_store, tmp_path):
     """The company reads the clips as its protocol says, not as the store has them."""
     grid = [
-        Run("AV-MC", seed, (("training.max_epochs", 2),), protocol=Protocol(standardised=True))
+        Run("AV-MC", seed, (("training.max_epochs", 2),), protocol=SplitProtocol(standardised=True))
         for seed in (1, 2)
     ]
     one = run_all(grid, tiny_store, RunStore(tmp_path / "one"), jobs=1, progress_bar=False)
     for run in grid:
         own = run_all([run], tiny_store, RunStore(tmp_path / "own"), jobs=1, progress_bar=False)
         assert own[run].history == one[run].history
-        raw = replace(run, protocol=Protocol())
+        raw = replace(run, protocol=SplitProtocol())
     other = run_all([raw], tiny_store, RunStore(tmp_path / "own"), jobs=1, progress_bar=False)
     assert other[raw].history != one[run].history
 

@@ -95,7 +95,7 @@ def test_killed_in_mid_epoch_and_resumed_gives_the_same_bytes(tiny_store, tmp_pa
 
 @dataclass(frozen=True)
 class LineSettings:
-    rate: float = 0.1
+    lr: float = 0.1
     training: Training = Training(batch_size=8, max_epochs=3)
 
 
@@ -110,7 +110,7 @@ class Line(Model):
         return {"M": self.w.expand(len(batch))}
 
     def optimizers(self):
-        return [adam({"params": [self.w], "lr": self.settings.rate})]
+        return [adam({"params": [self.w], "lr": self.settings.lr})]
 
     def after_backward(self, batch, epoch):
         self.seen.append(self.w.grad.item())
@@ -267,7 +267,7 @@ def test_a_large_state_is_saved_rarely(tiny_store, tmp_path, monkeypatch):
         training, "_save", later(lambda *rest: saved.append(rest[3].epoch) or save(*rest), 1.0)
     )
     (tmp_path / "x").mkdir()
-    settings = LineSettings(rate=1e-3, training=Training(batch_size=8, max_epochs=12))
+    settings = LineSettings(lr=1e-3, training=Training(batch_size=8, max_epochs=12))
     model, progress = train(lambda: Line(settings), StoreData(tiny_store), 0, tmp_path / "x")
     assert saved == [1, 5, 9] and progress.best_epoch not in saved
     valid = StoreData(tiny_store)("valid", model.inputs)

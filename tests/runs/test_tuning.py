@@ -11,6 +11,7 @@ import pytest
 from avmc_core import schema
 from avmc_core.batch import Inputs
 from avmc_core.errors import InputError
+from avmc_core.runs import declaration
 from avmc_core.runs import store as run_store
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.grid import run_all
@@ -23,7 +24,7 @@ from avmc_core.runs import tuning  # noqa: E402
 
 PLAN = tuning.Search(
     "AV-MC",
-    (("rate", (1e-4, 1e-3, 1e-2)), ("dropout", (0.0, 0.3))),
+    (("lr", (1e-4, 1e-3, 1e-2)), ("dropout", (0.0, 0.3))),
     trials=4,
     seeds=(1, 2),
     changes=(("training.max_epochs", 1),),
@@ -31,7 +32,7 @@ PLAN = tuning.Search(
 
 
 @pytest.fixture(scope="module")
-def selection(tiny_store, tmp_path_factory):
+def result(tiny_store, tmp_path_factory):
     return tuning.search(PLAN, tiny_store, tmp_path_factory.mktemp("search"))
 
 
@@ -48,7 +49,7 @@ def test_the_search_has_no_test_split(tiny_store):
             ask()
 
 
-def test_other_test_labels_and_features_change_nothing(selection, tiny_store, tmp_path):
+def test_other_test_labels_and_features_change_nothing(result, tiny_store, tmp_path):
     """The strongest form: with rubbish in place of the test split the search finds the same, to the
     last bit."""
     test = tiny_store.split("test")
@@ -56,10 +57,10 @@ def test_other_test_labels_and_features_change_nothing(selection, tiny_store, tm
         test, labels=np.full_like(test.labels, np.nan), text=None, audio=None, vision=None
     )
     store = dataclasses.replace(tiny_store, splits={**tiny_store.splits, "test": rubbish})
-    assert tuning.search(PLAN, store, tmp_path) == selection
+    assert tuning.search(PLAN, store, tmp_path) == result
 
 
-def test_a_killed_search_ends_like_one_that_was_not(selection, tiny_store, tmp_path, monkeypatch):
+def test_a_killed_search_ends_like_one_that_was_not(result, tiny_store, tmp_path, monkeypatch):
     calls, real = [], tuning._validation
 
     def killed(*arguments):
@@ -72,11 +73,11 @@ def test_a_killed_search_ends_like_one_that_was_not(selection, tiny_store, tmp_p
     with pytest.raises(KeyboardInterrupt):
         tuning.search(PLAN, tiny_store, tmp_path)
     (folder,) = tmp_path.iterdir()
-    with pytest.raises(InputError, match="the record of a finished selection"):
-        tuning.read_selection(folder / "selection.json")
-    assert tuning.search(PLAN, tiny_store, tmp_path) == selection
+    with pytest.raises(InputError, match="the record of a finished search"):
+        tuning.read_tuning_result(folder / "selection.json")
+    assert tuning.search(PLAN, tiny_store, tmp_path) == result
     assert len(calls) == 6 + 4  # two trials were not trained again
-    assert tuning.search(PLAN, tiny_store, tmp_path) == selection
+    assert tuning.search(PLAN, tiny_store, tmp_path) == result
     assert len(calls) == 10
 
 
@@ -87,8 +88,8 @@ def _searched(path, root, started):
     tuning.search(PLAN, open_store(path), root)
 
 
-def test_two_processes_at_the_same_search_agree(selection, tiny_store, tmp_path):
-    """One trains, the other waits for its selection; no trial is made twice or given up."""
+def test_two_processes_at_the_same_search_agree(result, tiny_store, tmp_path):
+    """One trains, the other waits for its result; no trial is made twice or given up."""
     context = multiprocessing.get_context("spawn")
     started = context.Barrier(2)
     both = [
@@ -101,7 +102,7 @@ def test_two_processes_at_the_same_search_agree(selection, tiny_store, tmp_path)
         process.join(600)
     assert [process.exitcode for process in both] == [0, 0]
     (folder,) = tmp_path.iterdir()
-    assert tuning.read_selection(folder / "selection.json") == selection
+    assert tuning.read_tuning_result(folder / "selection.json") == result
     storage = optuna.storages.JournalStorage(
         optuna.storages.journal.JournalFileBackend(str(folder / "journal.log"))
     )
@@ -113,7 +114,7 @@ def test_the_key_of_a_search_holds_what_computes(tiny_store, tmp_path, monkeypat
     before = PLAN.key(tiny_store)
     for change in (
         ("version", lambda name: "9.9"),
-        ("identity", lambda: "C"),
+        ("kernels_identity", lambda: "C"),
         ("code_hash", lambda modules: "changed"),
     ):
         with monkeypatch.context() as patch:
@@ -131,24 +132,24 @@ def test_the_key_of_a_search_holds_what_computes(tiny_store, tmp_path, monkeypat
     assert len(keys) == 2
 
 
-def test_only_a_finished_selection_on_the_same_data_is_scored(selection, tiny_store, tmp_path):
-    best = min(selection.trials, key=lambda trial: trial["validation"])
-    chosen = tuning.runs_of(selection, tiny_store)
+def test_only_a_finished_selection_on_the_same_data_is_scored(result, tiny_store, tmp_path):
+    best = min(result.trials, key=lambda trial: trial["validation"])
+    chosen = tuning.runs_of_trials(result, tiny_store)
     assert [run.seed for run in chosen] == [1, 2]
     assert dict(chosen[0].changes) == {"training.max_epochs": 1, **best["changes"]}
-    grid, store = tuning.runs_of(selection, tiny_store, every=True), RunStore(tmp_path)
+    grid, store = tuning.runs_of_trials(result, tiny_store, every=True), RunStore(tmp_path)
     records = run_all(grid, tiny_store, store, jobs=1, progress_bar=False)
-    for k, trial in enumerate(selection.trials):  # the search trained just what the runs train
+    for k, trial in enumerate(result.trials):  # the search trained just what the runs train
         found = [
             scores(record, tiny_store, "valid")["M"]["MAE"]
             for run, record in records.items()
             if run.name == f"trial {k}"
         ]
         assert np.mean(found) == pytest.approx(trial["validation"], abs=1e-6)
-    table = choices.both_ways(selection, records, tiny_store)
+    table = choices.both_ways(result, records, tiny_store)
     assert table.loc["MAE", "difference"] <= 0  # choosing on test cannot look worse on test
     with pytest.raises(InputError, match="the store at hand"):
-        tuning.runs_of(dataclasses.replace(selection, data="other"), tiny_store)
+        tuning.runs_of_trials(dataclasses.replace(result, data="other"), tiny_store)
 
 
 def test_settings_that_do_not_exist_are_named(tiny_store, tmp_path):
@@ -163,10 +164,9 @@ def test_the_command_tunes_and_scores(tiny_store, tmp_path, monkeypatch):
     from click.testing import CliRunner
 
     from avmc_core.commands import main as cli
-    from avmc_core.runs import experiments
 
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
-    monkeypatch.setitem(experiments.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
+    monkeypatch.setitem(declaration.PROFILE_CHANGES, "ci", (("training.max_epochs", 1),))
     words = [
         "tune",
         "AV-MC",
@@ -180,7 +180,7 @@ def test_the_command_tunes_and_scores(tiny_store, tmp_path, monkeypatch):
         "1",
     ]
     shown = CliRunner().invoke(
-        cli.main, [*words, "-o", "rate=[0.001, 0.01]", "--both-ways"], catch_exceptions=False
+        cli.main, [*words, "-o", "lr=[0.001, 0.01]", "--both-ways"], catch_exceptions=False
     )
     assert (
         shown.exit_code == 0
@@ -198,8 +198,8 @@ def test_the_command_tunes_and_scores(tiny_store, tmp_path, monkeypatch):
         refused.exit_code == 2
         and "Unimodal LSTM: found predictions of T; expected M" in refused.output
     )
-    nothing = CliRunner().invoke(cli.main, [*words, "-o", "rate=[null]"])
-    assert nothing.exit_code == 2 and "AVMCSettings.rate: found None" in nothing.output
+    nothing = CliRunner().invoke(cli.main, [*words, "-o", "lr=[null]"])
+    assert nothing.exit_code == 2 and "AVMCSettings.lr: found None" in nothing.output
     assert (
         CliRunner()
         .invoke(cli.main, ["tune", "Constant", "--store", str(tiny_store.path)])

@@ -15,8 +15,8 @@ from avmc_core.errors import InputError
 from avmc_core.files.sealed import read_sealed
 from avmc_core.models import registry
 from avmc_core.runs import execution, experiments, warm_start
+from avmc_core.runs.declaration import Experiment, Row
 from avmc_core.runs.execution import network
-from avmc_core.runs.experiments import Experiment, Row
 from avmc_core.runs.exporting import _siblings, collect, write_package
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import WEIGHTS, Run, RunStore, package_digest
@@ -74,22 +74,24 @@ def test_a_store_with_other_sizes_is_refused(package, tiny_store, monkeypatch):
     with pytest.raises(
         InputError, match=r"trained on sizes .*'audio': 25.*as AV-MC has on this store"
     ):
-        warm_start.check(replace(RUN, init=str(package[0])), tiny_store)
+        warm_start.check_warm_start(replace(RUN, init=str(package[0])), tiny_store)
 
 
 def test_another_model_or_other_layers_are_refused(package, tiny_store):
     path, _ = package
     with pytest.raises(InputError, match=r"weights of AV-MC; expected those of LF_DNN"):
-        warm_start.check(Run("LF_DNN", 1, FEW, init=str(path)), tiny_store)
+        warm_start.check_warm_start(Run("LF_DNN", 1, FEW, init=str(path)), tiny_store)
     with pytest.raises(InputError, match="as AV-MC has on this store"):
-        warm_start.check(
+        warm_start.check_warm_start(
             Run(
                 "AV-MC", 1, (*FEW, ("variant", "paper"), ("unimodal_tasks", False)), init=str(path)
             ),
             tiny_store,
         )
     with pytest.raises(InputError, match="a model package"):
-        warm_start.check(Run("AV-MC", 1, FEW, init=str(path.parent / "none")), tiny_store)
+        warm_start.check_warm_start(
+            Run("AV-MC", 1, FEW, init=str(path.parent / "none")), tiny_store
+        )
 
 
 def test_the_command_takes_the_runs_of_the_packages_model(

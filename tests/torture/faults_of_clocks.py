@@ -69,7 +69,7 @@ def notebook_record_damaged(folder: Path) -> str:
     source, record = folder / "notebooks" / "page.py", folder / "out" / "page.json"
     source.parent.mkdir()
     source.write_text('# %% tags=["parameters"]\nseed = 1\n')
-    with mock.patch.object(notebooks, "_run", return_value="{}"):
+    with mock.patch.object(notebooks, "run_notebook", return_value="{}"):
         (first,) = notebooks.build_notebooks(source.parent, record.parent)
         whole = record.read_text()
         for text in ("", whole[:-1], "[]", '{"key": 1}', whole.replace("[]", "3"), "[" * 100_000):

@@ -115,7 +115,7 @@ def wrong_store(folder: Path) -> str:
 def failed_run(folder: Path) -> str:
     """A loss that is not finite."""
     store, runs = made_store(folder), RunStore(folder / "runs")
-    run = Run("AV-MC", 1, (("rate", 1e30), ("training.max_epochs", 3)))
+    run = Run("AV-MC", 1, (("lr", 1e30), ("training.max_epochs", 3)))
     record = run_one(run, StoreData(store), runs)
     assert record.status == "failed" and "loss is" in record.reason
     assert {path.name for path in record.folder.iterdir()} == {RECORD}

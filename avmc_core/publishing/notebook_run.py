@@ -1,0 +1,118 @@
+"""One notebook, executed in a kernel of its own, as text that depends on nothing but its input."""
+
+from __future__ import annotations
+
+import ast
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from avmc_core.errors import InputError
+from avmc_core.publishing.notebook_source import read_notebook
+
+_SOCKET_PATH = 107  # bytes that the path of a socket may have
+
+
+class NotebookError(RuntimeError):
+    """A cell failed; says where in one line. The notebook up to that cell is kept as
+    ``<name>.failed.ipynb``."""
+
+
+def run_notebook(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
+    """The executed notebook as text. While it runs, what is done so far is ``<name>.failed.ipynb``
+    beside ``target``.
+
+    Raises NotebookError for a cell that fails and for a kernel that does not start or dies.
+    """
+    import nbformat
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    partial = target.with_suffix(".failed.ipynb")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(
+            prefix="avmc-", dir=_short(), ignore_cleanup_errors=True
+        ) as sockets:
+            # no TCP port, and no warning about one; a folder each, or two kernels that start at
+            # once take the same names
+            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
+            notebook = papermill.execute_notebook(
+                read_notebook(source),
+                partial,
+                dict(parameters),
+                kernel_name="python3",
+                progress_bar=False,
+                config=config,
+            )
+    except PapermillExecutionError as error:
+        reason = f"{error.ename}: {error.evalue}".splitlines()[0]
+        raise NotebookError(
+            f"{source}: In [{error.exec_count}] failed: {reason} (kept {partial})"
+        ) from error
+    # a kernel that does not start, or dies: whatever the reason, no page may be built
+    except Exception as error:
+        raise NotebookError(
+            f"{source}: {type(error).__name__}: {error} (kept {partial})".replace("\n", " ")
+        ) from error
+    except BaseException:  # stopped from outside: nothing in it failed
+        partial.unlink(missing_ok=True)
+        raise
+    return nbformat.writes(_normalised(notebook, parameters))
+
+
+def _short() -> str | None:
+    """A folder for sockets, whose paths may have 107 bytes; None: the usual one, $TMPDIR, is short
+    enough.
+
+    Raises InputError where every folder for temporary files has too long a path.
+    """
+    usual = tempfile.gettempdir()
+    for folder in (usual, os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/var/tmp", "/dev/shm"):
+        room = _SOCKET_PATH - len("/avmc-12345678/kernel-12345")
+        if folder and len(os.fsencode(folder)) <= room and os.access(folder, os.W_OK | os.X_OK):
+            return None if folder == usual else folder
+    raise InputError(
+        "$TMPDIR", f"{usual!r}, too long for a socket", f"a path of at most {room} bytes"
+    )
+
+
+def _normalised(notebook: Any, parameters: Mapping[str, Any]) -> Any:
+    """The notebook without what differs from run to run (ids, times, how output was chunked) or
+    between machines."""
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+
+    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    notebook.cells = [cell for cell in notebook.cells if not _repeats(cell, notebook)]
+    for i, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{i:03d}"
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            for path in (Path(parameters.get(name) or ".") for name in ("store", "meta")):
+                cell.source = (
+                    cell.source.replace(str(path), path.name) if path.is_absolute() else cell.source
+                )
+    notebook.metadata.pop("papermill", None)
+    return notebook
+
+
+def _repeats(cell: Any, notebook: Any) -> bool:
+    """Whether an injected cell says only what the notebook's own parameters cell says."""
+    if "injected-parameters" not in cell.metadata.get("tags", []):
+        return False
+    own = next(other for other in notebook.cells if "parameters" in other.metadata.get("tags", []))
+    return _assigned(cell).items() <= _assigned(own).items()
+
+
+def _assigned(cell: Any) -> dict[str, str]:
+    """Name to value, as source text, of a cell's assignments."""
+    return {
+        ast.unparse(target): ast.unparse(statement.value)
+        for statement in ast.parse(cell.source).body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+    }

@@ -1,0 +1,112 @@
+"""How an experiment is declared: its rows, what a profile changes in them, and the grid of runs
+that follows on a given store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from avmc_core import schema
+from avmc_core.data.splits import PUBLISHED, SplitProtocol
+from avmc_core.data.store import Store
+from avmc_core.errors import InputError
+from avmc_core.models.registry import capabilities, settings_of, without
+from avmc_core.runs.store import Run
+
+# the laboratory's own list; the paper's released run uses the first alone (D12)
+SEEDS = (
+    1111,
+    1112,
+    1113,
+    1114,
+    1115,
+)
+
+# The published settings have no limit on epochs; two cores want one.
+PROFILE_CHANGES: dict[str, tuple[tuple[str, Any], ...]] = {
+    "ci": (("training.max_epochs", 60),),
+    "full": (),
+}
+
+# stands in for the unimodal LSTM where a store holds every layer of a speech network
+LAYERED = "Layered LSTM"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: a model, and what differs from its published settings."""
+
+    name: str
+    model: str
+    changes: tuple[tuple[str, Any], ...] = ()
+    published: str = ""  # row of the published table that it stands beside
+    seeded: bool = True  # False: the result does not depend on the seed, so one run is enough
+    ci: tuple[tuple[str, Any], ...] = ()  # what the ci profile changes besides, for this row
+    protocol: SplitProtocol = PUBLISHED  # which clips and features it sees
+
+    def changes_at(self, profile: str) -> tuple[tuple[str, Any], ...]:
+        """What differs from the published settings at a profile; the row's own changes come last
+        and win."""
+        limits = (
+            (*PROFILE_CHANGES[profile], *(self.ci if profile == "ci" else ()))
+            if self.seeded
+            else ()
+        )
+        return (*limits, *self.changes)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A table or figure of the paper and the runs behind it."""
+
+    title: str
+    source: str  # where in the paper
+    rows: tuple[Row, ...]
+    seeds: tuple[tuple[str, tuple[int, ...]], ...] = (("ci", SEEDS[:3]), ("full", SEEDS))
+    corpora: tuple[str, ...] = ("ci",)  # sizes of the simulated corpora that stand in for a store
+
+    def runs(
+        self, profile: str, seeds: tuple[int, ...] | None = None, store: Store | None = None
+    ) -> list[Run]:
+        """The grid for a profile, without the rows that are ``left_out`` on ``store``. Raises
+        InputError for an unknown profile."""
+        declared = dict(self.seeds)
+        if profile not in declared:
+            raise InputError("profile", repr(profile), f"one of {', '.join(declared)}")
+        chosen = seeds or declared[profile]
+        return [
+            Run(row.model, seed, row.changes_at(profile), row.name, row.protocol)
+            for row in filter(None, (_on(store, row) for row in self.rows))
+            # a seed deals a re-split, too
+            for seed in (chosen if row.seeded or row.protocol.resplit else chosen[:1])
+        ]
+
+    def left_out(self, store: Store | None) -> dict[str, str]:
+        """Name to reason of the rows that cannot run on ``store``."""
+        return {row.name: lacking for row in self.rows if (lacking := _lacking(store, row))}
+
+
+def _lacking(store: Store | None, row: Row) -> str:
+    """What a row needs and a store does not have; "" if nothing."""
+    if row.protocol.audio != "audio" and (store is None or row.protocol.audio not in store.extras):
+        return f"no features {row.protocol.audio}"
+    settings = settings_of(row.model, dict(row.changes))
+    if store is not None and (lost := without(store, row.model, settings)):
+        return lost
+    labelled_only = store is not None and schema.UNLABELLED not in store.splits
+    if labelled_only and capabilities(row.model, settings).unlabelled:
+        return "no unlabelled clips"
+    return ""
+
+
+def _on(store: Store | None, row: Row) -> Row | None:
+    """The row as it runs on a store, None where that lacks something; where features hold every
+    layer of a speech network, the layers' weights are learned."""
+    if _lacking(store, row):
+        return None
+    if row.protocol.audio == "audio":
+        return row
+    layers = store.manifest["source"].get("extraction", {}).get("wav2vec_layers", 0)
+    return (
+        replace(row, model=LAYERED, changes=(*row.changes, ("layers", layers))) if layers else row
+    )
