@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "media"))
+sys.path[:0] = [str(ROOT / "tests" / folder) for folder in ("media", "support")]
 
 from made_clips import make_clip, write_pictures  # noqa: E402
 from made_speech import SENTENCES, espeak, speak  # noqa: E402
