@@ -79,7 +79,7 @@ names = ["text", "audio", "vision"]
 shapes = [tuple(getattr(batch, name).shape) for name in names]
 steps = [getattr(batch, f"{name}_lengths").tolist() for name in names]
 display(Table(pd.DataFrame({"input": names, "shape": shapes, "steps": steps}), "inputs"))
-figures.caption(data, command)
+figures.caption(data, command, records=None)
 
 # %% [markdown]
 # Each encoder turns its modality into one vector (Equation 5), the three vectors side by side are the multimodal
@@ -91,13 +91,13 @@ with torch.no_grad():
     output = model(batch)
 shapes = [tuple(value.shape) for value in output.values()]
 display(Table(pd.DataFrame({"output": list(output), "shape": shapes}), "outputs"))
-figures.caption(data, command)
+figures.caption(data, command, records=None)
 
 # %%
 guesses = pd.DataFrame({f"predicted {task}": output[task] for task in "MTAV"}, dtype=float)
 guesses["label M"] = batch.label("M").double()
 display(Table(guesses.rename_axis("clip").reset_index(), "guesses"))
-figures.caption(data, command)
+figures.caption(data, command, records=None)
 
 # %% [markdown]
 # ## Mixup made visible
@@ -126,7 +126,7 @@ fig = model_figures.mixed_representations(
     untrained["Feature_a"].numpy(), blend.partner.numpy(), mixed.numpy(), float(blend.lam)
 )
 display(figures.mark(fig, data))
-figures.caption(data, command, "Equation 2, no figure in the paper")
+figures.caption(data, command, "Equation 2, no figure in the paper", records=None)
 
 # %% [markdown]
 # ## Training

@@ -137,7 +137,7 @@ for model in ("AV-MC", "AV-MC(Semi)"):
         followed[model] = growth(model, settings_of(model, limits), StoreData(data), 1111)
 display(figures.mark(sensitivity_figures.growth(followed, ROUNDING), data))
 command = f"avmc notebooks 16_reference_training --profile {profile}"
-display(figures.caption(data, command, "not in the paper"))
+display(figures.caption(data, command, "not in the paper", records=None))
 Markdown(
     f"After a change of {ROUNDING:.0e}, "
     + "; ".join(

@@ -59,6 +59,7 @@ def _calls(tree: ast.AST) -> list[ast.Call]:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_caption_counts_its_runs(path):
+    """Or says with ``records=None`` that what it shows rests on no run."""
     assert silent(path.read_text(encoding="utf-8")) == []
 
 
