@@ -47,7 +47,7 @@ lint: .venv/lint ## Check the style of the code and that its layers import downw
 	$(BIN)/lint-imports
 
 test-media: .venv/checks ## Make clips, extract their features, train, export, predict
-	$(BIN)/pytest tests/media
+	$(BIN)/pytest tests/media --numprocesses auto --maxprocesses 2 --dist loadfile
 
 test-cluster: .venv/checks ## Run a grid on a Slurm of one node, with a killed job and a lost node
 	$(BIN)/pytest tests/cluster -rs
