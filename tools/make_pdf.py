@@ -18,6 +18,7 @@ from browser import CHROMIUM, launch
 from one_page import chapters, document
 from pypdf import PdfReader, PdfWriter
 
+from avmc_core.drawing.fonts import han_font
 from avmc_core.home import home
 from avmc_core.publishing.book import PDF, fill_pdf_links
 from avmc_core.publishing.citation import citation
@@ -53,8 +54,9 @@ FIT = """([width, smallest]) => {
 }"""
 
 
-# A face is fetched when text first needs it; printing does not wait for that. Each is asked for
-# here, and one that cannot be read is an error.
+# A face is fetched when text first needs it; printing does not wait for that. Those of formulas are
+# asked for here, and one that cannot be read is an error. The Chinese font is installed for the
+# browser instead: as a face of the page it was missing from a line of a table now and then.
 FONTS = """() => Promise.all([...document.fonts].map(face => face.load()))
   .then(() => document.fonts.ready).then(() => document.fonts.size)"""
 
@@ -94,7 +96,7 @@ def print_book(site: Path, toc: Path) -> int:
     starts: dict[str, int] = {}
     source = site / SOURCE
     try:
-        with launch() as browser:
+        with launch(han_font().parent) as browser:
             page = browser.new_page(viewport={"width": WIDTH, "height": 1000}, color_scheme="light")
             page.emulate_media(media="print")
             for _ in range(2):

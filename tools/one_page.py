@@ -15,7 +15,7 @@ import yaml
 from bs4 import BeautifulSoup, Tag
 
 DROPPED = ("script", "a.headerlink", "details.hide.above-input", ".filters", ".copybtn", "iframe")
-STYLES = ("_static/pygments.css", "_static/avmc.css", "_static/han.css")
+STYLES = ("_static/pygments.css", "_static/avmc.css")
 
 
 @dataclass(frozen=True)
