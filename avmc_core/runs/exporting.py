@@ -48,7 +48,9 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
     records = [record for record in runs if record.key.startswith(key)]
     if len(records) != 1:
         raise InputError(
-            runs.root, f"{len(records)} runs whose key begins with {key!r}", "one; see avmc status"
+            runs.root,
+            f"{len(records)} runs whose key begins with {key!r}, and no package of that name",
+            "one run, as avmc status lists them, or the folder that avmc export wrote",
         )
     (chosen,) = records
     if chosen.data["digest"] != store.digest:

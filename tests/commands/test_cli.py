@@ -81,6 +81,12 @@ def test_runs_and_results(tiny_store, home, monkeypatch):
         ),
         (("run", "avmc", "--init", "nothing"), "nothing: found "),
         (("results", "avmc", "--init", "nothing"), "nothing: found "),
+        (("tune", "AV-MQ"), "model: found 'AV-MQ'; expected one of Constant"),
+        (("results", "avmc", "--store", "no-such-store"), "no-such-store: found no such folder"),
+        (
+            ("predict", "clip.mp4", "--model", "no-such-package"),
+            "'no-such-package', and no package of that name",
+        ),
         (("tune", "AV-MC", "-o", "lr=[]"), "-o lr: found no value"),
         (("tune", "AV-MC", "-o", "rates=[1]"), "rates"),
         (("tune", "AV-MC", "-o", "lr=[0.1]", "--seeds", "1,x"), "--seeds: found '1,x'"),
@@ -95,6 +101,15 @@ def test_bad_input_is_one_sentence(words, message, tiny_store, home, monkeypatch
     output = call(*words, status=2)
     assert message in output and output.startswith("error: ") and output.count("\n") == 1
     assert not (tmp_path / "store").exists()
+
+
+def test_ctrl_c_says_how_to_go_on(tiny_store, home, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("avmc_core.runs.grid.run_all", interrupted)
+    output = call("run", "avmc", "--store", tiny_store.path, status=130)
+    assert output.endswith("the same command goes on where this one was\n")
 
 
 @pytest.mark.parametrize(
