@@ -23,12 +23,12 @@ from avmc_core.clips.clip_work import entry_name, picture_of, reports_of
 from avmc_core.clips.extraction_page import REPORT
 from avmc_core.clips.extraction_store import write_clips
 from avmc_core.clips.media import BOTH, PICTURE, SOUND, contents, shown
-from avmc_core.clips.stopping import stoppable
 from avmc_core.codehash import code_hash
 from avmc_core.data.store import Store, open_store
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_folder
 from avmc_core.settings import as_dict, digest
+from avmc_core.stopping import stoppable
 from avmc_core.text_encoder import load_encoder
 from avmc_core.text_encoder import words as count_words
 
@@ -93,8 +93,21 @@ def extract(
     if report:
         extraction_page.check_folder(Path(report))
     table = clip_table(clips, text)
+    settings = _possible(table, settings)
+    visual, encoder = clip_features.backend(settings), load_encoder(bert)
+    if (width := encoder[1].config.hidden_size) != schema.DIMS["text"]:
+        raise InputError(
+            bert, f"states of {width} columns", f"{schema.DIMS['text']}, as bert-base-chinese has"
+        )
+    tokens, unknown = count_words(list(table["text"]), encoder)
+    table["unread"] = (unknown > 0) & (unknown == tokens - 2)
+    table["tokens"], table["unknown"] = tokens, unknown
+    _one_table_each(table, visual)
     with stoppable():
-        return _extract(clips, store, work, table, settings, bert, jobs, progress, str(report))
+        _claim(work)
+        return _extract(
+            clips, store, work, table, settings, visual, bert, encoder, jobs, progress, str(report)
+        )
 
 
 def work_of(store: str | Path) -> Path:
@@ -108,23 +121,14 @@ def _extract(
     work: Path,
     table: pd.DataFrame,
     settings: ExtractionSettings,
+    visual: clip_features.Visual,
     bert: str,
+    encoder: tuple,
     jobs: int | None,
     progress: bool,
     report: str,
 ) -> Extraction:
     decided = table.attrs.get("repairs", [])  # about the table, to be said in the manifest
-    settings = _possible(table, settings)
-    visual, encoder = clip_features.backend(settings), load_encoder(bert)
-    if (width := encoder[1].config.hidden_size) != schema.DIMS["text"]:
-        raise InputError(
-            bert, f"states of {width} columns", f"{schema.DIMS['text']}, as bert-base-chinese has"
-        )
-    tokens, unknown = count_words(list(table["text"]), encoder)
-    table["unread"] = (unknown > 0) & (unknown == tokens - 2)
-    table["tokens"], table["unknown"] = tokens, unknown
-    _one_table_each(table, visual)
-    _claim(work)
     detector = who_speaks.version(settings.speaker, settings.talknet)
     hearing = (
         {wav2vec.NAME: wav2vec.version(settings.wav2vec, settings.wav2vec_layers)}

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from avmc_core.clips.clip_features import ExtractionSettings
-from avmc_core.clips.stopping import Stopped, leave, stoppable
+from avmc_core.stopping import Stopped, ended_at_once, leave
 
 
 def clip_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -104,7 +104,7 @@ def main(
     was.
     """
     try:
-        with stoppable():
+        with ended_at_once():  # until the extraction begins, and from then on asks to be stopped
             from avmc_core.clips.extraction import extract
             from avmc_core.files.names import typed
 

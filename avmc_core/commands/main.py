@@ -13,6 +13,7 @@ import click
 
 from avmc_core import __version__
 from avmc_core.errors import InputError, RunsLost
+from avmc_core.stopping import ended_at_once
 
 LAZY = {  # command to the module and function that carry it out
     "demo": "avmc_core.commands.demo:main",
@@ -46,7 +47,8 @@ class Commands(click.Group):
         if name not in LAZY:
             return super().get_command(ctx, name)
         module, _, function = LAZY[name].partition(":")
-        return getattr(import_module(module), function)
+        with ended_at_once():
+            return getattr(import_module(module), function)
 
     def invoke(self, ctx: click.Context):
         for stream in (sys.stdout, sys.stderr):

@@ -49,10 +49,11 @@ def side_by_side(
                     _hand_on(waiting, pipe, running)
                 yield result
     finally:
-        for process in processes.values():
+        started = [process for process in processes.values() if process.pid]
+        for process in started:
             process.terminate()
         deadline = None if patience is None else time.monotonic() + patience
-        for process in processes.values():
+        for process in started:
             process.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
             if process.is_alive():
                 process.kill()

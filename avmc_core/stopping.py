@@ -1,0 +1,102 @@
+"""Work that is asked to stop does so at once, also where Python would lose the question."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+KINDS = (signal.SIGINT, signal.SIGTERM)
+SOON = 0.01  # seconds until a signal that was lost comes again
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, or a signal to terminate. ``number`` is the signal's."""
+
+    def __init__(self, number: int):
+        super().__init__(number)
+        self.number, self.done = number, ""
+
+    def saying(self, finished: int, clips: int) -> Stopped:
+        """The same exception, which now says how far the extraction was."""
+        self.done = f"{finished} of {clips} clips were finished"
+        return self
+
+    @property
+    def status(self) -> int:
+        """The exit status that a shell gives to what a signal ended."""
+        return 128 + self.number
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Within it, SIGINT and SIGTERM raise ``Stopped`` in the main thread, once; later ones are
+    ignored, so that what was begun is closed. Does nothing in another thread, where signals do not
+    arrive."""
+    if not _signals_arrive():
+        yield
+        return
+
+    def stop(number: int, _frame: object) -> None:
+        _handle(signal.SIG_IGN)
+        raise Stopped(number)
+
+    def swallowed(ignored: Any) -> None:
+        if not isinstance(ignored.exc_value, Stopped):
+            hook(ignored)
+            return
+        _handle(stop)
+        threading.Timer(SOON, os.kill, (os.getpid(), ignored.exc_value.number)).start()
+
+    before = {kind: signal.getsignal(kind) for kind in KINDS}
+    # Python ignores an exception that is raised in a destructor or in a callback of a weak
+    # reference, where a signal may find it: then the signal comes again.
+    hook, sys.unraisablehook = sys.unraisablehook, swallowed
+    _handle(stop)
+    try:
+        yield
+    finally:
+        _restore(before)
+        sys.unraisablehook = hook
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """Within it, SIGINT and SIGTERM end the process, unless they are ignored: for a command that
+    has nothing begun yet. A KeyboardInterrupt among the imports of large packages may be turned
+    into an ImportError there, or be lost."""
+    if not _signals_arrive():
+        yield
+        return
+    before = {kind: signal.getsignal(kind) for kind in KINDS}
+    _restore({kind: signal.SIG_DFL for kind in KINDS if before[kind] is not signal.SIG_IGN})
+    try:
+        yield
+    finally:
+        _restore(before)
+
+
+def _signals_arrive() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _handle(handler: Any) -> None:
+    _restore(dict.fromkeys(KINDS, handler))
+
+
+def _restore(handlers: dict[signal.Signals, Any]) -> None:
+    for kind, handler in handlers.items():
+        if handler is not None:  # one that was not set from Python
+            signal.signal(kind, handler)
+
+
+def leave(status: int) -> NoReturn:
+    """Ends this process now. An interpreter that has loaded PyTorch takes seconds to take itself
+    down in order."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,107 @@
+"""A signal to stop is heard wherever it arrives, also where Python ignores what is raised."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+from avmc_core.stopping import KINDS, Stopped, ended_at_once, stoppable
+
+
+class Ended:
+    """Asks its own process to stop while it is destroyed."""
+
+    def __init__(self, kind: signal.Signals):
+        self.kind = kind
+
+    def __del__(self):
+        os.kill(os.getpid(), self.kind)
+        time.sleep(0.001)  # here Python hears of it
+
+
+def _handlers() -> list:
+    return [*map(signal.getsignal, KINDS), sys.unraisablehook]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_signal_is_heard_in_a_destructor(kind):
+    before = _handlers()
+    with pytest.raises(Stopped) as caught, stoppable():
+        Ended(kind)
+        time.sleep(20)
+    assert caught.value.status == 128 + kind and _handlers() == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_signal_is_heard_in_a_callback_of_a_weak_reference(kind):
+    with pytest.raises(Stopped) as caught, stoppable():
+        reference = weakref.ref(
+            target := threading.Event(),
+            lambda _: (os.kill(os.getpid(), kind), time.sleep(0.001)),
+        )
+        del target
+        time.sleep(20)
+    assert caught.value.number == kind and reference() is None
+
+
+def test_other_ignored_exceptions_are_reported_as_before(monkeypatch):
+    heard: list = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda ignored: heard.append(ignored.exc_type))
+
+    class Broken:
+        def __del__(self):
+            raise ValueError
+
+    with stoppable():
+        Broken()
+    assert heard == [ValueError]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_before_the_work_begins_a_signal_ends_the_process(kind):
+    """As an import would that catches every exception."""
+    program = f"""
+from avmc_core.stopping import ended_at_once
+import os, time
+with ended_at_once():
+    try:
+        os.kill(os.getpid(), {int(kind)})
+        time.sleep(20)
+    except BaseException:
+        pass
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == -kind
+
+
+def test_a_signal_that_was_ignored_stays_ignored_before_the_work_begins():
+    """As of a job that a script starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with ended_at_once():
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_threads_may_enter():
+    """Signals arrive in the main thread, which alone may say what to do with them."""
+    errors: list[BaseException] = []
+
+    def enter() -> None:
+        try:
+            with stoppable(), ended_at_once():
+                pass
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert errors == []
