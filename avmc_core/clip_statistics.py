@@ -129,7 +129,7 @@ def _numbers(name: str, values: ArrayLike) -> np.ndarray:
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(name, "values that are no numbers", "(N,) numbers") from error
+        raise InputError(name, "values that are not numbers", "(N,) numbers") from error
     if array.ndim != 1:
         raise InputError(name, f"shape {array.shape}", "shape (N,)")
     if bad := int(np.count_nonzero(~np.isfinite(array))):

@@ -112,7 +112,7 @@ figures.caption("none, curves of a formula", command, "Equation 2 does not say w
 
 # %% [markdown]
 # A mixture lies on the line between the acoustic representations of two clips. The model is asked for the sentiment of
-# a blended voice that belongs to nobody, and its answer should be the same mixture of its two answers (Equations 11 to 13).
+# a blended voice that belongs to nobody, and its prediction should be the same mixture of its two predictions (Equations 11 to 13).
 
 # %% tags=["hide-input"]
 many = SplitData(data.split("train"), model.inputs).batch(
@@ -131,7 +131,7 @@ figures.caption(data, command, "Equation 2, no figure in the paper", records=Non
 # %% [markdown]
 # ## Training
 #
-# Supervised training sees the labelled clips only. Semi-supervised training makes two passes an epoch (Algorithm 1): one
+# Supervised training sees the labelled clips only. Semi-supervised training makes two passes per epoch (Algorithm 1): one
 # over labelled and unlabelled clips with both losses, one over the labelled clips with the regression loss alone. Training
 # ends when the loss on the validation split, averaged over its clips, has not improved for eight epochs; the test split is
 # not looked at before that. Three baselines need no training loop: a constant, a ridge regression that only reads, and
@@ -145,28 +145,28 @@ display(figures.mark(model_figures.training_curves(records), data))
 figures.caption(data, command, "the paper shows no curves", records=records)
 
 # %% [markdown]
-# Is the answer for a blend the blend of the two answers? The gap is the mean of what Equation 13 minimises. A network that says
-# nearly the same of all clips has a small gap without being consistent, so the gap is also given as a share of the spread
-# (the standard deviation) of the answers that are blended.
+# Is the prediction for a blend the blend of the two predictions? The gap is the mean of what Equation 13 minimises. A network that predicts
+# nearly the same for all clips has a small gap without being consistent, so the gap is also given as a share of the spread
+# (the standard deviation) of the predictions that are blended.
 
 # %% tags=["hide-input"]
 printed = {run.model: run for run in reversed(records) if run.name.endswith("(paper)")}
 # the first seed, of the supervised model where a store has no unlabelled clips
 chosen = printed.get("AV-MC(Semi)", printed["AV-MC"])
 learnt = trained(chosen, records[chosen], data)
-answers = []
+mixtures = []
 for network in (model, learnt):
     with torch.no_grad():
         seen = network(many)
         predicted = network.classify("audio", blend.mix(seen["Feature_a"]))
-    answers.append(
+    mixtures.append(
         {
             "prediction": predicted.numpy(),
             "target": blend.mix(seen["A"]).numpy(),
-            "answers": seen["A"].numpy(),
+            "unmixed": seen["A"].numpy(),
         }
     )
-display(figures.mark(model_figures.consistency(*answers), data))
+display(figures.mark(model_figures.consistency(*mixtures), data))
 display(
     figures.caption(
         data,
@@ -175,11 +175,11 @@ display(
         records={chosen: records[chosen]},
     )
 )
-Markdown(model_figures.consistency_in_words(*answers))
+Markdown(model_figures.consistency_in_words(*mixtures))
 
 # %% [markdown]
 # Blend two clips yourself: choose voices or faces, two of these clips, and the weight lambda. Where a network is consistent, its
-# two lines lie on each other. Lines that are flat as well say little: the network gives both clips nearly the same answer. The two
+# two lines lie on each other. Lines that are flat as well say little: the network predicts nearly the same for both clips. The two
 # panels have one scale.
 
 # %% tags=["hide-input"]
@@ -226,7 +226,7 @@ display(
 figures.caption(
     data,
     f"avmc results avmc --profile {profile}",
-    "Table 2, one figure a row; the runs behind it are not counted",
+    "Table 2, one figure per row, from an unstated number of runs",
     records=records,
 )
 
@@ -292,15 +292,15 @@ artefacts.save(
 display(Markdown("The same figures beside the paper's: [](../results.md)."))
 widest = {
     modality: max(
-        path.answers["after training"].gap for path in walked if path.modality == modality
+        path.predictions["after training"].gap for path in walked if path.modality == modality
     )
     for modality in ("audio", "vision")
 }
 reading = wins.loc[wins["against"] == "Text-only ridge", "MAE"]
 better, counted = reading.str.extract(r"(\d+) of (\d+)").astype(int).sum()
 in_one_sentence(
-    "AV-MC has to answer for a blend of two clips as it answers for the two; in the run "
-    f"shown, its answers for the pairs above miss that by up to {widest['audio']:.3f} label "
+    "AV-MC is trained to predict for a blend of two clips the blend of its two predictions; in "
+    f"the run shown, the pairs above miss that by up to {widest['audio']:.3f} label "
     f"units for voices and {widest['vision']:.3f} for faces, and {better} of {counted} runs "
     f"have a lower MAE than a model that only reads ({artefacts.data_mark(data)})."
 )

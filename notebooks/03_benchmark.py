@@ -66,7 +66,7 @@ opening(
 # ## Three published tables that disagree
 #
 # The same models have been tabulated twice more: by the laboratory itself, later, in the results of its framework, and by a
-# third party that does not say where its runs come from. None of the three gives more than one figure a cell.
+# third party that does not say where its runs come from. None of the three gives more than one figure per cell.
 
 # %% tags=["hide-input"]
 tables = benchmark.sources()

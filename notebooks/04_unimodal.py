@@ -74,7 +74,7 @@ figures.caption(
 # one say nothing about a modality; the unimodal rows leave them out, and so are scored on fewer clips than the multimodal
 # ones.
 #
-# On the simulated corpus, agreement with Table 3 is no evidence: how well a voice or a face expresses its label was chosen
+# On the simulated corpus, agreement with Table 3 is not evidence: how well a voice or a face expresses its label was chosen
 # there to match that table.
 
 # %% tags=["hide-input"]

@@ -14,10 +14,10 @@
 # %% [markdown]
 # # Taking AV-MC apart
 #
-# Table 4 of the paper removes parts of supervised AV-MC and prints one figure a cell; how many runs stand behind it is not
-# said (D12). A row that is worse by a point may be worse because the part matters, or because seeds and test clips were unlucky.
-# So here every row is run with several seeds, in both variants, and is compared with the full model *on the same clips*: what
-# the two share cancels, and what remains is an interval for the difference itself.
+# Table 4 of the paper removes parts of supervised AV-MC and prints one figure per cell, without saying how many runs stand behind
+# it (D12). A row that is worse by a point may be worse because the part matters, or because seeds and test clips were unlucky. So
+# here every row is run with several seeds, in both variants, and is compared with the full model *on the same clips*: what the
+# two share cancels, and what remains is an interval for the difference itself.
 #
 # Without a real store, the released variant is trained on a simulated corpus with as many clips as the released data, and the
 # printed variant, whose networks take longer, on the book's small one.
@@ -67,14 +67,14 @@ parts = {
     for variant in VARIANTS
 }
 records = {run: record for part in parts.values() for run, record in part.items()}
-answers = run_all(experiment("mixup").runs(profile), data, progress_bar=False)
+mixed = run_all(experiment("mixup").runs(profile), data, progress_bar=False)
 drawn = run_all(experiment("text_dropout").runs(profile), data, progress_bar=False)
 opening(
     "what each part of AV-MC is worth, with the smallest difference that each comparison "
     "could have found; what the paper leaves open about its mixup; and how far such "
     "intervals can be trusted",
     data,
-    records | answers | drawn,
+    records | mixed | drawn,
     "training clips: "
     + ", ".join(f"{count:,} for the {variant} variant" for variant, count in clips.items()),
 )
@@ -193,7 +193,7 @@ display(
 )
 one = {run: record for run, record in records.items() if run.seed == seeds[0]}
 figures.caption(
-    data, command, "Table 4, one figure a row, of runs that are not counted", records=one
+    data, command, "Table 4, one figure per row, from an unstated number of runs", records=one
 )
 
 # %% [markdown]
@@ -201,13 +201,13 @@ figures.caption(
 #
 # The distribution of lambda is not named, nor whether one lambda serves the whole batch, nor whether the consistency target
 # passes gradients. And while Section 4.2 mixes the representations that the encoders give, Section 2.3 calls the mixup
-# input-level: mixed frames, then, through the encoder. A third possibility is to mix inside the classifier. Each answer against
-# the one that this companion takes, in the `paper` variant.
+# input-level: mixed frames, then, through the encoder. A third possibility is to mix inside the classifier. Below, each choice is compared with
+# the one that this companion makes, in the `paper` variant.
 
 # %% tags=["hide-input"]
 first, *others = MIXUPS
 open_family = contrasts(
-    answers, data, [(name, first) for name in others], ["Acc2", "Acc2_weak", "MAE"]
+    mixed, data, [(name, first) for name in others], ["Acc2", "Acc2_weak", "MAE"]
 )
 display(
     figures.mark(contrast_figures.forest(open_family, ["Acc2", "Acc2_weak", "MAE"]), data)
@@ -215,7 +215,7 @@ display(
 open_command = f"avmc run mixup --profile {profile}"
 display(
     figures.caption(
-        data, open_command, "silent (D07, D08), or undecided (D31)", records=answers
+        data, open_command, "silent (D07, D08), or undecided (D31)", records=mixed
     )
 )
 Markdown(f"**{tally(open_family)}**")
@@ -308,8 +308,8 @@ artefacts.save(
 )
 artefacts.save(
     "mixup",
-    {"effects": effects(answers, data, MIXUP_CHANGES)},
-    artefacts.provenance(data, open_command, answers),
+    {"effects": effects(mixed, data, MIXUP_CHANGES)},
+    artefacts.provenance(data, open_command, mixed),
 )
 artefacts.save(
     "text_dropout",

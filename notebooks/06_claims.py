@@ -23,8 +23,8 @@
 # **holds** when it is true in every one and **holds in part** in more than half of them, or on one of two readings; otherwise
 # it does not hold. Ties count neither way: the ledger tells ties from losses.
 #
-# Two kinds of entries are no claims of the paper and are counted apart. **Our checks** are questions that the paper does not
-# raise, such as whether two of its places agree. **Our runs** say what came out here for a sentence of the paper, by a criterion
+# Two kinds of entries are not claims of the paper and are counted separately. **Our checks** are questions that the paper does
+# not raise, such as whether two of its places agree. **Our runs** say what came out here for a sentence of the paper, by a criterion
 # of ours. Whether a printed table is *reached* is judged by prediction intervals: a printed figure should lie where one more run
 # of ours would be expected. An interval of a mean would be the wrong yardstick, since it shrinks with every seed, and of ninety
 # cells some lie outside their own interval by chance; so the intervals are widened until a faithful reproduction has

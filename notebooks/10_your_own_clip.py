@@ -180,7 +180,7 @@ figures.caption(data, command, "it has none", records=records)
 # ## A clip whose words and face disagree
 #
 # Of the test clips, the one whose text and visual annotations lie farthest apart. The picture shows its loudness and
-# pitch, the landmarks of its face along the clip, what each of the four classifiers says (a dot a seed), and the **Shapley
+# pitch, the landmarks of its face along the clip, what each of the four classifiers says (one dot per seed), and the **Shapley
 # shares** of M: what a modality adds when it replaces an average one, averaged over the six orders in which words, voice
 # and face can be added. With the M of an average clip the shares add up to the prediction. They describe the model, not
 # the person.
@@ -204,7 +204,7 @@ figures.caption(data, command, "it shows none", records=records)
 # ## Over many clips
 #
 # One clip says little. Over many test clips, the mean size of each modality's share says what this ensemble leans on. The clips
-# are drawn at random among those whose annotations are no placeholders; the line below says how many.
+# are drawn at random among those whose annotations are not placeholders; the line below says how many.
 
 # %% tags=["hide-input"]
 usable = np.flatnonzero(~placeholder_clips(test.clips))
@@ -220,7 +220,7 @@ shares = pd.DataFrame(
 display(Table(shares, "shares", decimals=dict.fromkeys(shares, 3)))
 display(figures.caption(data, command, "it shows none", records=records))
 Markdown(
-    f"{len(drawn)} of the {len(usable)} test clips that are no placeholders, of {len(test)} "
+    f"{len(drawn)} of the {len(usable)} test clips that are not placeholders, of {len(test)} "
     "in "
     "all."
 )

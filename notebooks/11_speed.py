@@ -313,13 +313,13 @@ on_it = pd.DataFrame(
     [
         {
             "Model": model,
-            "seconds a step": seconds,
+            "seconds per step": seconds,
             "kernels": gpu["kernels a step"].get(model, ""),
         }
         for model, seconds in gpu["seconds a step"].items()
     ]
 )
-display(Table(on_it, "gpu", decimals={"seconds a step": 3, "kernels": 0}))
+display(Table(on_it, "gpu", decimals={"seconds per step": 3, "kernels": 0}))
 figures.caption(
     f"made-up clips of the released sizes, recorded elsewhere on {gpu['machine']}",
     f"what commit {gpu['commit']} of {gpu['committed']} ran",

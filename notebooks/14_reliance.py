@@ -97,9 +97,10 @@ measured = reliance.kept_runs(records, data, plan)
 # Right of zero, and positive in the table, is a loss in every metric. Bars are 95 % intervals from resampling seeds and source
 # videos, the same draws with and without the change. A model that reads the text alone must stand at zero for voice and face.
 #
-# The *generating rule* is no model: it is the expected multimodal label given the three annotations themselves, under the joint
-# distribution fitted to the real label counts. It says how the label depends on the modalities for a reader who sees what the
-# annotators saw, on the clips whose unimodal labels are their own. A model that reads features cannot be expected to reach it.
+# The *generating rule* is not a model: it is the expected multimodal label given the three annotations themselves, under the
+# joint distribution fitted to the real label counts. It says how the label depends on the modalities for a reader who sees what
+# the annotators saw, on the clips whose unimodal labels are their own. A model that reads features cannot be expected to reach
+# it.
 
 # %% tags=["hide-input"]
 with_rule = measured | reliance.measure_rule(data, plan)

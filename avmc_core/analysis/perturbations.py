@@ -86,7 +86,7 @@ def permuted(split: Split, name: str, rng: np.random.Generator) -> Split:
 def noised(
     split: Split, name: str, scale: float, average: Usual, rng: np.random.Generator
 ) -> Split:
-    """``split`` with every feature of one modality shifted, by one normal number a clip and
+    """``split`` with every feature of one modality shifted, by one normal number per clip and
     feature: ``scale`` standard deviations of the training clips' means. [CLS] is shifted by the
     same numbers times its own standard deviations.
 

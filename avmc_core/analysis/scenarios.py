@@ -55,7 +55,7 @@ class Scenarios:
         return len(self.clips)
 
     def table(self) -> pd.DataFrame:
-        """One row a scenario: who gave voice and face, the labels, and the truth as M."""
+        """One row per scenario: which clips gave voice and face, the labels, and the true M."""
         clips = self.clips.clips
         donors = {
             who: clips.get(f"{name}_id", clips["id"])

@@ -156,7 +156,7 @@ def _work(path: Path, entry: Path, settings: ExtractionSettings) -> ClipReport:
 
 
 def _text(message: str) -> str:
-    """A message that may name a file whose name is no UTF-8, as text that can be written."""
+    """A message that may name a file whose name is not UTF-8, as text that can be written."""
     return message.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

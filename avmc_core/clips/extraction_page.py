@@ -30,7 +30,9 @@ def check_folder(folder: Path) -> None:
     replaced."""
     if os.path.lexists(folder) and not ((folder / PAGE).is_file() and (folder / REPORT).is_file()):
         raise InputError(
-            folder, "something that is no report of an extraction", "a path that does not exist yet"
+            folder,
+            "something other than the report of an extraction",
+            "a path that does not exist yet",
         )
 
 

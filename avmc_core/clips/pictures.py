@@ -2,7 +2,7 @@
 memory of their own.
 
 Foreign code (dlib above all) reads the memory of an array without asking how its rows are laid out.
-What the decoder hands out has padded rows wherever the width is no multiple of 16, and lies in a
+What the decoder hands out has padded rows wherever the width is not a multiple of 16, and lies in a
 buffer that the decoder uses again.
 """
 
@@ -39,7 +39,7 @@ class Pictures:
     def __call__(self, frame: Any) -> np.ndarray:
         """A picture (H, W, 3) uint8 RGB, C-contiguous, from a PyAV frame.
 
-        Raises ValueError for more than ``MAX_PIXELS``, for a rotation that is no multiple of 90
+        Raises ValueError for more than ``MAX_PIXELS``, for a rotation that is not a multiple of 90
         degrees, and when the shape of the picture changes.
         """
         turn, angle = _turn(frame)

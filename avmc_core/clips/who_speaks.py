@@ -93,7 +93,7 @@ def choose(
 def through_pauses(faces: np.ndarray) -> np.ndarray:
     """(F,) speaking faces, where frames without one (-1) take that of the nearest stretch of
     speech, of two equally near the earlier. A stretch reaches ``PAUSE`` frames before and after it,
-    and no farther than it is long: a few frames are no speech.
+    and no farther than it is long: a few frames alone do not count as speech.
     """
     starts = np.flatnonzero(np.diff(faces, prepend=-1) * (faces >= 0))
     frames = np.arange(len(faces))

@@ -92,7 +92,7 @@ def audit(source: str, report: str | None) -> None:
         if found := first_contact.assumptions(store):
             parts += ["", first_contact.render(found, data_mark(store))]
     else:
-        table = read_meta(source)  # says what a file is that is no table
+        table = read_meta(source)  # says what the file is if it is not a table
         repairs = [f"repaired: {r['what']} ({r['count']})" for r in table.attrs["repairs"]]
         parts = [render(audit(table)), *repairs]
     text = "\n".join(parts)

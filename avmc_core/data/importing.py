@@ -199,7 +199,7 @@ def _marked(sources: dict[str, Path], name: str) -> dict[str, Any] | None:
 def _clips(
     name: str, columns: dict[str, np.ndarray], repairs: Counter[str], grid: bool
 ) -> pd.DataFrame:
-    """One row a clip, columns CLIP_COLUMNS; ``grid``: labels are meant to lie 0.2 apart."""
+    """One row per clip, columns CLIP_COLUMNS; ``grid``: labels are meant to lie 0.2 apart."""
     ids = pd.Series(columns["id"].tolist(), dtype=str)
     parts = ids.str.partition(ID_SEPARATOR)
     repairs["ids without a separator, read as the video id"] += int((parts[1] == "").sum())

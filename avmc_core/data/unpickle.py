@@ -219,7 +219,7 @@ class _Reader(Machine):
     def set_items(self, items: list[Any]) -> None:
         target, keys = self.top(dict), items[::2]
         if len(items) % 2 or not all(type(key) in (str, int) for key in keys):
-            self.refuse("dict items that are no pairs with a str or int key", "str or int keys")
+            self.refuse("dict items that are not pairs with a str or int key", "str or int keys")
         target.update(zip(keys, items[1::2], strict=True))
 
     def recall(self, index: int) -> None:
@@ -315,7 +315,7 @@ class _Reader(Machine):
             codes = np.frombuffer(raw, dtype.str[0] + "u4")
             for block in np.array_split(codes, codes.size // 2**20 + 1):
                 if ((block > 0x10FFFF) | (block >> 11 == 0x1B)).any():  # 0x1B: surrogates
-                    self.refuse("code points that are no characters", "unicode text")
+                    self.refuse("code points that are not characters", "unicode text")
         return np.frombuffer(raw, dtype).reshape(shape, order=order)
 
 

@@ -93,7 +93,7 @@ def _faces(ax: Axes, clip: Clip) -> None:
 
 
 def _scale(ax: Axes, prediction: Account) -> None:
-    """Each prediction: a dot a seed, a bar over their range."""
+    """Each prediction: one dot per seed, and a bar over their range."""
     names = list(prediction.tasks)
     for place, task in enumerate(names):
         values = np.clip(prediction.tasks[task], -1, 1)

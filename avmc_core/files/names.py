@@ -1,8 +1,8 @@
 """Names and text in bytes of any encoding: as a file system holds them and as terminals of other
 languages type them.
 
-Python keeps bytes that are no UTF-8 as lone surrogates, which can be opened but neither printed nor
-written.
+Python keeps bytes that are not UTF-8 as lone surrogates, which can be opened but neither printed
+nor written.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def typed(text: str, option: str) -> str:
     try:
         return decoded(option, raw)[0]
     except InputError:
-        found = f"bytes that are no UTF-8 ({raw[:20]!r})"
+        found = f"bytes that are not UTF-8 ({raw[:20]!r})"
         raise InputError(
             option, found, "text typed in UTF-8, or a locale such as zh_CN.GBK in $LANG"
         ) from None

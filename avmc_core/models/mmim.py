@@ -120,7 +120,7 @@ BOUNDS = {
 class MMIM(Model):
     """Inputs: [CLS] of the text, frames of audio and vision.
 
-    Two passes an epoch: "bound" trains the lower bounds (``BOUNDS``), "main" all the rest.
+    Two passes per epoch: "bound" trains the lower bounds (``BOUNDS``), "main" all the rest.
     ``memory`` and ``batches`` last for one pass: what the last batches looked like to the entropy,
     and how many there have been.
     """

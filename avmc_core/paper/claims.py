@@ -85,8 +85,8 @@ def gather(
 ) -> Evidence:
     """Evidence from what is at hand. Labels come from ``meta``, else from a real ``store``,
     whichever carries the relabelled set that the paper used, else from the counts shipped with the
-    package; never from a simulated store. An imported store that is not CH-SIMS v2.0 and clips of
-    one's own are no evidence on the paper, and neither are runs on them."""
+    package; never from a simulated store. An imported store that is not CH-SIMS v2.0 and the user's
+    own clips are not evidence about the paper, and neither are runs on them."""
     real = None if store is None or other_data(data_mark(store)) else store
     if real is None and store is not None and not store.simulated:
         runs = {}

@@ -1,5 +1,5 @@
-"""What a seed is worth on the real files: 98 runs of other people's models on CH-SIMS v2.0, every
-seed on a line of its own.
+"""What a seed is worth on the real files: 98 runs of other people's models on CH-SIMS v2.0, one
+line per seed.
 
 The runs are of MSE-Adapter, a small module beside a frozen language model (``resources/seeds.csv``:
 metrics as its authors' evaluator wrote them, percentages in points, MAE in label units). They say

@@ -26,7 +26,7 @@ WEBFONTS = Path("_static/vendor/fontawesome/webfonts")
 ICON_SCRIPT = "fontawesome.js"
 THEME_FONT, ICON_FONT = "fa-solid-900.ttf", "icons.woff"
 ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"\\([0-9a-f]+)"\}')
-STYLES_OF_ICONS = {"solid", "lg"}  # modifiers that are no icons
+STYLES_OF_ICONS = {"solid", "lg"}  # modifiers that are not icons
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def _data(cell: nodes.Node) -> str:
 
 
 def _width(path: Path) -> float:
-    """Points; 0 for what is no SVG."""
+    """The width in points; 0 for anything but an SVG."""
     if path.suffix != ".svg" or not path.is_file():
         return 0.0
     found = WIDTH.search(path.read_text(encoding="utf-8")[:2000])

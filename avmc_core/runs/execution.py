@@ -124,8 +124,8 @@ def execute_together(
     threads: int = 1,
 ) -> Iterator[tuple[int, dict]]:
     """``execute`` for seeds that are trained side by side on a CPU (``together``, where
-    ``trains_together`` says so), a folder a seed: yields the number of each seed as it ends, with
-    its outcome. To be used up at once."""
+    ``trains_together`` says so), one folder per seed: yields the number of each seed as it ends,
+    with its outcome. The iterator must be consumed at once."""
     with deterministic(threads):
         for number, seed in train_together(
             network(build, settings, data.store), data, seeds, folders

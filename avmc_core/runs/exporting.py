@@ -150,7 +150,7 @@ def write_package(package: Package, path: str | Path) -> Path:
     if os.path.lexists(path) and not _is_package(path):
         raise InputError(
             path,
-            "something that is no model package",
+            "something other than a model package",
             "a new file, or a package, which is replaced",
         )
     tensors = {f"statistics.{name}": array for name, array in package.statistics.items()}

@@ -77,8 +77,8 @@ class Package:
 
 
 def read_package(path: str | Path) -> Package:
-    """The model package in the file ``path``. Raises InputError for a file that is no package of
-    this format, or damaged."""
+    """The model package in the file ``path``. Raises InputError for a file that is not a package of
+    this format, or is damaged."""
     tensors, facts = read_sealed(Path(path), EXPECTED)
     try:
         facts.pop("card", None)

@@ -89,8 +89,8 @@ def train_together(
     """Train ``build()`` with each seed as ``training.train`` does; yields each seed's number in
     ``seeds`` as its training ends.
 
-    Only for what is ``stackable``. A folder a seed, which must exist; whatever state it holds is
-    continued. The seconds of a seed are its share of those of the company.
+    Only for what is ``stackable``. There is one folder per seed, which must exist; training
+    continues from any state in it. The seconds of a seed are its share of those of the company.
     """
     everyone = [Seed.of(build, seed, folder) for seed, folder in zip(seeds, folders, strict=True)]
     # a kill while states are saved leaves two
@@ -163,7 +163,7 @@ def _train(company: list[Seed], data: Data) -> Iterator[Seed]:
             if company:
                 keep(model, optimizers, left)
             yield from ended
-            # what is done with a trained network is no training of the others
+            # use of a trained network must not count as training of the others
             clock = time.perf_counter()
 
 

@@ -5,7 +5,7 @@ A run's state lives in one folder: ``state.safetensors`` (weights, optimisers, g
 replaced as a whole at the end of an epoch, but no oftener than pays) and
 ``best-<epoch>.safetensors`` (the weights with the lowest validation loss until then). Random
 numbers come from PyTorch's global generator (weights, dropout, mixup), which the state carries, and
-from one generator a pass (the order of the clips), seeded with the run's seed, the epoch and the
+from one generator per pass (the order of the clips), seeded with the run's seed, the epoch and the
 pass. A killed run therefore repeats what came after its last saved epoch and goes on as if nothing
 had happened.
 """
@@ -56,7 +56,7 @@ class Progress:
     epoch: int = 0
     best_epoch: int = 0
     best_loss: float = math.inf
-    # one row an epoch: training losses and "validation"
+    # one row per epoch: training losses and "validation"
     history: list[dict[str, float]] = field(default_factory=list)
     # of all the processes that trained it; lost epochs do not count
     seconds: float = field(default=0.0, compare=False)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def model_of(package: str | Path) -> str:
-    """The model that a package holds. Raises InputError for what is no package."""
+    """The model that a package holds. Raises InputError for a file that is not a package."""
     return read_package(package).facts["model"]
 
 
