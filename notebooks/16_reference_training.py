@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # Training as the reference trains
+# # Trained as the reference trains
 #
 # A network that computes the same outputs as another can still be trained differently: with another learning rate for one group
 # of weights, with another weight in the loss, with gradients accumulated over another number of batches, or with another epoch

@@ -43,7 +43,7 @@ Target = float | tuple[float, float]  # one label for voice and face, or (A, V)
 class Scenarios:
     """K contexts of one sentence."""
 
-    source: str  # where voices and faces come from, in words
+    source: str  # source of the voices and faces, in words
     sentence: str
     gloss: str  # in English, "" where there is none
     # K clips; T, A, V are the labels of who gave the modality, NaN where nobody labelled it

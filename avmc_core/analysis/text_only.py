@@ -1,7 +1,7 @@
-"""The first real model: a transcript, its character n-grams, and ridge regression.
+"""The simplest real model: ridge regression on the character n-grams of a transcript.
 
-It needs nothing but the label table, and shows what a text carries by itself: on the published test
-split, on the clips whose source video is new to it, and on the others.
+It needs nothing but the label table, and shows how much the text carries by itself: on the
+published test split, on the clips whose source video is new to it, and on the others.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What became of every clip, as a page and a CSV file in a folder of the user's own: it shows
-faces, and goes nowhere else."""
+"""The outcome for every clip, as a page and a CSV file in a folder of the user's: the page shows
+faces, and is written nowhere else."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""``avmc status`` and ``avmc clean``: what the run store holds, who uses it, and what nothing
-uses."""
+"""``avmc status`` and ``avmc clean``: what the run store holds, which experiments use it, and what
+nothing uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two tables that a scoring needs: labels of clips, and anyone's predictions for them.
+"""The two tables that scoring needs: labels of clips, and predictions for them from any source.
 
 Labels come from a feature store, from the released label table, or from any CSV file with the
 columns video_id, clip_id, mode (or split) and label (or M). Predictions come from a CSV file with
@@ -28,8 +28,8 @@ _OTHER_NAMES = {"mode": "split", **COLUMNS}  # of the released label table
 
 def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
     """Labels of all labelled clips of a store or a table: video_id, clip_id, split (strings), M,
-    and T, A, V where the source has them (float). ``attrs["mark"]`` says what they are of, as
-    ``artefacts.data_mark`` does, and ``attrs["limit"]`` is the largest label that there can be:
+    and T, A, V where the source has them (float). ``attrs["mark"]`` says which data they belong to,
+    as ``artefacts.data_mark`` does, and ``attrs["limit"]`` is the largest label that there can be:
     what the store says, 1 in the released label table, else ``limit``, which is 1 by default.
 
     Raises InputError for a source that is neither, for a clip that occurs twice, a label that is

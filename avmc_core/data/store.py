@@ -81,13 +81,13 @@ class Store:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of the content and of what it is said to be: equal both, equal digest,
-        whatever files it came from."""
+        """SHA-256 (hex) of the content and of its declared origin: if both are equal, so are the
+        digests, whatever files they came from."""
         return self.manifest["digest"]
 
     @property
     def simulated(self) -> bool:
-        """Whether this is a simulated corpus, which everything made from it has to say."""
+        """Whether this is a simulated corpus; everything made from one must say so."""
         return self.manifest["kind"] == "simulated"
 
     @property
@@ -130,7 +130,7 @@ class Store:
 
     @property
     def lacks(self) -> tuple[str, ...]:
-        """The modalities that the clips did not have: their features are one step of zeros, which
+        """The modalities that the clips lack: their features are one step of zeros, which
         no model may learn from."""
         return tuple(self.manifest["source"].get("extraction", {}).get("lacks", ()))
 

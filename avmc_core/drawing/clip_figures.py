@@ -1,4 +1,4 @@
-"""The picture of one clip and of what a model says about it."""
+"""The picture of one clip and of a model's predictions for it."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ def shown(name: str) -> str:
 
 
 def typed(text: str, option: str) -> str:
-    """The text that was typed for ``option`` in a terminal of any encoding. Raises InputError where
-    it cannot be told, and where it was damaged before."""
+    """The text that was typed for ``option`` in a terminal of any encoding. Raises InputError if
+    its encoding cannot be determined, and if the text was already damaged."""
     if _is_text(text):
         return undamaged(option, text)
     raw = os.fsencode(text)
@@ -63,7 +63,8 @@ def entry(folder: Path, name: str) -> Path | None:
 
 
 def readings(name: str) -> set[str]:
-    """What a name can say: itself, or its bytes in the encodings of Chinese systems."""
+    """The possible readings of a name: itself, or its bytes decoded in the encodings of Chinese
+    systems."""
     if _is_text(name):
         return {unicodedata.normalize("NFC", name)}
     found = set()

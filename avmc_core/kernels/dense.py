@@ -3,9 +3,9 @@ several at once.
 
 A small model's step is all overhead: a chain is one call of compiled C (``resources/dense.c``)
 forward and one backward, with its dropout and its activations. Weights of several seeds have a
-leading axis, as what they are applied to. A seed computes the same bytes alone and in company.
-Without a compiler, or in another precision, PyTorch computes the same; with several seeds as
-batched products, whose last bits may then differ from a seed's alone.
+leading axis, as what they are applied to. The results of a seed are the same bytes whether it is
+computed alone or with others. Without a compiler, or in another precision, PyTorch computes the
+same; with several seeds as batched products, whose last bits may then differ from a seed's alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the trainer asks of a model."""
+"""The interface between the trainer and a model."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Model(nn.Module):
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks that the losses train; what the network says of others means nothing."""
+        """The tasks that the losses train; outputs for other tasks are meaningless."""
         return schema.TASKS
 
     @property

@@ -66,9 +66,9 @@ class Block:
 
 @dataclass(frozen=True)
 class Slurm:
-    """Settings of the jobs; called as a ``grid.Executor``. Raises InputError without submitit or a
-    cluster, or when sbatch refuses; RunsLost, after everything else is done, when jobs ended
-    without their results."""
+    """Settings of the jobs on a Slurm cluster; an instance is called as a ``grid.Executor``. Raises
+    InputError if submitit or a cluster is missing, or if sbatch refuses, and RunsLost, after all
+    other jobs have ended, if some jobs ended without results."""
 
     block: int = 1  # runs in a job; they differ in their seed alone
     jobs: int = 1  # processes, and so cores, of a job

@@ -127,8 +127,8 @@ class Record:
         return self.data["kind"] == "simulated"
 
     def predictions(self, split: str) -> dict[str, np.ndarray]:
-        """Task to predictions (N,) in the order of the split. Raises InputError when the run
-        failed, has no such split, or its file is damaged."""
+        """Predictions (N,) in label units by task, in the order of the clips of the split. Raises
+        InputError when the run failed, has no such split, or its file is damaged."""
         path = self.folder / PREDICTIONS
         if self.status != "done":
             raise InputError(
@@ -152,7 +152,7 @@ class RunStore:
 
     def get(self, key: str) -> Record | None:
         """The finished run with this key, or None. Raises InputError for a record that is damaged
-        or another run's."""
+        or belongs to another run."""
         record = _read(self.root / key / RECORD)
         if record is not None and record.key != key:
             raise InputError(record.folder, f"the record of run {record.key}", f"that of {key}")
@@ -186,8 +186,8 @@ class RunStore:
                 flock(lock, LOCK_UN)
 
     def publish(self, folder: Path, record: Record) -> Record:
-        """Write the record into a claimed working folder, which makes the run a finished one, and
-        move it to its place."""
+        """Writes the record into a claimed working folder, which marks the run as finished, and
+        moves the folder to its place."""
         fields = {
             f.name: getattr(record, f.name)
             for f in dataclasses.fields(record)
@@ -201,8 +201,7 @@ class RunStore:
         return self.recover(folder)
 
     def recover(self, folder: Path) -> Record | None:
-        """The run in a claimed working folder if it is a finished one, moved to its place; else
-        None."""
+        """The run in a claimed working folder if it is finished, moved to its place; else None."""
         record = _read(folder / RECORD)
         if record is None:
             return None
@@ -241,7 +240,7 @@ def _read(path: Path) -> Record | None:
 
 
 def _modules(run: Run) -> list[str]:
-    """What computes a run, as far as it is ours."""
+    """The names of our modules that compute a run."""
     return [
         "avmc_core.runs.execution",
         registry.entry(run.model).module,
@@ -303,8 +302,8 @@ def code_version(run: Run) -> dict[str, str]:
 
 
 def environment(device: str, threads: int) -> dict[str, Any]:
-    """What computed: interpreter, libraries, machine, and how much memory this process has held at
-    most."""
+    """What the run was computed with: interpreter, libraries, machine, and the peak memory of this
+    process."""
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
@@ -318,8 +317,8 @@ def environment(device: str, threads: int) -> dict[str, Any]:
 
 
 def peak_bytes() -> int:
-    """The largest memory of this process so far, mapped files included; 0 where the system does not
-    tell."""
+    """The peak memory of this process so far in bytes, mapped files included; 0 where the system
+    does not report it."""
     try:
         return 1024 * int(
             Path("/proc/self/status").read_text(encoding="ascii").split("VmHWM:")[1].split()[0]

@@ -117,7 +117,8 @@ def expected_multimodal(labels: np.ndarray, group: str | None = None) -> np.ndar
 
 
 def spread(task: str) -> float:
-    """Standard deviation of a label of the training split."""
+    """Standard deviation of the labels of a task (M, T, A or V) in the training split, in label
+    units."""
     own = joint("train").sum(axis=tuple(k for k in range(len(TASKS)) if k != TASKS.index(task)))
     return float(np.sqrt(own @ GRID**2 - (own @ GRID) ** 2))
 

@@ -26,7 +26,7 @@ MARK_OF_DEGREE = {0: "。", 1: "。", 2: "。", 3: "。", 4: "！", 5: "！"}
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence that the corpus can say, and what its words express."""
+    """A sentence that can occur in the corpus, and the sentiment that its words express."""
 
     text: str  # Chinese, 2 to 40 characters with punctuation
     gloss: str  # English rendering of what was meant (recognition errors are not glossed)
