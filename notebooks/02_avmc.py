@@ -15,7 +15,7 @@
 # # AV-MC, step by step
 #
 # Three encoders read a sentence, a voice and a face. Each predicts the sentiment on its own, and all three together predict
-# the whole. New is the *modality mixup*: voices and faces of different clips are blended, and the model has to stay
+# the whole. What is new is the *modality mixup*: voices and faces of different clips are blended, and the model has to stay
 # consistent on the blend. This page runs the model on one batch, shows the mixup, and then trains in both ways with several
 # seeds.
 #
@@ -133,9 +133,9 @@ figures.caption(data, command, "Equation 2, no figure in the paper", records=Non
 #
 # Supervised training sees the labelled clips only. Semi-supervised training makes two passes per epoch (Algorithm 1): one
 # over labelled and unlabelled clips with both losses, one over the labelled clips with the regression loss alone. Training
-# ends when the loss on the validation split, averaged over its clips, has not improved for eight epochs; the test split is
-# not looked at before that. Three baselines need no training loop: a constant, a ridge regression that only reads, and
-# three unimodal ridge regressions, weighted by a regression on the validation split.
+# ends when the loss on the validation split, averaged over its clips, has not improved for eight epochs; the test split is not
+# used before that. Three baselines need no training loop: a constant, a ridge regression that only reads, and three unimodal
+# ridge regressions, weighted by a regression on the validation split.
 
 # %% tags=["hide-input"]
 Markdown(results.carried_out(records))
@@ -231,9 +231,9 @@ figures.caption(
 )
 
 # %% [markdown]
-# Does AV-MC beat a constant, a model that only reads, and the late mean, which hears and sees without a network? Counted over
-# the seeds of each row, in MAE and in Corr. A constant has no correlation at all, so there the question is whether Corr is
-# above zero.
+# Does AV-MC beat a constant, a model that only reads, and the late mean, which hears and sees without a network? The table counts
+# this over the seeds of each row, in MAE and in Corr. The correlation of a constant is undefined, so in that case the question is
+# whether Corr is above zero.
 
 # %% tags=["hide-input"]
 wins = results.wins(
@@ -245,9 +245,9 @@ display(Table(wins, "wins"))
 figures.caption(data, command, "not in the paper", records=records)
 
 # %% [markdown]
-# What does each head find in its own modality? Corr with the annotation of the text, the voice and the face, without the
-# clips whose unimodal labels are placeholders. The *epochs* are those until the validation loss was lowest: the weighted sum of
-# the losses of all four tasks (D11) decides when training stops.
+# What does each head find in its own modality? The table shows Corr with the annotation of the text, the voice and the face,
+# without the clips whose unimodal labels are placeholders. *Epochs* counts those until the validation loss was lowest: the
+# weighted sum of the losses of all four tasks (D11) decides when training stops.
 #
 # The printed equations do not normalise features, and the acoustic columns mix hertz, decibels and shares. The released
 # supervised network begins with batch normalisation of averaged frames; the semi-supervised one does not. Correlation is

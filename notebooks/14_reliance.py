@@ -14,10 +14,10 @@
 # %% [markdown]
 # # What a model relies on
 #
-# A model that is given three modalities need not use them. Here trained models are asked about test clips that were changed in
-# one respect: a modality exchanged between clips, taken away, or disturbed; or the words misheard. What a model loses says
-# what it used. The paper's own evidence of this kind is its Figure 6, six staged clips in which voice and face change while the
-# words stay ([](07_oh_my_god.ipynb)); it takes no modality away, and gives no number for what each is worth.
+# A model that is given three modalities need not use them. Here trained models are applied to test clips that were changed in one
+# respect: a modality exchanged between clips, taken away, or disturbed; or the words misheard. What a model loses shows what it
+# used. The paper's own evidence of this kind is its Figure 6, six staged clips in which voice and face change while the words
+# stay ([](07_oh_my_god.ipynb)); it does not remove any modality, and gives no number for the worth of each.
 #
 # Any row of any experiment can be put into `models` below.
 
@@ -123,9 +123,9 @@ figures.caption(
 # %% [markdown]
 # ## Shares of the score
 #
-# Removing one modality while the others stay undervalues what two of them both say. The **Shapley value** counts a modality's
-# contribution to a metric over all orders in which the three can be added, from the eight subsets. The three values add up to
-# the score with everything minus the score with nothing, which is checked below to rounding.
+# Removing one modality while the others stay undervalues information that two of them share. The **Shapley value** counts a
+# modality's contribution to a metric over all orders in which the three can be added, from the eight subsets. The three values
+# add up to the score with everything minus the score with nothing, which is checked below, up to rounding.
 
 # %% tags=["hide-input"]
 shares = reliance.shares(with_rule)

@@ -44,9 +44,9 @@ def measured(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "runs": sums["runs"],
-            "epochs a run": sums["epochs"] / sums["runs"],
-            "s a run": sums["seconds"] / sums["runs"],
-            "s an epoch": (sums["seconds"] / sums["epochs"]).where(sums["epochs"] > 0),
+            "epochs per run": sums["epochs"] / sums["runs"],
+            "s per run": sums["seconds"] / sums["runs"],
+            "s per epoch": (sums["seconds"] / sums["epochs"]).where(sums["epochs"] > 0),
         }
     )
 
@@ -73,10 +73,12 @@ def full_size(
         elif getattr(registry.settings_of(model), "text", "") == "finetune":
             epoch, hours, source = math.nan, math.nan, "not known: BERT is fine-tuned"
         else:
-            epoch, source = cost["s an epoch"] * scale, "this corpus, by clips"
-            hours = (epoch * epochs if cost["epochs a run"] else cost["s a run"] * scale) / HOUR
-        rows[model] = {"s an epoch": epoch, "h a run": hours, "from": source}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["s an epoch", "h a run", "from"])
+            epoch, source = cost["s per epoch"] * scale, "this corpus, by clips"
+            hours = (epoch * epochs if cost["epochs per run"] else cost["s per run"] * scale) / HOUR
+        rows[model] = {"s per epoch": epoch, "h per run": hours, "from": source}
+    return pd.DataFrame.from_dict(
+        rows, orient="index", columns=["s per epoch", "h per run", "from"]
+    )
 
 
 def _benched(model: str, bench: Mapping[str, dict]) -> float | None:
