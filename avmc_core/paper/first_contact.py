@@ -1,8 +1,8 @@
-"""What this companion assumes about the released files and could not see, and what a store says of
-it: each met, not met, or not decidable, with the figure.
+"""The unverified assumptions of this companion about the released files, tested on a store: each is
+met, not met, or not decidable, with the figure.
 
-Nobody here has had the real features. Whoever imports them first decides these lines; they hold no
-id and no transcript, so that they can be sent to others.
+Nobody here has had the real features. The first import of them decides these lines, which contain
+no id and no transcript, so that they can be sent to others.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CLIPS = 32  # of which the text states are computed again
 
 @dataclass(frozen=True)
 class Assumption:
-    """One assumption: what it is about, what is expected and what was found, in words."""
+    """One assumption: its subject, what is expected and what was found, in words."""
 
     about: str
     expected: str

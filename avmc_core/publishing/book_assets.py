@@ -1,5 +1,5 @@
-"""Sphinx extension: the built site carries what it uses and no more; notebooks can be taken away as
-scripts, and the book cited.
+"""Sphinx extension: the built site contains what it uses and no more; notebooks can be downloaded
+as scripts, and the book cited.
 
 The theme brings every icon of Font Awesome three times over, as a script of 1.5 MB and as fonts.
 The book shows a dozen icons: they become one small font, cut out of the theme's own, and the script

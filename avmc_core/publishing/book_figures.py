@@ -1,5 +1,5 @@
-"""What the book adds to the figures of its notebooks: words for those who do not see them, and room
-where a window is narrow."""
+"""What the book adds to the figures of its notebooks: alternative text for readers who do not see
+them, and scrolling in narrow windows."""
 
 from __future__ import annotations
 

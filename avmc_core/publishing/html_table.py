@@ -1,5 +1,5 @@
-"""The one table of the book: whole without JavaScript; with it, sorted by a click on a heading and
-filtered by words.
+"""The one kind of table in the book: complete without JavaScript; with it, sorted by a click on a
+heading and filtered by words.
 
 Everything is in the markup itself, the CSV too: nothing is loaded, so a table works in the book, in
 a notebook, on paper and from the file system.

@@ -1,4 +1,5 @@
-"""How the page of a notebook begins and ends: what it finds, needs and takes; and its message."""
+"""How the page of a notebook begins and ends: its findings, requirements and computing time; and
+its message."""
 
 from __future__ import annotations
 
