@@ -1,7 +1,7 @@
 """Names, sizes and label conventions of CH-SIMS v2.0, in one place.
 
-``DIMS`` and ``STEPS`` are those of the release, which the simulated corpus and features from clips
-of one's own follow. An imported store has the sizes of its own file, in its manifest.
+``DIMS`` and ``STEPS`` are those of the release, which the simulated corpus and features extracted
+from the user's own clips follow. An imported store has the sizes of its own file, in its manifest.
 
 Axes used throughout the package: ``B`` clips of a batch, ``N`` clips of a split, ``T`` steps, ``D``
 features.

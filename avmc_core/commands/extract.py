@@ -100,8 +100,8 @@ def main(
     CLIPS is a folder with a meta.csv in the released columns and files VIDEO_ID/CLIP_ID.mp4 (or
     another usual ending, in any case), such a table, a .txt file with a path, a tab and a
     transcript on each line, or one clip with --text. The exit status is 1 when a clip failed; the
-    others are in the store all the same. Ctrl-C stops it at once; the same command goes on where it
-    was.
+    others are in the store all the same. Ctrl-C stops it at once; the same command then resumes
+    where it was.
     """
     try:
         with ended_at_once():  # until the extraction begins, and from then on asks to be stopped

@@ -86,7 +86,7 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
 @store_option
 @click.option("--yes", is_flag=True, help="Remove them; without it they are only listed.")
 def clean(store: str, yes: bool) -> None:
-    """List what nothing uses any more, the largest first, and with --yes remove it.
+    """List what is no longer used, the largest first, and with --yes remove it.
 
     That is: runs that no declared experiment would read, damaged records, interrupted work,
     simulated corpora of other versions. Runs on an imported store are kept unless --store names it;

@@ -1,7 +1,7 @@
-"""Execute the py:percent notebooks: only what changed, to the same bytes every time, and never a
-silent failure.
+"""Execute the py:percent notebooks: only those that changed, to the same bytes every time, and
+never a silent failure.
 
-The ``.py`` file is the truth. Its executed ``.ipynb``, and beside it a ``.json`` with the key of
+The ``.py`` file is the source. Its executed ``.ipynb``, and beside it a ``.json`` with the key of
 everything that went into it, are made from it; the key decides whether it runs again.
 """
 

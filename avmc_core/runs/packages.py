@@ -1,5 +1,5 @@
-"""Model packages: the trained networks of all seeds of a run in one safetensors file, with all that
-using them takes.
+"""Model packages: the trained networks of all seeds of a run in one safetensors file, with
+everything needed to use them.
 
 Besides the weights a package holds settings, sizes, the statistics of the training features (means
 and standard deviations, no clip), metrics, where everything came from, licence notes, and a model

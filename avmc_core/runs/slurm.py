@@ -1,10 +1,10 @@
 """The executor of a Slurm cluster: blocks of runs become the jobs of one array, through submitit,
 and write into the run store.
 
-The run store is the only channel between a job and who waits for it: a run is done when its record
-is there, and lost when it is not and its job has left the queue. So nothing hangs on Slurm's
-accounting, and a command that was interrupted goes on by being given again, on any machine that
-sees the store: finished runs are read, queued ones waited for, lost ones submitted.
+The run store is the only channel between a job and the command that waits for it: a run is done
+when its record is there, and lost when it is not and its job has left the queue. So nothing hangs
+on Slurm's accounting, and a command that was interrupted goes on by being given again, on any
+machine that sees the store: finished runs are read, queued ones waited for, lost ones submitted.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _job(folder: Path, key: str) -> str:
 
 
 def _report(lost: dict[Run, str], folder: Path) -> str:
-    """The runs without a result, by job, each with the last thing that the job said."""
+    """The runs without a result, by job, each with the last line of the job's log."""
     runs: dict[str, list[str]] = {}
     for run, key in lost.items():
         runs.setdefault(_job(folder, key), []).append(f"{run.name} {run.seed}")

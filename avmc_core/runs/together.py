@@ -3,9 +3,9 @@ have an axis of seeds.
 
 A small network's step is all overhead, which the seeds then share. Each seed has its own order of
 clips, its own random numbers (``draws``), its own early stopping and its own state on disk, which
-is that of a run alone (``training``). What a seed computes in company is what it computes alone, to
-the byte, on a CPU with the compiled layers. A company that was killed therefore goes on from the
-states of its seeds: in the same company, in another, or each alone.
+is that of a run alone (``training``). What a seed computes in a group equals what it computes
+alone, byte for byte, on a CPU with the compiled layers. Seeds whose training was killed therefore
+continue from their states: in the same group, in another, or each alone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from avmc_core.runs.weight_sets import keep, stacked, unstack, weights_of
 
 
 def stackable(build: Callable[[], Model], device: str = "cpu") -> bool:
-    """Whether what is built can be trained with other seeds side by side, to the byte as alone."""
+    """Whether what is built can be trained side by side with other seeds, with the same bytes as
+    alone."""
     if device != "cpu" or kernels() is None:
         return False
     with torch.random.fork_rng(devices=[]):
@@ -57,7 +58,7 @@ class Seed:
 
     @classmethod
     def of(cls, build: Callable[[], Model], seed: int, folder: Path) -> Seed:
-        """A fresh one, or what an interrupted process left in the folder."""
+        """A fresh state, or the one that an interrupted process left in the folder."""
         torch.manual_seed(seed)
         model = build()
         optimizers = model.optimizers()

@@ -6,8 +6,8 @@ replaced as a whole at the end of an epoch, but no oftener than pays) and
 ``best-<epoch>.safetensors`` (the weights with the lowest validation loss until then). Random
 numbers come from PyTorch's global generator (weights, dropout, mixup), which the state carries, and
 from one generator per pass (the order of the clips), seeded with the run's seed, the epoch and the
-pass. A killed run therefore repeats what came after its last saved epoch and goes on as if nothing
-had happened.
+pass. A killed run therefore repeats what came after its last saved epoch and continues as if
+nothing had happened.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class TrainingFailed(RuntimeError):
 
 @dataclass
 class Progress:
-    """What one run has seen so far; JSON-ready."""
+    """The progress of one run so far; JSON-ready."""
 
     epoch: int = 0
     best_epoch: int = 0
@@ -263,7 +263,7 @@ def _save(
 
 def _restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer]) -> Progress:
     """The state of an interrupted run, put into the model and its optimisers; a fresh one if there
-    is none, or a damaged one, which is said in a warning: the same run then begins anew."""
+    is none or if it is damaged. In the latter case a warning says so, and the run starts again."""
     if not (folder / STATE).exists():
         return Progress()
     try:
@@ -293,8 +293,8 @@ def _restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer]
 
 
 def discard_state(folder: Path) -> None:
-    """Remove the state of a run; first what names the other files, so that a kill in between leaves
-    no half."""
+    """Remove the state of a run; first the file that names the others, so that a kill in between
+    never leaves half a state."""
     (folder / STATE).unlink(missing_ok=True)
     for path in (*folder.glob("best-*.safetensors"), *folder.glob("*.writing")):
         path.unlink()

@@ -1,5 +1,5 @@
-"""Training that starts from the weights of a model package, to fit a trained model to data of one's
-own."""
+"""Training that starts from the weights of a model package, to fine-tune a trained model on the
+user's own data."""
 
 from __future__ import annotations
 

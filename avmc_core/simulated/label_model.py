@@ -2,9 +2,9 @@
 
 From the counts that the package carries (``label_counts``) comes the distribution that the embedded
 corpus draws its labels from: among all joint distributions of (M, T, A, V) with the six real
-pairwise tables and the real table of the four signs (which holds how words count that stand against
-voice and face), the one of maximum entropy, found by iterative proportional fitting. For a split it
-is raked to that split's M; T, A and V follow M as they do elsewhere.
+pairwise tables and the real table of the four signs (which shows how much words count that
+contradict voice and face), the one of maximum entropy, found by iterative proportional fitting. For
+a split it is raked to that split's M; T, A and V follow M as they do elsewhere.
 """
 
 from __future__ import annotations

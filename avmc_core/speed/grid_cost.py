@@ -25,8 +25,8 @@ HOUR = 3600
 
 
 def declared(profile: str) -> pd.Series:
-    """Model to the number of different runs that all experiments together ask for, whatever they
-    are called and however their settings are arrived at."""
+    """Model to the number of different runs that all experiments together ask for, whatever their
+    names and however their settings come about."""
     asked = (run for plan in EXPERIMENTS.values() for run in plan.runs(profile))
     runs = {(run.model, run.settings, run.seed, run.protocol) for run in asked}
     return pd.Series([model for model, *_ in runs]).value_counts()
@@ -59,11 +59,11 @@ def full_size(
 
     From the benchmark's steps at real sizes, on as many cores as it had threads, where it has the
     model: an epoch is a step for each batch of each pass's clips. Where it has the step of one pass
-    alone, that of "mixup" or "main", the other pass counts at it too, which is no less than it
-    takes. Else from ``costs`` on a corpus of ``clips`` training clips, in proportion to the clips
-    alone, which is too low where its sequences are shorter. None for models that fine-tune BERT and
-    are not in the benchmark: in BERT's place the simulated corpus has a small encoder, or stored
-    states.
+    alone, that of "mixup" or "main", the other pass is counted at the same cost, which is at least
+    what it takes. Else from ``costs`` on a corpus of ``clips`` training clips, in proportion to the
+    clips alone, which is too low where its sequences are shorter. None for models that fine-tune
+    BERT and are not in the benchmark: in BERT's place the simulated corpus has a small encoder, or
+    stored states.
     """
     rows = {}
     for model, cost in costs.iterrows():
