@@ -23,7 +23,7 @@ STEPS = {
     "audio": 925,
     "vision": 232,
 }
-# features that a store may hold besides, and the modality they can stand in for
+# further features that a store may hold, and the modality they can stand in for
 EXTRAS = {"audio_wav2vec": "audio"}
 HOP_SECONDS = {"audio": 0.01, "vision": 0.04}  # openSMILE's 10 ms hop; 25 frames per second
 

@@ -164,7 +164,7 @@ smallest = {
     for variant in VARIANTS
 }
 Markdown(
-    "So a difference that is not told apart here may still be there, up to about: "
+    "So a true difference may go undetected here, up to about: "
     + "; ".join(
         f"{variant}, {clips[variant]:,} training clips: {found['Acc2']:.1f} points of Acc2, "
         f"{found['Corr']:.1f} points of Corr, {found['MAE']:.3f} of MAE"
@@ -221,7 +221,7 @@ display(
 Markdown(f"**{tally(open_family)}**")
 
 # %% [markdown]
-# ## Text features that are drawn anew
+# # Text features that are drawn again at every step
 #
 # The public code runs its frozen BERT inside the model, in training mode: dropout changes the text features of a clip at each
 # step, and three times within a step of supervised AV-MC (D16). Here they are computed once and stored. The switch `text =

@@ -107,7 +107,7 @@ if rule:
     predicted[rule] = oracle(crossing.clips)
 found = responses(crossing, predicted)
 Markdown(
-    f"{len(crossing.clips):,} made clips, {crossing.plan['context'].nunique()} neutral "
+    f"{len(crossing.clips):,} recombined clips, {crossing.plan['context'].nunique()} neutral "
     f"sentences, {len(records)} runs."
 )
 

@@ -133,7 +133,7 @@ artefacts.save(
 )
 display(
     Markdown(
-        "The same question put to made clips over the whole label range: "
+        "The same question for recombined clips over the whole label range: "
         "[](07_oh_my_god.ipynb)."
     )
 )

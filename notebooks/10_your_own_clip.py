@@ -132,7 +132,7 @@ opening(
 # %% tags=["hide-input"]
 display(Table(measured.speakers(), "speakers"))
 figures.caption(
-    "made clips and clips of people, recorded", measured.record("speakers")["command"]
+    "synthetic clips and clips of people, recorded", measured.record("speakers")["command"]
 )
 
 # %% [markdown]

@@ -153,7 +153,7 @@ Markdown(
 # ## What the order of the validation clips is worth
 #
 # The public code averages the validation loss over batches. The last batch is smaller, so its clips count for more (D11), and
-# the batches are shuffled anew in every epoch, so that other clips count for more each time (D17). The loss that decides which
+# the batches are shuffled again in every epoch, so that other clips count for more each time (D17). The loss that decides which
 # epoch is kept then changes even if the network does not, and the lowest of many such losses is partly luck. Here the loss is a
 # mean over clips; `training.validation` is `batches` or `shuffled_batches` for the other two.
 

@@ -22,8 +22,8 @@ def crossed(
     vision: Split,
     vision_rows: np.ndarray,
 ) -> Split:
-    """A split of B made clips: clip b has the words of clip ``text_rows[b]`` of ``text``, and so
-    on; rows (B,) may repeat.
+    """A split of B recombined clips: clip b has the words of clip ``text_rows[b]`` of ``text``, and
+    so on; rows (B,) may repeat.
 
     M is NaN and the mask False; T, A and V come from the clip that gave the modality. ``clips`` has
     the usual columns, those of the words where there is a choice, and for each modality the clip

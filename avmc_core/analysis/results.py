@@ -80,7 +80,7 @@ def carried_out(records: Mapping[Run, Record]) -> str:
 def tabulate(
     records: dict[Run, Record], store: Store, split: str = "test", task: str = "M"
 ) -> pd.DataFrame:
-    """The table of ``per_run`` from records at hand. A run that failed, or has no such task, has
+    """The table of ``per_run`` from given records. A run that failed, or has no such task, has
     empty metrics."""
     mark = data_mark(store)
     rows = [

@@ -82,11 +82,11 @@ def from_donors(
     ``sentence``: id of a clip with T = 0; else one is drawn. ``donors``: for some scenarios,
     counted from 1, the ids of the clips that give voice and face, in place of a target. Else, for
     one label, clips are preferred that have both, so that voice and face belong to one person.
-    Equal seed, equal choice; no clip is in two scenarios, or gives the words besides.
+    Equal seed, equal choice; no clip is in two scenarios, or also gives the words.
 
     Raises InputError for donors of the training split, for clips with placeholders in place of
     unimodal labels, for a sentence that is not neutral, for a named clip that is in two scenarios
-    or gives the words, and for a target that no clip left over is within ``tolerance`` of.
+    or also gives the words, and for a target that no clip left over is within ``tolerance`` of.
     """
     if split == "train":
         raise InputError(

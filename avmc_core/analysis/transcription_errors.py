@@ -67,7 +67,7 @@ def transcribed(
     """``split`` as if a recogniser with these errors had produced its transcripts; voice, face and
     labels stay.
 
-    ``encoder``: ``encoder_of(store)``, made anew if None. Each clip has its own errors for a seed,
+    ``encoder``: ``encoder_of(store)``, created if None. Each clip has its own errors for a seed,
     whatever the other clips.
     """
     heard = "".join(spoken(text) for text in store.split("train").clips["text"])

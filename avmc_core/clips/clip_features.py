@@ -44,7 +44,7 @@ class ExtractionSettings:
     threshold: float = 0.0
     speaker: str = "light-asd"  # what chooses among several faces, or "rule": no network
     talknet: str = ""  # a file with TalkNet's weights, which then choose instead
-    # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
+    # a folder with the weights of wav2vec 2.0, for its features in addition; "" for none
     wav2vec: str = ""
     wav2vec_layers: bool = False  # the states of every layer, not their mean
     media: str = BOTH  # what is read of a clip; or "sound" or "picture" alone
@@ -65,7 +65,7 @@ class ExtractionSettings:
             )
         if self.wav2vec_layers and not self.wav2vec:
             raise InputError(
-                "wav2vec_layers", "no wav2vec", "a folder of a wav2vec 2.0 model besides"
+                "wav2vec_layers", "no wav2vec", "the folder of a wav2vec 2.0 model, too"
             )
 
 

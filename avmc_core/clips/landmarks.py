@@ -52,7 +52,7 @@ class Landmarks:
             extra(package)
 
     def __getstate__(self) -> dict:
-        return {"threshold": self.threshold}  # dlib's objects are made anew in each process
+        return {"threshold": self.threshold}  # dlib's objects are created in each process
 
     @property
     def approximation(self) -> str:

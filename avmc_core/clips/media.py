@@ -319,7 +319,7 @@ class _Clock:
             raise ValueError(f"a picture {time - self.start:.0f} seconds after the first")
         if time < self.time - BACK:
             raise ValueError(
-                f"pictures whose times jump back by {self.time - time:.1f} s: write the clip anew"
+                f"pictures whose times jump back by {self.time - time:.1f} s: write the clip again"
             )
         yield from self._shown(time)
         self.image, self.time = image, time

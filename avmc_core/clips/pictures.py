@@ -74,7 +74,7 @@ class Pictures:
         if abs(width * first[1] / (height * first[0]) - 1) > NEARLY:
             raise ValueError(
                 f"pictures that change their shape within the clip, {change}: cut it there, "
-                "or write it anew with one size"
+                "or write it again with one size"
             )
         self._notes[f"pictures change {change} within the clip: all brought to the first size"] = (
             None
@@ -96,7 +96,7 @@ def _turn(frame: Any) -> tuple[tuple[bool, bool, bool], int]:
         angle = np.degrees(np.arctan2(b, a)) if large else 0
         raise ValueError(
             f"a picture to be turned by {angle:.0f} degrees; only quarter turns are done: "
-            "write it anew upright"
+            "write it again upright"
         )
     turn = (swapped, c < 0, b < 0) if swapped else (False, a < 0, d < 0)
     degrees = {(False, True, True): 180, (True, True, False): 90, (True, False, True): 270}

@@ -45,7 +45,7 @@ class Clip:
     vision: np.ndarray  # (T, 177) float32
     tokens: np.ndarray  # (3, 50) int64
     frames: np.ndarray  # (T,) which frame of the clip each visual step is
-    signal: np.ndarray | None = None  # (S,) float32 at 16 kHz, where the sound is at hand
+    signal: np.ndarray | None = None  # (S,) float32 at 16 kHz, where the sound is available
     notes: tuple[str, ...] = ()  # faces and speaker, what was cut, silent or assumed
 
 

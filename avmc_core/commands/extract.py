@@ -63,7 +63,7 @@ def clip_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--wav2vec",
     default="",
-    help="Local folder of a wav2vec 2.0 model: its features besides, for Table 3.",
+    help="Local folder of a wav2vec 2.0 model, to extract its features as well, for Table 3.",
 )
 @click.option(
     "--wav2vec-layers",

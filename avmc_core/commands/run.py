@@ -104,7 +104,7 @@ def _started_from(package: str, grid: list, store) -> list:
     default=1,
     show_default=True,
     type=click.IntRange(1),
-    help="Runs in a job, alike but for their seed.",
+    help="Runs per job, which differ only in their seed.",
 )
 @click.option(
     "--minutes",

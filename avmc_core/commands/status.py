@@ -11,7 +11,7 @@ from avmc_core.commands.options import store_option
 
 
 def _stores(store: str) -> list:
-    """The stores at hand: the simulated corpora of this version, and an imported one if it is
+    """The available stores: the simulated corpora of this version, and an imported one if it is
     named."""
     from avmc_core.data.store import open_store
     from avmc_core.simulated.corpus import present_corpora

@@ -46,7 +46,7 @@ def account(clip: Clip, prediction: Account) -> Figure:
 
 
 def _sound(ax: Axes, clip: Clip) -> None:
-    """Waveform where the signal is at hand, loudness, and pitch where there is a voice."""
+    """The waveform if the signal is available, loudness, and pitch where there is a voice."""
     time = np.arange(len(clip.audio)) * HOP_SECONDS["audio"]
     loud = clip.audio[:, LOUDNESS]
     if clip.signal is not None:

@@ -60,7 +60,7 @@ class Linear(nn.Linear):
 class BatchNorm(nn.BatchNorm1d):
     """torch.nn.BatchNorm1d over the last axis but one of x (..., B, D): B clips. What lies before,
     seeds apart, are passes over the batch: each is normalised by its own mean and variance, and the
-    running ones are told of one after the other."""
+    running ones are updated with one after the other."""
 
     def forward(self, x: Tensor) -> Tensor:
         sets = len(self.weight) if self.weight.dim() == 2 else 1

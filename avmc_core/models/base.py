@@ -40,7 +40,7 @@ class Training:
     clip_value: float = 0.0  # after every backward pass, clamp each entry of the gradient; 0: off
     clip_norm: float = 0.0  # before a step, scale all gradients to this joint norm at most; 0: off
     # "clips": mean over clips. "batches": mean over batches in the order of the store, rounded
-    # (D11). "shuffled_batches": the same with batches that are drawn anew in each epoch, as the
+    # (D11). "shuffled_batches": the same with batches that are drawn again in each epoch, as the
     # reference runs (D17).
     validation: str = "clips"
 

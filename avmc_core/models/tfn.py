@@ -83,7 +83,7 @@ def with_one(x: Tensor) -> Tensor:
 
 
 class TFN(AveragedModel):
-    """Mendable besides: D26, M is not squashed."""
+    """Also mendable: D26, M is not squashed."""
 
     def __init__(self, settings: TFNSettings, sizes: Sizes):
         s = settings

@@ -250,11 +250,11 @@ def _picture(store: Store) -> Iterator[Assumption]:
 
 
 def _text_states(store: Store) -> Iterator[Assumption]:
-    about, expected = "text states are those of one's own BERT", f"apart by {CLOSE:g} at most"
+    about, expected = "text states are those of the local BERT", f"apart by {CLOSE:g} at most"
     try:
         encoder = encoder_for(store).eval()
     except InputError as error:
-        yield _decided(about, expected, f"no encoder at hand: {error.found}", None)
+        yield _decided(about, expected, f"no encoder available: {error.found}", None)
         return
     split = store.split("test")
     apart = 0.0

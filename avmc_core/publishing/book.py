@@ -88,7 +88,7 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
 
 
 def drop_stale_pdf(site: Path) -> None:
-    """Removes the PDF and the links to it when a page is younger; `make pdf` prints it anew."""
+    """Removes the PDF and the links to it when a page is younger; `make pdf` prints it again."""
     # Sphinx writes that one each time
     pages = [path for path in site.rglob("*.html") if path.name != "search.html"]
     pdf = site / PDF

@@ -27,7 +27,7 @@ def opening(
     """What a reader will find on a page, what the page needs, and how long it takes to compute.
 
     ``find`` is a noun phrase; ``source`` as for ``artefacts.data_mark``; ``records`` are all runs
-    behind the page, each counted once; ``needs`` names what is needed besides.
+    behind the page, each counted once; ``needs`` names what else is needed.
     """
     from IPython.display import Markdown
 

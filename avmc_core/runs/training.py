@@ -271,7 +271,7 @@ def _restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer]
         progress = Progress(**facts["progress"])
         _read(_best(folder, progress))  # needed at the end
     except InputError as error:
-        warnings.warn(f"{error}; training begins anew", stacklevel=2)
+        warnings.warn(f"{error}; training starts again", stacklevel=2)
         discard_state(folder)
         return Progress()
     model.load_state_dict(
