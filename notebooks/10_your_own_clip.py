@@ -67,7 +67,7 @@
 # of these measures can be trusted is shown [below](#what-the-measures-of-a-face-are-worth).
 #
 # Frames without the speaker's face are left out. A clip that misses it in more than a quarter of the frames is discarded, as in
-# the paper (Section 3.1). Positions are scaled to half picture sizes and intensities to 1. How the released values were scaled is
+# the paper (Section 3.3). Positions are scaled to half picture sizes and intensities to 1. How the released values were scaled is
 # unpublished, so a model that was trained on the released features may not fit extracted ones; `predict` says when features are
 # unlike those of the training clips.
 #

@@ -152,8 +152,8 @@ Markdown(f"Largest difference between the sum of the parts and the whole: {worst
 # %% [markdown]
 # ## When the words are misheard
 #
-# One of the paper's reasons for acoustic and visual cues is that transcripts cost effort and that recognisers make mistakes: a
-# model that also hears and sees should then lose less than one that reads only. Here each spoken character of the test
+# One of the paper's reasons for acoustic and visual cues is that transcripts by recognisers have mistakes (Section 1): a model
+# that also hears and sees should then lose less than one that reads only. Here each spoken character of the test
 # transcripts is, with a given probability, replaced by another, left out, or followed by one too many; the text encoder reads the
 # result again, and the rest of the clip stays. The models were trained on clean transcripts. Real recognisers err less
 # evenly: they confuse what sounds alike and lose whole words, so this is a model of errors, not a recording of them.

@@ -16,7 +16,7 @@ from avmc_core.clips.sound import silent
 from avmc_core.errors import InputError
 from avmc_core.schema import DIMS, STEPS, columns
 
-# share of frames without the speaker's face above which the paper discards a clip (Section 3.1)
+# share of frames without the speaker's face above which the paper discards a clip (Section 3.3)
 MISSING = 0.25
 NO_FACE = "no face found"  # the reason of a clip in which there is none
 SILENCE = "the sound track is silent"

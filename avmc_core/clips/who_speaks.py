@@ -2,7 +2,7 @@
 without weights.
 
 The two networks give each face a score in each frame, so that the speaker may change. With TalkNet
-frames in which no face reaches zero are left out, as in the paper (Section 3.1). With Light-ASD,
+frames in which no face reaches zero are left out, as in the paper (Section 3.3). With Light-ASD,
 which is the default, the speaker remains the speaker in pauses of up to a second where the speech
 about them is as long, and if several faces speak, the one with the highest mean score over a second
 is taken.

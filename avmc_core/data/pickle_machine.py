@@ -1,5 +1,5 @@
 """The virtual machine that executes a pickle: the bytes of the file, the stack, its marks and the
-memo. The effects of the opcodes are in ``unpickle``."""
+memo. The effects of the opcodes are in ``pickle_arrays`` and ``unpickle``."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def supervised_name() -> Outcome:
     printed, elsewhere = figure("supervised_name"), figure("supervised_name_elsewhere")
     return Outcome(
         printed,
-        f"{elsewhere} everywhere else; {printed} is the unlabelled part",
+        f"{elsewhere} everywhere else; {printed} is the unlabelled part. Probably a slip",
         printed == elsewhere,
     )
 

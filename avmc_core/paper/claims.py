@@ -106,8 +106,10 @@ class Ruling:
 
     @property
     def decided_by(self) -> str:
-        """The kind of evidence: a value of ``HOW``."""
-        decided = self.verdict in DECIDED or self.claim.how == "run"
+        """The kind of evidence: a value of ``HOW``. Runs that do not bear a sentence out on the
+        simulated corpus decide nothing."""
+        ran = self.claim.how == "run" and self.verdict != NEEDS
+        decided = self.verdict in DECIDED or ran
         return HOW[self.claim.how] if decided else NOT_HERE
 
 

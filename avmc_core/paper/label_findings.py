@@ -99,9 +99,10 @@ def _rows(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
     name = "train/valid/test, as a ratio"
     yield in_text("split_ratio", name, "split_ratio", parts, shown, holds=holds, basis=ROWS)
     copies = counts["placeholders"]["clips"]
+    where = " in the public label table" if table is None else ""
     shown = (
         f"{total} clips have four labels; in {copies} of them three are most probably copies of "
-        "the first"
+        f"the first{where}"
     )
     name = "clips with four annotations"
     yield in_text(
@@ -225,8 +226,9 @@ def _intensity(counts: Counts) -> Iterator[Finding]:
 
 
 def _annotations(counts: Counts) -> Iterator[Finding]:
-    neutral = polarity(counts)["neutral"]
-    shown = ", ".join(f"{task} {n}" for task, n in neutral.items())
+    of_four = polarity(counts)
+    neutral, clips = of_four["neutral"], int(of_four.loc["M"].sum())
+    shown = ", ".join(f"{task} {n}" for task, n in neutral.items()) + f" of {clips} clips"
     for key, task in {"fewest_neutral": neutral.idxmin(), "most_neutral": neutral.idxmax()}.items():
         name = f"annotation with the {key.partition('_')[0]} neutral clips"
         yield in_text(key, name, key, task, f"{task} ({shown})", basis=FOUR)
@@ -234,6 +236,7 @@ def _annotations(counts: Counts) -> Iterator[Finding]:
     if distance.isna().any():
         return  # no such clip
     shown = ", ".join(f"{task} {value:.3f}" for task, value in distance.items())
+    shown += f" in {clips} clips"
     for side, task in {"closest_to": distance.idxmin(), "farthest_from": distance.idxmax()}.items():
         name = f"annotation {side.replace('_', ' ')} M"
         yield in_text(

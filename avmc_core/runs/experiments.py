@@ -238,7 +238,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "learning_curve": Experiment(
         title="How many labelled clips it takes, with the unlabelled ones and without",
-        source="Section 4.3",
+        source="Section 4.2",
         rows=tuple(
             Row(
                 f"{model}, {100 * share:g} % of the labelled clips",
@@ -251,7 +251,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "resplit": Experiment(
         title="What clips of the same source video in training and test are worth",
-        source="Section 3.1",
+        source="Section 5.1",
         rows=tuple(
             Row(
                 f"{model}, {way}, fold {fold + 1}",

@@ -26,7 +26,7 @@ from avmc_core.paper.findings import FAILS, HOLDS, PART
 from avmc_core.paper.finished import Finished
 from avmc_core.publishing.html_table import anchor
 from avmc_core.runs.declaration import Row
-from avmc_core.runs.experiments import experiment
+from avmc_core.runs.experiments import EXPERIMENTS, experiment
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Run, RunStore
@@ -34,6 +34,13 @@ from avmc_core.runs.store import Run, RunStore
 needs_meta = pytest.mark.skipif(
     not os.environ.get("AVMC_META"), reason="AVMC_META names no label table"
 )
+
+
+# the headings of the paper
+SECTIONS = {
+    *("1", "2", "2.1", "2.2", "2.3", "3", "3.1", "3.2", "3.3", "4", "4.1", "4.2"),
+    *("5", "5.1", "5.2", "5.2.1", "5.2.2", "5.3", "5.4", "6"),
+}
 
 
 def verdicts(rulings) -> dict[str, str]:
@@ -96,6 +103,34 @@ def test_the_kinds_of_evidence_add_up_to_the_claims_of_the_paper(shipped):
     for way, kind in counted.items():
         if claims.HOW[way] in table.index:
             assert table.loc[claims.HOW[way], "all"] == kind["all"]
+
+
+def test_what_nothing_decides_is_not_said_to_be_decided(shipped):
+    """Runs that were not made, or that simulated data cannot bear out, are no evidence."""
+    undecided = [r for r in shipped if r.verdict in (NEEDS, claims.CANNOT)]
+    assert undecided and {r.decided_by for r in undecided} == {claims.NOT_HERE}
+    assert {r.decided_by for r in shipped if r.verdict in findings.DECIDED} <= {
+        *claims.HOW.values()
+    } - {claims.NOT_HERE}
+
+
+def test_every_place_is_one_that_the_paper_has(shipped):
+    """Sections are cited for claims, printed figures and experiments; the paper ends with 6."""
+    figures = published.published()["text_figures"].values()
+    places = [ruling.claim.place for ruling in shipped] + [figure["place"] for figure in figures]
+    places += [plan.source for plan in EXPERIMENTS.values()]
+    cited = [place for place in places if "Section" in place]
+    numbers = {
+        n for place in cited for n in re.findall(r"\d(?:\.\d)*", place.partition("Section")[2])
+    }
+    assert numbers <= SECTIONS
+
+
+def test_what_the_four_annotations_decide_says_on_how_many_clips(shipped):
+    """They are known in the paper's set for a part of the clips only."""
+    keys = ("fewest-neutral", "most-neutral", "closest-to-multimodal", "farthest-from-multimodal")
+    found = {r.claim.key: r.found for r in shipped}
+    assert all(re.search(r" 1932 clips\)$", found[key]) for key in keys)
 
 
 def test_every_row_of_the_ledger_can_be_led_to(shipped):
