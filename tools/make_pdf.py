@@ -22,7 +22,7 @@ from avmc_core.drawing.fonts import han_font
 from avmc_core.home import home
 from avmc_core.publishing.book import PDF, fill_pdf_links
 from avmc_core.publishing.citation import citation
-from avmc_core.runs.store import commit
+from avmc_core.runs.surroundings import commit
 
 SOURCE = "book-print.html"
 WIDTH = 657  # CSS pixels between the margins of A4: 174 mm

@@ -73,7 +73,7 @@ def command(member: str, words: list[str]) -> list[str]:
 
 def run(member: str, words: list[str], folder: Path) -> dict[str, object]:
     """Counts of one member: exit status, seconds, what pytest counted, names of what failed."""
-    from avmc_core.runs.store import commit
+    from avmc_core.runs.surroundings import commit
 
     environment = os.environ | MEMBERS[member]
     if member == "long-tmpdir":

@@ -23,7 +23,7 @@ from golden_training import recorded, replay, with_wrong  # noqa: E402
 
 from avmc_core import __version__  # noqa: E402
 from avmc_core.files.atomic import new_file  # noqa: E402
-from avmc_core.runs.store import commit  # noqa: E402
+from avmc_core.runs.surroundings import commit  # noqa: E402
 from avmc_core.settings import file_digest  # noqa: E402
 from avmc_core.speed.bench import processor  # noqa: E402
 

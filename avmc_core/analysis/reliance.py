@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +29,7 @@ from avmc_core.data.store import Split, Store, open_store
 from avmc_core.errors import InputError
 from avmc_core.runs.kept import kept
 from avmc_core.runs.store import Record, Run
+from avmc_core.runs.workers import side_by_side
 from avmc_core.settings import as_dict
 from avmc_core.simulated.label_model import expected_multimodal
 
@@ -131,11 +130,8 @@ def measure_runs(
     if jobs <= 1:
         parts = [_measure_share(share, done, store.path, plan) for share in shares]
     else:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["avmc_core.analysis.reliance"])
-        same = ([done] * jobs, [store.path] * jobs, [plan] * jobs)
-        with ProcessPoolExecutor(jobs, context) as pool:
-            parts = [*pool.map(_measure_share, shares, *same)]
+        calls = [(share, done, store.path, plan) for share in shares]
+        parts = [*side_by_side(_measure_share, calls, jobs)]
     groups = store.split("test").clips["video_id"].to_numpy()
     found: dict[str, list[dict[Condition, np.ndarray]]] = {}
     for place, run in enumerate(done):

@@ -13,7 +13,8 @@ import torch
 from avmc_core.models.base import Model
 from avmc_core.models.registry import builder
 from avmc_core.runs.execution import StoreData, deterministic, network
-from avmc_core.runs.training import Progress, predict, train
+from avmc_core.runs.training import predict, train
+from avmc_core.runs.training_state import Progress
 
 ROUNDING = 1e-7  # of a number in single precision, relative to it
 

@@ -3,13 +3,13 @@ both from one time zero.
 
 Frames are handed on one by one and never kept, so that memory does not grow with a clip's length or
 its picture size. How a picture leaves the decoder is in ``pictures``, how sound does in ``sound``;
-here is which streams are read, and when.
+which streams are read is in
+``streams``; here is when.
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,16 +21,14 @@ import numpy as np
 
 from avmc_core.clips.pictures import MAX_PIXELS, Pictures
 from avmc_core.clips.sound import MAX_SECONDS, RATE, Track, placed, silent
+from avmc_core.clips.streams import BOTH, PICTURE, SOUND, chosen, moving, shown
 from avmc_core.errors import InputError
-from avmc_core.files import names
 from avmc_core.schema import HOP_SECONDS
 
 FPS = round(1 / HOP_SECONDS["vision"])
 # seconds that sound may begin before the picture: what a codec needs to start, cut off
 RUN_IN = 0.1
 BACK = 0.5  # seconds by which the times of pictures may run backwards
-MAX_TRACKS = 8  # sound tracks that are listened to
-SOUND, PICTURE, BOTH = "sound", "picture", "both"  # what is read of a clip
 
 __all__ = [
     "BOTH",
@@ -44,6 +42,7 @@ __all__ = [
     "contents",
     "extra",
     "read_clip",
+    "shown",
 ]
 
 
@@ -82,7 +81,7 @@ def contents(path: str | Path) -> str:
     av = extra("av")
     try:
         with av.open(_name(path)) as container:
-            picture, sound = bool(_moving(container)), bool(container.streams.audio)
+            picture, sound = bool(moving(container)), bool(container.streams.audio)
     except (av.FFmpegError, OSError, ValueError):
         return ""
     return BOTH if picture and sound else PICTURE if picture else SOUND if sound else ""
@@ -106,7 +105,7 @@ def read_clip(path: str | Path, look: Callable[[np.ndarray], Any], parts: str = 
     try:
         video, tracks, notes = _Video(), [], []
         with av.open(_name(path)) as container:
-            streams = _chosen(path, container, parts, notes)
+            streams = chosen(path, container, parts, notes)
             tracks = {stream.index: Track(av) for stream in streams if stream.type == "audio"}
             starts = [
                 float(s.start_time * s.time_base)
@@ -147,7 +146,7 @@ def picture_times(path: str | Path) -> np.ndarray:
         return np.zeros(0)
     try:
         with av.open(_name(path)) as container:
-            streams = _chosen(path, container, BOTH if container.streams.audio else PICTURE, [])
+            streams = chosen(path, container, BOTH if container.streams.audio else PICTURE, [])
             (video, *sounds) = streams
             found = [
                 p.pts
@@ -166,11 +165,6 @@ def picture_times(path: str | Path) -> np.ndarray:
     return times - (starts[0] if held else times[0])
 
 
-def shown(path: str | Path) -> str:
-    """A path as text that can be printed and written, whatever the bytes of the names in it."""
-    return "/".join(map(names.shown, os.fspath(path).split("/")))
-
-
 def _name(path: str | Path) -> str:
     """The file under this very name: without the prefix ``a:b.mp4`` would be asked of a protocol
     ``a``."""
@@ -182,58 +176,6 @@ def _said(error: Exception) -> str:
         return "no such file"
     text = str(error).split(": 'file:")[0].encode("utf-8", "backslashreplace").decode()
     return text if type(error) is ValueError else f"{type(error).__name__}: {text}"
-
-
-def _moving(container: Any) -> list[Any]:
-    """The video streams that hold moving pictures, the best first: no cover, no thumbnails; where
-    several are left, no stream of a single picture; then the file's default, then the largest."""
-    found = [stream for stream in container.streams.video if not _still(stream)]
-    if len(found) > 1:
-        counts = Counter(packet.stream.index for packet in container.demux(*found) if packet.size)
-        container.seek(0)
-        found = [stream for stream in found if counts[stream.index] > 1] or found
-    return sorted(
-        found,
-        key=lambda stream: (
-            not stream.disposition & 1,
-            -(stream.width or 0) * (stream.height or 0),
-        ),
-    )
-
-
-def _still(stream: Any) -> bool:
-    # attached picture, timed thumbnails, still image
-    return bool(stream.disposition & (1024 | 2048 | 1048576))
-
-
-def _audible(container: Any) -> list[Any]:
-    """The sound tracks, the file's default first; commentaries and descriptions for those who do
-    not see or hear, last."""
-    aside = 8 | 128 | 256 | 131072
-    order = sorted(
-        container.streams.audio, key=lambda s: (bool(s.disposition & aside), not s.disposition & 1)
-    )
-    return order[:MAX_TRACKS]
-
-
-def _chosen(path: str | Path, container: Any, parts: str, notes: list[str]) -> list[Any]:
-    """The video stream and the sound tracks to decode. Raises InputError where something asked for
-    is not there."""
-    moving, audible = _moving(container), _audible(container)
-    if parts != SOUND and not moving:
-        found = "no video track" + (
-            ", only a still picture such as a cover" if container.streams.video else ""
-        )
-        raise InputError(shown(path), found, "a clip with picture and sound")
-    if parts != PICTURE and not audible:
-        raise InputError(shown(path), "no audio track", "a clip with picture and sound")
-    if parts != SOUND and len(container.streams.video) > 1:
-        one = moving[0]
-        notes.append(
-            f"video stream {one.index}, {one.width} by {one.height}, read of "
-            f"{len(container.streams.video)}"
-        )
-    return [*(moving[:1] if parts != SOUND else []), *(audible if parts != PICTURE else [])]
 
 
 def _heard(tracks: dict[int, Track], zero: float | None, notes: list[str]) -> np.ndarray:

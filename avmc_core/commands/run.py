@@ -46,7 +46,7 @@ def plan(
     opened = open_store(store) if store else ensure_corpus(wanted.corpora[0])
     asked = set(rows or names)
     grid = [run for run in wanted.runs(profile, chosen or None, opened) if run.name in asked]
-    lost = {row: why for row, why in wanted.left_out(opened).items() if row in asked}
+    lost = {row: why for row, why in wanted.left_out(opened, profile).items() if row in asked}
     if not grid:
         found = "; ".join(f"{row}: {why}" for row, why in lost.items())
         raise InputError(opened.path, found, f"what a row of {experiment} needs")

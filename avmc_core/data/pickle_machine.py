@@ -1,5 +1,5 @@
 """The machine that a pickle is a program for: the bytes of the file, the stack, its marks and the
-memo. What the opcodes do with them is in ``unpickle``."""
+memo. What the opcodes make of them is in ``pickle_arrays`` and ``unpickle``."""
 
 from __future__ import annotations
 

@@ -13,18 +13,14 @@ most.
 
 from __future__ import annotations
 
-import enum
-import math
 import mmap
-import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from avmc_core.data.pickle_machine import MAX_NAME, Machine
+from avmc_core.data.pickle_arrays import Array, ArrayMachine
 from avmc_core.errors import InputError
 from avmc_core.files.kinds import foreign_bytes
 
@@ -32,37 +28,7 @@ from avmc_core.files.kinds import foreign_bytes
 MAX_OPCODES = 250_000
 MAX_VALUES = 250_000  # values of the result, where one that is referred to twice counts twice
 MAX_DEPTH = 16  # nesting of the result; a released file needs 2
-_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[US](?:0|[1-9]\d{0,6})|O8")
 _PROTOCOLS = (2, 3, 4, 5)
-_REMEDIES = {  # package of a global that is refused: how the same data can be written instead
-    "pandas": "its values as numpy arrays: column.to_numpy()",
-    "torch": "its values as numpy arrays: tensor.numpy()",
-    "joblib": "the same data written by pickle.dump instead of joblib.dump",
-    "collections": "plain dicts: dict(value)",
-}
-
-
-class _Global(enum.Enum):
-    """The names a file of arrays refers to. They stand for what ``_reduce`` does itself."""
-
-    RECONSTRUCT = "numpy.core.multiarray _reconstruct"
-    FROMBUFFER = "numpy.core.numeric _frombuffer"  # the same in protocol 5
-    SCALAR = "numpy.core.multiarray scalar"
-    NDARRAY = "numpy ndarray"
-    DTYPE = "numpy dtype"
-    ENCODE = "_codecs encode"  # how protocol 2 spells bytes, as a text
-    BYTES = "__builtin__ bytes"
-
-
-@dataclass
-class _Dtype:
-    value: np.dtype
-
-
-@dataclass
-class _Array:
-    value: np.ndarray | list | None = None  # set by BUILD; a list for an array of objects
-    shape: tuple[int, ...] = ()  # of an array of objects
 
 
 def read_pickle(path: str | Path) -> Any:
@@ -97,7 +63,7 @@ def parse(data: memoryview, path: Path) -> Any:
         )
 
 
-class _Reader(Machine):
+class _Reader(ArrayMachine):
     def __init__(self, path: Path, data: memoryview):
         super().__init__(path, data)
         self.values_left = MAX_VALUES
@@ -156,7 +122,7 @@ class _Reader(Machine):
             )
         if value is None or type(value) in (str, int, float, bool) or isinstance(value, np.generic):
             return value
-        if type(value) is _Array and value.value is not None:
+        if type(value) is Array and value.value is not None:
             if isinstance(value.value, list):
                 return self.objects(value, depth)
             return value.value
@@ -174,7 +140,7 @@ class _Reader(Machine):
         self.within.pop()
         return made
 
-    def objects(self, array: _Array, depth: int) -> np.ndarray:
+    def objects(self, array: Array, depth: int) -> np.ndarray:
         """An array of plain values that numpy has no type for, or that pandas gave none."""
         made = np.empty(array.shape, dtype=object)
         for place, item in enumerate(array.value):
@@ -200,19 +166,6 @@ class _Reader(Machine):
             self.refuse(f"an integer of {size} bytes", "at most 8 bytes")
         self.push(int.from_bytes(self.take(size), "little", signed=True))
 
-    def global_(self, module: str, name: str) -> None:
-        try:
-            self.push(_Global(f"{module.replace('numpy._core.', 'numpy.core.')} {name}"))
-        except ValueError:
-            remedy = _REMEDIES.get(
-                module.partition(".")[0], "numpy arrays, dtypes and scalars only"
-            )
-            self.refuse(f"the global {f'{module}.{name}'[:MAX_NAME]!r}", remedy)
-
-    def global_from_stack(self) -> None:
-        name, module = self.pop(str), self.pop(str)
-        self.global_(module, name)
-
     def append(self, items: list[Any]) -> None:
         self.top(list).extend(items)
 
@@ -226,97 +179,6 @@ class _Reader(Machine):
         if index not in self.memo:
             self.refuse(f"a reference to an unknown object ({index})", "one that came before")
         self.push(self.memo[index])
-
-    def reduce(self) -> None:
-        """What calls a function in an ordinary pickle; here one of seven known effects."""
-        arguments, function = self.pop(tuple), self.pop(_Global)
-        match function, arguments:
-            case _Global.RECONSTRUCT, (_Global.NDARRAY, (0,), memoryview()):
-                self.push(_Array())
-            case _Global.FROMBUFFER, (
-                memoryview() as raw,
-                _Dtype(dtype),
-                tuple(shape),
-                "C" | "F" as order,
-            ):
-                self.check_shape(shape)
-                self.push(_Array(self.array(shape, dtype, raw, order)))
-            case _Global.DTYPE, (str(name), False | 0, True | 1) if _DTYPE.fullmatch(name):
-                self.push(_Dtype(np.dtype(name)))
-            case _Global.SCALAR, (_Dtype(dtype), memoryview() as raw) if len(raw) == dtype.itemsize:
-                self.push(self.array((1,), dtype, raw)[0] if raw else dtype.type())  # an empty text
-            case _Global.ENCODE, (str(text), "latin1"):
-                self.charge(len(text))
-                self.push(memoryview(text.encode("latin1")))
-            case _Global.BYTES, ():
-                self.push(memoryview(b""))
-            case _:
-                self.refuse(
-                    f"unexpected arguments of {function.value}",
-                    "bool, int, float and unicode arrays",
-                )
-
-    def build(self) -> None:
-        match self.pop(tuple), self.top(object):
-            case (
-                3,
-                "<" | ">" | "=" | "|" as order,
-                None,
-                None,
-                None,
-                int(),
-                int(),
-                int(),
-            ), _Dtype() as target:
-                target.value = target.value.newbyteorder(order)
-            case (1, tuple(shape), _Dtype(dtype), bool(fortran), list(items)), _Array() as target:
-                self.check_shape(shape)
-                if dtype.kind != "O" or math.prod(shape) != len(items) or len(shape) != 1:
-                    self.refuse("an array of objects in another shape", "one dimension")
-                target.value, target.shape = items, shape
-            case (
-                1,
-                tuple(shape),
-                _Dtype(dtype),
-                bool(fortran),
-                memoryview() as raw,
-            ), _Array() as target:
-                self.check_shape(shape)
-                target.value = self.array(shape, dtype, raw, "F" if fortran else "C")
-            case _:
-                self.refuse(
-                    "an unexpected state of an array or dtype",
-                    "bool, int, float and unicode arrays",
-                )
-
-    def check_shape(self, shape: tuple) -> None:
-        if not all(type(size) is int and size >= 0 for size in shape) or len(shape) > 8:
-            self.refuse("an array of impossible shape", "up to 8 sizes")
-
-    def array(
-        self, shape: tuple[int, ...], dtype: np.dtype, raw: memoryview, order: str = "C"
-    ) -> np.ndarray:
-        # An empty array may not claim sizes that no file of this length could hold: someone might
-        # count up to them.
-        if dtype.itemsize == 0:
-            self.refuse("an array of values without bytes", "at least one byte per value")
-        if dtype.kind == "O":
-            self.refuse("an array of objects with the bytes of something else", "a list of values")
-        claimed = math.prod(max(size, 1) for size in shape) * dtype.itemsize
-        if (
-            math.prod(shape) * dtype.itemsize != len(raw)
-            or claimed > len(self.data) + dtype.itemsize
-        ):
-            self.refuse(
-                f"{len(raw)} bytes for an array of {dtype.str} {shape}", "as many as the array has"
-            )
-        if dtype.kind == "U":
-            self.charge(len(raw))
-            codes = np.frombuffer(raw, dtype.str[0] + "u4")
-            for block in np.array_split(codes, codes.size // 2**20 + 1):
-                if ((block > 0x10FFFF) | (block >> 11 == 0x1B)).any():  # 0x1B: surrogates
-                    self.refuse("code points that are no characters", "unicode text")
-        return np.frombuffer(raw, dtype).reshape(shape, order=order)
 
 
 _OPERATIONS = {

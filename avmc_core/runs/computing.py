@@ -18,7 +18,8 @@ from avmc_core.runs.execution import (
     execute_together,
     trains_together,
 )
-from avmc_core.runs.store import Record, Run, RunStore, code_version, environment, package_digest
+from avmc_core.runs.store import Record, Run, RunStore, package_digest
+from avmc_core.runs.surroundings import code_version, environment
 from avmc_core.settings import as_dict
 
 
@@ -76,7 +77,7 @@ def _record(run: Run, key: str, store: Store, device: str, threads: int, outcome
             "init": package_digest(run.init) if run.init else "",
             "encoder": encoder_identity(run.capabilities, store),
         },
-        code=code_version(run),
+        code=code_version(run.modules),
         environment=environment(device, threads),
         **outcome,
     )

@@ -76,21 +76,23 @@ class Experiment:
         chosen = seeds or declared[profile]
         return [
             Run(row.model, seed, row.changes_at(profile), row.name, row.protocol)
-            for row in filter(None, (_on(store, row) for row in self.rows))
+            for row in filter(None, (_on(store, row, profile) for row in self.rows))
             # a seed deals a re-split, too
             for seed in (chosen if row.seeded or row.protocol.resplit else chosen[:1])
         ]
 
-    def left_out(self, store: Store | None) -> dict[str, str]:
-        """Name to reason of the rows that cannot run on ``store``."""
-        return {row.name: lacking for row in self.rows if (lacking := _lacking(store, row))}
+    def left_out(self, store: Store | None, profile: str = "full") -> dict[str, str]:
+        """Name to reason of the rows that cannot run on ``store`` at a profile."""
+        return {
+            row.name: lacking for row in self.rows if (lacking := _lacking(store, row, profile))
+        }
 
 
-def _lacking(store: Store | None, row: Row) -> str:
+def _lacking(store: Store | None, row: Row, profile: str) -> str:
     """What a row needs and a store does not have; "" if nothing."""
     if row.protocol.audio != "audio" and (store is None or row.protocol.audio not in store.extras):
         return f"no features {row.protocol.audio}"
-    settings = settings_of(row.model, dict(row.changes))
+    settings = settings_of(row.model, dict(row.changes_at(profile)))
     if store is not None and (lost := without(store, row.model, settings)):
         return lost
     labelled_only = store is not None and schema.UNLABELLED not in store.splits
@@ -99,10 +101,10 @@ def _lacking(store: Store | None, row: Row) -> str:
     return ""
 
 
-def _on(store: Store | None, row: Row) -> Row | None:
+def _on(store: Store | None, row: Row, profile: str) -> Row | None:
     """The row as it runs on a store, None where that lacks something; where features hold every
     layer of a speech network, the layers' weights are learned."""
-    if _lacking(store, row):
+    if _lacking(store, row, profile):
         return None
     if row.protocol.audio == "audio":
         return row

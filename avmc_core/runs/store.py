@@ -13,30 +13,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import platform
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from avmc_core import __version__
-from avmc_core.codehash import ROOT, closure, code_hash
 from avmc_core.data.splits import PUBLISHED, SplitProtocol
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file, sync
 from avmc_core.files.sealed import SEAL, read_sealed
-from avmc_core.kernels import gpu
-from avmc_core.kernels.compiled import kernels_identity
 from avmc_core.models import registry
 from avmc_core.runs.execution import encoder_identity
+from avmc_core.runs.surroundings import surroundings
 from avmc_core.settings import as_dict, digest, file_digest
 
 if TYPE_CHECKING:
@@ -49,9 +42,6 @@ RECORD, PREDICTIONS, WEIGHTS = (
     "predictions.safetensors",
     "model.safetensors",
 )
-LIBRARIES = ("torch", "numpy", "scikit-learn", "transformers")
-
-version = cache(metadata.version)  # every key asks, and it does not change while a process lives
 
 
 @dataclass(frozen=True)
@@ -83,6 +73,15 @@ class Run:
         """What the model needs with these settings."""
         return registry.capabilities(self.model, self.settings)
 
+    @property
+    def modules(self) -> list[str]:
+        """What computes it, as far as it is ours."""
+        return [
+            "avmc_core.runs.execution",
+            registry.entry(self.model).module,
+            *(["avmc_core.runs.warm_start"] if self.init else []),
+        ]
+
     def key(self, store: Store, device: str = "cpu", threads: int = 1) -> str:
         """SHA-256 (hex, 32 digits) of all that the result depends on."""
         settings = self.settings
@@ -92,7 +91,7 @@ class Run:
             "seed": self.seed,
             "protocol": as_dict(self.protocol),
             "encoder": encoder_identity(self.capabilities, store),
-            **surroundings(_modules(self), store, device, threads),
+            **surroundings(self.modules, store, device, threads),
         }
         if self.init:
             depends["init"] = package_digest(self.init)
@@ -240,15 +239,6 @@ def _read(path: Path) -> Record | None:
         raise InputError(path, f"a record that does not read: {error}", expected) from error
 
 
-def _modules(run: Run) -> list[str]:
-    """What computes a run, as far as it is ours."""
-    return [
-        "avmc_core.runs.execution",
-        registry.entry(run.model).module,
-        *(["avmc_core.runs.warm_start"] if run.init else []),
-    ]
-
-
 def package_digest(package: str | Path) -> str:
     """SHA-256 (hex) of a package's file: part of the key of every run that starts from it. Raises
     InputError without one."""
@@ -260,69 +250,3 @@ def package_digest(package: str | Path) -> str:
             f"no file that can be read ({error.strerror})",
             "a model package of avmc export",
         ) from error
-
-
-def surroundings(
-    modules: list[str], store: Store, device: str, threads: int, libraries: tuple[str, ...] = ()
-) -> dict:
-    """The part of a key that runs and searches share: the data, the source, and what computes."""
-    return {
-        "data": store.digest,
-        "device": device,
-        **({"gpu": gpu.gpu_identity()} if device == "cuda" else {}),
-        "threads": threads,
-        "code": code_hash(modules),
-        "kernels": kernels_identity() if "avmc_core.kernels.compiled" in closure(modules) else "",
-        "libraries": {name: version(name) for name in (*LIBRARIES, *libraries)},
-        "machine": platform.machine(),
-    }
-
-
-@cache
-def commit() -> str:
-    """The commit of the source tree, "+" appended when it has uncommitted changes; "" outside a
-    checkout."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", ROOT, *words], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        return git("rev-parse", "--short=12", "HEAD") + (
-            "+" if git("status", "--porcelain") else ""
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def code_version(run: Run) -> dict[str, str]:
-    """Code version of a run."""
-    modules = _modules(run)
-    return {"version": __version__, "commit": commit(), "digest": code_hash(modules)}
-
-
-def environment(device: str, threads: int) -> dict[str, Any]:
-    """What computed: interpreter, libraries, machine, and how much memory this process has held at
-    most."""
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "device": device,
-        **(gpu.described() if device == "cuda" else {}),
-        "threads": threads,
-        "peak_bytes": peak_bytes(),
-    }
-
-
-def peak_bytes() -> int:
-    """The largest memory of this process so far, mapped files included; 0 where the system does not
-    tell."""
-    try:
-        return 1024 * int(
-            Path("/proc/self/status").read_text(encoding="ascii").split("VmHWM:")[1].split()[0]
-        )
-    except (OSError, IndexError):
-        return 0

@@ -25,8 +25,9 @@ from avmc_core.data.batches import SplitData
 from avmc_core.draws import streams
 from avmc_core.kernels.compiled import kernels
 from avmc_core.models.base import Model, Pass, Training
-from avmc_core.runs import training
-from avmc_core.runs.training import MARGIN, RARELY, Data, Progress, TrainingFailed
+from avmc_core.runs import training, training_state
+from avmc_core.runs.training import MARGIN, RARELY, Data, TrainingFailed
+from avmc_core.runs.training_state import Progress
 from avmc_core.runs.weight_sets import keep, stacked, unstack, weights_of
 
 
@@ -61,7 +62,7 @@ class Seed:
         torch.manual_seed(seed)
         model = build()
         optimizers = model.optimizers()
-        progress = training._restore(folder, model, optimizers)
+        progress = training_state.restore(folder, model, optimizers)
         generator = torch.Generator()
         generator.set_state(torch.get_rng_state())
         return cls(seed, folder, model, optimizers, progress, generator)
@@ -78,7 +79,7 @@ class Seed:
         if self.failure is not None:
             raise self.failure
         self.model.load_state_dict(
-            self.best or training._read(training._best(self.folder, self.progress))[0]
+            self.best or training_state.best_weights(self.folder, self.progress)
         )
         return self.model.eval()
 
@@ -244,4 +245,4 @@ def _map(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
 def _save(seed: Seed) -> None:
     """The state of a run alone, whose random numbers are PyTorch's global ones."""
     torch.set_rng_state(seed.generator.get_state())
-    training._save(seed.folder, seed.model, seed.optimizers, seed.progress, seed.best)
+    training_state.save(seed.folder, seed.model, seed.optimizers, seed.progress, seed.best)

@@ -1,25 +1,19 @@
 """One trainer for all models: early stopping on a validation loss over clips, resumable,
 deterministic.
 
-A run's state lives in one folder: ``state.safetensors`` (weights, optimisers, generator, history;
-replaced as a whole at the end of an epoch, but no oftener than pays) and
-``best-<epoch>.safetensors`` (the weights with the lowest validation loss until then). Random
-numbers come from PyTorch's global generator (weights, dropout, mixup), which the state carries, and
-from one generator a pass (the order of the clips), seeded with the run's seed, the epoch and the
-pass. A killed run therefore repeats what came after its last saved epoch and goes on as if nothing
-had happened.
+Random numbers come from PyTorch's global generator (weights, dropout, mixup), which a run's saved
+state carries, and from one generator per pass (the order of the clips), seeded with the run's seed,
+the epoch and the pass. A killed run therefore repeats what came after its last saved epoch and goes
+on as if nothing had happened.
 """
 
 from __future__ import annotations
 
 import math
 import time
-import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,13 +22,12 @@ from tqdm import tqdm
 
 from avmc_core.batch import Inputs
 from avmc_core.data.batches import Resident, SplitData
-from avmc_core.errors import InputError
-from avmc_core.files.sealed import read_sealed, write_sealed
 from avmc_core.models.base import Model, Pass, Training
+from avmc_core.runs import training_state
+from avmc_core.runs.training_state import Progress
 
 # a validation loss is better when it is lower by at least this much, as in the reference
 MARGIN = 1e-6
-STATE = "state.safetensors"
 VALIDATION = 100  # stands for the validation clips where an epoch's passes are numbered, from 0
 # from one saved state to the next pass at least so many times the seconds that saving it took
 RARELY = 20.0
@@ -47,23 +40,6 @@ class TrainingFailed(RuntimeError):
     def __init__(self, message: str, seconds: float):
         super().__init__(message)
         self.seconds = seconds
-
-
-@dataclass
-class Progress:
-    """What one run has seen so far; JSON-ready."""
-
-    epoch: int = 0
-    best_epoch: int = 0
-    best_loss: float = math.inf
-    # one row an epoch: training losses and "validation"
-    history: list[dict[str, float]] = field(default_factory=list)
-    # of all the processes that trained it; lost epochs do not count
-    seconds: float = field(default=0.0, compare=False)
-
-    def finished(self, settings: Training) -> bool:
-        waited = self.epoch - self.best_epoch
-        return waited >= settings.patience or 0 < settings.max_epochs <= self.epoch
 
 
 Data = Callable[[str, Inputs], SplitData]  # split name and a model's inputs to its data
@@ -90,7 +66,7 @@ def train(
     model = build().to(device)
     settings, data = model.training_settings, on_device(data, device)
     optimizers = model.optimizers()
-    progress = _restore(folder, model, optimizers)
+    progress = training_state.restore(folder, model, optimizers)
     start -= progress.seconds
     best: dict[str, Tensor] = {}  # the best weights, unless they are in the folder
     due = 0.0  # when the state is to be saved next
@@ -127,14 +103,14 @@ def train(
             progress.best_loss, progress.best_epoch = row["validation"], epoch
             best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
         if (saving := time.monotonic()) >= due:
-            _save(folder, model, optimizers, progress, best)
+            training_state.save(folder, model, optimizers, progress, best)
             due = time.monotonic() + RARELY * (time.monotonic() - saving)
         bar.update()
         bar.set_postfix_str(f"validation {row['validation']:.4f}, best {progress.best_loss:.4f}")
         if stop(progress):
             break
     bar.close()
-    model.load_state_dict(best or _read(_best(folder, progress))[0])
+    model.load_state_dict(best or training_state.best_weights(folder, progress))
     return model.eval(), progress
 
 
@@ -233,86 +209,3 @@ def _one_pass(
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + value.detach()
     return {name: float(total) / len(batches) for name, total in sums.items()}
-
-
-def _save(
-    folder: Path,
-    model: Model,
-    optimizers: list[torch.optim.Optimizer],
-    progress: Progress,
-    best: Mapping[str, Tensor],
-) -> None:
-    """Write the best weights if they are new, replace the state as a whole, then drop best weights
-    that it no longer names."""
-    if not _best(folder, progress).exists():
-        write_sealed_tensors(_best(folder, progress), best)
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    for number, optimizer in enumerate(optimizers):
-        for index, state in optimizer.state_dict()["state"].items():
-            tensors |= {
-                f"optimizer.{number}.{index}.{name}": value for name, value in state.items()
-            }
-    tensors["generator"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["generator_cuda"] = torch.cuda.get_rng_state()
-    write_sealed_tensors(folder / STATE, tensors, {"progress": vars(progress)})
-    for path in folder.glob("best-*.safetensors"):
-        if path != _best(folder, progress):
-            path.unlink()
-
-
-def _restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer]) -> Progress:
-    """The state of an interrupted run, put into the model and its optimisers; a fresh one if there
-    is none, or a damaged one, which is said in a warning: the same run then begins anew."""
-    if not (folder / STATE).exists():
-        return Progress()
-    try:
-        tensors, facts = _read(folder / STATE)
-        progress = Progress(**facts["progress"])
-        _read(_best(folder, progress))  # needed at the end
-    except InputError as error:
-        warnings.warn(f"{error}; training begins anew", stacklevel=2)
-        discard_state(folder)
-        return Progress()
-    model.load_state_dict(
-        {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-    )
-    for number, optimizer in enumerate(optimizers):
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith(f"optimizer.{number}."):
-                _, _, index, key = name.split(".")
-                state.setdefault(int(index), {})[key] = tensor
-        optimizer.load_state_dict(
-            {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
-        )
-    torch.set_rng_state(tensors["generator"])
-    if "generator_cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["generator_cuda"])
-    return progress
-
-
-def discard_state(folder: Path) -> None:
-    """Remove the state of a run; first what names the other files, so that a kill in between leaves
-    no half."""
-    (folder / STATE).unlink(missing_ok=True)
-    for path in (*folder.glob("best-*.safetensors"), *folder.glob("*.writing")):
-        path.unlink()
-
-
-def _best(folder: Path, progress: Progress) -> Path:
-    return folder / f"best-{progress.best_epoch}.safetensors"
-
-
-def write_sealed_tensors(
-    path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any] | None = None
-) -> None:
-    """A sealed file of tensors, which appears complete or not at all."""
-    write_sealed(
-        path, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, facts
-    )
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors, facts = read_sealed(path)
-    return {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, facts

@@ -39,7 +39,8 @@ from avmc_core.runs.execution import (
     encoder_identity,
     network,
 )
-from avmc_core.runs.store import Run, surroundings
+from avmc_core.runs.store import Run
+from avmc_core.runs.surroundings import surroundings
 from avmc_core.runs.training import TrainingFailed, predict, train
 from avmc_core.settings import digest
 

@@ -21,7 +21,7 @@ import torch
 
 from avmc_core import artefacts, schema
 from avmc_core.kernels import compiled
-from avmc_core.runs.store import commit
+from avmc_core.runs.surroundings import commit
 from avmc_core.speed import bench_bert, bench_cases, bench_models
 from avmc_core.speed.bench_cases import like_a_run, made_up, median_seconds
 from avmc_core.speed.bench_data import data_path

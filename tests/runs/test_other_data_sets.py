@@ -188,6 +188,10 @@ def test_without_tokens_models_that_read_them_are_left_out(tmp_path):
         "MMIM",
         "Self_MM",
     }
+    # the ci profile has three of them read stored states
+    assert {*left} - {*experiment("benchmark").left_out(store, "ci")} == {"MISA", "MMIM", "Self_MM"}
+    grid = {run.name for run in experiment("benchmark").runs("ci", store=store)}
+    assert {"MISA", "MMIM", "Self_MM"} <= grid and "Bert_MAG" not in grid
     with pytest.raises(InputError, match="no tokens of the text; expected a store with them"):
         check_grid([Run("MISA", 1)], store)
     grid = WITHOUT_UNIMODAL  # MISA reads stored states here

@@ -13,7 +13,7 @@ from avmc_core import metrics, schema, text_encoder
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
 from avmc_core.models import registry
-from avmc_core.runs import store as run_store
+from avmc_core.runs import surroundings
 from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData, network, sizes_of
 from avmc_core.runs.experiments import EXPERIMENTS
@@ -108,7 +108,7 @@ def test_the_key_holds_all_that_the_result_depends_on(tiny_store, monkeypatch):
         ("kernels_identity", lambda: "C"),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(run_store, *change)
+            patch.setattr(surroundings, *change)
             assert run.key(tiny_store) not in keys
     assert run.key(tiny_store) in keys
 

@@ -18,7 +18,7 @@ from avmc_core.kernels import compiled
 from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI, SUPERVISED
 from avmc_core.runs import together as runs_together
-from avmc_core.runs import training
+from avmc_core.runs import training, training_state
 from avmc_core.runs.computing import companies, run_together
 from avmc_core.runs.execution import StoreData, execute, execute_together, network, trains_together
 from avmc_core.runs.grid import run_all
@@ -121,12 +121,12 @@ def test_killed_and_resumed_gives_the_same_bytes(what, count, whole, tiny_store,
         if what == "batches":
             training.SplitData.batch = dying(training.SplitData.batch, count)
         else:
-            training.write_sealed_tensors = dying(training.write_sealed_tensors, count)
+            training_state.write_sealed_tensors = dying(training_state.write_sealed_tensors, count)
         runs_together.RARELY = 0.0
         together(tiny_store, tmp_path / "killed", MODELS["released semi"])
 
     assert killed_itself(work)
-    assert list((tmp_path / "killed").rglob(training.STATE))
+    assert list((tmp_path / "killed").rglob(training_state.STATE))
     resumed = together(tiny_store, tmp_path / "killed", MODELS["released semi"])
     for seed, (outcome, folder) in whole.items():
         assert without_seconds(outcome) == without_seconds(resumed[seed][0])
@@ -141,7 +141,7 @@ def test_what_a_company_began_a_run_alone_goes_on_with(tiny_store, tmp_path, mon
     for path in folders:
         path.mkdir(parents=True)
     monkeypatch.setattr("avmc_core.runs.together.RARELY", 0.0)
-    saves, save = [], training._save
+    saves, save = [], training_state.save
 
     def interrupted(*rest):
         save(*rest)
@@ -150,7 +150,7 @@ def test_what_a_company_began_a_run_alone_goes_on_with(tiny_store, tmp_path, mon
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_save", interrupted)
+        patch.setattr(training_state, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
             build = network(avmc_networks.build, settings, tiny_store)
             list(train_together(build, StoreData(tiny_store), SEEDS, folders))

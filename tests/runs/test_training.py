@@ -16,7 +16,7 @@ from avmc_core.batch import Inputs
 from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI
 from avmc_core.models.base import Model, Pass, Training, adam
-from avmc_core.runs import training
+from avmc_core.runs import training, training_state
 from avmc_core.runs.execution import StoreData, execute
 from avmc_core.runs.store import PREDICTIONS, WEIGHTS
 from avmc_core.runs.training import TrainingFailed, train, validation_loss
@@ -252,7 +252,7 @@ def test_a_large_state_is_saved_rarely(tiny_store, tmp_path, monkeypatch):
     """Saving takes at most about a twentieth of the time: here an epoch is as long as 5 savings, so
     every fourth is saved."""
     now, saved = [0.0], []
-    save, one_pass = training._save, training._one_pass
+    save, one_pass = training_state.save, training._one_pass
 
     def later(function, seconds):
         def call(*rest):
@@ -264,7 +264,7 @@ def test_a_large_state_is_saved_rarely(tiny_store, tmp_path, monkeypatch):
     monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(training, "_one_pass", later(one_pass, 5.0))
     monkeypatch.setattr(
-        training, "_save", later(lambda *rest: saved.append(rest[3].epoch) or save(*rest), 1.0)
+        training_state, "save", later(lambda *rest: saved.append(rest[3].epoch) or save(*rest), 1.0)
     )
     (tmp_path / "x").mkdir()
     settings = LineSettings(lr=1e-3, training=Training(batch_size=8, max_epochs=12))
@@ -282,7 +282,7 @@ def test_seconds_of_an_interrupted_run_are_those_of_all_its_processes(
 ):
     """Also those of a run that fails in the end. Each pass of each epoch takes one second of an
     otherwise still clock."""
-    now, one_pass, save = [100.0], training._one_pass, training._save
+    now, one_pass, save = [100.0], training._one_pass, training_state.save
 
     def slow(*rest):
         now[0] += 1.0
@@ -297,12 +297,12 @@ def test_seconds_of_an_interrupted_run_are_those_of_all_its_processes(
 
     monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(training, "_one_pass", slow)
-    monkeypatch.setattr(training, "_save", interrupted)
+    monkeypatch.setattr(training_state, "save", interrupted)
     folder = tmp_path / "x"
     with pytest.raises(KeyboardInterrupt):
         run(tiny_store, folder)
     now[0] = 5000.0  # another process, later
-    monkeypatch.setattr(training, "_save", save)
+    monkeypatch.setattr(training_state, "save", save)
     outcome = execute(avmc_networks.build, SETTINGS, StoreData(tiny_store), 1, folder)
     assert outcome["status"] == ("failed" if fails else "done")
     assert outcome["seconds"] == (3 * 2 + 1 if fails else 4 * 2)

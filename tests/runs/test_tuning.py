@@ -11,8 +11,7 @@ import pytest
 from avmc_core import schema
 from avmc_core.batch import Inputs
 from avmc_core.errors import InputError
-from avmc_core.runs import declaration
-from avmc_core.runs import store as run_store
+from avmc_core.runs import declaration, surroundings
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.scores import scores
@@ -118,7 +117,7 @@ def test_the_key_of_a_search_holds_what_computes(tiny_store, tmp_path, monkeypat
         ("code_hash", lambda modules: "changed"),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(run_store, *change)
+            patch.setattr(surroundings, *change)
             assert PLAN.key(tiny_store) != before
     assert PLAN.key(tiny_store) == before
     real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})

@@ -34,7 +34,8 @@ from avmc_core.models.base import Model
 from avmc_core.models.registry import builder
 from avmc_core.models.self_mm import SOURCES
 from avmc_core.runs.execution import deterministic, network
-from avmc_core.runs.training import Progress, predict, train
+from avmc_core.runs.training import predict, train
+from avmc_core.runs.training_state import Progress
 
 LATE = {**golden_late.ENCODERS, **golden_late.FACTORS}
 RULES = {

@@ -8,6 +8,7 @@ import struct
 import numpy as np
 
 from avmc_core.data import unpickle
+from avmc_core.data.pickle_arrays import Global
 
 
 def write(folder, data: bytes):
@@ -41,7 +42,7 @@ PIECES = (  # what the reader admits: opcodes, operands and globals, for random 
         text("f8"),
         text("latin1"),
     ),
-    *(f"c{name.value.replace(' ', chr(10))}\n".encode() for name in unpickle._Global),
+    *(f"c{name.value.replace(' ', chr(10))}\n".encode() for name in Global),
 )
 # What comes before an opcode, and after it.
 BEFORE = (

@@ -17,7 +17,7 @@ import released_factory as factory
 from avmc_core.data.importing import import_released
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
-from avmc_core.runs import training
+from avmc_core.runs import training, training_state
 from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
@@ -112,7 +112,7 @@ def ending(status: int) -> str:
 
 def interrupt(store: Store, runs: RunStore, after: int = 2) -> None:
     """Ends a training after so many epochs, as a kill would."""
-    saved, whole = [], training._save
+    saved, whole = [], training_state.save
 
     def save(*arguments):
         whole(*arguments)
@@ -120,7 +120,7 @@ def interrupt(store: Store, runs: RunStore, after: int = 2) -> None:
         if len(saved) == after:
             raise KeyboardInterrupt
 
-    with mock.patch.object(training, "_save", save), mock.patch.object(training, "RARELY", 0):
+    with mock.patch.object(training_state, "save", save), mock.patch.object(training, "RARELY", 0):
         try:
             run_one(RUN, StoreData(store), runs)
         except KeyboardInterrupt:

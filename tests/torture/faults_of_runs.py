@@ -18,7 +18,7 @@ from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.grid import trained
 from avmc_core.runs.store import PREDICTIONS, RECORD, WEIGHTS, Run, RunStore
-from avmc_core.runs.training import STATE
+from avmc_core.runs.training_state import STATE
 from torture.fault_tools import RUN, fork, interrupt, made_store, refused, result, sources, statuses
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import avmc_core
 from avmc_core.files.atomic import new_file
-from avmc_core.runs.store import commit
+from avmc_core.runs.surroundings import commit
 from avmc_core.settings import digest
 from avmc_core.speed.bench import processor
 

@@ -1,0 +1,71 @@
+"""Which streams of a clip's file are read: the moving picture and the sound tracks."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from avmc_core.errors import InputError
+from avmc_core.files import names
+
+MAX_TRACKS = 8  # sound tracks that are listened to
+SOUND, PICTURE, BOTH = "sound", "picture", "both"  # what is read of a clip
+
+
+def shown(path: str | Path) -> str:
+    """A path as text that can be printed and written, whatever the bytes of the names in it."""
+    return "/".join(map(names.shown, os.fspath(path).split("/")))
+
+
+def moving(container: Any) -> list[Any]:
+    """The video streams that hold moving pictures, the best first: no cover, no thumbnails; where
+    several are left, no stream of a single picture; then the file's default, then the largest."""
+    found = [stream for stream in container.streams.video if not _still(stream)]
+    if len(found) > 1:
+        counts = Counter(packet.stream.index for packet in container.demux(*found) if packet.size)
+        container.seek(0)
+        found = [stream for stream in found if counts[stream.index] > 1] or found
+    return sorted(
+        found,
+        key=lambda stream: (
+            not stream.disposition & 1,
+            -(stream.width or 0) * (stream.height or 0),
+        ),
+    )
+
+
+def _still(stream: Any) -> bool:
+    # attached picture, timed thumbnails, still image
+    return bool(stream.disposition & (1024 | 2048 | 1048576))
+
+
+def audible(container: Any) -> list[Any]:
+    """The sound tracks, the file's default first; commentaries and descriptions for those who do
+    not see or hear, last."""
+    aside = 8 | 128 | 256 | 131072
+    order = sorted(
+        container.streams.audio, key=lambda s: (bool(s.disposition & aside), not s.disposition & 1)
+    )
+    return order[:MAX_TRACKS]
+
+
+def chosen(path: str | Path, container: Any, parts: str, notes: list[str]) -> list[Any]:
+    """The video stream and the sound tracks to decode. Raises InputError where something asked for
+    is not there."""
+    pictures, tracks = moving(container), audible(container)
+    if parts != SOUND and not pictures:
+        found = "no video track" + (
+            ", only a still picture such as a cover" if container.streams.video else ""
+        )
+        raise InputError(shown(path), found, "a clip with picture and sound")
+    if parts != PICTURE and not tracks:
+        raise InputError(shown(path), "no audio track", "a clip with picture and sound")
+    if parts != SOUND and len(container.streams.video) > 1:
+        one = pictures[0]
+        notes.append(
+            f"video stream {one.index}, {one.width} by {one.height}, read of "
+            f"{len(container.streams.video)}"
+        )
+    return [*(pictures[:1] if parts != SOUND else []), *(tracks if parts != PICTURE else [])]
