@@ -103,3 +103,17 @@ def tally(table: pd.DataFrame, level: float = 0.05) -> str:
         f"{len(table)} comparisons; {alone} of them have p <= {level:g} taken alone, "
         f"{len(clear)} after Holm's correction over the whole family."
     )
+
+
+def ahead(table: pd.DataFrame, level: float = 0.05, convention: Convention = SIMS) -> str:
+    """In how many comparisons of a family the first is better or worse after Holm's correction, in
+    one sentence."""
+    clear = table[table["p_holm"] <= level]
+    better = sum(
+        convention.metrics[row.metric].sign * row.difference.estimate > 0
+        for row in clear.itertuples()
+    )
+    return (
+        f"after Holm's correction it is better in {better} of {len(table)} comparisons and worse "
+        f"in {len(clear) - better}"
+    )
