@@ -162,7 +162,7 @@ def test_a_result_that_does_not_read_and_a_device_that_is_none_are_named(
     made, monkeypatch, tmp_path
 ):
     (tmp_path / "home" / "results" / "figures.json").write_text('{"data"')
-    with pytest.raises(InputError, match=r"figures\.json: found a result that does not read"):
+    with pytest.raises(InputError, match=r"figures\.json: found an unreadable result"):
         made()
     artefacts.save("figures", {}, {"data": "simulated"})
     monkeypatch.setenv("AVMC_DEVICE", "gpu")

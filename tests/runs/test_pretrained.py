@@ -179,7 +179,7 @@ DAMAGED = {
     "empty": (b"", "an empty file"),
     "zeros": (bytes(9000), "nothing but zeros"),
     "archive": (b"\x1f\x8b\x08" + b"x" * 99, "a gzip archive"),
-    "rubbish": (b"hello " * 99, "weights that do not read"),
+    "rubbish": (b"hello " * 99, "unreadable weights"),
 }
 
 
@@ -193,8 +193,8 @@ def test_what_is_downloaded_in_place_of_a_file_is_named(folder, file, what):
         (folder / "model.safetensors").unlink()
     (folder / file).write_bytes(content)
     expected = {
-        "config.json": "no JSON object",
-        "tokenizer.json": "a vocabulary that does not read",
+        "config.json": "not a JSON object",
+        "tokenizer.json": "an unreadable vocabulary",
     }
     with pytest.raises(
         InputError, match=expected.get(file, named) if what == "rubbish" else named
