@@ -38,7 +38,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def never(monkeypatch):
-    """From here on, computing anything is an error."""
+    """Makes any further computation an error."""
 
     def computed(*_, **__):
         raise AssertionError("computed again")
