@@ -118,7 +118,7 @@ def test_nothing_but_an_earlier_bundle_is_replaced(made, tmp_path, name):
     own.unlink(), other.unlink()
     for content in (b"years of work", b"PK\5\6" + bytes(18)):  # an empty zip file
         packed.write_bytes(content)
-        with pytest.raises(InputError, match="no bundle"):
+        with pytest.raises(InputError, match="other than a bundle"):
             made(name)
         assert packed.read_bytes() == content and list(own.parent.iterdir()) == []
     packed.unlink()

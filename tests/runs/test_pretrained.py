@@ -373,7 +373,7 @@ def test_a_wav2vec_folder_with_something_wrong_is_one_error(heard):
     for content, named in (
         (POINTER, "a pointer of Git LFS"),
         (PAGE, "a web page"),
-        (whole[:-5], "do not read"),
+        (whole[:-5], "unreadable weights"),
     ):
         (heard / "model.safetensors").write_bytes(content)
         with pytest.raises(InputError, match=rf"model\.safetensors: found .*{named}"):
