@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import permutation_test as scipy_permutation
 
 from avmc_core.analysis.comparison import Difference, compare, holm, permutation_test
-from avmc_core.analysis.contrasts import detectable, one_family
+from avmc_core.analysis.contrasts import ahead, detectable, family, one_family
 from avmc_core.analysis.coverage import coverage, kept_rows, paired_coverage, paired_table, table
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.errors import InputError
@@ -212,6 +212,20 @@ def test_a_detectable_difference_is_found_in_four_of_five_cases():
 def test_a_family_of_several_tables_is_corrected_as_one():
     tables = [pd.DataFrame({"p": p, "p_holm": 0.0}) for p in ([0.01, 0.04], [0.03, 0.005, 0.5])]
     np.testing.assert_allclose(one_family(tables)["p_holm"], [0.04, 0.09, 0.09, 0.025, 0.5])
+
+
+def test_better_and_worse_are_told_apart_whichever_way_a_metric_points(clips):
+    """Also where one side has a single run, as a model without a seed has; MAE points down."""
+    label, groups, good, bad = clips
+    models = {"good": statistics(good, label), "bad": statistics(bad[:1], label)}
+    first, second = (
+        family(models, groups, [pair], ["Corr", "MAE"])
+        for pair in (("good", "bad"), ("bad", "good"))
+    )
+    assert ahead(first).endswith("better in 2 of 2 comparisons and worse in 0")
+    assert ahead(second).endswith("better in 0 of 2 comparisons and worse in 2")
+    equal = family(models, groups, [("good", "good")], ["Corr", "MAE"])
+    assert ahead(equal).endswith("better in 0 of 2 comparisons and worse in 0")
 
 
 def test_clips_that_do_not_match_are_an_error(clips):

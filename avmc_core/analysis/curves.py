@@ -1,0 +1,61 @@
+"""What curves of training show, in words: losses that are sums of several, and a consistency that
+can grow although it is minimised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from avmc_core.runs.store import Record, Run
+
+TOTAL, CONSISTENCY = "total", "consistency_"
+
+
+def highest_start(records: Mapping[Run, Record]) -> str:
+    """The run whose training loss is the highest in its first epoch, and the losses that it is put
+    together from; "" where no run was trained in epochs."""
+    starts = {
+        run: _first_pass(record.history[0]) for run, record in records.items() if record.history
+    }
+    if not starts:
+        return ""
+    run, losses = max(starts.items(), key=lambda item: item[1][TOTAL])
+    parts = ", ".join(f"{name} {value:.2f}" for name, value in losses.items() if name != TOTAL)
+    begins = f"The training loss that begins highest is that of {run.name}, {losses[TOTAL]:.2f}"
+    if not parts:
+        return f"{begins}."
+    return (
+        f"{begins}. It is put together from several losses ({parts}), so that it stands above the "
+        "validation loss and above the others without being worse."
+    )
+
+
+def consistency_in_training(history: Sequence[Mapping[str, float]], kept: int) -> str:
+    """How the consistency losses went from the first epoch to the one that was ``kept`` (counted
+    from 1), beside the regression loss of the same pass; "" where there are none."""
+    first, last = _first_pass(history[0]), _first_pass(history[kept - 1])
+    modalities = [name.removeprefix(CONSISTENCY) for name in first if name.startswith(CONSISTENCY)]
+    if not modalities:
+        return ""
+    ends = {m: (first[CONSISTENCY + m], last[CONSISTENCY + m]) for m in modalities}
+    went = ", ".join(f"{m} from {start:.3f} to {end:.3f}" for m, (start, end) in ends.items())
+    grown = [m for m, (start, end) in ends.items() if end > start]
+    said = (
+        f"From the first epoch of its training to the one that was kept, the consistency losses "
+        f"went: {went}."
+    )
+    if not grown:
+        return said
+    return (
+        f"{said} For {' and '.join(grown)} it grew although it is part of what is minimised. "
+        "That is no error: where answers for different clips move apart, a mixture can miss by "
+        "more. "
+        f"The regression loss went from {first['regression']:.2f} to {last['regression']:.2f}."
+    )
+
+
+def _first_pass(row: Mapping[str, float]) -> dict[str, float]:
+    """The losses of the first pass of an epoch, by name."""
+    name = next(key for key in row if key.endswith(f".{TOTAL}")).partition(".")[0]
+    return {
+        key.partition(".")[2]: value for key, value in row.items() if key.startswith(f"{name}.")
+    }

@@ -1,0 +1,62 @@
+"""Words about training curves, from histories as the trainer writes them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from avmc_core.analysis import curves
+
+PAPER = [
+    {
+        "mixup.consistency_audio": 0.058,
+        "mixup.consistency_vision": 0.040,
+        "mixup.regression": 1.27,
+        "mixup.total": 1.33,
+        "regression.total": 9.0,
+        "validation": 1.2,
+    },
+    {
+        "mixup.consistency_audio": 0.012,
+        "mixup.consistency_vision": 0.057,
+        "mixup.regression": 0.82,
+        "mixup.total": 0.86,
+        "regression.total": 9.0,
+        "validation": 0.9,
+    },
+    {"mixup.consistency_audio": 0.9, "mixup.consistency_vision": 0.9, "mixup.total": 3.0},
+]
+RELEASED = [
+    {"mixup.mix_audio": 1.21, "mixup.mix_vision": 1.2, "mixup.regression": 1.19, "mixup.total": 3.6}
+]
+
+
+def finished(**histories):
+    return {
+        SimpleRun(name): SimpleNamespace(history=history) for name, history in histories.items()
+    }
+
+
+class SimpleRun(str):
+    """A run by its name alone."""
+
+    @property
+    def name(self) -> str:
+        return str(self)
+
+
+def test_a_loss_that_begins_high_is_said_to_be_a_sum():
+    """Of the first pass of an epoch, which is the one that the figure draws."""
+    said = curves.highest_start(finished(paper=PAPER, released=RELEASED, ridge=[]))
+    assert (
+        "released, 3.60." in said and "(mix_audio 1.21, mix_vision 1.20, regression 1.19)" in said
+    )
+    assert curves.highest_start(finished(one=[{"train.total": 0.5}])).endswith("one, 0.50.")
+    assert curves.highest_start(finished(ridge=[])) == ""
+
+
+def test_a_consistency_that_grows_is_told_up_to_the_epoch_that_was_kept():
+    said = curves.consistency_in_training(PAPER, 2)
+    assert "audio from 0.058 to 0.012, vision from 0.040 to 0.057." in said
+    assert "For vision it grew" in said and "regression loss went from 1.27 to 0.82." in said
+    assert "grew" not in curves.consistency_in_training(PAPER, 1)
+    assert curves.consistency_in_training(RELEASED, 1) == ""
