@@ -1,5 +1,5 @@
-"""Where figures, tables and results come from, and the key figures that a notebook leaves behind
-for the book's pages."""
+"""The provenance of figures, tables and results, and the key figures that a notebook saves for the
+book's pages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from avmc_core.data.store import Store
     from avmc_core.runs.store import Record, Run
 
-# parts of a provenance that are said elsewhere or not at all
+# parts of a provenance that are stated elsewhere or not at all
 NOT_SAID = (
     "data",
     "command",
@@ -42,9 +42,10 @@ LOG = "AVMC_SAVED"
 
 
 def data_mark(source: Store | pd.DataFrame | str | None) -> str:
-    """The words that every figure, table and result carries: which data it was made from.
+    """The words on every figure, table and result that say which data it was made from.
 
-    A string is taken as it is: for what no store, label table or label count is behind.
+    A string is taken as it is, for results that do not rest on a store, a label table or label
+    counts.
     """
     if isinstance(source, str):
         return source
@@ -126,7 +127,7 @@ def statement(made: Mapping[str, Any], against: str = "", status: str = "") -> s
 
 
 def facts(made: Mapping[str, Any]) -> list[str]:
-    """What a provenance says besides its data and command, a few words each."""
+    """The facts of a provenance other than its data and command, a few words each."""
     known = {
         "profile": lambda value: f"profile {value}",
         "seeds": lambda value: f"seed{'s' if len(value) > 1 else ''} {_span(value)}",
@@ -147,8 +148,8 @@ def facts(made: Mapping[str, Any]) -> list[str]:
 
 
 def merged(many: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What several provenances say together: all their seeds and runs, each run once, and else what
-    they agree on."""
+    """Several provenances combined: all their seeds and runs, each run once, and of the other facts
+    those that they agree on."""
     first, *others = many
     same = {
         key: value

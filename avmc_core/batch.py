@@ -1,4 +1,4 @@
-"""What a model reads: the views of each modality, and a batch of clips."""
+"""The input of a model: the views of each modality, and a batch of clips."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ class Batch:
 
 
 def with_host(lengths: Tensor, host: Tensor) -> Tensor:
-    """Lengths on a device, which remember the same numbers on the host. What only the host can use
-    (how many frames there are) would otherwise make it wait for the device."""
+    """Lengths on a device, which remember the same numbers on the host. Without it, the host would
+    have to wait for the device whenever it needs such a number (of frames, for instance)."""
     if lengths is not host:
         lengths.on_host = host
     return lengths

@@ -22,7 +22,7 @@ AVERAGES = ("weighted", "macro", "binary")
 
 @dataclass(frozen=True)
 class Conventions:
-    """What the names of the metrics leave open. The defaults are D14.
+    """The conventions that the names of the metrics leave open. The defaults are those of D14.
 
     A cut belongs to the class below it, and the outermost classes are open. ``cuts3`` and ``cuts5``
     are the inner boundaries of the laboratory's evaluators (the released one and MMSA's for SIMS:
@@ -64,7 +64,7 @@ ROUNDING = 1e-12
 def clip_statistics(
     prediction: ArrayLike, label: ArrayLike, conventions: Conventions = D14
 ) -> np.ndarray:
-    """What each clip contributes to the metrics.
+    """The contribution of each clip to the metrics.
 
     Classes are decided in float32, the precision of labels and predictions in every store, so that
     a 0.4 read from a table and one read from a float32 array fall on the same side of the weak
@@ -129,7 +129,7 @@ def _numbers(name: str, values: ArrayLike) -> np.ndarray:
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(name, "values that are no numbers", "(N,) numbers") from error
+        raise InputError(name, "values that are not numbers", "(N,) numbers") from error
     if array.ndim != 1:
         raise InputError(name, f"shape {array.shape}", "shape (N,)")
     if bad := int(np.count_nonzero(~np.isfinite(array))):
@@ -163,7 +163,8 @@ def sums_over_clips(
 
 
 def moments(s: Sums) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sums of (p - pbar)^2, (y - ybar)^2 and their product; a spread that is only rounding is 0."""
+    """Sums of (p - pbar)^2, (y - ybar)^2 and (p - pbar)(y - ybar), (...,) each, for predictions p
+    and labels y; a spread that is only due to rounding is 0."""
     clips = np.where(s["clips"] > 0, s["clips"], 1.0)
 
     def moment(a: str, b: str) -> np.ndarray:

@@ -28,7 +28,7 @@ def closure(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
 
     ``modules`` are dotted names such as ``avmc_core.models.avmc``; their packages' ``__init__``
     count as well. An import anywhere in a file counts; a module named only in a string does not
-    (name it in ``modules`` if it is used). Raises InputError for a name that is no module of the
+    (name it in ``modules`` if it is used). Raises InputError for a name that is not a module of the
     package.
     """
     waiting, found = list(modules), {}
@@ -61,7 +61,7 @@ def modules_of(source: str, root: Path = ROOT) -> list[str]:
 
 def imports_of(source: str, name: str = "", is_package: bool = False) -> list[str]:
     """Dotted names under ``PACKAGE`` that Python ``source`` may import, sorted; some may turn out
-    to be no modules.
+    not to be modules.
 
     ``name`` is the module that ``source`` belongs to, needed to resolve relative imports.
     """

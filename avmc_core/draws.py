@@ -1,5 +1,5 @@
 """Random numbers of a training step: from PyTorch's global generator, or, for seeds side by side,
-from one generator a seed.
+from one generator per seed.
 
 A seed then draws the same numbers as alone, where the global generator is its own.
 """
@@ -28,8 +28,8 @@ def streams(generators: Sequence[torch.Generator]) -> Iterator[None]:
 
 
 def bits(shape: Sequence[int], rows: Sequence[int] | None = None) -> Tensor:
-    """16 random bits an element, int16. Seeds side by side have a leading axis of ``shape``, or so
-    many ``rows`` each of the first axis."""
+    """16 random bits per element, int16. Seeds side by side have a leading axis of ``shape``, or
+    ``rows`` rows each of the first axis."""
     if not _streams:
         return _words(torch.Size(shape).numel(), None).view(shape)
     if rows is not None:

@@ -1,4 +1,4 @@
-"""The exceptions that users are meant to read."""
+"""The exceptions whose messages are written for users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where results, runs, corpora and builds live, from whatever folder the code is called."""
+"""The folder of results, runs, corpora and builds, whatever folder the code is called from."""
 
 from __future__ import annotations
 

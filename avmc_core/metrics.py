@@ -39,7 +39,8 @@ class Metric:
 
     @property
     def scale(self) -> float:
-        """The factor from a value to the figure that is shown: 100 for a percentage, else 1."""
+        """The factor between a value and the figure that is displayed: 100 for a percentage, else
+        1."""
         return 100.0 if self.percent else 1.0
 
     @property

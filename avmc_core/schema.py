@@ -1,7 +1,7 @@
 """Names, sizes and label conventions of CH-SIMS v2.0, in one place.
 
-``DIMS`` and ``STEPS`` are those of the release, which the simulated corpus and features from clips
-of one's own follow. An imported store has the sizes of its own file, in its manifest.
+``DIMS`` and ``STEPS`` are those of the release, which the simulated corpus and features extracted
+from the user's own clips follow. An imported store has the sizes of its own file, in its manifest.
 
 Axes used throughout the package: ``B`` clips of a batch, ``N`` clips of a split, ``T`` steps, ``D``
 features.
@@ -23,7 +23,7 @@ STEPS = {
     "audio": 925,
     "vision": 232,
 }
-# features that a store may hold besides, and the modality they can stand in for
+# further features that a store may hold, and the modality they can stand in for
 EXTRAS = {"audio_wav2vec": "audio"}
 HOP_SECONDS = {"audio": 0.01, "vision": 0.04}  # openSMILE's 10 ms hop; 25 frames per second
 

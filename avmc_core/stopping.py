@@ -1,4 +1,4 @@
-"""Work that is asked to stop does so at once, also where Python would lose the question."""
+"""Work that is told to stop does so at once, even where Python would lose the signal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Stopped(KeyboardInterrupt):
         self.number, self.done = number, ""
 
     def saying(self, finished: int, clips: int) -> Stopped:
-        """The same exception, which now says how far the extraction was."""
+        """The same exception, with a message that says how far the extraction was."""
         self.done = f"{finished} of {clips} clips were finished"
         return self
 

@@ -1,4 +1,4 @@
-"""BERT: a pretrained encoder from a local folder, and the states that it gives to sentences."""
+"""BERT: a pretrained encoder from a local folder, and the states that it computes for sentences."""
 
 from __future__ import annotations
 

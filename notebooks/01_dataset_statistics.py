@@ -14,14 +14,14 @@
 # %% [markdown]
 # # What is in the dataset
 #
-# The first half of the paper is a dataset: clips with four annotations each, of the words alone (T), the voice alone (A),
-# the silent picture alone (V) and of everything together (M).
+# The first half of the paper is a dataset: clips with four annotations each, of the words alone (T), the voice alone (A), the
+# silent picture alone (V) and everything together (M).
 #
 # Two sets of labels circulate under the name of this dataset, and only one of them is the paper's ([](#which-labels)). What
 # the paper says of labels is therefore decided on that set: on the table that `AVMC_META` names or the store that `AVMC_STORE`
-# names if it carries the set, else on *counts* that this package carries. A table with other labels is named, and shown
-# beside. Whatever needs single clips, such as their lengths, is shown on the table or store at hand, else on the simulated
-# corpus. Every figure says where it comes from.
+# names if it carries the set, else on *counts* that this package carries. If the table given carries other labels, the page says
+# so and shows them alongside. Whatever needs single clips, such as their lengths, is shown for the table or store that is given,
+# else for the simulated corpus. Every figure says where it comes from.
 
 # %% tags=["parameters"]
 meta = ""  # the real label table, meta.csv
@@ -81,7 +81,7 @@ Markdown("\n\n".join(said))
 #
 # Labels lie on eleven levels between -1 and 1. The paper has two definitions of a weak sentiment. Section 3.2 gathers the
 # levels into five classes in which a label of `±0.6` is weak; Table 1 comes out when `±0.6` counts as strong (NEG, POS), as it
-# does for the metric Acc2_weak. The figure cuts the levels as Table 1 does. Filled bars are counted from the labels; hatched
+# does for the metric Acc2_weak. The figure groups the levels as Table 1 does. Filled bars are counted from the labels; hatched
 # ones are what Table 1 prints.
 
 # %% tags=["hide-input"]
@@ -124,7 +124,7 @@ Markdown(
     f"there should be {answer['clips']} training clips, one fewer than in Table 1 "
     f"([issue 4 of the authors' repository]({answer['url']})); both label tables have "
     f"{counts['rows']['train']}. No cut of the levels gives the test row of Table 1, and yet "
-    f"it is no misprint: it has {digits.clips('Acc2_weak')} clips that Acc2_weak counts, and "
+    f"it is not a misprint: it has {digits.clips('Acc2_weak')} clips that Acc2_weak counts, and "
     "that many the scores that the paper prints were computed over, by their digits "
     f"([](03_benchmark.ipynb)). The labels here have {digits.weak_clips('relabelled')}: the "
     "paper was written with a few test labels other than those that were released."
@@ -170,7 +170,7 @@ Markdown(
 #
 # - A `meta.csv` that you find will most likely carry other labels than your pickle. `avmc data import` takes the two together,
 #   says where they differ, and keeps the pickle's labels; `avmc data audit` names the set of any table or store.
-# - Scores against the two sets cannot be compared. Even an answer that never changes is scored differently:
+# - Scores against the two sets cannot be compared. Even a constant prediction scores differently:
 
 # %% tags=["hide-input"]
 constants = which_labels.constants()
@@ -214,7 +214,7 @@ display(figures.mark(figures.label_histograms(label_summary.level_counts(counts)
 figures.caption(labels, command, "Figure 3, left")
 
 # %% [markdown]
-# The paper reads two more things off this figure: that most clips are of weak intensity, and that the multimodal annotation
+# The paper draws two more conclusions from this figure: that most clips are of weak intensity, and that the multimodal annotation
 # is neutral less often than any other, "especially the visual". The first is true by the classes of Section 3.2, where it is
 # said, and false by those of Table 1.
 
@@ -226,7 +226,7 @@ figures.caption(labels, "avmc data audit meta.csv", "Section 3.2")
 # %% [markdown]
 # ## Figure 3, right: how far the annotations are apart
 #
-# The mean absolute difference between each two annotations. The paper prints a picture without numbers and says that the
+# The mean absolute difference between each pair of annotations. The paper prints a picture without numbers and says that the
 # voice is closest to the whole and the words are farthest from it.
 
 # %% tags=["hide-input"]
@@ -252,8 +252,8 @@ figures.caption(labels, command, "not in the paper")
 # Section 3.1 says that the dataset "contains plenty of instances with weak text modality reliance", chosen for voices and faces
 # that say more than the words. The labels can be asked: how well does T alone give M, on the new clips and on those of the
 # original CH-SIMS with their original labels? On the new clips it gives M *better*. There are many clips whose words mislead,
-# but fewer than there were. With care: for the new clips the modalities were kept apart more strictly while they were labelled
-# (Section 3.2), so that the two T are not quite the same measurement.
+# but fewer than there were. This needs care: for the new clips the modalities were kept apart more strictly while they were
+# labelled (Section 3.2), so that the two T are not quite the same measurement.
 
 # %% tags=["hide-input"]
 old = label_sets.recorded()["original_pairs"]["pairs"]["MT"]
@@ -281,8 +281,8 @@ figures.caption(labels, command, f"Section 3.1: {result['text_reliance'].verdict
 # %% [markdown]
 # ## How much does each annotation explain?
 #
-# The question of the book's title, asked of the labels. M is regressed on the annotations of one modality, of two, and of all
-# three; R² is the share of its variance that they explain. On the right, what each adds to the other two. No model takes part,
+# This asks the question of the book's title of the labels. M is regressed on the annotations of one modality, of two, and of all
+# three; R² is the share of its variance that they explain. On the right, what each adds to the other two. No model is involved,
 # and the annotators of T, A and V were given that modality alone. Intervals resample source videos.
 
 # %% tags=["hide-input"]
@@ -383,9 +383,9 @@ display(interval_table(shown, "text-only", ["Acc2", "Acc2_weak", "Corr", "MAE"])
 figures.caption(clips_of, command, "Table 3 reads with BERT instead")
 
 # %% [markdown]
-# Two things to read with care. The two kinds of test clips differ in more than their videos, as the line below counts, so the
-# gap between them is a warning, not a measurement of what a shared video is worth. And a model that has learnt nothing
-# is not at zero: always answering with the training mean gives the figures in the other rows.
+# Two cautions. The two kinds of test clips differ in more than their videos, as the line below counts, so the
+# gap between them is a warning, not a measurement of what a shared video is worth. And a model that has learnt nothing does not
+# score zero: always predicting the training mean gives the figures in the other rows.
 
 # %% tags=["hide-input"]
 Markdown(text_only.kinds_of_test_clips(named))
@@ -393,7 +393,7 @@ Markdown(text_only.kinds_of_test_clips(named))
 # %% [markdown]
 # ## The audit
 #
-# Everything that the field has been asking the authors for, in one table. `avmc data audit` prints it for any store or
+# Everything that others in the field have asked the authors, in one table. `avmc data audit` prints it for any store or
 # label table.
 
 # %% tags=["hide-input"]

@@ -15,7 +15,7 @@
 # # AV-MC, step by step
 #
 # Three encoders read a sentence, a voice and a face. Each predicts the sentiment on its own, and all three together predict
-# the whole. New is the *modality mixup*: voices and faces of different clips are blended, and the model has to stay
+# the whole. What is new is the *modality mixup*: voices and faces of different clips are blended, and the model has to stay
 # consistent on the blend. This page runs the model on one batch, shows the mixup, and then trains in both ways with several
 # seeds.
 #
@@ -113,7 +113,7 @@ figures.caption("none, curves of a formula", command, "Equation 2 does not say w
 
 # %% [markdown]
 # A mixture lies on the line between the acoustic representations of two clips. The model is asked for the sentiment of
-# a blended voice that belongs to nobody, and its answer should be the same mixture of its two answers (Equations 11 to 13).
+# a blended voice that belongs to nobody, and its prediction should be the same mixture of its two predictions (Equations 11 to 13).
 
 # %% tags=["hide-input"]
 many = SplitData(data.split("train"), model.inputs).batch(
@@ -132,11 +132,11 @@ figures.caption(data, command, "Equation 2, no figure in the paper", records=Non
 # %% [markdown]
 # ## Training
 #
-# Supervised training sees the labelled clips only. Semi-supervised training makes two passes an epoch (Algorithm 1): one
+# Supervised training sees the labelled clips only. Semi-supervised training makes two passes per epoch (Algorithm 1): one
 # over labelled and unlabelled clips with both losses, one over the labelled clips with the regression loss alone. Training
-# ends when the loss on the validation split, averaged over its clips, has not improved for eight epochs; the test split is
-# not looked at before that. Three baselines need no training loop: a constant, a ridge regression that only reads, and
-# three unimodal ridge regressions, weighted by a regression on the validation split.
+# ends when the loss on the validation split, averaged over its clips, has not improved for eight epochs; the test split is not
+# used before that. Three baselines need no training loop: a constant, a ridge regression that only reads, and three unimodal
+# ridge regressions, weighted by a regression on the validation split.
 
 # %% tags=["hide-input"]
 Markdown(results.carried_out(records))
@@ -147,28 +147,28 @@ display(figures.caption(data, command, "the paper shows no curves", records=reco
 Markdown(curves.highest_start(records))
 
 # %% [markdown]
-# Is the answer for a blend the blend of the two answers? The gap is the mean of what Equation 13 minimises. A network that says
-# nearly the same of all clips has a small gap without being consistent, so the gap is also given as a share of the spread
-# (the standard deviation) of the answers that are blended.
+# Is the prediction for a blend the blend of the two predictions? The gap is the mean of what Equation 13 minimises. A network that
+# predicts nearly the same for all clips has a small gap without being consistent, so the gap is also given as a share of the spread
+# (the standard deviation) of the predictions that are blended.
 
 # %% tags=["hide-input"]
 printed = {run.model: run for run in reversed(records) if run.name.endswith("(paper)")}
 # the first seed, of the supervised model where a store has no unlabelled clips
 chosen = printed.get("AV-MC(Semi)", printed["AV-MC"])
 learnt = trained(chosen, records[chosen], data)
-answers = []
+mixtures = []
 for network in (model, learnt):
     with torch.no_grad():
         seen = network(many)
         predicted = network.classify("audio", blend.mix(seen["Feature_a"]))
-    answers.append(
+    mixtures.append(
         {
             "prediction": predicted.numpy(),
             "target": blend.mix(seen["A"]).numpy(),
-            "answers": seen["A"].numpy(),
+            "unmixed": seen["A"].numpy(),
         }
     )
-display(figures.mark(model_figures.consistency(*answers), data))
+display(figures.mark(model_figures.consistency(*mixtures), data))
 display(
     figures.caption(
         data,
@@ -179,13 +179,13 @@ display(
 )
 told = records[chosen]
 Markdown(
-    f"{model_figures.consistency_in_words(*answers)} "
+    f"{model_figures.consistency_in_words(*mixtures)} "
     f"{curves.consistency_in_training(told.history, told.best_epoch)}"
 )
 
 # %% [markdown]
 # Blend two clips yourself: choose voices or faces, two of these clips, and the weight lambda. Where a network is consistent, its
-# two lines lie on each other. Lines that are flat as well say little: the network gives both clips nearly the same answer. The two
+# two lines lie on each other. Lines that are flat as well say little: the network predicts nearly the same for both clips. The two
 # panels have one scale.
 
 # %% tags=["hide-input"]
@@ -232,14 +232,14 @@ display(
 figures.caption(
     data,
     f"avmc results avmc --profile {profile}",
-    "Table 2, one figure a row; the runs behind it are not counted",
+    "Table 2, one figure per row, from an unstated number of runs",
     records=records,
 )
 
 # %% [markdown]
-# Does AV-MC beat a constant, a model that only reads, and the late mean, which hears and sees without a network? Counted over
-# the seeds of each row, in MAE and in Corr. A constant has no correlation at all, so there the question is whether Corr is
-# above zero.
+# Does AV-MC beat a constant, a model that only reads, and the late mean, which hears and sees without a network? The table counts
+# this over the seeds of each row, in MAE and in Corr. The correlation of a constant is undefined, so in that case the question is
+# whether Corr is above zero.
 
 # %% tags=["hide-input"]
 seeded = [row.name for row in plan.rows if row.seeded]
@@ -252,8 +252,8 @@ display(Table(wins, "wins"))
 figures.caption(data, command, "not in the paper", records=records)
 
 # %% [markdown]
-# A count of seeds does not say how surely a network is better, and neither do two intervals that overlap or do not. The paired
-# difference does: of each network and the late mean, on the same clips, with the same source videos drawn for both.
+# A count of seeds does not show how certain it is that a network is better, and neither does the overlap of two intervals. The
+# paired difference between each network and the late mean does, on the same clips, with the same source videos drawn for both.
 
 # %% tags=["hide-input"]
 linear = contrasts(
@@ -261,12 +261,12 @@ linear = contrasts(
 )
 display(contrast_table(linear, "late-mean"))
 display(figures.caption(data, command, "not in the paper", records=records))
-Markdown(f"**Set against the late mean, AV-MC does as follows: {ahead(linear)}.**")
+Markdown(f"**Compared with the late mean, AV-MC performs as follows: {ahead(linear)}.**")
 
 # %% [markdown]
-# What does each head find in its own modality? Corr with the annotation of the text, the voice and the face, without the
-# clips whose unimodal labels are placeholders. The *epochs* are those until the validation loss was lowest: the weighted sum of
-# the losses of all four tasks (D11) decides when training stops.
+# What does each head find in its own modality? The table shows Corr with the annotation of the text, the voice and the face,
+# without the clips whose unimodal labels are placeholders. *Epochs* counts those until the validation loss was lowest: the
+# weighted sum of the losses of all four tasks (D11) decides when training stops.
 #
 # The printed equations do not normalise features, and the acoustic columns mix hertz, decibels and shares. The released
 # supervised network begins with batch normalisation of averaged frames; the semi-supervised one does not. Correlation is
@@ -312,15 +312,15 @@ artefacts.save(
 display(Markdown("The same figures beside the paper's: [](../results.md)."))
 widest = {
     modality: max(
-        path.answers["after training"].gap for path in walked if path.modality == modality
+        path.predictions["after training"].gap for path in walked if path.modality == modality
     )
     for modality in ("audio", "vision")
 }
 reading = wins.loc[wins["against"] == "Text-only ridge", "MAE"]
 better, counted = reading.str.extract(r"(\d+) of (\d+)").astype(int).sum()
 in_one_sentence(
-    "AV-MC has to answer for a blend of two clips as it answers for the two; in the run "
-    f"shown, its answers for the pairs above miss that by up to {widest['audio']:.3f} label "
+    "AV-MC is trained to predict for a blend of two clips the blend of its two predictions; in "
+    f"the run shown, the pairs above miss that by up to {widest['audio']:.3f} label "
     f"units for voices and {widest['vision']:.3f} for faces, and {better} of {counted} runs "
     f"have a lower MAE than a model that only reads ({artefacts.data_mark(data)})."
 )

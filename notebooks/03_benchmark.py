@@ -15,13 +15,13 @@
 # # The benchmark
 #
 # Table 2 of the paper ranks thirteen models below AV-MC. A ranking means something only if all were trained under one
-# protocol, with the same stopping rule and seeds. The `full` profile does that; the `ci` profile stops models early, each at
-# another epoch, so there the page shows that the code works and ranks nothing. In both, every seed stands beside three rows
-# that tell what a score is worth: a constant, a ridge regression that only reads, and three unimodal regressions, weighted
-# on the validation split.
+# protocol, with the same stopping rule and seeds. The `full` profile does that; the `ci` profile stops each model early, at an
+# epoch of its own, so there the page shows that the code works and ranks nothing. In both, every seed is shown next to three rows
+# that put a score into perspective: a constant, a ridge regression that only reads, and three unimodal regressions, weighted on
+# the validation split.
 #
-# Before our runs, what is published: three tables of the same models, what others printed later, and what the digits of the
-# paper's own figures say about how they were computed.
+# Before our runs come the published results: three tables of the same models, what others printed later, and what the digits of
+# the paper's own figures say about how they were computed.
 #
 # Each baseline first runs as in the public code, defects included. Every defect has a number on [](../differences.md) and can
 # be put right on its own.
@@ -66,7 +66,7 @@ opening(
 # ## Three published tables that disagree
 #
 # The same models have been tabulated twice more: by the laboratory itself, later, in the results of its framework, and by a
-# third party that does not say where its runs come from. None of the three gives more than one figure a cell.
+# third party that does not say where its runs come from. None of the three gives more than one figure per cell.
 
 # %% tags=["hide-input"]
 tables = benchmark.sources()
@@ -86,8 +86,8 @@ against = "Table 2 and two later tables; our AV-MC is the `paper` variant"
 figures.caption(data, f"avmc run benchmark --profile {profile}", against, records=records)
 
 # %% [markdown]
-# For one model the tables differ by far more than the differences that Table 2 ranks by. First MAE, then how often two
-# tables put two models in opposite order.
+# For one and the same model, the tables differ by far more than the differences by which Table 2 ranks. First comes MAE, then how
+# often two tables put two models in opposite order.
 
 # %% tags=["hide-input"]
 gaps = benchmark.disagreements(tables, "MAE")
@@ -115,10 +115,10 @@ Markdown(
 # %% [markdown]
 # ### What others published later
 #
-# The same model again, and models that came after it: secondary sources, each with its caveat. Figures are as they were
+# AV-MC again, and models that came after it: these are secondary sources, each with its caveat. Figures are as they were
 # printed, down to their last digit. The last columns say what these digits allow, as explained below: how many runs the
 # accuracies over all test clips can be means of, and which set of labels ([](01_dataset_statistics.ipynb)) an Acc2_weak can
-# have been computed on. All sets have the same test clips, so Acc2 itself tells none of them apart.
+# have been computed on. All label sets have the same test clips, so Acc2 itself does not distinguish between them.
 
 # %% tags=["hide-input"]
 secondary = successors.table()
@@ -148,8 +148,8 @@ Markdown(
 #
 # An accuracy over $N$ clips is $k/N$, and the mean of $s$ runs is $k/(sN)$. Printed with two decimals, a figure therefore fits
 # few pairs of $N$ and $s$: this is the GRIM test, for accuracies. Acc2 is over all test clips of Table 1. Over how many weak
-# clips Acc2_weak is, the column itself tells: for every $N$, the figure shows how much more probable it makes the printed
-# digits than chance does.
+# clips Acc2_weak was computed can be inferred from the column itself: for every $N$, the figure shows how much more probable it
+# makes the printed digits than chance does.
 
 # %% tags=["hide-input"]
 rankings = {metric: digits.ranking(metric) for metric in digits.METRICS}
@@ -170,9 +170,9 @@ Markdown(
 )
 
 # %% [markdown]
-# So the printed scores fit the test labels that Table 1 counts, to the clip; the labels that were released have a few weak clips
-# less. With Table 1's number of clips, each row says how many runs it can be the mean of. A full point: this number of runs
-# is possible. Under each number of runs stands how often a random figure would fit.
+# So the printed scores fit the test labels that Table 1 counts, to the clip; the labels that were released have slightly fewer
+# weak clips. With Table 1's number of clips, each row says how many runs it can be the mean of. A filled point means that this
+# number of runs is possible. Below each number of runs is the probability that a random figure would fit.
 
 # %% tags=["hide-input"]
 read = digits.readings()
@@ -201,11 +201,11 @@ Markdown(
 )
 
 # %% [markdown]
-# A row that can be one run may still be a mean that fell on a possible figure by chance: for a mean of three, in one of three
-# cells. A row that fits no single run is none, unless its digits are misprints, or its clips were others. The next table asks
-# whether the answer hangs on how figures were rounded: once, by dropping digits, or run by run before their mean was taken.
-# The one after it reads each published table whole: the later one of the laboratory fits means of five runs, the paper's does
-# not.
+# A row that can be one run may still be a mean that fell on a possible figure by chance: for a mean of three, this happens in one
+# of three cells. A row that fits no single run is not a single run, unless its digits are misprints or it was computed on other
+# clips. The next table asks whether the conclusion depends on how figures were rounded: once, by dropping digits, or run by run
+# before their mean was taken. The one after it reads each published table whole: the later one of the laboratory fits means of
+# five runs, the paper's does not.
 
 # %% tags=["hide-input"]
 display(
@@ -240,10 +240,10 @@ figures.caption(data, f"avmc run benchmark --profile {profile}", records=records
 # %% [markdown]
 # ## The runs
 #
-# Settings are the reference's for this data set, or for its first version where there are none (D28). At the `ci` profile
-# 320 simulated clips stand for 2722 real ones: batches are smaller, so that an epoch is not two or three steps, and slow
-# models stop after a few epochs, finished or not. Of the models that fine-tune BERT, those that can do without read its stored
-# states there. This is what the profile changes.
+# Settings are those of the reference for this data set, or for its first version where it has none for this one (D28). At the
+# `ci` profile 320 simulated clips stand for 2722 real ones: batches are smaller, so that an epoch is not two or three steps, and
+# slow models stop after a few epochs, finished or not. Of the models that fine-tune BERT, those that can do without it read its
+# stored states there. The table lists what the profile changes.
 
 # %% tags=["hide-input"]
 limits = {
@@ -280,9 +280,9 @@ Markdown(benchmark.beside_constant(compared, "Acc2_weak"))
 # %% [markdown]
 # ## What the known defects cost
 #
-# With every known defect put right, a baseline should at least beat a constant. For one that does not as it runs, every
-# defect is put right alone, and the table says which of them brings it below, by how much and in how many seeds. One seed, or
-# a hair's breadth, is a hint and no explanation.
+# With every known defect corrected, a baseline should at least beat a constant. For one that does not as it runs, every defect is
+# corrected alone, and the table says which correction brings its MAE below the constant's, by how much and in how many seeds. One
+# seed, or a tiny margin, is a hint, not an explanation.
 
 # %% tags=["hide-input"]
 mended = experiment("mended")

@@ -14,9 +14,9 @@
 # %% [markdown]
 # # One modality at a time
 #
-# What can be told from the sentence alone, from the voice alone, from the face alone? Table 3 of the paper asks it twice of
-# the same LSTM regressor: trained and scored on the annotation that people made of that modality alone, and trained and
-# scored on the annotation of the whole clip. The second asks for more, because the whole clip says things that this modality
+# What can be inferred from the sentence alone, from the voice alone, from the face alone? Table 3 of the paper asks this twice,
+# with the same LSTM regressor: trained and scored on the annotation that people made of that modality alone, and trained and
+# scored on the annotation of the whole clip. The second is asking more, because the whole clip conveys things that this modality
 # does not; whether it is also the harder one, in every metric, is counted at the end of this page.
 #
 # The paper gives no sizes for its LSTM. Ours has one layer of 64 units behind a batch norm, the same for every modality.
@@ -74,7 +74,7 @@ figures.caption(
 # one say nothing about a modality; the unimodal rows leave them out, and so are scored on fewer clips than the multimodal
 # ones.
 #
-# On the simulated corpus, agreement with Table 3 is no evidence: how well a voice or a face expresses its label was chosen
+# On the simulated corpus, agreement with Table 3 is not evidence: how well a voice or a face expresses its label was chosen
 # there to match that table.
 
 # %% tags=["hide-input"]
@@ -103,10 +103,10 @@ figures.caption(data, command, "Table 3", records=records, status=agreed)
 #
 # ## Is a modality's own annotation the easier one?
 #
-# The paper concludes that the multimodal annotation "can be misleading" for unimodal learning. Below, the difference of the two
-# networks of each modality on the same clips, with 95 % intervals over seeds and source videos, beside the difference of the
-# two columns of Table 3. The two annotations differ in their spread and in their share of neutral clips, too, which moves
-# MAE and accuracy whatever a model has learnt.
+# The paper concludes that the multimodal annotation "can be misleading" for unimodal learning. Below is the difference between
+# the two networks of each modality on the same clips, with 95 % intervals over seeds and source videos, next to the difference
+# between the two columns of Table 3. The two annotations differ in their spread and in their share of neutral clips, too, which
+# moves MAE and accuracy whatever a model has learnt.
 
 # %% tags=["hide-input"]
 differences = benchmark.own_minus_whole(records, data)

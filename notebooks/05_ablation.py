@@ -14,10 +14,10 @@
 # %% [markdown]
 # # Taking AV-MC apart
 #
-# Table 4 of the paper removes parts of supervised AV-MC and prints one figure a cell; how many runs stand behind it is not
-# said (D12). A row that is worse by a point may be worse because the part matters, or because seeds and test clips were unlucky.
-# So here every row is run with several seeds, in both variants, and is compared with the full model *on the same clips*: what
-# the two share cancels, and what remains is an interval for the difference itself.
+# Table 4 of the paper removes parts of supervised AV-MC and prints one figure per cell, without saying how many runs stand behind
+# it (D12). A row that is worse by a point may be worse because the part matters, or because seeds and test clips were unlucky. So
+# here every row is run with several seeds, in both variants, and is compared with the full model *on the same clips*: what the
+# two share cancels, and what remains is an interval for the difference itself.
 #
 # Without a real store, the released variant is trained on a simulated corpus with as many clips as the released data, and the
 # printed variant, whose networks take longer, on the book's small one.
@@ -67,14 +67,14 @@ parts = {
     for variant in VARIANTS
 }
 records = {run: record for part in parts.values() for run, record in part.items()}
-answers = run_all(experiment("mixup").runs(profile), data, progress_bar=False)
+mixed = run_all(experiment("mixup").runs(profile), data, progress_bar=False)
 drawn = run_all(experiment("text_dropout").runs(profile), data, progress_bar=False)
 opening(
     "what each part of AV-MC is worth, with the smallest difference that each comparison "
     "could have found; what the paper leaves open about its mixup; and how far such "
     "intervals can be trusted",
     data,
-    records | answers | drawn,
+    records | mixed | drawn,
     "training clips: "
     + ", ".join(f"{count:,} for the {variant} variant" for variant, count in clips.items()),
 )
@@ -82,7 +82,7 @@ opening(
 # %% [markdown]
 # ## The five rows
 #
-# Each is one step away from AV-MC. Without the unimodal tasks there are no unimodal predictions that a mixture could be
+# Each row is one step away from AV-MC. Without the unimodal tasks there are no unimodal predictions that a mixture could be
 # consistent with, so the first row loses the mixup as well, as in the paper.
 
 # %% tags=["hide-input"]
@@ -105,7 +105,7 @@ Markdown(results.carried_out(records))
 # ## Every seed
 #
 # Points are seeds, bars are 95 % intervals from resampling seeds and source videos together, hollow diamonds the paper's
-# cells. The two variants are compared with themselves only.
+# cells. Each variant is compared only with itself.
 
 # %% tags=["hide-input"]
 shown = ["Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE"]
@@ -129,12 +129,12 @@ figures.caption(data, command, "Table 4", records=records, status=agreed)
 # %% [markdown]
 # ## Differences from the full model
 #
-# One bootstrap draws source videos for both rows together and seeds for each on its own. All comparisons of this table are one
-# family, and the last column corrects for that. Two columns say what a missing difference means. *Detectable* is the smallest true
-# difference that the comparison, uncorrected, would tell from zero in four of five repetitions; a smaller one would mostly be
-# missed. The *chance of a better run* is the chance that a run of the full model beats a run of the ablated
-# one. One half does not mean that the two are equal: it means that neither is ahead more often, which also holds for two models
-# whose runs scatter widely.
+# One bootstrap draws source videos for both rows together and seeds for each row separately. All comparisons of this table form
+# one family, and the last column corrects for that. Two columns help to interpret the absence of a difference. *Detectable* is
+# the smallest true difference that the comparison, uncorrected, would distinguish from zero in four of five repetitions; a
+# smaller one would mostly be missed. The *chance of a better run* is the chance that a run of the full model beats a run of the
+# ablated one. One half does not mean that the two are equal: it means that neither is ahead more often, which also holds for two
+# models whose runs scatter widely.
 
 # %% tags=["hide-input"]
 pairs = {
@@ -164,7 +164,7 @@ smallest = {
     for variant in VARIANTS
 }
 Markdown(
-    "So a difference that is not told apart here may still be there, up to about: "
+    "So a true difference may go undetected here, up to about: "
     + "; ".join(
         f"{variant}, {clips[variant]:,} training clips: {found['Acc2']:.1f} points of Acc2, "
         f"{found['Corr']:.1f} points of Corr, {found['MAE']:.3f} of MAE"
@@ -193,7 +193,7 @@ display(
 )
 one = {run: record for run, record in records.items() if run.seed == seeds[0]}
 figures.caption(
-    data, command, "Table 4, one figure a row, of runs that are not counted", records=one
+    data, command, "Table 4, one figure per row, from an unstated number of runs", records=one
 )
 
 # %% [markdown]
@@ -201,13 +201,13 @@ figures.caption(
 #
 # The distribution of lambda is not named, nor whether one lambda serves the whole batch, nor whether the consistency target
 # passes gradients. And while Section 4.2 mixes the representations that the encoders give, Section 2.3 calls the mixup
-# input-level: mixed frames, then, through the encoder. A third possibility is to mix inside the classifier. Each answer against
-# the one that this companion takes, in the `paper` variant.
+# input-level, in which case mixed frames pass through the encoder. A third possibility is to mix inside the classifier. Below,
+# each choice is compared with the one that this companion makes, in the `paper` variant.
 
 # %% tags=["hide-input"]
 first, *others = MIXUPS
 open_family = contrasts(
-    answers, data, [(name, first) for name in others], ["Acc2", "Acc2_weak", "MAE"]
+    mixed, data, [(name, first) for name in others], ["Acc2", "Acc2_weak", "MAE"]
 )
 display(
     figures.mark(contrast_figures.forest(open_family, ["Acc2", "Acc2_weak", "MAE"]), data)
@@ -215,18 +215,18 @@ display(
 open_command = f"avmc run mixup --profile {profile}"
 display(
     figures.caption(
-        data, open_command, "silent (D07, D08), or undecided (D31)", records=answers
+        data, open_command, "silent (D07, D08), or undecided (D31)", records=mixed
     )
 )
 Markdown(f"**{tally(open_family)}**")
 
 # %% [markdown]
-# ## Text features that are drawn anew
+# # Text features that are drawn again at every step
 #
-# The public code runs its frozen BERT inside the model, in training mode: dropout makes the text features of a clip others at each
-# step, three times within a step of supervised AV-MC (D16). Here they are computed once and stored. The switch
-# `text = frozen_dropout` does as the public code does, in training only. The encoder in every step is slow; the `ci` profile
-# trains both rows with small batches for few epochs.
+# The public code runs its frozen BERT inside the model, in training mode: dropout changes the text features of a clip at each
+# step, and three times within a step of supervised AV-MC (D16). Here they are computed once and stored. The switch `text =
+# frozen_dropout` does what the public code does, in training only. The encoder in every step is slow; the `ci` profile trains
+# both rows with small batches for few epochs.
 
 # %% tags=["hide-input"]
 noise = contrasts(
@@ -246,10 +246,11 @@ Markdown(
 # %% [markdown]
 # ## How far the intervals can be trusted
 #
-# A simulation with a known truth, of the size of the real test split: many experiments, each with an interval, and the share
-# of intervals that hold the truth. The line is what they promise. Above, a single model; in the second table what this page uses,
-# the difference of two models with as many seeds each. How far such an interval can be trusted depends on how much of the
-# difference is due to seeds: where runs of one model lie far apart, three seeds are too few for the interval to say so.
+# A simulation with a known truth, of the size of the real test split: many experiments, each with an interval, and the share of
+# intervals that contain the truth. The line is the nominal coverage. The figure and the first table are for a single model; the
+# second table is for what this page uses, the difference between two models with equal numbers of seeds. How far such an interval
+# can be trusted depends on how much of the difference is due to seeds: where runs of one model lie far apart, three seeds are too
+# few for the interval to say so.
 
 # %% tags=["hide-input"]
 covered = coverage.kept_rows("one", coverage.table)
@@ -308,8 +309,8 @@ artefacts.save(
 )
 artefacts.save(
     "mixup",
-    {"effects": effects(answers, data, MIXUP_CHANGES)},
-    artefacts.provenance(data, open_command, answers),
+    {"effects": effects(mixed, data, MIXUP_CHANGES)},
+    artefacts.provenance(data, open_command, mixed),
 )
 artefacts.save(
     "text_dropout",

@@ -14,21 +14,22 @@
 # %% [markdown]
 # # The ledger of claims
 #
-# Every statement of the paper that a figure could decide, in our words, with its place, the printed figure, what was found,
-# and a verdict. Code decides, by one kind of evidence for each statement: the real labels (of the set that the paper used,
-# [](#which-labels)), the paper's figures against each other, the public code, or an imported store of the real features. What
-# none of these decides is not decidable here. What the simulated corpus shows decides nothing about the paper.
+# This page lists every statement of the paper that a figure could decide: in our words, with its place, the printed figure, what
+# was found, and a verdict. Code decides each statement by one kind of evidence: the real labels (of the set that the paper used,
+# [](#which-labels)), the paper's figures against each other, the public code, or an imported store of the real features. A
+# statement that none of these decides is not decidable here. Nothing that the simulated corpus shows decides anything about the
+# paper.
 #
-# The paper often says "better" without saying in which metric. We read that over all metrics of its table: a sentence
+# The paper often says "better" without saying in which metric. We take it to mean all metrics of its table: a sentence
 # **holds** when it is true in every one and **holds in part** in more than half of them, or on one of two readings; otherwise
 # it does not hold. A tie is not better, so that a sentence with a tie holds in part at most; the ledger tells ties from losses.
 #
-# Two kinds of entries are no claims of the paper and are counted apart. **Our checks** are questions that the paper does not
-# raise, such as whether two of its places agree. **Our runs** say what came out here for a sentence of the paper, by a criterion
-# of ours. Whether a printed table is *reached* is judged by prediction intervals: a printed figure should lie where one more run
-# of ours would be expected. An interval of a mean would be the wrong yardstick, since it shrinks with every seed, and of ninety
-# cells some lie outside their own interval by chance; so the intervals are widened until a faithful reproduction has
-# *all* cells inside in nineteen of twenty cases.
+# Two kinds of entries are not claims of the paper and are counted separately. **Our checks** are questions that the paper does
+# not raise, such as whether two of its places agree. **Our runs** say what we obtained for a sentence of the paper, by our own
+# criterion. Whether a printed table is *reached* is judged by prediction intervals: a printed figure should lie where one more
+# run of ours would be expected. An interval of a mean would be the wrong yardstick, since it shrinks with every seed, and of
+# ninety cells some lie outside their own interval by chance; so the intervals are widened until a faithful reproduction has *all*
+# cells inside in nineteen of twenty cases.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -81,7 +82,8 @@ Markdown(
 # %% [markdown]
 # ## How many of each
 #
-# A row per kind of evidence; the rows add up to the number of claims. Below, the same for our checks and for our runs.
+# There is one row per kind of evidence; the rows add up to the number of claims. Below is the same for our checks and for our
+# runs.
 
 # %% tags=["hide-input"]
 command = f"avmc notebooks 06_claims --profile {profile}"
@@ -150,9 +152,9 @@ figures.caption(data, command, "its claims, our checks and our runs", records=ev
 # %% [markdown]
 # ## Three published truths
 #
-# The same models stand in three published tables: the paper's, a later one of the same laboratory, and one of a third party. They
-# are about the same data set, and still they are not the same numbers: seeds, versions and tuning are in none of them. The
-# tables stand side by side, with our runs, on [](03_benchmark.ipynb).
+# The same models appear in three published tables: the paper's, a later one by the same laboratory, and one by a third party.
+# They are about the same data set, and yet the numbers differ; none of the tables states seeds, versions or tuning. The tables
+# stand side by side, with our runs, on [](03_benchmark.ipynb).
 
 # %% tags=["hide-input"]
 gaps = []

@@ -16,7 +16,7 @@
 #
 # The title of the paper says that acoustic and visual cues are made to matter. Its Figure 6 shows it with six staged clips:
 # the same neutral words, from strongly negative to strongly positive in voice and face. Those recordings are not released,
-# and six clips decide nothing.
+# and six clips would decide nothing.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -69,8 +69,8 @@ opening(
 # %% [markdown]
 # ## The models
 #
-# AV-MC in both variants, as released and as printed; what is left of it without the mixup and the unimodal tasks (the first
-# row of Table 4); and two regressions that need no training loop, one of which only reads.
+# The models are AV-MC in both variants, as released and as printed; its ablation without the mixup and the unimodal tasks (the
+# first row of Table 4); and two regressions that need no training loop, one of which only reads.
 
 # %% tags=["hide-input"]
 networks = {run: record for run, record in records.items() if run.name in models["table4"]}
@@ -85,11 +85,11 @@ Markdown(results.carried_out(records))
 # *voice alone* the face is held neutral, for the *face alone* the voice. The last panel is the counterpart: words of every level
 # on neutral voices and faces.
 #
-# Two yardsticks stand beside the models. The **generating rule** is given the labels themselves, which no model is. The
+# Two yardsticks stand beside the models. The **generating rule** is given the labels themselves, unlike any model. The
 # **observer of the features** is given what the models are given: it infers each annotation from its own modality by ridge
 # regression on pooled features (mean and standard deviation of each column over the clip; the [CLS] state of the text), fitted on
-# the training split, and M from the three. It assumes that features tell of labels in a linear way with Gaussian noise; where that
-# holds, no model errs less in squares. A network that follows the course of a clip could do better.
+# the training split, and M from the three. It assumes that features depend on labels linearly, with Gaussian noise; where that
+# holds, no model has a smaller mean squared error. A network that follows the course of a clip could do better.
 #
 # Intervals resample source videos (of the words and of the donors) and seeds together.
 
@@ -107,7 +107,7 @@ if rule:
     predicted[rule] = oracle(crossing.clips)
 found = responses(crossing, predicted)
 Markdown(
-    f"{len(crossing.clips):,} made clips, {crossing.plan['context'].nunique()} neutral "
+    f"{len(crossing.clips):,} recombined clips, {crossing.plan['context'].nunique()} neutral "
     f"sentences, {len(records)} runs."
 )
 
@@ -165,12 +165,12 @@ Markdown(
 # %% [markdown]
 # ## Why a model does not hear
 #
-# Two things can be the reason that a model does not hear what its features tell: the number of training clips, and the scale of
-# the features, whose acoustic columns mix hertz, decibels and shares. Here both are varied.
-# *Standardised* puts each acoustic and visual column on the mean and the spread of the training clips' frames; the released variant
-# begins with a batch norm, which does the same for itself. All rows are tested on the same clips. *Few* are drawn from all
-# training clips, other ones for each seed. Corr is that of the unimodal heads with the annotation of their own modality, in
-# points of 100 and without placeholders.
+# A model may fail to use what its features convey for two reasons: the number of training clips, and the scale of the features,
+# whose acoustic columns mix hertz, decibels and shares. Here both are varied. *Standardised* scales each acoustic and visual
+# column by the mean and the standard deviation of the training clips' frames; the released variant begins with a batch norm,
+# which does the same for itself. All rows are tested on the same clips. *Few* are drawn from all training clips, other ones for
+# each seed. Corr is that of the unimodal heads with the annotation of their own modality, in points of 100 and without
+# placeholders.
 
 # %%
 made = kept_predictions(hearing, data, crossing.clips)
@@ -212,8 +212,8 @@ Markdown(
 # %% [markdown]
 # ## What the mixup and the unimodal tasks add
 #
-# The paper reads its six clips as a gain from both. As a number: the sensitivity of the full model minus that of its ablation
-# without them, with the same draws of videos for both.
+# The paper takes its six clips to show a gain from both. Expressed as a number, this is the sensitivity of the full model minus
+# that of its ablation without them, with the same draws of videos for both.
 
 # %% tags=["hide-input"]
 apart = {cue: difference(crossing, predicted[full], predicted[ablated], cue) for cue in CUES}
@@ -233,10 +233,10 @@ Markdown(f"{verdict(apart['A and V'], full, ablated)}")
 # %% [markdown]
 # ## Six scenarios
 #
-# A scenario takes the words of a test clip with neutral text, and voice and face of test clips whose own annotations A and V are on
-# target: from a single clip if it matches both targets. Clips of the training split and clips with placeholders in place of
-# unimodal labels are never used. **This cell is meant to be changed**: other targets, other donors, another seed, or clips of your
-# own.
+# A scenario takes the words of a test clip with neutral text, and the voice and face of test clips whose annotations A and V are
+# on target; both come from a single clip if one matches both targets. Clips of the training split and clips with placeholders in
+# place of unimodal labels are never used. **This cell is meant to be changed**: other targets, other donors, another seed, or
+# clips of your own.
 
 # %%
 targets = [-1.0, -0.6, -0.2, 0.2, 0.6, 1.0]  # or pairs (A, V)
@@ -254,12 +254,11 @@ display(figures.mark(scenario_figures.contexts(scenarios, predictions), data))
 figures.caption(data, command, "Figure 6", records=networks)
 
 # %% [markdown]
-# Left to right: loudness (its openSMILE units) as an area, with pitch in semitones as dots where there is a voice;
-# the
-# mean face of the first and of the second half of the clip, where what differs from the mean of the six (grey) is drawn three times
-# as large; the intensity of five action units over time, darker for stronger; and the predictions of M, mean and range over
-# seeds. On the simulated corpus the black line is what M would be on average under the rule that made the corpus; on real clips
-# nobody annotated such a combination, and there is no line. The unimodal predictions, where a model has been trained to make
+# From left to right: loudness (in openSMILE's units) as an area, with pitch in semitones as dots where there is a voice; the
+# mean face of the first and of the second half of the clip, where what differs from the mean of the six (grey) is drawn three
+# times as large; the intensity of five action units over time, darker for stronger; and the predictions of M, mean and range over
+# seeds. On the simulated corpus the black line is the expected M under the rule that generated the corpus; on real clips nobody
+# annotated such a combination, so there is no line. Below are the unimodal predictions of the models that were trained to make
 # them:
 
 # %% tags=["hide-input"]
@@ -298,8 +297,8 @@ Markdown(
 # %% [markdown]
 # ## One actor
 #
-# Donors are six different people, and what a person shows is only in part what was annotated. The paper had performances
-# staged. The generator of the simulated corpus can do the same: one speaker, whose voice and face show all of the target.
+# Donors are six different people, and what a person shows matches the annotation only in part. The paper used staged
+# performances. The generator of the simulated corpus can do the same: one speaker, whose voice and face show all of the target.
 
 # %% tags=["hide-input"]
 acted = composed(data) if data.simulated else None

@@ -14,11 +14,11 @@
 # %% [markdown]
 # # Cases
 #
-# Figure 5 of the paper shows five clips and says of them that AV-MC does well where most unimodal labels agree with the
-# multimodal one, and fails where a smiling face stands against negative words and a negative voice. It does not say how the
-# clips were found. Here each kind of case is a rule on the signs of the four labels, a seed draws one clip of the test split
-# that obeys it, and below the clips stands the error over *all* clips of each kind, because one clip shows nothing about a
-# kind. Clips whose unimodal labels only repeat M are never drawn.
+# Figure 5 of the paper shows five clips, from which the paper concludes that AV-MC does well where most unimodal labels agree
+# with the multimodal one, and fails where a smiling face contradicts negative words and a negative voice. It does not say how the
+# clips were chosen. Here each kind of case is a rule on the signs of the four labels, and a seed draws one clip of the test split
+# that satisfies it. Below the clips is the error over *all* clips of each kind, because one clip shows nothing about a kind.
+# Clips whose unimodal labels only repeat M are never drawn.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -76,7 +76,7 @@ first = next(iter(predictions))
 # Black bars are the labels, points the mean prediction over seeds, lines the range over seeds. A kind that the test split does
 # not have appears only in the table, with zero clips. In the simulated corpus words, voice and face express their labels
 # with noise, as in life: a picture need not look like its label, and a sentence may be a shade stronger or weaker than its T,
-# though it never stands on the other side of zero.
+# though it never lies on the other side of zero.
 
 # %% tags=["hide-input"]
 display(figures.mark(case_figures.cases(chosen, test, predictions[first]), data))
@@ -95,7 +95,7 @@ figures.caption(data, command, "Figure 5", status="other clips", records=records
 # ## All clips of each kind
 #
 # The mean absolute error with its 95 % interval from resampling seeds and source videos, and in brackets how many clips there
-# are. Kinds with few clips have wide intervals, or ones that come from a handful of videos and promise too much.
+# are. Kinds with few clips have wide intervals, or intervals that come from a handful of videos and are too narrow.
 
 # %% tags=["hide-input"]
 found = cases.errors(
@@ -133,7 +133,7 @@ artefacts.save(
 )
 display(
     Markdown(
-        "The same question put to made clips over the whole label range: "
+        "The same question for recombined clips over the whole label range: "
         "[](07_oh_my_god.ipynb)."
     )
 )

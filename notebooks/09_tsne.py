@@ -14,9 +14,9 @@
 # %% [markdown]
 # # The representations of Figure 7
 #
-# The paper shows the unimodal representations of three models in a t-SNE plot and reads two things off it: with unimodal
+# The paper shows the unimodal representations of three models in a t-SNE plot and draws two conclusions from it: with unimodal
 # tasks the modalities overlap less, and with the mixup each modality is "more separated" within itself. A t-SNE plot is one
-# random projection that keeps neighbourhoods and neither distances nor sizes, so by itself it proves neither.
+# random projection that keeps neighbourhoods and neither distances nor sizes, so by itself it supports neither.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -110,7 +110,7 @@ Markdown(
 # %% [markdown]
 # ## The same in numbers
 #
-# Measured on the clips of the plot, where they are:
+# These measures are computed on the clips of the plot, in the original space:
 #
 # - *silhouette by modality*: towards 1 when points lie closer to their own modality than to the next one, 0 when modalities
 #   overlap.
@@ -120,11 +120,10 @@ Markdown(
 #   changes it, unlike the silhouette.
 #
 # Hollow points are the same networks before their first training step, with batch norms that know the scale of the training
-# clips: what is there already was not learned. That
-# matters for the silhouette, because nothing in the losses says where one modality's axes lie relative to another's.
-# Bars are 95 % intervals from resampling seeds and source videos. A resample repeats clips, and the fewer different ones
-# there are, the more alike two arrangements of them look; this bias, the mean of the resamples minus the value itself, is
-# taken off.
+# clips: whatever is present there was not learned. That matters for the silhouette, because nothing in the losses says where one
+# modality's axes lie relative to another's. Bars are 95 % intervals from resampling seeds and source videos. A resample repeats
+# clips, and the fewer different ones there are, the more alike two arrangements of them look; this bias, the mean of the
+# resamples minus the value itself, is subtracted.
 
 # %% tags=["hide-input"]
 table = kept_over_seeds(records, data, some, seed=seed)
@@ -188,10 +187,10 @@ figures.caption(data, command, status="not in the paper", records=records)
 # %% [markdown]
 # ## What the paper reads off its plot
 #
-# Each reading as the change of a measure from one panel to the next, with the same source videos drawn for both models. "Seen" is
-# written where the whole interval lies above zero. A silhouette that rises says that modalities overlap less; that a larger
-# spread means a better perception of fine sentiment, as the paper goes on to say, does not follow from it and is not tested
-# here.
+# Each of these conclusions is measured as the change from one panel to the next, with the same source videos drawn for both
+# models. "Seen" is written where the whole interval lies above zero. A silhouette that rises says that modalities overlap less;
+# that a larger spread means a better perception of fine sentiment, as the paper goes on to say, does not follow from it and is
+# not tested here.
 
 # %% tags=["hide-input"]
 readings = []

@@ -14,14 +14,14 @@
 # %% [markdown]
 # # Your own clip
 #
-# From a video file to the three feature sets, to a prediction, and to an account of what words, voice and face had to do with
-# it. The commands come first. The account further down is of a clip of the store at hand: a book that builds without
+# From a video file to the three feature sets, to a prediction, and to an account of what words, voice and face contributed to it.
+# The commands come first. The account further down is of a clip from the current store, because a book that is built without
 # anybody's data cannot show a person.
 #
 # ## The commands
 #
 # The packages that read video and sound are an extra, because openSMILE may be used for research and non-commercial
-# purposes only, and the landmark model was trained on data under a like condition:
+# purposes only, and the landmark model was trained on data under a similar condition:
 #
 # ```sh
 # .venv/bin/python -m pip install --no-deps --require-hashes -r requirements-extract.lock
@@ -35,16 +35,16 @@
 # avmc predict clip.mp4 --text "今天天气真好" --model model --picture clip.png
 # ```
 #
-# `meta.csv` has the released columns; clips whose `mode` and labels are empty become the unlabelled split. Text features want
-# bert-base-chinese in a local folder (`--bert FOLDER` or `AVMC_BERT`); nothing is downloaded by these commands. An
-# extraction that was stopped (with Ctrl-C, at once) or killed goes on where it was. It ends with a table that says of each clip
-# what was kept, cut or left out, and why, and with a page, `my-store.report/index.html`, that shows a frame of each clip with the
+# `meta.csv` has the released columns; clips whose `mode` and labels are empty become the unlabelled split. Text features need
+# bert-base-chinese in a local folder (`--bert FOLDER` or `AVMC_BERT`); nothing is downloaded by these commands. An extraction
+# that was stopped (Ctrl-C stops it at once) or killed resumes where it was. It ends with a table that says for each clip what was
+# kept, cut or left out, and why, and with a page, `my-store.report/index.html`, that shows a frame of each clip with the
 # landmarks that were found on it. Look at that page before you train.
 #
 # Clips may have any usual ending, in any case: `.mp4 .mov .mkv .avi .webm .ts .flv .wmv .wav` and more. They are read as a player
 # shows them: turned as a phone's file says, with square pixels, the moving picture and not the cover, picture and sound each from
 # its own start time. Where not one clip has a picture (or not one has sound), the features of the other are extracted, the
-# store says so, and models that need what is not there are left out.
+# store says so, and models that need what is missing are left out.
 #
 # ## What is extracted
 #
@@ -55,33 +55,33 @@
 # | vision | OpenFace's 177 columns at 25 frames per second: pose, 68 landmarks, action units | cut at 232 |
 # | wav2vec 2.0 | with `--wav2vec FOLDER`, beside the audio: mean of all hidden states, every 20 ms | cut at the same time |
 #
-# In that mean the layers of wav2vec 2.0 count alike. With `--wav2vec-layers` the store keeps each of them, as means over 100 ms,
-# and the rows of wav2vec 2.0 in [Table 3](04_unimodal) learn a weight for each layer together with the network.
+# In that mean the layers of wav2vec 2.0 have equal weight. With `--wav2vec-layers` the store keeps each of them, as means over
+# 100 ms, and the rows of wav2vec 2.0 in [Table 3](04_unimodal) learn a weight for each layer together with the network.
 #
-# The visual columns come from OpenFace 2.2 when you have it (`--visual openface --openface PROGRAM`, or a folder with its
-# CSV files, of videos or of folders of pictures; tested with one table that OpenFace wrote and with files and a program of its
-# form, never with the program itself). Without it they are an
-# **approximation**, and the store says so: landmarks from dlib, the pose of a generic head fitted to them, action units from
-# how far the landmarks are from the person's own neutral face. That is the median over the clip, and for the mouth the frames
-# in which the lips touch. An expression that is held throughout a clip is not seen by it, nor is anything that shows in wrinkles
-# and not in outlines. What each of these measures is worth stands [below](#what-the-measures-of-a-face-are-worth).
+# The visual columns come from OpenFace 2.2 when you have it (`--visual openface --openface PROGRAM`, or a folder with its CSV
+# files, of videos or of folders of pictures; tested with one table that OpenFace wrote and with imitated files and an imitated
+# program, never with the program itself). Without it they are an **approximation**, and the store says so: landmarks from dlib,
+# the pose of a generic head fitted to them, action units from how far the landmarks are from the person's own neutral face. That
+# neutral face is the median over the clip, or for the mouth that over the frames in which the lips touch. The approximation does
+# not detect an expression that is held throughout a clip, nor anything that shows in wrinkles and not in outlines. How far each
+# of these measures can be trusted is shown [below](#what-the-measures-of-a-face-are-worth).
 #
 # Frames without the speaker's face are left out. A clip that misses it in more than a quarter of the frames is discarded, as in
 # the paper (Section 3.3). Positions are scaled to half picture sizes and intensities to 1. How the released values were scaled is
-# unpublished, so a model that was trained on the released features is not at home with extracted ones; `predict` says when
-# features are unlike those of the training clips.
+# unpublished, so a model that was trained on the released features may not fit extracted ones; `predict` says when features are
+# unlike those of the training clips.
 #
 # ## Who is speaking
 #
-# With one face nobody has to ask. With several, there are three ways, and the store's manifest and its table of clips say which
-# was taken, how many faces there were and which of them was chosen:
+# With one face there is nothing to decide. With several, there are three ways, and the store's manifest and its table of clips
+# say which was used, how many faces there were and which of them was chosen:
 #
 # - **Light-ASD** (Liao et al. 2023), out of the box: the package brings its public weights. It gives each face a score in each
 #   frame. The face with the highest one is the speaker, who may change within a clip. In pauses of up to a second the speaker
 #   remains the speaker; longer stretches in which no face speaks are left out.
 # - With `--talknet WEIGHTS`, **TalkNet** (Tao et al. 2021) as in the paper, from a published weight file that you have. Frames in
 #   which no face reaches zero are left out. The network has the published names and shapes and agrees with the public code on
-#   made weights, but the published weights could not be had here: how well it finds speakers **was never verified**.
+#   generated weights, but the published weights were not available here: how well it finds speakers **was never verified**.
 # - With `--speaker rule`, a **rule** without weights, for comparison: the mouth whose opening goes with the loudness. It chooses
 #   one face for the whole clip; it does not follow a change of speakers, cannot tell that none of the faces speaks, and fails
 #   when two people talk or laugh together or when a mouth is small, turned away or covered.
@@ -124,14 +124,15 @@ opening(
 )
 
 # %% [markdown]
-# How often the right answer was given: the face that is heard, or nobody where none is. The drawn faces are those of the tests,
-# their voices made; the people do not speak and stand two by two under a made voice. The last columns are
-# seconds of one processor's time for one second of a clip: to find its faces, and for each way to choose one of two.
+# The table shows how often the right speaker was chosen: the face that is heard, or nobody if none is. The drawn faces are those
+# of the tests, with synthetic voices; the real people do not speak, and are shown in pairs with a synthetic voice. The last
+# columns are seconds of one processor's time for one second of a clip: for finding its faces, and for choosing one of two in each
+# way.
 
 # %% tags=["hide-input"]
 display(Table(measured.speakers(), "speakers"))
 figures.caption(
-    "made clips and clips of people, recorded", measured.record("speakers")["command"]
+    "synthetic clips and clips of people, recorded", measured.record("speakers")["command"]
 )
 
 # %% [markdown]
@@ -152,11 +153,11 @@ figures.caption(
 # (what-the-measures-of-a-face-are-worth)=
 # ## What the measures of a face are worth
 #
-# OpenFace's own landmarks of one person were given to the measures that are used here without OpenFace, and what came out was
-# compared with OpenFace's pose and action units, frame by frame. Where OpenFace's unit hardly moves there, nothing can be decided.
-# The figures beside were reported for another clip, before neutral mouth, lids and brows were measured as they are now. Landmarks
-# found by dlib on the same pictures are not part of the comparison. Whatever is extracted without OpenFace says which units are to
-# be trusted, and `predict` says when the prediction would change without the others.
+# The measures that are used here without OpenFace were computed from OpenFace's own landmarks of one person, and compared with
+# OpenFace's pose and action units, frame by frame. If an action unit hardly moves in that recording, nothing can be decided about
+# it. The reported figures next to them are from another clip, and from before neutral mouth, lids and brows were measured as they
+# are now. Landmarks found by dlib on the same pictures are not part of the comparison. Whatever is extracted without OpenFace
+# says which units are to be trusted, and `predict` says when the prediction would change without the others.
 
 # %% tags=["hide-input"]
 display(Table(measured.agreement(), "agreement"))
@@ -180,7 +181,7 @@ figures.caption(data, command, "it has none", records=records)
 # ## A clip whose words and face disagree
 #
 # Of the test clips, the one whose text and visual annotations lie farthest apart. The picture shows its loudness and
-# pitch, the landmarks of its face along the clip, what each of the four classifiers says (a dot a seed), and the **Shapley
+# pitch, the landmarks of its face along the clip, what each of the four classifiers says (one dot per seed), and the **Shapley
 # shares** of M: what a modality adds when it replaces an average one, averaged over the six orders in which words, voice
 # and face can be added. With the M of an average clip the shares add up to the prediction. They describe the model, not
 # the person.
@@ -203,8 +204,8 @@ figures.caption(data, command, "it shows none", records=records)
 # %% [markdown]
 # ## Over many clips
 #
-# One clip says little. Over many test clips, the mean size of each modality's share says what this ensemble leans on. The clips
-# are drawn at random among those whose annotations are no placeholders; the line below says how many.
+# One clip says little. Over many test clips, the mean size of each modality's share shows what this ensemble relies on. The clips
+# are drawn at random among those whose annotations are not placeholders; the line below says how many.
 
 # %% tags=["hide-input"]
 usable = np.flatnonzero(~placeholder_clips(test.clips))
@@ -220,7 +221,7 @@ shares = pd.DataFrame(
 display(Table(shares, "shares", decimals=dict.fromkeys(shares, 3)))
 display(figures.caption(data, command, "it shows none", records=records))
 Markdown(
-    f"{len(drawn)} of the {len(usable)} test clips that are no placeholders, of {len(test)} "
+    f"{len(drawn)} of the {len(usable)} test clips that are not placeholders, of {len(test)} "
     "in "
     "all."
 )

@@ -218,8 +218,7 @@ figures.caption(source, made["command"], "it gives no times")
 # %% [markdown]
 # Clips are not grouped by length, and need not be: the recurrence runs over valid frames only, so padding costs a copy but no
 # arithmetic, and which clips share a batch stays as shuffled.
-#
-# ## Getting at the data
+# ## Access to the data
 #
 # A made-up supervised file, imported, opened with a first batch, and read whole into memory, as `pickle.load` does it, with a
 # first batch, each in a process of its own. Memory is the peak of the process beyond its libraries.
@@ -287,8 +286,9 @@ figures.caption(source, made["command"], "it gives no times")
 # %% [markdown]
 # ## What paid, and what did not
 #
-# Where a figure was predicted before it was measured, it stands beside. Times are of both encoders of AV-MC(Semi), forward
-# and backward, unless another thing is named; wall clock of a mostly quiet machine unless it says otherwise.
+# If a figure was predicted before it was measured, the prediction is shown next to it. Times are for both encoders of
+# AV-MC(Semi), forward and backward, unless something else is named, and are wall-clock times on a mostly idle machine unless
+# stated otherwise.
 
 # %% tags=["hide-input"]
 log = pd.DataFrame(json.loads((resources / "speed_log.json").read_text(encoding="utf-8")))
@@ -302,10 +302,9 @@ figures.caption(
 # %% [markdown]
 # ## On a GPU, and what has not been measured
 #
-# An earlier version of the code was timed once on a GPU, which is not ours. What was changed
-# because of it, the recurrence of an LSTM as one launch above all, **has not been timed**
-# ([what was seen](../run.md)), and neither has a cluster. The kernels of a step were counted for three models. There are no CUDA
-# graphs, no `torch.compile`, no bf16.
+# An earlier version of the code was timed once, on a GPU that is not ours. What was changed because of it, the recurrence of an
+# LSTM as one launch above all, **has not been timed** ([what was seen](../run.md)), and neither has a cluster. The kernels of a
+# step were counted for three models. There are no CUDA graphs, no `torch.compile`, no bf16.
 
 # %% tags=["hide-input"]
 gpu = json.loads((resources / "gpu.json").read_text(encoding="utf-8"))
@@ -313,13 +312,13 @@ on_it = pd.DataFrame(
     [
         {
             "Model": model,
-            "seconds a step": seconds,
+            "seconds per step": seconds,
             "kernels": gpu["kernels a step"].get(model, ""),
         }
         for model, seconds in gpu["seconds a step"].items()
     ]
 )
-display(Table(on_it, "gpu", decimals={"seconds a step": 3, "kernels": 0}))
+display(Table(on_it, "gpu", decimals={"seconds per step": 3, "kernels": 0}))
 figures.caption(
     f"made-up clips of the released sizes, recorded elsewhere on {gpu['machine']}",
     f"what commit {gpu['commit']} of {gpu['committed']} ran",

@@ -14,11 +14,11 @@
 # %% [markdown]
 # # What a seed is worth, and what choosing on test gains
 #
-# Two runs of one model with different seeds differ, and whoever reports the best of several reports luck as well. Runs of others
-# on the real files tell how much. The public code's tuning mode makes the same choice once more: it draws settings at
+# Two runs of one model with different seeds differ, and whoever reports the best of several reports luck as well. Runs that
+# others made on the real files show how much. The public code's tuning mode makes the same choice once more: it draws settings at
 # random, trains each with three seeds, and ranks them by their score on the *test* split (D12). Here the same search is judged
-# both ways. The search itself is given a store that has no test split; only the record of the finished search opens the way
-# to test scores.
+# both ways. The search itself is given a store that has no test split; only the record of the finished search gives access to
+# test scores.
 
 # %% tags=["parameters"]
 profile = "ci"  # few trials; or "full", for a real store: as many as the public code
@@ -72,9 +72,9 @@ Markdown(
 # ## What a seed is worth on real data
 #
 # Nobody has published more than one figure for any row of Table 2. For one later model every seed is public: MSE-Adapter, a
-# small module beside a frozen language model, run in batches of five seeds by its authors and by others. It is another model,
-# and its authors tuned it on these very runs; but it is trained and tested on the same clips. Every point is one seed; the
-# figures of Table 2 stand above.
+# small module beside a frozen language model, run in batches of five seeds by its authors and by others. It is another model, and
+# its authors tuned it on these very runs; but it is trained and tested on the same clips. Every point is one seed; the figures of
+# Table 2 are shown above them.
 
 # %% tags=["hide-input"]
 source, made = seeds.SOURCE, "avmc notebooks 12_tuning"
@@ -101,11 +101,11 @@ Markdown(
 )
 
 # %% [markdown]
-# Standard deviations in points: of a seed about the mean of its batch; of the means of batches that repeat one setting; and
-# what the seeds alone would make of the latter, with the p value of an analysis of variance. Then, by the number of runs behind
-# each model, the difference that two equally good models stay below in nineteen of twenty comparisons. Beside it stand the margin
-# by which Table 2 puts AV-MC before the best benchmark model, and the number of benchmark rows whose distance from it is larger
-# than what one run against a mean of three needs.
+# The table gives standard deviations in points: of a seed about the mean of its batch; of the means of batches that repeat one
+# setting; and what the latter would be from the seeds alone, with the p value of an analysis of variance. Then, by the number of
+# runs behind each model, it gives the difference that two equally good models stay below in nineteen of twenty comparisons. Next
+# to it are the margin by which Table 2 puts AV-MC ahead of the best benchmark model, and the number of benchmark rows whose
+# distance from it is larger than what a comparison of one run with a mean of three needs.
 
 # %% tags=["hide-input"]
 spreads = seeds.spreads()

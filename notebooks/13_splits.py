@@ -14,10 +14,10 @@
 # %% [markdown]
 # # What the splits decide
 #
-# A clip of the test split may come from a source video that also gave clips to train: the same speaker, room and microphone, often
-# the same scene. A model can then be right about the video without being right about sentiment. How many clips are concerned,
-# how models do on the others, and what changes when videos are kept apart is on this page; last, how much of it all hangs on the
-# number of labelled clips.
+# A clip of the test split may come from a source video that also gave clips to the training split: the same speaker, room and
+# microphone, often the same scene. A model can then be right about the video without being right about sentiment. This page shows
+# how many clips are concerned, how models perform on the others, and what changes when videos are kept apart; at the end, how
+# much depends on the number of labelled clips.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -60,9 +60,10 @@ opening(
 # %% [markdown]
 # ## Videos in several splits
 #
-# In the simulated corpus this is a choice and not a finding: a clip has the traits of its source video's speaker, and the labels of a
-# video are as alike as in the real label table. How alike they are is the intraclass correlation, the share of the variance that
-# lies between videos. As large a share of the test clips as in the real table are placeholders, in videos of their own.
+# In the simulated corpus this is a design choice, not a finding: a clip has the traits of its source video's speaker, and the
+# labels of a video are as similar as in the real label table. Their similarity is measured by the intraclass correlation, the
+# share of the variance that lies between videos. The share of placeholders among the test clips is that of the real table; they
+# are in videos of their own.
 
 # %% tags=["hide-input"]
 shared = resplits.videos_shared(data)
@@ -78,10 +79,10 @@ display(Table(pd.DataFrame(shares), "alike", decimals={"between videos": 3}))
 figures.caption(data, command, "silent on source videos", records=None)
 
 # %% [markdown]
-# The next table sets the labels that the generator gives to as many clips as the real data has beside the counts of the real
-# labels that it was fitted to. What is said of M alone rests on all clips, what involves T, A or V on the new ones
-# ([](../data.md) says why). A clip is ironic, as it were, when its words stand on one side of zero and its voice and its face on
-# the other; in the real labels such words count for next to nothing.
+# The next table compares generated labels, for as many clips as the real data has, with the counts of the real labels that the
+# generator was fitted to. Rows on M alone rest on all clips, rows that involve T, A or V on the new clips ([](../data.md) says
+# why). A clip is called ironic when its words lie on one side of zero and its voice and its face on the other; in the real labels
+# the words of such clips count for next to nothing.
 
 # %% tags=["hide-input"]
 nearness = fit()
@@ -101,9 +102,9 @@ figures.caption(made_of, command, "silent on all of this", records=None)
 # %% [markdown]
 # ## The published split, by kind of clip
 #
-# The runs of the benchmark again, scored on test clips whose source video is in train and on the others. The others come from few
-# videos, and most or all of them are placeholders (counted below), which in the real data look like another kind of recording. So
-# the two slices differ in the kind of clip as much as in whether the video is new.
+# The runs of the benchmark, scored separately on test clips whose source video is in the training split and on the others. The
+# others come from few videos, and most or all of them are placeholders (counted below), which in the real data seem to be another
+# kind of recording. So the two slices differ in the kind of clip as much as in whether the video is new.
 
 # %% tags=["hide-input"]
 trained = records["benchmark"]
@@ -125,11 +126,11 @@ figures.caption(data, benchmark_command, "it has no such slices", records=traine
 # %% [markdown]
 # ## Videos apart, videos mixed
 #
-# All labelled clips but the placeholders are dealt anew, in folds, so that each is tested once by a model that never saw it. Once
-# a source video is kept together; once clips change places with others of their sentiment class, whatever their video. Sizes
-# and classes of all parts are the same both ways. The gain from mixing measures the benefit of shared videos. Each seed
-# draws new folds, so that intervals include split variance. How alike the *features* of one real video are is not known, so on the
-# real files sharing may be worth more or less.
+# All labelled clips except the placeholders are split again into folds, so that each is tested once by a model that never saw it.
+# In one re-split, each source video is kept together; in the other, clips change places with others of their sentiment class,
+# whatever their video. All parts have the same sizes and class counts in both. The gain from mixing measures the benefit of
+# shared videos. Each seed draws new folds, so that intervals include split variance. How similar the *features* of one real video
+# are is not known, so on the real files sharing may be worth more or less.
 
 # %% tags=["hide-input"]
 plan, dealt = experiment("resplit"), records["resplit"]
@@ -159,9 +160,9 @@ figures.caption(data, resplit_command, "one split only", records=dealt)
 # %% [markdown]
 # ## How many labelled clips
 #
-# AV-MC with a part of the labelled training clips: drawn by the run's seed, each sentiment class in its share, the smaller samples
-# within the larger ones. Once supervised, once with all unlabelled clips besides. The two are the released models, which differ
-# in more than that ([](../differences.md)).
+# AV-MC is trained on a part of the labelled training clips. The run's seed draws them so that each sentiment class keeps its
+# share and each smaller sample is contained in the larger ones. It is trained once supervised and once with all unlabelled clips
+# in addition. These are the two released models, which also differ in other respects ([](../differences.md)).
 
 # %% tags=["hide-input"]
 records = records["learning_curve"]

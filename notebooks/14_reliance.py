@@ -14,10 +14,10 @@
 # %% [markdown]
 # # What a model relies on
 #
-# A model that is given three modalities need not use them. Here trained models are asked about test clips that were changed in
-# one respect: a modality exchanged between clips, taken away, or disturbed; or the words misheard. What a model loses says
-# what it used. The paper's own evidence of this kind is its Figure 6, six staged clips in which voice and face change while the
-# words stay ([](07_oh_my_god.ipynb)); it takes no modality away, and gives no number for what each is worth.
+# A model that is given three modalities need not use them. Here trained models are applied to test clips that were changed in one
+# respect: a modality exchanged between clips, taken away, or disturbed; or the words misheard. What a model loses shows what it
+# used. The paper's own evidence of this kind is its Figure 6, six staged clips in which voice and face change while the words
+# stay ([](07_oh_my_god.ipynb)); it does not remove any modality, and gives no number for the worth of each.
 #
 # Any row of any experiment can be put into `models` below.
 
@@ -97,9 +97,10 @@ measured = reliance.kept_runs(records, data, plan)
 # Right of zero, and positive in the table, is a loss in every metric. Bars are 95 % intervals from resampling seeds and source
 # videos, the same draws with and without the change. A model that reads the text alone must stand at zero for voice and face.
 #
-# The *generating rule* is no model: it is the expected multimodal label given the three annotations themselves, under the joint
-# distribution fitted to the real label counts. It says how the label depends on the modalities for a reader who sees what the
-# annotators saw, on the clips whose unimodal labels are their own. A model that reads features cannot be expected to reach it.
+# The *generating rule* is not a model: it is the expected multimodal label given the three annotations themselves, under the
+# joint distribution fitted to the real label counts. It says how the label depends on the modalities for a reader who sees what
+# the annotators saw, on the clips whose unimodal labels are their own. A model that reads features cannot be expected to reach
+# it.
 
 # %% tags=["hide-input"]
 with_rule = measured | reliance.measure_rule(data, plan)
@@ -122,9 +123,9 @@ figures.caption(
 # %% [markdown]
 # ## Shares of the score
 #
-# Removing one modality while the others stay undervalues what two of them both say. The **Shapley value** counts a modality's
-# contribution to a metric over all orders in which the three can be added, from the eight subsets. The three values add up to
-# the score with everything minus the score with nothing, which is checked below to rounding.
+# Removing one modality while the others stay undervalues information that two of them share. The **Shapley value** counts a
+# modality's contribution to a metric over all orders in which the three can be added, from the eight subsets. The three values
+# add up to the score with everything minus the score with nothing, which is checked below, up to rounding.
 
 # %% tags=["hide-input"]
 shares = reliance.shares(with_rule)

@@ -15,7 +15,7 @@
 # # What the full grid costs
 #
 # All experiments of this book together, with the published settings and the declared seeds, on the released data: how many
-# core hours is that, and how long does it take with many workers? [](../cluster.md) tells how to run it.
+# core hours is that, and how long does it take with many workers? [](../cluster.md) explains how to run it.
 
 # %% tags=["parameters"]
 profile = "ci"  # of the runs that are timed; the arithmetic is for the full one
@@ -73,7 +73,7 @@ figures.caption(data, command, "it gives no times", records=records)
 #
 # Where `avmc bench` timed a training step on made-up clips of the released sizes, an epoch is as many such steps as its passes
 # have batches; AV-MC(Semi) and MMIM have two passes (D10). Where the step of one pass alone was timed (AV-MC(Semi) with
-# mixing, MMIM's main one), the other pass counts at it too, which is no less than it takes. The models that fine-tune BERT are
+# mixing, MMIM's main one), the other pass is counted at the same cost, which is at least what it takes. The models that fine-tune BERT are
 # counted with BERT in the step. For the other models the seconds above are scaled by the number of clips, and by nothing
 # else: the sequences of the simulated corpus are shorter, so on a free machine these are lower bounds. How many epochs a run
 # needs on the real data is not known; the parameter `epochs` stands in for it, and the hours are proportional to it.
@@ -91,7 +91,7 @@ figures.caption(data, command, "it gives no times", records=records)
 # A worker computes one run at a time. No division makes the grid shorter than its longest run.
 
 # %% tags=["hide-input"]
-wall = grid_cost.shared(runs, full["h a run"])
+wall = grid_cost.shared(runs, full["h per run"])
 display(
     Table(
         wall.rename_axis("CPU cores").reset_index(),
@@ -118,7 +118,7 @@ saved = artefacts.save(
         "runs": int(runs.sum()),
         "epochs": epochs,
         "hours": {str(n): hours for n, hours in wall["hours"].items()},
-        "left_out": sorted(full.index[full["h a run"].isna()]),
+        "left_out": sorted(full.index[full["h per run"].isna()]),
     },
     artefacts.provenance(data, command, records),
 )

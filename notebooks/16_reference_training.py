@@ -15,10 +15,10 @@
 # # Trained as the reference trains
 #
 # A network that computes the same outputs as another can still be trained differently: with another learning rate for one group
-# of weights, with another weight in the loss, with gradients that are added up over another number of batches, or with another
-# epoch kept at the end. So whole trainings were recorded with the public code, on made-up clips, and are repeated here in
-# *lockstep*: our trainer is given the start weights, the order of the clips and the draws of the mixup that the public code had,
-# and nothing else. If both do the same, every loss, every prediction and every weight agrees up to rounding until the end.
+# of weights, with another weight in the loss, with gradients accumulated over another number of batches, or with another epoch
+# kept at the end. So whole training runs of the public code were recorded, on made-up clips, and are repeated here in *lockstep*:
+# our trainer is given the start weights, the order of the clips and the draws of the mixup that the public code had, and nothing
+# else. If both do the same, every loss, every prediction and every weight agrees up to rounding until the end.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -64,13 +64,13 @@ opening(
 # %% [markdown]
 # ## In lockstep
 #
-# One row for each model of the benchmark but Bert_MAG, of which no training was recorded. Each training runs for a few epochs
-# on two dozen clips, with settings that differ between all groups of weights, without dropout, and with the text encoder
-# replaced by fixed hidden states; what is not covered is dropout and the tuning of the encoder. Where a training in single
-# precision would be no test, because rounding alone can change it too much, both trained in double precision; the public
-# code's MulT computes its softmax in single precision even then. The last column says how many times larger a tiny change of
-# the start weights had become in the predictions, in the public code itself: for the recording, start weights were looked for
-# with which it stays small.
+# There is one row for each model of the benchmark except Bert_MAG, for which no training was recorded. Each training runs for a
+# few epochs on two dozen clips, with settings that differ between all groups of weights, without dropout, and with the text
+# encoder replaced by fixed hidden states; dropout and the fine-tuning of the encoder are therefore not covered. Where training in
+# single precision would be no test, because rounding alone can change it too much, both were trained in double precision; the
+# public code's MulT computes its softmax in single precision even then. The last column says by what factor a tiny change of the
+# initial weights had grown in the predictions of the public code itself; for the recording, initial weights were chosen for which
+# this factor stays small.
 
 # %% tags=["hide-input"]
 trainings = lockstep["data"]["trainings"]
@@ -122,11 +122,11 @@ Markdown(
 # %% [markdown]
 # ## Why two machines will not agree
 #
-# Lockstep needs the same numbers at the start. Two processors, or two versions of a library, add in another order and differ by
-# a rounding error in the first step. Here a training is repeated with start weights that differ by about that much, and with
-# everything else equal. A training that damps such a change can be repeated elsewhere to a few digits; one that amplifies it
-# cannot, whatever its code does right. One way in which that comes about is Adam, which divides by the size of a gradient: where
-# a gradient is zero but for rounding, its steps are of full length in a random direction.
+# Lockstep needs the same numbers at the start. Two processors, or two versions of a library, add numbers in a different order and
+# so differ by a rounding error after the first step. Here training is repeated with initial weights that differ by about that
+# much, and with everything else equal. A training run that damps such a change can be repeated elsewhere to a few digits; one
+# that amplifies it cannot, however correct its code is. One cause of amplification is Adam, which divides by the size of a
+# gradient: where a gradient is zero but for rounding, its steps have full length in a random direction.
 
 # %% tags=["hide-input"]
 followed = {}
@@ -153,9 +153,9 @@ Markdown(
 # ## What the order of the validation clips is worth
 #
 # The public code averages the validation loss over batches. The last batch is smaller, so its clips count for more (D11), and
-# the batches are shuffled anew in every epoch, so that other clips count for more each time (D17). The loss that decides which
-# epoch is kept then moves although the network stands still, and the lowest of many such losses is partly luck. Here the
-# loss is a mean over clips; `training.validation` is `batches` or `shuffled_batches` for the other two.
+# the batches are shuffled again in every epoch, so that other clips count for more each time (D17). The loss that decides which
+# epoch is kept then changes even if the network does not, and the lowest of many such losses is partly luck. Here the loss is a
+# mean over clips; `training.validation` is `batches` or `shuffled_batches` for the other two.
 
 # %% tags=["hide-input"]
 finished = [(run, record) for run, record in records.items() if record.status == "done"]

@@ -1,4 +1,4 @@
-"""Makes avmc_core/resources/face_agreement.json anew: python tools/face_agreement.py OPENFACE.csv
+"""Makes avmc_core/resources/face_agreement.json again: python tools/face_agreement.py OPENFACE.csv
 
 How far our measures of a face agree with OpenFace's own, from the landmarks that OpenFace found: a
 CSV file of OpenFace with the landmarks in the picture and in space, the pose and the action units,

@@ -1,4 +1,4 @@
-"""Makes avmc_core/resources/face_sizes.json anew: python tools/face_sizes.py CLIP [CLIP ...]
+"""Makes avmc_core/resources/face_sizes.json again: python tools/face_sizes.py CLIP [CLIP ...]
 
 How small a face may be and still be found. The first face of each clip (videos of people, which are
 not in the repository) is cut out of ten of its frames, made smaller and put into a picture of

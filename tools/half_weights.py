@@ -1,4 +1,4 @@
-"""Makes avmc_core/resources/light_asd.safetensors anew: python tools/half_weights.py
+"""Makes avmc_core/resources/light_asd.safetensors again: python tools/half_weights.py
 finetuning_TalkSet.safetensors.
 
 The file holds the public weights of that name under their public names, in single precision; what

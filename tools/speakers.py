@@ -1,4 +1,4 @@
-"""Makes avmc_core/resources/speakers.json anew: python tools/speakers.py CLIP CLIP [CLIP ...]
+"""Makes avmc_core/resources/speakers.json again: python tools/speakers.py CLIP CLIP [CLIP ...]
 
 How often the speaking face is chosen, by the rule without weights and by Light-ASD, and what that
 costs. Drawn faces are those of the tests. The clips show one person each, who does not speak (they

@@ -1,4 +1,4 @@
-"""Makes avmc_core/resources/han.otf anew: python tools/subset_font.py NotoSansCJK-Regular.ttc
+"""Makes avmc_core/resources/han.otf again: python tools/subset_font.py NotoSansCJK-Regular.ttc
 (Debian: fonts-noto-cjk).
 
 Run it when tests/drawing/test_fonts.py names a character that the font lacks.

@@ -1,2 +1,2 @@
-"""What trained models do, and how surely: intervals, comparisons, scenarios, cases, reliance,
-representations."""
+"""The behaviour of trained models, with uncertainty: intervals, comparisons, scenarios, cases,
+reliance, representations."""

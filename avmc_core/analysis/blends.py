@@ -1,5 +1,4 @@
-"""What networks answer on the way from one clip to another (Section 4.1, Equations 2, 3 and 11 to
-13)."""
+"""Predictions of networks for blends of two clips (Section 4.1, Equations 2, 3 and 11 to 13)."""
 
 from __future__ import annotations
 
@@ -20,11 +19,11 @@ PAIRS = (("lowest", "highest"), ("lowest", "middle"), ("middle", "highest"))
 
 
 @dataclass(frozen=True)
-class Answers:
-    """One network's answers along ``WEIGHTS``: (L,) each."""
+class Predictions:
+    """One network's predictions for each of the L ``WEIGHTS``, (L,) each, in label units."""
 
     predicted: np.ndarray  # for the blend of the two representations
-    mixed: np.ndarray  # the blend of its two answers
+    mixed: np.ndarray  # the blend of its predictions for the two clips
 
     @property
     def gap(self) -> float:
@@ -34,17 +33,17 @@ class Answers:
 
 @dataclass(frozen=True)
 class Path:
-    """From the second clip of a pair to the first, in one modality."""
+    """The blends that lead from the second clip of a pair to the first, in one modality."""
 
     modality: str  # "audio" or "vision"
-    pair: tuple[str, str]  # which clips of the batch, by a network's answers
+    pair: tuple[str, str]  # which clips of the batch, by a network's predictions
     labels: tuple[float, float]  # their annotations of this modality
-    answers: Mapping[str, Answers]  # of each network
+    predictions: Mapping[str, Predictions]  # of each network, by name
 
 
 def paths(networks: Mapping[str, AVMC], batch: Batch) -> list[Path]:
-    """For voices and for faces, the ``PAIRS`` of the clips for which the last of the networks has
-    its lowest, its middle and its highest answer.
+    """For voices and for faces, the paths between the ``PAIRS`` of the clips for which the last of
+    the networks has its lowest, its middle and its highest prediction.
 
     The networks are in evaluation mode. Raises InputError for a batch of fewer than three clips.
     """
@@ -71,12 +70,13 @@ def _path(
     order = list(seen.values())[-1][task].argsort(stable=True)
     found = {"lowest": order[0], "middle": order[len(order) // 2], "highest": order[-1]}
     clips = torch.stack([found[name] for name in pair])
-    answers = {}
+    predictions = {}
     for name, network in networks.items():
         blends = _between(seen[name][f"Feature_{modality[0]}"][clips])
         mixed = _between(seen[name][task][clips][:, None]).squeeze(-1)
-        answers[name] = Answers(network.classify(modality, blends).numpy(), mixed.numpy())
-    return Path(modality, pair, tuple(labels[clips].tolist()), answers)
+        predicted = network.classify(modality, blends).numpy()
+        predictions[name] = Predictions(predicted, mixed.numpy())
+    return Path(modality, pair, tuple(labels[clips].tolist()), predictions)
 
 
 def _between(ends: Tensor) -> Tensor:

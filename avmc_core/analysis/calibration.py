@@ -1,5 +1,5 @@
-"""Whether predictions mean what they say: labels regressed on predictions, and means of both over
-bins of the prediction."""
+"""Whether predictions are calibrated: labels regressed on predictions, and means of both over bins
+of the prediction."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def calibration(
     source videos.
 
     Bins hold equally many predictions, all runs together. Intervals: runs and videos drawn
-    together. Predictions that are all equal have no slope (NaN). Raises InputError for sizes that
+    together. If all predictions are equal, the slope is NaN. Raises InputError for sizes that
     do not fit.
     """
     predictions, label = (

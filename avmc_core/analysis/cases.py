@@ -1,5 +1,5 @@
-"""Single clips after Figure 5, chosen by rule: what their labels must be like is stated, and a seed
-draws one of those."""
+"""Single clips as in Figure 5, chosen by rule: the rule states what their labels must be like, and
+a seed draws one of the clips that satisfy it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from avmc_core.simulated.settings import generator_of
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of case: where T, A and V stand to M, each 1 (on its side of zero), 0 (neutral) or -1
-    (on the other side)."""
+    """A kind of case: the relation of T, A and V to M, each 1 (on the same side of zero), 0
+    (neutral) or -1 (on the other side)."""
 
     name: str
     says: str
@@ -66,8 +66,8 @@ class Case:
 
 
 def choose(split: Split, seed: int = 0, kinds: tuple[Kind, ...] = KINDS) -> list[Case]:
-    """One clip of each kind, drawn with ``seed`` among all that fit; never one whose unimodal
-    labels are placeholders.
+    """One clip of each kind, drawn with ``seed`` from all that fit; never one whose unimodal labels
+    are placeholders.
 
     Raises InputError for the training split, which a model has seen.
     """
@@ -98,7 +98,7 @@ def glosses(store: Store) -> dict[str, str]:
 def table(
     cases: list[Case], split: Split, predictions: Mapping[str, np.ndarray], gloss: Mapping[str, str]
 ) -> pd.DataFrame:
-    """One row per case: what it is, the sentence, labels, predictions (R, N) by task as "mean
+    """One row per case: its kind, the sentence, the labels, predictions (R, N) by task as "mean
     [lowest, highest]" over seeds, and the error of M."""
     rows = []
     for case in cases:

@@ -25,7 +25,7 @@ def both_ways(result: TuningResult, records: Mapping[Run, Record], store: Store)
 
 
 def trial_scores(result: TuningResult, records: Mapping[Run, Record], store: Store) -> pd.DataFrame:
-    """One row a trial: its validation MAE and its metrics on test, means over seeds; failed runs
+    """One row per trial: its validation MAE and its metrics on test, means over seeds; failed runs
     are left out."""
     rows = [
         {"trial": int(run.name.split()[1]), **scores(record, store)["M"]}

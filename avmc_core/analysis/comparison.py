@@ -1,4 +1,5 @@
-"""Two models on the same clips: how far apart, how surely, and what remains after many comparisons.
+"""Compares two models on the same clips: by how much they differ, how certain that is, and what
+remains after correction for many comparisons.
 
 Differences come from one bootstrap that draws source videos for both models together (their clips
 are the same) and runs for each on its own (their seeds are not). For two fixed models there is a
@@ -37,8 +38,8 @@ class Difference:
 
     @property
     def better(self) -> bool | None:
-        """Whether the first is better; None where the interval of the probability of improvement
-        says neither, or is none."""
+        """Whether the first is better; None if the interval of the probability of improvement
+        decides neither way, or does not exist."""
         if self.improvement.low > 0.5:
             return True
         return False if self.improvement.high < 0.5 else None
@@ -94,8 +95,9 @@ def compare(
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
-    """Holm's step-down adjustment of a declared family of p values: none below the adjusted level
-    is a false alarm more often than that level, over the whole family. NaN counts as 1."""
+    """Holm's step-down adjustment of a declared family of p values: rejecting those below a level
+    keeps the probability of any false alarm in the whole family below that level. NaN counts as
+    1."""
     ordered = sorted(p, key=lambda name: (np.nan_to_num(p[name], nan=1.0), name))
     adjusted, largest = {}, 0.0
     for rank, name in enumerate(ordered):

@@ -1,5 +1,5 @@
-"""The conditions that test clips are put under, to see what a model relies on: modalities taken
-away, exchanged between clips, disturbed, or misheard."""
+"""The conditions under which test clips are changed, to see what a model relies on: modalities
+removed, exchanged between clips, disturbed, or misheard."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Wanted = Callable[[Condition], bool]
 
 @dataclass(frozen=True)
 class Plan:
-    """Which conditions the test clips are put under, besides the eight subsets of the
+    """The conditions applied to the test clips, in addition to the eight subsets of the
     modalities."""
 
     permutations: int = 2  # of each modality
@@ -41,8 +41,8 @@ class Plan:
     def conditions(
         self, store: Store, wanted: Wanted = lambda condition: True
     ) -> Iterator[tuple[Condition, Split]]:
-        """One changed test split at a time, of the conditions ``wanted``; the others are not made.
-        Raises InputError where there are rates and no text encoder for the store."""
+        """Yields one changed test split at a time, for the conditions ``wanted``; the others are
+        not generated. Raises InputError where there are rates and no text encoder for the store."""
         test, average = store.split("test"), usual(store)
         yield from coalitions(test, average, wanted)
         yield from disturbances(test, average, self.permutations, self.scale, self.seed, wanted)

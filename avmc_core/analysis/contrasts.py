@@ -60,17 +60,17 @@ def family(
 
 
 def one_family(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Several tables of comparisons, on whatever clips, as one family: p_holm is adjusted over all
-    of their rows."""
+    """Several tables of comparisons, possibly on different clips, as one family: p_holm is adjusted
+    over all of their rows."""
     table = pd.concat(tables, ignore_index=True)
     adjusted = holm(dict(table["p"].items()))
     return table.assign(p_holm=[adjusted[row] for row in table.index])
 
 
 def detectable(difference: Interval, power: float = 0.8) -> float:
-    """The smallest true difference that such a comparison would tell from zero, at a level of 5 %,
-    as often as ``power`` says: (z(.975) + z(power)) standard errors, where the standard error is
-    that of a normal distribution with this 95 % interval."""
+    """The smallest true difference that such a comparison would distinguish from zero, at a level
+    of 5 %, with probability ``power``: (z(.975) + z(power)) standard errors, where the standard
+    error is that of a normal distribution with this 95 % interval."""
     error = (difference.high - difference.low) / (2 * norm.ppf(0.975))
     return float((norm.ppf(0.975) + norm.ppf(power)) * error)
 
@@ -96,7 +96,7 @@ def fixed_models(
 
 
 def tally(table: pd.DataFrame, level: float = 0.05) -> str:
-    """How many comparisons of a family stand, in one sentence."""
+    """How many comparisons of a family remain significant after correction, in one sentence."""
     clear = table[table["p_holm"] <= level]
     alone = int((table["p"] <= level).sum())
     return (

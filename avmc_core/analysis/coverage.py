@@ -107,7 +107,7 @@ def table(
 
 
 def kept_rows(name: str, rows: Callable[[], list[dict[str, float]]]) -> list[dict[str, float]]:
-    """What ``table`` or ``paired_table`` gives, computed once."""
+    """The result of ``table`` or ``paired_table``, computed once and stored."""
 
     def compute() -> dict[str, np.ndarray]:
         found = rows()

@@ -1,5 +1,5 @@
-"""A figure with its interval and the published one beside it, and the small picture of the three
-that a table's cell holds."""
+"""A figure with its interval and the corresponding published figure, and the small picture of the
+three in a table's cell."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Estimate:
         )
 
     def words(self) -> str:
-        """The same as a sentence, for those who hear the page or point at the picture."""
+        """The same as a sentence, for screen readers and as a tooltip of the picture."""
         parts = [
             f"ours {self.text(self.value)}" if self.published is not None else self.text(self.value)
         ]
@@ -90,8 +90,8 @@ def places(*numbers: float, least: int = 3) -> int:
 
 
 def scale(column: Iterable[Estimate]) -> tuple[float, float] | None:
-    """The smallest and the largest number of a column: what its pictures share. None for a column
-    without numbers."""
+    """The smallest and the largest number of a column, which its pictures share as their scale.
+    None for a column without numbers."""
     found = [n for e in column for n in (e.value, e.low, e.high, e.published) if n is not None]
     return (min(found), max(found)) if found else None
 

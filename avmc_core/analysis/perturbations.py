@@ -1,5 +1,5 @@
-"""Test clips with one modality taken away, exchanged or disturbed: what a trained model then says
-shows what it reads."""
+"""Test clips with one modality taken away, exchanged or disturbed: the change in a trained model's
+predictions shows which modalities it uses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Usual:
 
 
 def usual(store: Store) -> Usual:
-    """What the training clips of a store are like."""
+    """The means and standard deviations of the training clips of a store, per modality."""
     train = store.split("train")
     features = {name: getattr(train, name).mean() for name in schema.MODALITIES} | {
         "first": train.text.first()
@@ -50,11 +50,11 @@ def usual(store: Store) -> Usual:
 
 
 def removed(split: Split, names: Collection[str], average: Usual) -> Split:
-    """``split`` without some modalities: each of their steps holds the mean of the training clips,
-    for as many steps.
+    """``split`` without some modalities: each of their steps is replaced by the mean of the
+    training clips; the numbers of steps stay.
 
-    For models that read tokens every word becomes [MASK]. The annotation of a modality that is gone
-    is NaN.
+    For models that read tokens every word becomes [MASK]. The annotations of the removed modalities
+    become NaN.
     """
     changes: dict[str, object] = {}
     labels = split.labels.copy()
@@ -70,9 +70,9 @@ def removed(split: Split, names: Collection[str], average: Usual) -> Split:
 
 
 def permuted(split: Split, name: str, rng: np.random.Generator) -> Split:
-    """``split`` with one modality of each clip taken from another clip of it, at random; no clip
-    keeps its own, each gives its own once. T, A and V go with their modalities. Raises InputError
-    for fewer than two clips."""
+    """``split`` with one modality of each clip taken from another clip of the split, at random; no
+    clip keeps its own, and each gives its own once. T, A and V move with their modalities. Raises
+    InputError for fewer than two clips."""
     _modality(split, name)
     if len(split) < 2:
         raise InputError(f"permutation of {name}", f"{len(split)} clips", "two or more")
@@ -86,7 +86,7 @@ def permuted(split: Split, name: str, rng: np.random.Generator) -> Split:
 def noised(
     split: Split, name: str, scale: float, average: Usual, rng: np.random.Generator
 ) -> Split:
-    """``split`` with every feature of one modality shifted, by one normal number a clip and
+    """``split`` with every feature of one modality shifted, by one normal number per clip and
     feature: ``scale`` standard deviations of the training clips' means. [CLS] is shifted by the
     same numbers times its own standard deviations.
 

@@ -91,7 +91,7 @@ def kept_predictions(
 
 
 def _check(store: Store, clips: Split) -> None:
-    """Widths, and caps, to which some models pad."""
+    """Checks the feature widths, and the caps to which some models pad."""
     for name in schema.MODALITIES:
         ours, theirs = (getattr(split, name) for split in (clips, store.split("train")))
         sizes = [(ragged.steps, ragged.parts[0][0].shape[1]) for ragged in (ours, theirs)]

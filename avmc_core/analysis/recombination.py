@@ -1,7 +1,7 @@
-"""Made clips: the words of one clip with the voice of another and the face of a third.
+"""Recombined clips: the words of one clip with the voice of another and the face of a third.
 
-Nothing is copied: a made clip is three views of clips that are there already. What M would be is
-not known; T, A and V are those of the clip that gave the modality.
+Nothing is copied: a recombined clip consists of three views of existing clips. Its M is not known;
+T, A and V are those of the clip that gave the modality.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def crossed(
     vision: Split,
     vision_rows: np.ndarray,
 ) -> Split:
-    """A split of B made clips: clip b has the words of clip ``text_rows[b]`` of ``text``, and so
-    on; rows (B,) may repeat.
+    """A split of B recombined clips: clip b has the words of clip ``text_rows[b]`` of ``text``, and
+    so on; rows (B,) may repeat.
 
     M is NaN and the mask False; T, A and V come from the clip that gave the modality. ``clips`` has
-    the usual columns, those of the words where there is a choice, and for each modality who gave
-    it: ``text_id``, ``text_video`` and so on. Raises InputError for rows that the splits do not
-    have, or numbers of rows that differ.
+    the usual columns, those of the words where there is a choice, and for each modality the clip
+    that it comes from: ``text_id``, ``text_video`` and so on. Raises InputError for rows that the
+    splits do not have, or numbers of rows that differ.
     """
     sources = dict(zip(schema.MODALITIES, (text, audio, vision), strict=True))
     rows = {

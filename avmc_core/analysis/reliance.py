@@ -52,8 +52,8 @@ class Measured:
     def figures(
         self, read: Callable[[Scores], Mapping[str, np.ndarray]], draws: int = 1000
     ) -> dict[str, Interval]:
-        """What ``read`` makes of the metrics under all conditions (as ``statistics.comparable``),
-        each with its interval."""
+        """The figures that ``read`` computes from the metrics under all conditions (as in
+        ``statistics.comparable``), each with its interval from ``draws`` bootstrap draws."""
         table = np.stack(list(self.statistics.values()), axis=-2)  # (R, N, C, K)
         shape = table.shape[-2:]
 
@@ -119,9 +119,9 @@ def measure_runs(
     """By name, the runs that are done and predict M, under all conditions of a plan; ``store`` is
     what they were trained on.
 
-    ``jobs`` processes (default: the cores) share the conditions between them, because making one
-    can cost more than the answers to it: the text encoder reads every misheard transcript. The
-    result does not depend on ``jobs``.
+    ``jobs`` processes (default: the number of cores) share the conditions, because creating one can
+    cost more than predicting under it: the text encoder reads every misheard transcript. The result
+    does not depend on ``jobs``.
     """
     done = {run: record for run, record in records.items() if record.status == "done"}
     order = [*named(plan)]
@@ -151,7 +151,7 @@ def measure_runs(
 def _measure_share(
     conditions: Sequence[Condition], records: Mapping[Run, Record], path: Path, plan: Plan
 ) -> dict[int, dict[Condition, np.ndarray]]:
-    """Of each run that predicts M, by its place in ``records``, the scores under ``conditions``."""
+    """The scores under ``conditions`` of each run that predicts M, by its index in ``records``."""
     store = open_store(path)
     # a name for each run
     alone = {
@@ -170,7 +170,7 @@ def _measure_share(
     measured = measure(answer, store.split("test"), made, convention=of_limit(store.limit))
     found = {int(k): m.statistics for k, m in measured.items()}
     for run in alone:
-        if run.capabilities.tokens:  # noise in text features says nothing to who reads tokens
+        if run.capabilities.tokens:  # noise in text features does not reach it
             found.get(int(run.label), {}).pop(("noised", "text", plan.scale), None)
     return found
 
@@ -211,9 +211,10 @@ def losses(measured: Mapping[str, Measured]) -> pd.DataFrame:
 
 
 def shares(measured: Mapping[str, Measured]) -> pd.DataFrame:
-    """Shapley values of the modalities for each metric: columns name, metric, part (a modality,
-    "none": the metric without any, "all": with all three), value (Interval). The modalities' values
-    add up to all minus none, for MAE to a negative number."""
+    """Shapley values of the modalities for each metric: columns name, metric, part (a modality;
+    "none", the metric without any modality; "all", with all three), value (Interval, in the
+    metric's unit). The modalities' values add up to "all" minus "none", which for MAE is normally
+    negative."""
     rows = []
     for name, scores in measured.items():
         figures = scores.figures(_shares)
@@ -222,8 +223,8 @@ def shares(measured: Mapping[str, Measured]) -> pd.DataFrame:
 
 
 def remainder(table: pd.DataFrame) -> np.ndarray:
-    """All minus none minus the modalities' values, of each model and metric in ``shares``: 0 but
-    for rounding."""
+    """The value of "all" minus that of "none" minus the sum of the modalities' values, for each
+    model and metric in ``shares``: 0 except for rounding."""
     values = table.assign(value=table["value"].map(lambda interval: interval.estimate))
     parts = values.pivot(index=["name", "metric"], columns="part", values="value")
     return (parts["all"] - parts["none"] - parts[list(schema.MODALITIES)].sum(axis=1)).to_numpy()

@@ -47,7 +47,8 @@ def misheard_table(
 
 
 def spared(first: Estimate, second: Estimate) -> str:
-    """How the first loss stands to the second, in words: less where their intervals are apart."""
+    """How the first loss compares with the second, in words: "less" only if their intervals do not
+    overlap."""
     if first.high < second.low:
         return "less than"
     return "no less than" if first.value >= second.value else "not clearly less than"
@@ -103,7 +104,7 @@ def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _lost(found: Interval, metric: str) -> Interval:
-    """Intact minus changed as a loss: turned round where less is better."""
+    """Intact minus changed as a loss: the sign is reversed for metrics where less is better."""
     if ALL[metric].higher_is_better:
         return found
     # 0 stays 0 and is not -0

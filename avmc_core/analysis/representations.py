@@ -1,5 +1,5 @@
-"""Unimodal representations of trained models, and what Figure 7 reads off a picture, measured where
-the points are.
+"""Unimodal representations of trained models, with measures of what the paper reads off the picture
+in Figure 7, computed in the original space.
 
 A representation is what a model calls ``Feature_t``, ``Feature_a``, ``Feature_v``. Their widths
 differ (the paper prints none and does not say how it put them into one picture); here the shorter
@@ -36,8 +36,8 @@ MEASURES = (
     *(f"{kind}, {name}" for kind in ("spread", "dimensions") for name in schema.MODALITIES),
     *(f"alignment, {a} and {b}" for a, b in combinations(schema.MODALITIES, 2)),
 )
-# What the paper reads off its plot: from which panel to which, the measure that must rise, and its
-# words.
+# What the paper reads off its plot: from which panel to which, the measure that must rise, and the
+# paper's words.
 READINGS = (
     (0, 1, MEASURES[0], "the overlap of different modalities is reduced"),
     *((1, 2, name, "each modality is more separated within itself") for name in MEASURES[1:7]),
@@ -74,8 +74,9 @@ def of_run(run: Run, record: Record, store: Store, split: Split) -> Points:
 def untrained(run: Run, store: Store, split: Split) -> Points:
     """The representations of the same network before its first step, from the same seed.
 
-    Its batch norms have seen the training clips once, as in a first epoch that changes no weight:
-    without the scale of the features a network that begins with one says nothing about itself.
+    Its batch norms have seen the training clips once, as in a first epoch that changes no weight.
+    Without statistics on the scale of the features, the outputs of a network that begins with a
+    batch norm would be meaningless.
     """
     torch.manual_seed(run.seed)
     model = network(registry.builder(run.model), run.settings, store)()
@@ -254,8 +255,8 @@ def _drawn(values: np.ndarray, seed: int) -> np.ndarray:
     is its value on all clips.
 
     A draw repeats clips and so has fewer different ones, and the fewer there are, the more alike
-    two unrelated arrangements of them look: draws of a small alignment may all lie above the
-    estimate. The move takes that bias away and leaves the spread."""
+    two unrelated arrangements of them look, so that all draws of a small alignment may lie above
+    the estimate. The shift removes that bias and keeps the spread."""
     runs = multiplicities(
         len(values), values.shape[1] - 1, np.random.default_rng([seed, len(values)])
     ) / len(values)

@@ -1,5 +1,5 @@
-"""What clips of the same source video in training and test are worth: slices of the published test
-split, and re-splits."""
+"""The effect of having clips of the same source video in training and test: slices of the published
+test split, and re-splits."""
 
 from __future__ import annotations
 

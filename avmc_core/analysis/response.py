@@ -3,13 +3,13 @@ whole label range.
 
 A context is what is held (a neutral sentence; for one cue alone also a neutral voice or face); at
 each level of the label scale it gets a donor. The response curve is the mean prediction at each
-level, its slope the sensitivity: 1 would be a prediction that follows the donors' label, 0 one that
-does not hear and see them. The same for the words, on neutral voices and faces, is the textual
+level, its slope the sensitivity: a slope of 1 means that the prediction follows the donors' label,
+0 that it ignores them. The same for the words, on neutral voices and faces, is the textual
 counterpart.
 
-Intervals come from a bootstrap that draws source videos and runs. A made clip has up to three
+Intervals come from a bootstrap that draws source videos and runs. A recombined clip has up to three
 source videos and counts as often as all of them were drawn together (the pigeonhole bootstrap of
-Owen 2007, which errs on the wide side).
+Owen 2007, whose intervals tend to be too wide).
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ NEUTRAL = int(schema.level([0.0])[0])
 
 @dataclass(frozen=True)
 class Crossing:
-    """N made clips and, a row each, ``plan``: cue (of ``CUES``), level (the donors' label), context
-    (what is held)."""
+    """N recombined clips and, with one row per clip, ``plan``: cue (of ``CUES``), level (the
+    donors' label), context (what is held)."""
 
     clips: Split
     plan: pd.DataFrame
@@ -118,8 +118,8 @@ def _dealt(rng: np.random.Generator, rows: np.ndarray, n: int) -> np.ndarray:
 
 def oracle(clips: Split) -> np.ndarray:
     """E[M | T, A, V] of the donors' labels under the rule that made the simulated test clips, (1,
-    N): what M a made clip would have on average. It knows the labels, so no model can be expected
-    to reach it."""
+    N): the expected M of a recombined clip. It is given the labels, so no model can be
+    expected to reach it."""
     return expected_multimodal(clips.labels[:, 1:].astype(np.float64), "test")[None]
 
 
@@ -165,13 +165,13 @@ def difference(
 
 
 def verdict(found: Interval, first: str, second: str) -> str:
-    """One sentence on a ``difference``, whichever way it went."""
+    """One sentence about a ``difference``, whatever its sign."""
     words = (
         "larger than"
         if found.low > 0
         else "smaller than"
         if found.high < 0
-        else "not told apart from"
+        else "not distinguishable from"
     )
     return f"The sensitivity of {first} is {words} that of {second}: difference {found:+.3f}."
 

@@ -48,8 +48,8 @@ def per_run(
     """One row per finished run: name, model, seed, status, data mark, epochs, key and the metrics
     of one task on one split.
 
-    ``attrs["missing"]`` lists the runs that have not been computed. Raises InputError when that is
-    all of them.
+    ``attrs["missing"]`` lists the runs that have not been computed. Raises InputError when no run
+    has been computed.
     """
     records, missing = finished(grid, store, runs, device)
     if missing and not records:
@@ -80,7 +80,7 @@ def carried_out(records: Mapping[Run, Record]) -> str:
 def tabulate(
     records: dict[Run, Record], store: Store, split: str = "test", task: str = "M"
 ) -> pd.DataFrame:
-    """The table of ``per_run`` from records at hand. A run that failed, or has no such task, has
+    """The table of ``per_run`` from given records. A run that failed, or has no such task, has
     empty metrics."""
     mark = data_mark(store)
     rows = [
@@ -108,9 +108,9 @@ def estimate(
     device: str | None = None,
     jobs: int | None = None,
 ) -> str:
-    """What a grid would compute, and how long that takes and how much memory it needs: by earlier
-    runs on the same data, of the same model with the same settings if there are any, else of the
-    same model; where there are none, by the recorded benchmark."""
+    """What a grid would compute, and the time and memory that it is expected to need, estimated
+    from earlier runs on the same data: those of the same model with the same settings if there are
+    any, else those of the same model. If there are none, the recorded benchmark is used."""
     device = device or default_device()
     missing = [run for run in grid if runs.get(run.key(store, device)) is None]
     alike: dict[str, list[Record]] = {}
@@ -149,8 +149,8 @@ def estimate(
 
 
 def from_benchmark(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[str]:
-    """What runs may take, of which none alike has been computed, line by line: the recorded
-    benchmark, scaled."""
+    """The expected time and memory of runs for which no similar run has been computed, one line
+    each, scaled from the recorded benchmark."""
     found = expected(grid, store)
     lines = []
     if timed := len(grid) - found.unknown:
@@ -185,9 +185,9 @@ def summarise(
     """Name to metric to its mean over seeds, with a 95 % interval from resampling seeds and source
     videos together.
 
-    Failed runs are left out; a name all of whose runs failed, or that has no such task, is missing.
-    Corr as in ``statistics.comparable``, with a note of how many runs count as 0; none where that
-    is all of them.
+    Failed runs are left out; a name is missing if all its runs failed or if it has no such task.
+    Corr is as in ``statistics.comparable``, with a note on how many runs count as 0; it is left out
+    if all of them do.
     """
     statistics, groups = stacked(records, store, split, task)
     convention = of_limit(store.limit)
@@ -232,8 +232,8 @@ def comparison(
     names: Sequence[str],
     table: str = "table2_benchmark",
 ) -> list[dict]:
-    """For each row and metric: ours with its interval, and the published figure of the row it
-    stands beside, on the display scale of the metric (percent, or label units)."""
+    """For each row and metric: our value with its interval, and the figure of the published row
+    that it corresponds to, on the display scale of the metric (percent, or label units)."""
     printed = published()[table]
     cells = []
     for row in rows:

@@ -43,7 +43,7 @@ Target = float | tuple[float, float]  # one label for voice and face, or (A, V)
 class Scenarios:
     """K contexts of one sentence."""
 
-    source: str  # where voices and faces come from, in words
+    source: str  # source of the voices and faces, in words
     sentence: str
     gloss: str  # in English, "" where there is none
     # K clips; T, A, V are the labels of who gave the modality, NaN where nobody labelled it
@@ -55,7 +55,7 @@ class Scenarios:
         return len(self.clips)
 
     def table(self) -> pd.DataFrame:
-        """One row a scenario: who gave voice and face, the labels, and the truth as M."""
+        """One row per scenario: which clips gave voice and face, the labels, and the true M."""
         clips = self.clips.clips
         donors = {
             who: clips.get(f"{name}_id", clips["id"])
@@ -82,11 +82,11 @@ def from_donors(
     ``sentence``: id of a clip with T = 0; else one is drawn. ``donors``: for some scenarios,
     counted from 1, the ids of the clips that give voice and face, in place of a target. Else, for
     one label, clips are preferred that have both, so that voice and face belong to one person.
-    Equal seed, equal choice; no clip is in two scenarios, or gives the words besides.
+    Equal seed, equal choice; no clip is in two scenarios, or also gives the words.
 
     Raises InputError for donors of the training split, for clips with placeholders in place of
     unimodal labels, for a sentence that is not neutral, for a named clip that is in two scenarios
-    or gives the words, and for a target that no clip left over is within ``tolerance`` of.
+    or also gives the words, and for a target that no clip left over is within ``tolerance`` of.
     """
     if split == "train":
         raise InputError(

@@ -27,7 +27,7 @@ from avmc_core.errors import InputError
 from avmc_core.metrics import D14
 from avmc_core.schema import LIMITS, TASKS
 
-CONSTANT = 0.0  # the answer that stands beside every score
+CONSTANT = 0.0  # the constant prediction whose score accompanies every score
 # columns of the clip statistics whose sum is the number of clips that an accuracy is taken over
 COUNTED = {
     "Acc2": ("clips",),
@@ -70,9 +70,9 @@ class TaskScore:
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """What ``score`` found on one split. ``data``: what the labels are of, in the words of every
-    result; ``labels``: which of the known label sets they are; ``convention``: the metrics of
-    their range; ``unscored``: annotations that are predicted, but not labelled."""
+    """The result of ``score`` on one split. ``data``: the data mark of the labels; ``labels``:
+    which of the known label sets they are; ``convention``: the metrics of their range;
+    ``unscored``: annotations that are predicted, but not labelled."""
 
     data: str
     split: str

@@ -1,7 +1,7 @@
-"""The first real model: a transcript, its character n-grams, and ridge regression.
+"""The simplest real model: ridge regression on the character n-grams of a transcript.
 
-It needs nothing but the label table, and shows what a text carries by itself: on the published test
-split, on the clips whose source video is new to it, and on the others.
+It needs nothing but the label table, and shows how much the text carries by itself: on the
+published test split, on the clips whose source video is new to it, and on the others.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def slices(clips: pd.DataFrame, task: str) -> Iterator[tuple[str, pd.DataFrame]]
 
 
 def kinds_of_test_clips(clips: pd.DataFrame) -> str:
-    """How test clips of new source videos differ from the others besides, in words: videos,
-    placeholders, strength of M."""
+    """How test clips of new source videos differ from the others in further respects, in words:
+    videos, placeholders, strength of M."""
     test, known, copied = clips["split"].eq("test"), _known(clips), placeholder_clips(clips)
     said = []
     for kind, rows in (("new to it", test & ~known), ("in train or valid", test & known)):

@@ -64,10 +64,10 @@ def corrupted(text: str, kind: str, rate: float, heard: str, rng: np.random.Gene
 def transcribed(
     split: Split, kind: str, rate: float, store: Store, encoder: tuple | None = None, seed: int = 0
 ) -> Split:
-    """``split`` as if a recogniser with these errors had written its transcripts; voice, face and
+    """``split`` as if a recogniser with these errors had produced its transcripts; voice, face and
     labels stay.
 
-    ``encoder``: ``encoder_of(store)``, made anew if None. Each clip has its own errors for a seed,
+    ``encoder``: ``encoder_of(store)``, created if None. Each clip has its own errors for a seed,
     whatever the other clips.
     """
     heard = "".join(spoken(text) for text in store.split("train").clips["text"])

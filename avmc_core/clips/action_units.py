@@ -1,5 +1,5 @@
-"""Intensities of action units from the landmarks of a face over a clip: how far it is from the
-person's own neutral face.
+"""Intensities of action units from the landmarks of a face over a clip: how much it differs from
+the person's own neutral face.
 
 The neutral face is the median over the clip, as in OpenFace, but for mouth and jaw: where somebody
 smiles or talks through most of a clip, the median is that, and the face at rest would read as its
@@ -7,8 +7,8 @@ opposite, as sad. Lips that touch are the part of a neutral mouth that all faces
 mouth and jaw are at rest in the frames in which the lips are nearest each other.
 
 Brows and lids move little, and an error in the head's pose moves them as much. Lids are measured
-from the corners of the eyes; and from brows that part is taken which goes with turning the head and
-with closing the eyes.
+from the corners of the eyes; and from the brows the part is removed that goes with turning the head
+and with closing the eyes.
 """
 
 from __future__ import annotations

@@ -105,8 +105,8 @@ def speaking(scores: np.ndarray, around: int = 1) -> np.ndarray:
 
 
 def steps_of(signal: np.ndarray, frames: int) -> np.ndarray:
-    """(4 F, 13) float32 MFCCs, four a frame; where the sound ends early it begins anew, as in the
-    public code."""
+    """(4 F, 13) float32 MFCCs, four per frame; where the sound ends early it starts again, as in
+    the public code."""
     steps = mfcc(np.clip(np.round(signal * 2.0**15), -(2**15), 2**15 - 1))[: 4 * frames]
     return np.pad(steps, ((0, 4 * frames - len(steps)), (0, 0)), mode="wrap").astype(np.float32)
 

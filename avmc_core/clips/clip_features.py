@@ -35,7 +35,8 @@ _MOVE, _UNIT = np.char.startswith(_NAMES, "pose_T"), np.char.endswith(_NAMES, "_
 
 @dataclass(frozen=True)
 class ExtractionSettings:
-    """How faces are read, how the speaker among them is found, and what else is heard."""
+    """How faces are read, how the speaker among them is chosen, and which further acoustic features
+    are extracted."""
 
     visual: str = "landmarks"  # the approximation, or "openface"
     openface: str = ""  # OpenFace's program, or a folder with its CSV files
@@ -43,7 +44,7 @@ class ExtractionSettings:
     threshold: float = 0.0
     speaker: str = "light-asd"  # what chooses among several faces, or "rule": no network
     talknet: str = ""  # a file with TalkNet's weights, which then choose instead
-    # a folder with the weights of wav2vec 2.0, for its features besides; "" for none
+    # a folder with the weights of wav2vec 2.0, for its features in addition; "" for none
     wav2vec: str = ""
     wav2vec_layers: bool = False  # the states of every layer, not their mean
     media: str = BOTH  # what is read of a clip; or "sound" or "picture" alone
@@ -64,7 +65,7 @@ class ExtractionSettings:
             )
         if self.wav2vec_layers and not self.wav2vec:
             raise InputError(
-                "wav2vec_layers", "no wav2vec", "a folder of a wav2vec 2.0 model besides"
+                "wav2vec_layers", "no wav2vec", "the folder of a wav2vec 2.0 model, too"
             )
 
 
@@ -73,7 +74,7 @@ DEFAULT = ExtractionSettings()
 
 @dataclass(frozen=True)
 class ClipReport:
-    """What became of a clip."""
+    """The outcome of the extraction of a clip."""
 
     outcome: str  # kept, discarded (the paper's rule) or failed
     reason: str = ""  # also of a kept clip: what was cut or left out
@@ -102,7 +103,7 @@ class ClipFeatures:
 class Visual(Protocol):
     """A way to find faces and to put them in OpenFace's columns."""
 
-    approximation: str  # what to say wherever its features are shown; "" for OpenFace itself
+    approximation: str  # a note wherever its features are shown; "" for OpenFace itself
 
     @property
     def name(self) -> str: ...
@@ -242,12 +243,14 @@ def _choice(
 
 
 def cut_text(tokens: int) -> str:
-    """What the encoder does not read of a transcript of so many tokens; "" where it reads all."""
+    """A sentence on what the encoder does not read of a transcript of that many tokens; "" if it
+    reads all."""
     return f"text cut from {tokens} to {STEPS['text']} tokens" if tokens > STEPS["text"] else ""
 
 
 def unknown_text(tokens: int, unknown: int) -> str:
-    """What the encoder does not know of a transcript of so many tokens; "" where it knows all."""
+    """A sentence on what the encoder does not know of a transcript of that many tokens; "" if it
+    knows all."""
     return f"{unknown} of {tokens - 2} words unknown to the text encoder" if unknown else ""
 
 

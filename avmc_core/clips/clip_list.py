@@ -1,9 +1,9 @@
-"""Which clips an extraction is about: a folder with a label table, a list, or one file; each found
-under the name that it has.
+"""Which clips an extraction is about: a folder with a label table, a list, or one file; with each
+clip found under its name.
 
-Names differ in ways that people do not see: the case of an ending, an accent in one code point or
+Names can differ invisibly: in the case of an ending, an accent in one code point or
 two, the bytes of a Chinese name that was written under another encoding. All of these are one name
-here. A name that fits no file is told the nearest.
+here. For a name that fits no file, the error suggests the nearest.
 """
 
 from __future__ import annotations

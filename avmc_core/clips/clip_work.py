@@ -1,5 +1,4 @@
-"""The work on each clip, in processes beside one another, and what is kept of it until the store is
-written."""
+"""Extracts clips in parallel processes, and keeps the results until the store is written."""
 
 from __future__ import annotations
 
@@ -34,7 +33,8 @@ SHOWN = "picture"  # the name of a clip's small picture among its arrays
 
 
 def entry_name(key: str, row, visual: clip_features.Visual) -> str:
-    """Changes with the clip's file and with whatever the features depend on."""
+    """The name of a clip's entry among the finished clips; it changes with the clip's file and with
+    whatever the features depend on."""
     stat = row.path.stat() if row.path.is_file() else None
     file = (stat.st_size, stat.st_mtime_ns) if stat else ()
     return digest([key, row.id, shown(row.path.resolve()), visual.identity(row.path), *file])[:32]
@@ -156,7 +156,7 @@ def _work(path: Path, entry: Path, settings: ExtractionSettings) -> ClipReport:
 
 
 def _text(message: str) -> str:
-    """A message that may name a file whose name is no UTF-8, as text that can be written."""
+    """A message that may name a file whose name is not UTF-8, as text that can be written."""
     return message.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

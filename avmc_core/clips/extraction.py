@@ -1,4 +1,4 @@
-"""From a folder of clips to a feature store: in parallel, clip by clip, each of them once.
+"""From a folder of clips to a feature store: in parallel, each clip once.
 
 Finished clips wait, sealed, in a hidden folder beside the store until it is written, so that an
 extraction that was stopped or killed goes on where it was. One clip that cannot be read costs that
@@ -40,7 +40,7 @@ PATHS = (
 )
 # a file by which a folder is known as one that an extraction made, and may remove
 MARKER = "finished-clips-of-avmc-extract"
-LACKS = {SOUND: "vision", PICTURE: "audio"}  # what a store of such clips does not have
+LACKS = {SOUND: "vision", PICTURE: "audio"}  # modalities that a store of such clips lacks
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,7 @@ def _say_of_texts(table: pd.DataFrame) -> None:
 
 
 def _summary(table: pd.DataFrame, settings: ExtractionSettings) -> list[str]:
-    """What a reader of many rows should hear in a few sentences."""
+    """A summary of many rows in a few sentences."""
     kept = table[table["outcome"] == "kept"]
     cut = {
         name: int(kept["reason"].str.contains(f"{name} cut from").sum())

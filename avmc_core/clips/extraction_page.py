@@ -1,5 +1,5 @@
-"""What became of every clip, as a page and a CSV file in a folder of the user's own: it shows
-faces, and goes nowhere else."""
+"""The outcome for every clip, as a page and a CSV file in a folder of the user's: the page shows
+faces, and is written nowhere else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def check_folder(folder: Path) -> None:
     replaced."""
     if os.path.lexists(folder) and not ((folder / PAGE).is_file() and (folder / REPORT).is_file()):
         raise InputError(
-            folder, "something that is no report of an extraction", "a path that does not exist yet"
+            folder,
+            "something other than the report of an extraction",
+            "a path that does not exist yet",
         )
 
 

@@ -84,7 +84,7 @@ class FaceSearch:
         return found
 
     def _added(self, image: np.ndarray, found: list[Box], scale: float) -> list[Box]:
-        """``found`` and the faces that are seen at ``scale`` besides."""
+        """``found`` and the further faces that are seen at ``scale``."""
         seen = self._detect(image, scale)
         return found + [
             box for box in seen if all(overlap(box, other) <= OVERLAP for other in found)

@@ -28,7 +28,7 @@ def is_feature_file(path: str | Path) -> bool:
 def read_feature_file(
     path: str | Path, sentence: str = "", sizes: Sizes = RELEASED
 ) -> tuple[Clip, list[str]]:
-    """The clip, and what was assumed or cut, in sentences. ``sizes``: those of the model.
+    """Returns the clip, and sentences on what was assumed or cut. ``sizes``: those of the model.
 
     Keys: audio, vision, text (T, D) of any float type, with the D of ``sizes``, each with or
     without a first axis of 1; text_bert (3, T): ids, mask, segments. A key ``config`` and others

@@ -3,10 +3,10 @@
 
 Faces and 68 landmarks come from dlib, the pose from solving for it with a generic head (PnP,
 OpenCV), and the action units from how far the landmarks of a face are from the person's own neutral
-face (``action_units``). What they are worth beside OpenFace's is on record (``trust``). OpenFace
-learnt its action units from annotated faces and sees wrinkles; here only geometry speaks, so cheek,
-nose and lid units are weak, and an expression that is held throughout a clip is not seen at all.
-The landmark model was trained on data for non-commercial use (300-W).
+face (``action_units``). How well they agree with OpenFace's is on record (``trust``). OpenFace
+learnt its action units from annotated faces and sees wrinkles; here only geometry is used, so
+cheek, nose and lid units are weak, and an expression that is held throughout a clip is not seen at
+all. The landmark model was trained on data for non-commercial use (300-W).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Landmarks:
             extra(package)
 
     def __getstate__(self) -> dict:
-        return {"threshold": self.threshold}  # dlib's objects are made anew in each process
+        return {"threshold": self.threshold}  # dlib's objects are created in each process
 
     @property
     def approximation(self) -> str:
@@ -96,8 +96,8 @@ class Landmarks:
         self, clip: object, seen: list[list[Face]], size: tuple[int, int]
     ) -> list[np.ndarray]:
         """Each face of a clip as (F, 177) float32 in OpenFace's columns and units, NaN where it was
-        not found; the face that was found most often first. What was a face in fewer than ``LEAST``
-        frames is none. ``size``: width and height of the picture."""
+        not found, in descending order of how often they were found. A face found in fewer than
+        ``LEAST`` frames is dropped. ``size``: width and height of the picture in pixels."""
         linked = link(seen)
         least = min(LEAST, max(map(len, linked), default=0))
         return [_columns(track, len(seen), size) for track in linked if len(track) >= least]

@@ -1,4 +1,4 @@
-"""How far a prediction rests on measures of the face that are not to be trusted (``trust``)."""
+"""How far a prediction rests on measures of the face that are not trusted (``trust``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from avmc_core.clips import trust
 from avmc_core.clips.prediction import Account, Clip, explain
 from avmc_core.runs.packages import Package
 
-MUCH = 0.1  # half a label level: a change of M from which on it is said
+MUCH = 0.1  # half a label level: a change of M from which on it is reported
 
 
 def without_untrusted(package: Package, clip: Clip) -> float:
@@ -21,8 +21,8 @@ def without_untrusted(package: Package, clip: Clip) -> float:
 
 
 def sentence(package: Package, clip: Clip, prediction: Account) -> str:
-    """What to say of a prediction from the features of ``landmarks``; "" where it hardly rests on
-    them."""
+    """A warning about a prediction from the features of ``landmarks``; "" if it hardly rests on
+    untrusted ones."""
     with_all, without = float(prediction.tasks["M"].mean()), without_untrusted(package, clip)
     if abs(with_all - without) < MUCH:
         return ""

@@ -1,5 +1,5 @@
-"""The network of Light-ASD (Liao et al., CVPR 2023), in our own code: is this face speaking this
-sound, frame by frame.
+"""The network of Light-ASD (Liao et al., CVPR 2023), in our own code: it judges for each frame
+whether a face produces the sound.
 
 Sound and picture each pass three blocks of factorised convolutions, which look along the band or
 the picture first and along time second; their sum passes a recurrent layer forward and one backward

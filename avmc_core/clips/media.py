@@ -48,13 +48,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Media:
-    """What one pass over a clip left: F frames as somebody saw them, and the sound."""
+    """The result of one pass over a clip: what the caller made of each of F frames, and the
+    sound."""
 
     seen: list[Any]  # (F,), what ``look`` returned for each frame
     signal: np.ndarray  # (S,) float32 in [-1, 1], mono, 16 kHz
     width: int  # of the picture as shown, in pixels
     height: int
-    notes: tuple[str, ...] = ()  # what was chosen, turned, filled or assumed in reading it
+    notes: tuple[str, ...] = ()  # what was chosen, turned, filled or assumed in reading
 
     @property
     def seconds(self) -> float:
@@ -76,8 +77,8 @@ def extra(name: str) -> ModuleType:
 
 
 def contents(path: str | Path) -> str:
-    """What a clip has: ``BOTH``, ``SOUND``, ``PICTURE``, or "" for neither or a file that cannot be
-    opened."""
+    """What a clip contains: ``BOTH``, ``SOUND``, ``PICTURE``, or "" for neither or a file that
+    cannot be opened."""
     av = extra("av")
     try:
         with av.open(_name(path)) as container:
@@ -204,7 +205,7 @@ def _heard(tracks: dict[int, Track], zero: float | None, notes: list[str]) -> np
 
 
 class _Video:
-    """The pictures of a clip on their way to whoever looks at them."""
+    """The pictures of a clip, handed on to the caller one by one."""
 
     def __init__(self):
         self.seen: list[Any] = []
@@ -260,7 +261,7 @@ class _Clock:
             raise ValueError(f"a picture {time - self.start:.0f} seconds after the first")
         if time < self.time - BACK:
             raise ValueError(
-                f"pictures whose times jump back by {self.time - time:.1f} s: write the clip anew"
+                f"pictures whose times jump back by {self.time - time:.1f} s: write the clip again"
             )
         yield from self._shown(time)
         self.image, self.time = image, time

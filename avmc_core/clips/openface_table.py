@@ -38,8 +38,8 @@ def read_table(
 
     F = ``frames``, at 25 per second: each is given the row nearest in time, so that a table of
     another rate fits too. ``pictures`` (N,): seconds at which each picture of the clip's file comes
-    on, where they are known. Raises InputError for a missing column, for a value that is no number
-    in a row with a face, and for a table that is longer than the clip.
+    on, where they are known. Raises InputError for a missing column, for a value that is not a
+    number in a row with a face, and for a table that is longer than the clip.
     """
     table, notes = _numbers(path)
     _check_faces(path, table)
@@ -119,7 +119,7 @@ def _check_faces(path: str | Path, table: pd.DataFrame) -> None:
 
 def _form(path: str | Path) -> dict[str, str]:
     """How a table is written: as OpenFace does, or as a spreadsheet saves it again. Raises
-    InputError for a file that is no table."""
+    InputError for a file that is not a table."""
     with Path(path).open("rb") as file:
         head = file.read(2**16)
     if (other := foreign_bytes(head)) is not None:
@@ -158,7 +158,7 @@ def _times(
         )
         notes = [f"{what}: its frame numbers are used"] if off > 0.1 else []
         return own, max(step, 1 / FPS, float(np.diff(pictures).max(initial=0))), notes
-    if not step or step < 1 / RATES[1]:  # stamps of a thousandth of a second are no times either
+    if not step or step < 1 / RATES[1]:  # stamps of a thousandth of a second are not times either
         rate = FPS if _alike(count, frames) else count / seconds
         if not RATES[0] <= rate <= RATES[1]:
             raise InputError(

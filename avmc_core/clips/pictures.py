@@ -2,7 +2,7 @@
 memory of their own.
 
 Foreign code (dlib above all) reads the memory of an array without asking how its rows are laid out.
-What the decoder hands out has padded rows wherever the width is no multiple of 16, and lies in a
+What the decoder hands out has padded rows wherever the width is not a multiple of 16, and lies in a
 buffer that the decoder uses again.
 """
 
@@ -39,7 +39,7 @@ class Pictures:
     def __call__(self, frame: Any) -> np.ndarray:
         """A picture (H, W, 3) uint8 RGB, C-contiguous, from a PyAV frame.
 
-        Raises ValueError for more than ``MAX_PIXELS``, for a rotation that is no multiple of 90
+        Raises ValueError for more than ``MAX_PIXELS``, for a rotation that is not a multiple of 90
         degrees, and when the shape of the picture changes.
         """
         turn, angle = _turn(frame)
@@ -74,7 +74,7 @@ class Pictures:
         if abs(width * first[1] / (height * first[0]) - 1) > NEARLY:
             raise ValueError(
                 f"pictures that change their shape within the clip, {change}: cut it there, "
-                "or write it anew with one size"
+                "or write it again with one size"
             )
         self._notes[f"pictures change {change} within the clip: all brought to the first size"] = (
             None
@@ -96,7 +96,7 @@ def _turn(frame: Any) -> tuple[tuple[bool, bool, bool], int]:
         angle = np.degrees(np.arctan2(b, a)) if large else 0
         raise ValueError(
             f"a picture to be turned by {angle:.0f} degrees; only quarter turns are done: "
-            "write it anew upright"
+            "write it again upright"
         )
     turn = (swapped, c < 0, b < 0) if swapped else (False, a < 0, d < 0)
     degrees = {(False, True, True): 180, (True, True, False): 90, (True, False, True): 270}

@@ -1,4 +1,5 @@
-"""What a trained ensemble says about one clip, and what each modality had to do with it."""
+"""The prediction of a trained ensemble for one clip, and the contribution of each modality to
+it."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ class Clip:
     vision: np.ndarray  # (T, 177) float32
     tokens: np.ndarray  # (3, 50) int64
     frames: np.ndarray  # (T,) which frame of the clip each visual step is
-    signal: np.ndarray | None = None  # (S,) float32 at 16 kHz, where the sound is at hand
+    signal: np.ndarray | None = None  # (S,) float32 at 16 kHz, where the sound is available
     notes: tuple[str, ...] = ()  # faces and speaker, what was cut, silent or assumed
 
 
@@ -116,7 +117,7 @@ def read_clip(path: str | Path, sentence: str, encoder, extraction: ExtractionSe
 
 
 def _said(report: ClipReport) -> tuple[str, ...]:
-    """What ``avmc extract`` says of a clip, sentence by sentence."""
+    """The remarks of ``avmc extract`` on a clip, sentence by sentence."""
     faces = counted(report.faces, "face") + " found" if report.vision_steps and report.faces else ""
     if report.faces > 1:
         faces += f"; taken for the speaker's: {report.chosen}, by {report.speaker}"
@@ -129,8 +130,8 @@ def explain(package: Package, clip: Clip) -> Account:
     """Predictions and exact Shapley shares.
 
     The share of a modality is what it adds to M, averaged over the orders in which the three can be
-    added (Shapley 1953). A modality that is not there is an average one: each step holds the mean
-    of the training clips, for as many steps.
+    added (Shapley 1953). An absent modality is replaced by an average one: each of its steps
+    becomes the mean of the training clips.
     """
     # text, audio, vision present; the last has all
     coalitions = list(product((False, True), repeat=3))

@@ -1,5 +1,5 @@
-"""What was measured of the way from a clip to its faces, on clips that cannot be handed on, as
-tables for the page about clips.
+"""Measurements of the steps from a clip to its faces, on clips that may not be passed on, as tables
+for the page about clips.
 
 Each record lies in the package with the command that makes it: who was taken for the speaker
 (``tools/speakers.py``), how small a face is found (``tools/face_sizes.py``), and how far measures
@@ -25,7 +25,8 @@ def record(name: str) -> dict:
 
 
 def speakers() -> pd.DataFrame:
-    """One row per kind of clip: how often the right answer was given, and what extraction cost."""
+    """One row per kind of clip: how often the right speaker was chosen, and the cost of the
+    extraction."""
     rows = []
     for row in record("speakers")["rows"]:
         cells = {"clips": row["clips"], "how many": row["number"]}

@@ -39,7 +39,7 @@ class Track:
             self.start = self._end = self._last = time
         if time < self._last - BACK:
             raise ValueError(
-                f"sound whose times jump back by {self._last - time:.1f} s: write the clip anew"
+                f"sound whose times jump back by {self._last - time:.1f} s: write the clip again"
             )
         if (missing := time - self._end) > GAP:
             if time - self.start > MAX_SECONDS:

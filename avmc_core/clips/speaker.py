@@ -1,5 +1,5 @@
-"""Whose face is speaking, by a rule without weights: the mouth that moves with the sound. Kept for
-comparison with networks.
+"""Chooses the speaking face by a rule without weights: the mouth that moves with the sound. Kept
+for comparison with networks.
 
 It chooses one face for the whole clip, cannot tell that nobody in the picture speaks, does not
 follow a change of speakers, and is lost when two people speak or laugh together or when a mouth is

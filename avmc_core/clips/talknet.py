@@ -1,9 +1,9 @@
 """Who speaks in each frame, by TalkNet (Tao et al. 2021), from published weights in a file that the
 user has.
 
-The published weights could not be had where this was written: the network says what the public code
-says with made weights, and how well it finds speakers in real clips was never verified. What it is
-shown, and how, is in ``active_speaker``.
+The published weights were not available where this was written: the network agrees with the public
+code on generated weights, but how well it finds speakers in real clips was never verified. What it
+is shown, and how, is in ``active_speaker``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The network of TalkNet (Tao et al. 2021), in our own code: is this face speaking this sound,
-frame by frame.
+"""The network of TalkNet (Tao et al. 2021), in our own code: it judges for each frame whether a
+face produces the sound.
 
 Its parameters have the names and shapes of the published checkpoints, which is why names here are
 theirs; two heads and some convolutions in a checkpoint serve training alone or nothing. The public

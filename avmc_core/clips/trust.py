@@ -1,8 +1,8 @@
-"""What the measures of a face are worth: which columns agree with OpenFace's own, from a record
-(``tools/face_agreement.py``).
+"""How far the measures of a face can be trusted: which columns agree with OpenFace's own, from a
+record (``tools/face_agreement.py``).
 
-A measure is decided by the record where OpenFace's varies enough there, else by what was reported
-on another clip; a measure that neither decides is not to be trusted. The 136 landmark columns were
+A measure is judged by the record if OpenFace's varies enough there, otherwise by what was reported
+for another clip; a measure that neither decides is not trusted. The 136 landmark columns were
 looked at on pictures: they lie 4 % of the distance between the eyes from OpenFace's.
 """
 
@@ -58,7 +58,7 @@ def untrusted() -> np.ndarray:
 
 
 def note() -> str:
-    """What to say wherever these columns are used."""
+    """The note that accompanies every use of these columns."""
     units = [name for name in table().index if name.startswith("AU")]
     good = [name for name in units if table().loc[name, "trusted"]]
     return (

@@ -21,8 +21,8 @@ _X, _Y = ([_NAMES.index(f"{axis}_{point}") for point in range(68)] for axis in "
 
 
 class Watched:
-    """A visual backend that is looked over its shoulder: it does what ``visual`` does, and
-    ``picture`` shows what came of it."""
+    """A wrapper around a visual backend: it does what ``visual`` does, and ``picture`` shows the
+    result."""
 
     def __init__(self, visual: Any):
         self._visual = visual

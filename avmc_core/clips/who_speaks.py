@@ -1,10 +1,10 @@
-"""Which of several faces is the speaker's, by one of three ways: Light-ASD, TalkNet, or a rule
+"""Chooses the speaker among several faces in one of three ways: Light-ASD, TalkNet, or a rule
 without weights.
 
 The two networks give each face a score in each frame, so that the speaker may change. With TalkNet
 frames in which no face reaches zero are left out, as in the paper (Section 3.3). With Light-ASD,
 which is the default, the speaker remains the speaker in pauses of up to a second where the speech
-about them is as long, and of several that speak the one with the highest mean score over a second
+about them is as long, and if several faces speak, the one with the highest mean score over a second
 is taken.
 """
 
@@ -29,16 +29,17 @@ _NOSE = columns("vision").index("x_30")
 
 @dataclass(frozen=True)
 class Choice:
-    """The speaker of a clip of F frames and K faces."""
+    """Which of the K faces speaks in each of the F frames of a clip, and how it was chosen."""
 
     faces: np.ndarray  # (F,) row of the speaking face, -1 where nobody speaks
     how: str  # which way chose
     chosen: str  # which face, in words: they count from the left of the picture
-    doubt: str = ""  # what speaks against the choice, in words
+    doubt: str = ""  # doubts about the choice, in words
 
 
 def check_way(way: str, talknet_weights: str) -> None:
-    """Raises InputError for an unknown way, a missing package and weights that cannot be used."""
+    """Raises InputError for an unknown way of choosing the speaker, for a missing package, and for
+    weights that cannot be used."""
     if way not in WAYS:
         raise InputError("speaker", repr(way), f"{' or '.join(WAYS)}, or TalkNet's weights")
     if talknet_weights:
@@ -93,7 +94,7 @@ def choose(
 def through_pauses(faces: np.ndarray) -> np.ndarray:
     """(F,) speaking faces, where frames without one (-1) take that of the nearest stretch of
     speech, of two equally near the earlier. A stretch reaches ``PAUSE`` frames before and after it,
-    and no farther than it is long: a few frames are no speech.
+    and no farther than it is long: a few frames alone do not count as speech.
     """
     starts = np.flatnonzero(np.diff(faces, prepend=-1) * (faces >= 0))
     frames = np.arange(len(faces))

@@ -34,8 +34,8 @@ def import_(
     """Convert the released pickles, or those of another data set, once into the feature store
     STORE. Nothing in them is executed.
 
-    Widths, caps, annotations and the range of the labels are those of the file; it is said what the
-    file was taken for.
+    Widths, caps, annotations and the range of the labels are those of the file; the command reports
+    which format it recognised.
     """
     from avmc_core.artefacts import data_mark
     from avmc_core.data.importing import import_released
@@ -73,10 +73,10 @@ def export(store: str, folder: str) -> None:
     "--report", type=click.Path(), help="Write it into a file too, which can be sent to others."
 )
 def audit(source: str, report: str | None) -> None:
-    """Say what is in SOURCE (a store, or a meta.csv) and where it disagrees with the paper.
+    """Report what is in SOURCE (a store, or a meta.csv) and where it disagrees with the paper.
 
-    Of a store in the released form it also says, one by one, what is assumed here about the
-    released files and could not be seen, and whether it is so. No id and no transcript is shown.
+    For a store in the released format it also lists, one by one, the unverified assumptions about
+    the released files, and whether they hold. No id and no transcript is shown.
     """
     from avmc_core import __version__
     from avmc_core.artefacts import data_mark
@@ -92,7 +92,7 @@ def audit(source: str, report: str | None) -> None:
         if found := first_contact.assumptions(store):
             parts += ["", first_contact.render(found, data_mark(store))]
     else:
-        table = read_meta(source)  # says what a file is that is no table
+        table = read_meta(source)  # says what the file is if it is not a table
         repairs = [f"repaired: {r['what']} ({r['count']})" for r in table.attrs["repairs"]]
         parts = [render(audit(table)), *repairs]
     text = "\n".join(parts)

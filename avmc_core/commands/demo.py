@@ -17,7 +17,7 @@ SEEDS = (1111, 1112)
     help="Where the figure goes; default: demo.png in the home of runs and results.",
 )
 def main(out: str | None) -> None:
-    """Train AV-MC on the small simulated corpus, score it, and draw what it makes of six acted
+    """Train AV-MC on the small simulated corpus, score it, and draw its predictions for six acted
     scenarios.
 
     Four runs: AV-MC and its ablation without mixup and unimodal tasks, rows of Table 4, with two

@@ -1,4 +1,4 @@
-"""``avmc device``: where runs are computed here, and what a GPU is used for."""
+"""``avmc device``: where runs are computed here, and how a GPU is used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import click
 
 @click.command("device")
 def main() -> None:
-    """Say where runs are computed here, and why; on a GPU, what computes the recurrences."""
+    """Report where runs are computed here, and why; on a GPU, also what computes the
+    recurrences."""
     import torch
 
     from avmc_core.kernels import gpu, launched

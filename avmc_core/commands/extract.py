@@ -63,7 +63,7 @@ def clip_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--wav2vec",
     default="",
-    help="Local folder of a wav2vec 2.0 model: its features besides, for Table 3.",
+    help="Local folder of a wav2vec 2.0 model, to extract its features as well, for Table 3.",
 )
 @click.option(
     "--wav2vec-layers",
@@ -100,8 +100,8 @@ def main(
     CLIPS is a folder with a meta.csv in the released columns and files VIDEO_ID/CLIP_ID.mp4 (or
     another usual ending, in any case), such a table, a .txt file with a path, a tab and a
     transcript on each line, or one clip with --text. The exit status is 1 when a clip failed; the
-    others are in the store all the same. Ctrl-C stops it at once; the same command goes on where it
-    was.
+    others are in the store all the same. Ctrl-C stops it at once; the same command then resumes
+    where it was.
     """
     try:
         with ended_at_once():  # until the extraction begins, and from then on asks to be stopped

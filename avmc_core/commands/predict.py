@@ -1,4 +1,4 @@
-"""``avmc predict``: what a trained ensemble says about a clip."""
+"""``avmc predict``: the prediction of a trained ensemble for a clip."""
 
 from __future__ import annotations
 

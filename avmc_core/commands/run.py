@@ -30,9 +30,10 @@ def plan(
     init: str = "",
     rows: tuple[str, ...] = (),
 ):
-    """Runs and store that the options of ``run`` and ``results`` ask for; says which rows the store
-    cannot have. ``rows``: those asked for, none for all. Raises InputError for one that the
-    experiment does not have, and where the store can have none."""
+    """The runs and the store that the options of ``run`` and ``results`` select; reports the rows
+    that cannot run on the store. ``rows`` are the names of the rows wanted; if empty, all rows.
+    Raises InputError for a row that the experiment does not have, and if no row can run on the
+    store."""
     from avmc_core.data.store import open_store
     from avmc_core.runs.experiments import experiment as declared
     from avmc_core.simulated.corpus import ensure_corpus
@@ -56,7 +57,7 @@ def plan(
 
 
 def _started_from(package: str, grid: list, store) -> list:
-    """The runs that a package's weights fit, to start from them. Raises InputError when there are
+    """The runs that can start from the weights of a package. Raises InputError when there are
     none."""
     from dataclasses import replace
 
@@ -103,7 +104,7 @@ def _started_from(package: str, grid: list, store) -> list:
     default=1,
     show_default=True,
     type=click.IntRange(1),
-    help="Runs in a job, alike but for their seed.",
+    help="Runs per job, which differ only in their seed.",
 )
 @click.option(
     "--minutes",

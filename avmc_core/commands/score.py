@@ -1,4 +1,4 @@
-"""``avmc score``: anyone's predictions, scored under the stated conventions."""
+"""``avmc score``: score any predictions under the stated conventions."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""``avmc status`` and ``avmc clean``: what the run store holds, who uses it, and what nothing
-uses."""
+"""``avmc status`` and ``avmc clean``: what the run store holds, which experiments use it, and what
+nothing uses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from avmc_core.commands.options import store_option
 
 
 def _stores(store: str) -> list:
-    """The stores at hand: the simulated corpora of this version, and an imported one if it is
+    """The available stores: the simulated corpora of this version, and an imported one if it is
     named."""
     from avmc_core.data.store import open_store
     from avmc_core.simulated.corpus import present_corpora
@@ -86,7 +86,7 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
 @store_option
 @click.option("--yes", is_flag=True, help="Remove them; without it they are only listed.")
 def clean(store: str, yes: bool) -> None:
-    """List what nothing uses any more, the largest first, and with --yes remove it.
+    """List what is no longer used, the largest first, and with --yes remove it.
 
     That is: runs that no declared experiment would read, damaged records, interrupted work,
     simulated corpora of other versions. Runs on an imported store are kept unless --store names it;

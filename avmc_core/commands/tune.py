@@ -49,7 +49,7 @@ def main(
     score: bool,
     both_ways: bool,
 ) -> None:
-    """Search settings of MODEL on the validation split; a search that was interrupted goes on."""
+    """Search settings of MODEL on the validation split; an interrupted search is continued."""
     from avmc_core.analysis.results import carried_out
     from avmc_core.data.metric_conventions import ALL
     from avmc_core.data.store import open_store

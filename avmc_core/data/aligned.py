@@ -1,5 +1,5 @@
-"""Lengths in a file that has none of its own: of the text, where it has no tokens, and of sound and
-picture, where both are aligned with the text."""
+"""Infers lengths that a file does not state: of the text, if it has no tokens, and of sound and
+picture, if both are aligned with the text."""
 
 from __future__ import annotations
 

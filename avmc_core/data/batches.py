@@ -45,7 +45,7 @@ class SplitData:
         return len(self._mask)
 
     def batch(self, rows: Tensor) -> Batch:
-        """The clips at ``rows`` (B,) int64, in that order."""
+        """The clips at the indices ``rows`` (B,) int64 as a batch, in that order."""
         return Batch(
             **{name: self._view(name, rows) for name in schema.MODALITIES},
             **{name: lengths[rows] for name, lengths in self._lengths.items()},
@@ -70,9 +70,9 @@ class SplitData:
         return torch.randperm(len(self), generator=generator)
 
     def shuffled(self, batch_size: int, generator: torch.Generator) -> list[Tensor]:
-        """The rows of each batch of one pass over all clips in random order. The last, smaller
-        batch is kept; a single clip left over, of which batch norm could make nothing, joins the
-        batch before."""
+        """Yields the rows of each batch of one pass over all clips in random order. The last,
+        smaller batch is kept; a single remaining clip, on which batch norm could not compute a
+        variance, joins the batch before."""
         batches = list(self.order(generator).split(batch_size))
         if len(batches) > 1 and len(batches[-1]) == 1:
             batches[-2:] = [torch.cat(batches[-2:])]
@@ -85,7 +85,7 @@ class SplitData:
 
     @property
     def nbytes(self) -> int:
-        """About how much memory a ``Resident`` takes."""
+        """Roughly how much memory a ``Resident`` takes, in bytes."""
         features = [
             self._dense[name].nbytes
             if name in self._dense

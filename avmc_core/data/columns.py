@@ -36,7 +36,7 @@ def plain(where: str, value: Any, repairs: Counter[str]) -> Any:
             )
         except UnicodeDecodeError as error:
             raise InputError(
-                where, f"bytes that are no UTF-8 ({error.object[:40]!r})", "text"
+                where, f"bytes that are not UTF-8 ({error.object[:40]!r})", "text"
             ) from None
         repairs["columns of bytes read as UTF-8"] += 1
     if isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == 1:

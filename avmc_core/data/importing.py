@@ -67,8 +67,8 @@ def import_released(
     Stated, with their counts, under ``repairs`` in the manifest: values after a clip's end are
     dropped, -inf in sound and picture becomes 0, clips padded at the start are read from their end,
     labels off the grid and unlabelled clips with the id of a labelled one are kept, ids without a
-    separator become the video id, differences from the texts and labels of ``meta`` are resolved
-    for the pickle. Everything else that does not fit is an InputError, after which, as after a
+    separator become the video id, and where texts or labels differ from those of ``meta``, the
+    pickle's are kept. Everything else that does not fit is an InputError, after which, as after a
     kill, no store is left.
     """
     store_path = Path(store_path)
@@ -199,7 +199,7 @@ def _marked(sources: dict[str, Path], name: str) -> dict[str, Any] | None:
 def _clips(
     name: str, columns: dict[str, np.ndarray], repairs: Counter[str], grid: bool
 ) -> pd.DataFrame:
-    """One row a clip, columns CLIP_COLUMNS; ``grid``: labels are meant to lie 0.2 apart."""
+    """One row per clip, columns CLIP_COLUMNS; ``grid``: labels are meant to lie 0.2 apart."""
     ids = pd.Series(columns["id"].tolist(), dtype=str)
     parts = ids.str.partition(ID_SEPARATOR)
     repairs["ids without a separator, read as the video id"] += int((parts[1] == "").sum())
@@ -218,7 +218,7 @@ def _clips(
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
-    """What changes when a file is written to, cut or replaced."""
+    """A stamp that changes when a file is written to, truncated or replaced."""
     found = path.stat() if path.is_file() else None
     return found and (found.st_ino, found.st_size, found.st_mtime_ns)
 

@@ -49,8 +49,8 @@ class Recognised:
 
 
 def original_part(clip_ids: Iterable[str]) -> np.ndarray:
-    """(N,) bool: the clip was in the original CH-SIMS. Its clips kept their ids of four digits; new
-    ones are longer."""
+    """(N,) bool: whether the clip was in the original CH-SIMS. Its clips kept their four-digit ids;
+    new ids are longer."""
     return np.array([len(clip_id) <= 4 for clip_id in clip_ids], dtype=bool)
 
 
@@ -72,11 +72,11 @@ def histograms(table: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
 
 
 def recognise(table: pd.DataFrame) -> Recognised:
-    """Which of the two sets a label table (columns split, clip_id, M) carries.
+    """Recognises which of the two sets a label table (columns split, clip_id, M) carries.
 
     A set is recognised when every split and part has its number of clips and the histograms of M
-    lie within one percent of the clips; else the table is another one. Counts cannot tell two clips
-    of one split and part apart that swapped labels.
+    lie within one percent of the clips; otherwise ``name`` is OTHER. Counts cannot detect two clips
+    of the same split and part whose labels are swapped.
     """
     found = histograms(table)
     for key in (RELABELLED, MIXED):
@@ -101,7 +101,7 @@ def total(counts: Histograms, *, split: str | None = None, part: str | None = No
 
 
 def constant_scores(key: str, split: str = "test") -> dict[str, float]:
-    """Acc2, Acc2_weak (shares) and MAE of the constant answer 0 on a split of a set: 0 counts as
+    """Acc2, Acc2_weak (shares) and MAE of always predicting 0 on a split of a set: 0 counts as
     negative (Section 5.1)."""
     n = total(of_set(key), split=split)
     weak = np.abs(GRID) <= 0.4
@@ -120,11 +120,12 @@ def constant_scores(key: str, split: str = "test") -> dict[str, float]:
 
 @cache
 def recorded() -> dict[str, Any]:
-    """``resources/label_sets.json``: ``sets`` (of each: ``source`` in words, ``M``: {split: {part:
-    11 counts}}, ``off_grid``), ``differ`` (clips, those whose M differs between the sets, and those
-    read, by kind of clip), ``other_sign`` (clips whose M differs in sign, by split), ``reports``
-    (what others said publicly of the released pickle, each with its source), and ``original_pairs``
-    (the 11 x 11 tables of each two annotations in the original part of the mixed set)."""
+    """The content of ``resources/label_sets.json``: ``sets`` (for each set ``source`` in words,
+    ``M``: {split: {part: 11 counts}}, ``off_grid``), ``differ`` (by kind of clip: the number of
+    clips, of clips whose M differs between the sets, and of clips whose M was read off the
+    relabelled file), ``other_sign`` (clips whose M differs in sign, by split), ``reports`` (public
+    statements of others about the released pickle, each with its source), and ``original_pairs``
+    (the 11 x 11 tables of each pair of annotations in the original part of the mixed set)."""
     return json.loads(
         files("avmc_core").joinpath("resources", "label_sets.json").read_text(encoding="utf-8")
     )

@@ -48,8 +48,8 @@ def read_meta(path: str | Path) -> pd.DataFrame:
     (``text_table``), columns that are not used, decimal commas. Raises InputError, with the line,
     for a missing or doubled column, a line with too many or too few fields, an id that is empty,
     only dots, longer than 200 characters, there twice, or holds control characters, path separators
-    or $_$, a label that is no number in [-1, 1], an unknown split, and for labels without a split
-    or a split without labels.
+    or $_$, a label that is not a number in [-1, 1], an unknown split, and for labels without a
+    split or a split without labels.
     """
     table = read_table(path, "meta.csv")
     repairs = table.repairs
@@ -70,7 +70,7 @@ def read_meta(path: str | Path) -> pd.DataFrame:
                 where, f"clip {row['video_id']}/{row['clip_id']} again", "each clip once"
             )
     if not rows:
-        raise InputError(path, "no rows", "one row a clip")
+        raise InputError(path, "no rows", "one row per clip")
     lost = sum(len(row["text"]) > 1 and not row["text"].strip("? ") for row in rows.values())
     if 2 * lost > len(rows):
         found = f"question marks alone in {lost} of {len(rows)} transcripts"

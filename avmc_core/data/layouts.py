@@ -1,9 +1,10 @@
-"""What a file in the manner of the public toolkits holds, told from its keys, widths and labels.
+"""Recognises what a file in the format of the public toolkits holds, from its keys, widths and
+labels.
 
-Nothing but the file decides how wide its features are, how long its sequences may be, and which
-labels it has. The widths of acoustic and visual columns name the data set that the laboratory's
-framework (MMSA) lays out so; the range of the labels follows from that name, else from the labels,
-unless whoever imports the file declares it.
+The widths of the features, the longest sequences and the labels are determined by the file alone.
+The widths of acoustic and visual columns name the data set that the laboratory's framework (MMSA)
+lays out so; the range of the labels follows from that name, else from the labels, unless whoever
+imports the file declares it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _BEYOND = 0.1  # share of labels outside -1 to 1 from which a file's range is ta
 
 @dataclass(frozen=True)
 class Layout:
-    """What a file was taken for."""
+    """The format that a file was recognised as."""
 
     known: str  # the data set that is laid out so, "" where the widths are nobody's
     toolkit: bool  # written by MMSA-FET, with its settings beside the splits
@@ -50,12 +51,13 @@ class Layout:
 
     @property
     def released(self) -> bool:
-        """Whether it is laid out as CH-SIMS v2.0; whether it is CH-SIMS v2.0, its labels tell."""
+        """Whether it is laid out as CH-SIMS v2.0. Whether it is CH-SIMS v2.0 is decided by its
+        labels."""
         return self.known == RELEASED and not self.toolkit
 
     @property
     def name(self) -> str:
-        """In words: who lays a file out so, how wide, and which labels it has."""
+        """The format in words: its origin, the feature widths, and the labels."""
         columns = f"{self.widths[0]} acoustic and {self.widths[1]} visual columns"
         aligned = ", aligned" if self.aligned else ""
         labels = " and ".join([", ".join(self.tasks[:-1]), self.tasks[-1]][len(self.tasks) == 1 :])

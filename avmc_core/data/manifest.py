@@ -48,7 +48,8 @@ def content_digest(manifest: dict[str, Any]) -> str:
 
 
 def check_bytes(path: Path, expected: str) -> None:
-    """Raises InputError where a file has another SHA-256 than its manifest says."""
+    """Raises InputError if the SHA-256 of a file differs from the ``expected`` one (hex) of its
+    manifest."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
@@ -74,8 +75,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def check_files(path: Path, manifest: dict[str, Any]) -> None:
-    """Raises InputError where what a manifest says does not fit together, or does not fit the names
-    and sizes of the files in the folder ``path``."""
+    """Raises InputError if a manifest contradicts itself, or does not fit the names and sizes of
+    the files in the folder ``path``."""
     splits, files = manifest["splits"], manifest["files"]
     if tuple(splits) not in (schema.SPLITS, (*schema.SPLITS, schema.UNLABELLED)):
         raise InputError(

@@ -152,5 +152,5 @@ class ArrayMachine(Machine):
             codes = np.frombuffer(raw, dtype.str[0] + "u4")
             for block in np.array_split(codes, codes.size // 2**20 + 1):
                 if ((block > 0x10FFFF) | (block >> 11 == 0x1B)).any():  # 0x1B: surrogates
-                    self.refuse("code points that are no characters", "unicode text")
+                    self.refuse("code points that are not characters", "unicode text")
         return np.frombuffer(raw, dtype).reshape(shape, order=order)

@@ -1,5 +1,5 @@
-"""The machine that a pickle is a program for: the bytes of the file, the stack, its marks and the
-memo. What the opcodes make of them is in ``pickle_arrays`` and ``unpickle``."""
+"""The virtual machine that executes a pickle: the bytes of the file, the stack, its marks and the
+memo. The effects of the opcodes are in ``pickle_arrays`` and ``unpickle``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MAX_NAME = 256  # bytes of a global's name
 
 
 class Machine:
-    """A pickle that is being read. Whatever does not fit is an InputError with file, byte offset
-    and the keys of the dicts around it."""
+    """A pickle that is being read. Anything invalid is an InputError with the file, the byte offset
+    and the keys of the enclosing dicts."""
 
     def __init__(self, path: Path, data: memoryview):
         self.path, self.data = path, data

@@ -2,8 +2,8 @@
 
 In the label table in circulation every clip of videos test1 to test15 has four identical labels,
 against about one clip in ten elsewhere: most probably the multimodal label was copied. Whether the
-released pickle has such clips is not known, so they are looked for in the labels of each file and
-never taken for granted. Scores of T, A and V leave them out.
+released pickle has such clips is not known, so they are detected from the labels of each file and
+never assumed. Scores of T, A and V leave them out.
 """
 
 from __future__ import annotations

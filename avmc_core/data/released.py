@@ -110,7 +110,7 @@ def open_unsupervised(
 
 
 def layout_of(path: str | Path, limit: float | None = None) -> layouts.Layout:
-    """What a file that ``open_supervised`` reads was taken for."""
+    """The format that a file read by ``open_supervised`` was recognised as."""
     return layouts.recognised(_mapping(path, read_pickle(path)), limit)
 
 

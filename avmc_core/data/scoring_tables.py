@@ -1,4 +1,4 @@
-"""The two tables that a scoring needs: labels of clips, and anyone's predictions for them.
+"""The two tables that scoring needs: labels of clips, and predictions for them from any source.
 
 Labels come from a feature store, from the released label table, or from any CSV file with the
 columns video_id, clip_id, mode (or split) and label (or M). Predictions come from a CSV file with
@@ -28,12 +28,12 @@ _OTHER_NAMES = {"mode": "split", **COLUMNS}  # of the released label table
 
 def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
     """Labels of all labelled clips of a store or a table: video_id, clip_id, split (strings), M,
-    and T, A, V where the source has them (float). ``attrs["mark"]`` says what they are of, as
-    ``artefacts.data_mark`` does, and ``attrs["limit"]`` is the largest label that there can be:
+    and T, A, V where the source has them (float). ``attrs["mark"]`` says which data they belong to,
+    as ``artefacts.data_mark`` does, and ``attrs["limit"]`` is the largest label that there can be:
     what the store says, 1 in the released label table, else ``limit``, which is 1 by default.
 
-    Raises InputError for what is neither, for a clip that is there twice, a label that is no number
-    in [-limit, limit], an unknown split, and a ``limit`` that is not the source's own.
+    Raises InputError for a source that is neither, for a clip that occurs twice, a label that is
+    not a number in [-limit, limit], an unknown split, and a ``limit`` that is not the source's own.
     """
     path = Path(source)
     if path.is_dir():
@@ -74,8 +74,8 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     """Predictions as a table: video_id, clip_id, and a column for each annotation that is predicted
     (float).
 
-    Raises InputError for a file that does not read, a missing column, a clip that is there twice,
-    and a prediction that is no finite number.
+    Raises InputError for a file that does not read, a missing column, a clip that occurs twice, and
+    a prediction that is not a finite number.
     """
     path = Path(path)
     table = _read(path)
@@ -194,7 +194,7 @@ def _numbers(path: str | Path, table: pd.DataFrame, column: str) -> pd.Series:
         path,
         table,
         ~np.isfinite(values),
-        f"whose {column} is no finite number",
+        f"whose {column} is not a finite number",
         f"a number in column {column}",
     )
     return values

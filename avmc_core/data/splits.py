@@ -1,5 +1,5 @@
-"""What of a store a run trains on, chooses by and is scored on: the published splits, or something
-else that is asked about.
+"""Which clips of a store a run trains on, selects epochs on and is scored on: the published splits,
+or others for a particular question.
 
 Everything but standardised features is a view: no feature is copied, whatever is left out or moved
 to another split.
@@ -33,8 +33,8 @@ class SplitProtocol:
     nothing, and makes train, valid and test anew, ``fold`` by ``fold``, so that each clip is tested
     once. "by video" keeps a source video's clips together; "by clip" has the same sizes and as many
     clips of each sentiment class in each part, but the clips change places regardless of their
-    video. The run's seed decides who is dealt where, so that an interval over seeds covers the
-    chance of the deal.
+    video. The run's seed draws the folds, so that an interval over seeds includes the variation
+    between splits.
     """
 
     # share of the training clips used; drawn by the run's seed, smaller sets within larger ones
@@ -92,8 +92,8 @@ class SplitProtocol:
         return dataclasses.replace(store, splits=splits)
 
     def seen(self, clips: Split, store: Store, seed: int) -> Split:
-        """Any ``clips`` as a network reads them that a run with this seed has trained on ``store``:
-        on the scales of its training clips, where it standardises."""
+        """Any ``clips`` in the form in which a network reads them that was trained on ``store`` by
+        a run with this seed: scaled by the statistics of its training clips, if it standardises."""
         if not self.standardised:
             return clips
         raw = dataclasses.replace(self, standardised=False).of(store, seed)

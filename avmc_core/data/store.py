@@ -1,7 +1,7 @@
 """The feature store: a folder that holds the released data ragged, in float32 and mapped, with a
 manifest.
 
-``manifest.json`` names every other file with its size and SHA-256. ``clips.csv`` has one row a
+``manifest.json`` names every other file with its size and SHA-256. ``clips.csv`` has one row per
 clip. Per split there is one safetensors file for each modality (``values`` (sum of T_i, D) float32,
 ``offsets`` (N + 1,) int64) and one for ``labels`` (``labels`` (N, 4) float32, ``mask`` (N,) bool,
 ``tokens`` (N, 3, T) int64). ``importing`` writes it. Features of ``schema.EXTRAS`` that the
@@ -81,13 +81,13 @@ class Store:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of the content and of what it is said to be: equal both, equal digest,
-        whatever files it came from."""
+        """SHA-256 (hex) of the content and of its declared origin: if both are equal, so are the
+        digests, whatever files they came from."""
         return self.manifest["digest"]
 
     @property
     def simulated(self) -> bool:
-        """Whether this is a simulated corpus, which everything made from it has to say."""
+        """Whether this is a simulated corpus; everything made from one must say so."""
         return self.manifest["kind"] == "simulated"
 
     @property
@@ -130,7 +130,7 @@ class Store:
 
     @property
     def lacks(self) -> tuple[str, ...]:
-        """The modalities that the clips did not have: their features are one step of zeros, which
+        """The modalities that the clips lack: their features are one step of zeros, which
         no model may learn from."""
         return tuple(self.manifest["source"].get("extraction", {}).get("lacks", ()))
 
@@ -154,7 +154,7 @@ class Store:
 def open_store(path: str | Path) -> Store:
     """Opens a store by mapping its files, in well under a second.
 
-    Raises InputError for whatever is no complete, consistent store of this schema version. Checks
+    Raises InputError for anything but a complete, consistent store of this schema version. Checks
     names, sizes, shapes, lengths and the manifest's digest, and every byte of what is read whole:
     the clips and their labels. ``verify_store`` checks every byte of the features too.
     """

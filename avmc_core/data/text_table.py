@@ -36,7 +36,7 @@ def read_table(path: str | Path, what: str) -> TextTable:
 
     Read are UTF-8, UTF-16 and UTF-32, GB18030 and Big5; commas, semicolons, tabs and bars; a first
     line ``sep=;``. Blank rows and columns and names with blanks around them are set right. Raises
-    InputError for anything that is no table of text, for bytes of which the encoding is in doubt,
+    InputError for anything that is not a table of text, for bytes whose encoding is in doubt,
     for text that was damaged by a conversion, and for a row with too many or too few cells.
     """
     path = Path(path)

@@ -172,7 +172,7 @@ class _Reader(ArrayMachine):
     def set_items(self, items: list[Any]) -> None:
         target, keys = self.top(dict), items[::2]
         if len(items) % 2 or not all(type(key) in (str, int) for key in keys):
-            self.refuse("dict items that are no pairs with a str or int key", "str or int keys")
+            self.refuse("dict items that are not pairs with a str or int key", "str or int keys")
         target.update(zip(keys, items[1::2], strict=True))
 
     def recall(self, index: int) -> None:

@@ -1,5 +1,5 @@
-"""Pictures of cases: a clip's signals beside its labels and what a model says of it (after Figure
-5)."""
+"""Pictures of cases: a clip's signals beside its labels and a model's predictions for it (after
+Figure 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture of one clip and of what a model says about it."""
+"""The picture of one clip and of a model's predictions for it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def account(clip: Clip, prediction: Account) -> Figure:
 
 
 def _sound(ax: Axes, clip: Clip) -> None:
-    """Waveform where the signal is at hand, loudness, and pitch where there is a voice."""
+    """The waveform if the signal is available, loudness, and pitch where there is a voice."""
     time = np.arange(len(clip.audio)) * HOP_SECONDS["audio"]
     loud = clip.audio[:, LOUDNESS]
     if clip.signal is not None:
@@ -93,7 +93,7 @@ def _faces(ax: Axes, clip: Clip) -> None:
 
 
 def _scale(ax: Axes, prediction: Account) -> None:
-    """Each prediction: a dot a seed, a bar over their range."""
+    """Each prediction: one dot per seed, and a bar over their range."""
     names = list(prediction.tasks)
     for place, task in enumerate(names):
         values = np.clip(prediction.tasks[task], -1, 1)

@@ -93,5 +93,5 @@ def coverage_curve(rows: Sequence[dict[str, float]], level: float = 0.95) -> Fig
     ax.errorbar(x, shares, 2 * errors, fmt="o", color=MODEL_COLOURS[0], capsize=3)
     ax.set_xticks(x, [f"{row['seeds']:.0f}" for row in rows])
     ax.set(xlabel="seeds", ylabel="intervals that hold the truth, %")
-    plt.close(fig)  # no mark, which closes the others, or a notebook would show it twice
+    plt.close(fig)  # not closed by `mark`, a notebook would show it twice
     return fig

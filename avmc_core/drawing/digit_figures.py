@@ -1,5 +1,5 @@
-"""Figures of what the printed digits allow: which numbers of runs a row can be of, and over how
-many clips a column is."""
+"""Figures of what the printed digits allow: how many runs may stand behind a row, and how many
+clips behind a column."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def class_counts(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:
 
 
 def label_histograms(levels: pd.DataFrame) -> Figure:
-    """Clips at each label level, one panel an annotation; the multimodal one is repeated as a line
+    """Clips at each label level, one panel per annotation; the multimodal one is repeated as a line
     in the others."""
     fig, axes = plt.subplots(1, len(TASKS), figsize=(WIDTH, 2.6), sharey=True)
     for ax, task in zip(axes, TASKS, strict=True):

@@ -58,8 +58,8 @@ def consistency(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray
     """Prediction of a mixture against the mixture of predictions, before and after training; on the
     line they agree.
 
-    Each mapping has ``prediction`` and ``target`` (B,), of the mixtures, and ``answers`` (B,), of
-    the clips themselves."""
+    Each mapping has ``prediction`` and ``target`` (B,), of the mixtures, and ``unmixed`` (B,),
+    the predictions for the clips themselves."""
     fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.42 * WIDTH))
     for ax, title, points in zip(
         axes, ("before training", "after training"), (before, after), strict=True
@@ -80,21 +80,21 @@ def consistency_in_words(before: Mapping[str, np.ndarray], after: Mapping[str, n
     (_, untrained), (_, learnt) = _gap(before), _gap(after)
     if np.isnan([untrained, learnt]).any():
         return (
-            "A network that gives all clips the same answer has no gap, and nothing to be "
+            "A network that predicts the same for all clips has no gap, and nothing to be "
             "consistent about."
         )
     change = "smaller" if learnt < untrained else "larger"
     return (
-        f"Set against the spread of the answers, the gap is {untrained:.2f} before training "
+        f"Relative to the spread of the predictions, the gap is {untrained:.2f} before training "
         f"and {learnt:.2f} after it: {change} "
         "after training, for this run and these clips."
     )
 
 
 def _gap(points: Mapping[str, np.ndarray]) -> tuple[float, float]:
-    """The mean gap, and its share of the standard deviation of the answers for the clips; NaN where
-    these are all equal."""
-    gap, spread = np.abs(points["prediction"] - points["target"]).mean(), points["answers"].std()
+    """The mean gap, and its share of the standard deviation of the predictions for the clips; NaN
+    where these are all equal."""
+    gap, spread = np.abs(points["prediction"] - points["target"]).mean(), points["unmixed"].std()
     return float(gap), float(gap / spread) if spread > 0 else float("nan")
 
 

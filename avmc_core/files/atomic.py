@@ -52,7 +52,7 @@ def new_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Has the content of a file, or the names in a folder, reach the disk."""
+    """Flushes the content of a file, or the names in a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

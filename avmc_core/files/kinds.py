@@ -1,5 +1,5 @@
-"""What a file is, told from its first bytes: what drives, repositories and browsers hand out
-instead of the file itself."""
+"""Recognises a file by its first bytes: what drives, repositories and browsers deliver instead of
+the file itself."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _WORKBOOKS = (
 
 
 def foreign(path: Path) -> tuple[str, str] | None:
-    """What ``path`` is instead of what it should be, and what to get in its place; None for
-    anything not known here.
+    """What ``path`` is instead of what it should be, and what to obtain instead; None for anything
+    not known here.
 
     Raises OSError for a file that cannot be read.
     """

@@ -1,8 +1,8 @@
 """Names and text in bytes of any encoding: as a file system holds them and as terminals of other
 languages type them.
 
-Python keeps bytes that are no UTF-8 as lone surrogates, which can be opened but neither printed nor
-written.
+Python keeps bytes that are not UTF-8 as lone surrogates, which can be opened but neither printed
+nor written.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def shown(name: str) -> str:
 
 
 def typed(text: str, option: str) -> str:
-    """The text that was typed for ``option`` in a terminal of any encoding. Raises InputError where
-    it cannot be told, and where it was damaged before."""
+    """The text that was typed for ``option`` in a terminal of any encoding. Raises InputError if
+    its encoding cannot be determined, and if the text was already damaged."""
     if _is_text(text):
         return undamaged(option, text)
     raw = os.fsencode(text)
@@ -42,7 +42,7 @@ def typed(text: str, option: str) -> str:
     try:
         return decoded(option, raw)[0]
     except InputError:
-        found = f"bytes that are no UTF-8 ({raw[:20]!r})"
+        found = f"bytes that are not UTF-8 ({raw[:20]!r})"
         raise InputError(
             option, found, "text typed in UTF-8, or a locale such as zh_CN.GBK in $LANG"
         ) from None
@@ -63,7 +63,8 @@ def entry(folder: Path, name: str) -> Path | None:
 
 
 def readings(name: str) -> set[str]:
-    """What a name can say: itself, or its bytes in the encodings of Chinese systems."""
+    """The possible readings of a name: itself, or its bytes decoded in the encodings of Chinese
+    systems."""
     if _is_text(name):
         return {unicodedata.normalize("NFC", name)}
     found = set()

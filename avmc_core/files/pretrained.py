@@ -1,5 +1,5 @@
-"""The one place where a folder with a pretrained network is opened: every weight is accounted for,
-or nothing is read.
+"""The only place where a folder with a pretrained network is opened: either every weight is
+accounted for, or nothing is read.
 
 transformers draws a weight that it does not find at random and goes on. Here a folder is read only
 when each weight of the network lies in it, under its own name or under one that is known: those of

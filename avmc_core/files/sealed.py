@@ -1,8 +1,8 @@
-"""Safetensors files that know when they are damaged: their metadata hold a SHA-256 of every tensor
+"""Safetensors files that detect damage to themselves: their metadata hold a SHA-256 of every tensor
 and fact in them.
 
-Trainer states, weights, predictions and extracted clips are written this way; what a disk or a
-program changed in one is an error when it is read, and never a result.
+Trainer states, weights, predictions and extracted clips are written this way; a change made by a
+disk or a program is an error when the file is read, and never becomes a result.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def write_sealed(
 def read_sealed(
     path: Path, expected: str = "a file as it was written"
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The tensors and facts of a file. Raises InputError when it is no such file, or not as it was
-    written; ``expected`` is what it says then."""
+    """The tensors and facts of a file. Raises InputError when it is not such a file, or is not as
+    it was written; ``expected`` is what it says then."""
     if not path.is_file():
         raise InputError(path, "a folder" if path.is_dir() else "no such file", expected)
     try:

@@ -23,7 +23,7 @@ _MAX_HEADER = 100_000
 
 @dataclass(frozen=True)
 class Blocks:
-    """A tensor of known dtype and shape that comes in blocks along its first axis."""
+    """A tensor of known dtype and shape whose values arrive in blocks along its first axis."""
 
     dtype: str  # as numpy spells it
     shape: tuple[int, ...]

@@ -15,7 +15,7 @@ class Adam(torch.optim.Adam):
     """torch.optim.Adam with its state, in the reference's constants: weight decay is the L2 term
     added to the gradient.
 
-    An entry's new value depends on that entry alone, to the byte, wherever in memory it lies.
+    The bytes of an entry's new value depend on that entry alone, wherever in memory it lies.
     """
 
     def __init__(self, groups: list[dict]):

@@ -18,7 +18,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from avmc_core.kernels.compiled import kernels
 from avmc_core.kernels.dropout import dropout
 
-LARGEST = 64  # features a head that the compiled code takes
+LARGEST = 64  # the most features per head that the compiled code takes
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor, heads: int, p: float = 0.0) -> Tensor:

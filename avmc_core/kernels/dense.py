@@ -3,9 +3,9 @@ several at once.
 
 A small model's step is all overhead: a chain is one call of compiled C (``resources/dense.c``)
 forward and one backward, with its dropout and its activations. Weights of several seeds have a
-leading axis, as what they are applied to. A seed computes the same bytes alone and in company.
-Without a compiler, or in another precision, PyTorch computes the same; with several seeds as
-batched products, whose last bits may then differ from a seed's alone.
+leading axis, as what they are applied to. The results of a seed are the same bytes whether it is
+computed alone or with others. Without a compiler, or in another precision, PyTorch computes the
+same; with several seeds as batched products, whose last bits may then differ from a seed's alone.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Linear(nn.Linear):
 class BatchNorm(nn.BatchNorm1d):
     """torch.nn.BatchNorm1d over the last axis but one of x (..., B, D): B clips. What lies before,
     seeds apart, are passes over the batch: each is normalised by its own mean and variance, and the
-    running ones are told of one after the other."""
+    running ones are updated with one after the other."""
 
     def forward(self, x: Tensor) -> Tensor:
         sets = len(self.weight) if self.weight.dim() == 2 else 1

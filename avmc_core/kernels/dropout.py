@@ -1,4 +1,4 @@
-"""Dropout that is fast on CPU: 16 random bits an element instead of a Bernoulli number each.
+"""Dropout that is fast on CPU: 16 random bits per element instead of a Bernoulli number.
 
 PyTorch's Bernoulli numbers cost some 15 ns each on CPU, which is most of a training step where
 activations are large. The probability is rounded to a multiple of 2^-16.

@@ -1,4 +1,4 @@
-"""The arithmetic of a GPU, as a run promises it: float32 throughout, and the same bytes every time.
+"""The arithmetic of a GPU that runs rely on: float32 throughout, and the same bytes every time.
 
 By PyTorch's default cuDNN rounds the factors of products to TF32, ten bits after the point, which
 moved the gradients of recurrent models by up to .6 % where it was measured. Here it is off unless
@@ -32,7 +32,8 @@ def tf32() -> bool:
 
 
 def gpu_identity() -> dict[str, str | bool]:
-    """What decides the last bits on a GPU beside PyTorch and our source; part of a run's key."""
+    """The facts that decide the last bits on a GPU, besides PyTorch and our source; part of a run's
+    key."""
     try:
         return {"tf32": tf32(), "triton": version("triton")}
     except PackageNotFoundError:

@@ -1,4 +1,5 @@
-"""Where the recurrence of an LSTM is one launch on a GPU (``launched_lstm``), and the launch.
+"""Decides where the recurrence of an LSTM is a single launch on a GPU (``launched_lstm``), and
+launches it.
 
 It needs Triton, which PyTorch's CUDA builds bring along, and a C compiler, with which Triton builds
 its launcher. Where either is missing, or a layer has more than LARGEST hidden units, cuDNN computes

@@ -49,7 +49,7 @@ class AVMCSettings:
     # beta_k of Equation 14; NaN: the task's own weight, as released (D09)
     mix_weight_audio: float = math.nan
     mix_weight_vision: float = math.nan
-    # off: only M is supervised, and its representations have no heads to be consistent with
+    # if off, only M is supervised, and there are no unimodal heads that could be consistent
     unimodal_tasks: bool = True
     mix_audio: bool = True
     mix_vision: bool = True
@@ -94,7 +94,7 @@ class AVMC(Model):
 
     @staticmethod
     def capabilities(settings: AVMCSettings) -> Capabilities:
-        """The semi-supervised one is trained on unlabelled clips."""
+        """What the model needs: unlabelled clips if it is semi-supervised."""
         tasks = schema.TASKS if settings.unimodal_tasks else ("M",)
         return replace(capabilities(settings), tasks=tasks, unlabelled=settings.semi)
 

@@ -85,7 +85,8 @@ class Classifier(nn.Module):
 
 
 class AVMCPaper(AVMC):
-    """Inputs: [CLS] of the text, frames of audio and vision."""
+    """AV-MC with Equations 5 to 8 as printed. Inputs: [CLS] of the text (B, D), frames of audio and
+    vision (B, T, D)."""
 
     inputs = Inputs(text="cls", audio="frames", vision="frames")
 

@@ -1,4 +1,4 @@
-"""What the trainer asks of a model."""
+"""The interface between the trainer and a model."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Training:
     clip_value: float = 0.0  # after every backward pass, clamp each entry of the gradient; 0: off
     clip_norm: float = 0.0  # before a step, scale all gradients to this joint norm at most; 0: off
     # "clips": mean over clips. "batches": mean over batches in the order of the store, rounded
-    # (D11). "shuffled_batches": the same with batches that are drawn anew in each epoch, as the
+    # (D11). "shuffled_batches": the same with batches that are drawn again in each epoch, as the
     # reference runs (D17).
     validation: str = "clips"
 
@@ -119,7 +119,7 @@ class Model(nn.Module):
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks that the losses train; what the network says of others means nothing."""
+        """The tasks that the losses train; outputs for other tasks are meaningless."""
         return schema.TASKS
 
     @property

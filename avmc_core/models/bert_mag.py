@@ -1,5 +1,5 @@
-"""Bert_MAG: a gate between BERT's embeddings and its encoder shifts every token by what is heard
-and seen (Rahman et al., ACL 2020)."""
+"""Bert_MAG: a gate between BERT's embeddings and its encoder shifts every token by the acoustic and
+visual features (Rahman et al., ACL 2020)."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Text(nn.Module):
         # the view of the batch's text; BERT reads tokens instead
         self.input = "cls" if mode == "finetune" else view
         self.encoder = check_encoder(encoder, width) if mode == "finetune" else None
-        # in a tuple, since it is no part of the model: not trained, not saved, never in evaluation
+        # in a tuple, since it is not part of the model: not trained, not saved, never in evaluation
         # mode
         frozen = mode == "frozen_dropout"
         self.noisy = (
@@ -71,7 +71,8 @@ class Text(nn.Module):
 
 
 def check_encoder(encoder: BertModel | None, width: int) -> BertModel:
-    """The encoder, if it is there and gives ``width`` features a token; else raises InputError."""
+    """The encoder. Raises InputError if there is none, or if it does not give ``width`` features
+    per token."""
     if encoder is None:
         raise InputError("text", "no encoder", "a BertModel, as text_encoder.load_encoder gives")
     if encoder.config.hidden_size != width:

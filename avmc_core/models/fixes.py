@@ -1,4 +1,4 @@
-"""The switch between what the reference does and what it should do, one D number at a time.
+"""The switch between what the reference does and what it should do, for each D number separately.
 
 A baseline's settings have a field ``mended``: the D numbers of the differences that are put right.
 Empty, the default, is the reference as it runs, defects included.

@@ -18,8 +18,8 @@ from avmc_core.models.gated_memory import MLP, GatedMemory, Layer, before, steps
 
 MENDABLE = ("D22", "D32", "D33")
 
-# Each node and what it reads, one efficacy an edge, in the order of the efficacies: 2 + 2 + 2 + 6 +
-# 7 = 19.
+# Each node and what it reads, one efficacy per edge, in the order of the efficacies: 2 + 2 + 2 + 6
+# + 7 = 19.
 NODES = {
     "text_audio": ("text", "audio"),
     "text_vision": ("text", "vision"),

@@ -41,7 +41,7 @@ class Head(nn.Module):
         return prediction.squeeze(-1), first, second
 
     def predict(self, x: Tensor) -> Tensor:
-        """The prediction (B,) alone."""
+        """The prediction (B,) for representations (B, D), without the hidden layers."""
         return self(x)[0]
 
     def hidden(self, x: Tensor) -> Tensor:

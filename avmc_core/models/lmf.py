@@ -70,8 +70,8 @@ class LowRankFusion(nn.Module):
 
 
 class LMF(AveragedModel):
-    """As run, the fusion's w and b are in no optimiser and keep their random start. Mendable
-    besides: D23, they are trained."""
+    """As run, the fusion's w and b are in no optimiser and keep their random start. Also mendable:
+    D23, they are trained."""
 
     def __init__(self, settings: LMFSettings, sizes: Sizes):
         s, text_out = settings, settings.text_hidden // 2

@@ -1,5 +1,5 @@
-"""MISA: what the modalities share and what each has for itself, kept apart by losses (Hazarika et
-al., ACM MM 2020)."""
+"""MISA: separates, by its losses, what the modalities share from what is specific to each (Hazarika
+et al., ACM MM 2020)."""
 
 from __future__ import annotations
 

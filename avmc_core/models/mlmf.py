@@ -49,8 +49,8 @@ SETTINGS = MLMFSettings()
 
 
 class MLMF(MultiTaskModel):
-    """As run, the fusion's w and b have learning rate 0 and keep their random start. Mendable
-    besides: D23, they are trained."""
+    """As run, the fusion's w and b have learning rate 0 and keep their random start. Also mendable:
+    D23, they are trained."""
 
     def __init__(self, settings: MLMFSettings, sizes: Sizes):
         s, text_out = settings, settings.text_hidden // 2

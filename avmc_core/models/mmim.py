@@ -101,7 +101,8 @@ class LowerBound(nn.Module):
         self.entropy_map = nn.Linear(y, y // 4)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """The guess's log-likelihood without its log-variance term, as in the reference: ()."""
+        """The log-likelihood of the Gaussian guess without its log-variance term, as in the
+        reference: a scalar."""
         return (-(self.mean(x) - y).square() / (2 * self.log_variance(x).exp())).sum(1).mean()
 
     def signed(self, y: Tensor, labels: Tensor) -> Signed:
@@ -120,9 +121,9 @@ BOUNDS = {
 class MMIM(Model):
     """Inputs: [CLS] of the text, frames of audio and vision.
 
-    Two passes an epoch: "bound" trains the lower bounds (``BOUNDS``), "main" all the rest.
-    ``memory`` and ``batches`` last for one pass: what the last batches looked like to the entropy,
-    and how many there have been.
+    Two passes per epoch: "bound" trains the lower bounds (``BOUNDS``), "main" all the rest.
+    ``memory`` and ``batches`` last for one pass: the projections of the latest batches, for the
+    entropy, and the number of batches so far.
     """
 
     capabilities = staticmethod(capabilities)
@@ -244,8 +245,8 @@ def predictor(s: MMIMSettings, width: int) -> nn.Module:
 
 
 def contrast(x: Tensor, predicted: Tensor) -> Tensor:
-    """Contrastive predictive coding: how badly each clip's x (B, D) is told from the others' by its
-    prediction (B, D)."""
+    """Contrastive predictive coding: how poorly each clip's x (B, D) is distinguished from the
+    others' by its prediction (B, D)."""
     x, predicted = (z / z.norm(dim=1, keepdim=True) for z in (x, predicted))
     scores = x @ predicted.T  # (B, B): clip, prediction
     return (scores.logsumexp(1) - scores.diagonal()).mean()

@@ -50,7 +50,7 @@ SETTINGS = MTFNSettings()
 
 
 class MTFN(MultiTaskModel):
-    """Mendable besides: D26, M is not squashed (T, A and V never are)."""
+    """Also mendable: D26, M is not squashed (T, A and V never are)."""
 
     def __init__(self, settings: MTFNSettings, sizes: Sizes):
         s = settings

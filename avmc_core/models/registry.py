@@ -80,8 +80,8 @@ def capabilities(model: str, settings: Any) -> Capabilities:
 
 
 def without(store: Any, model: str, settings: Any) -> str:
-    """What a model with these settings needs of clips and labels and a ``data.store.Store`` does
-    not have, in words; "" if nothing."""
+    """The features or labels that a model with these settings needs and a ``data.store.Store``
+    lacks, in words; "" if it lacks none."""
     able = capabilities(model, settings)
     if lost := [name for name in store.lacks if name in able.reads]:
         return f"no {' and no '.join(lost)} features"

@@ -44,7 +44,7 @@ class TensorFusion(nn.Module):
     """z with z[i, j, k] = [1; audio]_i [1; vision]_j [1; text]_k, flattened, through dropout and a
     three-layer MLP to M.
 
-    z has half a million entries a clip at the published sizes: the first layer takes it in slices
+    z has half a million entries per clip at the published sizes: the first layer takes it in slices
     of constant i, which fit into the cache, and z itself is formed and returned as Feature_f only
     when ``keep_product`` is set. ``squash``: M goes through a sigmoid onto (-3, 3), although labels
     lie in [-1, 1] (D26), as in the reference.
@@ -83,7 +83,7 @@ def with_one(x: Tensor) -> Tensor:
 
 
 class TFN(AveragedModel):
-    """Mendable besides: D26, M is not squashed."""
+    """Also mendable: D26, M is not squashed."""
 
     def __init__(self, settings: TFNSettings, sizes: Sizes):
         s = settings

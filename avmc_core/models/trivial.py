@@ -1,4 +1,4 @@
-"""Baselines that need no training loop. A model worth its name beats them.
+"""Baselines that need no training loop. Any useful model should beat them.
 
 Each has ``fit_predict(splits)``: ``splits`` maps names to ``store.Split``; returns, per split,
 predictions of M (N,). Regularisation is chosen on the validation split.
@@ -50,7 +50,7 @@ class Constant(Fitted):
 
 
 class TextRidge(Constant):
-    """Ridge regression of M on the [CLS] state: what reading alone gives."""
+    """Ridge regression of M on the [CLS] state: the score of reading alone."""
 
     @staticmethod
     def capabilities(settings: TrivialSettings) -> Capabilities:

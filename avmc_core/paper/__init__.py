@@ -1,2 +1,2 @@
-"""What the paper states, beside what comes out here: its claims, its label tables, its figures of
-others."""
+"""The paper's statements and our results: its claims, its label tables, its figures, and those
+published by others."""

@@ -1,10 +1,10 @@
-"""What a label table or store of CH-SIMS v2.0 holds, beside what the paper prints about it.
+"""Compares what a label table or store of CH-SIMS v2.0 holds with what the paper prints about it.
 
 The same findings come from an imported store, from ``meta.csv``, or from the counts that the
-package ships; a printed figure that the source cannot tell is left undecided rather than left out.
-Two sets of labels circulate under one name (``avmc_core.data.label_sets``): the paper used the
-relabelled one, so that nothing that rests on M of the mixed set counts for or against it. No
-transcript is ever shown.
+package ships; a printed figure on which the source gives no evidence is left undecided rather than
+left out. Two sets of labels circulate under one name (``avmc_core.data.label_sets``): the paper
+used the relabelled one, so that nothing that rests on M of the mixed set counts for or against it.
+No transcript is ever shown.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def audit(source: Store | pd.DataFrame | None = None) -> Audit:
     """Audits a store, a label table (columns as ``released.read_meta`` gives them), or the shipped
     counts (None).
 
-    What would hold or not hold reads "not decided" throughout for a simulated store, and for the
-    mixed label set where it rests on M. Of a store with other widths, annotations or label range
-    than CH-SIMS v2.0 it says what is in it, and compares nothing with the paper. Raises
+    For a simulated store every verdict is "not decided", and so is, for the mixed label set, every
+    verdict that rests on M. For a store whose widths, annotations or label range differ from those
+    of CH-SIMS v2.0 the audit lists the contents and compares nothing with the paper. Raises
     InputError when there is no labelled row.
     """
     if source is not None and not isinstance(source, pd.DataFrame) and not source.as_released:

@@ -1,5 +1,5 @@
-"""The benchmark beside what others have published of it, and the unimodal experiment beside Table
-3."""
+"""Compares the benchmark with what others have published of it, and the unimodal experiment with
+Table 3."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def disagreements(tables: Mapping[str, Source], metric: str) -> pd.DataFrame:
 
 def reversals(tables: Mapping[str, Source], metric: str) -> pd.DataFrame:
     """How often two tables put two models in opposite order: columns first, second, models (that
-    both have), pairs, reversed, example. Equal figures are in no order."""
+    both have), pairs, reversed, example. Ties are not counted as an order."""
     rows = []
     for (first, a), (second, b) in combinations(tables.items(), 2):
         shared = [row for row in a if metric in a[row] and metric in b.get(row, {})]
@@ -145,8 +145,8 @@ def beside_constant(cells: list[dict], metric: str) -> str:
 
 def explained(model: str, table: pd.DataFrame, constant: float) -> str:
     """Which single differences, put right alone, bring a baseline below the constant's MAE, by how
-    much and in how many of their runs; from a table of such runs. Nothing is called an explanation
-    that rests on one seed, or on some of several."""
+    much and in how many of their runs; from a table of such runs. A correction counts as an
+    explanation only if it holds for every one of several seeds."""
     alone = table[table["model"] == model].groupby("name", sort=False)["MAE"]
     cures = []
     for name, values in alone:

@@ -1,4 +1,4 @@
-"""What a check of the claim ledger gives back."""
+"""The outcome of a check of the claim ledger."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """Printed and found in words; ``holds`` is None where the evidence cannot tell. What does not
-    hold altogether may do so ``partly``."""
+    """The printed and the found figure in words; ``holds`` is None if the evidence does not decide.
+    A statement that does not hold entirely may hold ``partly``."""
 
     printed: str
     found: str
@@ -18,9 +18,9 @@ class Outcome:
 
 
 def compared(printed: str, found: str, better: int, worse: int, whole: int) -> Outcome:
-    """What many comparisons say of a sentence that says "better": it holds when all of them do, and
-    in part when more than half of them do. It fails when worse ones (on paper: those that are not
-    better) leave no more than half of them to be better. What remains is open."""
+    """The verdict of many comparisons on a statement that says "better": it holds if all of them
+    do, and in part if more than half of them do. It fails if, because of the worse ones (on paper:
+    those that are not better), at most half of them can be better. Otherwise it remains open."""
     holds = True if better == whole else False if better > whole / 2 or worse >= whole / 2 else None
     return Outcome(printed, found, holds, partly=whole / 2 < better < whole)
 

@@ -52,12 +52,13 @@ def runs_better(
 
 def cells(runs: Mapping[str, Finished], table: str, experiments: list[str]) -> tuple[Outcome, bool]:
     """Every printed cell lies where one more of our runs would be expected: in the prediction
-    interval of the runs beside it, or of one of them where several variants of a model are.
+    interval of the corresponding runs, or of one of them if a model has several variants.
 
     The intervals are simultaneous (each of level 1 - 0.05 / number of cells), so that all cells of
     a faithful reproduction lie in them in nineteen of twenty cases, however the cells depend on
-    each other; how many lie in intervals of 95 % each is said beside. A cell that misses decides;
-    else one with fewer than two runs leaves it open. Second value: simulated.
+    each other; how many lie in individual intervals of 95 % is stated as well. A cell outside its
+    interval decides against the claim; otherwise a cell with fewer than two runs leaves it open.
+    Second value: simulated.
     """
     count = int(np.size(list(published()[table]["rows"].values())))
     fits: dict[tuple[str, str], tuple[bool, bool]] = {}
@@ -185,8 +186,8 @@ def _in_pairs(
     statistics: Mapping[tuple[str, str], np.ndarray],
     groups: np.ndarray | None,
 ) -> Outcome:
-    """First against second of each pair in the metrics of Table 3; a pair that was not run is
-    undecided."""
+    """Compares the first with the second of each pair in the metrics of Table 3; a pair that was
+    not run is undecided."""
     names = [BY_COLUMN[column].name for column in published()["table3_unimodal"]["metrics"]]
     tally = [
         differences[name].better

@@ -151,8 +151,8 @@ def cell(table: str, row: str, metric: str) -> float:
 
 
 def _in_metrics(printed: str, pairs: dict[str, list[tuple[float, float]]]) -> Outcome:
-    """A metric counts as better when the first cell is, in each of its pairs; the others are told,
-    ties apart from losses."""
+    """A metric counts as better when the first cell is, in each of its pairs; the others are
+    listed, ties separately from losses."""
     better, equal, worse = [], [], []
     for metric, cells in pairs.items():
         missed = [(ours, theirs) for ours, theirs in cells if not _better(ours, theirs, metric)]

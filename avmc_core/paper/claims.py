@@ -71,7 +71,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What there is to decide from. ``labels``: an audit of real labels; ``store``: real features,
+    """The available evidence. ``labels``: an audit of real labels; ``store``: real features,
     if any, and ``features`` their audit; ``runs``: the finished experiments by name."""
 
     labels: Audit
@@ -83,10 +83,10 @@ class Evidence:
 def gather(
     store: Store | None = None, meta: pd.DataFrame | None = None, **runs: Finished
 ) -> Evidence:
-    """Evidence from what is at hand. Labels come from ``meta``, else from a real ``store``,
+    """Gathers the available evidence. Labels come from ``meta``, else from a real ``store``,
     whichever carries the relabelled set that the paper used, else from the counts shipped with the
-    package; never from a simulated store. An imported store that is not CH-SIMS v2.0 and clips of
-    one's own are no evidence on the paper, and neither are runs on them."""
+    package; never from a simulated store. An imported store that is not CH-SIMS v2.0 and the user's
+    own clips are not evidence about the paper, and neither are runs on them."""
     real = None if store is None or other_data(data_mark(store)) else store
     if real is None and store is not None and not store.simulated:
         runs = {}
@@ -95,7 +95,7 @@ def gather(
 
 @dataclass(frozen=True)
 class Ruling:
-    """A claim and what became of it; ``printed`` and ``found`` are words, ``basis`` says on what
+    """A claim and its verdict; ``printed`` and ``found`` are in words, ``basis`` says on which
     clips a finding rests."""
 
     claim: Claim
@@ -127,7 +127,7 @@ def claims() -> tuple[Claim, ...]:
 
 
 def ledger(evidence: Evidence) -> list[Ruling]:
-    """Every claim decided, as far as the evidence goes."""
+    """The rulings on all claims, as far as the evidence goes."""
     return [decide(claim, evidence) for claim in claims()]
 
 

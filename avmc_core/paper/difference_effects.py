@@ -46,8 +46,8 @@ VALIDATION_CHANGES: tuple[Change, ...] = tuple(
 
 
 def mended_changes() -> list[Change]:
-    """Every difference of a baseline put right alone, and where it has several all of them
-    together, once a model."""
+    """Every difference of a baseline put right alone, and all of them together where there are
+    several, once per model."""
     found = []
     for model, numbers in MENDABLE.items():
         if len(numbers) > 1:

@@ -1,5 +1,5 @@
-"""What the printed digits of Tables 2 to 4 say about how their rows were computed (``granularity``
-has the arithmetic).
+"""What the printed digits of Tables 2 to 4 reveal about how their rows were computed
+(``granularity`` has the arithmetic).
 
 Acc2 is over the 1034 test clips of Table 1, Acc2_weak over those of them that its weak and neutral
 classes hold. Table 3's figures on unimodal annotations are left out of Acc2_weak: how many of their
@@ -30,8 +30,8 @@ WEAK = 0.4  # |label| of a weak clip, Section 5.1
 @dataclass(frozen=True)
 class Kinds:
     """Rows whose figures all fit single runs; those that only fit means of three; those that fit
-    neither. ``p``: how probably as many rows would look like single runs if all were means of
-    three."""
+    neither. ``p``: the probability that at least as many rows would look like single runs if all
+    were means of three."""
 
     one_run: tuple[str, ...]
     means: tuple[str, ...]

@@ -12,7 +12,7 @@ HOLDS = "holds"
 PART = "holds in part"  # as one may read the sentence, or in more than half of what it speaks of
 FAILS = "does not hold"
 UNPUBLISHED = "no published figure"
-UNDECIDED = "not decided"  # the source does not tell, or is simulated
+UNDECIDED = "not decided"  # the source does not decide, or is simulated
 DECIDED = (HOLDS, PART, FAILS)
 VERDICTS = (*DECIDED, UNPUBLISHED, UNDECIDED)
 

@@ -1,8 +1,8 @@
-"""What this companion assumes about the released files and could not see, and what a store says of
-it: each met, not met, or not decidable, with the figure.
+"""The unverified assumptions of this companion about the released files, tested on a store: each is
+met, not met, or not decidable, with the figure.
 
-Nobody here has had the real features. Whoever imports them first decides these lines; they hold no
-id and no transcript, so that they can be sent to others.
+Nobody here has had the real features. The first import of them decides these lines, which contain
+no id and no transcript, so that they can be sent to others.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CLIPS = 32  # of which the text states are computed again
 
 @dataclass(frozen=True)
 class Assumption:
-    """One assumption: what it is about, what is expected and what was found, in words."""
+    """One assumption: its subject, what is expected and what was found, in words."""
 
     about: str
     expected: str
@@ -250,11 +250,11 @@ def _picture(store: Store) -> Iterator[Assumption]:
 
 
 def _text_states(store: Store) -> Iterator[Assumption]:
-    about, expected = "text states are those of one's own BERT", f"apart by {CLOSE:g} at most"
+    about, expected = "text states are those of the local BERT", f"apart by {CLOSE:g} at most"
     try:
         encoder = encoder_for(store).eval()
     except InputError as error:
-        yield _decided(about, expected, f"no encoder at hand: {error.found}", None)
+        yield _decided(about, expected, f"no encoder available: {error.found}", None)
         return
     split = store.split("test")
     apart = 0.0

@@ -63,7 +63,7 @@ def fits(
     """Which printed percentages can be the mean accuracy of ``runs`` runs over ``n`` clips:
     (len(figures),) bool.
 
-    Raises InputError for a figure that is no percentage with that many decimals, for N or runs
+    Raises InputError for a figure that is not a percentage with that many decimals, for N or runs
     below 1, and for an unknown rounding.
 
     >>> fits([82.50, 79.92], n=1034).tolist(), fits([79.92], n=1034, runs=3).tolist()

@@ -51,8 +51,8 @@ def bases(counts: Counts) -> dict[str, str]:
         ORIGINAL: f"The {part} clips of the original part in the mixed table, which has the labels "
         "of the original CH-SIMS there.",
         PRINTED: "Table 1 as printed.",
-        TEXTS: "The transcripts of the table or store at hand.",
-        STORE: "The features of the store at hand.",
+        TEXTS: "The transcripts of the given table or store.",
+        STORE: "The features of the given store.",
     }
 
 

@@ -124,9 +124,9 @@ def differences(counts: Counts) -> pd.DataFrame:
 
 
 def reliance_on_text(cells: list[list[int]]) -> dict[str, float]:
-    """How far T alone gives M, from their 11 x 11 counts (rows M): ``clips``; ``other_sign``, clips
-    whose T has another sign than M (0 is a sign of its own); ``Corr``; ``difference``, the mean of
-    |M - T|."""
+    """How well T alone determines M, from their 11 x 11 table of counts (rows M). Keys: ``clips``;
+    ``other_sign``, the number of clips whose T has another sign than M (0 is a sign of its own);
+    ``Corr``; ``difference``, the mean of |M - T| in label units."""
     n = np.asarray(cells, dtype=float)
     m, t = np.meshgrid(GRID, GRID, indexing="ij")
     total = n.sum()

@@ -1,10 +1,10 @@
-"""What a seed is worth on the real files: 98 runs of other people's models on CH-SIMS v2.0, every
-seed on a line of its own.
+"""What a seed is worth on the real files: 98 runs of other people's models on CH-SIMS v2.0, one
+line per seed.
 
 The runs are of MSE-Adapter, a small module beside a frozen language model (``resources/seeds.csv``:
 metrics as its authors' evaluator wrote them, percentages in points, MAE in label units). They say
-nothing about AV-MC; they are the only public record of how far two runs of one model on these files
-lie apart. A batch is five seeds that were run together.
+nothing about AV-MC; they are the only public record of how far apart two runs of one model on these
+files lie. A batch is five seeds that were run together.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 source and its caveat.
 
 Nothing here was run by us, and most figures were copied from one place to another before they came
-here (``resources/successors.csv``). What their digits allow is told by ``granularity``.
+here (``resources/successors.csv``). What their digits allow is computed by ``granularity``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""How far three parties disagree about the same models: the paper, its laboratory later, and
-a third party."""
+"""How far three parties disagree about the same models: the paper, a later publication of its
+laboratory, and a third party."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Which of the two label sets the paper and the released pickle used: the evidence, each piece
 computed from recorded counts.
 
-The sets are those of ``avmc_core.data.label_sets``. Every piece compares something that was printed
-or reported elsewhere with what each set gives.
+The sets are those of ``avmc_core.data.label_sets``. Every piece compares a printed or reported
+figure with the value that each set gives.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def table_1_cells() -> pd.DataFrame:
 
 
 def constants() -> pd.DataFrame:
-    """What the constant answer 0 scores on the test split of each set: the same predictions, other
-    labels."""
+    """The scores of always predicting 0 on the test split of each set: the same predictions, but
+    different labels."""
     scores = {key: constant_scores(key) for key in SETS}
     rows = []
     for metric in scores[RELABELLED]:

@@ -1,5 +1,6 @@
-"""What is said before notebooks are executed on an imported store: whether they are about such
-data, how many runs are missing, about how long those take, and what gives a first answer sooner."""
+"""The announcement before notebooks are executed on an imported store: whether they apply to such
+data, how many runs are missing, roughly how long those take, and what gives a first result
+sooner."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from avmc_core.runs.store import Run
 from avmc_core.schema import DATASET, DIMS
 from avmc_core.speed.expected import duration, expected, machine
 
-FIRST = "avmc"  # the experiment that gives a first answer
+FIRST = "avmc"  # the experiment that gives a first result
 _ASKED = re.compile(r"""experiment\(\s*["'](\w+)["']""")
 _OTHERWISE = re.compile(r"""\bexperiment\(\s*[^"'\s]""")
 

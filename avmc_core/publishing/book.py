@@ -38,8 +38,8 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     ``options`` go to ``build_notebooks``. A notebook ``notebooks/NAME.py`` becomes
     ``notebooks/NAME.html``, a page ``book/NAME.md`` becomes ``NAME.html``; the bundle of results
     goes into ``results`` beside them. Raises InputError, NotebookError, or BookError when Sphinx
-    warns; InputError, before any work, when ``<out>/_build/site``, whose files give way to the
-    book's, holds another's.
+    warns; InputError, before any work, when ``<out>/_build/site``, whose files are replaced by the
+    book's, contains files of another origin.
     """
     build = Path(out) / "_build"
     if not Path("_toc.yml").is_file():
@@ -88,7 +88,7 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
 
 
 def drop_stale_pdf(site: Path) -> None:
-    """Removes the PDF and the links to it when a page is younger; `make pdf` prints it anew."""
+    """Removes the PDF and the links to it when a page is younger; `make pdf` prints it again."""
     # Sphinx writes that one each time
     pages = [path for path in site.rglob("*.html") if path.name != "search.html"]
     pdf = site / PDF

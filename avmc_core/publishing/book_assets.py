@@ -1,5 +1,5 @@
-"""Sphinx extension: the built site carries what it uses and no more; notebooks can be taken away as
-scripts, and the book cited.
+"""Sphinx extension: the built site contains what it uses and no more; notebooks can be downloaded
+as scripts, and the book cited.
 
 The theme brings every icon of Font Awesome three times over, as a script of 1.5 MB and as fonts.
 The book shows a dozen icons: they become one small font, cut out of the theme's own, and the script
@@ -26,7 +26,7 @@ WEBFONTS = Path("_static/vendor/fontawesome/webfonts")
 ICON_SCRIPT = "fontawesome.js"
 THEME_FONT, ICON_FONT = "fa-solid-900.ttf", "icons.woff"
 ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"\\([0-9a-f]+)"\}')
-STYLES_OF_ICONS = {"solid", "lg"}  # modifiers that are no icons
+STYLES_OF_ICONS = {"solid", "lg"}  # modifiers that are not icons
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

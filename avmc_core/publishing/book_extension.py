@@ -30,7 +30,7 @@ ROWS = {
     ("claims", "rulings"): "claim",
     ("dataset", "findings"): "finding",
 }
-# Results that take too long for a build: the package carries them.
+# Results that take too long for a build; the package carries them.
 RECORDED = ("torture", "cues", "portability")
 # the page that shows a recorded result whole
 SHOWN_ON = {"cues": "notebooks/01_dataset_statistics"}
@@ -79,8 +79,8 @@ def format_value(value: Any, spec: str) -> str:
 
 
 def origin(result: dict[str, Any], key: str) -> str:
-    """What a figure rests on, in words: the kind of evidence where its row names it, else the data
-    of the result."""
+    """The basis of a figure, in words: the kind of evidence if its row names it, else the data of
+    the result."""
     row = lookup(result, key.rpartition(".")[0]) if "." in key else {}
     return (row.get("decided by") if isinstance(row, dict) else None) or result["provenance"].get(
         "data"
@@ -171,8 +171,8 @@ def _quoted(env: BuildEnvironment) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
-    """Under the first paragraph of a page that shows results: on which data they stand, and how
-    they were made."""
+    """Adds a mark below the first paragraph of a page that shows results: on which data they rest,
+    and how they were made."""
     env, page = app.env, app.env.docname
     # staged beside an executed notebook: the results that it wrote
     record = Path(app.srcdir) / f"{page}.json"

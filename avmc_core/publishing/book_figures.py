@@ -1,5 +1,5 @@
-"""What the book adds to the figures of its notebooks: words for those who do not see them, and room
-where a window is narrow."""
+"""What the book adds to the figures of its notebooks: alternative text for readers who do not see
+them, and scrolling in narrow windows."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _data(cell: nodes.Node) -> str:
 
 
 def _width(path: Path) -> float:
-    """Points; 0 for what is no SVG."""
+    """The width in points; 0 for anything but an SVG."""
     if path.suffix != ".svg" or not path.is_file():
         return 0.0
     found = WIDTH.search(path.read_text(encoding="utf-8")[:2000])

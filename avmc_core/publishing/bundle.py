@@ -48,7 +48,7 @@ Data: {data}
   its tables as CSV in `tables/`.
 - `runs.csv`: one line per run: experiment, row, model, seed, status, settings, scores on the test
   split.
-- `predictions/`: for each run, one line a test clip: clip id, predicted M, and T, A, V where the
+- `predictions/`: for each run, one line per test clip: clip id, predicted M, and T, A, V where the
   model predicts them.
 - `ro-crate-metadata.json`: the same as a description for programs (RO-Crate 1.1), with sizes
   and SHA-256.
@@ -118,7 +118,7 @@ def _check_replaceable(folder: Path, packed: Path) -> None:
         )
     if os.path.lexists(packed) and not _ours(packed):
         raise InputError(
-            packed, "something that is no bundle", "nothing, or the zip file of an earlier bundle"
+            packed, "something other than a bundle", "nothing, or the zip file of an earlier bundle"
         )
 
 

@@ -2,7 +2,7 @@
 tables.
 
 A notebook's cells tagged ``hide-input`` are folded by myst-nb, each under a bar of its own. Here
-these bars make way for one button in the header of each page, which the browser remembers, and
+these bars are replaced by one button in the header of each page, which the browser remembers, and
 under each figure and table for a button that shows its own cell. Cells without the tag are part of
 what a page tells and always stand there. Without scripts the bars stay as they are.
 """

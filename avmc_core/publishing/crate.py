@@ -94,7 +94,7 @@ def _file(path: Path, name: str, said: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _actions(names: list[str], commands: Mapping[str, str]) -> list[dict[str, Any]]:
-    """One action a command line, with the files that it makes."""
+    """One action per command line, with the files that it makes."""
     made: dict[str, list[str]] = {}
     for name in names:
         if name in commands:

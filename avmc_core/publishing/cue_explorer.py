@@ -1,5 +1,5 @@
-"""Sphinx extension: ``{cue-explorer}``, a figure that the reader asks: which annotations explain
-how much of M.
+"""Sphinx extension: ``{cue-explorer}``, an interactive figure: which annotations explain how much
+of M.
 
 It is self-contained: markup, a few lines of script and the recorded figures. It works by keyboard,
 from the file system and without a network. Without scripts, and in print, the table under it says

@@ -1,5 +1,5 @@
-"""The one table of the book: whole without JavaScript; with it, sorted by a click on a heading and
-filtered by words.
+"""The one kind of table in the book: complete without JavaScript; with it, sorted by a click on a
+heading and filtered by words.
 
 Everything is in the markup itself, the CSV too: nothing is loaded, so a table works in the book, in
 a notebook, on paper and from the file system.
@@ -52,11 +52,11 @@ class Table:
     of a notebook's cell.
 
     ``filters`` names columns that get a drop-down; ``details`` gives for a column what unfolds on a
-    click on its cells, one text a row; ``decimals`` how many a column's numbers have, or their
-    format. A column of ``Estimate`` gets a picture in each cell, all on one scale, whose ends stand
-    in its heading; or on one scale for each value of the column ``scale_by``. ``anchors`` names the
-    rows, one each (``anchor``), so that other pages can lead to them. Raises InputError for a name
-    that is no id.
+    click on its cells, one text per row; ``decimals`` gives the number of decimals of a column's
+    numbers, or their format. A column of ``Estimate`` gets a picture in each cell, all on one
+    scale, whose ends stand in its heading; or on one scale for each value of the column
+    ``scale_by``. ``anchors`` gives each row a name (``anchor``), so that other pages can link to
+    it. Raises InputError for a name that cannot serve as an id.
     """
 
     frame: pd.DataFrame

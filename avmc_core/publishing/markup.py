@@ -1,4 +1,4 @@
-"""Pieces of the figures and tables that a reader can ask."""
+"""Building blocks of the interactive figures and tables."""
 
 from __future__ import annotations
 

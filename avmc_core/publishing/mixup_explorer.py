@@ -1,9 +1,9 @@
-"""A figure that the reader asks: does a network answer for a blend of two clips as it answers for
-the clips?
+"""An interactive figure: is a network's prediction for a blend of two clips the blend of its
+predictions for the two?
 
 It is self-contained, as a ``Table`` is: markup, a few lines of script and the figures, all computed
 before. It works by keyboard, from the file system and without a network. Without scripts, and in
-print, one pair stands there as it is drawn first.
+print, the pair that is drawn first remains.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from avmc_core.analysis.blends import PAIRS, WEIGHTS, Answers, Path
+from avmc_core.analysis.blends import PAIRS, WEIGHTS, Path, Predictions
 from avmc_core.publishing.markup import radios, resource
 
 MODALITIES = {"audio": "voice (A)", "vision": "face (V)"}
@@ -51,13 +51,13 @@ class MixupExplorer:
         modality, pair, step = FIRST
         chosen = data[modality][pair]
         pairs = {str(number): " with ".join(names) for number, names in enumerate(PAIRS)}
-        last = list(self.paths[0].answers)[-1]
+        last = list(self.paths[0].predictions)[-1]
         figures = json.dumps(data, separators=(",", ":"))
         panels = "".join(_panel(chosen, network, step) for network in chosen["networks"])
         return (
             f'<div class="avmc-mix"><style>{resource("mixup.css")}</style><form hidden>'
             f"{radios('Modality', 'modality', MODALITIES, modality)}"
-            f"{radios(f'Clips by the answer {last}', 'pair', pairs, str(pair))}"
+            f"{radios(f'Clips by the prediction {last}', 'pair', pairs, str(pair))}"
             '<label class="weight">lambda <span class="value"></span><input type="range" '
             f'name="weight" min="0" max="{len(WEIGHTS) - 1}" value="{step}"></label>'
             "</form>"
@@ -71,7 +71,7 @@ class MixupExplorer:
 
 
 def gaps(paths: Sequence[Path]) -> pd.DataFrame:
-    """One row for each path: its clips, and for each network its answers for both and the largest
+    """One row per path: its clips, and for each network its predictions for both and the largest
     distance between the prediction of a blend and the blend of the predictions."""
     return pd.DataFrame([_row(path) for path in paths])
 
@@ -82,16 +82,17 @@ def _row(path: Path) -> dict[str, Any]:
         "clips": " with ".join(path.pair),
         "annotated": " and ".join(f"{label:.1f}" for label in path.labels),
     }
-    for name, answers in path.answers.items():
-        row[f"answers {name}"] = f"{answers.mixed[-1]:.2f} and {answers.mixed[0]:.2f}"
-        row[f"largest gap {name}"] = answers.gap
+    for name, predictions in path.predictions.items():
+        first, second = predictions.mixed[-1], predictions.mixed[0]
+        row[f"predictions {name}"] = f"{first:.2f} and {second:.2f}"
+        row[f"largest gap {name}"] = predictions.gap
     return row
 
 
 def _choice(path: Path) -> dict[str, Any]:
-    """What is drawn and said of a path. All networks share an axis, so that their answers can be
-    compared."""
-    values = np.concatenate([[a.predicted, a.mixed] for a in path.answers.values()])
+    """What the figure draws and writes about a path. All networks share an axis, so that their
+    predictions can be compared."""
+    values = np.concatenate([[a.predicted, a.mixed] for a in path.predictions.values()])
     middle = (values.max() + values.min()) / 2
     half = max(np.ptp(values), LEAST) * 0.55
     ends = (middle + half, middle - half)
@@ -100,13 +101,13 @@ def _choice(path: Path) -> dict[str, Any]:
     return {
         "ends": [f"{end:.2f}" for end in ends],
         "drawn": f"Drawn: {MODALITIES[path.modality]}, {names} (annotated {labels}), lambda ",
-        "networks": [_network(name, answers, *ends) for name, answers in path.answers.items()],
+        "networks": [_network(name, p, *ends) for name, p in path.predictions.items()],
     }
 
 
-def _network(name: str, answers: Answers, high: float, low: float) -> dict[str, Any]:
+def _network(name: str, predictions: Predictions, high: float, low: float) -> dict[str, Any]:
     x = LEFT + (RIGHT - LEFT) * WEIGHTS
-    values = np.stack([answers.predicted, answers.mixed], 1)
+    values = np.stack([predictions.predicted, predictions.mixed], 1)
     y = TOP + (BOTTOM - TOP) * (high - values) / (high - low)
     said, meant = (_line(x, column) for column in y.T)
     return {

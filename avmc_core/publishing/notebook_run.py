@@ -21,10 +21,10 @@ class NotebookError(RuntimeError):
 
 
 def run_notebook(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
-    """The executed notebook as text. While it runs, what is done so far is ``<name>.failed.ipynb``
-    beside ``target``.
+    """Executes a notebook and returns it as text. While it runs, the cells executed so far are in
+    ``<name>.failed.ipynb`` beside ``target``.
 
-    Raises NotebookError for a cell that fails and for a kernel that does not start or dies.
+    Raises NotebookError if a cell fails, or if the kernel does not start or dies.
     """
     import nbformat
     import papermill

@@ -1,7 +1,7 @@
-"""Execute the py:percent notebooks: only what changed, to the same bytes every time, and never a
-silent failure.
+"""Execute the py:percent notebooks: only those that changed, to the same bytes every time, and
+never a silent failure.
 
-The ``.py`` file is the truth. Its executed ``.ipynb``, and beside it a ``.json`` with the key of
+The ``.py`` file is the source. Its executed ``.ipynb``, and beside it a ``.json`` with the key of
 everything that went into it, are made from it; the key decides whether it runs again.
 """
 
@@ -74,9 +74,9 @@ def build_notebooks(
 
     ``profile``, ``store``, ``meta`` and ``seed``, as far as given, go to the notebooks that declare
     them; ``parameters`` must be declared by each. ``jobs`` (default: ``JOBS``) are executed at a
-    time, ``done`` is told of each; ``because`` is told the name of each that will be, and why.
-    Raises InputError for an unknown notebook or parameter, and for one in ``out`` that somebody
-    else wrote; NotebookError for a failing cell, which ends the others too.
+    time, ``done`` is called with each; ``because`` is called with the name of each that will be
+    executed, and why. Raises InputError for an unknown notebook or parameter, and for one in
+    ``out`` that somebody else wrote; NotebookError for a failing cell, which ends the others too.
     """
     only = list(only)
     sources = {path.stem: path for path in sorted(Path(folder).glob("*.py"))}

@@ -1,4 +1,5 @@
-"""How the page of a notebook begins and ends: what it finds, needs and takes; and its message."""
+"""How the page of a notebook begins and ends: its findings, requirements and computing time; and
+its message."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ def opening(
     """What a reader will find on a page, what the page needs, and how long it takes to compute.
 
     ``find`` is a noun phrase; ``source`` as for ``artefacts.data_mark``; ``records`` are all runs
-    behind the page, each counted once; ``needs`` names what is needed besides.
+    behind the page, each counted once; ``needs`` names what else is needed.
     """
     from IPython.display import Markdown
 

@@ -90,9 +90,9 @@ class ResultsTable(SphinxDirective):
     """``{results-table} name``: the ``cells`` of ``$AVMC_HOME/results/name.json``, one row per
     model and one column per metric.
 
-    ``:rows:`` (separated by semicolons) and ``:metrics:`` (by spaces) choose among them;
-    ``:caption:`` stands before what every such table says of itself, ``:against:`` names the
-    paper's table. A result, row or metric that is not there fails the build.
+    ``:rows:`` (separated by semicolons) and ``:metrics:`` (separated by spaces) select some of
+    them; ``:caption:`` precedes the caption that every such table has, and ``:against:`` names the
+    paper's table. A missing result, row or metric fails the build.
     """
 
     required_arguments = 1

@@ -90,8 +90,8 @@ def contrast_table(family: pd.DataFrame, name: str) -> Table:
 def effects_table(page: str, measured: Sequence[Mapping[str, Any]]) -> Table:
     """One row per entry of ``page`` (Markdown, headings like ``### D01 · Title``) and effect
     measured on it alone (``difference_effects.effects``), then a row for each joint effect of
-    several. An entry without an effect of its own says whether it is part of a joint one. Raises
-    KeyError for an effect without an entry."""
+    several. For an entry without an effect of its own the table says whether it is part of a joint
+    one. Raises KeyError for an effect without an entry."""
     titles = dict(ENTRY.findall(page))
     alone: dict[str, list[Mapping[str, Any]]] = {number: [] for number in titles}
     joint = [effect for effect in measured if len(effect["numbers"]) > 1]

@@ -1,4 +1,4 @@
-// The figure of the mixup: draws the pair that is chosen and says what the networks answer at the lambda that is chosen.
+// The figure of the mixup: draws the pair that is chosen and says what the networks predict at the lambda that is chosen.
 for (const box of document.querySelectorAll(".avmc-mix:not([data-live])")) {
   box.dataset.live = "";
   const data = JSON.parse(box.querySelector("script[type='application/json']").textContent);
@@ -8,17 +8,17 @@ for (const box of document.querySelectorAll(".avmc-mix:not([data-live])")) {
   const show = () => {
     const fields = new FormData(form), step = Number(fields.get("weight"));
     const found = data[fields.get("modality")][fields.get("pair")], weight = step / Number(slider.max);
-    const sentences = Array.from(box.querySelectorAll(".panels > div"), (panel, network) => {
-      const answers = found.networks[network], x = answers.x[step];
-      panel.querySelector("path.said").setAttribute("d", answers.said);
-      panel.querySelector("path.meant").setAttribute("d", answers.meant);
+    const sentences = Array.from(box.querySelectorAll(".panels > div"), (panel, index) => {
+      const network = found.networks[index], x = network.x[step];
+      panel.querySelector("path.said").setAttribute("d", network.said);
+      panel.querySelector("path.meant").setAttribute("d", network.meant);
       panel.querySelectorAll("text.end").forEach((text, end) => { text.textContent = found.ends[end]; });
       for (const line of panel.querySelectorAll("line.at")) { line.setAttribute("x1", x); line.setAttribute("x2", x); }
       const circle = panel.querySelector("circle"), square = panel.querySelector("rect");
-      circle.setAttribute("cx", x); circle.setAttribute("cy", answers.y[step][0]);
-      square.setAttribute("x", x - 3.5); square.setAttribute("y", answers.y[step][1] - 3.5);
-      const [said, meant] = answers.values[step];
-      return answers.name.toLowerCase() + ", the prediction of the blend is " + number(said) + ", the blend of the predictions " +
+      circle.setAttribute("cx", x); circle.setAttribute("cy", network.y[step][0]);
+      square.setAttribute("x", x - 3.5); square.setAttribute("y", network.y[step][1] - 3.5);
+      const [said, meant] = network.values[step];
+      return network.name.toLowerCase() + ", the prediction of the blend is " + number(said) + ", the blend of the predictions " +
         number(meant) + ": a gap of " + Math.abs(said - meant).toFixed(3);
     });
     slider.setAttribute("aria-valuetext", "lambda " + weight.toFixed(2));

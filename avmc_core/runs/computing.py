@@ -1,4 +1,5 @@
-"""One run, or a company of seeds, computed or read: claimed, trained and published in the store."""
+"""Computes or reads one run, or a group of seeds trained together: claims, trains and publishes it
+in the store."""
 
 from __future__ import annotations
 
@@ -32,8 +33,8 @@ def run_one(
     threads: int = 1,
     progress_bar: bool = False,
 ) -> Record:
-    """The record of a run: read if it is in the store, else computed (an interrupted run is
-    continued) and kept.
+    """The record of a run, read if it is in the store, otherwise computed (an interrupted run is
+    continued) and stored.
 
     If another process is computing the same run, waits for its result.
     """
@@ -91,9 +92,9 @@ def run_together(
     device: str = "cpu",
     threads: int = 1,
 ) -> list[Record]:
-    """The records of one run, or of several that can be trained side by side (``companies``), as
-    ``run_one`` gives them; each is kept as soon as its training ends. Runs that another process is
-    computing are waited for in the end."""
+    """The records of one run, or of several that can be trained side by side (``companies``), in
+    the order given and as ``run_one`` returns them. Each is stored as soon as its training ends.
+    Runs that another process is computing are waited for at the end."""
     if len(company) > 1:
         with ExitStack() as claims:
             folders: dict[Run, Path] = {}
@@ -127,9 +128,9 @@ LARGE = 1000  # training clips, from which on a training takes longer than anoth
 
 
 def companies(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[list[Run]]:
-    """The runs in parts that are trained side by side: neighbours or not, runs that differ in their
-    seed alone, where model and data allow it; the others alone. There are at least ``jobs`` parts
-    where that pays."""
+    """Groups the runs that are trained side by side: runs that differ only in their seed, adjacent
+    or not, where model and data allow it. Every other run forms a group of its own. Where that
+    saves time, there are at least ``jobs`` groups."""
     alike: dict[Run, list[Run]] = {}
     for run in grid:
         alike.setdefault(replace(run, seed=0), []).append(run)

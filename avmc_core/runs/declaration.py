@@ -1,5 +1,5 @@
-"""How an experiment is declared: its rows, what a profile changes in them, and the grid of runs
-that follows on a given store."""
+"""How an experiment is declared: its rows, what a profile changes in them, and the resulting grid
+of runs on a given store."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LAYERED = "Layered LSTM"
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: a model, and what differs from its published settings."""
+    """One row of a table: a model, and its changes to the published settings."""
 
     name: str
     model: str
@@ -45,8 +45,8 @@ class Row:
     protocol: SplitProtocol = PUBLISHED  # which clips and features it sees
 
     def changes_at(self, profile: str) -> tuple[tuple[str, Any], ...]:
-        """What differs from the published settings at a profile; the row's own changes come last
-        and win."""
+        """The changes to the published settings at a profile; the row's own changes come last and
+        take precedence."""
         limits = (
             (*PROFILE_CHANGES[profile], *(self.ci if profile == "ci" else ()))
             if self.seeded
@@ -89,7 +89,7 @@ class Experiment:
 
 
 def _lacking(store: Store | None, row: Row, profile: str) -> str:
-    """What a row needs and a store does not have; "" if nothing."""
+    """What a row needs and a store lacks, in words; "" if nothing."""
     if row.protocol.audio != "audio" and (store is None or row.protocol.audio not in store.extras):
         return f"no features {row.protocol.audio}"
     settings = settings_of(row.model, dict(row.changes_at(profile)))

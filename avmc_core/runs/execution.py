@@ -1,4 +1,4 @@
-"""One run from settings to record."""
+"""Executes one run, from its settings to its record."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from avmc_core.settings import as_dict
 
 
 def sizes_of(store: Store) -> Sizes:
-    """The sizes that a store dictates to a model."""
+    """The sizes of a model that are determined by the store."""
     split = store.split("train")
     widths = {m: getattr(split, m).parts[0][0].shape[1] for m in schema.MODALITIES}
     steps = {f"{m}_steps": getattr(split, m).steps for m in schema.MODALITIES}
@@ -57,8 +57,8 @@ def deterministic(threads: int, device: str = "cpu"):
     """Same seed, same bytes: fixed thread count, deterministic kernels, on a GPU its arithmetic
     (``kernels.gpu``); denormals flushed, which LSTM gradients are full of.
 
-    PyTorch's generator is afterwards as it was: what a process draws must not depend on the runs
-    that it made in between.
+    Afterwards PyTorch's generator has its former state: what a process draws must not depend on the
+    runs that it made in between.
     """
     before = (
         torch.get_num_threads(),
@@ -125,8 +125,8 @@ def execute_together(
     threads: int = 1,
 ) -> Iterator[tuple[int, dict]]:
     """``execute`` for seeds that are trained side by side on a CPU (``together``, where
-    ``trains_together`` says so), a folder a seed: yields the number of each seed as it ends, with
-    its outcome. To be used up at once."""
+    ``trains_together`` says so), one folder per seed: yields the number of each seed as it ends,
+    with its outcome. The iterator must be consumed at once."""
     with deterministic(threads):
         for number, seed in train_together(
             network(build, settings, data.store), data, seeds, folders
@@ -166,7 +166,7 @@ def _failed(error: TrainingFailed) -> dict:
 def _outcome(
     model: Model, progress: Progress, settings: object, data: StoreData, folder: Path, device: str
 ) -> dict:
-    """What comes out of a finished training, written into its folder. Raises TrainingFailed when a
+    """The outcome of a finished training, written into its folder. Raises TrainingFailed when a
     prediction is not finite."""
     start = time.perf_counter() - progress.seconds  # those of processes before this one included
     predictions = {name: predict(model, data(name, model.inputs), device) for name in schema.SPLITS}
@@ -214,8 +214,8 @@ def network(build: Callable, settings: object, store: Store) -> Callable:
 
 def encoder_for(store: Store, pooling: bool = False) -> Any:
     """A fresh text encoder for the tokens of ``store``, as ``network`` gives it to a model. Raises
-    InputError for a folder from which none can be read in whole, and for one whose vocabulary is
-    smaller than the store's tokens."""
+    InputError for a folder from which no complete encoder can be read, and for an encoder whose
+    vocabulary does not cover the store's tokens."""
     from avmc_core.simulated.text_encoder import build_encoder
     from avmc_core.text_encoder import encoder_name, load_encoder
 

@@ -42,8 +42,9 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
     seeds.
 
     ``store`` is what the run was trained on. Raises InputError for an unknown or ambiguous key,
-    another store, a run without weights, a model with a text encoder of its own (its weights are no
-    use without that encoder) or without M, and a run with another protocol than the published one.
+    another store, a run without weights, a model that does not predict M or that has a text encoder
+    of its own (without which its weights are useless), and a run with a protocol other than the
+    published one.
     """
     records = [record for record in runs if record.key.startswith(key)]
     if len(records) != 1:
@@ -122,7 +123,7 @@ def _trained_on(record: Record, sizes: Sizes, store: Store) -> dict[str, int]:
 
 
 def _siblings(a: Record, b: Record) -> bool:
-    """Whether two runs differ in nothing but their seeds, and what they took."""
+    """Whether two runs differ only in their seeds and in the time and memory that they took."""
 
     def same(record: Record) -> tuple:
         where = {name: value for name, value in record.environment.items() if name != "peak_bytes"}
@@ -144,13 +145,13 @@ def write_package(package: Package, path: str | Path) -> Path:
     """Writes a package, atomically and sealed. The model card is among the facts too, under
     ``card``.
 
-    Raises InputError when something else than a package is at ``path``.
+    Raises InputError when something other than a package is at ``path``.
     """
     path = Path(path)
     if os.path.lexists(path) and not _is_package(path):
         raise InputError(
             path,
-            "something that is no model package",
+            "something other than a model package",
             "a new file, or a package, which is replaced",
         )
     tensors = {f"statistics.{name}": array for name, array in package.statistics.items()}
@@ -169,7 +170,7 @@ def _is_package(path: Path) -> bool:
 
 
 def model_card(package: Package) -> str:
-    """The package in words, as Markdown."""
+    """The model card of a package, as Markdown."""
     facts, data = package.facts, package.facts["data"]
     kind = (
         "the simulated corpus, not CH-SIMS"

@@ -1,4 +1,4 @@
-"""Many runs: what is missing in the store is computed, over as many processes as asked for."""
+"""Many runs: what is missing in the store is computed, by as many processes as requested."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def default_device() -> str:
 
 
 def checked_device(device: str | None, here: bool = True) -> str:
-    """``device``, or the default one. Raises InputError for a name that is none, and for a GPU that
-    this machine does not have if the runs are to be computed ``here``."""
+    """``device``, or the default device if it is None. Raises InputError for an unknown name, and
+    for a GPU that this machine does not have if the runs are to be computed ``here``."""
     device = device or default_device()
     if device not in ("cpu", "cuda"):
         raise InputError("device", repr(device), "cpu or cuda")
@@ -44,7 +44,7 @@ FEWEST = {"train": 2, "valid": 1, "test": 1}
 
 
 def run_store() -> RunStore:
-    """The run store in the home of runs and results ($AVMC_HOME)."""
+    """Opens the run store in the home folder of runs and results ($AVMC_HOME)."""
     return RunStore(home() / "runs")
 
 
@@ -72,10 +72,10 @@ def check_grid(grid: Sequence[Run], store: Store) -> None:
 
 
 class Executor(Protocol):
-    """Computes runs somewhere and yields each with its record as it is finished: here, or on a
-    cluster (``cluster.Slurm``).
+    """Computes runs, on this machine or on a cluster (``slurm.Slurm``), and yields each with its
+    record as it finishes.
 
-    Raises RunsLost when the records of some will not come.
+    Raises RunsLost when some runs ended without a record.
     """
 
     def __call__(
@@ -94,12 +94,13 @@ def run_all(
     progress_bar: bool = True,
     executor: Executor | None = None,
 ) -> dict[Run, Record]:
-    """The records of all runs, in the order given; what is missing is computed by ``jobs``
-    processes (default: the cores).
+    """The records of all runs, in the order given; missing ones are computed by ``jobs`` processes
+    (default: the number of cores).
 
     ``device``: None for ``default_device()``; on a GPU runs share one process. ``executor``: None
     for this machine. Results depend neither on ``jobs`` nor on the executor. Raises InputError for
-    a device that is not there and for what ``check_grid`` finds, and what the executor raises.
+    a device that does not exist and for whatever ``check_grid`` rejects, and whatever the executor
+    raises.
     """
     runs, device = runs or run_store(), checked_device(device, here=executor is None)
     found = {run: runs.get(run.key(store, device, threads)) for run in grid}

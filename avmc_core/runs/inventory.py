@@ -1,4 +1,4 @@
-"""What the run store holds, which declared experiments use it, and what nothing uses any more."""
+"""Lists what the run store holds, which declared experiments use it, and what is no longer used."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ REMOVED = "removed-"  # what a removal that was interrupted leaves in the folder
 
 @dataclass(frozen=True)
 class Use:
-    """How a finished run stands to the declared experiments.
+    """How a finished run relates to the declared experiments.
 
     ``rows``: "experiment: row (profile)" for each row with the run's model, settings and protocol.
     ``current``: True when such a row would read this very record today, False when its data, code
     or libraries have changed since, None where that cannot be told, because the store that it was
-    trained on is not at hand.
+    trained on is not available.
     """
 
     rows: tuple[str, ...]
@@ -42,8 +42,8 @@ class Use:
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something under the home folder that nothing uses: where it is, its bytes, and why it may
-    go."""
+    """Something under the home folder that nothing uses: its path, its size in bytes, and why it
+    may be removed."""
 
     path: Path
     size: int
@@ -96,8 +96,8 @@ def leftovers(
 
 
 def remove(leftover: Leftover, home: Path) -> bool:
-    """Removes it; False where a process holds it now. A kill in between leaves the whole or a
-    leftover, never half a run.
+    """Removes a leftover; returns False if a process holds it. A kill in between leaves all of it
+    or another leftover, never half a run.
 
     Raises InputError for a place that is not inside ``home``.
     """
@@ -181,7 +181,7 @@ def _declared() -> Mapping[tuple[str, str, str], tuple[tuple[str, str, Run], ...
 def _why(
     folder: Path, runs: RunStore, stores: Sequence[Store], searched: set[tuple[str, str]]
 ) -> str:
-    """Why the run in ``folder`` may go; "" where it may not."""
+    """Why the run in ``folder`` may be removed; "" if it may not."""
     try:
         record = runs.get(folder.name)
     except InputError as error:

@@ -1,5 +1,5 @@
-"""What pages compute from finished runs, kept as runs are: computed once, found again by all that
-it depends on.
+"""Results that pages compute from finished runs, kept as runs are: computed once, and found again
+under a key of everything that they depend on.
 
 A kept result is a sealed file of arrays under ``home()/kept``, named by a digest of the code that
 made it, of the runs and the data behind it, and of its settings. A damaged one is an error.

@@ -1,4 +1,4 @@
-"""The executor of this machine: processes that share runs between them."""
+"""The executor of this machine: processes that share the runs among them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Local:
     """The executor of this machine: ``jobs`` processes (default: the cores), this one among them;
     for a GPU this one alone.
 
-    Raises RunsLost, after the run that this process is at, when another process was ended from
+    Raises RunsLost, after the current run of this process, when another process was ended from
     outside.
     """
 
@@ -103,7 +103,7 @@ class Local:
 
 
 def _come_back(back: SimpleQueue[Future], wait: bool) -> Iterator[Future]:
-    """What has come back by now; with ``wait`` at least one."""
+    """The results that have arrived by now; with ``wait`` at least one."""
     with suppress(Empty):
         yield back.get(block=wait)
         while True:

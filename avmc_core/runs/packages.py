@@ -1,5 +1,5 @@
-"""Model packages: the trained networks of all seeds of a run in one safetensors file, with all that
-using them takes.
+"""Model packages: the trained networks of all seeds of a run in one safetensors file, with
+everything needed to use them.
 
 Besides the weights a package holds settings, sizes, the statistics of the training features (means
 and standard deviations, no clip), metrics, where everything came from, licence notes, and a model
@@ -77,8 +77,8 @@ class Package:
 
 
 def read_package(path: str | Path) -> Package:
-    """The model package in the file ``path``. Raises InputError for a file that is no package of
-    this format, or damaged."""
+    """The model package in the file ``path``. Raises InputError for a file that is not a package of
+    this format, or is damaged."""
     tensors, facts = read_sealed(Path(path), EXPECTED)
     try:
         facts.pop("card", None)

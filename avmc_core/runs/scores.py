@@ -1,7 +1,7 @@
 """The scores of finished runs, computed from their stored predictions whenever they are read.
 
-No record holds them and no key depends on them: a new metric, or another convention, needs no run
-to be computed again.
+Records do not hold them and keys do not depend on them, so a new metric or another convention does
+not require any run to be computed again.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The executor of a Slurm cluster: blocks of runs become the jobs of one array, through submitit,
 and write into the run store.
 
-The run store is the only channel between a job and who waits for it: a run is done when its record
-is there, and lost when it is not and its job has left the queue. So nothing hangs on Slurm's
-accounting, and a command that was interrupted goes on by being given again, on any machine that
-sees the store: finished runs are read, queued ones waited for, lost ones submitted.
+The run store is the only channel between a job and the command that waits for it: a run is done
+when its record is there, and lost when it is not and its job has left the queue. So nothing hangs
+on Slurm's accounting, and a command that was interrupted goes on by being given again, on any
+machine that sees the store: finished runs are read, queued ones waited for, lost ones submitted.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ class Block:
 
 @dataclass(frozen=True)
 class Slurm:
-    """Settings of the jobs; called as a ``grid.Executor``. Raises InputError without submitit or a
-    cluster, or when sbatch refuses; RunsLost, after everything else is done, when jobs ended
-    without their results."""
+    """Settings of the jobs on a Slurm cluster; an instance is called as a ``grid.Executor``. Raises
+    InputError if submitit or a cluster is missing, or if sbatch refuses, and RunsLost, after all
+    other jobs have ended, if some jobs ended without results."""
 
     block: int = 1  # runs in a job; they differ in their seed alone
     jobs: int = 1  # processes, and so cores, of a job
@@ -168,7 +168,7 @@ def _job(folder: Path, key: str) -> str:
 
 
 def _report(lost: dict[Run, str], folder: Path) -> str:
-    """The runs without a result, by job, each with the last thing that the job said."""
+    """The runs without a result, by job, each with the last line of the job's log."""
     runs: dict[str, list[str]] = {}
     for run, key in lost.items():
         runs.setdefault(_job(folder, key), []).append(f"{run.name} {run.seed}")

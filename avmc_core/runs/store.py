@@ -126,8 +126,8 @@ class Record:
         return self.data["kind"] == "simulated"
 
     def predictions(self, split: str) -> dict[str, np.ndarray]:
-        """Task to predictions (N,) in the order of the split. Raises InputError when the run
-        failed, has no such split, or its file is damaged."""
+        """Predictions (N,) in label units by task, in the order of the clips of the split. Raises
+        InputError when the run failed, has no such split, or its file is damaged."""
         path = self.folder / PREDICTIONS
         if self.status != "done":
             raise InputError(
@@ -151,7 +151,7 @@ class RunStore:
 
     def get(self, key: str) -> Record | None:
         """The finished run with this key, or None. Raises InputError for a record that is damaged
-        or another run's."""
+        or belongs to another run."""
         record = _read(self.root / key / RECORD)
         if record is not None and record.key != key:
             raise InputError(record.folder, f"the record of run {record.key}", f"that of {key}")
@@ -185,8 +185,8 @@ class RunStore:
                 flock(lock, LOCK_UN)
 
     def publish(self, folder: Path, record: Record) -> Record:
-        """Write the record into a claimed working folder, which makes the run a finished one, and
-        move it to its place."""
+        """Writes the record into a claimed working folder, which marks the run as finished, and
+        moves the folder to its place."""
         fields = {
             f.name: getattr(record, f.name)
             for f in dataclasses.fields(record)
@@ -200,8 +200,7 @@ class RunStore:
         return self.recover(folder)
 
     def recover(self, folder: Path) -> Record | None:
-        """The run in a claimed working folder if it is a finished one, moved to its place; else
-        None."""
+        """The run in a claimed working folder if it is finished, moved to its place; else None."""
         record = _read(folder / RECORD)
         if record is None:
             return None

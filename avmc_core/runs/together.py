@@ -3,9 +3,9 @@ have an axis of seeds.
 
 A small network's step is all overhead, which the seeds then share. Each seed has its own order of
 clips, its own random numbers (``draws``), its own early stopping and its own state on disk, which
-is that of a run alone (``training``). What a seed computes in company is what it computes alone, to
-the byte, on a CPU with the compiled layers. A company that was killed therefore goes on from the
-states of its seeds: in the same company, in another, or each alone.
+is that of a run alone (``training``). What a seed computes in a group equals what it computes
+alone, byte for byte, on a CPU with the compiled layers. Seeds whose training was killed therefore
+continue from their states: in the same group, in another, or each alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from avmc_core.runs.weight_sets import keep, stacked, unstack, weights_of
 
 
 def stackable(build: Callable[[], Model], device: str = "cpu") -> bool:
-    """Whether what is built can be trained with other seeds side by side, to the byte as alone."""
+    """Whether what is built can be trained side by side with other seeds, with the same bytes as
+    alone."""
     if device != "cpu" or kernels() is None:
         return False
     with torch.random.fork_rng(devices=[]):
@@ -58,7 +59,7 @@ class Seed:
 
     @classmethod
     def of(cls, build: Callable[[], Model], seed: int, folder: Path) -> Seed:
-        """A fresh one, or what an interrupted process left in the folder."""
+        """A fresh state, or the one that an interrupted process left in the folder."""
         torch.manual_seed(seed)
         model = build()
         optimizers = model.optimizers()
@@ -90,8 +91,8 @@ def train_together(
     """Train ``build()`` with each seed as ``training.train`` does; yields each seed's number in
     ``seeds`` as its training ends.
 
-    Only for what is ``stackable``. A folder a seed, which must exist; whatever state it holds is
-    continued. The seconds of a seed are its share of those of the company.
+    Only for what is ``stackable``. There is one folder per seed, which must exist; training
+    continues from any state in it. The seconds of a seed are its share of those of the company.
     """
     everyone = [Seed.of(build, seed, folder) for seed, folder in zip(seeds, folders, strict=True)]
     # a kill while states are saved leaves two
@@ -164,7 +165,7 @@ def _train(company: list[Seed], data: Data) -> Iterator[Seed]:
             if company:
                 keep(model, optimizers, left)
             yield from ended
-            # what is done with a trained network is no training of the others
+            # use of a trained network must not count as training of the others
             clock = time.perf_counter()
 
 

@@ -3,8 +3,8 @@ deterministic.
 
 Random numbers come from PyTorch's global generator (weights, dropout, mixup), which a run's saved
 state carries, and from one generator per pass (the order of the clips), seeded with the run's seed,
-the epoch and the pass. A killed run therefore repeats what came after its last saved epoch and goes
-on as if nothing had happened.
+the epoch and the pass. A killed run therefore repeats what came after its last saved epoch and
+continues as if nothing had happened.
 """
 
 from __future__ import annotations

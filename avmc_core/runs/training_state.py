@@ -69,7 +69,7 @@ def save(
 
 def restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer]) -> Progress:
     """The state of an interrupted run, put into the model and its optimisers; a fresh one if there
-    is none, or a damaged one, which is said in a warning: the same run then begins anew."""
+    is none, or if it is damaged. In the latter case a warning says so, and the run starts again."""
     if not (folder / STATE).exists():
         return Progress()
     try:
@@ -77,7 +77,7 @@ def restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer])
         progress = Progress(**facts["progress"])
         best_weights(folder, progress)  # needed at the end
     except InputError as error:
-        warnings.warn(f"{error}; training begins anew", stacklevel=2)
+        warnings.warn(f"{error}; training starts again", stacklevel=2)
         discard_state(folder)
         return Progress()
     model.load_state_dict(

@@ -1,10 +1,10 @@
 """A search over settings that chooses on the validation split and cannot see the test split (D12).
 
-The search is given a store without a test split: asking for it is an error, whoever asks. What it
-leaves behind is the record of a finished search, and only such a record opens the way to test
-scores (``runs_of_trials``). A trial depends on its rank alone, so a search that was killed and
-started again ends like one that was not. Two processes do not share one search: the second waits
-for the first and has its result.
+The search is given a store without a test split: any request for it is an error. The search leaves
+the record of a finished search, and only such a record gives access to test scores
+(``runs_of_trials``). A trial depends on its rank alone, so a search that was killed and started
+again ends like one that was not. Two processes do not share one search: the second waits for the
+first and has its result.
 """
 
 from __future__ import annotations
@@ -169,8 +169,8 @@ def _search(plan: Search, store: Store, folder: Path, progress_bar: bool) -> Tun
 
 
 def read_tuning_result(path: str | Path) -> TuningResult:
-    """The record of a finished search. Raises InputError for anything else, an unfinished search
-    above all."""
+    """The record of a finished search. Raises InputError for anything else, in particular for an
+    unfinished search."""
     try:
         return TuningResult(**json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:

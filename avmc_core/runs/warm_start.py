@@ -1,5 +1,5 @@
-"""Training that starts from the weights of a model package, to fit a trained model to data of one's
-own."""
+"""Training that starts from the weights of a model package, to fine-tune a trained model on the
+user's own data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def model_of(package: str | Path) -> str:
-    """The model that a package holds. Raises InputError for what is no package."""
+    """The model that a package holds. Raises InputError for a file that is not a package."""
     return read_package(package).facts["model"]
 
 

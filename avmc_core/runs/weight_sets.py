@@ -1,5 +1,5 @@
 """Several networks of one architecture as one, whose parameters and buffers have a leading axis:
-one entry a network."""
+one entry per network."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Calls in processes of their own, none of which outlives a call that failed, an interrupt, or the
-process that asked."""
+"""Calls in separate processes, none of which outlives a failed call, an interrupt, or the parent
+process."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from typing import Any
 def side_by_side(
     function: Callable[..., Any], calls: Sequence[tuple], jobs: int, patience: float | None = None
 ) -> Iterator[Any]:
-    """Yields ``function(*call)`` of each call as it ends; ``jobs`` run at a time, with this
-    process's folder and environment.
+    """Runs ``function(*call)`` for each call in separate processes, ``jobs`` at a time, with this
+    process's working folder and environment, and yields the results in the order in which the calls
+    end.
 
-    The first exception is raised here, ChildProcessError when a process died. What still runs then,
-    at Ctrl-C, or when nobody wants the rest, gets SystemExit and is waited for; after ``patience``
-    seconds, if given, it is killed. What goes in and out is pickled.
+    The first exception of a call is raised here, or ChildProcessError when a process died. Calls
+    that are still running then, at Ctrl-C, or when the iterator is closed receive SystemExit and
+    are waited for; after ``patience`` seconds, if given, they are killed. Arguments and results are
+    pickled.
     """
     context, waiting = multiprocessing.get_context("spawn"), deque(calls)
     processes: dict[Connection, BaseProcess] = {}
@@ -89,7 +91,7 @@ def _received(pipe: Connection, process: BaseProcess, call: tuple) -> Any:
 
 
 def _serve(pipe: Connection, function: Callable[..., Any], folder: str) -> None:
-    """What a process does: one call after the other, until it is stopped."""
+    """The loop of a worker process: one call after the other, until it is stopped."""
     # Ctrl-C reaches all: the one that asked ends the others
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a call closes what it has open
@@ -107,6 +109,6 @@ def _serve(pipe: Connection, function: Callable[..., Any], folder: str) -> None:
 
 
 def end_with_parent() -> None:
-    """Ends this process when its parent was killed, which would leave it waiting for ever."""
+    """Ends this process when its parent was killed, which would leave it waiting forever."""
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()

@@ -1,5 +1,5 @@
-"""What is behind the features of the embedded corpus: labels, words, lengths and source video of
-every clip.
+"""The latent variables behind the features of the embedded corpus: labels, words, lengths and
+source video of every clip.
 
 The labels of a split are drawn together from the distribution fitted to the real counts
 (``label_model``). Each clip then gets a source video; videos lean to one side of the label scale as
@@ -55,8 +55,8 @@ def simulate(settings: CorpusSettings) -> dict[str, pd.DataFrame]:
 
 
 def source_videos(settings: CorpusSettings) -> pd.DataFrame:
-    """The source videos of labelled clips: name, popularity (a share of the clips), and to which
-    side each leans: evenly spaced, with a mean of 0 and a variance of 1.
+    """The source videos of labelled clips. Columns: name, popularity (a share of the clips), and
+    how far each leans to one side of the label scale (evenly spaced, mean 0, variance 1).
     """
     size, draw = SIZES[settings.size], rng(settings, "videos")
     others = size.train + size.valid + size.test * (1 - PLACEHOLDER_SHARE)

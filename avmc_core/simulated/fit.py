@@ -1,4 +1,4 @@
-"""How near the labels of the simulated corpus come to the real ones that they were fitted to."""
+"""How close the labels of the simulated corpus are to the real ones that they were fitted to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Irony in the labels: what is said against how it is said.
+"""Irony in the labels: words that contradict voice and face.
 
 A clip counts as ironic when its words stand on one side of zero and its voice *and* its face on the
 other. How much such words still count is one coefficient, of ``T`` times "ironic", in a regression
@@ -21,7 +21,8 @@ def ironic(labels: np.ndarray) -> np.ndarray:
 
 
 def weight_of_words(labels: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
-    """What the words count for in M: the slope of T elsewhere, and what irony changes in it.
+    """The weight of the words in M: the slope of T in other clips, and the change of that slope in
+    ironic ones.
 
     Least squares of M on T, A, V and T times ``ironic``; ``labels`` (N, 4) M, T, A, V; ``weights``
     (N,), of which a probability distribution over all combinations of labels is one case, default
@@ -43,7 +44,7 @@ def weight_of_words(labels: np.ndarray, weights: np.ndarray | None = None) -> tu
 def interval_of_irony(
     labels: np.ndarray, videos: np.ndarray, draws: int = 1000, seed: int = 0
 ) -> list[float]:
-    """95 % percentile interval of what irony changes, [low, high], from resampling source videos
+    """95 % percentile interval of the change by irony, [low, high], from resampling source videos
     (N,).
     """
     names, of_clip = np.unique(videos, return_inverse=True)

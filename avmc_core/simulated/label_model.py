@@ -2,9 +2,9 @@
 
 From the counts that the package carries (``label_counts``) comes the distribution that the embedded
 corpus draws its labels from: among all joint distributions of (M, T, A, V) with the six real
-pairwise tables and the real table of the four signs (which holds how words count that stand against
-voice and face), the one of maximum entropy, found by iterative proportional fitting. For a split it
-is raked to that split's M; T, A and V follow M as they do elsewhere.
+pairwise tables and the real table of the four signs (which shows how much words count that
+contradict voice and face), the one of maximum entropy, found by iterative proportional fitting. For
+a split it is raked to that split's M; T, A and V follow M as they do elsewhere.
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ def expected_multimodal(labels: np.ndarray, group: str | None = None) -> np.ndar
 
 
 def spread(task: str) -> float:
-    """Standard deviation of a label of the training split."""
+    """Standard deviation of the labels of a task (M, T, A or V) in the training split, in label
+    units."""
     own = joint("train").sum(axis=tuple(k for k in range(len(TASKS)) if k != TASKS.index(task)))
     return float(np.sqrt(own @ GRID**2 - (own @ GRID) ** 2))
 

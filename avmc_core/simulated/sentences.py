@@ -1,11 +1,11 @@
 """Generated Chinese sentences whose words carry the text label T, each with an English gloss.
 
-A sentence is put together from the phrases of ``resources/lexicon.tsv`` (written for this project,
-nothing is taken from a transcript): a statement about a topic whose predicate carries one of 11
-degrees of sentiment, perhaps with an opening, an ending, or a matter-of-fact clause before it. What
-a sentence expresses is near its label T, not equal to it, though never on the other side of zero:
-people understate, and annotators hear a sentence in its scene. That is what keeps a text regressor
-at the paper's Table 3 level.
+A sentence is composed of phrases from ``resources/lexicon.tsv`` (written for this project; nothing
+is taken from a transcript): a statement about a topic whose predicate carries one of 11 degrees of
+sentiment, perhaps with an opening, an ending, or a matter-of-fact clause before it. What a sentence
+expresses is near its label T, not equal to it, though never on the other side of zero: people
+understate, and annotators hear a sentence in its scene. That is what keeps a text regressor at the
+paper's Table 3 level.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MARK_OF_DEGREE = {0: "。", 1: "。", 2: "。", 3: "。", 4: "！", 5: "！"}
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence that the corpus can say, and what its words express."""
+    """A sentence that can occur in the corpus, and the sentiment that its words express."""
 
     text: str  # Chinese, 2 to 40 characters with punctuation
     gloss: str  # English rendering of what was meant (recognition errors are not glossed)

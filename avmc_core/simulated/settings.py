@@ -79,22 +79,23 @@ class CorpusSettings:
 
     @property
     def name(self) -> str:
-        """The size, and whatever is not as usual: ``large``, ``large-train320``, ``ci-seed5``."""
+        """The name of the size, and whatever differs from its defaults: ``large``,
+        ``large-train320``, ``ci-seed5``."""
         usual = dataclasses.asdict(CorpusSettings(self.size))
         return "-".join(
             [self.size, *(f"{k}{v}" for k, v in dataclasses.asdict(self).items() if v != usual[k])]
         )
 
     def as_mark(self) -> dict[str, Any]:
-        """What a store's manifest says of its generator: the settings, without those left at the
-        size's own.
+        """The entry on the generator in a store's manifest: the settings, without those left at the
+        defaults of the size.
         """
         return {name: value for name, value in as_dict(self).items() if value is not None}
 
 
 def generator_of(manifest: Mapping[str, Any]) -> CorpusSettings | None:
-    """The settings of the generator that made a store, by its manifest; None where another
-    program made it, or nobody says.
+    """The settings of the generator that made a store, from its manifest; None if another program
+    made it, or if the manifest does not say.
     """
     said = manifest.get("generator", {})
     known = {field.name for field in dataclasses.fields(CorpusSettings)}

@@ -1,1 +1,1 @@
-"""What things cost: the benchmark and the arithmetic of a grid."""
+"""Computing costs: the benchmark, and the arithmetic of a grid."""

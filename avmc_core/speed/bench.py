@@ -1,5 +1,5 @@
-"""``avmc bench``: what training costs here, naive and fast in one run, and how far that is from
-what the machine can do."""
+"""``avmc bench``: the cost of training on this machine, naive and fast in one run, and its distance
+from what the machine can do."""
 
 from __future__ import annotations
 

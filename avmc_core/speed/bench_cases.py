@@ -1,7 +1,7 @@
 """What the benchmark times: one training step of a model, naive and fast, on made-up clips of the
 released sizes.
 
-Both ways start from the same arrays, weights and clips. The naive way reads padded float64 arrays
+Both start from the same arrays, weights and clips. The naive way reads padded float64 arrays
 clip by clip, runs ``bench_naive``'s networks and, for AV-MC, a frozen text encoder of BERT-base's
 size in every forward pass (in evaluation mode; the released code leaves it in training mode, D16).
 The fast way is what ``avmc run`` does.
@@ -196,11 +196,11 @@ def agreement(slow: Way, fast: Way, rows: Tensor) -> dict[str, float]:
 def median_seconds(
     function: Callable[[], Any], threads: int, repeats: int = 15, budget: float = 5.0
 ) -> float:
-    """Median over at most ``repeats`` calls, after one that does not count unless the budget of
-    seconds is gone by then.
+    """Median time of a call in seconds, over at most ``repeats`` calls within about ``budget``
+    seconds. A first call is not counted unless it uses up the budget.
 
-    One thread is timed by its processor time, which others on the machine disturb less, several by
-    the wall clock.
+    A single thread is timed by processor time, which other work on the machine disturbs less,
+    several threads by the wall clock.
     """
     clock = time.process_time if threads == 1 else time.perf_counter
     times: list[float] = []

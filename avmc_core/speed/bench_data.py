@@ -1,5 +1,5 @@
-"""What getting at the data costs: import, open, first batch, each in a process of its own, beside
-the naive way.
+"""The cost of access to the data: import, open, first batch, each in a process of its own, compared
+with the naive way.
 
 Naive is what ``pickle.load`` leads to: the whole file in memory, as padded float64 arrays that are
 views of its bytes. Our own reader makes the same of bytes in memory (a test compares the two,

@@ -1,5 +1,5 @@
-"""What each model costs at its published settings: a step, an epoch, and the peak memory of a
-process that makes steps."""
+"""The cost of each model at its published settings: a step, an epoch, and the peak memory of a
+process that trains."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The same networks out of plain torch.nn parts, as the reference computes them: what the benchmark
-compares with.
+"""The same networks built from plain torch.nn parts, as the reference computes them: the baseline
+of the benchmark.
 
 ``naive(model)`` exchanges the classes of a network's modules. Parameters and their names stay, so
 that both ways can be given the same weights, and the tests hold both to the same golden files.

@@ -25,8 +25,8 @@ HOUR = 3600
 
 
 def declared(profile: str) -> pd.Series:
-    """Model to the number of different runs that all experiments together ask for, whatever they
-    are called and however their settings are arrived at."""
+    """Model to the number of different runs that all experiments together ask for, whatever their
+    names and however their settings come about."""
     asked = (run for plan in EXPERIMENTS.values() for run in plan.runs(profile))
     runs = {(run.model, run.settings, run.seed, run.protocol) for run in asked}
     return pd.Series([model for model, *_ in runs]).value_counts()
@@ -44,9 +44,9 @@ def measured(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "runs": sums["runs"],
-            "epochs a run": sums["epochs"] / sums["runs"],
-            "s a run": sums["seconds"] / sums["runs"],
-            "s an epoch": (sums["seconds"] / sums["epochs"]).where(sums["epochs"] > 0),
+            "epochs per run": sums["epochs"] / sums["runs"],
+            "s per run": sums["seconds"] / sums["runs"],
+            "s per epoch": (sums["seconds"] / sums["epochs"]).where(sums["epochs"] > 0),
         }
     )
 
@@ -59,11 +59,11 @@ def full_size(
 
     From the benchmark's steps at real sizes, on as many cores as it had threads, where it has the
     model: an epoch is a step for each batch of each pass's clips. Where it has the step of one pass
-    alone, that of "mixup" or "main", the other pass counts at it too, which is no less than it
-    takes. Else from ``costs`` on a corpus of ``clips`` training clips, in proportion to the clips
-    alone, which is too low where its sequences are shorter. None for models that fine-tune BERT and
-    are not in the benchmark: in BERT's place the simulated corpus has a small encoder, or stored
-    states.
+    alone, that of "mixup" or "main", the other pass is counted at the same cost, which is at least
+    what it takes. Else from ``costs`` on a corpus of ``clips`` training clips, in proportion to the
+    clips alone, which is too low where its sequences are shorter. None for models that fine-tune
+    BERT and are not in the benchmark: in BERT's place the simulated corpus has a small encoder, or
+    stored states.
     """
     rows = {}
     for model, cost in costs.iterrows():
@@ -73,10 +73,12 @@ def full_size(
         elif getattr(registry.settings_of(model), "text", "") == "finetune":
             epoch, hours, source = math.nan, math.nan, "not known: BERT is fine-tuned"
         else:
-            epoch, source = cost["s an epoch"] * scale, "this corpus, by clips"
-            hours = (epoch * epochs if cost["epochs a run"] else cost["s a run"] * scale) / HOUR
-        rows[model] = {"s an epoch": epoch, "h a run": hours, "from": source}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["s an epoch", "h a run", "from"])
+            epoch, source = cost["s per epoch"] * scale, "this corpus, by clips"
+            hours = (epoch * epochs if cost["epochs per run"] else cost["s per run"] * scale) / HOUR
+        rows[model] = {"s per epoch": epoch, "h per run": hours, "from": source}
+    return pd.DataFrame.from_dict(
+        rows, orient="index", columns=["s per epoch", "h per run", "from"]
+    )
 
 
 def _benched(model: str, bench: Mapping[str, dict]) -> float | None:

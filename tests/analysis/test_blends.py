@@ -1,4 +1,4 @@
-"""What networks answer between two clips, against the model's own mixup, and the figure of it."""
+"""Predictions for blends of two clips, against the model's own mixup, and the figure of it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def batch():
 
 
 def test_blends_are_those_of_the_mixup(network, batch):
-    """Each answer is what the draw of the training would give for these two clips."""
+    """Each prediction is what a draw of the training would give for these two clips."""
     found = paths({"it": network}, batch)
     assert [(path.modality, path.pair) for path in found] == [
         (modality, pair) for modality in ("audio", "vision") for pair in PAIRS
@@ -56,15 +56,15 @@ def test_blends_are_those_of_the_mixup(network, batch):
                 mixed = blend.mix(seen[f"Feature_{path.modality[0]}"])
                 said = float(network.classify(path.modality, mixed)[first])
                 meant = float(blend.mix(seen[task])[first])
-                assert path.answers["it"].predicted[step] == pytest.approx(said, abs=1e-6)
-                assert path.answers["it"].mixed[step] == pytest.approx(meant, abs=1e-6)
+                assert path.predictions["it"].predicted[step] == pytest.approx(said, abs=1e-6)
+                assert path.predictions["it"].mixed[step] == pytest.approx(meant, abs=1e-6)
 
 
 def test_at_both_ends_there_is_no_gap_and_a_linear_head_has_none_at_all(network, batch):
     for path in paths({"it": network}, batch):
-        answers = path.answers["it"]
-        assert answers.predicted[[0, -1]] == pytest.approx(answers.mixed[[0, -1]], abs=1e-6)
-        assert answers.gap == np.abs(answers.predicted - answers.mixed).max()
+        predictions = path.predictions["it"]
+        assert predictions.predicted[[0, -1]] == pytest.approx(predictions.mixed[[0, -1]], abs=1e-6)
+        assert predictions.gap == np.abs(predictions.predicted - predictions.mixed).max()
 
     class Linear(nn.Module):
         def __init__(self):
@@ -81,7 +81,7 @@ def test_at_both_ends_there_is_no_gap_and_a_linear_head_has_none_at_all(network,
                 for task, modality in (("A", "audio"), ("V", "vision"))
             }
 
-    assert all(path.answers["it"].gap < 1e-6 for path in paths({"it": Linear()}, batch))
+    assert all(path.predictions["it"].gap < 1e-6 for path in paths({"it": Linear()}, batch))
 
 
 def test_two_clips_are_too_few(network, batch):
@@ -90,8 +90,8 @@ def test_two_clips_are_too_few(network, batch):
         paths({"it": network}, pair)
 
 
-def test_the_figure_holds_every_answer_and_no_address(network, batch):
-    """The lines that are drawn, read back, are the answers; nothing is loaded from elsewhere."""
+def test_the_figure_holds_every_prediction_and_no_address(network, batch):
+    """The lines drawn, read back, are the predictions; nothing is loaded from elsewhere."""
     found = paths({"before": network, "after": network}, batch)
     page = MixupExplorer(found, "made-up clips")._repr_html_()
     assert "://" not in page and "made-up clips" in page
@@ -101,8 +101,8 @@ def test_the_figure_holds_every_answer_and_no_address(network, batch):
     for path in found:
         choice = data[path.modality][PAIRS.index(path.pair)]
         high, low = map(float, choice["ends"])
-        for answers, drawn in zip(path.answers.values(), choice["networks"], strict=True):
-            values = np.stack([answers.predicted, answers.mixed], 1)
+        for predictions, drawn in zip(path.predictions.values(), choice["networks"], strict=True):
+            values = np.stack([predictions.predicted, predictions.mixed], 1)
             assert np.allclose(drawn["values"], values, atol=1e-4)
             assert np.all((values > low) & (values < high))
             for name, column in (("said", 0), ("meant", 1)):
@@ -114,7 +114,9 @@ def test_the_figure_holds_every_answer_and_no_address(network, batch):
 def test_the_table_tells_the_ends_in_the_order_of_the_clips(network, batch):
     table = gaps(paths({"before": network}, batch))
     with torch.no_grad():
-        answers = network(batch)["A"]
-    assert table["answers before"][0] == f"{answers.min():.2f} and {answers.max():.2f}"
-    ends = batch.labels[[int(answers.argmin()), int(answers.argmax())], 0]
+        predictions = network(batch)["A"]
+    assert table["predictions before"][0] == (
+        f"{predictions.min():.2f} and {predictions.max():.2f}"
+    )
+    ends = batch.labels[[int(predictions.argmin()), int(predictions.argmax())], 0]
     assert table["annotated"][0] == f"{ends[0]:.1f} and {ends[1]:.1f}"

@@ -40,7 +40,7 @@ def test_a_voice_is_followed_as_far_as_its_noise_allows(train):
 
 
 def test_the_three_parts_give_M_in_another_combination_of_clips(train):
-    """On made clips a part sees its own modality alone."""
+    """On recombined clips a part sees its own modality alone."""
     split, _ = train
     observer, rows = observe(split), np.arange(20)
     made = crossed(split, rows, split, rows[::-1], split, np.roll(rows, 3))

@@ -144,7 +144,7 @@ def test_the_difference_of_two_models_and_its_words(crossing):
     assert "smaller than" in verdict(
         difference(crossing, 0.1 * x, 0.2 * x, "A", n=100), "one", "two"
     )
-    assert "not told apart" in verdict(
+    assert "not distinguishable" in verdict(
         difference(crossing, 0.2 * x, 0.2 * x, "A", n=100), "one", "two"
     )
 

@@ -150,11 +150,11 @@ def test_two_models_on_the_same_clips(labelled, tmp_path):
         ),
         (
             lambda t: t.assign(M=[np.inf, *t["M"][1:]]),
-            r"1 clip whose M is no finite number: original_test_0000/0000",
+            r"1 clip whose M is not a finite number: original_test_0000/0000",
         ),
         (
             lambda t: t.assign(M=["much", *t["M"][1:].astype(str)]),
-            r"1 clip whose M is no finite number",
+            r"1 clip whose M is not a finite number",
         ),
         (
             lambda t: t.rename(columns={"M": "score"}),
@@ -192,7 +192,7 @@ def test_joined_ids_and_clips_of_other_splits_are_taken(tmp_path):
     [
         ({"label": 2.0}, "with a label M beyond 1: "),
         ({"mode": "dev"}, "of no known split: "),
-        ({"label": ""}, "whose M is no finite number: "),
+        ({"label": ""}, "whose M is not a finite number: "),
     ],
 )
 def test_label_tables_that_do_not_read_are_refused(change, message, tmp_path):

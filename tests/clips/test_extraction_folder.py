@@ -36,7 +36,7 @@ class Faces:
 
 @pytest.fixture
 def clips(tmp_path, monkeypatch) -> Path:
-    """Four files that are no videos; what is read from them is their size, in every feature.
+    """Four files that are not videos; what is read from them is their size, in every feature.
     "broken" fails."""
 
     def read(path, visual, settings):
@@ -143,7 +143,7 @@ def test_a_damaged_finished_clip_is_made_again(clips, tmp_path, damage):
 
 
 def test_other_results_of_openface_make_other_clips(tmp_path):
-    """Its CSV files and its program are no part of the settings, which name only their place."""
+    """Its CSV files and its program are not part of the settings, which name only their place."""
     (row,) = extraction.clip_table(_file(tmp_path / "a.mp4", "x"), "你好").itertuples()
     for place in (tmp_path / "faces" / "a.csv", tmp_path / "FeatureExtraction"):
         _file(place, "one")

@@ -95,7 +95,7 @@ def kill(job: str) -> None:
 
 
 def at_once(job: str) -> None:
-    """Slurm waits two minutes before it starts a job anew."""
+    """Slurm waits two minutes before it starts a job again."""
     assert wait_for_jobs("PENDING") == [job]
     subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)
 

@@ -34,7 +34,7 @@ def test_typed_text_is_read_as_the_locale_says_or_as_it_can_only_be(monkeypatch)
     assert names.typed(os.fsdecode("天氣".encode("big5")), "--text") == "天氣"
     monkeypatch.setenv("LANG", "C.UTF-8")
     with pytest.raises(
-        InputError, match=r"--text: found bytes that are no UTF-8 .*; expected text typed in UTF-8"
+        InputError, match=r"--text: found bytes that are not UTF-8 .*; expected text typed in UTF-8"
     ):
         names.typed(os.fsdecode(b"\xe4\xbb\x8a\xe5"), "--text")
 

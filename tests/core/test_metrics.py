@@ -306,7 +306,7 @@ def test_mean_predictor_has_r2_zero():
         ([0.1, 0.2], [0.0, np.nan], "label: found 1 of 2 values NaN or infinite"),
         ([0.1], [0.0, 0.2], "prediction: found 1 values; expected 2, one for each label"),
         ([[0.1]], [0.0], r"prediction: found shape \(1, 1\)"),
-        (["a"], [0.0], "prediction: found values that are no numbers"),
+        (["a"], [0.0], "prediction: found values that are not numbers"),
     ],
 )
 def test_bad_values_are_named(p, y, message):

@@ -261,9 +261,9 @@ HOSTILE = {  # change of the train split: what the error names
         lambda c: c | {"regression_labels": [0.2, 0.2, "high", 0.2, 0.2]},
         "key regression_labels, row 2: found 'high'; expected a number",
     ),
-    "bytes that are no UTF-8": (
+    "bytes that are not UTF-8": (
         lambda c: c | {"id": np.array([b"\xff"] * 5)},
-        "key id: found bytes that are no UTF-8",
+        "key id: found bytes that are not UTF-8",
     ),
     "one array per row": (
         lambda c: c | {"text_bert": [np.zeros((3, 6 + row)) for row in range(5)]},

@@ -254,7 +254,7 @@ def test_whole_rows_of_the_learning_curve_are_runs_of_the_benchmark(tiny_store):
     }
 
 
-# Features besides
+# Extra features
 
 
 @pytest.fixture

@@ -168,7 +168,7 @@ def test_damaged_objects_are_refused(tmp_path, body):
 
 
 def test_files_that_are_no_pickles(tmp_path):
-    os.mkfifo(tmp_path / "fifo")  # opening it would wait for ever
+    os.mkfifo(tmp_path / "fifo")  # opening it would wait forever
     for path in (tmp_path, tmp_path / "missing", tmp_path / "fifo", write(tmp_path, b"")):
         with pytest.raises(InputError):
             read_pickle(path)

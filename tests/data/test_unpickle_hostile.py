@@ -70,7 +70,7 @@ def test_every_opcode_alone_ends_clearly(tmp_path, opcode):
 
 
 def test_bombs_stay_small(tmp_path):
-    """Small files that would become huge or take for ever: one error each, under 1 GB and in
+    """Small files that would become huge or take forever: one error each, under 1 GB and in
     seconds, in one process."""
     for name, data in BOMBS.items():
         (tmp_path / f"{name}.pkl").write_bytes(data)

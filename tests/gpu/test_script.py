@@ -1,4 +1,4 @@
-"""``make test-gpu`` on a machine without a GPU says so, and is no failure."""
+"""``make test-gpu`` on a machine without a GPU says so, and does not fail."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_the_same_clip_three_times_gives_the_same_pictures(tmp_path, size):
 
 @pytest.mark.parametrize("size", SIZES[::6], ids=lambda size: f"{size[0]}x{size[1]}")
 def test_the_same_clip_three_times_gives_the_same_faces(tmp_path, size):
-    """Widths that are no multiple of 16 were read from memory that was freed."""
+    """Widths that are not multiples of 16 were read from memory that was freed."""
     faces, signal, _ = talking(1)
     images = [_placed(picture(faces, number), size) for number in range(4)]
     path = mux(tmp_path / "clip.mp4", images, signal[:4000], Kind())

@@ -41,7 +41,7 @@ def test_on_is_the_encoder_with_its_dropout_in_training_only(view, encoder):
     torch.manual_seed(5)
     one, two = text.train()(batch), text(batch)
     assert not torch.equal(one, two), (
-        "each call draws anew, as within one step of the released code"
+        "each call draws again, as within one step of the released code"
     )
     torch.manual_seed(5)
     longest = int(batch.text_lengths.max())

@@ -66,7 +66,7 @@ def test_single_differences_add_up_to_the_mended_model(tiny_store):
 
 
 def test_a_joint_effect_is_one_row_of_its_model():
-    """Three defects put right together are no effect of any one of them."""
+    """The joint effect of three defects is not the effect of any one of them."""
     changes = mended_changes()
     joint = [(what, numbers) for numbers, what, _, _ in changes if len(numbers) > 1]
     assert dict(joint) == {

@@ -67,9 +67,9 @@ def test_a_file_as_expected_meets_what_does_not_depend_on_its_size(tmp_path, mon
         "unlabelled clips",
         "unlabelled clips are others",
         "placeholders among T, A and V",
-        "text states are those of one's own BERT",
+        "text states are those of the local BERT",
     }
-    assert "no encoder" in lines["text states are those of one's own BERT"].found
+    assert "no encoder" in lines["text states are those of the local BERT"].found
 
 
 def put(split, key, value):
@@ -149,7 +149,7 @@ def test_text_states_are_computed_again(tmp_path, monkeypatch):
         with torch.no_grad():
             states = encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments)
         split["text"] = (states.last_hidden_state * mask[..., None]).double().numpy()
-    about = "text states are those of one's own BERT"
+    about = "text states are those of the local BERT"
     assert found(tmp_path, content)[about].verdict == MET
     (tmp_path / "b").mkdir()
     for split in content.values():

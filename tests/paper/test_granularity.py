@@ -151,8 +151,8 @@ def test_the_ledger_says_what_the_digits_say():
 
 
 def test_our_own_runs_are_read_as_what_they_are():
-    """Single runs of the first seed, and means over three seeds; a row that lacks a seed is no mean
-    of three."""
+    """Single runs of the first seed, and means over three seeds; a row that lacks a seed is not a
+    mean of three."""
     rng = np.random.default_rng(3)
     rows = [
         (f"model {i}", seed, rng.binomial(96, 0.7) / 96) for i in range(17) for seed in (1, 2, 3)

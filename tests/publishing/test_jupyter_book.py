@@ -21,7 +21,8 @@ MADE = {"provenance": {"data": "simulated corpus, not CH-SIMS"}, "data": {"seed"
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A small checkout: a page, a notebook that has not been executed, and much that is no page."""
+    """A small checkout: a page, a notebook that has not been executed, and much that is not a
+    page."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
     for name, text in {

@@ -13,13 +13,13 @@ PAGES = sorted(
     [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py"), ROOT / "README.md"]
 )
 
-# What is no prose: code and directives, inline code and roles, mathematics, addresses, targets of
+# What is not prose: code and directives, inline code and roles, mathematics, addresses, targets of
 # links, comments.
 NO_PROSE = re.compile(
     r"^```.*?^```|^:::.*?^:::|\{[\w:-]+\}`[^`]*`|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$|https?://\S+|\]\([^)]*\)|<!--.*?-->",
     re.DOTALL | re.MULTILINE,
 )
-# What is no result: sections, versions and identifiers; the level of an interval.
+# What is not a result: sections, versions and identifiers; the level of an interval.
 NO_RESULT = re.compile(
     r"(?:Sections?|§) \d[\d.]*(?:(?:,| and| to) \d[\d.]*)*|\bv\d+(?:\.\d+)+|\b95 % intervals?"
     r"|\b(?:Python|OpenFace|wav2vec|arXiv|doi|version|CC BY(?:-SA)?)[ :]*\d[\d./]*(?:(?:,| "

@@ -1,5 +1,5 @@
-"""What of a run is the same to the byte, and what to a tolerance, on a CPU; of a GPU tests/gpu asks
-it.
+"""Which parts of a run repeat byte for byte, and which within a tolerance, on a CPU; on a GPU
+tests/gpu asks it.
 
 To the byte, on a CPU with the same versions: a second run (test_training), a killed and resumed one
 (test_training, torture), any number of processes (test_runs), any neighbour in the process (here).

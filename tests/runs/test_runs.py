@@ -137,7 +137,7 @@ def test_the_text_encoder_is_part_of_the_key_and_of_the_record(
         (folder / path).write_text(content)
         keys.append(tuned.key(real))
     assert keys[0] == keys[1] and len(set(keys)) == 4, (
-        "a configuration without weights is no encoder"
+        "a configuration without weights is not an encoder"
     )
     shutil.copytree(folder, tmp_path / "copy")
     monkeypatch.setenv("AVMC_BERT", str(tmp_path / "copy"))
@@ -162,7 +162,7 @@ def test_the_full_profile_fine_tunes_the_encoder_and_ci_need_not(model, tiny_sto
     learning rate allows."""
     row = next(row for row in EXPERIMENTS["benchmark"].rows if row.model == model)
     ci = Run(model, 1, row.changes_at("ci")).settings
-    # so few clips are no whole group, and would make no step (D29)
+    # so few clips do not fill a group, and would make no step (D29)
     few = (
         *FEW,
         ("training.accumulate", 1),

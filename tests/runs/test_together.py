@@ -1,4 +1,4 @@
-"""Seeds side by side: what each computes is, to the byte, what it computes alone."""
+"""Seeds side by side: what each computes equals, byte for byte, what it computes alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The trainer: deterministic to the byte, resumable after a kill, and its details against loops."""
+"""The trainer: deterministic byte for byte, resumable after a kill, and its details against
+loops."""
 
 from __future__ import annotations
 

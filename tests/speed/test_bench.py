@@ -96,7 +96,7 @@ def test_a_step_outside_bert_is_part_of_the_whole(monkeypatch):
 
 
 def test_what_a_model_costs_has_a_process_and_a_peak_of_its_own(monkeypatch):
-    """An epoch is a step a batch; memory allocated here is not in the figure."""
+    """An epoch has one step per batch; memory allocated here is not in the figure."""
     here = torch.ones(2**26)  # 256 MB
     monkeypatch.setattr(bench_models, "MODELS", ("LMF",))
     (found,) = bench_models.all_models(1, SHORT).values()

@@ -50,7 +50,8 @@ RULES = {
     "MMIM": golden_bert.MMIM,
     "Self_MM": golden_bert.SELF_MM,
 }
-# The gradient of a key bias is zero but for rounding, which Adam blows up: its end means nothing.
+# The gradient of a key bias is zero except for rounding, which Adam amplifies: its final value is
+# meaningless.
 MEANINGLESS = {"MulT": "attention.project.bias"}
 KINDS = {  # of the tolerance in the file's metadata, and what it covers
     "predictions": ("valid_pred", "test_pred"),

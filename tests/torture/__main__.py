@@ -37,7 +37,7 @@ PARTS = (*MODULES, "faults", *KILLED)
     "--files",
     default=170,
     show_default=True,
-    help="Random hostile files a family, besides the listed ones.",
+    help="Random hostile files per family, in addition to the listed ones.",
 )
 @click.option("--kills", default=50, show_default=True, help="Kills of each job.")
 @click.option("--only", default="", help=f"Comma-separated: {', '.join(PARTS)}.")

@@ -1,4 +1,4 @@
-"""Faults that are no kills, one after the other, and whether what is promised of each held."""
+"""Faults other than kills, one after the other, and whether what is promised of each held."""
 
 from __future__ import annotations
 

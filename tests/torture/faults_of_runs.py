@@ -34,8 +34,8 @@ def state_damaged(folder: Path) -> str:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         again = result(run_one(RUN, StoreData(store), runs).folder)
-    assert again == whole and any("begins anew" in str(one.message) for one in said)
-    return "said in a warning; the run began anew and ended with the same bytes"
+    assert again == whole and any("starts again" in str(one.message) for one in said)
+    return "said in a warning; the run started again and ended with the same bytes"
 
 
 def killed_before_the_rename(folder: Path) -> str:

@@ -42,7 +42,7 @@ def warm(folder: Path) -> None:
 
 def clips(rng: np.random.Generator, count: int) -> Iterator[Case]:
     """A clip cut or with changed bytes, half of them in the part that says where everything is;
-    files that are no clips."""
+    files that are not clips."""
     data = (PLACE / "good.mp4").read_bytes()
     index = data.rindex(b"moov")
     for name, other in {

@@ -261,7 +261,7 @@ def face_csv(names: list[str], rows: list[list[str]]) -> bytes:
 
 
 def faces(rng: np.random.Generator, count: int) -> Iterator[Case]:
-    """OpenFace's CSV files: columns missing, values that are no numbers, times that run backwards,
+    """OpenFace's CSV files: columns missing, values that are not numbers, times that run backwards,
     no rows; cut and changed."""
     names, rows = face_rows()
     listed = {

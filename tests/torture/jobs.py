@@ -86,7 +86,7 @@ def _import(inputs: Path) -> Job:
     def work(folder: Path) -> None:
         if (folder / "store").exists():  # killed after its last step: nothing is left to do
             return
-        padding._BLOCK_BYTES = 1  # a step a clip
+        padding._BLOCK_BYTES = 1  # one step per clip
         importing.import_released(
             folder / "store", inputs / "s.pkl", inputs / "u.pkl", progress=False
         )
