@@ -1,5 +1,5 @@
 """Opens every page of a built book in Chromium, in both themes and two widths, from the file
-system.
+system; its layout is also looked at in a width between.
 
 Fails on a JavaScript error, a request that leaves the page, mathematics that stays unrendered, a
 page that scrolls sideways, a link to the page before or after that is cut, a picture whose words
@@ -25,6 +25,7 @@ from browser import CHROMIUM, launch
 
 THEMES = ("light", "dark")
 WIDTHS = (390, 1440)  # pixels: a phone, a laptop
+BETWEEN = 768  # pixels: a tablet, to which the window of a laptop is narrowed
 SEARCH = "mixup"
 LANDING_BYTES = 1_000_000
 OUTSIDE = re.compile("^(http|ws)")
@@ -83,10 +84,7 @@ def problems(context, path: Path, shot: Path | None) -> list[str]:
         page.wait_for_function(f"{UNRENDERED} === 0 || !window.MathJax", timeout=20_000)
         if count := page.evaluate(UNRENDERED):
             found.append(f"{count} formulas not rendered")
-    if (excess := page.evaluate(SIDEWAYS)) > 0:
-        found.append(f"{excess} px wider than the window")
-    if page.evaluate(CUT):
-        found.append("a link to the page before or after is cut")
+    found += unfitting(page)
     found += [f"a picture with {alt!r} for words" for alt in page.evaluate(UNTOLD)]
     found += accessibility(page)
     if shot:
@@ -95,7 +93,23 @@ def problems(context, path: Path, shot: Path | None) -> list[str]:
     found += [f"a figure does not answer {name!r} by keyboard" for name in deaf(page)]
     if path.name == "index.html" and (weight := bytes_of(requested)) > LANDING_BYTES:
         found.append(f"loads {weight} bytes, more than {LANDING_BYTES}")
+    if page.viewport_size["width"] == max(WIDTHS):
+        page.set_viewport_size({"width": BETWEEN, "height": 900})
+        page.wait_for_timeout(SETTLE_MS)
+        found += [f"at {BETWEEN} px {problem}" for problem in unfitting(page)]
+        if shot:
+            page.screenshot(path=shot.with_stem(f"{shot.stem}-{BETWEEN}"), full_page=True)
     page.close()
+    return found
+
+
+def unfitting(page) -> list[str]:
+    """What does not fit into the width of the window."""
+    found = []
+    if (excess := page.evaluate(SIDEWAYS)) > 0:
+        found.append(f"{excess} px wider than the window")
+    if page.evaluate(CUT):
+        found.append("a link to the page before or after is cut")
     return found
 
 
@@ -204,7 +218,7 @@ def main() -> int:
         or "nothing wrong"
     )
     print(
-        f"{len(pages_of(options.root))} pages in {len(THEMES)} themes and {len(WIDTHS)} "
+        f"{len(pages_of(options.root))} pages in {len(THEMES)} themes and {len(WIDTHS) + 1} "
         f"widths: {len(wrong)} problems"
     )
     return bool(wrong)

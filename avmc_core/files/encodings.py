@@ -96,7 +96,9 @@ def undamaged(where: str, text: str) -> str:
         for encoding in ("cp1252", "gb18030"):
             raw = _bytes_of(line, encoding)
             told = raw.decode("utf-8", "ignore")
-            if len(raw) - len(told.encode()) <= _LOST and usual(told) >= _COMMON:
+            # of a short text that is right, some bytes may make a usual character by chance
+            better = usual(told) >= max(_COMMON, usual(line) + _LEAD)
+            if better and len(raw) - len(told.encode()) <= _LOST:
                 found = f"text in UTF-8 that was once read as {encoding.upper()}"
                 raise InputError(place, f"{found} ({line.strip()[:20]!r})", _BEFORE)
     return text

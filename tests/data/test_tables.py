@@ -3,6 +3,7 @@ one sentence."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 import released_factory as factory
@@ -100,6 +101,22 @@ def test_text_that_a_conversion_damaged_is_refused(tmp_path, what):
 @pytest.mark.parametrize("text", ["café déjà vu", "真的？！", "他说“不行”…", "Привет 你好", "联通"])
 def test_unusual_text_is_not_taken_for_damaged(text):
     assert undamaged("x", text) == text
+
+
+def test_no_short_text_of_usual_characters_is_taken_for_damaged():
+    """The bytes of some in GB18030 are those of another usual character in UTF-8."""
+    for text in ("句话", "第0句话", "v,0001,第0句话,-1.0,Positive,train"):
+        assert undamaged("x", text) == text
+    usual = [
+        bytes([high, low]).decode("gb2312")
+        for high in range(0xB0, 0xD7)
+        for low in range(0xA1, 0xFF)
+    ]
+    rng = np.random.default_rng(0)
+    for length in (1, 2, 3, 4):
+        for _ in range(1000):
+            text = "".join(rng.choice(usual, length))
+            assert undamaged("x", text) == text
 
 
 def joined(rows, separator=",", end="\r\n"):
