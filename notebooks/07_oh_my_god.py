@@ -85,7 +85,7 @@ Markdown(results.carried_out(records))
 # *voice alone* the face is held neutral, for the *face alone* the voice. The last panel is the counterpart: words of every level
 # on neutral voices and faces.
 #
-# Two yardsticks stand beside the models. The **generating rule** is given the labels themselves, unlike any model. The
+# The models are compared with two yardsticks. The **generating rule** is given the labels themselves, unlike any model. The
 # **observer of the features** is given what the models are given: it infers each annotation from its own modality by ridge
 # regression on pooled features (mean and standard deviation of each column over the clip; the [CLS] state of the text), fitted on
 # the training split, and M from the three. It assumes that features depend on labels linearly, with Gaussian noise; where that

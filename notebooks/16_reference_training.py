@@ -67,7 +67,7 @@ opening(
 # There is one row for each model of the benchmark except Bert_MAG, for which no training was recorded. Each training runs for a
 # few epochs on two dozen clips, with settings that differ between all groups of weights, without dropout, and with the text
 # encoder replaced by fixed hidden states; dropout and the fine-tuning of the encoder are therefore not covered. Where training in
-# single precision would be no test, because rounding alone can change it too much, both were trained in double precision; the
+# single precision would not be a test, because rounding alone can change it too much, both were trained in double precision; the
 # public code's MulT computes its softmax in single precision even then. The last column says by what factor a tiny change of the
 # initial weights had grown in the predictions of the public code itself; for the recording, initial weights were chosen for which
 # this factor stays small.

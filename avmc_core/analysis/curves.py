@@ -1,5 +1,5 @@
-"""What curves of training show, in words: losses that are sums of several, and a consistency that
-can grow although it is minimised."""
+"""Describes training curves in words: losses that are sums of several terms, and a consistency loss
+that can grow although it is minimised."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ TOTAL, CONSISTENCY = "total", "consistency_"
 
 
 def highest_start(records: Mapping[Run, Record]) -> str:
-    """The run whose training loss is the highest in its first epoch, and the losses that it is put
-    together from; "" where no run was trained in epochs."""
+    """The run whose training loss is the highest in its first epoch, and the terms of that loss, in
+    words; "" if no run was trained in epochs."""
     starts = {
         run: _first_pass(record.history[0]) for run, record in records.items() if record.history
     }
@@ -24,14 +24,15 @@ def highest_start(records: Mapping[Run, Record]) -> str:
     if not parts:
         return f"{begins}."
     return (
-        f"{begins}. It is put together from several losses ({parts}), so that it stands above the "
+        f"{begins}. It combines several losses ({parts}), so that it lies above the "
         "validation loss and above the others without being worse."
     )
 
 
 def consistency_in_training(history: Sequence[Mapping[str, float]], kept: int) -> str:
-    """How the consistency losses went from the first epoch to the one that was ``kept`` (counted
-    from 1), beside the regression loss of the same pass; "" where there are none."""
+    """The change of the consistency losses from the first epoch to the one that was ``kept``
+    (counted from 1), and of the regression loss of the same pass, in words; "" if there are
+    none."""
     first, last = _first_pass(history[0]), _first_pass(history[kept - 1])
     modalities = [name.removeprefix(CONSISTENCY) for name in first if name.startswith(CONSISTENCY)]
     if not modalities:
@@ -41,14 +42,14 @@ def consistency_in_training(history: Sequence[Mapping[str, float]], kept: int) -
     grown = [m for m, (start, end) in ends.items() if end > start]
     said = (
         f"From the first epoch of its training to the one that was kept, the consistency losses "
-        f"went: {went}."
+        f"changed: {went}."
     )
     if not grown:
         return said
     return (
         f"{said} For {' and '.join(grown)} it grew although it is part of what is minimised. "
-        "That is no error: where answers for different clips move apart, a mixture can miss by "
-        "more. "
+        "That is not an error: as the predictions for different clips move apart, a mixture can "
+        "miss by more. "
         f"The regression loss went from {first['regression']:.2f} to {last['regression']:.2f}."
     )
 

@@ -164,7 +164,7 @@ def _table_3(
     runs: Mapping[str, Finished], experiments: list[str]
 ) -> tuple[dict[tuple[str, str], np.ndarray], np.ndarray | None, bool]:
     """Row of Table 3 and kind of annotation to the clip statistics of its runs, all on the clips
-    whose unimodal annotations are no placeholders; the source videos of these clips; and whether
+    whose unimodal annotations are not placeholders; the source videos of these clips; and whether
     the store is simulated."""
     statistics, groups, simulated = {}, None, True
     for part in (runs[name] for name in experiments if name in runs):

@@ -264,8 +264,8 @@ def _described(script: Any) -> str:
 def _mend_citations(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Sphinx calls citations a list whose children are no list items, which screen readers cannot
-    follow."""
+    """Sphinx marks citations as a list whose children are not list items, which screen readers
+    cannot follow."""
     context["body"] = context.get("body", "").replace(
         '<div role="list" class="citation-list">', '<div class="citation-list">'
     )

@@ -99,8 +99,8 @@ def test_an_openface_file_without_action_units_is_one_error(tmp_path):
 
 
 def test_action_units_are_recovered_from_faces_that_they_moved():
-    """One unit at a time, the right one answers most, in step with its course, whoever the person
-    is."""
+    """With one unit moving at a time, the right one responds most, in step with its course, whoever
+    the person is."""
     rng = np.random.default_rng(1)
     person = neutral_face()[:, :2] * [1.05, 0.95] + 0.01 * rng.standard_normal((68, 2))
     # at rest half of the time, as the median asks
