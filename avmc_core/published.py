@@ -19,7 +19,7 @@ PARTIES = {
 @cache
 def published() -> dict[str, Any]:
     """Tables 1 to 4, figures printed in the text (``text_figures``: value, place, what it says),
-    and the later tables of others (``later_tables``)."""
+    and later tables published by others (``later_tables``)."""
     return json.loads(
         files("avmc_core").joinpath("resources", "published.json").read_text(encoding="utf-8")
     )

@@ -95,8 +95,8 @@ def _restore(handlers: dict[signal.Signals, Any]) -> None:
 
 
 def leave(status: int) -> NoReturn:
-    """Ends this process now. An interpreter that has loaded PyTorch takes seconds to take itself
-    down in order."""
+    """Ends this process now. An interpreter that has loaded PyTorch would take seconds for an
+    orderly shutdown."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -88,7 +88,7 @@ def _tokenizer(folder: Path) -> BertTokenizerFast:
         words = tokenizer.get_vocab()
     except Exception as error:  # the tokenizers library raises bare ones
         raise InputError(
-            folder, f"a vocabulary that does not read ({str(error)[:120]})", "an intact one"
+            folder, f"an unreadable vocabulary ({str(error)[:120]})", "an intact one"
         ) from None
     if lost := [word for word in SPECIAL if word not in words]:
         raise InputError(

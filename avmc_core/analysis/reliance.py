@@ -250,9 +250,10 @@ def generating_rule(clips: Split) -> dict[str, np.ndarray]:
 
 
 def measure_rule(store: Store, plan: Plan = USUAL) -> dict[str, Measured]:
-    """``generating_rule`` under the same conditions, without noise and recognition errors, which
-    labels do not have; only on clips whose unimodal annotations are their own. Raises InputError
-    for a store without labels of M, T, A and V from -1 to 1, which the rule is about."""
+    """``generating_rule`` under the same conditions, except noise and recognition errors, which do
+    not apply to labels; only on clips whose unimodal annotations are not placeholders. Raises
+    InputError for a store without labels of M, T, A and V from -1 to 1, for which the rule was
+    fitted."""
     if store.tasks != schema.TASKS or store.limit != min(schema.LIMITS):
         raise InputError(
             store.path,

@@ -237,8 +237,8 @@ def kept_embedding(
 
 
 def interval(values: np.ndarray, seed: int = 0) -> Interval:
-    """The mean over runs of a measure (R, n + 1) as from ``over_seeds``; the draws of videos get
-    draws of runs."""
+    """The mean over runs of a measure (R, n + 1) as from ``over_seeds``; its interval comes from
+    draws of videos combined with draws of runs."""
     return Interval(float(values[:, 0].mean()), *percentile(_drawn(values, seed)))
 
 

@@ -75,8 +75,8 @@ def out_of_fold(
     records: Mapping[Run, Record], store: Store
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The clip statistics (R, N, K) of the R seeds of each "<model>, <way>", and the source
-    video (N,) of each clip. Each clip is predicted by the run that neither trained nor chose on
-    it. A seed with a failed fold is left out."""
+    video (N,) of each clip. Each clip is predicted by the run that used it neither for training nor
+    for early stopping. A seed with a failed fold is left out."""
     label = np.concatenate([store.split(name).labels[:, 0] for name in schema.SPLITS])
     tested: dict[tuple[str, int], dict[int, np.ndarray]] = {}
     places: dict[tuple[str, int, int], np.ndarray] = {}

@@ -82,11 +82,12 @@ def from_donors(
     ``sentence``: id of a clip with T = 0; else one is drawn. ``donors``: for some scenarios,
     counted from 1, the ids of the clips that give voice and face, in place of a target. Else, for
     one label, clips are preferred that have both, so that voice and face belong to one person.
-    Equal seed, equal choice; no clip is in two scenarios, or also gives the words.
+    The same seed gives the same choice; no clip is used in two scenarios, or for the words and a
+    scenario.
 
     Raises InputError for donors of the training split, for clips with placeholders in place of
-    unimodal labels, for a sentence that is not neutral, for a named clip that is in two scenarios
-    or also gives the words, and for a target that no clip left over is within ``tolerance`` of.
+    unimodal labels, for a sentence that is not neutral, for a named clip that would be used twice,
+    and for a target from which every remaining clip is farther than ``tolerance``.
     """
     if split == "train":
         raise InputError(
@@ -134,11 +135,11 @@ def from_donors(
 def from_own_clips(
     store: Store, ids: Sequence[str] = (), split: str = schema.UNLABELLED
 ) -> Scenarios:
-    """One's own performances of one sentence: clips of a store that ``avmc extract`` made (default:
-    all of ``split``).
+    """The user's own performances of one sentence: clips of a store that ``avmc extract`` made
+    (default: all of ``split``).
 
     The truth is the clips' annotation M where there is one. Raises InputError for clips of the
-    training split, ids that are not there, and clips with different words.
+    training split, for unknown ids, and for clips with different words.
     """
     if split == "train":
         raise InputError("scenarios", "clips of train", "a split that no model has been trained on")

@@ -109,11 +109,11 @@ def score(
         predictions: video_id, clip_id, M, and if predicted T, A, V, as
             ``scoring_tables.read_predictions`` gives them.
         labels: video_id, clip_id, split, M, and if known T, A, V, as ``scoring_tables.read_labels``
-            gives them; ``attrs["limit"]`` is the largest label that there can be (else 1).
+            gives them; ``attrs["limit"]`` is the largest possible label (else 1).
         split: which clips are scored; all of them need a prediction.
         against: other predictions for the same clips. Annotations that only one of the two has are
             not compared.
-        where, where_against: what errors call the two.
+        where, where_against: the names of the two in error messages.
         draws, seed: of the bootstrap; the permutation test draws five times as often.
 
     Raises InputError for clips that are missing or unknown, by name.

@@ -26,7 +26,7 @@ RATES = (0.05, 0.1, 0.2, 0.3, 0.4)
 
 
 def spoken(text: str) -> str:
-    """The characters of a transcript that somebody says: letters and digits of any script."""
+    """The characters of a transcript that are spoken: letters and digits of any script."""
     return "".join(char for char in text if char.isalnum())
 
 

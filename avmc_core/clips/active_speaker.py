@@ -74,8 +74,8 @@ def scores(
     clip: str | Path, tracks: list[np.ndarray], signal: np.ndarray, network: Network
 ) -> np.ndarray:
     """(K, F) scores of the K faces in ``tracks``, each (F, 177) in pixels with NaN where not found:
-    0 or above where a face speaks, NaN where it is not judged. The clip is decoded once more, for
-    what the faces look like.
+    0 or above where a face speaks, NaN where it is not judged. The clip is decoded once more for
+    the pictures of the faces.
 
     ``signal`` (S,) is the sound at 16 kHz; frames after its end are not judged.
     """

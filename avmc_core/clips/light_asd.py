@@ -47,5 +47,5 @@ def load() -> LightASD:
 
 
 def version() -> str:
-    """What chose the speakers, for a store's manifest."""
+    """The name and version of what chose the speakers, for a store's manifest."""
     return f"{NAME}, weights finetuning_TalkSet in half precision {DIGEST[:12]}"

@@ -66,7 +66,7 @@ def load(weights: str) -> TalkNet:
 
 
 def version(weights: str) -> str:
-    """What chose the speakers, for a store's manifest."""
+    """The name and version of what chose the speakers, for a store's manifest."""
     return (
         f"{NAME}, weights {Path(weights).name} "
         f"{hashlib.sha256(Path(weights).read_bytes()).hexdigest()[:12]}"

@@ -93,7 +93,7 @@ def shape(folder: str | Path, every_layer: bool = False) -> tuple[int, int]:
 
 
 def version(folder: str | Path, every_layer: bool = False) -> str:
-    """What made the features, for a store's manifest."""
+    """The name and version of what made the features, for a store's manifest."""
     digest = hashlib.sha256()
     for path in pretrained.weight_files(pretrained.folder_of(folder, "a wav2vec 2.0 model")):
         digest.update(path.read_bytes())

@@ -51,7 +51,7 @@ def check_way(way: str, talknet_weights: str) -> None:
 
 
 def version(way: str, talknet_weights: str) -> str:
-    """What chooses the speakers, for a store's manifest."""
+    """The name and version of what chooses the speakers, for a store's manifest."""
     if talknet_weights:
         return talknet.version(talknet_weights)
     return light_asd.version() if way == "light-asd" else speaker.NAME

@@ -73,7 +73,7 @@ def main(
     drawn = Path(picture).absolute()
     if picture and (drawn.suffix not in PICTURES or drawn.is_dir() or not drawn.parent.is_dir()):
         raise InputError(
-            "--picture", repr(picture), f"a file {', '.join(PICTURES)} in a folder that is there"
+            "--picture", repr(picture), f"a file {', '.join(PICTURES)} in an existing folder"
         )
     package = ensemble(model, store)
     settings = ExtractionSettings(**extraction)

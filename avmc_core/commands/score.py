@@ -48,7 +48,7 @@ def main(
     All metrics of labels in their range (from -1 to 1 those of the paper, from -3 to 3 those of
     MMSA) with 95 % intervals over source videos, beside those of a constant, and with
     --against the paired difference from another file. Every clip of the split needs one prediction;
-    clips that are missing, there twice or unknown are named.
+    clips that are missing, listed twice or unknown are named.
     """
     from avmc_core.analysis.scoring import conventions, score
     from avmc_core.data.scoring_tables import read_labels, read_predictions

@@ -47,7 +47,7 @@ def read_meta(path: str | Path) -> pd.DataFrame:
     ``{"what": ..., "count": ...}``: an encoding other than UTF-8, blank rows and columns
     (``text_table``), columns that are not used, decimal commas. Raises InputError, with the line,
     for a missing or doubled column, a line with too many or too few fields, an id that is empty,
-    only dots, longer than 200 characters, there twice, or holds control characters, path separators
+    only dots, longer than 200 characters, repeated, or holds control characters, path separators
     or $_$, a label that is not a number in [-1, 1], an unknown split, and for labels without a
     split or a split without labels.
     """

@@ -60,7 +60,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Reads a manifest of this schema version. Raises InputError for anything else."""
     try:
         if path.exists() and not (path.is_file() and path.stat().st_size <= _MAX_MANIFEST):
-            raise ValueError(f"no regular file of at most {_MAX_MANIFEST} bytes")
+            raise ValueError(f"not a regular file of at most {_MAX_MANIFEST} bytes")
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["schema_version"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

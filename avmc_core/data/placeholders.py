@@ -15,8 +15,8 @@ from avmc_core import schema
 
 
 def placeholder_clips(clips: pd.DataFrame) -> np.ndarray:
-    """(N,) bool: the clip's source video has two labelled clips or more, T, A and V are identical
-    in all of them, and M is the same again in at least half.
+    """(N,) bool: whether the clip's source video has at least two labelled clips, T, A and V are
+    identical within each of them, and M equals them in at least half.
 
     M need not be the same in all: should a file hold new labels of M beside copies of old ones, the
     copies are still found. ``clips`` needs the columns video_id, M, T, A, V.

@@ -52,7 +52,7 @@ def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
     _require(
         path, table, [*IDS, "split", "M"], "video_id, clip_id, mode (or split) and label (or M)"
     )
-    _refuse(path, table, table.duplicated(IDS), "there twice", "each clip once")
+    _refuse(path, table, table.duplicated(IDS), "listed twice", "each clip once")
     _refuse(
         path,
         table,
@@ -74,7 +74,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     """Predictions as a table: video_id, clip_id, and a column for each annotation that is predicted
     (float).
 
-    Raises InputError for a file that does not read, a missing column, a clip that occurs twice, and
+    Raises InputError for an unreadable file, a missing column, a clip that occurs twice, and
     a prediction that is not a finite number.
     """
     path = Path(path)
@@ -92,7 +92,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
             )
         table = table.assign(video_id=parts[0], clip_id=parts[1])
     _require(path, table, [*IDS, "M"], "video_id and clip_id (or id), M, and if predicted T, A, V")
-    _refuse(path, table, table.duplicated(IDS), "there twice", "one prediction for each clip")
+    _refuse(path, table, table.duplicated(IDS), "listed twice", "one prediction for each clip")
     tasks = [task for task in TASKS if task in table]
     for task in tasks:
         table[task] = _numbers(path, table, task)
@@ -151,7 +151,8 @@ def _marked(table: pd.DataFrame, mark: str, limit: float) -> pd.DataFrame:
 def _read(path: Path) -> pd.DataFrame:
     """A CSV file as text, so that a clip 0001 stays 0001."""
     if not path.is_file():
-        raise InputError(path, "no file" if not path.exists() else "no regular file", "a CSV file")
+        found = "no file" if not path.exists() else "not a regular file"
+        raise InputError(path, found, "a CSV file")
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             table = pd.read_csv(

@@ -90,8 +90,8 @@ def write_index(
     settings that made the clips, when they are simulated; ``extras``: D of each of
     ``schema.EXTRAS`` that was written; ``dims``: D of each modality; ``labels``: ``limit``, the
     largest label, and ``tasks``, which of ``schema.TASKS`` are annotated; ``tokens``:
-    whether the ids of the tokens are known; ``label_set``: in words,
-    which labels the clips carry; ``dataset``: the data set that this is known to be."""
+    whether the ids of the tokens are known; ``label_set``: in words, which labels the clips carry;
+    ``dataset``: the data set that this is known to be."""
     # every text: readers take a bare carriage return for the end of a line
     quoting = csv.QUOTE_NONNUMERIC
     data = (

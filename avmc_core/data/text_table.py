@@ -60,7 +60,7 @@ def _bytes(path: Path, what: str) -> bytes:
     try:
         if not path.is_file():
             raise InputError(
-                path, "no file" if not path.exists() else "no regular file", f"a table, {what}"
+                path, "no file" if not path.exists() else "not a regular file", f"a table, {what}"
             )
         if (size := path.stat().st_size) > MAX_BYTES:
             raise InputError(path, f"{size} bytes", f"a table of up to {MAX_BYTES}")

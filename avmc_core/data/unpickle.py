@@ -41,7 +41,7 @@ def read_pickle(path: str | Path) -> Any:
     path = Path(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(path, "no regular file", "a pickle file")
+            raise InputError(path, "not a regular file", "a pickle file")
         with path.open("rb") as file:
             mapping = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
@@ -91,7 +91,7 @@ class _Reader(ArrayMachine):
             operation = _OPERATIONS.get(code)
             if code in b"\x97\x98":
                 self.refuse(
-                    "arrays whose bytes were stored apart",
+                    "arrays whose bytes were stored separately",
                     "one file: pickle.dump without buffer_callback",
                 )
             if operation is None:

@@ -24,8 +24,8 @@ COLOURS = {modality: TASK_COLOURS[task] for task, modality in MODALITY_OF_TASK.i
 
 
 def losses(table: pd.DataFrame, metric: str) -> Figure:
-    """``reliance.losses``: one panel per modality, one line per model; right of zero is a loss,
-    whatever the metric."""
+    """``reliance.losses``: one panel per modality, one line per model; points right of zero are
+    losses, whatever the metric."""
     names = list(dict.fromkeys(table["name"]))
     fig, axes = plt.subplots(
         1, len(COLOURS), figsize=(WIDTH, 1.1 + 0.42 * len(names)), sharex=True, sharey=True

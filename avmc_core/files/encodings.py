@@ -153,5 +153,5 @@ def _decode(where: object, data: bytes, encoding: str) -> str:
         return data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InputError(
-            where, f"bytes that are no {encoding.upper()} ({error.reason})", _SAVE
+            where, f"bytes that are not {encoding.upper()} ({error.reason})", _SAVE
         ) from None

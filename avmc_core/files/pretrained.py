@@ -111,7 +111,7 @@ def configuration(folder: Path, kind: str) -> dict[str, Any]:
         found = facts.get("model_type", kind)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
-            path, f"no JSON object ({error})", "the configuration of a pretrained model"
+            path, f"not a JSON object ({error})", "the configuration of a pretrained model"
         ) from None
     if found != kind:
         raise InputError(path, f"a model of type {str(found)[:40]}", f"one of type {kind}")
@@ -165,7 +165,7 @@ def fill(
 
     ``base``: the prefix under which a model with a head keeps this one ("bert."). ``optional``:
     regular expressions of names that may be absent; those that are, are returned. Raises InputError
-    for a file that does not read, a weight that is absent, of another shape, quantised, not finite,
+    for an unreadable file, a weight that is absent, of another shape, quantised, not finite,
     or, of a matrix, zero throughout, and for layers that the network's configuration does not have.
     """
     state: dict[str, torch.Tensor] = {}
@@ -248,7 +248,7 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     # torch's own are zip archives
     if other is not None and not (path.suffix == ".bin" and "zip" in other[0].split()):
         raise InputError(path, *other)
-    raise InputError(path, f"weights that do not read ({reason})", "the whole, undamaged file")
+    raise InputError(path, f"unreadable weights ({reason})", "the whole, undamaged file")
 
 
 def _named(state: dict[str, Any], wanted: set[str], base: str, folder: Path) -> dict[str, Any]:

@@ -75,8 +75,8 @@ class GatedMemory(nn.Module):
 
 
 class Memory(torch.autograd.Function):
-    """The recursion of ``GatedMemory``, with a gradient that leaves only du in its loop: the
-    weights' are products over all steps.
+    """The recursion of ``GatedMemory``, whose backward pass computes only du step by step: the
+    gradients of the weights are products over all steps.
 
     of_g, keep (T, B, n): what both gates' hidden layers get from g, and their dropout (0 or 1 / (1
     - p)); k (T, B, m); ended (T, B) bool: the memory stays as it is; from_u (n, m); w1 (m, n1), b1

@@ -86,8 +86,8 @@ class MultiTaskModel(AveragedModel):
         self.heads["V"] = Head(s.vision_hidden, s.vision_post, s.vision_post_dropout)
 
     def loss(self, batch: Batch, stage: str) -> dict[str, Tensor]:
-        """A task of weight 0 has zero gradients, not none, so that weight decay shrinks its head
-        (D36, D39)."""
+        """The weighted sum of the tasks' L1 losses. The gradients of a task of weight 0 are zero
+        rather than absent, so that weight decay shrinks its head (D36, D39)."""
         output = self(batch)
         parts = {f"L1_{task}": l1(output[task], batch.label(task)) for task in schema.TASKS}
         return {

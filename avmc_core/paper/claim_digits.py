@@ -1,5 +1,5 @@
-"""Questions of ours that the printed digits decide: over how many clips the scores were computed,
-and over how many runs."""
+"""Our own questions that the printed digits decide: over how many clips, and over how many runs,
+the scores were computed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RARE = 0.01  # a kind is ruled out when figures of that kind would look so less 
 
 
 def column_clips(metric: str) -> Outcome:
-    """Whether the number of clips that fits the printed column best is Table 1's."""
+    """Whether the number of clips that fits the printed column best is the one in Table 1."""
     printed, table = digits.clips(metric), digits.ranking(metric)
     best, second = table.iloc[0], granularity.runner_up(table)
     ahead = best["support"] - second["support"]

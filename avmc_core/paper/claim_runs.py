@@ -10,8 +10,9 @@ import pandas as pd
 
 from avmc_core.analysis import comparison, results
 from avmc_core.analysis.statistics import prediction_interval
+from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Store
-from avmc_core.metrics import METRICS
+from avmc_core.metrics import BY_COLUMN, METRICS
 from avmc_core.paper import benchmark
 from avmc_core.paper.claim_outcome import Outcome, compared
 from avmc_core.paper.claim_tables import benchmark_rows
@@ -96,34 +97,28 @@ def _within(value: float, ends: tuple[float, float]) -> bool:
 def runs_own_better(
     runs: Mapping[str, Finished], experiments: list[str], row: str
 ) -> tuple[Outcome, bool]:
-    """A row of Table 3 is better with its unimodal annotation than with the multimodal one. The two
-    are scored on other labels, so they are not paired: better means that their intervals do not
-    overlap. Second value: simulated."""
-    printed = "better with its own annotation"
-    at, simulated = _table_3(runs, experiments)
-    pairs = [
-        (at[f"{row}, unimodal", m], at[f"{row}, multimodal", m])
-        for m in published()["table3_unimodal"]["metrics"]
-    ]
-    return _apart(printed, pairs), simulated
+    """A row of Table 3 is better with its unimodal annotation than with the multimodal one, judged
+    as in ``runs_better``: each network on the labels that it was trained on, of the same clips.
+    Second value: simulated."""
+    statistics, groups, simulated = _table_3(runs, experiments)
+    pairs = [((row, "unimodal"), (row, "multimodal"))]
+    return _in_pairs("better with its own annotation", pairs, statistics, groups), simulated
 
 
 def runs_worst_modality(
     runs: Mapping[str, Finished], experiments: list[str], modality: str
 ) -> tuple[Outcome, bool]:
     """Each row of Table 3 that is not of a modality is better than those that are, on the same kind
-    of annotation: their intervals do not overlap. Second value: simulated."""
-    at, simulated = _table_3(runs, experiments)
+    of annotation of the same clips, judged as in ``runs_better``. Second value: simulated."""
+    statistics, groups, simulated = _table_3(runs, experiments)
     rows = published()["table3_unimodal"]["rows"]
     own, others = (
         [r for r in rows if r.startswith(modality) == wanted] for wanted in (True, False)
     )
-    kinds, names = ("unimodal", "multimodal"), published()["table3_unimodal"]["metrics"]
     pairs = [
-        (at[f"{other}, {kind}", metric], at[f"{row}, {kind}", metric])
-        for row, other, kind, metric in product(own, others, kinds, names)
+        ((other, kind), (row, kind)) for row, other, kind in product(own, others, benchmark.KINDS)
     ]
-    return _apart("worst in every column", pairs), simulated
+    return _in_pairs("worst in every column", pairs, statistics, groups), simulated
 
 
 def duration_spread(store: Store) -> Outcome:
@@ -167,27 +162,43 @@ def _seeds(tables: Mapping[str, pd.DataFrame], name: str, metric: str) -> list[f
 
 def _table_3(
     runs: Mapping[str, Finished], experiments: list[str]
-) -> tuple[dict[tuple[str, str], dict], bool]:
-    """Row and metric to the cell; without runs, every cell is there and empty. And whether the
-    store is simulated."""
-    found, simulated = benchmark.table_3({}), True
+) -> tuple[dict[tuple[str, str], np.ndarray], np.ndarray | None, bool]:
+    """Row of Table 3 and kind of annotation to the clip statistics of its runs, all on the clips
+    whose unimodal annotations are no placeholders; the source videos of these clips; and whether
+    the store is simulated."""
+    statistics, groups, simulated = {}, None, True
     for part in (runs[name] for name in experiments if name in runs):
-        found, simulated = _beside(part, "table3_unimodal"), part.store.simulated
-    return {(cell["row"], METRICS[cell["metric"]].column): cell for cell in found}, simulated
+        simulated = part.store.simulated
+        stacked = {task: results.stacked(part.records, part.store, task=task) for task in TASKS}
+        own = ~placeholder_clips(part.store.split("test").clips)
+        groups = stacked["M"][1][own]
+        for row, (name, task) in benchmark.TABLE_3.items():
+            for kind, of in zip(benchmark.KINDS, (task, "M"), strict=True):
+                found = stacked[of][0].get(f"{name}, annotation {of}")
+                if found is not None:
+                    statistics[row, kind] = found[:, own] if of == "M" else found
+    return statistics, groups, simulated
 
 
-def _apart(printed: str, pairs: list[tuple[dict, dict]]) -> Outcome:
-    """Compares the first with the second cell of each pair, by whether their intervals overlap; a
-    pair that was not run is undecided."""
-    tally: list[bool | None] = []
-    for first, second in pairs:
-        if first["estimate"] is None or second["estimate"] is None:
-            continue
-        up, down = first["low"] > second["high"], first["high"] < second["low"]
-        better, worse = (up, down) if METRICS[first["metric"]].higher_is_better else (down, up)
-        tally.append(True if better else False if worse else None)
+def _in_pairs(
+    printed: str,
+    pairs: list[tuple[tuple[str, str], tuple[str, str]]],
+    statistics: Mapping[tuple[str, str], np.ndarray],
+    groups: np.ndarray | None,
+) -> Outcome:
+    """Compares the first with the second of each pair in the metrics of Table 3; a pair that was
+    not run is undecided."""
+    names = [BY_COLUMN[column].name for column in published()["table3_unimodal"]["metrics"]]
+    tally = [
+        differences[name].better
+        for first, second in pairs
+        if first in statistics and second in statistics
+        for differences in (comparison.compare(statistics[first], statistics[second], groups),)
+        for name in names
+    ]
+    whole = len(pairs) * len(names)
     return (
-        _counted(printed, "pairs of cells", tally, len(pairs))
+        _counted(printed, "comparisons", tally, whole)
         if tally
         else Outcome(printed, "not run", None)
     )

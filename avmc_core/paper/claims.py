@@ -115,7 +115,7 @@ class Ruling:
 
 @cache
 def claims() -> tuple[Claim, ...]:
-    """All claims, in the order of the paper. Raises InputError for an entry that does not read."""
+    """All claims, in the order of the paper. Raises InputError for an unreadable entry."""
     text = files("avmc_core").joinpath("resources", "claims.toml").read_text(encoding="utf-8")
     found = tuple(claim for entry in tomllib.loads(text)["claim"] for claim in _expand(entry))
     keys = [claim.key for claim in found]

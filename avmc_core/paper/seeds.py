@@ -106,8 +106,8 @@ def best_of(values: np.ndarray, draws: int) -> float:
 
 def best_of_equals(accuracy: float, clips: int, draws: int) -> float:
     """By how many points the best of ``draws`` equally good models exceeds their true accuracy (a
-    share), when each is right on every clip independently: luck with the clips alone. Models that
-    err on the same clips gain less."""
+    share), when each is right on every clip independently: this is luck with the clips only. Models
+    that err on the same clips gain less. The result is in points of 100."""
     k = np.arange(clips + 1)
     below = stats.binom.cdf(k, clips, accuracy) ** draws  # all draws have at most k right
     return float(100 * ((1 - below)[:-1].sum() / clips - accuracy))
@@ -123,8 +123,8 @@ def needed(metric: str, runs_of_one: int, runs_of_other: int) -> float:
 def spreads() -> pd.DataFrame:
     """``spread`` of the accuracies as a table, and what it means for a comparison: the differences
     that equally good models stay below in 95 of 100 cases when single runs, a single run and a mean
-    of three, and two means of three are compared, beside the margin that Table 2 prints for AV-MC
-    and how many of its benchmark rows that margin or a larger one separates."""
+    of three, and two means of three are compared, together with the margin that Table 2 prints for
+    AV-MC, and how many benchmark rows are at least that far from it."""
     lines = []
     for metric in ("Acc2", "Acc2_weak"):
         s = spread(metric)

@@ -10,8 +10,8 @@ SHARED = ("Acc2", "Corr", "MAE")  # the metrics that all of them print
 
 
 def spread(metric: str) -> dict[str, float | str | int]:
-    """How far the published tables disagree about one model: the models in more than one table, the
-    largest gap, and whose."""
+    """How far the published tables disagree about a model: the number of models in more than one
+    table, the largest gap in the metric, and the model that it belongs to."""
     column = METRICS[metric].column
     tables = [published()["table2_benchmark"], *published()["later_tables"].values()]
     found: dict[str, list[float]] = {}

@@ -71,8 +71,8 @@ def lookup(result: dict[str, Any], key: str) -> Any:
 
 def format_value(value: Any, spec: str) -> str:
     """``value`` in a Python format ``spec``. Integers and words need none; other numbers do, so
-    that nobody quotes sixteen digits. A value that is undefined (null) raises ValueError, and so
-    does a spec that does not fit."""
+    that no page shows sixteen digits. Raises ValueError for an undefined value (null) and for a
+    ``spec`` that does not fit."""
     if value is None or isinstance(value, dict | list) or (isinstance(value, float) and not spec):
         raise ValueError(f"{value!r} cannot be quoted with format {spec!r}")
     return format(value, spec)

@@ -142,7 +142,7 @@ def _saved(name: str) -> str:
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
             path,
-            f"a result that does not read: {error}",
+            f"an unreadable result: {error}",
             "one that a notebook saved: `avmc notebooks`",
         ) from None
     if not mark.startswith("simulated") and any(map(is_han, text)):

@@ -37,7 +37,7 @@ def result_table(
     cells: Cells, name: str, metrics: Sequence[str] = (), rows: Sequence[str] = ()
 ) -> Table:
     """One row per model, one column per metric; all or those chosen, in the order chosen. Raises
-    KeyError for one that is not there."""
+    KeyError for a missing one."""
     at: dict[str, dict[str, dict[str, Any]]] = {}
     for cell in cells:
         at.setdefault(cell["row"], {})[cell["metric"]] = cell

@@ -235,7 +235,7 @@ def _read(path: Path) -> Record | None:
         return Record(**fields, folder=path.parent)
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         expected = "a record.json as it was written; without its folder the run is computed again"
-        raise InputError(path, f"a record that does not read: {error}", expected) from error
+        raise InputError(path, f"an unreadable record: {error}", expected) from error
 
 
 def package_digest(package: str | Path) -> str:
@@ -246,6 +246,6 @@ def package_digest(package: str | Path) -> str:
     except OSError as error:
         raise InputError(
             package,
-            f"no file that can be read ({error.strerror})",
+            f"a file that cannot be read ({error.strerror})",
             "a model package of avmc export",
         ) from error

@@ -26,7 +26,7 @@ from avmc_core.models import avmc_semi, avmc_supervised, graph_mfn, mfn, mult, t
 
 
 def naive(model: nn.Module) -> nn.Module:
-    """Exchange, in place, every module that has a plain counterpart."""
+    """Replaces, in place, every module that has a plain counterpart."""
     for module in model.modules():
         if type(module) in PLAIN:
             module.__class__ = PLAIN[type(module)]
@@ -121,8 +121,8 @@ class WholeEncoder(mult.Encoder):
 
 
 def cell_states(rnns: Mapping[str, nn.LSTM], sequences: Mapping[str, Tensor], steps: int):
-    """Step by step, the hidden and cell states of all LSTMs, modality to (h, c), beginning with
-    zeros."""
+    """Yields, step by step, the hidden and cell states of all LSTMs, modality to (h, c), starting
+    from zeros."""
     some = next(iter(sequences.values()))
     states = {name: (some.new_zeros(len(some), rnn.hidden_size),) * 2 for name, rnn in rnns.items()}
     yield states

@@ -43,7 +43,7 @@ class Expected:
 
     @property
     def unknown(self) -> int:
-        """Runs of models that the benchmark has not timed."""
+        """The number of runs of models that the benchmark has not timed."""
         return int(np.isnan(self.core_seconds).sum())
 
     def wall(self, cores: int) -> float:
@@ -63,7 +63,7 @@ def expected(grid: Sequence[Run], store: Store) -> Expected:
 
 
 def machine() -> str:
-    """The processor that the benchmark was recorded on, and with how many threads."""
+    """The processor on which the benchmark was recorded, and the number of threads, in words."""
     found = _recorded()["machine"]
     return f"{found['processor']}, {found['threads']} threads"
 

@@ -202,7 +202,8 @@ def test_kept_rows_are_those_computed(tmp_path, monkeypatch):
 
 
 def test_a_detectable_difference_is_found_in_four_of_five_cases():
-    """Drawn from a normal distribution, whose standard error the interval has."""
+    """For draws from a normal distribution the interval has the width that its standard error
+    implies."""
     error = 0.7
     shown = Interval(0.1, 0.1 - 1.96 * error, 0.1 + 1.96 * error)
     found = np.random.default_rng(0).normal(detectable(shown), error, 20_000)

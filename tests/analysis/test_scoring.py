@@ -143,7 +143,7 @@ def test_two_models_on_the_same_clips(labelled, tmp_path):
             r"2 clips of split test without a prediction: original_test_0000/0000, "
             r"original_test_0000/0001",
         ),
-        (lambda t: pd.concat([t, t.iloc[:1]]), r"1 clip there twice: original_test_0000/0000"),
+        (lambda t: pd.concat([t, t.iloc[:1]]), r"1 clip listed twice: original_test_0000/0000"),
         (
             lambda t: pd.concat([t, t.iloc[:1].assign(clip_id="9")]),
             r"1 clip that the labels do not know: original_test_0000/9",

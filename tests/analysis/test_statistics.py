@@ -125,8 +125,8 @@ def test_degenerate_input_gives_values_or_nan_never_a_crash():
 
 @pytest.mark.parametrize("runs", [2, 3, 5])
 def test_a_prediction_interval_holds_the_next_run_as_often_as_it_says(runs):
-    """And an interval of the mean would not: what a printed figure must be held against is where
-    one more run lies."""
+    """An interval of the mean would not do: a printed figure must be compared with where one more
+    run would lie."""
     drawn = np.random.default_rng(runs).normal(3, 2, size=(4000, runs + 1))
     ends = np.array([prediction_interval(values[:-1], 0.9) for values in drawn])
     inside = np.mean((ends[:, 0] <= drawn[:, -1]) & (drawn[:, -1] <= ends[:, 1]))

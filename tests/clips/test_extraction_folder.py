@@ -157,8 +157,8 @@ def test_other_results_of_openface_make_other_clips(tmp_path):
 
 
 def test_own_clips_stay_own_clips_through_an_export(clips, tmp_path):
-    """The files have the released schema; what they are goes with them, that their visual features
-    are made up too."""
+    """The exported files have the released schema and carry their origin along, including that
+    their visual features are made up."""
     store = run(clips, tmp_path / "store").store
     again = import_released(
         tmp_path / "again", *export_released(store, tmp_path / "export"), progress=False

@@ -1,5 +1,5 @@
-"""OpenFace's tables as people have them: of videos and of folders of pictures, with failed rows,
-without some columns."""
+"""OpenFace's tables as they occur in practice: of videos and of folders of pictures, with failed
+rows, without some columns."""
 
 from __future__ import annotations
 

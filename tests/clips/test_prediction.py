@@ -156,7 +156,7 @@ def test_a_file_that_is_no_package_is_not_overwritten(package, tmp_path):
     own = tmp_path / "thesis.txt"
     own.write_text("years of work")
     for path in (own, tmp_path):
-        with pytest.raises(InputError, match="no model package"):
+        with pytest.raises(InputError, match="other than a model package"):
             write_package(package, path)
     assert own.read_text() == "years of work"
     made = write_package(package, tmp_path / "model")

@@ -52,7 +52,7 @@ def test_its_scores_are_the_public_networks(weights):
 
 
 def test_a_window_sees_and_hears_nothing_outside_it(weights, monkeypatch):
-    """What is computed once for all windows does not change what a window alone would say."""
+    """Sharing computations between windows does not change the scores of any single window."""
     total = 23
     faces, sound = made_clip(total)
     network = talknet.load(weights)

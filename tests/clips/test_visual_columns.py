@@ -1,5 +1,5 @@
-"""What needs no media package: OpenFace's files, the approximate action units, the choice of a
-speaker."""
+"""The parts that need no media package: OpenFace's files, the approximate action units, the choice
+of a speaker."""
 
 from __future__ import annotations
 

@@ -276,7 +276,8 @@ def test_zero_counts_as_negative():
 @pytest.mark.parametrize("weak", [0.4, 0.6])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_weak_band_includes_its_ends_at_both_precisions(weak, kind):
-    """float32(0.4) is above 0.4 in float64: a label must not leave the band by its storage."""
+    """float32(0.4) exceeds 0.4 in float64: storage in float32 must not move a label out of the weak
+    band."""
     y = schema.GRID.astype(kind)
     for stored in (y, y.astype(np.float64)):  # the second keeps what float32 made of 0.4
         rows = clip_statistics(np.zeros(11), stored, Conventions(weak=weak))

@@ -1,5 +1,5 @@
-"""Import is all or nothing: what does not fit is refused or stated, and a kill leaves nothing that
-opens."""
+"""Import is all or nothing: data that do not fit are refused or reported, and a kill leaves nothing
+that can be opened."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def store(tmp_path_factory):
 
 
 def left(folder) -> list[str]:
-    """What else than input files is in a folder."""
+    """The names in a folder other than those of the input files."""
     return sorted(path.name for path in folder.iterdir() if path.suffix not in (".pkl", ".csv"))
 
 

@@ -187,7 +187,7 @@ def test_a_store_is_called_after_the_papers_data_only_with_its_labels(tmp_path, 
 
 
 def test_a_declared_range_changes_the_digest(tmp_path):
-    """Runs on labels of another range are other runs."""
+    """Runs on labels of another range have other keys."""
     content = made.splits((40, 7))
     (tmp_path / "b").mkdir()
     one, three = imported(tmp_path, content), imported(tmp_path / "b", content, limit=3.0)

@@ -1,4 +1,4 @@
-"""What the page "Add your own features" promises: arrays of one's own train the models, in the
+"""The promise of the page "Add your own features": a user's own arrays train the models, in the
 released width and in another."""
 
 from __future__ import annotations

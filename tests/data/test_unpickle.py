@@ -117,7 +117,7 @@ FOREIGN = {
     "a new protocol": (b"\x80\x09N.", "pickle protocol 9; expected a pickle of protocol 2 to 5"),
     "buffers apart": (
         pickle.dumps(np.zeros(3), 5, buffer_callback=[].append),
-        "arrays whose bytes were stored apart",
+        "arrays whose bytes were stored separately",
     ),
 }
 

@@ -1,4 +1,5 @@
-"""What the media tests share: clips of one talking face, their meta.csv, and the command line."""
+"""Helpers that the media tests share: clips of one talking face, their meta.csv, and the command
+line."""
 
 from __future__ import annotations
 

@@ -114,7 +114,8 @@ def test_one_clip_becomes_a_store(clips, bert, tmp_path):
 
 
 def test_wav2vec_features_stand_beside_the_others(clips, bert, tmp_path):
-    """Of a tiny network with random weights, also in the splits without a clip."""
+    """The features of a tiny network with random weights are in the store, also in the splits
+    without clips."""
     config = Wav2Vec2Config(
         hidden_size=12,
         num_hidden_layers=2,

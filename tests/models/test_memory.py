@@ -8,7 +8,7 @@ from avmc_core.models.gated_memory import GatedMemory, Layer
 
 
 def stepwise(gated, g, candidates, lengths):
-    """As the equation says it, one clip and step at a time."""
+    """The recursion as the equation states it, one clip and one step at a time."""
     finals = []
     for clip, length in enumerate(lengths.tolist()):
         u = torch.zeros(1, candidates.shape[-1], dtype=g.dtype)

@@ -276,7 +276,7 @@ def test_a_table_without_labels_is_an_error():
 
 
 def test_a_store_is_audited_with_its_features(tiny_store):
-    """Lengths, dimensions and columns come from the features; a simulated store is held against
+    """Lengths, dimensions and columns come from the features; a simulated store is compared with
     nothing."""
     result = audit(tiny_store)
     assert result.source == "simulated corpus, not CH-SIMS" and tiny_store.digest in render(result)

@@ -243,8 +243,8 @@ def test_table_3_has_all_its_cells_and_says_what_wav2vec_needs(unimodal_records,
 
 
 def test_a_ranking_is_not_claimed_where_models_stop_at_different_limits():
-    """At full all end by one rule; at ci a limit of no more epochs than the rule waits keeps the
-    rule from ever acting."""
+    """At ``full`` all models stop by one rule; at ``ci`` a limit on epochs that does not exceed the
+    patience of the rule keeps the rule from ever acting."""
     full, ci = (
         benchmark.stopping(EXPERIMENTS["benchmark"].runs(profile)) for profile in ("full", "ci")
     )

@@ -11,6 +11,8 @@ import pytest
 import released_factory as factory
 
 from avmc_core import published
+from avmc_core.clip_statistics import clip_statistics
+from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.paper import (
     claim_arithmetic,
     claim_outcome,
@@ -410,17 +412,40 @@ def test_table_3_is_held_against_the_unimodal_runs(tiny_store, tmp_path, monkeyp
     assert claim_runs.runs_own_better(runs, ["table3"], "Visual/default")[0].found == "not run"
 
 
-@pytest.mark.parametrize(
-    "low, holds, partly",
-    [((0.6,) * 3, True, False), ((0.6, 0.3, 0.3), None, False), ((0.2,) * 3, False, False)],
-)
-def test_table_3_is_decided_by_intervals_that_do_not_overlap(low, holds, partly):
-    """Three pairs of Acc2, the first cell's interval above, across or below the second's, 0.35 to
-    0.5."""
-    second = {"metric": "Acc2", "estimate": 0.4, "low": 0.35, "high": 0.5}
-    pairs = [({"metric": "Acc2", "estimate": a, "low": a, "high": a + 0.1}, second) for a in low]
-    outcome = claim_runs._apart("printed", pairs)
-    assert (outcome.holds, outcome.partly) == (holds, partly)
-    turned = claim_runs._apart("printed", [({**a, "metric": "MAE"}, b) for a, b in pairs])
-    assert turned.holds == (None if holds is None else not holds), "less is better"
-    assert claim_runs._apart("printed", [({**second, "estimate": None}, second)]).holds is None
+def test_table_3_is_decided_in_pairs_on_the_same_clips():
+    """A good reader against a bad one, three runs each, on labels of their own: better in all four
+    metrics, worse the other way round, and against itself neither."""
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(30), 6)
+    labels = [np.clip(np.round(rng.normal(scale=0.6, size=180) * 5) / 5, -1, 1) for _ in range(2)]
+    good, bad = (
+        np.stack([clip_statistics(label + noise * rng.normal(size=180), label) for _ in range(3)])
+        for label, noise in zip(labels, (0.1, 1.5), strict=True)
+    )
+    found, first, second = {("a", "k"): good, ("b", "k"): bad}, ("a", "k"), ("b", "k")
+
+    def decided(*pairs):
+        return claim_runs._in_pairs("printed", list(pairs), found, groups)
+
+    assert (
+        decided((first, second)).found == "better in 4 of 4 comparisons, worse in 0, undecided in 0"
+    )
+    assert decided((first, second)).holds is True and decided((second, first)).holds is False
+    assert decided((first, first)).holds is None, "neither is ahead"
+    half = decided((first, second), (first, ("not", "run")))
+    assert half.holds is None and half.found.endswith("not run for 4")
+    assert decided((first, ("not", "run"))).found == "not run"
+
+
+def test_both_annotations_of_table_3_are_scored_on_the_same_clips(tiny_store, tmp_path):
+    """Placeholders are left out of both, so that the clips of a pair are the same."""
+    rows = tuple(row for row in experiment("table3").rows if row.name.startswith("vision"))
+    grid = [Run(row.model, 1, (*row.changes, ("training.max_epochs", 1)), row.name) for row in rows]
+    records = run_all(grid, tiny_store, RunStore(tmp_path), jobs=1, progress_bar=False)
+    runs = {"table3": Finished(rows, records, tiny_store)}
+    statistics, groups, _ = claim_runs._table_3(runs, ["table3"])
+    clips = int((~placeholder_clips(tiny_store.split("test").clips)).sum())
+    assert set(statistics) == {("Visual/default", kind) for kind in ("unimodal", "multimodal")}
+    assert {s.shape[1] for s in statistics.values()} == {clips} == {len(groups)}
+    worst, marked = claim_runs.runs_worst_modality(runs, ["table3"], "Acoustic")
+    assert marked and worst.found == "not run"

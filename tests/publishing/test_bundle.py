@@ -118,7 +118,7 @@ def test_nothing_but_an_earlier_bundle_is_replaced(made, tmp_path, name):
     own.unlink(), other.unlink()
     for content in (b"years of work", b"PK\5\6" + bytes(18)):  # an empty zip file
         packed.write_bytes(content)
-        with pytest.raises(InputError, match="no bundle"):
+        with pytest.raises(InputError, match="other than a bundle"):
             made(name)
         assert packed.read_bytes() == content and list(own.parent.iterdir()) == []
     packed.unlink()
@@ -162,7 +162,7 @@ def test_a_result_that_does_not_read_and_a_device_that_is_none_are_named(
     made, monkeypatch, tmp_path
 ):
     (tmp_path / "home" / "results" / "figures.json").write_text('{"data"')
-    with pytest.raises(InputError, match=r"figures\.json: found a result that does not read"):
+    with pytest.raises(InputError, match=r"figures\.json: found an unreadable result"):
         made()
     artefacts.save("figures", {}, {"data": "simulated"})
     monkeypatch.setenv("AVMC_DEVICE", "gpu")

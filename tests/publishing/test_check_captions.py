@@ -1,5 +1,5 @@
-"""The check of captions finds what it should; and the command in a caption, run anew elsewhere,
-gives the figures above it."""
+"""The check of captions finds what it should; and the command in a caption, when run elsewhere,
+reproduces the figures above it."""
 
 from __future__ import annotations
 

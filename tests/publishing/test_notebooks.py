@@ -1,5 +1,5 @@
-"""The runner: what is stale runs again, what is not does not, and what fails says so and stays to
-be looked at."""
+"""The runner: stale notebooks run again, current ones do not, and a failure is reported and kept
+for inspection."""
 
 import json
 import os

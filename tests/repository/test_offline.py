@@ -81,7 +81,8 @@ def blocked(tmp_path):
 
 
 def test_the_block_holds(blocked, tmp_path):
-    """It is inherited by children, and lets nothing out: not even a question for an address."""
+    """The block is inherited by child processes and lets nothing out, not even a request to resolve
+    an address."""
     inner = "import socket; socket.create_connection(('192.0.2.1', 9), 2)"
     outer = (
         f"import socket, subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}]); "

@@ -1,4 +1,4 @@
-"""What the page "Add your own model" promises: one file and one line, and the model is in the
+"""The promise of the page "Add your own model": with one file and one line, the model is in the
 benchmark's results."""
 
 from __future__ import annotations

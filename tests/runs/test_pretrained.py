@@ -179,7 +179,7 @@ DAMAGED = {
     "empty": (b"", "an empty file"),
     "zeros": (bytes(9000), "nothing but zeros"),
     "archive": (b"\x1f\x8b\x08" + b"x" * 99, "a gzip archive"),
-    "rubbish": (b"hello " * 99, "weights that do not read"),
+    "rubbish": (b"hello " * 99, "unreadable weights"),
 }
 
 
@@ -193,8 +193,8 @@ def test_what_is_downloaded_in_place_of_a_file_is_named(folder, file, what):
         (folder / "model.safetensors").unlink()
     (folder / file).write_bytes(content)
     expected = {
-        "config.json": "no JSON object",
-        "tokenizer.json": "a vocabulary that does not read",
+        "config.json": "not a JSON object",
+        "tokenizer.json": "an unreadable vocabulary",
     }
     with pytest.raises(
         InputError, match=expected.get(file, named) if what == "rubbish" else named
@@ -373,7 +373,7 @@ def test_a_wav2vec_folder_with_something_wrong_is_one_error(heard):
     for content, named in (
         (POINTER, "a pointer of Git LFS"),
         (PAGE, "a web page"),
-        (whole[:-5], "do not read"),
+        (whole[:-5], "unreadable weights"),
     ):
         (heard / "model.safetensors").write_bytes(content)
         with pytest.raises(InputError, match=rf"model\.safetensors: found .*{named}"):

@@ -38,7 +38,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def never(monkeypatch):
-    """From here on, computing anything is an error."""
+    """Makes any further computation an error."""
 
     def computed(*_, **__):
         raise AssertionError("computed again")
@@ -245,7 +245,7 @@ def test_rubbish_in_the_store_is_named(tiny_store, store):
     record = run_all([GRID[0]], tiny_store, store, jobs=1, progress_bar=False)[GRID[0]]
     path = record.folder / "record.json"
     path.write_text(path.read_text()[:-20])
-    with pytest.raises(InputError, match=r"record\.json: found a record that does not read"):
+    with pytest.raises(InputError, match=r"record\.json: found an unreadable record"):
         store.get(record.key)
 
 

@@ -41,8 +41,8 @@ def test_same_seed_same_bytes(tiny_store, tmp_path):
 
 
 def test_resident_splits_give_the_same_bytes(tiny_store, tmp_path, monkeypatch):
-    """The path of a GPU that has room for the splits, forced on the CPU; each is moved once in a
-    run."""
+    """The code path of a GPU with room for the splits, forced on the CPU; each split is moved once
+    per run."""
     _, files = run(tiny_store, tmp_path / "batch by batch")
     moved = []
 
@@ -187,8 +187,8 @@ def test_validation_over_shuffled_batches(tiny_store):
 
 
 def test_shuffled_validation_draws_anew_each_epoch_and_repeats_after_a_stop(tiny_store, tmp_path):
-    """The network stands still, so that only the order of the validation clips can move its loss; a
-    run that was stopped goes on with the orders that it would have drawn."""
+    """The network does not change, so that only the order of the validation clips can change its
+    loss; a run that was stopped continues with the orders that it would have drawn."""
 
     class Still(Line):
         def optimizers(self):

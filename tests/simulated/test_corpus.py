@@ -72,7 +72,7 @@ def test_written_out_as_released_and_imported_again_it_is_the_same(tmp_path):
 
 
 def test_another_number_of_training_clips_leaves_the_others_as_they_are(tmp_path):
-    """So that models trained on less and on more are tested on the same clips, word for word and
+    """Models trained on fewer and on more clips are tested on the same clips, word for word and
     frame for frame.
     """
     changed = CorpusSettings("tiny", train=40, unlabelled=7)

@@ -1,5 +1,5 @@
-"""The table that sets the simulated labels beside the real ones: right arithmetic, and near
-where it should be.
+"""The table that compares simulated with real labels: the arithmetic is right, and the values are
+close to their targets.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def clips(rows: int = 12, seed: int = 0) -> Batch:
 
 
 class Clips:
-    """What the trainer needs of a split."""
+    """The parts of a split that the trainer needs."""
 
     def __init__(self, batch: Batch):
         self.whole = batch

@@ -1,5 +1,5 @@
-"""Stores and model packages written anew with something wrong in them: whole, and every seal and
-checksum fits."""
+"""Stores and model packages rewritten with an error in them: complete, and with seals and checksums
+that fit."""
 
 from __future__ import annotations
 
@@ -175,8 +175,7 @@ def _reseal(store: Path, change: Callable[[dict], object]) -> None:
 
 
 def _consistent(folder: Path) -> str:
-    """Refused, or a store in which everything fits everything: and every clip is read as a
-    batch."""
+    """Either the store is refused, or it is consistent and every clip can be read in a batch."""
     store = verify_store(folder / "store")
     good = originals().opened
     for name, split in store.splits.items():

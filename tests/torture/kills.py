@@ -190,7 +190,7 @@ def _kill_session(leader: int, number: int) -> None:
 
 
 def _wait_for_session(leader: int, patience: float = 60.0) -> list[int]:
-    """What is left of a session after a while."""
+    """The processes that are left of a session after a while."""
     end = time.monotonic() + patience
     while (left := _session(leader)) and time.monotonic() < end:
         time.sleep(0.05)
