@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def counted(number: int, what: str) -> str:
+    """``1 seed``, ``2 seeds``: for messages."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
 class InputError(ValueError):
     """Bad input: says which file and field, what was found and what was expected.
 

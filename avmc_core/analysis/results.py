@@ -16,7 +16,7 @@ from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.artefacts import data_mark
 from avmc_core.data.metric_conventions import of_limit
 from avmc_core.data.store import Store
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 from avmc_core.published import published
 from avmc_core.runs.declaration import Row
 from avmc_core.runs.grid import default_device
@@ -72,7 +72,8 @@ def carried_out(records: Mapping[Run, Record]) -> str:
     rows, seeds = ({getattr(run, part) for run in records} for part in ("name", "seed"))
     runs = {record.key for record in records.values()}
     return (
-        f"{len(runs)} runs of {len(rows)} rows with up to {len(seeds)} seeds; failed: "
+        f"{counted(len(runs), 'run')} of {counted(len(rows), 'row')} with up to "
+        f"{counted(len(seeds), 'seed')}; failed: "
         f"{', '.join(failed) or 'none'}."
     )
 
@@ -128,7 +129,7 @@ def estimate(
     known = [
         found for run in missing if (found := alike.get(_kind_of(run)) or alike.get(run.model))
     ]
-    lines = [f"{len(grid)} runs, {len(missing)} to compute, on {data_mark(store)}"]
+    lines = [f"{counted(len(grid), 'run')}, {len(missing)} to compute, on {data_mark(store)}"]
     lines += [f"  {run.name}, seed {run.seed}" for run in missing]
     if missing:
         jobs = min(jobs or os.cpu_count() or 1, len(missing)) if device == "cpu" else 1

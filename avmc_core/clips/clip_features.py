@@ -13,7 +13,7 @@ from avmc_core.clips.landmarks import Landmarks
 from avmc_core.clips.media import BOTH, PICTURE, RATE, SOUND, extra, read_clip, shown
 from avmc_core.clips.openface import OpenFace
 from avmc_core.clips.sound import silent
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 from avmc_core.schema import DIMS, STEPS, columns
 
 # share of frames without the speaker's face above which the paper discards a clip (Section 3.3)
@@ -252,11 +252,6 @@ def unknown_text(tokens: int, unknown: int) -> str:
     """A sentence on what the encoder does not know of a transcript of that many tokens; "" if it
     knows all."""
     return f"{unknown} of {tokens - 2} words unknown to the text encoder" if unknown else ""
-
-
-def counted(number: int, what: str) -> str:
-    """``1 seed``, ``2 seeds``."""
-    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def scaled(values: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from avmc_core import schema
 from avmc_core.clips import acoustic, clip_features, extraction_page, wav2vec, who_speaks
-from avmc_core.clips.clip_features import DEFAULT, SILENCE, ExtractionSettings, counted
+from avmc_core.clips.clip_features import DEFAULT, SILENCE, ExtractionSettings
 from avmc_core.clips.clip_list import clip_table
 from avmc_core.clips.clip_work import entry_name, picture_of, reports_of
 from avmc_core.clips.extraction_page import REPORT
@@ -25,7 +25,7 @@ from avmc_core.clips.extraction_store import write_clips
 from avmc_core.clips.media import BOTH, PICTURE, SOUND, contents, shown
 from avmc_core.codehash import code_hash
 from avmc_core.data.store import Store, open_store
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 from avmc_core.files.atomic import new_folder
 from avmc_core.settings import as_dict, digest
 from avmc_core.stopping import stoppable

@@ -17,7 +17,6 @@ from avmc_core.clips.clip_features import (
     ClipReport,
     ExtractionSettings,
     backend,
-    counted,
     cut_text,
     extract_clip,
     unknown_text,
@@ -26,7 +25,7 @@ from avmc_core.clips.media import shown
 from avmc_core.data.batches import SplitData
 from avmc_core.data.ragged import Ragged
 from avmc_core.data.store import Split
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 from avmc_core.runs.packages import Package
 from avmc_core.text_encoder import encode, words
 

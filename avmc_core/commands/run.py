@@ -19,7 +19,7 @@ from avmc_core.commands.options import (
     split_option,
     store_option,
 )
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 
 
 def plan(
@@ -177,7 +177,7 @@ def run(
         for run, r in records.items()
         if r.status != "done"
     ]
-    click.echo(f"{len(records)} runs in {runs.root}, {len(failed)} failed")
+    click.echo(f"{counted(len(records), 'run')} in {runs.root}, {len(failed)} failed")
     for line in failed:
         click.echo(f"failed: {line}")
     sys.exit(1 if failed else 0)

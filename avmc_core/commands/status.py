@@ -8,6 +8,7 @@ import json
 import click
 
 from avmc_core.commands.options import store_option
+from avmc_core.errors import counted
 
 
 def _stores(store: str) -> list:
@@ -79,7 +80,7 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
             f"{what or 'published settings'}\n"
             f"              used by {by}{age}"
         )
-    click.echo(f"{len(records)} runs in {run_store().root}", err=True)
+    click.echo(f"{counted(len(records), 'run')} in {run_store().root}", err=True)
 
 
 @click.command("clean")

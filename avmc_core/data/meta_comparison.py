@@ -16,7 +16,7 @@ import pandas as pd
 
 from avmc_core import schema
 from avmc_core.data.label_sets import MIXED, RELABELLED, original_part, recognise
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 
 _KEY = ["video_id", "clip_id"]
 _NAMED = 3  # clips that an error names
@@ -70,7 +70,7 @@ def _refuse(both: pd.DataFrame, path: str | Path) -> None:
         & (both["split"] != both["split_meta"]),
     }
     found = [
-        f"{rows.sum():,} clips {what} ({_named(both[rows])})"
+        f"{counted(rows.sum(), 'clip')} {what} ({_named(both[rows])})"
         for what, rows in where.items()
         if rows.any()
     ]

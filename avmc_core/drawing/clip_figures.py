@@ -12,6 +12,7 @@ from avmc_core.clips.media import FPS, RATE
 from avmc_core.clips.prediction import Account, Clip
 from avmc_core.drawing.figures import TASK_COLOURS, WIDTH
 from avmc_core.drawing.signal_figures import LINES, LOUDNESS, PITCH, POINTS
+from avmc_core.errors import counted
 from avmc_core.schema import HOP_SECONDS, MODALITY_OF_TASK, TASK_NAMES
 
 FACES = 7  # drawn along the time axis
@@ -114,7 +115,7 @@ def _scale(ax: Axes, prediction: Account) -> None:
     ax.set(
         xticks=[-1, -0.5, 0, 0.5, 1],
         xlabel="negative  -  positive",
-        title=f"predictions, {len(prediction.empty)} seeds",
+        title=f"predictions, {counted(len(prediction.empty), 'seed')}",
     )
 
 

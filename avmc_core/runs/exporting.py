@@ -12,7 +12,7 @@ from avmc_core import schema, settings
 from avmc_core.data.metric_conventions import ALL, of_limit
 from avmc_core.data.splits import PUBLISHED
 from avmc_core.data.store import Store
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 from avmc_core.files.atomic import new_file
 from avmc_core.files.sealed import read_sealed, write_sealed
 from avmc_core.metrics import format_metric
@@ -190,7 +190,7 @@ def model_card(package: Package) -> str:
         f"# {facts['model']}",
         "",
         f"Predicts the sentiment of {clip}, from {-limit:g} to {limit:g}. "
-        f"Ensemble of {len(facts['seeds'])} seeds "
+        f"Ensemble of {counted(len(facts['seeds']), 'seed')} "
         f"({', '.join(map(str, facts['seeds']))}).",
         "",
         f"- Trained on {kind}: {clips} clips, digest {data['digest'][:12]}",

@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from avmc_core.data.store import Store, open_store
-from avmc_core.errors import RunsLost
+from avmc_core.errors import RunsLost, counted
 from avmc_core.runs.computing import companies, run_together
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.store import Record, Run, RunStore
@@ -94,7 +94,7 @@ class Local:
                     "memory; fewer need less"
                 )
                 raise RunsLost(
-                    f"{len(lost)} runs without a record ({', '.join(lost)}): {why}"
+                    f"{counted(len(lost), 'run')} without a record ({', '.join(lost)}): {why}"
                 ) from None
             yield from records.items()  # it had written the last one
         finally:

@@ -21,7 +21,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from avmc_core.data.store import Store, open_store
-from avmc_core.errors import InputError, RunsLost
+from avmc_core.errors import InputError, RunsLost, counted
 from avmc_core.runs.local import Local
 from avmc_core.runs.store import Record, Run, RunStore
 
@@ -172,7 +172,7 @@ def _report(lost: dict[Run, str], folder: Path) -> str:
     runs: dict[str, list[str]] = {}
     for run, key in lost.items():
         runs.setdefault(_job(folder, key), []).append(f"{run.name} {run.seed}")
-    lines = [f"{len(lost)} runs without a result; the jobs' logs are in {folder}"]
+    lines = [f"{counted(len(lost), 'run')} without a result; the jobs' logs are in {folder}"]
     for job, names in runs.items():
         log = folder / f"{job}_0_log.err"
         said = log.read_text(errors="replace").splitlines() if log.exists() else []

@@ -295,7 +295,7 @@ def test_other_texts_and_labels_in_meta_are_stated(tmp_path):
             {2: "9998", 3: "9999"},
             r"2 clips of the pickle .*train_0001/0002.* and 2 clips that the pickle lacks",
         ),
-        ("mode", {1: "test"}, r"1 clips in another split .*\(train_0000/0001\)"),
+        ("mode", {1: "test"}, r"1 clip in another split .*\(train_0000/0001\)"),
     ],
 )
 def test_a_table_of_other_clips_or_splits_is_refused(tmp_path, column, values, named):
