@@ -119,7 +119,7 @@ def test_the_command_takes_the_runs_of_the_packages_model(
         "--init",
     ]
     done = CliRunner().invoke(cli.main, [*options, str(package[0])])
-    assert done.exit_code == 0 and "1 runs in" in done.output, done.output
+    assert done.exit_code == 0 and "1 run in" in done.output, done.output
     (record,) = RunStore(tmp_path / "runs")
     assert record.model == "AV-MC" and record.data["init"] == package_digest(package[0])
     shown = CliRunner().invoke(
