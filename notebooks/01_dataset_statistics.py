@@ -281,7 +281,7 @@ figures.caption(labels, command, f"Section 3.1: {result['text_reliance'].verdict
 # %% [markdown]
 # ## How much does each annotation explain?
 #
-# This asks the question of the book's title of the labels. M is regressed on the annotations of one modality, of two, and of all
+# Here the labels are asked the question of the first page: do voices and faces matter? M is regressed on the annotations of one modality, of two, and of all
 # three; R² is the share of its variance that they explain. On the right, what each adds to the other two. No model is involved,
 # and the annotators of T, A and V were given that modality alone. Intervals resample source videos.
 

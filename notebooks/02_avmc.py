@@ -287,9 +287,9 @@ columns = {
     for task, modality in schema.MODALITY_OF_TASK.items()
 }
 frame = pd.DataFrame(
-    {"Model": list(heads), **columns, "epochs": [epochs[name] or None for name in heads]}
+    {"Model": list(heads), **columns, "epoch kept": [epochs[name] or None for name in heads]}
 )
-display(Table(frame, "heads", decimals={"epochs": 1}))
+display(Table(frame, "heads", decimals={"epoch kept": 1}))
 figures.caption(data, command, "not in the paper", records=records)
 
 # %% tags=["hide-input"]

@@ -221,7 +221,7 @@ display(
 Markdown(f"**{tally(open_family)}**")
 
 # %% [markdown]
-# # Text features that are drawn again at every step
+# ## Text features that are drawn again at every step
 #
 # The public code runs its frozen BERT inside the model, in training mode: dropout changes the text features of a clip at each
 # step, and three times within a step of supervised AV-MC (D16). Here they are computed once and stored. The switch `text =

@@ -94,7 +94,8 @@ for kind, about in {
 }.items():
     counts = claims.verdict_counts(rulings, kind)
     display(Table(counts.reset_index(), f"verdicts-{kind.replace(' ', '-')}"))
-    display(figures.caption(evidence.labels.source, command, about, records=every))
+    behind = every if kind == claims.RUNS else None
+    display(figures.caption(evidence.labels.source, command, about, records=behind))
 
 # %% [markdown]
 # ## What does not hold, or only in part

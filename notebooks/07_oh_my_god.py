@@ -59,7 +59,7 @@ records = run_all(runs_of(models, profile), data, progress_bar=False)
 hearing = run_all(plan.runs(profile), data, progress_bar=False)
 opening(
     "how far a voice, a face and the words each move the predictions of AV-MC, beside the "
-    "most that can be inferred from the features; why a model on few clips, or on raw "
+    "slope that a linear regression infers from the features; why a model on few clips, or on raw "
     "features, does not hear; and six made scenarios to look at",
     data,
     records | hearing,
@@ -89,7 +89,11 @@ Markdown(results.carried_out(records))
 # **observer of the features** is given what the models are given: it infers each annotation from its own modality by ridge
 # regression on pooled features (mean and standard deviation of each column over the clip; the [CLS] state of the text), fitted on
 # the training split, and M from the three. It assumes that features depend on labels linearly, with Gaussian noise; where that
-# holds, no model has a smaller mean squared error. A network that follows the course of a clip could do better.
+# holds, no model has a smaller mean squared error. Where it does not, a network that follows the course of a clip can do better:
+# this is a yardstick and not a limit.
+#
+# At the ends of the scale the curve of the generating rule can bend back. A voice of the highest level beside neutral words and a
+# neutral face hardly ever occurs in the fitted distribution of the labels, so that what the rule expects there is hardly determined.
 #
 # Intervals resample source videos (of the words and of the donors) and seeds together.
 

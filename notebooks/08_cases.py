@@ -37,6 +37,7 @@ from avmc_core.analysis.estimate import Estimate
 from avmc_core.analysis.predicting import predictions_of
 from avmc_core.data.store import open_store
 from avmc_core.drawing import case_figures, figures
+from avmc_core.errors import counted
 from avmc_core.publishing.html_table import Table
 from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.runs.grid import run_all
@@ -142,7 +143,7 @@ sides = ("all agree", "words against")
 in_one_sentence(
     f"On the data of this page ({artefacts.data_mark(data)}), {first} errs by "
     + " and by ".join(
-        f"{by_kind[kind]:.2f} where {words} ({counts[kind]} clips)"
+        f"{by_kind[kind]:.2f} where {words} ({counted(counts[kind], 'clip')})"
         for kind, words in zip(
             sides,
             ("words, voice and face agree", "the words stand against voice and face"),

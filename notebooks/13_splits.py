@@ -217,8 +217,8 @@ clear = {model: found for model, found in worth.items() if found.low > 0}
 in_one_sentence(
     f"{int(counted['clips of a video in train'])} of {int(counted['clips'])} test clips "
     "come from "
-    "a video that training knows; with labels as alike within a video as the real ones "
-    f"({alike['M']:.3f} of the variance of M lies between videos), sharing videos makes "
+    "a video that training knows; "
+    f"{alike['M']:.3f} of the variance of M lies between videos, and sharing videos makes "
     f"{len(clear)} of {len(worth)} models clearly better in Corr"
     + (
         f", by at most {max(found.estimate for found in clear.values()):.1f} points."

@@ -19,9 +19,9 @@ def beside_table_2(
     marked: Mapping[str, float],
     of: str,
 ) -> Figure:
-    """One panel per metric of ``printed``. Below, one line per batch (its runs by name): every seed
-    as a point, the mean as a stroke, and ``marked``, a figure printed for the batch ``of``, as a
-    hollow diamond; above, the printed rows."""
+    """One panel per metric of the printed table. Below, one line per batch (its runs by name):
+    every seed as a point, the mean as a stroke, and ``marked``, a figure printed for the batch
+    ``of``, as a hollow diamond; above, the printed rows."""
     rows = list(next(iter(printed.values())))
     names = [*rows, *runs]
     fig, grid = plt.subplots(

@@ -54,8 +54,8 @@ def one_kind(table: str) -> Outcome:
     others = len(kinds.means + kinds.neither)
     if kinds.one_run and others:
         found += (
-            "; among means of three as many would look like single runs with a probability of "
-            f"{kinds.p:.1g}"
+            "; if all were means of three, so many would look like single runs with a "
+            f"probability of {kinds.p:.1g}"
         )
     if not others:
         holds = True
