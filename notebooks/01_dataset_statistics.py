@@ -124,8 +124,8 @@ Markdown(
     f"there should be {answer['clips']} training clips, one fewer than in Table 1 "
     f"([issue 4 of the authors' repository]({answer['url']})); both label tables have "
     f"{counts['rows']['train']}. No cut of the levels gives the test row of Table 1, and yet "
-    f"it is not a misprint: it has {digits.clips('Acc2_weak')} clips that Acc2_weak counts, and "
-    "that many the scores that the paper prints were computed over, by their digits "
+    f"it is not a misprint: it has {digits.clips('Acc2_weak')} clips that Acc2_weak counts, "
+    "and that many the scores that the paper prints were computed over, by their digits "
     f"([](03_benchmark.ipynb)). The labels here have {digits.weak_clips('relabelled')}: the "
     "paper was written with a few test labels other than those that were released."
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -22,6 +23,13 @@ from avmc_core.data.importing import import_released
 from avmc_core.data.store import Store
 
 torch.set_num_threads(1)
+# The same examples at every run: a search for new ones is for those who work on the code.
+if importlib.util.find_spec("hypothesis"):
+    from hypothesis import settings
+
+    settings.register_profile("same", derandomize=True)
+    settings.register_profile("search")
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 ROWS = {"train": 24, "valid": 12, "test": 16, "unlabelled": 24}
 
 
