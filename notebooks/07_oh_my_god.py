@@ -59,8 +59,8 @@ records = run_all(runs_of(models, profile), data, progress_bar=False)
 hearing = run_all(plan.runs(profile), data, progress_bar=False)
 opening(
     "how far a voice, a face and the words each move the predictions of AV-MC, beside the "
-    "slope that a linear regression infers from the features; why a model on few clips, or on "
-    "raw features, does not hear; and six made scenarios to look at",
+    "slope that a linear regression infers from the features; why a model on few clips, or "
+    "on raw features, does not hear; and six made scenarios to look at",
     data,
     records | hearing,
     f"{clips:,} training clips",
