@@ -319,8 +319,8 @@ widest = {
 reading = wins.loc[wins["against"] == "Text-only ridge", "MAE"]
 better, counted = reading.str.extract(r"(\d+) of (\d+)").astype(int).sum()
 in_one_sentence(
-    "AV-MC is trained to predict for a blend of two clips the blend of its two predictions; in "
-    f"the run shown, the pairs above miss that by up to {widest['audio']:.3f} label "
+    "AV-MC is trained to predict for a blend of two clips the blend of its two predictions; "
+    f"in the run shown, the pairs above miss that by up to {widest['audio']:.3f} label "
     f"units for voices and {widest['vision']:.3f} for faces, and {better} of {counted} runs "
     f"have a lower MAE than a model that only reads ({artefacts.data_mark(data)})."
 )
