@@ -281,11 +281,7 @@ display(
         decimals=dict.fromkeys(["one, s", "six, s", "ratio"], 1),
     )
 )
-figures.caption(
-    f"the simulated corpus of the ci profile, not CH-SIMS, recorded {made['date']}",
-    made["command"],
-    "it gives no times",
-)
+figures.caption(source, made["command"], "it gives no times")
 
 # %% [markdown]
 # ## What paid, and what did not
