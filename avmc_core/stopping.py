@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -45,22 +45,33 @@ def stoppable() -> Iterator[None]:
         _handle(signal.SIG_IGN)
         raise Stopped(number)
 
-    def swallowed(ignored: Any) -> None:
-        if not isinstance(ignored.exc_value, Stopped):
+    before = {kind: signal.getsignal(kind) for kind in KINDS}
+    _handle(stop)
+    try:
+        with heard(lambda: _handle(stop)):
+            yield
+    finally:
+        _restore(before)
+
+
+@contextmanager
+def heard(prepare: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Within it, a KeyboardInterrupt that Python ignores is raised again, after ``prepare()``: one
+    that was raised in a destructor, or in a callback of a weak reference such as the import system
+    has."""
+
+    def again(ignored: Any) -> None:
+        if not isinstance(ignored.exc_value, KeyboardInterrupt):
             hook(ignored)
             return
-        _handle(stop)
-        threading.Timer(SOON, os.kill, (os.getpid(), ignored.exc_value.number)).start()
+        prepare()
+        number = getattr(ignored.exc_value, "number", signal.SIGINT)
+        threading.Timer(SOON, os.kill, (os.getpid(), number)).start()
 
-    before = {kind: signal.getsignal(kind) for kind in KINDS}
-    # Python ignores an exception that is raised in a destructor or in a callback of a weak
-    # reference, where a signal may find it: then the signal comes again.
-    hook, sys.unraisablehook = sys.unraisablehook, swallowed
-    _handle(stop)
+    hook, sys.unraisablehook = sys.unraisablehook, again
     try:
         yield
     finally:
-        _restore(before)
         sys.unraisablehook = hook
 
 

@@ -265,7 +265,7 @@ Markdown(f"**Compared with the late mean, AV-MC performs as follows: {ahead(line
 
 # %% [markdown]
 # What does each head find in its own modality? The table shows Corr with the annotation of the text, the voice and the face,
-# without the clips whose unimodal labels are placeholders. *Epochs* counts those until the validation loss was lowest: the
+# without the clips whose unimodal labels are placeholders. *Epoch kept* is the one at which the validation loss was lowest: the
 # weighted sum of the losses of all four tasks (D11) decides when training stops.
 #
 # The printed equations do not normalise features, and the acoustic columns mix hertz, decibels and shares. The released

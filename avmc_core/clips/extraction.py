@@ -76,8 +76,9 @@ def extract(
     Raises InputError, before any work, for what no clip can do without; and when not one clip is
     kept. After failures the finished clips stay in ``work``, so that a second attempt repeats only
     the others. The folder ``work`` is the extraction's own: one that it did not make is refused, as
-    is a place for the store in ``clips``, and neither is touched. Raises Stopped at Ctrl-C and at
-    SIGTERM, when no process is left and the finished clips are kept.
+    is a place for the store in ``clips``, and neither is touched. Once that folder is there,
+    raises Stopped at Ctrl-C and at SIGTERM, when no process is left and the finished clips are
+    kept.
     """
     clips, store = Path(clips), Path(store)
     if os.path.lexists(store):

@@ -13,7 +13,7 @@ import click
 
 from avmc_core import __version__
 from avmc_core.errors import InputError, RunsLost
-from avmc_core.stopping import ended_at_once
+from avmc_core.stopping import ended_at_once, heard
 
 LAZY = {  # command to the module and function that carry it out
     "demo": "avmc_core.commands.demo:main",
@@ -56,7 +56,8 @@ class Commands(click.Group):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            return super().invoke(ctx)
+            with heard():
+                return super().invoke(ctx)
         except InputError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)

@@ -189,13 +189,11 @@ def _in_pairs(
     """Compares the first with the second of each pair in the metrics of Table 3; a pair that was
     not run is undecided."""
     names = [BY_COLUMN[column].name for column in published()["table3_unimodal"]["metrics"]]
-    tally = [
-        differences[name].better
-        for first, second in pairs
-        if first in statistics and second in statistics
-        for differences in (comparison.compare(statistics[first], statistics[second], groups),)
-        for name in names
-    ]
+    tally: list[bool | None] = []
+    for first, second in pairs:
+        if first in statistics and second in statistics:
+            differences = comparison.compare(statistics[first], statistics[second], groups)
+            tally += [differences[name].better for name in names]
     whole = len(pairs) * len(names)
     return (
         _counted(printed, "comparisons", tally, whole)

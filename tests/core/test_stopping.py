@@ -12,7 +12,7 @@ import weakref
 
 import pytest
 
-from avmc_core.stopping import KINDS, Stopped, ended_at_once, stoppable
+from avmc_core.stopping import KINDS, Stopped, ended_at_once, heard, stoppable
 
 
 class Ended:
@@ -49,6 +49,17 @@ def test_a_signal_is_heard_in_a_callback_of_a_weak_reference(kind):
         del target
         time.sleep(20)
     assert caught.value.number == kind and reference() is None
+
+
+def test_an_ordinary_interrupt_is_heard_in_a_destructor():
+    """As in commands that keep what they have at each run, and end with a KeyboardInterrupt."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), heard():
+            Ended(signal.SIGINT)
+            time.sleep(20)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_other_ignored_exceptions_are_reported_as_before(monkeypatch):
