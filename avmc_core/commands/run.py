@@ -20,6 +20,7 @@ from avmc_core.commands.options import (
     store_option,
 )
 from avmc_core.errors import InputError, counted
+from avmc_core.stopping import ended_at_once
 
 
 def plan(
@@ -141,8 +142,9 @@ def run(
     With --dry-run nothing is computed: it says how many runs there are, and after earlier runs like
     them how long they take and how much memory.
     """
-    from avmc_core.analysis.results import estimate
-    from avmc_core.runs.grid import check_grid, checked_device, run_all, run_store
+    with ended_at_once():  # PyTorch's own code aborts at an interrupt while it is loaded
+        from avmc_core.analysis.results import estimate
+        from avmc_core.runs.grid import check_grid, checked_device, run_all, run_store
 
     executor = None
     if cluster:
@@ -208,9 +210,10 @@ def results(
 ) -> None:
     """Metrics of EXPERIMENT from the run records: one row per finished run, and which runs are
     missing."""
-    from avmc_core.analysis.results import per_run
-    from avmc_core.artefacts import facts
-    from avmc_core.runs.grid import checked_device, run_store
+    with ended_at_once():
+        from avmc_core.analysis.results import per_run
+        from avmc_core.artefacts import facts
+        from avmc_core.runs.grid import checked_device, run_store
 
     device = checked_device(device, here=False)
     grid, opened = plan(experiment, profile, seeds, store, init, rows)
