@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 KINDS = (signal.SIGINT, signal.SIGTERM)
-SOON = 0.01  # seconds until a signal that was lost comes again
+SOON = 0.01  # seconds until a lost signal is sent again
 
 
 class Stopped(KeyboardInterrupt):
@@ -22,33 +22,36 @@ class Stopped(KeyboardInterrupt):
         self.number, self.done = number, ""
 
     def saying(self, finished: int, clips: int) -> Stopped:
-        """The same exception, with a message that says how far the extraction was."""
+        """Records in ``done`` how far the extraction had got; returns this exception."""
         self.done = f"{finished} of {clips} clips were finished"
         return self
 
     @property
     def status(self) -> int:
-        """The exit status that a shell gives to what a signal ended."""
+        """The exit status that a shell reports for a process ended by this signal."""
         return 128 + self.number
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Within it, SIGINT and SIGTERM raise ``Stopped`` in the main thread, once; later ones are
-    ignored, so that what was begun is closed. Does nothing in another thread, where signals do not
-    arrive."""
+    """Within it, SIGINT and SIGTERM raise ``Stopped`` in the main thread, once, unless they were
+    ignored before; later ones are ignored, so that what was begun is closed. Does nothing in
+    another thread, where signals do not arrive."""
     if not _signals_arrive():
         yield
         return
 
     def stop(number: int, _frame: object) -> None:
-        _handle(signal.SIG_IGN)
+        handle(signal.SIG_IGN)
         raise Stopped(number)
 
+    def handle(handler: Any) -> None:
+        _restore({kind: handler for kind in KINDS if before[kind] is not signal.SIG_IGN})
+
     before = {kind: signal.getsignal(kind) for kind in KINDS}
-    _handle(stop)
+    handle(stop)
     try:
-        with heard(lambda: _handle(stop)):
+        with heard(lambda: handle(stop)):
             yield
     finally:
         _restore(before)
@@ -56,9 +59,9 @@ def stoppable() -> Iterator[None]:
 
 @contextmanager
 def heard(prepare: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Within it, a KeyboardInterrupt that Python ignores is raised again, after ``prepare()``: one
-    that was raised in a destructor, or in a callback of a weak reference such as the import system
-    has."""
+    """Within it, a KeyboardInterrupt that Python would ignore, raised in a destructor or in a
+    callback of a weak reference such as those of the import system, is sent again as a signal,
+    after ``prepare()``."""
 
     def again(ignored: Any) -> None:
         if not isinstance(ignored.exc_value, KeyboardInterrupt):
@@ -93,10 +96,6 @@ def ended_at_once() -> Iterator[None]:
 
 def _signals_arrive() -> bool:
     return threading.current_thread() is threading.main_thread()
-
-
-def _handle(handler: Any) -> None:
-    _restore(dict.fromkeys(KINDS, handler))
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:

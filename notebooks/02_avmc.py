@@ -185,8 +185,8 @@ Markdown(
 
 # %% [markdown]
 # Blend two clips yourself: choose voices or faces, two of these clips, and the weight lambda. Where a network is consistent, its
-# two lines lie on each other. Lines that are flat as well say little: the network predicts nearly the same for both clips. The two
-# panels have one scale.
+# two lines coincide. Lines that are flat as well say little: the network predicts nearly the same for both clips. The two
+# panels share one scale.
 
 # %% tags=["hide-input"]
 stages = {"before training": model, "after training": learnt}

@@ -155,15 +155,19 @@ voice = Estimate(heard.estimate, heard.low, heard.high, decimals=3)
 most = Estimate(best.estimate, best.low, best.high, decimals=3)
 hears = heard.low > 0
 Markdown(
-    f"**{full} {'hears' if hears else 'cannot be told to hear'}**: a unit of the voice's "
+    f"**{full} {'hears' if hears else 'does not measurably hear'}**: a unit of the voice's "
     f"annotation moves M by {voice}, and what a linear reader of the features makes of it is "
     f"{most}. "
     + (
-        f"The rule that knows the labels moves by {found[rule]['A'].slope.estimate:.2f}: "
+        f"For the rule that knows the labels it is {found[rule]['A'].slope.estimate:.2f}"
+        + (
+            ": most of what a voice was annotated with is not in its features."
+            if best.estimate < found[rule]["A"].slope.estimate / 2
+            else "."
+        )
         if rule
         else ""
     )
-    + "most of what a voice was annotated with is not in its features."
 )
 
 # %% [markdown]
@@ -355,10 +359,10 @@ artefacts.save(
     artefacts.provenance(data, command, records | hearing),
 )
 words = found[full]["T"].slope.estimate
+both = hears and seen.low > 0
 in_one_sentence(
     f"Trained on {clips:,} clips, {full} "
-    f"{'hears and sees' if hears and seen.low > 0 else 'cannot be told to hear and see'}: "
-    "a unit of "
+    f"{'hears and sees' if both else 'does not measurably hear and see both'}: a unit of "
     f"the voice's annotation moves its prediction by {heard.estimate:.3f}, one of the "
     "face's by "
     f"{seen.estimate:.2f}, one of the words' by {words:.2f}, where a linear reader of the "

@@ -217,7 +217,7 @@ clear = {model: found for model, found in worth.items() if found.low > 0}
 in_one_sentence(
     f"{int(counted['clips of a video in train'])} of {int(counted['clips'])} test clips "
     "come from "
-    "a video that training knows; "
+    "a source video that is also in the training split; "
     f"{alike['M']:.3f} of the variance of M lies between videos, and sharing videos makes "
     f"{len(clear)} of {len(worth)} models clearly better in Corr"
     + (

@@ -24,15 +24,15 @@ def highest_start(records: Mapping[Run, Record]) -> str:
     if not parts:
         return f"{begins}."
     return (
-        f"{begins}. It combines several losses ({parts}), so that it lies above the "
-        "validation loss and above the others without being worse."
+        f"{begins}. It combines several losses ({parts}), so that it cannot be compared with the "
+        "validation loss or with runs that combine others."
     )
 
 
 def consistency_in_training(history: Sequence[Mapping[str, float]], kept: int) -> str:
     """The change of the consistency losses from the first epoch to the one that was ``kept``
-    (counted from 1), and of the regression loss of the same pass, in words; "" if there are
-    none."""
+    (counted from 1), in words; where one has grown, also that of the regression loss of the same
+    pass. "" if there are no consistency losses."""
     first, last = _first_pass(history[0]), _first_pass(history[kept - 1])
     modalities = [name.removeprefix(CONSISTENCY) for name in first if name.startswith(CONSISTENCY)]
     if not modalities:
@@ -40,6 +40,10 @@ def consistency_in_training(history: Sequence[Mapping[str, float]], kept: int) -
     ends = {m: (first[CONSISTENCY + m], last[CONSISTENCY + m]) for m in modalities}
     went = ", ".join(f"{m} from {start:.3f} to {end:.3f}" for m, (start, end) in ends.items())
     grown = [m for m, (start, end) in ends.items() if end > start]
+    if kept == 1:
+        return (
+            "The first epoch was kept, so there is no change of the consistency losses to report."
+        )
     said = (
         f"From the first epoch of its training to the one that was kept, the consistency losses "
         f"changed: {went}."
@@ -47,7 +51,7 @@ def consistency_in_training(history: Sequence[Mapping[str, float]], kept: int) -
     if not grown:
         return said
     return (
-        f"{said} For {' and '.join(grown)} it grew although it is part of what is minimised. "
+        f"{said} For {' and '.join(grown)} the loss grew although it is part of what is minimised. "
         "That is not an error: as the predictions for different clips move apart, a mixture can "
         "miss by more. "
         f"The regression loss went from {first['regression']:.2f} to {last['regression']:.2f}."

@@ -42,8 +42,8 @@ def _still(stream: Any) -> bool:
 
 
 def audible(container: Any) -> list[Any]:
-    """The sound tracks, the file's default first; commentaries and descriptions for those who do
-    not see or hear, last."""
+    """At most ``MAX_TRACKS`` sound tracks: first the ordinary ones, then commentaries and tracks
+    for people who cannot see or hear; within each group, the file's default first."""
     aside = 8 | 128 | 256 | 131072
     order = sorted(
         container.streams.audio, key=lambda s: (bool(s.disposition & aside), not s.disposition & 1)
@@ -54,7 +54,8 @@ def audible(container: Any) -> list[Any]:
 def chosen(path: str | Path, container: Any, parts: str, notes: list[str]) -> list[Any]:
     """The video stream and the sound tracks to decode. Raises InputError where something asked for
     is not there."""
-    pictures, tracks = moving(container), audible(container)
+    pictures = moving(container) if parts != SOUND else []
+    tracks = audible(container) if parts != PICTURE else []
     if parts != SOUND and not pictures:
         found = "no video track" + (
             ", only a still picture such as a cover" if container.streams.video else ""
@@ -68,4 +69,4 @@ def chosen(path: str | Path, container: Any, parts: str, notes: list[str]) -> li
             f"video stream {one.index}, {one.width} by {one.height}, read of "
             f"{len(container.streams.video)}"
         )
-    return [*(pictures[:1] if parts != SOUND else []), *(tracks if parts != PICTURE else [])]
+    return [*pictures[:1], *tracks]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import product
 
 import numpy as np
@@ -21,7 +21,7 @@ from avmc_core.published import published
 from avmc_core.runs.declaration import Row
 from avmc_core.schema import SPLITS, TASKS, UNLABELLED
 
-LEVEL = 0.05  # how often a faithful reproduction may fail to be told as one
+LEVEL = 0.05  # the largest probability that a faithful reproduction is not recognised as one
 PRINTED = tuple(name for name, metric in METRICS.items() if metric.column)
 
 
@@ -30,13 +30,17 @@ def runs_better(
 ) -> tuple[Outcome, bool]:
     """Whether ``row`` is better than ``than`` (a row, or every "benchmark" model), over the printed
     metrics and each variant that was run. Better means: the interval of the probability of
-    improvement lies above one half. Second value: simulated."""
+    improvement lies above one half. A benchmark model that was not run leaves the comparison with
+    it open. Second value: simulated."""
     printed = f"better than {'every benchmark model' if than == 'benchmark' else than}"
     known, statistics, groups, simulated = _merged(runs, experiments)
     first = [r for r in known if r.published == row and r.name in statistics]
     names = benchmark_rows() if than == "benchmark" else [than]
-    second = [r for r in known if r.published in names and r.name in statistics]
+    second = [r for r in known if r.published in names]
     pairs = [(a, b) for a in first for b in second if _variant(b) in (_variant(a), "")]
+    undeclared = len(first) * len({*names} - {r.published for r in second})
+    whole = (len(pairs) + undeclared) * len(PRINTED)
+    pairs = [(a, b) for a, b in pairs if b.name in statistics]
     if not pairs:
         return Outcome(printed, "not run", None), True
     tally = [
@@ -47,7 +51,7 @@ def runs_better(
         ).items()
         if name in PRINTED
     ]
-    return _counted(printed, "comparisons", tally), simulated
+    return _counted(printed, tally, whole), simulated
 
 
 def cells(runs: Mapping[str, Finished], table: str, experiments: list[str]) -> tuple[Outcome, bool]:
@@ -55,10 +59,10 @@ def cells(runs: Mapping[str, Finished], table: str, experiments: list[str]) -> t
     interval of the corresponding runs, or of one of them if a model has several variants.
 
     The intervals are simultaneous (each of level 1 - 0.05 / number of cells), so that all cells of
-    a faithful reproduction lie in them in nineteen of twenty cases, however the cells depend on
-    each other; how many lie in individual intervals of 95 % is stated as well. A cell outside its
-    interval decides against the claim; otherwise a cell with fewer than two runs leaves it open.
-    Second value: simulated.
+    a faithful reproduction lie in them with a probability of at least 95 %, however the cells
+    depend on each other; how many lie in individual intervals of 95 % is stated as well. A cell
+    outside its interval decides against the claim; otherwise a cell with fewer than two runs leaves
+    it open. Second value: simulated.
     """
     count = int(np.size(list(published()[table]["rows"].values())))
     fits: dict[tuple[str, str], tuple[bool, bool]] = {}
@@ -129,7 +133,10 @@ def duration_spread(store: Store) -> Outcome:
     spread = [
         float(np.std(lengths)) for lengths in (labelled, store.split(UNLABELLED).audio.lengths)
     ]
-    found = f"standard deviation {spread[1]:.0f} steps against {spread[0]:.0f}"
+    found = (
+        f"standard deviation of the audio lengths: {spread[1]:.0f} steps in the unlabelled clips, "
+        f"{spread[0]:.0f} in the labelled ones"
+    )
     return Outcome("more diverse", found, spread[1] > spread[0])
 
 
@@ -187,7 +194,7 @@ def _in_pairs(
     groups: np.ndarray | None,
 ) -> Outcome:
     """Compares the first with the second of each pair in the metrics of Table 3; a pair that was
-    not run is undecided."""
+    not run counts in the total only."""
     names = [BY_COLUMN[column].name for column in published()["table3_unimodal"]["metrics"]]
     tally: list[bool | None] = []
     for first, second in pairs:
@@ -195,21 +202,15 @@ def _in_pairs(
             differences = comparison.compare(statistics[first], statistics[second], groups)
             tally += [differences[name].better for name in names]
     whole = len(pairs) * len(names)
-    return (
-        _counted(printed, "comparisons", tally, whole)
-        if tally
-        else Outcome(printed, "not run", None)
-    )
+    return _counted(printed, tally, whole) if tally else Outcome(printed, "not run", None)
 
 
-def _counted(printed: str, what: str, tally: Iterable[bool | None], whole: int = 0) -> Outcome:
+def _counted(printed: str, tally: list[bool | None], whole: int) -> Outcome:
     """``tally``: what each comparison said; ``whole``: how many there would be."""
-    tally = list(tally)
-    whole = whole or len(tally)
     better, worse = tally.count(True), tally.count(False)
     missing = f", not run for {whole - len(tally)}" if len(tally) < whole else ""
     found = (
-        f"better in {better} of {whole} {what}, worse in {worse}, undecided in "
+        f"better in {better} of {whole} comparisons, worse in {worse}, undecided in "
         f"{tally.count(None)}{missing}"
     )
     return compared(printed, found, better, worse, whole)

@@ -49,6 +49,8 @@ def commit() -> str:
         ).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != ROOT:
+            return ""  # installed within another project's checkout
         return git("rev-parse", "--short=12", "HEAD") + (
             "+" if git("status", "--porcelain") else ""
         )

@@ -13,6 +13,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -65,6 +66,7 @@ def side_by_side(
 @contextmanager
 def _deaf() -> Iterator[None]:
     """What is started in here never hears of Ctrl-C; this process hears of it afterwards."""
+    resource_tracker.ensure_running()  # its start, within that of a process, would undo this
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -74,13 +76,14 @@ def _deaf() -> Iterator[None]:
 
 def _hand_on(waiting: deque[tuple], pipe: Connection, running: dict[Connection, tuple]) -> None:
     running[pipe] = waiting.popleft()
-    pipe.send(running[pipe])
+    with suppress(ConnectionError):  # its process died: _received says so
+        pipe.send(running[pipe])
 
 
 def _received(pipe: Connection, process: BaseProcess, call: tuple) -> Any:
     try:
         succeeded, outcome = pipe.recv()
-    except EOFError:
+    except (EOFError, ConnectionError):
         process.join()
         raise ChildProcessError(
             f"{call[0]}: its process died (exit status {process.exitcode})"

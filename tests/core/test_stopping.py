@@ -52,7 +52,7 @@ def test_a_signal_is_heard_in_a_callback_of_a_weak_reference(kind):
 
 
 def test_an_ordinary_interrupt_is_heard_in_a_destructor():
-    """As in commands that keep what they have at each run, and end with a KeyboardInterrupt."""
+    """As in commands that save after each run and end with a KeyboardInterrupt."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt), heard():
@@ -63,8 +63,8 @@ def test_an_ordinary_interrupt_is_heard_in_a_destructor():
 
 
 def test_other_ignored_exceptions_are_reported_as_before(monkeypatch):
-    heard: list = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda ignored: heard.append(ignored.exc_type))
+    reported: list = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda ignored: reported.append(ignored.exc_type))
 
     class Broken:
         def __del__(self):
@@ -72,12 +72,12 @@ def test_other_ignored_exceptions_are_reported_as_before(monkeypatch):
 
     with stoppable():
         Broken()
-    assert heard == [ValueError]
+    assert reported == [ValueError]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_before_the_work_begins_a_signal_ends_the_process(kind):
-    """As an import would that catches every exception."""
+    """Even inside code that catches every exception, as some imports do."""
     program = f"""
 from avmc_core.stopping import ended_at_once
 import os, time
@@ -91,12 +91,15 @@ with ended_at_once():
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == -kind
 
 
-def test_a_signal_that_was_ignored_stays_ignored_before_the_work_begins():
+@pytest.mark.parametrize("context", [ended_at_once, stoppable])
+def test_a_signal_that_was_ignored_stays_ignored(context):
     """As of a job that a script starts in the background."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with ended_at_once():
+        with context():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
             os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
 

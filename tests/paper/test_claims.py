@@ -330,6 +330,23 @@ def test_run_claims_are_decided_by_intervals(simulated, monkeypatch):
     assert marked and missing.holds is None and missing.found == "not run"
 
 
+def test_benchmark_models_that_were_not_run_leave_a_claim_open(simulated, monkeypatch):
+    """Neither one that is declared without a finished run nor one that is not declared."""
+    rows, other = simulated.rows, Row("other", "Constant", published="MulT", seeded=False)
+    for declared, wanted in (
+        (rows, ["w/o Mixup-V"]),
+        ((*rows, other), ["w/o Mixup-V", "MulT"]),
+        (rows, ["w/o Mixup-V", "TFN"]),
+    ):
+        monkeypatch.setattr(claim_runs, "benchmark_rows", lambda wanted=wanted: wanted)
+        part = Finished(declared, simulated.records, simulated.store)
+        outcome, _ = claim_runs.runs_better({"table4": part}, ["table4"], "AV-MC", "benchmark")
+        left = 6 * (len(wanted) - 1)
+        assert f"of {6 * len(wanted)} comparisons" in outcome.found
+        assert outcome.found.endswith(f"not run for {left}") == bool(left)
+        assert outcome.holds is not True or not left
+
+
 def test_one_run_decides_no_cell(simulated, monkeypatch):
     """Were the store real: a single run tells nothing of where another would lie."""
     monkeypatch.setattr(type(simulated.store), "simulated", property(lambda self: False))

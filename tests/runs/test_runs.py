@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -265,3 +266,16 @@ def test_every_registered_model_runs(model, tiny_store, store):
     (record,) = record.values()
     assert record.status == "done", record.reason
     assert np.isfinite(scores(record, tiny_store)["M"]["MAE"])
+
+
+def test_the_commit_of_a_project_around_the_package_is_not_its_own(tmp_path, monkeypatch):
+    """As where it is installed into an environment that lies in another checkout."""
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
+        identity = ["-c", "user.name=x", "-c", "user.email=x@x"]
+        subprocess.run(["git", "-C", tmp_path, *identity, *words], check=True)
+    installed = tmp_path / "lib"
+    installed.mkdir()
+    monkeypatch.setattr(surroundings, "ROOT", installed)
+    assert surroundings.commit.__wrapped__() == ""
+    monkeypatch.setattr(surroundings, "ROOT", tmp_path.resolve())
+    assert len(surroundings.commit.__wrapped__()) == 12

@@ -36,11 +36,23 @@ def held_or_failed(folder: str, k: int) -> None:
     os._exit(7)
 
 
+def unread(*_) -> None:
+    time.sleep(1.0)
+    os._exit(7)
+
+
 def test_each_result_comes_once():
     assert sorted(side_by_side(divmod, [(k, 3) for k in range(7)], 2)) == [
         divmod(k, 3) for k in range(7)
     ]
     assert list(side_by_side(divmod, [], 2)) == []
+
+
+def test_a_process_that_ends_before_its_call_is_said_to_have_died(monkeypatch):
+    """Its end of the pipe is closed on what it had not read."""
+    monkeypatch.setattr("avmc_core.runs.workers._serve", unread)
+    with pytest.raises(ChildProcessError, match="its process died"):
+        list(side_by_side(divmod, [("x" * 10**6, k) for k in range(3)], 1))
 
 
 def test_calls_see_the_folder_and_the_environment_of_now(tmp_path, monkeypatch):
