@@ -30,19 +30,27 @@ __all__ = [
 
 ENTRY = re.compile(r"^### (D\d\d) · (.+)$", re.MULTILINE)
 SYMBOLS = {"R2": "R²"}
+CLIPS = "training clips"  # a column
 Cells = Sequence[dict[str, Any]]  # one per row and metric, as ``results.comparison`` makes them
 
 
 def result_table(
-    cells: Cells, name: str, metrics: Sequence[str] = (), rows: Sequence[str] = ()
+    cells: Cells,
+    name: str,
+    metrics: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    clips: Mapping[str, int] | None = None,
 ) -> Table:
-    """One row per model, one column per metric; all or those chosen, in the order chosen. Raises
-    KeyError for a missing one."""
+    """One row per model, one column per metric; all or those chosen, in the order chosen.
+    ``clips``: the training clips of each row, where rows differ in them. Raises KeyError for a
+    missing one."""
     at: dict[str, dict[str, dict[str, Any]]] = {}
     for cell in cells:
         at.setdefault(cell["row"], {})[cell["metric"]] = cell
     metrics = metrics or list(dict.fromkeys(cell["metric"] for cell in cells))
-    frame = {"Model": list(rows or at)}
+    frame: dict[str, list] = {"Model": list(rows or at)}
+    if clips:
+        frame[CLIPS] = [clips[row] for row in frame["Model"]]
     for metric in metrics:
         frame[heading(metric)] = [_estimate(at[row][metric]) for row in frame["Model"]]
     return Table(pd.DataFrame(frame), name)
@@ -58,11 +66,13 @@ def interval_table(frame: pd.DataFrame, name: str, metrics: Sequence[str]) -> Ta
     return Table(frame.drop(columns=[c for c in frame if c in METRICS]).assign(**columns), name)
 
 
-def contrast_table(family: pd.DataFrame, name: str) -> Table:
+def contrast_table(
+    family: pd.DataFrame, name: str, clips: Mapping[str, int] | None = None
+) -> Table:
     """A family of comparisons (``contrasts.contrasts``), a row each: first minus second, the
     smallest difference that the comparison would find in four of five cases, how often a run of
     the first is better, p alone and over the whole family. Pictures share a scale within a
-    metric."""
+    metric. ``clips``: the training clips of each row, where rows differ in them."""
     differences = [
         Estimate(d.estimate, d.low, d.high, decimals=METRICS[metric].decimals, signed=True)
         for d, metric in zip(family["difference"], family["metric"], strict=True)
@@ -82,6 +92,8 @@ def contrast_table(family: pd.DataFrame, name: str) -> Table:
             "p, whole family": family["p_holm"],
         }
     )
+    if clips:
+        frame.insert(2, CLIPS, family["first"].map(clips))
     return Table(
         frame, name, filters=["metric"], decimals={"p": 3, "p, whole family": 3}, scale_by="metric"
     )
