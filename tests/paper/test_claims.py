@@ -11,6 +11,7 @@ import pytest
 import released_factory as factory
 
 from avmc_core import published
+from avmc_core.analysis.estimate import Cell
 from avmc_core.clip_statistics import clip_statistics
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.paper import (
@@ -360,22 +361,17 @@ def test_the_figures_of_single_runs_stand_beside_a_cell(simulated):
     (run,) = (run for run in simulated.records if run.name == "full")
     score = scores(simulated.records[run], simulated.store)["M"]
     cells = claim_runs._beside(simulated, "table4_ablation")
-    at = {(cell["row"], cell["metric"]): cell["seeds"] for cell in cells}
+    at = {(cell.row, cell.metric): seeds for cell, seeds in cells}
     assert at["full", "Acc2"] == pytest.approx([100 * score["Acc2"]])
     assert at["full", "MAE"] == pytest.approx([score["MAE"]])
 
 
-def beside(name: str, row: str, low: float, high: float) -> list[dict]:
+def beside(name: str, row: str, low: float, high: float) -> list[tuple[Cell, list[float]]]:
     """The six cells of a row of Table 4, each with ten runs, relative to what is printed."""
-    cell = {
-        "row": name,
-        "published_row": row,
-        "published": 50.0,
-        "estimate": 50.0,
-        "seeds": np.linspace(50 + low, 50 + high, 10).tolist(),
-    }
+    seeds = np.linspace(50 + low, 50 + high, 10).tolist()
     return [
-        cell | {"metric": metric} for metric in ("Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE")
+        (Cell(50.0, published=50.0, row=name, metric=metric, published_row=row), seeds)
+        for metric in ("Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE")
     ]
 
 
