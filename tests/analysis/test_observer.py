@@ -31,7 +31,7 @@ def train(ci_store):
 
 def test_a_voice_is_followed_as_far_as_its_noise_allows(train):
     """With one Gaussian cue the conditional mean has the slope var / (var + noise) in that cue; 49
-    columns without any cue lower the slope a little, and never raise it."""
+    columns without any cue lower the slope somewhat, and never raise it."""
     split, shown = train
     inferred = observe(split)(split)["A"][0]
     labels = split.labels[:, 2].astype(float)

@@ -54,7 +54,7 @@ def test_every_context_gets_every_level_once_and_keeps_what_is_held(crossing):
 
 
 def test_the_oracle_recovers_the_slopes_of_the_generating_rule(crossing, latents):
-    """The expected slopes come from the table of the label model; the oracle is given the
+    """The expected slopes come from the table of the label model; the oracle predicts from the
     generator's latent T, A and V."""
     # E[M | T, A, V]
     table = np.tensordot(schema.GRID, joint("test"), axes=1) / joint("test").sum(axis=0)

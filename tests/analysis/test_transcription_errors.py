@@ -43,8 +43,8 @@ def edit_distance(a: str, b: str) -> int:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.4])
 def test_the_realised_error_rate_is_the_asked_one(kind, rate):
-    """3000 distinct characters, so that the edit distance cannot be shorter than the number of
-    errors."""
+    """The 30 characters of a sentence are distinct, so that the edit distance cannot be smaller
+    than the number of errors."""
     rng = np.random.default_rng(7)
     sentences = [
         "".join(map(chr, 0x4E00 + rng.choice(20_000, 30, replace=False))) + "，。"

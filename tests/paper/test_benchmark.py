@@ -1,4 +1,4 @@
-"""The benchmark: what is declared, what stands beside the published tables, and the unimodal
+"""The benchmark: what it declares, its comparison with the published tables, and the unimodal
 experiment."""
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def test_limits_of_the_ci_profile_stay_there():
 
 
 def test_at_ci_the_models_that_drop_an_incomplete_group_have_one():
-    """Else putting D29 right would change nothing there (320 clips)."""
+    """Otherwise mending D29 would change nothing there (320 clips)."""
     for run in EXPERIMENTS["mended"].runs("ci"):
         if run.model in CI_LIMITS and (t := run.settings.training).accumulate > 1:
             assert -(-320 // t.batch_size) % t.accumulate != 0, run.name
@@ -190,7 +190,7 @@ def unimodal_records(tiny_store, tmp_path_factory):
 def test_each_unimodal_row_is_scored_on_the_annotation_that_it_was_trained_on(
     unimodal_records, tiny_store
 ):
-    """D13: not on M, as in the released log; placeholders are left out."""
+    """D13: not on M, as in the released log; clips with placeholder labels are left out."""
     split = tiny_store.split("test")
     summary = benchmark.all_tasks(unimodal_records, tiny_store)
     assert set(summary) == {row.name for row in UNIMODAL}

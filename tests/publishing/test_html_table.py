@@ -1,5 +1,5 @@
-"""The book's table is whole without JavaScript, escapes what it shows, and shows what the numbers
-say."""
+"""The book's table is complete without JavaScript, escapes its content, and draws its pictures to
+scale."""
 
 from __future__ import annotations
 
@@ -156,7 +156,8 @@ def test_results_stand_beside_the_papers_figures():
 
 
 def test_the_widest_gap_between_published_tables():
-    """Of one model, in the metrics that all of them print; found again by a plain loop."""
+    """The widest gap of one model in the metrics that all tables print, found again by a plain
+    loop."""
     sources = [published()["table2_benchmark"], *published()["later_tables"].values()]
     for metric in SHARED:
         column = METRICS[metric].column
