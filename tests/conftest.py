@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import os
 import shutil
+import signal
 from pathlib import Path
 
 # These tests compare to the byte, fork, and limit memory, which a GPU would break: it is hidden
@@ -44,6 +45,15 @@ def compiled_once(tmp_path_factory):
             yield
     else:
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listening():
+    """The tests and their children hear of Ctrl-C, also where they run as a job in the background,
+    which a shell starts with that signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

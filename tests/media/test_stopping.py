@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,15 +37,6 @@ def undisturbed(folder, bert, tmp_path_factory) -> str:
     return open_store(store).digest
 
 
-@pytest.fixture
-def listening() -> Iterator[None]:
-    """Child processes react to Ctrl-C, also where the tests run as a job in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_at_five_moments(folder, bert, undisturbed, tmp_path, kind):
     """Ctrl-C reaches every process of a terminal; a system that shuts down signals only the first
