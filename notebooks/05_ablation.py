@@ -297,7 +297,7 @@ Markdown(
 artefacts.save(
     "table4",
     {
-        "cells": compared,
+        "cells": [cell.record() for cell in compared],
         "tally": tally(family),
         "tally_mixup": tally(open_family),
         "coverage": covered,

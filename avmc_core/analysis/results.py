@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import metrics
+from avmc_core.analysis.estimate import Cell
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.artefacts import data_mark
 from avmc_core.data.metric_conventions import of_limit
@@ -232,30 +233,18 @@ def comparison(
     summary: dict[str, dict[str, Interval]],
     names: Sequence[str],
     table: str = "table2_benchmark",
-) -> list[dict]:
+) -> list[Cell]:
     """For each row and metric: our value with its interval, and the figure of the published row
     that it corresponds to, on the display scale of the metric (percent, or label units)."""
     printed = published()[table]
     cells = []
     for row in rows:
         for name in names:
-            metric = metrics.METRICS[name]
             ours = summary[row.name][name] if row.name in summary else None
-            theirs = None
-            if row.published and metric.column:
-                theirs = printed["rows"][row.published][printed["metrics"].index(metric.column)]
-            cells.append(
-                {
-                    "row": row.name,
-                    "metric": name,
-                    "estimate": ours.estimate * metric.scale if ours else None,
-                    "low": ours.low * metric.scale if ours else None,
-                    "high": ours.high * metric.scale if ours else None,
-                    "published": theirs,
-                    "published_row": row.published,
-                    "note": ours.note if ours else "",
-                }
-            )
+            column, theirs = metrics.METRICS[name].column, None
+            if row.published and column:
+                theirs = printed["rows"][row.published][printed["metrics"].index(column)]
+            cells.append(Cell.of(name, ours, theirs, row=row.name, published_row=row.published))
     return cells
 
 

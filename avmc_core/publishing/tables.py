@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from avmc_core.analysis.contrasts import detectable
-from avmc_core.analysis.estimate import Estimate, of_interval
+from avmc_core.analysis.estimate import Cell, Estimate, of_interval
 from avmc_core.artefacts import other_data
 from avmc_core.metrics import METRICS
 from avmc_core.publishing.html_table import Link, Table, anchor
@@ -30,22 +30,18 @@ __all__ = [
 
 ENTRY = re.compile(r"^### (D\d\d) · (.+)$", re.MULTILINE)
 SYMBOLS = {"R2": "R²"}
-Cells = Sequence[dict[str, Any]]  # one per row and metric, as ``results.comparison`` makes them
 
 
 def result_table(
-    cells: Cells, name: str, metrics: Sequence[str] = (), rows: Sequence[str] = ()
+    cells: Sequence[Cell], name: str, metrics: Sequence[str] = (), rows: Sequence[str] = ()
 ) -> Table:
     """One row per model, one column per metric; all or those chosen, in the order chosen. Raises
     KeyError for a missing one."""
-    at: dict[str, dict[str, dict[str, Any]]] = {}
-    for cell in cells:
-        at.setdefault(cell["row"], {})[cell["metric"]] = cell
-    metrics = metrics or list(dict.fromkeys(cell["metric"] for cell in cells))
-    frame = {"Model": list(rows or at)}
-    for metric in metrics:
-        frame[heading(metric)] = [_estimate(at[row][metric]) for row in frame["Model"]]
-    return Table(pd.DataFrame(frame), name)
+    at = {(cell.row, cell.metric): cell for cell in cells}
+    rows = rows or list(dict.fromkeys(cell.row for cell in cells))
+    metrics = metrics or list(dict.fromkeys(cell.metric for cell in cells))
+    columns = {heading(metric): [at[row, metric] for row in rows] for metric in metrics}
+    return Table(pd.DataFrame({"Model": rows, **columns}), name)
 
 
 def interval_table(frame: pd.DataFrame, name: str, metrics: Sequence[str]) -> Table:
@@ -135,31 +131,19 @@ def _effect(effect: Mapping[str, Any], metric: str) -> Estimate:
     return Estimate(*ends.values(), decimals=METRICS[metric].decimals, signed=True)
 
 
-def agreement(cells: Cells, data: str) -> str:
+def agreement(cells: Sequence[Cell], data: str) -> str:
     """How many published figures lie within the intervals beside them, in words; empty where there
     are none. ``data`` is the data mark: only CH-SIMS v2.0 can agree with the paper, and on other
     data this says that nothing was counted."""
-    both = [cell for cell in cells if None not in (cell["published"], cell["low"], cell["high"])]
+    both = [cell for cell in cells if None not in (cell.published, cell.low, cell.high)]
     if not both:
         return ""
     if other_data(data):
         return "agreement not counted: other data"
-    inside = sum(cell["low"] <= cell["published"] <= cell["high"] for cell in both)
+    inside = sum(cell.low <= cell.published <= cell.high for cell in both)
     return f"{inside} of {len(both)} published figures lie within our intervals"
 
 
 def heading(metric: str) -> str:
     """The name of a metric, and which way is better."""
     return f"{SYMBOLS.get(metric, metric)} {'↑' if METRICS[metric].higher_is_better else '↓'}"
-
-
-def _estimate(cell: dict[str, Any]) -> Estimate:
-    decimals = METRICS[cell["metric"]].decimals
-    return Estimate(
-        cell["estimate"],
-        cell["low"],
-        cell["high"],
-        cell["published"],
-        decimals,
-        note=cell.get("note") or "",
-    )

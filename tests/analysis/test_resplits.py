@@ -1,5 +1,5 @@
-"""Slices and re-splits: clips scored by models that did not see them, slices that add up, likeness
-within videos by scipy."""
+"""Slices and re-splits: no clip is scored by a model that was trained on it, slices add up to the
+whole, and the likeness within videos agrees with scipy."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_new_videos_and_placeholders_are_counted_apart(tiny_store):
 
 
 def test_each_clip_is_predicted_from_the_other_folds(dealt, many_videos):
-    """The constant is the median of the clips that the fold trained on: worked out here from the
+    """The constant is the median of the clips that the fold was trained on, computed here from the
     rows alone."""
     labels = np.concatenate([many_videos.split(name).labels[:, 0] for name in schema.SPLITS])
     clips = pooled_clips(many_videos)

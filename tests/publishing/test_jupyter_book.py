@@ -1,5 +1,5 @@
-"""``jupyter-book build .`` in the checkout, as the tool's users type it: the pages of `make book`,
-or one sentence that says what to run first."""
+"""``jupyter-book build .`` in the checkout gives the pages of `make book`, or one sentence that
+says what to run first."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MADE = {"provenance": {"data": "simulated corpus, not CH-SIMS"}, "data": {"seed"
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A small checkout: a page, a notebook that has not been executed, and much that is not a
-    page."""
+    """A small checkout: a page, a notebook that has not been executed, and many files that are not
+    pages."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
     for name, text in {
@@ -41,7 +41,7 @@ def checkout(tmp_path, monkeypatch):
 
 
 def jupyter_book_build(*options: str) -> subprocess.CompletedProcess:
-    """In a process of its own: Sphinx leaves traces in the one that it has run in."""
+    """In a separate process, because Sphinx leaves traces in the one that it runs in."""
     words = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
     return subprocess.run([*words, *options], capture_output=True, text=True)
 

@@ -1,5 +1,5 @@
-"""What the grid costs: sums against a hand count, and the division among workers never beats the
-longest run."""
+"""The cost of a grid: sums agree with a hand count, and dividing the runs among workers never takes
+less time than the longest run."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_full_size_is_a_step_a_batch_or_scaled_by_clips():
 
 
 def test_every_pass_of_an_epoch_counts_and_bert_at_what_it_takes():
-    """Against hand counts: the second pass of AV-MC(Semi) and MMIM (D10), a step with BERT in it,
-    an epoch as recorded."""
+    """Compared with hand counts: the second pass of AV-MC(Semi) and MMIM (D10), a step with BERT in
+    it, and an epoch as recorded."""
     costs = grid_cost.measured(
         [record(model, 1, 1.0) for model in ("AV-MC(Semi)", "MMIM", "MISA", "LMF")]
     )
@@ -82,6 +82,6 @@ def test_a_run_in_two_experiments_counts_once():
 
 
 def test_a_run_counts_once_however_its_settings_are_arrived_at(tiny_store):
-    """As many as there are keys."""
+    """There are as many runs as there are keys."""
     keys = {run.key(tiny_store) for plan in EXPERIMENTS.values() for run in plan.runs("full")}
     assert grid_cost.declared("full").sum() == len(keys)
