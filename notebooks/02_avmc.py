@@ -296,7 +296,7 @@ figures.caption(data, command, "not in the paper", records=records)
 artefacts.save(
     "avmc",
     {
-        "cells": compared,
+        "cells": [cell.record() for cell in compared],
         "wins": wins.to_dict("records"),
         "late_mean": ahead(linear),
         "weak": benchmark.beside_constant(compared, "Acc2_weak"),

@@ -320,7 +320,7 @@ Markdown(
 artefacts.save(
     "benchmark",
     {
-        "cells": compared,
+        "cells": [cell.record() for cell in compared],
         "variants": effects(records, data, VARIANTS),
         "verdicts": verdicts.to_dict("records"),
         "gaps": gaps.reset_index(names="model").to_dict("records"),

@@ -138,7 +138,7 @@ Markdown(benchmark.easier(differences))
 artefacts.save(
     "unimodal",
     {
-        "cells": cells,
+        "cells": [cell.record() for cell in cells],
         "corr": {
             name: str(of_interval("Corr", found["Corr"])) for name, found in summary.items()
         },

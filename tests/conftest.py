@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import os
 import shutil
+import signal
 from pathlib import Path
 
 # These tests compare to the byte, fork, and limit memory, which a GPU would break: it is hidden
@@ -35,7 +36,7 @@ ROWS = {"train": 24, "valid": 12, "test": 16, "unlabelled": 24}
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once(tmp_path_factory):
-    """One compilation of the kernels for all homes and processes of the tests, which are many."""
+    """The kernels are compiled once for all home folders and processes of the tests."""
     if compiler := os.environ.get("CC") or shutil.which("cc"):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("REAL_CC", compiler)
@@ -44,6 +45,15 @@ def compiled_once(tmp_path_factory):
             yield
     else:
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listening():
+    """The tests and their children hear of Ctrl-C, also where they run as a job in the background,
+    which a shell starts with that signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
@@ -81,8 +91,8 @@ def ci_store(tmp_path_factory) -> Store:
 
 @pytest.fixture
 def many_videos(tiny_store) -> Store:
-    """The tiny store with twelve source videos, each in several splits, and two of placeholders in
-    test."""
+    """The tiny store with twelve source videos, each of which occurs in several splits, and two
+    with placeholder labels in test."""
     splits = {}
     for name, split in tiny_store.splits.items():
         videos = [f"video_{row % 12:04d}" for row in range(len(split))]

@@ -1,12 +1,13 @@
-"""A figure with its interval and the corresponding published figure, and the small picture of the
-three in a table's cell."""
+"""A figure with its interval and the corresponding published figure, the cell of a results table
+that holds them, and the small picture of the three."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import Any, Self
 
 from avmc_core.analysis.statistics import Interval
 from avmc_core.data.metric_conventions import ALL
@@ -134,3 +135,39 @@ def of_interval(metric: str, interval: Interval | None, published: float | None 
         return Estimate(None, published=published, decimals=shown.decimals)
     ends = (number * shown.scale for number in (interval.estimate, interval.low, interval.high))
     return Estimate(*ends, published, shown.decimals, interval.note)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell(Estimate):
+    """The estimate of one row and metric of a results table.
+
+    ``published_row`` names the row of the paper's table that ``published`` is from, and ``run`` the
+    row of the experiment, where that has another name than ``row``.
+    """
+
+    row: str
+    metric: str
+    published_row: str | None = None
+    run: str = ""
+
+    @classmethod
+    def of(
+        cls, metric: str, interval: Interval | None, published: float | None, **place: str | None
+    ) -> Self:
+        """The cell of an interval on the metric's own scale; ``published`` is on its display scale
+        already."""
+        return cls(metric=metric, **vars(of_interval(metric, interval, published)), **place)
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Self:
+        """The cell that ``record`` describes. Raises KeyError for an unknown metric, and TypeError
+        for other fields."""
+        fields = {"value" if key == "estimate" else key: record[key] for key in record}
+        return cls(**fields, decimals=ALL[record["metric"]].decimals)
+
+    def record(self) -> dict[str, Any]:
+        """The cell as a result saves it."""
+        run = {"run": self.run} if self.run else {}
+        ours = {"estimate": self.value, "low": self.low, "high": self.high}
+        paper = {"published": self.published, "published_row": self.published_row}
+        return {"row": self.row, **run, "metric": self.metric, **ours, **paper, "note": self.note}

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import metrics
+from avmc_core.analysis.estimate import Cell
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.artefacts import data_mark
-from avmc_core.data.metric_conventions import of_limit
+from avmc_core.data.metric_conventions import Convention, of_limit
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError, counted
 from avmc_core.published import published
@@ -191,7 +192,16 @@ def summarise(
     if all of them do.
     """
     statistics, groups = stacked(records, store, split, task)
-    convention = of_limit(store.limit)
+    return averaged(statistics, groups, of_limit(store.limit), draws)
+
+
+def averaged(
+    statistics: Mapping[str, np.ndarray],
+    groups: np.ndarray,
+    convention: Convention,
+    draws: int = 2000,
+) -> dict[str, dict[str, Interval]]:
+    """``summarise`` from the clip statistics (R, N, K) of each name and the source videos (N,)."""
     aggregate = partial(comparable, convention=convention)
     found = {name: bootstrap(s, aggregate, groups, n=draws) for name, s in statistics.items()}
     for name, s in statistics.items():
@@ -232,30 +242,18 @@ def comparison(
     summary: dict[str, dict[str, Interval]],
     names: Sequence[str],
     table: str = "table2_benchmark",
-) -> list[dict]:
+) -> list[Cell]:
     """For each row and metric: our value with its interval, and the figure of the published row
     that it corresponds to, on the display scale of the metric (percent, or label units)."""
     printed = published()[table]
     cells = []
     for row in rows:
         for name in names:
-            metric = metrics.METRICS[name]
             ours = summary[row.name][name] if row.name in summary else None
-            theirs = None
-            if row.published and metric.column:
-                theirs = printed["rows"][row.published][printed["metrics"].index(metric.column)]
-            cells.append(
-                {
-                    "row": row.name,
-                    "metric": name,
-                    "estimate": ours.estimate * metric.scale if ours else None,
-                    "low": ours.low * metric.scale if ours else None,
-                    "high": ours.high * metric.scale if ours else None,
-                    "published": theirs,
-                    "published_row": row.published,
-                    "note": ours.note if ours else "",
-                }
-            )
+            column, theirs = metrics.METRICS[name].column, None
+            if row.published and column:
+                theirs = printed["rows"][row.published][printed["metrics"].index(column)]
+            cells.append(Cell.of(name, ours, theirs, row=row.name, published_row=row.published))
     return cells
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from avmc_core.analysis.estimate import Cell
 from avmc_core.analysis.statistics import Interval
 from avmc_core.drawing.figures import MODEL_COLOURS, TASK_COLOURS, WIDTH
 from avmc_core.metrics import METRICS
@@ -51,10 +52,10 @@ def published_tables(
     return fig
 
 
-def unimodal(cells: Sequence[dict], metrics: Sequence[str]) -> Figure:
+def unimodal(cells: Sequence[Cell], metrics: Sequence[str]) -> Figure:
     """One panel per metric, one line per row of Table 3: ours with its interval, the paper's figure
     as a hollow diamond."""
-    rows = list(dict.fromkeys(cell["row"] for cell in cells))[::-1]
+    rows = list(dict.fromkeys(cell.row for cell in cells))[::-1]
     colours = {
         "Text": TASK_COLOURS["T"],
         "Acoustic": TASK_COLOURS["A"],
@@ -62,12 +63,12 @@ def unimodal(cells: Sequence[dict], metrics: Sequence[str]) -> Figure:
     }
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.6 + 0.3 * len(rows)), sharey=True)
     for ax, metric in zip(axes, metrics, strict=True):
-        for cell in (cell for cell in cells if cell["metric"] == metric):
-            y, colour = rows.index(cell["row"]), colours[cell["row"].split("/")[0]]
-            if cell["estimate"] is not None:
-                ax.plot([cell["low"], cell["high"]], [y, y], color=colour, linewidth=1.4)
-                ax.plot(cell["estimate"], y, "o", color=colour, markersize=4)
-            ax.plot(cell["published"], y, "D", color="#3C3C3C", markersize=5, fillstyle="none")
+        for cell in (cell for cell in cells if cell.metric == metric):
+            y, colour = rows.index(cell.row), colours[cell.row.split("/")[0]]
+            if cell.value is not None:
+                ax.plot([cell.low, cell.high], [y, y], color=colour, linewidth=1.4)
+                ax.plot(cell.value, y, "o", color=colour, markersize=4)
+            ax.plot(cell.published, y, "D", color="#3C3C3C", markersize=5, fillstyle="none")
         ax.set_title(metric)
         ax.set_xlabel("%" if METRICS[metric].percent else "label units")
         ax.grid(axis="x", linewidth=0.4)

@@ -12,6 +12,7 @@ import scipy.stats
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from avmc_core.analysis.estimate import Cell
 from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
 from avmc_core.metrics import METRICS
 from avmc_core.runs.store import Record, Run
@@ -136,26 +137,27 @@ def training_curves(records: Mapping[Run, Record]) -> Figure:
     return fig
 
 
-def over_seeds(cells: Sequence[dict], runs: pd.DataFrame, metrics: Sequence[str]) -> Figure:
+def over_seeds(cells: Sequence[Cell], runs: pd.DataFrame, metrics: Sequence[str]) -> Figure:
     """One panel per metric, one line per row: every seed as a point, mean and 95 % interval, the
     paper's figure as a hollow diamond (a different data set wherever the mark says simulated).
     ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
-    found = {(cell["row"], cell["metric"]): cell for cell in cells if cell["estimate"] is not None}
-    names = list(dict.fromkeys(row for row, _ in found))
+    found = {(cell.row, cell.metric): cell for cell in cells}
+    names = list(dict.fromkeys(cell.row for cell in cells if cell.value is not None))
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.8 + 0.36 * len(names)), sharey=True)
     at = np.arange(len(names))[::-1]
     for ax, metric in zip(axes, metrics, strict=True):
         for y, name in zip(at, names, strict=True):
             cell = found[name, metric]
             seeds = runs.loc[runs["name"] == name, metric] * METRICS[metric].scale
-            ax.plot([cell["low"], cell["high"]], [y, y], color=MODEL_COLOURS[0], linewidth=1.4)
+            if cell.value is not None:
+                ax.plot([cell.low, cell.high], [y, y], color=MODEL_COLOURS[0], linewidth=1.4)
+                ax.plot(cell.value, y, "|", color="black", markersize=11)
             ax.plot(
                 seeds, np.full(len(seeds), y), "o", color=MODEL_COLOURS[0], markersize=3, alpha=0.6
             )
-            ax.plot(cell["estimate"], y, "|", color="black", markersize=11)
-            if cell["published"] is not None:
+            if cell.published is not None:
                 ax.plot(
-                    cell["published"],
+                    cell.published,
                     y,
                     "D",
                     color=MODEL_COLOURS[1],
@@ -172,7 +174,7 @@ def over_seeds(cells: Sequence[dict], runs: pd.DataFrame, metrics: Sequence[str]
         Line2D([], [], color=MODEL_COLOURS[0], marker="o", markersize=3, label="seed", linewidth=0),
         Line2D([], [], color=MODEL_COLOURS[0], linewidth=1.4, label="mean, 95 % interval"),
     ]
-    if any(cell["published"] is not None for cell in found.values()):
+    if any(cell.published is not None for cell in cells if cell.row in names):
         diamond = {"marker": "D", "markersize": 5, "fillstyle": "none", "linewidth": 0}
         keys.append(Line2D([], [], color=MODEL_COLOURS[1], **diamond, label="the paper's figure"))
     fig.legend(handles=keys, fontsize=7.5, loc="outside upper center", ncols=len(keys))

@@ -4,12 +4,14 @@ Table 3."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import combinations
 
 import pandas as pd
 
 from avmc_core.analysis import results
 from avmc_core.analysis.comparison import compare
+from avmc_core.analysis.estimate import Cell
 from avmc_core.analysis.statistics import Interval
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Store
@@ -125,13 +127,11 @@ def stopping(runs: Iterable[Run]) -> str:
     )
 
 
-def beside_constant(cells: list[dict], metric: str) -> str:
+def beside_constant(cells: list[Cell], metric: str) -> str:
     """How many rows of ``results.comparison`` are better than the constant in a metric, in
     words."""
     found = {
-        cell["row"]: cell["estimate"]
-        for cell in cells
-        if cell["metric"] == metric and cell["estimate"] is not None
+        cell.row: cell.value for cell in cells if cell.metric == metric and cell.value is not None
     }
     constant, sign = found.pop("Constant"), METRICS[metric].sign
     better = [row for row, value in found.items() if sign * value > sign * constant]
@@ -171,9 +171,9 @@ def all_tasks(records: dict[Run, Record], store: Store) -> dict[str, dict[str, I
     }
 
 
-def table_3(summary: Summary) -> list[dict]:
-    """Cells as ``results.comparison`` makes them: for each row of Table 3, on its own annotation
-    and on the multimodal one. A row that was not run has no estimate and says what it needs."""
+def table_3(summary: Summary) -> list[Cell]:
+    """For each row and metric of Table 3 two cells: on the row's own annotation, and on the
+    multimodal one. A row that was not run has no value, and its note says what it needs."""
     printed = published()["table3_unimodal"]
     cells = []
     for row, run in TABLE_3.items():
@@ -182,23 +182,11 @@ def table_3(summary: Summary) -> list[dict]:
             for metric, pair in zip(
                 (BY_COLUMN[c].name for c in printed["metrics"]), printed["rows"][row], strict=True
             ):
-                found, scale = (
-                    summary[name][metric] if name in summary else None,
-                    METRICS[metric].scale,
-                )
-                cells.append(
-                    {
-                        "row": f"{row}, {kind}",
-                        "run": name,
-                        "metric": metric,
-                        "estimate": found.estimate * scale if found else None,
-                        "low": found.low * scale if found else None,
-                        "high": found.high * scale if found else None,
-                        "published": pair[column],
-                        "published_row": row,
-                        "note": found.note if found else NOT_RUN if "wav2vec" in row else "",
-                    }
-                )
+                found = summary[name][metric] if name in summary else None
+                place = {"row": f"{row}, {kind}", "run": name, "published_row": row}
+                cell = Cell.of(metric, found, pair[column], **place)
+                needs = found is None and "wav2vec" in row
+                cells.append(replace(cell, note=NOT_RUN) if needs else cell)
     return cells
 
 
@@ -210,7 +198,7 @@ def own_minus_whole(records: Mapping[Run, Record], store: Store) -> pd.DataFrame
     the modality, and draws source videos for both together; the paper's columns may rest on other
     clips each.
     """
-    cells = {(cell["row"], cell["metric"]): cell for cell in table_3({})}
+    figures = {(cell.row, cell.metric): cell.published for cell in table_3({})}
     own = {task: results.stacked(dict(records), store, task=task) for task in TASKS}
     keep = ~placeholder_clips(store.split("test").clips)
     rows = []
@@ -219,8 +207,8 @@ def own_minus_whole(records: Mapping[Run, Record], store: Store) -> pd.DataFrame
         second = own["M"][0].get(f"{name}, annotation M")
         both = first is not None and second is not None
         found = compare(first, second[:, keep], groups) if both else {}
-        for metric in dict.fromkeys(metric for _, metric in cells):
-            printed = [cells[f"{row}, {kind}", metric]["published"] for kind in KINDS]
+        for metric in dict.fromkeys(metric for _, metric in figures):
+            printed = [figures[f"{row}, {kind}", metric] for kind in KINDS]
             d, scale = found.get(metric), METRICS[metric].scale
             ours = d and Interval(*(scale * part for part in _ends(d.difference)))
             rows.append((row, metric, ours, printed[0] - printed[1]))

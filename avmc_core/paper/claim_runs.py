@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from avmc_core.analysis import comparison, results
+from avmc_core.analysis.estimate import Cell
 from avmc_core.analysis.statistics import prediction_interval
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Store
@@ -70,14 +71,14 @@ def cells(runs: Mapping[str, Finished], table: str, experiments: list[str]) -> t
     simulated = True
     for part in (runs[name] for name in experiments if name in runs):
         simulated = part.store.simulated
-        for c in _beside(part, table):
+        for cell, seeds in _beside(part, table):
             # the two columns of Table 3 share a published row, not a name; variants share both
-            at = (c["row"] if table == "table3_unimodal" else c["published_row"], c["metric"])
-            if c["published"] is not None and c["seeds"]:
+            at = (cell.row if table == "table3_unimodal" else cell.published_row, cell.metric)
+            if cell.published is not None and seeds:
                 ran.add(at)
-            if at in ran and len(c["seeds"]) > 1:
+            if at in ran and len(seeds) > 1:
                 found = [
-                    _within(c["published"], prediction_interval(c["seeds"], level))
+                    _within(cell.published, prediction_interval(seeds, level))
                     for level in (1 - LEVEL / count, 1 - LEVEL)
                 ]
                 before = fits.get(at, (False, False))
@@ -140,9 +141,9 @@ def duration_spread(store: Store) -> Outcome:
     return Outcome("more diverse", found, spread[1] > spread[0])
 
 
-def _beside(part: Finished, table: str) -> list[dict]:
-    """The cells of a printed table with the runs that stand beside them; ``seeds`` holds the figure
-    of each run on its own."""
+def _beside(part: Finished, table: str) -> list[tuple[Cell, list[float]]]:
+    """The cells of a printed table, each with the figures of the single runs that correspond to
+    it."""
     if table == "table3_unimodal":
         found = part.table_3
     else:
@@ -150,10 +151,7 @@ def _beside(part: Finished, table: str) -> list[dict]:
             part.rows, results.summarise(part.records, part.store), PRINTED, table
         )
     tables = {task: results.tabulate(part.records, part.store, task=task) for task in TASKS}
-    return [
-        cell | {"seeds": _seeds(tables, cell.get("run", cell["row"]), cell["metric"])}
-        for cell in found
-    ]
+    return [(cell, _seeds(tables, cell.run or cell.row, cell.metric)) for cell in found]
 
 
 def _seeds(tables: Mapping[str, pd.DataFrame], name: str, metric: str) -> list[float]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from avmc_core.paper import benchmark
 
 if TYPE_CHECKING:
+    from avmc_core.analysis.estimate import Cell
     from avmc_core.data.store import Store
     from avmc_core.runs.declaration import Row
     from avmc_core.runs.store import Record, Run
@@ -23,6 +24,6 @@ class Finished:
     store: Store
 
     @cached_property
-    def table_3(self) -> list[dict]:
+    def table_3(self) -> list[Cell]:
         """The cells of Table 3, drawn once for all claims about it."""
         return benchmark.table_3(benchmark.all_tasks(self.records, self.store))

@@ -14,6 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from avmc_core.analysis.estimate import Cell
 from avmc_core.analysis.statistics import Interval
 from avmc_core.artefacts import other_data, statement
 from avmc_core.metrics import BY_COLUMN
@@ -107,10 +108,10 @@ class ResultsTable(SphinxDirective):
         name = self.arguments[0]
         try:
             result = read_result(self.env, name)
-            cells = result["data"]["cells"]
+            cells = [Cell.read(record) for record in result["data"]["cells"]]
             metrics, rows = self._chosen("metrics"), self._chosen("rows")
             table = result_table(cells, name, metrics, rows)
-        except (OSError, LookupError, ValueError) as error:
+        except (OSError, LookupError, TypeError, ValueError) as error:
             log.warning(
                 f"results-table: {name}: {type(error).__name__}: {error}",
                 location=self.get_location(),
@@ -118,9 +119,7 @@ class ResultsTable(SphinxDirective):
             return []
         caption = f"{self.options.get('caption', '')} {SCOPE}".strip()
         shown = [
-            c
-            for c in cells
-            if c["row"] in (rows or [c["row"]]) and c["metric"] in (metrics or [c["metric"]])
+            c for c in cells if c.row in (rows or [c.row]) and c.metric in (metrics or [c.metric])
         ]
         status = agreement(shown, result["provenance"]["data"])
         made = statement(result["provenance"], self.options.get("against", ""), status)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from avmc_core.analysis.contrasts import detectable
-from avmc_core.analysis.estimate import Estimate, of_interval
+from avmc_core.analysis.estimate import Cell, Estimate, of_interval
 from avmc_core.artefacts import other_data
 from avmc_core.metrics import METRICS
 from avmc_core.publishing.html_table import Link, Table, anchor
@@ -30,22 +30,25 @@ __all__ = [
 
 ENTRY = re.compile(r"^### (D\d\d) · (.+)$", re.MULTILINE)
 SYMBOLS = {"R2": "R²"}
-Cells = Sequence[dict[str, Any]]  # one per row and metric, as ``results.comparison`` makes them
+CLIPS = "training clips"  # a column
 
 
 def result_table(
-    cells: Cells, name: str, metrics: Sequence[str] = (), rows: Sequence[str] = ()
+    cells: Sequence[Cell],
+    name: str,
+    metrics: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    clips: Mapping[str, int] | None = None,
 ) -> Table:
-    """One row per model, one column per metric; all or those chosen, in the order chosen. Raises
-    KeyError for a missing one."""
-    at: dict[str, dict[str, dict[str, Any]]] = {}
-    for cell in cells:
-        at.setdefault(cell["row"], {})[cell["metric"]] = cell
-    metrics = metrics or list(dict.fromkeys(cell["metric"] for cell in cells))
-    frame = {"Model": list(rows or at)}
-    for metric in metrics:
-        frame[heading(metric)] = [_estimate(at[row][metric]) for row in frame["Model"]]
-    return Table(pd.DataFrame(frame), name)
+    """One row per model, one column per metric; all or those chosen, in the order chosen.
+    ``clips``: the training clips of each row, where rows differ in them. Raises KeyError for a
+    missing one."""
+    at = {(cell.row, cell.metric): cell for cell in cells}
+    rows = rows or list(dict.fromkeys(cell.row for cell in cells))
+    metrics = metrics or list(dict.fromkeys(cell.metric for cell in cells))
+    counts = {CLIPS: [clips[row] for row in rows]} if clips else {}
+    columns = {heading(metric): [at[row, metric] for row in rows] for metric in metrics}
+    return Table(pd.DataFrame({"Model": rows, **counts, **columns}), name)
 
 
 def interval_table(frame: pd.DataFrame, name: str, metrics: Sequence[str]) -> Table:
@@ -58,11 +61,13 @@ def interval_table(frame: pd.DataFrame, name: str, metrics: Sequence[str]) -> Ta
     return Table(frame.drop(columns=[c for c in frame if c in METRICS]).assign(**columns), name)
 
 
-def contrast_table(family: pd.DataFrame, name: str) -> Table:
+def contrast_table(
+    family: pd.DataFrame, name: str, clips: Mapping[str, int] | None = None
+) -> Table:
     """A family of comparisons (``contrasts.contrasts``), a row each: first minus second, the
     smallest difference that the comparison would find in four of five cases, how often a run of
     the first is better, p alone and over the whole family. Pictures share a scale within a
-    metric."""
+    metric. ``clips``: the training clips of each row, where rows differ in them."""
     differences = [
         Estimate(d.estimate, d.low, d.high, decimals=METRICS[metric].decimals, signed=True)
         for d, metric in zip(family["difference"], family["metric"], strict=True)
@@ -82,6 +87,8 @@ def contrast_table(family: pd.DataFrame, name: str) -> Table:
             "p, whole family": family["p_holm"],
         }
     )
+    if clips:
+        frame.insert(2, CLIPS, family["first"].map(clips))
     return Table(
         frame, name, filters=["metric"], decimals={"p": 3, "p, whole family": 3}, scale_by="metric"
     )
@@ -135,31 +142,19 @@ def _effect(effect: Mapping[str, Any], metric: str) -> Estimate:
     return Estimate(*ends.values(), decimals=METRICS[metric].decimals, signed=True)
 
 
-def agreement(cells: Cells, data: str) -> str:
+def agreement(cells: Sequence[Cell], data: str) -> str:
     """How many published figures lie within the intervals beside them, in words; empty where there
     are none. ``data`` is the data mark: only CH-SIMS v2.0 can agree with the paper, and on other
     data this says that nothing was counted."""
-    both = [cell for cell in cells if None not in (cell["published"], cell["low"], cell["high"])]
+    both = [cell for cell in cells if None not in (cell.published, cell.low, cell.high)]
     if not both:
         return ""
     if other_data(data):
         return "agreement not counted: other data"
-    inside = sum(cell["low"] <= cell["published"] <= cell["high"] for cell in both)
+    inside = sum(cell.low <= cell.published <= cell.high for cell in both)
     return f"{inside} of {len(both)} published figures lie within our intervals"
 
 
 def heading(metric: str) -> str:
     """The name of a metric, and which way is better."""
     return f"{SYMBOLS.get(metric, metric)} {'↑' if METRICS[metric].higher_is_better else '↓'}"
-
-
-def _estimate(cell: dict[str, Any]) -> Estimate:
-    decimals = METRICS[cell["metric"]].decimals
-    return Estimate(
-        cell["estimate"],
-        cell["low"],
-        cell["high"],
-        cell["published"],
-        decimals,
-        note=cell.get("note") or "",
-    )

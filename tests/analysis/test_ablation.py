@@ -1,5 +1,5 @@
-"""Table 4 as an experiment: rows one step from AV-MC, restarts that compute only what is missing, a
-family of contrasts."""
+"""Table 4 as an experiment: each row differs from AV-MC in one respect, a restart computes only
+what is missing, and the contrasts form one family."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def test_the_rows_are_those_of_table_4_in_both_variants():
 
 
 def test_each_row_is_one_step_from_avmc():
-    """Nothing else differs from the full model of the same variant: not a size, not a rate."""
+    """Apart from that one switch each row has the settings of the full model of the same
+    variant."""
     full = {
         variant: as_dict(settings_of("AV-MC", {"variant": variant}))
         for variant in experiments.VARIANTS
@@ -50,7 +51,7 @@ def test_each_row_is_one_step_from_avmc():
 def test_killed_halfway_and_restarted_it_computes_only_what_is_missing(
     runs, tiny_store, tmp_path, monkeypatch
 ):
-    """Killed in the middle of a company of seeds that train side by side: its finished seeds are
+    """The process is killed while several seeds train side by side; the seeds that had finished are
     kept."""
     store, computed, real = RunStore(tmp_path), [], RunStore.publish
 

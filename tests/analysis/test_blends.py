@@ -1,4 +1,5 @@
-"""Predictions for blends of two clips, against the model's own mixup, and the figure of it."""
+"""Predictions for blends of two clips agree with the model's own mixup, and so does their
+figure."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ def batch():
 
 
 def test_blends_are_those_of_the_mixup(network, batch):
-    """Each prediction is what a draw of the training would give for these two clips."""
+    """Each prediction is the one that the mixup of the training gives for these two clips."""
     found = paths({"it": network}, batch)
     assert [(path.modality, path.pair) for path in found] == [
         (modality, pair) for modality in ("audio", "vision") for pair in PAIRS

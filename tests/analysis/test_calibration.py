@@ -1,4 +1,5 @@
-"""Slopes against scipy's, bins against a plain loop, and predictors whose calibration is known."""
+"""Calibration: slopes agree with scipy's and bins with a plain loop, also for predictors whose
+calibration is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Differences, families and permutations against scipy, naive loops and known truth."""
+"""Differences, families of comparisons and permutation tests agree with scipy, with naive loops and
+with known truth."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from avmc_core.metrics import clip_statistics, evaluate
 
 @pytest.fixture
 def clips():
-    """140 clips of 20 videos, and predictions of a good and a bad model in three runs each: label,
-    groups, (3, N), (3, N)."""
+    """140 clips of 20 videos, and three runs each of a good and a bad model: label (N,), groups
+    (N,), predictions (3, N) and (3, N)."""
     rng = np.random.default_rng(7)
     groups = np.repeat(np.arange(20), 7)
     label = np.clip(np.round(rng.normal(scale=0.6, size=140) * 5) / 5, -1, 1)
@@ -31,7 +32,7 @@ def statistics(predictions: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def test_difference_against_a_naive_loop(clips):
-    """Videos are drawn once for both models, runs for each on its own."""
+    """A draw takes the same videos for both models, and runs for each model separately."""
     label, groups, good, bad = clips
     ours = compare(statistics(good, label), statistics(bad, label), groups, n=4000)["MAE"]
     rng = np.random.default_rng(1)
@@ -70,8 +71,8 @@ def test_a_model_against_itself_and_the_two_directions(clips):
 
 
 def test_a_model_that_says_the_same_of_every_clip_has_a_corr_of_0(clips):
-    """Neither left out of a mean nor hiding it (``comparable``). Where labels are equal nothing can
-    be said, in no direction."""
+    """Constant predictions count as a Corr of 0 in a mean (``comparable``). Where all labels are
+    equal, neither model is better."""
     label, groups, good, _ = clips
     a, flat = statistics(good, label), statistics(np.full_like(good, 0.1), label)
     ours = compare(a, flat, groups)["Corr"]
@@ -99,7 +100,8 @@ def test_better_says_nothing_without_an_interval():
 
 
 def test_pairing_narrows_the_interval(clips):
-    """Two runs with nearly the same errors differ surely, though each alone is uncertain."""
+    """Two runs with nearly the same errors differ clearly, although the metric of each is
+    uncertain."""
     label, groups, good, _ = clips
     worse = good + 0.02 * np.sign(good - label)
     a, b = statistics(good[:1], label), statistics(worse[:1], label)
@@ -135,7 +137,7 @@ def test_holm_against_its_definition():
 
 
 def test_permutation_test_against_scipy(clips):
-    """The same swaps of paired predictions, all of them in scipy; for MAE and for a correlation."""
+    """Both swap the same paired predictions in all possible ways; for MAE and for a correlation."""
     label, _, good, bad = (x[..., :11] for x in clips)
     ours = permutation_test(good[0], bad[0], label, n=20_000)
     for name in ("MAE", "Corr"):
@@ -150,8 +152,7 @@ def test_permutation_test_against_scipy(clips):
 
 
 def test_permutations_swap_whole_videos(clips):
-    """Copies of one clip tell no more than the clip: grouped, its copies do not lower the p
-    value."""
+    """A copied clip adds no information: when copies are grouped, they do not lower the p value."""
     label, _, good, bad = (x[..., :8] for x in clips)
     once = permutation_test(good[0], bad[0], label, n=20_000)["MAE"]
     copies = [np.repeat(x, 6) for x in (good[0], bad[0], label)]
@@ -161,7 +162,8 @@ def test_permutations_swap_whole_videos(clips):
 
 
 def test_p_values_are_uniform_when_models_are_alike():
-    """Two equally good models: about one test in twenty falls below 0.05, in both tests."""
+    """With two equally good models about one test in twenty has p below 0.05, for both kinds of
+    test."""
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(40), 3)
     swaps, draws = [], []
@@ -179,7 +181,7 @@ def test_p_values_are_uniform_when_models_are_alike():
 
 
 def test_intervals_cover_the_truth():
-    """145 videos, 20 seeds, 1,000 simulated experiments: 93 to 97 of 100 intervals hold the
+    """145 videos, 20 seeds, 1,000 simulated experiments: 93 to 97 of 100 intervals contain the
     truth."""
     assert 0.93 <= coverage(20, simulations=1000) <= 0.97
     (row,) = table([3], simulations=20)
@@ -187,7 +189,8 @@ def test_intervals_cover_the_truth():
 
 
 def test_intervals_of_differences_cover_as_far_as_seeds_tell():
-    """Many seeds: nearly all intervals hold the truth; three seeds far apart cannot say how far."""
+    """With many seeds nearly all intervals contain the truth; three seeds that lie far apart are
+    too few for that."""
     assert 0.93 <= paired_coverage(20, simulations=200, run_sd=0.01) <= 1.0
     assert 0.75 <= paired_coverage(3, simulations=200, run_sd=0.05) <= 0.93
     rows = paired_table((3,), (0.01, 0.03), simulations=5)
@@ -202,8 +205,7 @@ def test_kept_rows_are_those_computed(tmp_path, monkeypatch):
 
 
 def test_a_detectable_difference_is_found_in_four_of_five_cases():
-    """For draws from a normal distribution the interval has the width that its standard error
-    implies."""
+    """For normally distributed draws the interval has the width that the standard error implies."""
     error = 0.7
     shown = Interval(0.1, 0.1 - 1.96 * error, 0.1 + 1.96 * error)
     found = np.random.default_rng(0).normal(detectable(shown), error, 20_000)

@@ -1,5 +1,5 @@
-"""What each annotation explains: against least squares of scikit-learn, and the recorded figures
-against the label table."""
+"""What each annotation explains of the others agrees with least squares of scikit-learn, and the
+recorded figures with the label table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from avmc_core.publishing.cue_explorer import explorer
 
 @pytest.fixture(scope="module")
 def made() -> tuple[np.ndarray, np.ndarray]:
-    """Labels (N, 4) in which A says most of M and T repeats A in part, and the videos."""
+    """Labels (N, 4) in which A contributes most to M and T partly repeats A, and the video of each
+    clip."""
     rng = np.random.default_rng(0)
     t, a, v = rng.standard_normal((3, 400))
     t = 0.5 * t + 0.5 * a
@@ -47,7 +48,7 @@ def test_equals_least_squares(made, subset):
 
 
 def test_a_resample_is_least_squares_on_the_repeated_videos(made):
-    """The interval of one draw of videos, made by hand with the same draw."""
+    """The interval equals one computed by hand from the same draw of videos."""
     from avmc_core.analysis.statistics import multiplicities
 
     labels, videos = made
@@ -73,7 +74,8 @@ def test_too_few_clips_are_an_error():
 
 
 def test_recorded_figures_are_ordered_as_they_must_be():
-    """More annotations never explain less, and every subset has an interval around its figure."""
+    """More annotations never explain less, and every subset has an interval that contains its
+    figure."""
     data = recorded()
     for part in data.values():
         assert set(part) == set(BANDS)

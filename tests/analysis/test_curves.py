@@ -1,4 +1,4 @@
-"""Words about training curves, from histories as the trainer writes them."""
+"""Sentences about training curves, from histories in the form that the trainer writes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def finished(**histories):
 
 
 class SimpleRun(str):
-    """A run by its name alone."""
+    """A run that has only a name."""
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class SimpleRun(str):
 
 
 def test_a_loss_that_begins_high_is_said_to_be_a_sum():
-    """Of the first pass of an epoch, which is the one that the figure draws."""
+    """Only the first pass of an epoch counts, because the figure draws that one."""
     said = curves.highest_start(finished(paper=PAPER, released=RELEASED, ridge=[]))
     assert (
         "released, 3.60." in said and "(mix_audio 1.21, mix_vision 1.20, regression 1.19)" in said

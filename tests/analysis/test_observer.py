@@ -1,5 +1,5 @@
-"""The observer of the features infers what is there to be inferred, where that is known by
-construction."""
+"""The observer of the features infers T, A and V as well as possible where the best inference is
+known by construction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ NOISE = 0.8  # standard deviation of what a clip's voice adds to its annotation
 
 @pytest.fixture(scope="module")
 def train(ci_store):
-    """Training clips whose voices show A with known noise in one column, and nothing else."""
+    """Training clips in which one acoustic column shows A with a known amount of noise, and nothing
+    else shows anything."""
     split = ci_store.split("train")
     rng = np.random.default_rng(0)
     shown = split.labels[:, 2] + NOISE * rng.standard_normal(len(split))
@@ -29,8 +30,8 @@ def train(ci_store):
 
 
 def test_a_voice_is_followed_as_far_as_its_noise_allows(train):
-    """With one Gaussian cue the conditional mean follows it with the slope var / (var + noise); 49
-    columns without any cost a part of it, and never add to it."""
+    """With one Gaussian cue the conditional mean has the slope var / (var + noise) in that cue; 49
+    columns without any cue lower the slope somewhat, and never raise it."""
     split, shown = train
     inferred = observe(split)(split)["A"][0]
     labels = split.labels[:, 2].astype(float)

@@ -1,4 +1,5 @@
-"""Two rows compared: against a computation by hand, over several runs and over one each."""
+"""The comparison of two rows agrees with a computation by hand, over several runs and over one run
+each."""
 
 from __future__ import annotations
 
@@ -59,7 +60,7 @@ def test_holm_is_over_the_metrics_asked_for(records, tiny_store):
 
 
 def test_one_run_each_swaps_videos(records, tiny_store):
-    """All permutations by hand: the p value of the absolute difference in MAE."""
+    """The p value of the absolute difference in MAE, from all permutations by hand."""
     one = {run: record for run, record in records.items() if run.seed == 1}
     (row,) = compare_rows(one, tiny_store, "first", "second", ("MAE",)).itertuples()
     test = tiny_store.split("test")

@@ -1,4 +1,5 @@
-"""Made clips carry exactly the words, voice and face of the clips they are made from."""
+"""Recombined clips carry exactly the words, voice and face of the clips that they were made
+from."""
 
 from __future__ import annotations
 

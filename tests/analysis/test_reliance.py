@@ -1,5 +1,5 @@
-"""Reliance on a modality is 0 where a model does not read it, and what Shapley values must be where
-it is known."""
+"""Reliance on a modality that a model does not read is 0, and Shapley values equal those that are
+known."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SPANS = {"text": 2, "audio": 3, "vision": 5}  # columns that the synthetic model
 
 
 def reader(*names: str):
-    """Two "runs" that read the mean of some columns of some modalities, and nothing else."""
+    """Two "runs" whose prediction is the mean of some columns of some modalities."""
 
     def answer(clips):
         parts = [getattr(clips, name).mean()[:, : SPANS[name]].mean(axis=1) for name in names]
@@ -69,8 +69,8 @@ def conditions(test, average):
 
 
 def test_what_is_lost_is_positive_in_every_metric(test, conditions):
-    """Of a model that answers with the label, a changed modality takes Corr away and adds error:
-    both are losses."""
+    """If a model predicts the label exactly, changing a modality lowers Corr and raises the error:
+    both count as positive losses."""
     lost = losses(measure(reader("audio"), test, conditions))
     shown = loss_table(lost, ["Corr", "MAE"]).set_index(["modality", "change"])
     plain = lost.set_index(["modality", "way", "metric"])["loss"]
@@ -122,8 +122,8 @@ def _metric(statistics, name):
 
 
 def test_trained_models_are_scored_as_their_runs_were(tiny_store, tmp_path, monkeypatch):
-    """The intact condition is the run's own score; a network without a modality predicts as its
-    removal says."""
+    """The intact condition gives the run's own score; a network that does not read a modality
+    predicts the same with and without it."""
     one = (("training.max_epochs", 1),)
     grid = [
         Run("AV-MC", 1, one),
@@ -173,7 +173,8 @@ def test_trained_models_are_scored_as_their_runs_were(tiny_store, tmp_path, monk
 
 
 def test_what_misheard_words_cost_is_set_against_a_reader():
-    """Losses are positive in every metric; "less" only where the intervals are apart."""
+    """Losses are positive in every metric; the word "less" appears only where the intervals do not
+    overlap."""
     rows = [
         (name, "substitution", 0.4, metric, Interval(value, value - 0.01, value + 0.01))
         for name, corr, mae in (("hears", 0.02, -0.01), ("reads", 0.06, -0.02), ("more", 0.07, 0.0))
@@ -261,8 +262,8 @@ def test_a_permutation_moves_every_clip_and_only_one_modality(test, name):
 
 @pytest.mark.parametrize("name", schema.MODALITIES)
 def test_noise_has_the_size_that_is_stated(test, average, name):
-    """Shifts divided by the training spread are standard normal times the scale, the same at all
-    steps of a clip."""
+    """Divided by the spread of the training clips, the shifts are standard normal times the scale,
+    and the same at every step of a clip."""
     scale, rng = 2.0, np.random.default_rng(4)
     changed, rows = (
         noised(test, name, scale, average, rng),

@@ -1,5 +1,5 @@
-"""Measures of representations against scikit-learn, naive formulas and arrangements whose answer is
-known."""
+"""Measures of representations agree with scikit-learn, with naive formulas and with arrangements
+whose measures are known."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_silhouettes_are_scikit_learns_on_repeated_points():
 
 
 def test_alignment_is_that_of_the_naive_formula():
-    """HSIC of the centred N x N kernels, as in the definition."""
+    """The HSIC of the centred N x N kernels, as in its definition."""
     x, y = POINTS["text"], POINTS["audio"]
     centre = np.eye(40) - 1 / 40
     k, l = centre @ x @ x.T @ centre, centre @ y @ y.T @ centre
@@ -88,8 +88,8 @@ def test_measures_with_weights_are_those_of_repeated_clips():
 
 
 def test_spread_and_dimensions_of_known_clouds():
-    """Variances by numpy; a cloud with equal variance along d axes has d dimensions, one along a
-    line has one."""
+    """Variances as by numpy; a cloud with equal variance along d axes has d dimensions, and one
+    along a line has one."""
     found, together = measures(POINTS, ONCE), joined(POINTS)
     for name, values in POINTS.items():
         share = values.var(axis=0).sum() / (3 * together.var(axis=0).sum())
@@ -125,9 +125,9 @@ def test_intervals_find_a_change_that_is_there_and_none_that_is_not():
 
 
 def test_intervals_of_unrelated_arrangements_hold_their_estimate():
-    """Two clouds without anything in common: in each resample, which has fewer different clips,
-    they look more alike than in all clips. Over many such pairs the interval holds the mean
-    alignment about as often as it promises."""
+    """Two unrelated clouds look more alike in a resample than in all clips, because a resample has
+    fewer different clips. Over many such pairs the interval nevertheless contains the mean
+    alignment about as often as its level promises."""
     rng = np.random.default_rng(5)
     measure, ends, estimates, raw = "alignment, text and audio", [], [], []
     for _ in range(40):
@@ -144,8 +144,8 @@ def test_intervals_of_unrelated_arrangements_hold_their_estimate():
 
 
 def test_representations_are_what_the_heads_read(trained, tiny_store):
-    """The model's own unimodal prediction, again from the representation; before training they are
-    others."""
+    """Each head applied to its representation gives the model's unimodal prediction again; before
+    training the representations differ."""
     import torch
 
     from avmc_core.runs.grid import trained as network

@@ -1,5 +1,5 @@
-"""Slices and re-splits: clips scored by models that did not see them, slices that add up, likeness
-within videos by scipy."""
+"""Slices and re-splits: no clip is scored by a model that was trained on it, slices add up to the
+whole, and the likeness within videos agrees with scipy."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_new_videos_and_placeholders_are_counted_apart(tiny_store):
 
 
 def test_each_clip_is_predicted_from_the_other_folds(dealt, many_videos):
-    """The constant is the median of the clips that the fold trained on: worked out here from the
+    """The constant is the median of the clips that the fold was trained on, computed here from the
     rows alone."""
     labels = np.concatenate([many_videos.split(name).labels[:, 0] for name in schema.SPLITS])
     clips = pooled_clips(many_videos)
@@ -64,6 +64,16 @@ def test_each_clip_is_predicted_from_the_other_folds(dealt, many_videos):
 def test_a_seed_without_all_folds_is_left_out(dealt, many_videos):
     some = {run: record for run, record in dealt.items() if run.label != "by clip 2"}
     assert set(resplits.out_of_fold(some, many_videos)[0]) == {"Constant, by video"}
+
+
+def test_a_constant_has_no_correlation_on_a_slice(many_videos, tmp_path):
+    """Equal predictions order no clips: the table says so, instead of a correlation of 0."""
+    records = run_all(
+        [Run("Constant", 1)], many_videos, RunStore(tmp_path), jobs=1, progress_bar=False
+    )
+    for rows in resplits.on_slices(records, many_videos).values():
+        assert np.isnan(rows["Constant"]["Corr"].estimate)
+        assert rows["Constant"]["Corr"].note == "all predictions are equal"
 
 
 def test_slices_are_the_clips_they_say(many_videos, tmp_path):

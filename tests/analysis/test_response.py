@@ -1,5 +1,5 @@
-"""The response curve says how far voice, face and words move a prediction: right where the truth is
-known by construction."""
+"""The response curve measures how far voice, face and words move a prediction; here that is known
+by construction."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def crossing(ci_store):
 
 @pytest.fixture(scope="module")
 def latents():
-    """T, A, V behind each clip, from the generator, by id."""
+    """T, A and V of the generator behind each clip, by id."""
     table = simulate(CorpusSettings("ci"))["test"].set_index("id")
     return table[["latent_T", "latent_A", "latent_V"]]
 
@@ -54,8 +54,8 @@ def test_every_context_gets_every_level_once_and_keeps_what_is_held(crossing):
 
 
 def test_the_oracle_recovers_the_slopes_of_the_generating_rule(crossing, latents):
-    """The rule's slopes come from the label model's table; the oracle here is asked about latents
-    of the generator."""
+    """The expected slopes come from the table of the label model; the oracle predicts from the
+    generator's latent T, A and V."""
     # E[M | T, A, V]
     table = np.tensordot(schema.GRID, joint("test"), axes=1) / joint("test").sum(axis=0)
     middle, steps = len(schema.GRID) // 2, np.arange(len(schema.GRID))
@@ -101,7 +101,7 @@ def test_a_text_only_model_has_no_non_verbal_sensitivity(ci_store, crossing, tmp
 
 
 def test_slopes_and_intervals_against_a_naive_loop(crossing):
-    """Predictions with known slopes, a bootstrap written out draw by draw."""
+    """Predictions with known slopes, and a bootstrap written as a loop over its draws."""
     rng = np.random.default_rng(5)
     x = crossing.plan["level"].to_numpy()
     predictions = np.stack(

@@ -1,5 +1,5 @@
-"""Scenarios are what was asked for, from clips that may be used, the same at each call; what cannot
-be had is refused."""
+"""A scenario holds what was asked for, is built from admissible clips only and is the same at each
+call; what cannot be built is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from avmc_core.simulated.settings import CorpusSettings
 
 @pytest.fixture(scope="module")
 def names(ci_store):
-    """Ids of the test split that may be used, and some that may not."""
+    """Ids of clips of the test split that may be used, and of some that may not."""
     clips = ci_store.split("test").clips
     placeholder = placeholder_clips(clips)
     usable = clips[~placeholder].set_index("id")
@@ -115,8 +115,8 @@ def test_what_cannot_be_had_is_refused(ci_store, names, changes, said):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_drawn_sentence_is_none_of_the_named_donors(ci_store, names, seed):
-    """Wherever it would have been drawn: all but one of the neutral clips have something else to
-    do."""
+    """Checked where the draw would otherwise pick a donor: all neutral clips but one are donors
+    already."""
     usable = names["usable"]
     neutral = usable.index[usable["T"].abs() <= 0.1]
     targets = [0.0] * (len(neutral) - 1)
@@ -128,8 +128,8 @@ def test_a_drawn_sentence_is_none_of_the_named_donors(ci_store, names, seed):
 
 
 def test_composed_actor_shows_the_targets(ci_store):
-    """The generator's own signs: a smile (AU12) rises with V, the frown (AU04) falls; equal seed,
-    equal clips."""
+    """With V the generator's smile (AU12) grows and its frown (AU04) weakens; the same seed gives
+    the same clips."""
     found, same = composed(ci_store, seed=4), composed(ci_store, seed=4)
     vision = schema.columns("vision")
     smile, frown = (

@@ -1,5 +1,5 @@
-"""Anyone's predictions, scored: against scikit-learn and scipy on both label sets, with bad files
-refused by name."""
+"""Predictions from anywhere are scored as scikit-learn and scipy score them, on both label sets,
+and unsuitable files are refused by name."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ needs_meta = pytest.mark.skipif(
 
 
 def table_of(key: str) -> pd.DataFrame:
-    """A label table with as many clips of each label, split and part as one of the two sets has;
-    eight clips to a video."""
+    """A label table that has as many clips of each label, split and part as one of the two sets;
+    eight clips per video."""
     rows = []
     for split in SPLITS:
         for part in label_sets.PARTS:
@@ -94,7 +94,7 @@ def test_every_metric_equals_scikit_learn_and_scipy(labelled, tmp_path):
 
 
 def test_a_constant_of_0_has_the_known_scores(labelled, tmp_path):
-    """And stands beside every score, so that both are the same here."""
+    """The score of the constant 0 stands beside every score, so that the two are equal here."""
     key, labels, table = labelled
     zero = predictions_for(table).assign(M=0)
     report = score(read_predictions(saved(zero, tmp_path / "zero.csv")), read_labels(labels), **FEW)
@@ -203,8 +203,8 @@ def test_label_tables_that_do_not_read_are_refused(change, message, tmp_path):
 
 
 def test_unimodal_predictions_are_scored_without_placeholders(many_videos, tmp_path):
-    """On all four annotations of a store, which carries its mark; placeholder videos count for M
-    alone."""
+    """All four annotations of a store are scored and carry its mark; videos with placeholder labels
+    count for M only."""
     clips = many_videos.split("test").clips
     clips = clips.assign(
         T=np.where(clips["video_id"].str.startswith("test"), clips["M"], clips["T"])
@@ -266,7 +266,8 @@ def wide_table() -> pd.DataFrame:
 
 
 def test_labels_to_3_are_scored_as_mmsa_does_against_scikit_learn(tmp_path):
-    """Nothing is cut to 1, and the accuracies without zeros count the clips that they are over."""
+    """Labels are not clipped to 1, and accuracies that exclude zeros state the number of clips that
+    they cover."""
     table = wide_table()
     given, other = (predictions_for(table, seed, noise=1.2) for seed in (0, 1))
     labels = read_labels(saved(table, tmp_path / "wide.csv"), 3.0)

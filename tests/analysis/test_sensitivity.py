@@ -1,5 +1,5 @@
-"""The growth of a change of the start weights: nothing without one, and as much as two trainings by
-hand differ."""
+"""How a change of the initial weights grows: not at all without a change, and as much as two
+trainings done by hand differ."""
 
 from __future__ import annotations
 

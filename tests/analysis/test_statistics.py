@@ -1,4 +1,5 @@
-"""The bootstrap against scipy (ungrouped), a naive loop over clusters, and known truth."""
+"""The bootstrap agrees with scipy (without groups), with a naive loop over clusters, and with known
+truth."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ def sums(statistics: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
 
 
 def mean(statistics: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Mean of the first statistic, the second being a one for each clip."""
+    """The mean of the first statistic; the second is 1 for each clip."""
     total = sums(statistics, weights)
     return {"mean": total[..., 0] / total[..., 1]}
 
@@ -57,8 +58,8 @@ def test_ungrouped_intervals_agree_with_scipy():
 
 
 def test_groups_are_drawn_whole():
-    """Equal to a naive loop that concatenates the clips of videos drawn with replacement, videos of
-    unequal size."""
+    """Equal to a naive loop that draws videos of unequal size with replacement and concatenates
+    their clips."""
     rng = np.random.default_rng(3)
     groups = np.repeat(np.array([f"v{i}" for i in range(30)]), rng.integers(1, 15, size=30))
     values = rng.normal(size=30)[np.unique(groups, return_inverse=True)[1]] + 0.3 * rng.normal(
@@ -77,8 +78,8 @@ def test_groups_are_drawn_whole():
 
 
 def test_intervals_cover_the_truth_under_clustering():
-    """With 145 videos about 95 of 100 intervals contain the true mean; with runs as well, 20 of
-    them."""
+    """With 145 videos about 95 of 100 intervals contain the true mean, also when 20 runs are drawn
+    as well."""
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(145), 7)
     single = joint = 0
@@ -125,8 +126,8 @@ def test_degenerate_input_gives_values_or_nan_never_a_crash():
 
 @pytest.mark.parametrize("runs", [2, 3, 5])
 def test_a_prediction_interval_holds_the_next_run_as_often_as_it_says(runs):
-    """An interval of the mean would not do: a printed figure must be compared with where one more
-    run would lie."""
+    """An interval of the mean would be too narrow: a printed figure has to be compared with the
+    place where one more run would lie."""
     drawn = np.random.default_rng(runs).normal(3, 2, size=(4000, runs + 1))
     ends = np.array([prediction_interval(values[:-1], 0.9) for values in drawn])
     inside = np.mean((ends[:, 0] <= drawn[:, -1]) & (drawn[:, -1] <= ends[:, 1]))

@@ -1,5 +1,5 @@
-"""The text-only model: selection on validation only, slices without placeholders, and the real
-table's figures."""
+"""The text-only model is selected on validation only, its slices leave placeholders out, and the
+figures of the real table are as recorded."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ GOOD, BAD = "好美乐喜", "坏丑怒悲"
 
 
 def clips(seed: int = 0) -> pd.DataFrame:
-    """Sentences whose label is the share of glad characters; ten videos in all splits and two new,
-    copied ones in test."""
+    """Sentences whose label is their share of glad characters: ten videos occur in all splits, and
+    two further ones, with copied labels, in test only."""
     rng = np.random.default_rng(seed)
     rows = []
     for i in range(360):
@@ -44,8 +44,8 @@ def clips(seed: int = 0) -> pd.DataFrame:
 
 
 def test_it_learns_what_the_characters_say():
-    """Nearly perfect where the label is in the letters, far better than the training mean, which
-    has no correlation."""
+    """Where the characters determine the label it is nearly perfect, and far better than the mean
+    of the training labels, which has no correlation."""
     scores = text_only.score(clips(), n=200).set_index(["task", "model", "slice"])
     learnt = scores.loc[("M", text_only.NGRAMS, "published test split")]
     mean = scores.loc[("M", text_only.MEAN, "published test split")]
@@ -67,7 +67,7 @@ def test_test_labels_cannot_change_what_is_fitted():
 
 
 def test_strength_is_the_best_on_validation():
-    """No other strength does better there; and a hopeless task takes more of it than an easy
+    """No other strength does better there, and a hopeless task gets a stronger penalty than an easy
     one."""
     table = clips()
     model, strength = text_only.fit(table, "M")
@@ -85,8 +85,8 @@ def test_strength_is_the_best_on_validation():
 
 
 def test_slices_part_the_test_clips_and_leave_placeholders_out():
-    """M is scored on all test clips and on both parts; T never on videos whose four labels are
-    copies."""
+    """M is scored on all test clips and on both parts of them; T is never scored on videos whose
+    four labels are copies."""
     parts = dict(text_only.slices(clips(), "M"))
     whole, new, known = parts.values()
     assert len(whole) == 100 and set(new["video_id"]) == {"new0", "new1"}
@@ -96,8 +96,7 @@ def test_slices_part_the_test_clips_and_leave_placeholders_out():
 
 
 def test_nothing_is_said_of_new_videos_from_a_single_one():
-    """One clip of a new video has no interval that means anything, and would stretch the others'
-    scale."""
+    """The interval of a single new video would mean nothing and would stretch the common scale."""
     table = clips()
     lone = table.assign(video_id=table["video_id"].where(table["video_id"] != "new1", "v1"))
     assert len(dict(text_only.slices(lone, "M"))) == 1
@@ -138,8 +137,8 @@ def test_figures_of_the_table_are_on_the_paper_scale():
 
 @pytest.mark.skipif(not META, reason="AVMC_META does not name the real label table")
 def test_on_the_real_table():
-    """Real slices have their sizes, a real text says something about T and less about M, and scores
-    are recomputable."""
+    """The slices of the real table have their known sizes, its texts predict T better than M, and
+    the scores can be recomputed."""
     table = read_meta(META)
     scores = text_only.score(table, n=200).set_index(["task", "model", "slice"])
     learnt = scores.xs(text_only.NGRAMS, level="model")

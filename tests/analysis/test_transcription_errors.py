@@ -1,4 +1,4 @@
-"""Simulated recognition errors come at the rate asked for, and at rate 0 nothing changes."""
+"""Simulated recognition errors have the requested rate, and at rate 0 nothing changes."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def edit_distance(a: str, b: str) -> int:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.4])
 def test_the_realised_error_rate_is_the_asked_one(kind, rate):
-    """3000 characters, all different from one another, so that the edit distance cannot find a
-    shorter way."""
+    """The 30 characters of a sentence are distinct, so that the edit distance cannot be smaller
+    than the number of errors."""
     rng = np.random.default_rng(7)
     sentences = [
         "".join(map(chr, 0x4E00 + rng.choice(20_000, 30, replace=False))) + "，。"
@@ -78,8 +78,8 @@ def test_errors_of_a_lower_rate_are_among_those_of_a_higher_one(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rate_0_gives_the_split_back(corpus, encoder, kind):
-    """Words, tokens and states: the corpus's features are what its own encoder makes of its
-    transcripts."""
+    """Words, tokens and states are the same: the features of the corpus are what its own encoder
+    makes of its transcripts."""
     test = corpus.split("test")
     same = transcribed(test, kind, 0.0, corpus, encoder)
     assert same.clips.equals(test.clips)

@@ -1,5 +1,5 @@
-"""Clips are found under the names that people gave them, and a name that fits none is told the
-nearest."""
+"""Clips are found under the file names that people use, and the error for an unknown name suggests
+the nearest one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SENTENCE = "我觉得这部电影真的很好看"
 
 
 def folder(place: Path, rows: list[tuple[str, str]], files: list[bytes]) -> Path:
-    """A folder with a label table of (video, clip) and empty files."""
+    """A folder with a label table of (video, clip), and empty files."""
     for name in files:
         path = os.path.join(os.fsencode(place), name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -68,7 +68,8 @@ def test_a_name_that_fits_no_file_is_told_the_nearest(tmp_path, clip, files, nea
 
 
 def test_zeros_that_a_spreadsheet_took_from_an_id_are_restored(tmp_path):
-    """Where one file alone can be meant; the table says so among its repairs."""
+    """Only where exactly one file can be meant; the restored zeros are listed among the repairs of
+    the table."""
     table = clip_table(folder(tmp_path, [("v", "1")], [b"v/0001.mp4"]))
     assert table["path"][0].name == "0001.mp4" and table["id"][0] == "v$_$0001"
     assert "leading zeros" in table.attrs["repairs"][0]["what"]

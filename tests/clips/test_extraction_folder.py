@@ -1,5 +1,5 @@
-"""What an extraction may touch: its own folder, never the user's clips; and finished clips that a
-disk damaged are made again."""
+"""An extraction may write to its own folder and never to the user's clips, and finished clips that
+were damaged on disk are extracted again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPLITS = (*schema.SPLITS, "train")
 
 
 class Faces:
-    """A backend that looks at nothing."""
+    """A backend that does not look at any picture."""
 
     name, approximation = "fake", "visual features are made up"
 
@@ -36,8 +36,8 @@ class Faces:
 
 @pytest.fixture
 def clips(tmp_path, monkeypatch) -> Path:
-    """Four files that are not videos; what is read from them is their size, in every feature.
-    "broken" fails."""
+    """Four files that are not videos; every feature of a file is its size. The one named "broken"
+    fails."""
 
     def read(path, visual, settings):
         if path.read_bytes() == b"broken":
@@ -81,8 +81,8 @@ def test_nothing_is_left_beside_the_store(clips, tmp_path):
 
 @pytest.mark.parametrize("name", ["mine.clips", ".mine.extracting"])
 def test_the_users_own_folder_of_any_name_stays(clips, tmp_path, name):
-    """A folder of videos beside the store, named like one of ours, was once taken for it and
-    removed."""
+    """A folder of videos beside the store that is named like one of ours was once mistaken for it
+    and removed."""
     own = clips.rename(tmp_path / name)
     before = everything(own)
     if name.startswith("."):
@@ -124,7 +124,8 @@ def test_a_working_folder_that_we_did_not_make_is_refused(clips, tmp_path, make)
     "damage", [lambda data: data[: len(data) // 2], lambda data: data[:-3] + b"\x7f" + data[-2:]]
 )
 def test_a_damaged_finished_clip_is_made_again(clips, tmp_path, damage):
-    """Cut short or with a flipped byte: neither taken, nor in the way."""
+    """A clip that was cut short or has a flipped byte is not used, and does not block its
+    extraction."""
     (clips / "v" / "1.mp4").write_bytes(b"broken")
     first = run(clips, tmp_path / "first")
     entries = sorted(first.work.glob("*.safetensors"))
@@ -143,7 +144,8 @@ def test_a_damaged_finished_clip_is_made_again(clips, tmp_path, damage):
 
 
 def test_other_results_of_openface_make_other_clips(tmp_path):
-    """Its CSV files and its program are not part of the settings, which name only their place."""
+    """OpenFace's CSV files and program count by their content; the settings hold only their
+    paths."""
     (row,) = extraction.clip_table(_file(tmp_path / "a.mp4", "x"), "你好").itertuples()
     for place in (tmp_path / "faces" / "a.csv", tmp_path / "FeatureExtraction"):
         _file(place, "one")
@@ -157,8 +159,8 @@ def test_other_results_of_openface_make_other_clips(tmp_path):
 
 
 def test_own_clips_stay_own_clips_through_an_export(clips, tmp_path):
-    """The exported files have the released schema and carry their origin along, including that
-    their visual features are made up."""
+    """The exported files have the released schema and state where they come from, including that
+    their visual features are approximate."""
     store = run(clips, tmp_path / "store").store
     again = import_released(
         tmp_path / "again", *export_released(store, tmp_path / "export"), progress=False
@@ -248,8 +250,8 @@ def test_zeros_that_a_spreadsheet_took_from_clip_ids_are_restored_from_the_files
 
 
 def test_a_folder_named_in_gbk_is_found(clips, tmp_path):
-    """As an archive made on Windows leaves it. A single clip of such a name becomes an id that can
-    be written."""
+    """An archive made on Windows leaves such names. A clip with such a name gets an id that can be
+    written in UTF-8."""
     os.rename(clips / "v", os.path.join(os.fsencode(clips), "视频".encode("gbk")))
     table_of(clips, lambda text: text.replace("\nv,", "\n视频,"))
     made = run(clips, tmp_path / "store").store

@@ -35,7 +35,7 @@ def package(tiny_store, tmp_path_factory):
 
 
 def content(clip, **changes):
-    """What the toolkit writes for a clip: unpadded, or with the first axis of a data set."""
+    """What the toolkit writes for a clip: unpadded, or with a first axis as for a data set."""
     arrays = {name: getattr(clip, name).astype(np.float64) for name in schema.MODALITIES}
     return arrays | {"text_bert": clip.tokens.astype(np.float32), "config": CONFIG} | changes
 

@@ -1,5 +1,5 @@
-"""Light-ASD: the public code's outputs with the public weights, the shipped half of them, pauses,
-and which face was chosen."""
+"""Light-ASD: outputs equal those of the public code with the public weights, also with the shipped
+half of the weights; pauses; and the choice of a face."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_shipped_file_holds_every_weight_with_its_licence():
 
 
 def test_features_of_a_frame_depend_on_no_more_than_the_context():
-    """What windows of all lengths share is right only then."""
+    """Windows of different lengths may share computations only if this holds."""
     network, faces = light_asd.load(), GOLDEN["2.faces"][0]
     other = faces.clone()
     other[30] = 255 - other[30]

@@ -1,5 +1,5 @@
-"""MFCCs against their definition, written out sum by sum: TalkNet hears what python_speech_features
-gave it in training."""
+"""MFCCs agree with their definition, written out as plain sums, so that TalkNet reads what
+python_speech_features gave it in training."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from avmc_core.clips.mfcc import mfcc
 
 
 def by_definition(signal: list[int], step: int) -> list[float]:
-    """One row: pre-emphasis, a rectangular window, power spectrum, triangles in mel, logarithm,
-    cosine transform, lifter."""
+    """One row: pre-emphasis, a rectangular window, the power spectrum, triangular filters on the
+    mel scale, a logarithm, a cosine transform and a lifter."""
     emphasised = [signal[0], *(after - 0.97 * before for before, after in pairwise(signal))]
     window = np.zeros(512)
     part = emphasised[160 * step : 160 * step + 400]

@@ -1,5 +1,5 @@
-"""OpenFace's tables as they occur in practice: of videos and of folders of pictures, with failed
-rows, without some columns."""
+"""OpenFace's tables as they occur in practice: of videos and of folders of images, with failed
+rows, and with columns missing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ REAL = Path(os.environ.get("AVMC_OPENFACE_TABLE", ""))
 
 
 def table(path: Path, times, numbers=None, faces: int = 1, **changes) -> np.ndarray:
-    """A table with one row per time and face; its values tell the row. Returns them (faces, N,
-    177)."""
+    """A table with one row per time and face, whose values identify the row. Returns them (faces,
+    N, 177)."""
     count = len(times)
     numbers = range(1, count + 1) if numbers is None else numbers
     values = np.add.outer(
@@ -42,7 +42,7 @@ def table(path: Path, times, numbers=None, faces: int = 1, **changes) -> np.ndar
 
 
 def shown(track: np.ndarray) -> np.ndarray:
-    """Which row of ``table`` each grid time shows; -1 where there is no face."""
+    """The row of ``table`` that each grid time shows; -1 where there is no face."""
     return np.where(np.isnan(track[:, 0]), -1, track[:, 0]).round().astype(int)
 
 
@@ -66,7 +66,7 @@ def test_pictures_taken_at_another_rate_are_spread_over_the_clip(tmp_path):
 
 
 def test_stamps_of_a_thousandth_are_no_times_either(tmp_path):
-    """As in a real table: the rate that a WebM file names is that of its clock."""
+    """As in a real table: a WebM file states the rate of its clock as its frame rate."""
     table(tmp_path / "t.csv", [k / 1000 for k in range(100)])
     (track,), _ = read_table(tmp_path / "t.csv", 100)
     assert shown(track).tolist() == list(range(100))
@@ -74,8 +74,8 @@ def test_stamps_of_a_thousandth_are_no_times_either(tmp_path):
 
 @pytest.mark.parametrize("nominal", [30.0, 20.0, 25.0])
 def test_a_nominal_rate_gives_way_to_the_times_of_the_clips_own_pictures(tmp_path, nominal):
-    """A row for each picture of the file: each is on when that picture is, whatever OpenFace took
-    for the rate."""
+    """If there is one row for each picture of the file, a row takes its picture's time, whatever
+    frame rate OpenFace assumed."""
     table(tmp_path / "t.csv", [k / nominal for k in range(48)])
     pictures = np.cumsum(np.r_[0.0, np.tile([0.02, 0.06], 24)])[:48]  # uneven, as phones record
     (track,), notes = read_table(tmp_path / "t.csv", 48, pictures)
@@ -140,7 +140,8 @@ def test_more_columns_than_ours_and_none_of_the_needed(tmp_path):
 
 @pytest.mark.parametrize("form", [(";", ",", "utf-8"), ("\t", ".", "utf-16"), (",", ".", "utf-8")])
 def test_a_table_that_a_spreadsheet_saved_again(tmp_path, form):
-    """Also with a comma after each row but the header's: the columns once moved by one."""
+    """Also with a comma at the end of each row except the header, which once shifted the columns by
+    one."""
     separator, decimal, encoding = form
     values = table(tmp_path / "x.csv", np.arange(10) / 25)
     made = pd.read_csv(tmp_path / "x.csv", skipinitialspace=True)
@@ -172,7 +173,7 @@ def test_several_faces_of_a_folder_of_pictures(tmp_path):
 
 
 def inside(path: Path, **changes) -> None:
-    """A table whose landmarks lie in a picture of 320 by 240."""
+    """A table whose landmarks lie within a picture of 320 by 240 pixels."""
     xs = {f"x_{n}": 100.0 + n for n in range(68)} | {f"y_{n}": 80.0 + n for n in range(68)}
     path.parent.mkdir(parents=True, exist_ok=True)
     table(path, [k / 25 for k in range(20)], **{**xs, **changes})
@@ -195,7 +196,7 @@ def test_a_single_table_is_taken_for_a_single_clip(tmp_path):
 
 
 def test_landmarks_outside_the_picture_are_of_another_picture(tmp_path):
-    """OpenFace may have read a phone's clip lying on its side."""
+    """For example, OpenFace may have read a clip from a phone without applying its rotation."""
     inside(tmp_path / "0001.csv", **{f"x_{n}": 280.0 + n / 10 for n in range(68)})
     with pytest.raises(
         InputError, match=r"faces outside the picture of 240 by 320 pixels.*turned upright"
@@ -207,7 +208,7 @@ def test_landmarks_outside_the_picture_are_of_another_picture(tmp_path):
     not REAL.is_file(), reason="AVMC_OPENFACE_TABLE names no table that OpenFace wrote"
 )
 def test_a_real_table():
-    """100 rows of one face, stamped a thousandth of a second apart."""
+    """100 rows of one face, with timestamps that are one thousandth of a second apart."""
     for frames in (83, 100, 120):
         (track,), notes = read_table(REAL, frames)
         assert np.isfinite(track).all() and "no times" in notes[0]

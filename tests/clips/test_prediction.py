@@ -1,5 +1,5 @@
-"""Model packages give back what the runs predicted; an account's shares are Shapley's, and add
-up."""
+"""Model packages repeat the predictions of their runs; the shares that explain a prediction are
+Shapley values and add up to it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ COALITIONS = list(product((False, True), repeat=3))
 
 @pytest.fixture(scope="module")
 def trained(tiny_store, tmp_path_factory):
-    """Two seeds of AV-MC, one of a model with other settings, and a constant, with their run
-    store."""
+    """Two seeds of AV-MC, one model with other settings, and a constant, with their run store."""
     runs = RunStore(tmp_path_factory.mktemp("runs"))
     grid = [
         Run("AV-MC", 1, CHANGES),
@@ -51,7 +50,8 @@ def package(trained, tiny_store):
 
 
 def test_a_package_predicts_what_its_runs_predicted(trained, package, tiny_store, tmp_path):
-    """Every seed and task, for clips of the test split, after a way through the file."""
+    """For every seed and task, on clips of the test split, after the package was written to a file
+    and read again."""
     read = read_package(write_package(package, tmp_path / "model.avmc.safetensors"))
     assert list(read.weights) == [1, 2]
     test = tiny_store.split("test")
@@ -70,7 +70,7 @@ def test_shares_and_the_average_clip_add_up_to_the_prediction(package, tiny_stor
 
 
 def test_shapley_values_are_the_mean_over_all_orders():
-    """Against the definition: what each player adds when joining, averaged over the six orders."""
+    """By definition, a share is what a player adds on joining, averaged over the six orders."""
     worth = np.random.default_rng(0).normal(size=(2, 8))
     value = {coalition: worth[:, number] for number, coalition in enumerate(COALITIONS)}
     naive = np.zeros((3, 2))
@@ -90,8 +90,8 @@ def test_an_additive_game_gives_each_player_its_own_part():
 
 
 def test_an_average_clip_has_no_shares(package, tiny_store):
-    """A clip whose steps are the training means: nothing is strange about it, and no modality moves
-    M."""
+    """For a clip whose steps all equal the training means no feature is unusual, and no modality
+    moves M."""
     from dataclasses import replace
 
     clip = clip_of(tiny_store.split("test"), 0)
@@ -205,8 +205,8 @@ def test_openface_is_asked_for_in_whole(tmp_path):
 
 
 def test_a_model_of_other_clips_is_not_packed(tiny_store, tmp_path):
-    """Its card would be about all the training clips, and so would the statistics that strange
-    clips are told by."""
+    """Its model card describes all training clips, and the statistics that detect unusual clips are
+    computed from all of them."""
     runs = RunStore(tmp_path)
     run = Run("LF_DNN", 1, CHANGES, protocol=SplitProtocol(labelled=0.25))
     (record,) = run_all([run], tiny_store, runs, jobs=1, device="cpu", progress_bar=False).values()

@@ -1,5 +1,5 @@
-"""TalkNet with made weights: the public network's names, sizes and scores; windows, stretches and
-boxes; files that do not fit."""
+"""TalkNet with generated weights: it has the names, sizes and scores of the public network;
+windows, stretches and boxes; unsuitable files are refused."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_the_weights_of_another_model_are_one_error(tmp_path):
 
 
 class Spy:
-    """What a hostile checkpoint would be: a call in the place of a tensor."""
+    """What a hostile checkpoint could contain: a call in the place of a tensor."""
 
     def __init__(self, path):
         self.path = path

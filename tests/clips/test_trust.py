@@ -1,5 +1,5 @@
-"""What the record of agreement with OpenFace decides, and what follows for columns, sentences and
-predictions."""
+"""What the recorded agreement with OpenFace decides, and what follows from it for columns,
+sentences and predictions."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def test_the_tables_of_the_page_hold_every_row_of_the_records():
 
 
 def test_faces_are_found_from_forty_pixels_on():
-    """Also in the largest pictures, where one small size alone finds none below two hundred."""
+    """Also in the largest pictures, where a search at one small scale finds no face below two
+    hundred pixels."""
     rows = pd.DataFrame(records.record("face_sizes")["rows"])
     assert (rows.loc[rows["face"] >= 40, "after"] == 1).all()
     assert (
@@ -82,7 +83,8 @@ def test_faces_are_found_from_forty_pixels_on():
 
 @pytest.mark.parametrize("share, expected", [(0.8, "not to be trusted: M is +0.80"), (0.05, "")])
 def test_a_prediction_that_rests_on_untrusted_columns_says_so(monkeypatch, share, expected):
-    """An ensemble that says how far the untrusted columns are from the training clips' mean."""
+    """The ensemble states how far the untrusted columns are from their mean over the training
+    clips."""
     vision = np.where(trust.untrusted(), 1.0 + share, 5.0).astype(np.float32)[None]
 
     def explain(package, clip):
@@ -99,7 +101,7 @@ def test_a_prediction_that_rests_on_untrusted_columns_says_so(monkeypatch, share
 
 @pytest.mark.parametrize("approximation", ["", "an approximation"])
 def test_the_command_says_it_of_approximate_features_alone(monkeypatch, tmp_path, approximation):
-    """Features of OpenFace itself are trusted, so that nothing is said of them."""
+    """Features that OpenFace itself computed are trusted, so that there is no warning."""
     clip = Clip(
         "mine.mp4",
         "b",
@@ -132,8 +134,8 @@ def test_the_command_says_it_of_approximate_features_alone(monkeypatch, tmp_path
 
 
 def test_a_face_at_rest_does_not_read_as_sad_because_it_smiles_otherwise():
-    """A smile with open lips through four fifths of a clip: at rest no unit, in the smile its
-    own."""
+    """The face smiles with open lips in four fifths of the clip: no action unit is active at rest,
+    and its own are active in the smile."""
     smiling = np.arange(100) >= 20
     moves = 3 * movements()[AUS.index(12), :, :2] + 3 * movements()[AUS.index(25), :, :2]
     noise = 0.002 * np.random.default_rng(0).standard_normal((100, 68, 2))
@@ -144,8 +146,8 @@ def test_a_face_at_rest_does_not_read_as_sad_because_it_smiles_otherwise():
 
 
 def test_turning_the_head_does_not_raise_brows():
-    """What goes with nodding is an error of turning the face to the front; what does not is the
-    brows'."""
+    """A change that goes with nodding is an error of rotating the face to the front; the rest is
+    due to the brows."""
     rng = np.random.default_rng(0)
     turned = 0.1 * np.column_stack([np.sin(np.arange(100) / 5), np.cos(np.arange(100) / 9)])
     faces = neutral_face()[:, :2] + 0.002 * rng.standard_normal((100, 68, 2))

@@ -1,5 +1,5 @@
-"""The parts that need no media package: OpenFace's files, the approximate action units, the choice
-of a speaker."""
+"""The parts that need no media package: OpenFace's files, the approximate action units, and the
+choice of a speaker."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def test_an_openface_file_without_action_units_is_one_error(tmp_path):
 
 
 def test_action_units_are_recovered_from_faces_that_they_moved():
-    """With one unit moving at a time, the right one responds most, in step with its course, whoever
-    the person is."""
+    """When one unit moves at a time, the right one responds most and follows its course, for every
+    person."""
     rng = np.random.default_rng(1)
     person = neutral_face()[:, :2] * [1.05, 0.95] + 0.01 * rng.standard_normal((68, 2))
     # at rest half of the time, as the median asks
@@ -146,7 +146,7 @@ def test_scaling_puts_the_picture_between_minus_one_and_one():
 
 
 def test_without_the_media_packages_there_is_one_error_with_the_remedy(monkeypatch):
-    """The core imports without them; only the backend asks."""
+    """The core can be imported without them; only the backend asks for them."""
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(InputError, match=r"package av.*pip install .*requirements-extract.lock"):
         backend(ExtractionSettings())

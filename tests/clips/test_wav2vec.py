@@ -34,7 +34,7 @@ SIZES = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The published strides (20 ms), everything else tiny."""
+    """The published strides (20 ms); everything else is tiny."""
     path = tmp_path_factory.mktemp("wav2vec")
     torch.manual_seed(0)
     tiny = Wav2Vec2Config(
@@ -83,7 +83,8 @@ def test_the_manifest_says_what_made_the_features(folder):
 
 
 def test_all_layers_are_kept_in_means_of_five_steps(folder):
-    """Whose mean over the layers is the mean of five steps of the other features."""
+    """The mean over the kept layers is the mean over five steps of the features of the other
+    kind."""
     signal = np.random.default_rng(1).normal(0, 0.2, 16000).astype(np.float32)
     plain, whole = (
         wav2vec.hidden_states(signal, folder),
@@ -120,7 +121,7 @@ def layered(tiny_store, tmp_path_factory):
 
 
 def built(store):
-    """The model and a batch that it hears."""
+    """The model and a batch for it."""
     torch.manual_seed(0)
     seen = SplitProtocol(audio=wav2vec.NAME).of(store, 1)
     model = LayeredLSTM(

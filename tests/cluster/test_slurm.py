@@ -1,5 +1,5 @@
-"""The same grid on a Slurm of one node and in local processes: the same bytes, also when a job is
-killed or the node loses one."""
+"""A grid gives the same bytes on a Slurm cluster of one node as in local processes, also when a job
+is killed or the node loses one."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def wait_for_jobs(state: str) -> list[str]:
 
 
 def working_job(runs: RunStore) -> str:
-    """The id of a job whose process is at work on its runs."""
+    """The id of a job whose process is computing its runs."""
     for _ in range(600):
         for job in jobs("RUNNING"):
             if any((runs.root / ".work").glob("*.lock")):
@@ -84,7 +84,7 @@ def working_job(runs: RunStore) -> str:
 
 
 def kill(job: str) -> None:
-    """Ends the processes of a job as a lack of memory would."""
+    """Ends the processes of a job as the system does when memory runs out."""
     (number,) = subprocess.run(
         ["squeue", "--noheader", "--array", "--format=%A", f"--jobs={job}"], **TEXT
     ).stdout.split()
@@ -95,7 +95,7 @@ def kill(job: str) -> None:
 
 
 def at_once(job: str) -> None:
-    """Slurm waits two minutes before it starts a job again."""
+    """Otherwise Slurm waits two minutes before it starts a job again."""
     assert wait_for_jobs("PENDING") == [job]
     subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)
 

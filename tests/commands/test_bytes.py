@@ -1,5 +1,4 @@
-"""File names and sentences in bytes of another encoding than UTF-8: they work, or end in one
-sentence."""
+"""File names and sentences in an encoding other than UTF-8 work, or end in one clear sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ SENTENCE = "今天天气真好，我们去公园"
 
 
 def gbk(text: str) -> str:
-    """As Python keeps it that was given to it in GBK."""
+    """The text as Python represents it when it arrives as bytes of GBK."""
     return os.fsdecode(text.encode("gbk"))
 
 
@@ -56,8 +55,8 @@ def test_accents_may_be_composed_or_not(tmp_path):
     "locale", [{"LANG": "zh_CN.GBK"}, {"LANG": "C.UTF-8"}, {"PYTHONIOENCODING": "gbk"}]
 )
 def test_a_terminal_in_gbk_gets_its_import_and_its_errors(tmp_path, locale):
-    """The store keeps a name that can be read; what the terminal cannot show is escaped, never a
-    traceback."""
+    """The store keeps a readable name; characters that the terminal cannot show are escaped, and
+    there is no traceback."""
     supervised, _ = factory.released_files(tmp_path)
     name = os.path.join(os.fsencode(tmp_path), "数据\U0001f600.pkl".encode("gb18030"))
     os.rename(supervised, name)

@@ -1,5 +1,5 @@
-"""The command line: the data commands round, results read from records only, bad input in one
-sentence."""
+"""The command line: the data commands form a round trip, results are read from records only, and
+bad input ends in one sentence."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ def home(tmp_path, monkeypatch):
 
 
 def test_data_commands_go_round(tiny_store, tmp_path):
-    """Export, import, verify and audit: the store that comes back has the digest of the one that
-    left."""
+    """Export, import, verify and audit: the imported store has the digest of the exported one."""
     output = call("data", "export", tiny_store.path, tmp_path / "released")
     supervised, unsupervised = output.split()
     again = tmp_path / "again"
@@ -134,8 +133,8 @@ def test_a_number_out_of_range_is_named_with_the_range(words, home, monkeypatch,
 
 
 def test_a_device_elsewhere_needs_not_be_here(tiny_store, home, monkeypatch):
-    """A cluster's GPU, asked for from a machine without one; and what the environment says is
-    checked as well."""
+    """The GPU of a cluster can be requested from a machine without one; the value of the
+    environment variable is checked as well."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     options = ("run", "avmc", "--store", tiny_store.path, "--dry-run")
     assert "to compute" in call(*options, "--cluster", "slurm", "--gpus", "1")
@@ -172,8 +171,8 @@ def test_rows_that_need_unlabelled_clips_are_left_out_without_them(labelled_only
 
 
 def test_single_rows_can_be_asked_for(labelled_only, home):
-    """Also where another row of the experiment would stop the grid; a row that the store cannot
-    have, or the experiment has not, is an error that says why."""
+    """Also where another row of the experiment would stop the grid. A row that needs what the store
+    lacks, or that the experiment does not have, is an error that gives the reason."""
     options = ("avmc", "--store", labelled_only.path)
     said = call("run", *options, "--row", "Constant", "--row", "Late mean", "--dry-run")
     assert "2 runs, 2 to compute" in said and "AV-MC" not in said and "left out" not in said
@@ -189,7 +188,8 @@ def test_single_rows_can_be_asked_for(labelled_only, home):
 def test_nothing_is_trained_where_a_run_needs_an_encoder_that_is_not_there(
     tiny_store, home, monkeypatch
 ):
-    """Real features, no BERT: said before the first run, not in the middle of the grid."""
+    """With real features and without BERT the error comes before the first run and not in the
+    middle of the grid."""
     monkeypatch.setenv("AVMC_BERT", "/no/such/folder")
     real = replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
     assert not real.simulated
@@ -212,5 +212,5 @@ def test_a_store_without_validation_clips_is_refused(tiny_store, home):
 
 
 def test_where_runs_are_computed_is_said_with_the_reason():
-    """The tests hide a GPU: PyTorch has none, whatever its build."""
+    """The tests hide any GPU: PyTorch finds none, whatever its build."""
     assert call("device").startswith("Runs are computed on the processor: PyTorch ")

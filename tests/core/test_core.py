@@ -1,5 +1,5 @@
-"""The core stands alone: what its three files import, how large that is, and that README's example
-runs."""
+"""The core stands alone: what its three files import, how large they are, and that the example in
+the README runs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def source(module: str) -> Path:
 
 
 def test_the_core_is_small_and_holds_no_files_and_no_run_store():
-    """What is about the paper is at most 1,500 lines, blank ones apart; the kernels that make it
-    fast come on top, at most 900, and at most 400 that only a GPU runs."""
+    """The code that implements the paper has at most 1,500 lines, not counting blank ones; the
+    kernels that make it fast have at most 900 more, and those for a GPU at most 400 more."""
     modules = closure(CORE)
     assert not [
         name for name in modules if re.match(r"avmc_core\.(files|data|runs|commands)\b", name)

@@ -1,4 +1,4 @@
-"""Runs and results have one place, whatever folder one stands in."""
+"""Runs and results have one place, whatever the current folder is."""
 
 from __future__ import annotations
 

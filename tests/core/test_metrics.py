@@ -1,5 +1,5 @@
-"""Metrics against scikit-learn, scipy and plain loops; resampling against repeated rows; defined
-degenerate cases."""
+"""Metrics agree with scikit-learn, scipy and plain loops; resampling agrees with repeated rows;
+degenerate cases are defined."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def interval(x: float, bounds: list[float]) -> int:
 
 
 def oracle(p: np.ndarray, y: np.ndarray, conventions: Conventions) -> dict[str, float]:
-    """The eight metrics by scikit-learn and scipy, clip by clip; NaN where there is nothing to
+    """The eight metrics by scikit-learn and scipy, clip by clip; NaN where there is no clip to
     score."""
     p, y = p.astype(np.float64), y.astype(np.float64)
     if conventions.clip:
@@ -109,8 +109,8 @@ def assert_same(found: dict, expected: dict, rtol: float = 1e-9) -> None:
 
 
 def spread_or_constant(*columns: np.ndarray) -> bool:
-    """Neither column varies by so little that the oracles themselves lose digits (they warn
-    then)."""
+    """Each column is constant or varies enough: below that the oracles themselves lose digits, and
+    warn."""
     return all(len(set(c)) <= 1 or np.std(c) > 1e-4 for c in map(np.asarray, columns))
 
 
@@ -181,7 +181,7 @@ def test_many_runs_and_resamples_at_once():
 
 
 def test_statistics_add_up_over_groups():
-    """Rows summed by video and weighted by video equal rows weighted by clip: what a cluster
+    """Summing rows by video and weighting videos equals weighting clips, which the cluster
     bootstrap relies on."""
     rng = np.random.default_rng(1)
     y, p, video = rng.choice(schema.GRID, 80), rng.uniform(-1, 1, 80), rng.integers(0, 9, 80)
@@ -202,7 +202,7 @@ def test_tiny_spread_far_from_zero_keeps_its_digits():
 
 @pytest.mark.parametrize("value", [0.1, -0.7, 1 / 3, 1e-9, 0.0])
 def test_constant_values_have_no_correlation(value):
-    """Equal values are found to be equal although their mean is rounded, alone and in a
+    """Constant values are recognised although their mean is rounded, in the full data and in a
     resample."""
     constant, varied = np.full(97, value), np.linspace(-1, 1, 97)
     assert np.isnan(evaluate(constant, varied)["Corr"])
@@ -267,7 +267,8 @@ def test_reasons(p, y, conventions, expected):
 
 
 def test_zero_counts_as_negative():
-    """D14: a neutral clip is right when the prediction is not positive; Has0 against Non0."""
+    """D14: a neutral clip counts as right when the prediction is not positive (Has0, in contrast to
+    Non0)."""
     p, y = [-0.5, 0.5, 0.0, 0.5], [0.0, 0.0, 0.0, 1.0]
     assert evaluate(p, y)["Acc2"] == 0.75
     assert evaluate(p, y, Conventions(zero="excluded"))["Acc2"] == 1.0

@@ -39,6 +39,6 @@ def test_draws_a_permutation_and_beta_weights():
 
 
 def test_mixing_preserves_the_mean_with_one_lambda():
-    """A permutation and one weight move nothing out of the batch."""
+    """A permutation with a single weight preserves the mean of the batch."""
     x = torch.randn(50, 3, dtype=torch.float64)
     np.testing.assert_allclose(draw(50, MixupSettings()).mix(x).mean(0), x.mean(0))

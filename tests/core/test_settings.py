@@ -1,4 +1,4 @@
-"""Settings that nobody can mean are refused, wherever they are made, and everything published is
+"""Settings that make no sense are refused wherever they are made, and everything published is
 accepted."""
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def test_settings_made_directly_are_checked_too():
 
 @pytest.mark.parametrize("profile", ["ci", "full"])
 def test_what_the_experiments_ask_for_is_accepted(profile):
-    """Zeros that mean "off" among it: no limit of epochs, a task without weight, no decay."""
+    """This includes zeros that mean "off": no limit of epochs, a task without weight, no weight
+    decay."""
     assert (
         settings_of(
             "AV-MC", {"weights.T": 0.0, "decay": 0.0, "dropout": 0.0, "training.max_epochs": 0}

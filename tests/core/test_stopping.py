@@ -1,4 +1,5 @@
-"""A signal to stop is heard wherever it arrives, also where Python ignores what is raised."""
+"""A signal to stop takes effect wherever it arrives, also in code in which Python ignores
+exceptions."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from avmc_core.stopping import KINDS, Stopped, ended_at_once, heard, stoppable
 
 
 class Ended:
-    """Asks its own process to stop while it is destroyed."""
+    """Sends its own process the signal to stop while it is being destroyed."""
 
     def __init__(self, kind: signal.Signals):
         self.kind = kind
@@ -52,7 +53,7 @@ def test_a_signal_is_heard_in_a_callback_of_a_weak_reference(kind):
 
 
 def test_an_ordinary_interrupt_is_heard_in_a_destructor():
-    """As in commands that save after each run and end with a KeyboardInterrupt."""
+    """This is the case of commands that save after each run and end with a KeyboardInterrupt."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt), heard():
@@ -93,7 +94,7 @@ with ended_at_once():
 
 @pytest.mark.parametrize("context", [ended_at_once, stoppable])
 def test_a_signal_that_was_ignored_stays_ignored(context):
-    """As of a job that a script starts in the background."""
+    """A job that a script starts in the background ignores interrupts."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with context():
@@ -105,7 +106,7 @@ def test_a_signal_that_was_ignored_stays_ignored(context):
 
 
 def test_threads_may_enter():
-    """Signals arrive in the main thread, which alone may say what to do with them."""
+    """Signals arrive in the main thread, and only that thread may set their handlers."""
     errors: list[BaseException] = []
 
     def enter() -> None:

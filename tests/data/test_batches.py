@@ -46,8 +46,8 @@ def test_views_against_a_loop(tiny_store):
 )
 @pytest.mark.parametrize("protocol", [PUBLISHED, SplitProtocol(labelled=0.5)], ids=["all", "half"])
 def test_resident_batches_are_the_same(tiny_store, views, protocol):
-    """What a GPU gathers from the whole split, forced here on the CPU, which has the same
-    operations."""
+    """A GPU gathers its batches from the whole split; the test forces this on the CPU, which has
+    the same operations."""
     store = protocol.of(tiny_store, seed=1)
     for name in ("train", "train_mix", "valid"):
         data = SplitData(store.split(name), Inputs(*views))

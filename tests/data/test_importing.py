@@ -1,5 +1,5 @@
-"""Import is all or nothing: data that do not fit are refused or reported, and a kill leaves nothing
-that can be opened."""
+"""Import is all or nothing: unsuitable data are refused or reported, and a killed import leaves
+nothing that can be opened."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def test_values_after_the_end_are_dropped_and_counted(tmp_path, store):
 
 
 def test_the_logarithm_of_silence_becomes_zero_and_is_counted(tmp_path, store):
-    """As the public loader does it, so that other people's results are ours to compare with."""
+    """The public loader does the same, so that other people's results remain comparable with
+    ours."""
     content = factory.supervised()
     content["train"]["audio"][1, 0, 3:5] = content["test"]["vision"][2, 0, 9] = -np.inf
     repaired = factory.imports(tmp_path, content)
@@ -79,7 +80,7 @@ def test_the_logarithm_of_silence_becomes_zero_and_is_counted(tmp_path, store):
 
 
 def at_the_start(content, modalities, rows=slice(None)):
-    """Each of some clips moved to the end of its row, behind zeros."""
+    """Some clips moved to the end of their rows, behind the zeros."""
     for columns in content.values():
         for name in modalities:
             lengths = (
@@ -99,7 +100,7 @@ def at_the_start(content, modalities, rows=slice(None)):
 def test_clips_padded_at_the_start_are_read_from_their_end(
     tmp_path, store, monkeypatch, modalities, block
 ):
-    """Valid steps were once dropped and zeros kept, and that was called a repair."""
+    """Once, valid steps were dropped and zeros kept, and the report called this a repair."""
     monkeypatch.setattr(padding, "_BLOCK_BYTES", block)
     content = at_the_start(factory.supervised(), modalities)
     repaired = factory.imports(
@@ -126,8 +127,8 @@ def test_a_file_padded_on_both_sides_is_refused(tmp_path):
 
 
 def test_a_clip_that_begins_and_ends_without_a_face_is_no_padding(tmp_path):
-    """Zeros in the first steps of one clip, values after the end of none: read as they stand,
-    whatever side is tried first."""
+    """A clip without any face holds zeros only, which are read as they are, whichever side is tried
+    first."""
     content = factory.supervised()
     short = np.flatnonzero(content["train"]["vision_lengths"] < 7)[0]
     content["train"]["vision"][short, :6] = 0
@@ -266,8 +267,8 @@ def with_meta(folder, table: pd.DataFrame, content=None):
 
 
 def test_other_texts_and_labels_in_meta_are_stated(tmp_path):
-    """Whatever their number: the released pickle and the table in circulation carry different
-    labels. The pickle's are kept."""
+    """However many there are: the released pickle and the table in circulation carry different
+    labels, and those of the pickle are kept."""
     content = factory.supervised()
     table = meta_of(content)
     assert with_meta(tmp_path, table)["repairs"] == []
@@ -299,7 +300,8 @@ def test_other_texts_and_labels_in_meta_are_stated(tmp_path):
     ],
 )
 def test_a_table_of_other_clips_or_splits_is_refused(tmp_path, column, values, named):
-    """Even one clip too many: the table belongs to other files, and the error names clips."""
+    """One clip too many is enough: the table belongs to other files, and the error names the
+    clips."""
     table = meta_of(factory.supervised())
     for row, value in values.items():
         table.loc[row, column] = value
@@ -323,7 +325,7 @@ def test_the_command_names_the_labels_and_what_differs(tmp_path):
 
 
 def of_counts(key: str) -> pd.DataFrame:
-    """Made-up clips, in the numbers and with the label counts of one of the two sets."""
+    """Generated clips whose numbers and label counts are those of one of the two sets."""
     rows = [
         (split, f"{part}_{split}", f"{k:0{4 if part == label_sets.ORIGINAL else 5}d}", label)
         for split, parts in label_sets.of_set(key).items()
@@ -334,8 +336,8 @@ def of_counts(key: str) -> pd.DataFrame:
 
 
 def test_the_pickle_and_the_table_in_circulation_import_together(tmp_path):
-    """A pickle with the relabelled labels beside the mixed table: both are recognised, and the
-    report counts by part."""
+    """A pickle with the relabelled labels and a table with the mixed ones: both are recognised, and
+    the report counts the differences by part."""
     relabelled, mixed = of_counts(label_sets.RELABELLED), of_counts(label_sets.MIXED)
     steps, content = dict.fromkeys(factory.STEPS, 2), {}
     for split, clips in relabelled.groupby("split", sort=False):
@@ -394,8 +396,8 @@ def test_a_killed_import_leaves_nothing_that_opens(tmp_path, store):
 
 
 def test_the_partial_store_of_a_living_process_is_left_alone(tmp_path, store):
-    """Of two imports to one place at the same time the first to finish wins, and the other is
-    told."""
+    """When two imports write to one place at the same time, the first to finish succeeds, and the
+    other ends with an error."""
     with pytest.raises(OSError), importing.new_folder(tmp_path / "store") as other:
         factory.imports(tmp_path)
         assert other.is_dir()
@@ -432,7 +434,8 @@ print(peak() - before)
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):
-    """What was read of the mapped file is given back: importing 100 MB takes less than 40 MB."""
+    """Parts of the mapped file that have been read are released: importing 100 MB takes less than
+    40 MB."""
     rows = {"train": 120, "valid": 2, "test": 2}
     content = {
         split: factory.columns(split, rows=number, steps=schema.STEPS)

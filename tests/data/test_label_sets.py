@@ -20,7 +20,7 @@ META = os.environ.get("AVMC_META")
 
 
 def table(key: str) -> pd.DataFrame:
-    """A made-up label table with the counts of a set."""
+    """A generated label table with the counts of one set."""
     rows = [
         (split, "0001" if part == ORIGINAL else "00001", label)
         for split, parts in label_sets.of_set(key).items()
@@ -32,8 +32,8 @@ def table(key: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize("key", [RELABELLED, MIXED])
 def test_a_set_is_recognised_by_its_counts(key):
-    """In any order, with a few labels changed, and beside unlabelled clips; not with half of the
-    other set, or a clip short."""
+    """In any order, with a few labels changed, and beside unlabelled clips; but not if half of the
+    labels are those of the other set or a clip is missing."""
     clips = table(key).sample(frac=1, random_state=0)
     assert label_sets.recognise(clips) == label_sets.Recognised(key)
     unlabelled = pd.DataFrame({"split": ["unlabelled"], "clip_id": ["1"], "M": [np.nan]})
@@ -71,8 +71,8 @@ def test_the_sets_have_the_same_clips_and_differ_where_it_is_recorded():
 
 @pytest.mark.parametrize("key, acc2, mae", [(RELABELLED, 57.74, 0.506), (MIXED, 59.09, 0.539)])
 def test_a_constant_scores_as_the_metrics_say(key, acc2, mae):
-    """By the library's metrics on labels dealt out from the counts, the one off-grid label put
-    back."""
+    """Compared with the library's metrics on labels generated from the counts, with the one label
+    that is off the grid restored."""
     labels = table(key)
     labels = labels.loc[labels["split"] == "test", "M"].to_numpy(copy=True)
     for off in label_sets.recorded()["sets"][key]["off_grid"]:

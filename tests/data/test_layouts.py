@@ -1,5 +1,4 @@
-"""Data sets of other widths, lengths, annotations and label ranges are imported as what they
-are."""
+"""Data sets of other widths, lengths, annotations and label ranges are imported correctly."""
 
 from __future__ import annotations
 
@@ -122,7 +121,8 @@ def test_unaligned_steps_without_lengths_are_refused(tmp_path):
 
 
 def test_the_range_of_labels_can_be_declared(tmp_path):
-    """Few clips may lack strong labels; a range that does not hold them is refused by row."""
+    """A file with few clips may lack strong labels; if a label lies outside the declared range, the
+    error names its row."""
     content = made.splits((40, 7), limit=1.0)
     assert imported(tmp_path, content, limit=3.0).limit == 3.0
     (tmp_path / "narrow").mkdir()
@@ -148,7 +148,7 @@ def test_one_lost_column_of_unimodal_labels_is_named(tmp_path):
 
 
 def test_lengths_of_other_layouts_are_brought_into_their_range(tmp_path):
-    """A file may count frames that were cut from it, or none for a clip without a face."""
+    """A file may count frames that were cut off, or no frame for a clip without a face."""
     content = made.mosi()
     content["train"]["audio_lengths"][0], content["train"]["vision_lengths"][1] = 900, 0
     content["train"]["vision"][1] = 0
@@ -172,8 +172,8 @@ def test_the_command_says_in_one_line_what_it_took_the_file_for(tmp_path):
 
 
 def test_a_store_is_called_after_the_papers_data_only_with_its_labels(tmp_path, monkeypatch):
-    """The widths alone do not make a file CH-SIMS v2.0: its labels have to be one of the two sets
-    that circulate."""
+    """The widths alone do not make a file CH-SIMS v2.0: its labels must be one of the two sets in
+    circulation."""
     assert imported(tmp_path, made.released()).dataset == ""
     monkeypatch.setattr(
         importing, "recognise", lambda table: label_sets.Recognised(label_sets.RELABELLED)
@@ -187,7 +187,7 @@ def test_a_store_is_called_after_the_papers_data_only_with_its_labels(tmp_path, 
 
 
 def test_a_declared_range_changes_the_digest(tmp_path):
-    """Runs on labels of another range have other keys."""
+    """Runs on labels of another range therefore have other keys."""
     content = made.splits((40, 7))
     (tmp_path / "b").mkdir()
     one, three = imported(tmp_path, content), imported(tmp_path / "b", content, limit=3.0)
@@ -203,8 +203,8 @@ def without_tokens(content):
 
 @pytest.mark.parametrize("aligned", [True, False])
 def test_a_file_may_hold_the_states_of_its_texts_alone(tmp_path, aligned):
-    """The same clips with and without tokens differ in nothing but the ids, are two stores, and the
-    one without says so."""
+    """The same clips with and without tokens differ only in the token ids, form two stores, and the
+    store without tokens says so."""
     content = made.mosi(aligned=aligned)
     whole = imported(tmp_path, content)
     (tmp_path / "bare").mkdir()
@@ -224,7 +224,7 @@ def test_a_file_may_hold_the_states_of_its_texts_alone(tmp_path, aligned):
 
 
 def test_tokens_are_missed_where_they_are_needed(tmp_path):
-    """In the released layout, in one split of several, and where padding cannot be told apart."""
+    """In the released layout, in one of several splits, and where padding cannot be recognised."""
     with pytest.raises(InputError, match="no key 'text_bert'"):
         imported(tmp_path, without_tokens(made.released()))
     content = made.mosi()

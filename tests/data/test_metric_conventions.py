@@ -1,5 +1,5 @@
-"""Labels from -3 to 3 are scored as MMSA scores CMU-MOSI: against values worked out by hand, and
-against scikit-learn and numpy on many clips."""
+"""Labels from -3 to 3 are scored as MMSA scores CMU-MOSI; compared with values computed by hand,
+and with scikit-learn and numpy on many clips."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_mosi_metrics_by_hand():
 
 
 def test_classes_differ_where_strong_labels_do():
-    """2 and 3 are one class of five and two of seven."""
+    """2 and 3 are one class of the five and two of the seven."""
     found = MOSI.evaluate([2.0, -2.0], [3.0, -3.0])
     assert (found["Mult_acc_5"], found["Mult_acc_7"]) == (1.0, 0.0)
 
@@ -89,7 +89,8 @@ def test_equal_predictions_count_as_corr_of_zero_in_both():
 
 
 def test_intervals_and_comparisons_take_the_convention():
-    """A better model is better in every metric, with an interval that says so."""
+    """A better model is better in every metric, and the interval contains the model's own
+    figure."""
     rng = np.random.default_rng(3)
     y = rng.choice(np.arange(-30, 31) / 10, 300)
     good, bad = (y + rng.normal(0, sd, 300) for sd in (0.3, 3.0))

@@ -1,5 +1,5 @@
-"""The restricted reader is the only way in: nothing in the package unpickles, evaluates data, or
-loads a model file that could."""
+"""The restricted reader is the only way in: nothing else in the package unpickles, evaluates data,
+or loads a model file that could execute code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ IN_TEXT = re.compile(r"pickle\.loads?|Unpickler|torch\.load|yaml\.(unsafe_)?load
 
 
 def offences(source: str) -> list[str]:
-    """What in a module's source could execute data."""
+    """Calls in a module's source that could execute data."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -102,8 +102,8 @@ def test_the_scan_sees_what_it_looks_for(source):
 
 
 def test_the_benchmarks_naive_way_is_that_of_pickle(tmp_path):
-    """What it measures without unpickling is what ``pickle.load`` leads to: the same arrays, and as
-    much memory."""
+    """The benchmark does not unpickle, but it measures what ``pickle.load`` leads to: the same
+    arrays, and as much memory."""
     columns = {
         name: bench_data.released_columns(name, rows)
         for name, rows in {"train": 96, "valid": 4, "test": 4}.items()

@@ -1,4 +1,4 @@
-"""Placeholders are found in the labels of a file, never by the names of its videos."""
+"""Placeholders are recognised by the labels of a file, never by the names of its videos."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def clips(*rows: tuple[str, float, float, float, float]) -> pd.DataFrame:
 
 
 def test_copies_are_found_video_by_video():
-    """Also where M was labelled anew in some clips; not where T, A and V say something of their
-    own, or of a single clip."""
+    """Also where M was relabelled in some clips; but not where T, A or V differ, nor in a video
+    with a single clip."""
     table = clips(
         ("copied", 0.2, 0.2, 0.2, 0.2),
         ("copied", -0.4, -0.4, -0.4, -0.4),

@@ -1,4 +1,5 @@
-"""Readers and writer of the released files: what fits is read, what does not is one clear error."""
+"""Readers and writer of the released files: suitable files are read, and everything else ends in
+one clear error."""
 
 from __future__ import annotations
 
@@ -95,7 +96,7 @@ def test_other_names_of_a_split_and_keys_that_nothing_reads_are_stated(tmp_path)
 
 
 def test_a_file_as_the_toolkit_writes_it_is_named(tmp_path):
-    """Protocol 5, with the settings of the extraction beside the splits."""
+    """It has protocol 5, and the settings of the extraction beside the splits."""
     settings = {
         "audio": {"tool": "opensmile", "args": {"start": None}},
         "text": {"pretrained": "bert-base-chinese"},
@@ -129,8 +130,8 @@ def test_placeholders_in_the_unlabelled_file_are_left_out(tmp_path):
 
 
 def test_the_writer_pads_as_a_loop_does(tmp_path, monkeypatch):
-    """The file equals, for the ordinary pickle module, the arrays that a naive loop pads; for any
-    size of block."""
+    """Read by the ordinary pickle module, the file holds the arrays that a naive loop pads, for any
+    block size."""
     rng = np.random.default_rng(0)
     lengths = np.array([3, 1, 5, 2, 4])
     values = rng.normal(size=(lengths.sum(), 7)).astype(np.float32)

@@ -1,5 +1,5 @@
-"""Other splits and features than the published ones: views of the store, part of a run's key, and
-honest about videos."""
+"""Other splits and features than the published ones are views of the store, are part of a run's
+key, and say which videos they share."""
 
 from __future__ import annotations
 
@@ -116,7 +116,8 @@ def test_unlabelled_clips_and_the_other_splits_stay(many_videos):
 
 @pytest.mark.parametrize("labelled", [1.0, 0.25])
 def test_standardised_columns_are_those_of_scikit_learn(many_videos, labelled):
-    """On the scale of the clips trained on, also the other splits; text, labels stay."""
+    """The training clips set the scale, also for the other splits; texts and labels do not
+    change."""
     raw = SplitProtocol(labelled=labelled).of(many_videos, 3)
     seen = SplitProtocol(labelled=labelled, standardised=True).of(many_videos, 3)
     for name in ("audio", "vision"):

@@ -1,4 +1,4 @@
-"""Import, store and export: equal to the bit, and refused when damaged."""
+"""Import, store and export preserve every bit, and damaged stores are refused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def store(tmp_path_factory):
 
 @pytest.mark.parametrize("split", factory.ROWS)
 def test_features_lengths_and_labels_are_equal_to_the_bit(store, split):
-    """Against the arrays that went in, clip by clip."""
+    """Compared clip by clip with the arrays that went in."""
     source, read = factory.columns(split), store.split(split)
     assert (
         len(read) == len(read.clips) == factory.ROWS[split]
@@ -75,7 +75,7 @@ def test_features_lengths_and_labels_are_equal_to_the_bit(store, split):
 
 
 def test_train_mix_is_a_view_of_train_and_unlabelled(store):
-    """D15: every labelled and every unlabelled clip, the first one too."""
+    """D15: every labelled and every unlabelled clip, including the first one."""
     mix, train, other = (store.split(name) for name in ("train_mix", "train", "unlabelled"))
     assert mix.mask.tolist() == [True] * 5 + [False] * 6
     assert mix.clips["id"].tolist() == [*train.clips["id"], *other.clips["id"]]
@@ -114,7 +114,8 @@ def test_export_and_import_give_the_same_store(store, tmp_path):
 
 
 def test_the_export_is_what_other_code_expects(store, tmp_path):
-    """Read by the ordinary pickle module: the released keys and types, plus train_mix and mask."""
+    """Read by the ordinary pickle module, it has the released keys and types, and train_mix and
+    mask besides."""
     paths = export_released(store, tmp_path / "new" / "folder")
     assert [path.name for path in paths] == ["ch-simsv2s.pkl", "ch-simsv2u.pkl"]
     first, second = (pickle.loads(path.read_bytes()) for path in paths)
@@ -142,7 +143,8 @@ def test_the_export_is_what_other_code_expects(store, tmp_path):
 
 
 def test_a_simulated_corpus_stays_marked(tmp_path):
-    """The mark survives the export, so that nobody's results lose it on the way."""
+    """The mark survives the export, so that results computed from the exported files carry it
+    too."""
     made = factory.imports(tmp_path, simulated={"seed": 1})
     assert made.simulated and made.manifest["generator"] == {"seed": 1}
     paths = export_released(made, tmp_path / "export")
@@ -234,7 +236,7 @@ def test_a_file_that_is_missing_or_of_another_size_is_named(store, copy):
 
 
 def test_every_changed_byte_is_found_by_verification(store, copy):
-    """Of each file one byte in the middle; opening may or may not see it, verifying must."""
+    """One byte in the middle of each file is changed; opening may miss it, verifying must not."""
     for name in store.manifest["files"]:
         whole = bytearray((copy / name).read_bytes())
         whole[len(whole) // 2] ^= 1

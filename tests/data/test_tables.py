@@ -1,5 +1,5 @@
-"""Tables as spreadsheets and systems of other languages leave them: read and said, or refused in
-one sentence."""
+"""Tables as spreadsheets and systems of other languages write them: they are read and the
+peculiarity is reported, or they are refused in one sentence."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ WRITTEN = [
 
 @pytest.mark.parametrize(("texts", "encoding"), WRITTEN)
 def test_the_encoding_is_told_and_said(tmp_path, texts, encoding):
-    """Bytes of Big5 are GB18030 of other characters: they were once read as these."""
+    """The bytes of Big5 are valid GB18030 for other characters, and were once read as these."""
     table = read_meta(write(tmp_path, "\n".join(lines(texts)), encoding))
     assert table["text"].tolist() == [text.replace("，", "。") for text in texts]
     said = {} if encoding.startswith("utf-8") else {f"meta.csv was read as {encoding}": 1}
@@ -104,7 +104,7 @@ def test_unusual_text_is_not_taken_for_damaged(text):
 
 
 def test_no_short_text_of_usual_characters_is_taken_for_damaged():
-    """The bytes of some in GB18030 are those of another usual character in UTF-8."""
+    """The GB18030 bytes of some characters are valid UTF-8 for another common character."""
     for text in ("句话", "第0句话", "v,0001,第0句话,-1.0,Positive,train"):
         assert undamaged("x", text) == text
     usual = [

@@ -1,4 +1,5 @@
-"""The pickle reader reads plain data and arrays, loads no array, and refuses everything else."""
+"""The pickle reader reads plain data and arrays without loading them into memory, and refuses
+everything else."""
 
 from __future__ import annotations
 
@@ -233,7 +234,7 @@ def ends_clearly(path):
     )
 )
 def test_changed_bytes_end_clearly(tmp_path, changes):
-    """200 files with one to four changed bytes: plain data or one InputError."""
+    """200 files with one to four changed bytes: each gives plain data or one InputError."""
     data = bytearray(SMALL)
     for place, byte in changes:
         data[place] = byte

@@ -29,7 +29,7 @@ def test_no_other_global_is_reached(tmp_path, name, spell):
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_gadgets_create_no_file(tmp_path, protocol):
-    """The same bytes do create a file when they are given to the ordinary pickle module."""
+    """The ordinary pickle module does create a file from the same bytes."""
     mark = tmp_path / "mark"
     for gadget in (
         Call(os.system, f"touch {mark}"),
@@ -57,7 +57,7 @@ def test_gadgets_open_no_socket(tmp_path):
 
 @pytest.mark.parametrize("opcode", pickletools.opcodes, ids=lambda opcode: opcode.name)
 def test_every_opcode_alone_ends_clearly(tmp_path, opcode):
-    """Every opcode of every protocol, after operands of several kinds: plain data or one
+    """Every opcode of every protocol, after operands of several kinds, gives plain data or one
     InputError."""
     for before in BEFORE:
         for after in AFTER:
@@ -70,8 +70,8 @@ def test_every_opcode_alone_ends_clearly(tmp_path, opcode):
 
 
 def test_bombs_stay_small(tmp_path):
-    """Small files that would become huge or take forever: one error each, under 1 GB and in
-    seconds, in one process."""
+    """Small files that would expand enormously or take forever: each ends in one error within
+    seconds and with less than 1 GB, all in one process."""
     for name, data in BOMBS.items():
         (tmp_path / f"{name}.pkl").write_bytes(data)
     code = """

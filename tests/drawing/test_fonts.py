@@ -1,5 +1,5 @@
-"""Chinese text must have its glyphs in figures and on pages; a box instead of a character is a
-failure."""
+"""Every Chinese character in figures and on pages has a glyph; an empty box instead of a character
+is a failure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def lacking(text: str) -> set[str]:
 
 
 def missing_when_drawn(text: str) -> list[str]:
-    """Matplotlib's complaints about glyphs while it draws ``text`` in the book's style."""
+    """The warnings about missing glyphs that Matplotlib gives while it draws ``text`` in the book's
+    style."""
     with plt.rc_context(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         figures.use_style()
@@ -49,7 +50,7 @@ def test_generated_sentences_have_their_glyphs_also_misheard_ones():
 
 
 def test_what_this_project_writes_in_chinese_has_its_glyphs():
-    """A new character in a notebook or page: run tools/subset_font.py."""
+    """After adding a character to a notebook or page, run tools/subset_font.py."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True
     ).stdout.split("\0")
@@ -86,8 +87,8 @@ def test_what_counts_as_chinese_writing(char, expected):
     ids=lambda path: path.name,
 )
 def test_a_sentence_written_on_a_page_has_its_gloss_beside_it(path):
-    """Quoted Chinese of more than two characters: English in quotes or brackets within a line of
-    it."""
+    """A quotation of more than two Chinese characters has its English translation, in quotation
+    marks or brackets, at most a line away."""
     lines = path.read_text(encoding="utf-8").splitlines()
     for i, line in enumerate(lines):
         if re.search("[\u4e00-\u9fff]{3,}", line):

@@ -1,5 +1,5 @@
-"""The pictures show what they say: features of the clip that they stand for, predictions at their
-place, truths where known."""
+"""The pictures show what they claim to: features of the right clip, predictions in their places,
+and the truth where it is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The device that these tests are about, and every network on made-up clips."""
+"""The device under test, and every network on generated clips."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHANGES = {"Layered LSTM": {"layers": 5}, "Unimodal LSTM": {"modality": "vision"
 
 
 def here(all_of_them, few):
-    """All cases on a GPU; in the rehearsal, a few."""
+    """All cases on a GPU, and a few of them in the rehearsal on a CPU."""
     return list(few if DEVICE == "cpu" else all_of_them)
 
 
@@ -40,7 +40,7 @@ def clips() -> Split:
 
 
 def network(name: str) -> Model:
-    """With its published sizes, always the same weights; without dropout."""
+    """At its published sizes, with the same weights each time and without dropout."""
     settings, build = registry.settings_of(name, CHANGES.get(name)), registry.builder(name)
     sizes = sizes_of(clips())
     torch.manual_seed(0)
@@ -50,8 +50,8 @@ def network(name: str) -> Model:
 
 
 def without_dropout(model: Model) -> Model:
-    """In evaluation mode, but for recurrences, which have no dropout and without it no gradient in
-    cuDNN."""
+    """Sets evaluation mode, except for recurrences: they have no dropout, and cuDNN computes their
+    gradients in training mode only."""
     model.eval()
     for module in model.modules():
         if isinstance(module, nn.LSTM):
@@ -60,7 +60,7 @@ def without_dropout(model: Model) -> Model:
 
 
 def step(name: str, device: str) -> dict[str, torch.Tensor]:
-    """Losses and gradients of one step on a device; what is drawn is drawn on the host."""
+    """Losses and gradients of one step on a device; random numbers are drawn on the CPU."""
     model = network(name).to(device)
     single = model.passes(1)[-1]
     model.begin_pass(single, 1)

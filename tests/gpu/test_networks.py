@@ -1,4 +1,5 @@
-"""Every network on the device equals the public reference, and itself on the processor."""
+"""On the device every network gives the results of the public reference, and its own results on the
+CPU."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ def as_in_a_run():
 
 @pytest.mark.parametrize("name", here(CASES, ["AVMC_semi_released", "MFN", "Self_MM"]))
 def test_a_golden_step(name, monkeypatch):
-    """Outputs and losses to 1e-5, gradients to 1e-4, as on a processor."""
+    """Outputs and losses to 1e-5, gradients to 1e-4, as on a CPU."""
     read = gf.read
 
     def on_device(*names):
@@ -46,8 +47,9 @@ def test_a_golden_step(name, monkeypatch):
 
 @pytest.mark.parametrize("name", here(NETWORKS, FEW))
 def test_a_step_is_the_processors(name):
-    """The same weights, clips and draws: losses to 1e-5 relative, each gradient to 1e-4 of its
-    norm or of a thousandth of the whole gradient's, whichever is more."""
+    """The same weights, clips and random draws as on the CPU: losses agree to 1e-5 relative, and
+    each gradient to 1e-4 of its own norm or of a thousandth of the norm of the whole gradient,
+    whichever is larger."""
     theirs, ours = step(name, "cpu"), step(name, DEVICE)
     assert ours.keys() == theirs.keys()
     whole = torch.stack([g.norm() for n, g in theirs.items() if not n.startswith("loss ")]).norm()

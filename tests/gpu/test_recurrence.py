@@ -1,4 +1,5 @@
-"""The recurrence on the device, its frames without padding, and the arithmetic that is promised."""
+"""The recurrence on the device, its frames without padding, and the arithmetic that the
+documentation promises."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ def as_in_a_run():
 @pytest.mark.parametrize("both", [False, True], ids=["forward", "both directions"])
 @pytest.mark.parametrize("hidden", here([1, 16, 25, 32, 64, 128, 177], [25, 32]))
 def test_equals_pytorch_in_double_precision(hidden, both):
-    """Outputs to 2e-6, gradients to 2e-5 of their largest entry, by whatever computes here."""
+    """Outputs to 2e-6, gradients to 2e-5 of their largest entry, with whichever code computes on
+    this machine."""
     torch.manual_seed(hidden)
     lengths = torch.tensor(LENGTHS)
     lstm, x = LSTM(7, hidden, bidirectional=both), torch.randn(len(LENGTHS), max(LENGTHS), 7)
@@ -59,7 +61,7 @@ def test_it_is_launched(hidden):
 
 @pytest.mark.parametrize("hidden", here([16, 32, 64, 128], [16]))
 def test_sets_of_weights_side_by_side_give_what_each_gives_alone(hidden):
-    """From the gates on to the byte: the products before them are the library's."""
+    """Bytes are equal from the gates on; the matrix products before them are the library's."""
     if not fused(torch.zeros(1, device=DEVICE), hidden):
         pytest.skip("neither the compiled nor the launched recurrence is here")
     from avmc_core.kernels.recurrence import recurrence
@@ -79,7 +81,7 @@ def test_sets_of_weights_side_by_side_give_what_each_gives_alone(hidden):
 
 
 def test_frames_there_and_back():
-    """Values and gradients, seeds side by side included."""
+    """Values and gradients, also for seeds side by side."""
     torch.manual_seed(0)
     for shape in ((4,), (2, 3)):
         lengths = torch.randint(1, 6, shape)

@@ -1,4 +1,4 @@
-"""Runs on the device: the same bytes twice, and after a stop."""
+"""Two runs on the device give the same bytes, also when one was stopped and resumed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Compiled attention is softmax attention with dropout on its weights, outputs and gradients,
-whatever the sizes."""
+"""Compiled attention is softmax attention with dropout on its weights: outputs and gradients agree
+for all sizes."""
 
 from __future__ import annotations
 
@@ -73,8 +73,7 @@ def test_equals_its_definition(clips, heads, size, queries, keys, scale, seed):
     "seen", [torch.tensor([[1, 30, 9]]), torch.tensor([[1, 30, 9], [4, 1, 33]])]
 )
 def test_double_precision_equals_its_definition(seen):
-    """PyTorch's own kernel, which would take a mask of another precision for numbers that it is
-    not."""
+    """Compared with PyTorch's own kernel, which would misread a mask of another precision."""
     torch.manual_seed(0)
     q, k, v = (torch.randn(2, steps, 6, dtype=torch.float64) for steps in (3, 33, 33))
     ours, theirs = (
@@ -85,8 +84,8 @@ def test_double_precision_equals_its_definition(seen):
 
 
 def kept(p, clips, heads, steps, seed):
-    """What is dropped, (B, heads, L, S) bool: equal weights on values that are the unit vectors
-    show them one by one."""
+    """Which weights are kept, (B, heads, L, S) bool: with equal weights and unit vectors as values,
+    each output shows them one by one."""
     torch.manual_seed(seed)
     unit, zero = torch.eye(steps).repeat(clips, 1, heads), torch.zeros(clips, steps, heads * steps)
     weights = attend(zero, zero, unit, torch.full((1, steps), steps), heads, p)
@@ -94,8 +93,8 @@ def kept(p, clips, heads, steps, seed):
 
 
 def test_gradient_with_dropout():
-    """What is dropped depends on seed and place alone, so it can be read off and given to the
-    definition."""
+    """What is dropped depends on the seed and the position only, so it can be read from the output
+    and passed to the definition."""
     torch.manual_seed(0)
     keep = kept(0.3, 2, 3, 20, seed=7) / 0.7
     q, k, v = (torch.randn(2, 20, 60) for _ in range(3))
@@ -112,8 +111,8 @@ def test_gradient_with_dropout():
 
 @pytest.mark.parametrize("p", [0.1, 0.5])
 def test_dropout_is_dropout(p):
-    """Each weight by itself with probability p: along keys, queries, heads and clips, and anew at
-    each call."""
+    """Each weight is dropped independently with probability p, along keys, queries, heads and
+    clips, and anew at each call."""
     found = kept(p, 4, 6, 64, seed=1).round(decimals=5)
     assert set(found.unique().tolist()) == {0.0, 1.0}
     dropped = found == 0

@@ -1,4 +1,4 @@
-"""Our dropout is dropout."""
+"""Our dropout drops each entry independently with the stated probability."""
 
 from __future__ import annotations
 

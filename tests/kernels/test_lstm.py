@@ -1,5 +1,5 @@
-"""Our LSTM equals PyTorch's packed one, outputs and gradients, whatever the lengths; padding never
-enters."""
+"""Our LSTM equals PyTorch's packed one in outputs and gradients for all lengths, and never reads
+padding."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_equals_packed(kernel, lengths, hidden, both, dtype, seed):
 
 
 def test_cell_states_against_a_loop():
-    """MFN reads the cells of every step and sends gradients into them."""
+    """MFN reads the cell states of every step and sends gradients into them."""
     if compiled.kernels() is None:
         pytest.skip("no C compiler here")
     torch.manual_seed(3)
@@ -100,9 +100,9 @@ def test_extreme_inputs_stay_exact(kernel):
 
 
 def test_threads_do_not_change_the_compiled_recurrence():
-    """Same bytes for any number of threads: clips are independent of each other. That holds from
-    the gates on; the matrix product before them is PyTorch's, whose last bits depend on threads on
-    some processors."""
+    """The bytes are the same for any number of threads, because clips are independent of each
+    other. This holds from the gates on; the matrix product before them is PyTorch's, whose last
+    bits depend on the number of threads on some CPUs."""
     if compiled.kernels() is None:
         pytest.skip("no C compiler here")
     torch.manual_seed(2)
@@ -122,9 +122,9 @@ def test_threads_do_not_change_the_compiled_recurrence():
 
 
 def test_threads_change_no_more_than_rounding(kernel):
-    """The whole layer, its matrix products included. Sums of five products and of sixteen are off
-    by a few units in the last place of numbers below 4 in size; contractions through the gates do
-    not enlarge that over 30 steps."""
+    """The whole layer, with its matrix products. Sums of five and of sixteen products are off by a
+    few units in the last place of numbers below 4; the gates contract, so that 30 steps do not
+    enlarge this."""
     torch.manual_seed(2)
     lstm, lengths = LSTM(4, 16, bidirectional=True), torch.randint(1, 30, (40,))
     x = torch.randn(40, 30, 4)
@@ -137,7 +137,7 @@ def test_threads_change_no_more_than_rounding(kernel):
 
 
 def test_only_the_asked_gradients_and_only_once():
-    """Frozen weights get no gradient, evaluation builds no graph."""
+    """Frozen weights get no gradient, and evaluation builds no graph."""
     lstm, lengths = LSTM(4, 16), torch.tensor([3, 2])
     lstm.weight_hh_l0.requires_grad_(False)
     x = torch.randn(2, 3, 4, requires_grad=True)
@@ -150,7 +150,8 @@ def test_only_the_asked_gradients_and_only_once():
 
 
 def test_builds_again_only_for_another_source(tmp_path, monkeypatch):
-    """The build is kept in $AVMC_HOME; without a working compiler there is none, and no error."""
+    """The build is kept in $AVMC_HOME; without a working compiler there is no build and no
+    error."""
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
     monkeypatch.setenv("CC", "false")
     compiled.kernels.cache_clear()

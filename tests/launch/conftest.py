@@ -1,5 +1,5 @@
-"""A GPU's kernels on a CPU: Triton's interpreter runs them, in place of the compiled C. Needs the
-extra "gpu"."""
+"""The kernels of a GPU on a CPU: Triton's interpreter runs them in place of the compiled C. Needs
+the extra "gpu"."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The recurrence of a GPU equals the compiled one, layer by layer and in a whole network; it
-compiles for a GPU though there is none."""
+"""The recurrence for a GPU equals the compiled one, layer by layer and in a whole network, and it
+compiles for a GPU on a machine without one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def case(hidden: int, directions: int, lengths: torch.Tensor):
     ],
 )
 def test_equals_the_compiled_recurrence(launch, hidden, directions, lengths):
-    """Fewer units than a tile holds, both directions, two sets of weights."""
+    """Fewer units than a tile holds, both directions, and two sets of weights."""
     inputs, found = case(hidden, directions, torch.tensor(lengths)), []
     for yes in (True, False):
         launch(yes)
@@ -55,7 +55,7 @@ def test_equals_the_compiled_recurrence(launch, hidden, directions, lengths):
 
 
 def test_more_clips_than_a_program_takes_and_company_changes_no_byte(launch):
-    """Two sets of 18 clips beside each other, and the second alone."""
+    """Two sets of 18 clips side by side, compared with the second set alone."""
     launch(True)
     lengths = torch.randint(1, 4, (2, 18), generator=torch.Generator().manual_seed(4))
     gates, bias, weight, _ = inputs = case(3, 2, lengths)
@@ -116,7 +116,7 @@ for kernel in (launched_lstm.forward, launched_lstm.backward):
 
 
 def test_it_compiles_for_a_gpu(tmp_path):
-    """With tensor cores, and with no more memory on the chip than any card since 2020 has."""
+    """With tensor cores, and with no more memory on the chip than every card since 2020 has."""
     surroundings = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", COMPILES],

@@ -1,4 +1,4 @@
-"""Made clips, extracted once: every sort of clip that an extraction has to deal with."""
+"""Generated clips, extracted once: every sort of clip that an extraction has to deal with."""
 
 from __future__ import annotations
 

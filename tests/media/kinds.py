@@ -1,9 +1,6 @@
-"""Clips in the ways that devices and programs write them: one scene that tells its own orientation,
-shape and time.
-
-Four corners of four colours, a circle, and a middle that turns from dark to bright at the very
-moment at which a tone begins.
-"""
+"""One scene, written in the ways in which devices and programs write clips. The scene shows its own
+orientation, shape and time: four corners of four colours, a circle, and a middle that turns from
+dark to bright at the very moment at which a tone begins."""
 
 from __future__ import annotations
 
@@ -36,8 +33,8 @@ MATRICES = {
 
 @dataclass(frozen=True)
 class Kind:
-    """How a clip is written. Sizes are those that are shown; what is stored follows from rotation
-    and pixel aspect."""
+    """How a clip is written. Sizes are those of the picture on display; the stored ones follow from
+    rotation and pixel aspect."""
 
     container: str = "mp4"
     size: tuple[int, int] = (320, 240)
@@ -67,7 +64,7 @@ def scene(time: float, size: tuple[int, int]) -> np.ndarray:
 
 
 def tone(start: float, seconds: float) -> np.ndarray:
-    """(S,) float32: silence, and a tone from ``start`` on."""
+    """(S,) float32: silence until ``start``, then a tone."""
     time = np.arange(round(seconds * RATE)) / RATE
     return (0.4 * np.sin(2 * np.pi * 1000 * time) * (time >= start)).astype(np.float32)
 
@@ -79,8 +76,8 @@ def write(
     signal: np.ndarray | None = None,
     seconds: float = SECONDS,
 ) -> Path:
-    """Writes a clip whose picture and sound belong together as if it had been written plainly.
-    ``signal``: from the time zero of the earlier of the two on; None: the tone."""
+    """Writes a clip whose picture and sound are in step, as in a clip written plainly. ``signal``
+    begins at time zero of the stream that starts first; None means the tone."""
     late, early = max(kind.late, 0.0), max(-kind.late, 0.0)
     whole = tone(MOMENT, seconds) if signal is None else signal
     frames = [

@@ -1,5 +1,5 @@
-"""Clips for tests: a drawn face whose mouth speaks, written with PyAV. No real person's face or
-voice is in them."""
+"""Clips for tests: a drawn face whose mouth speaks, written with PyAV. They hold no real person's
+face or voice."""
 
 from __future__ import annotations
 

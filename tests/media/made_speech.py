@@ -1,8 +1,8 @@
-"""Mandarin speech for made clips, with the times at which its mouth is open.
+"""Mandarin speech for generated clips, with the times at which the mouth is open.
 
-espeak-ng speaks where its library is installed and tells the time of each phoneme; elsewhere
-syllables are made of noise and of harmonics under two formants. Either way the mouth follows the
-phonemes, not the loudness.
+Where its library is installed, espeak-ng speaks and gives the time of each phoneme; elsewhere
+syllables are made of noise and of harmonics under two formants. In both cases the mouth follows the
+phonemes and not the loudness.
 """
 
 from __future__ import annotations

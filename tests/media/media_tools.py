@@ -29,7 +29,8 @@ SPLITS = ("train",) * 8 + ("valid",) * 3 + ("test",) * 3
 def talking(
     number: int, missing: float = 0.0, seconds: float = 0.0
 ) -> tuple[list[Drawn], np.ndarray, int]:
-    """One face that says a sentence, out of the picture for a share ``missing`` of the frames."""
+    """One face that says a sentence, and is outside the picture in a share ``missing`` of the
+    frames."""
     speech = speak(SENTENCES[number % len(SENTENCES)], number % 3)
     signal = speech.signal if not seconds else np.resize(speech.signal, int(seconds * RATE))
     frames = round(len(signal) / RATE * FPS)
@@ -43,8 +44,8 @@ def talking(
 
 
 def two_talking(number: int) -> tuple[list[Drawn], np.ndarray, int]:
-    """Two mouths that each follow the phonemes of a sentence of their own; the left one is heard
-    for even numbers."""
+    """Two mouths, each of which follows the phonemes of its own sentence; the left one is heard if
+    ``number`` is even."""
     two = (
         speak(SENTENCES[number], number % 3),
         speak(SENTENCES[(number + 3) % 10], (number + 1) % 3),

@@ -1,5 +1,5 @@
-"""Networks that find the speaker, in an extraction: what they are shown, and what follows from what
-they say. TalkNet has made weights here, Light-ASD its own."""
+"""Networks that find the speaker, within an extraction: what they are shown, and what follows from
+their scores. TalkNet has generated weights here, Light-ASD its own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def clip(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """Two made checkpoints by name: one for which everybody speaks, one for which nobody does."""
+    """Two generated checkpoints by name: one for which everybody speaks, and one for which nobody
+    does."""
     folder, state = tmp_path_factory.mktemp("talknet"), made_state()
     for name, bias in (("everybody", 1000.0), ("nobody", -1000.0)):
         torch.save(state | {"lossAV.FC.bias": torch.tensor([0.0, bias])}, folder / f"{name}.model")
@@ -40,8 +41,8 @@ def weights(tmp_path_factory):
 
 
 def test_a_crop_is_the_middle_of_the_public_window():
-    """On a picture whose grey level is its column, or its row: 0.7 half sizes to the sides, from
-    0.3 above to 1.1 below."""
+    """On a picture whose grey level is its column, or its row: 0.7 half sizes to each side, and
+    from 0.3 above to 1.1 below."""
     column = np.tile(np.arange(200, dtype=np.uint8), (200, 1))
     for picture, low, high in ((column, 100 - 14, 100 + 14), (column.T, 80 - 6, 80 + 22)):
         seen = active_speaker.crop(picture, 100.0, 80.0, 20.0)
@@ -51,7 +52,7 @@ def test_a_crop_is_the_middle_of_the_public_window():
 
 
 def test_its_pictures_follow_the_mouths(clip):
-    """Dark when the mouth is open: each face's own mouth, in each frame."""
+    """They are dark where the mouth is open: for each face, its own mouth in each frame."""
     visual = Landmarks()
     media = read_clip(clip, visual.look)
     tracks = visual.tracks(clip, media.seen, (media.width, media.height))
@@ -148,7 +149,7 @@ def test_weights_that_do_not_fit_are_one_error_before_any_work(clip, bert, tmp_p
 
 @pytest.fixture(scope="module")
 def beside(tmp_path_factory):
-    """Clips of a face that talks beside one that does not, by the side of the talking one."""
+    """Clips of a talking face beside a silent one, by the side of the talking one."""
     folder, made = tmp_path_factory.mktemp("beside"), {}
     for number, side in ((0, "left"), (1, "right")):
         faces, signal, frames = two_talking(number)

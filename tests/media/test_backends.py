@@ -1,5 +1,5 @@
-"""The pieces against other programs: openSMILE's own file reader, made faces with known mouths,
-frames of other rates."""
+"""The parts of an extraction agree with other programs: openSMILE's own file reader, drawn faces
+with known mouths, and frames at other rates."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def _encode(container, stream, samples: np.ndarray) -> None:
 
 
 def test_acoustic_columns_are_opensmiles_own(recordings, tmp_path):
-    """A clip with lossless sound gives what openSMILE reads from a file of the same signal, column
-    by column in order."""
+    """A clip with lossless sound gives what openSMILE reads from a file of the same signal, with
+    the columns in the same order."""
     reference = opensmile.Smile(
         opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.LowLevelDescriptors
     )
@@ -86,7 +86,7 @@ def test_the_released_length_is_9_29_seconds():
 
 @pytest.mark.parametrize("fps", [10, 25, 30, 50])
 def test_frames_of_any_rate_become_25_per_second(tmp_path, fps):
-    """A mouth that opens halfway opens at the same time, whatever the clip's own rate."""
+    """A mouth that opens halfway through the clip opens at the same time for every frame rate."""
     opening = np.repeat([0.0, 1.0], fps)
     clip = make_clip(
         tmp_path / "clip.mp4", [Drawn(opening)], np.zeros(2 * RATE, np.float32), 2 * fps, fps
@@ -100,8 +100,8 @@ def test_frames_of_any_rate_become_25_per_second(tmp_path, fps):
 
 
 def test_of_two_faces_the_one_that_is_heard_is_chosen(tmp_path):
-    """Ten clips, two mouths that each follow the phonemes of a sentence of their own, one of them
-    heard."""
+    """Ten clips with two mouths, each of which follows the phonemes of its own sentence; one
+    sentence is heard."""
     visual, right = Landmarks(), 0
     for number in range(10):
         clip = make_clip(tmp_path / f"{number}.mp4", *two_talking(number))

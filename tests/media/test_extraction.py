@@ -1,4 +1,4 @@
-"""Clips of every sort go in; the store, the table and the errors are what they should be."""
+"""An extraction of clips of every sort gives the right store, table and errors."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_store_says_that_its_visual_features_are_an_approximation(extraction
 
 
 def test_visual_features_follow_the_drawn_face(made, clips):
-    """Scaled columns lie where the face was drawn, and the lips part when it speaks."""
+    """The scaled columns lie where the face was drawn, and the lips part when it speaks."""
     train = made.split("train")
     row = int(np.flatnonzero(train.clips["clip_id"] == "0000")[0])
     vision, names = train.vision[row], schema.columns("vision")
@@ -114,8 +114,8 @@ def test_one_clip_becomes_a_store(clips, bert, tmp_path):
 
 
 def test_wav2vec_features_stand_beside_the_others(clips, bert, tmp_path):
-    """The features of a tiny network with random weights are in the store, also in the splits
-    without clips."""
+    """The store has the features of a tiny network with random weights, also in splits without
+    clips."""
     config = Wav2Vec2Config(
         hidden_size=12,
         num_hidden_layers=2,

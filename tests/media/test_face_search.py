@@ -1,4 +1,4 @@
-"""Faces of every size are found, at little cost; frames may lie in memory as they like."""
+"""Faces of every size are found at little cost, however the frames lie in memory."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ def visual():
 def scene(
     number: int, widths: dict[tuple[int, int], int], size: tuple[int, int] = (960, 540)
 ) -> np.ndarray:
-    """A picture of drawn faces: ``widths`` says how wide, in pixels, the one around each place
-    is."""
+    """A picture of drawn faces; ``widths`` gives the width in pixels of the face at each place."""
     noise = np.random.default_rng(5).integers(
         90, 160, (size[1] // 40, size[0] // 40, 3), dtype=np.uint8
     )
@@ -38,7 +37,7 @@ def scene(
 
 
 def middles(faces: list[Face]) -> list[tuple[int, int]]:
-    """Rounded to 50 pixels."""
+    """The centres of the faces found, rounded to 50 pixels."""
     return sorted(
         tuple((50 * np.round(face.points.mean(axis=0) / 50)).astype(int).tolist()) for face in faces
     )
@@ -55,7 +54,7 @@ def test_a_face_of_any_width_is_found_in_every_frame(visual, width):
 
 
 def test_small_faces_beside_a_large_one_are_found(visual):
-    """Of three people, all."""
+    """All three people are found."""
     look, places = visual.look, {(200, 250): 220, (500, 300): 50, (800, 400): 70}
     for number in range(FRAMES):
         assert middles(look(scene(number, places))) == [(200, 250), (500, 300), (800, 400)]
@@ -74,8 +73,8 @@ def test_a_small_face_that_comes_later_is_found_within_a_second(visual):
     [(True, {480: 50, 1920: 2}), (False, {480: 50, 1920: 50 // AGAIN, 3840: 2})],
 )
 def test_large_searches_are_few(monkeypatch, there, expected):
-    """Cost follows from how often the whole picture is looked at in a large size: with a face once
-    a second, without one five times, and once a second in the largest size of all."""
+    """The cost depends on how often the whole picture is searched at a large scale: once a second
+    with a face, five times a second without one, and once a second at the largest scale of all."""
     sizes = []
 
     def detect(self, image, scale):
@@ -96,7 +95,7 @@ def test_nothing_is_found_where_no_face_is(visual):
 
 @pytest.mark.parametrize("width", [426, 427, 321])
 def test_frames_that_are_no_contiguous_block_give_the_same(visual, width):
-    """As decoders hand them on, with padding behind each line."""
+    """Decoders deliver such frames, with padding after each line."""
     image = cv2.resize(scene(0, {(500, 280): 220}), (width, 240), interpolation=cv2.INTER_AREA)
     padded = np.zeros((240, width + 22, 3), np.uint8)
     padded[:, :width] = image
@@ -106,7 +105,7 @@ def test_frames_that_are_no_contiguous_block_give_the_same(visual, width):
 
 
 def test_each_clip_begins_anew(visual):
-    """The faces of the clip before are forgotten: the attribute is read once for each clip."""
+    """The faces of the previous clip are forgotten: the attribute is read once for each clip."""
     image = scene(0, {(500, 300): 50})
     first, second = visual.look, visual.look
     assert middles(first(image)) == middles(second(image)) == [(500, 300)]

@@ -1,5 +1,5 @@
-"""A clip is read as a player shows it, however it was written: upright, in shape, at one time for
-picture and sound."""
+"""However a clip was written, it is read as a player shows it: upright, undistorted, with picture
+and sound in step."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def looked(image: np.ndarray) -> tuple[tuple[int, ...], bool, np.ndarray, float]
 
 
 def check(path: Path, size: tuple[int, int]) -> media.Media:
-    """The scene of ``kinds`` is upright, in its shape, and its picture changes when its tone
-    begins, in frames and samples."""
+    """The scene of ``kinds`` is upright and undistorted, and its picture changes when its tone
+    begins, in frames and in samples."""
     read = read_clip(path, looked)
     for shape, contiguous, points, _ in read.seen:
         assert contiguous and abs(shape[1] * size[1] / (shape[0] * size[0]) - 1) < 0.03, (
@@ -89,7 +89,7 @@ def test_any_size_rotation_rate_start_time_and_container(
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_the_same_clip_three_times_gives_the_same_pictures(tmp_path, size):
-    """In memory of their own: what foreign code reads of them is what they hold."""
+    """The pictures own their memory, so that other libraries read what the pictures hold."""
     path = mux(tmp_path / "clip.mp4", [scene(k / FPS, size) for k in range(4)], None, Kind())
     digests = set()
     for _ in range(3):
@@ -101,7 +101,7 @@ def test_the_same_clip_three_times_gives_the_same_pictures(tmp_path, size):
 
 @pytest.mark.parametrize("size", SIZES[::6], ids=lambda size: f"{size[0]}x{size[1]}")
 def test_the_same_clip_three_times_gives_the_same_faces(tmp_path, size):
-    """Widths that are not multiples of 16 were read from memory that was freed."""
+    """For widths that are not multiples of 16, memory that had been freed was once read."""
     faces, signal, _ = talking(1)
     images = [_placed(picture(faces, number), size) for number in range(4)]
     path = mux(tmp_path / "clip.mp4", images, signal[:4000], Kind())
@@ -158,8 +158,8 @@ def _features(path: Path, kind: Kind):
 
 @pytest.mark.parametrize("name", TWINS)
 def test_features_are_those_of_the_plain_twin(plain, tmp_path, name):
-    """Landmarks within 3 % of half a picture, the loudness of the plain clip at the same time;
-    twice the same bytes."""
+    """Landmarks agree within 3 % of half a picture, and the loudness rises at the same time as in
+    the plain clip; two extractions give the same bytes."""
     features, report = _features(tmp_path / f"clip.{TWINS[name].container}", TWINS[name])
     expected, _ = plain
     assert report.outcome == "kept" and abs(len(features.vision) - len(expected.vision)) <= 2
@@ -177,8 +177,7 @@ def test_features_are_those_of_the_plain_twin(plain, tmp_path, name):
 
 
 def test_bringing_a_picture_into_shape_starts_no_threads():
-    """A process that is forked from this one, and collects such threads, waits for them for
-    ever."""
+    """A process forked from one with such threads would wait for them for ever."""
     pictures = Pictures(av.video.reformatter.VideoReformatter(), Fraction(4, 3))
     before = len(os.listdir("/proc/self/task"))
     frame = av.VideoFrame.from_ndarray(scene(0, (240, 240)), format="rgb24").reformat(
@@ -209,8 +208,8 @@ def test_a_picture_at_a_slant_is_refused_by_name(tmp_path):
 
 
 def test_a_cover_is_no_picture(tmp_path):
-    """As music players write it: a picture in the file's tags, which readers list as the first
-    video stream."""
+    """Music players store a cover picture in a file's tags, which readers list as the first video
+    stream."""
     source = write(tmp_path / "plain.mp4", Kind()).read_bytes()
     cover = cv2.imencode(".jpg", np.zeros((300, 300, 3), np.uint8))[1].tobytes()
     item = _box(b"covr", _box(b"data", struct.pack(">II", 13, 0) + cover))
@@ -282,7 +281,7 @@ def test_the_second_sound_track_is_heard_where_the_first_is_silent(tmp_path):
     [("stereo", (1, 1), ""), ("5.1", (1,) * 6, ""), ("stereo", (1, -1), "cancel")],
 )
 def test_sound_on_several_channels_is_as_loud_as_on_one(tmp_path, layout, signs, note):
-    """It was up to 3.4 times as loud; channels that cancel each other were silence."""
+    """Once, it was up to 3.4 times as loud, and channels that cancel each other were silent."""
     with av.open(str(tmp_path / "clip.wav"), "w") as container:
         track = container.add_stream("pcm_s16le", rate=RATE, layout=layout)
         samples = np.multiply.outer(tone(0.1, 0.5), signs) * 32767
@@ -296,7 +295,8 @@ def test_sound_on_several_channels_is_as_loud_as_on_one(tmp_path, layout, signs,
 
 
 def test_pictures_that_change_their_size_are_brought_to_one_and_of_another_shape_refused(tmp_path):
-    """A transport stream that is two, one after the other; the times of the second go on."""
+    """Two transport streams in one file, one after the other; the times of the second continue
+    those of the first."""
     parts = []
     for number, size in enumerate([(320, 240), (640, 480), (320, 320)]):
         kind = Kind("ts", size)
@@ -355,7 +355,7 @@ def test_a_gap_in_the_sound_is_silence(tmp_path):
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_of_two_faces_the_one_that_is_heard_is_chosen_when_sound_begins_later(tmp_path, number):
-    """Before, sound that began 1.2 s late was heard 1.2 s early."""
+    """Once, sound that begins 1.2 s late was placed 1.2 s too early."""
     faces, signal, frames = two_talking(number)
     lag = 30
     images = [picture(faces, max(k - lag, 0)) for k in range(frames + lag)]
@@ -391,7 +391,7 @@ def test_names_in_any_bytes(tmp_path, name):
 
 
 def test_the_moment_is_where_it_is_said():
-    """The scene itself: what the checks above rest on."""
+    """Checks the scene itself, on which the other tests rest."""
     assert (
         looked(scene(MOMENT - 0.04, (320, 240)))[3]
         < 50

@@ -1,5 +1,5 @@
-"""The whole way: made clips, a store, two epochs, a package, a prediction for a clip that was not
-in the store."""
+"""The whole way: generated clips, a store, two epochs of training, a package, and a prediction for
+a clip that was not in the store."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def test_a_clip_is_predicted_with_its_account_and_picture(model, clip, bert, tmp
 
 
 def test_the_python_call_gives_the_same(model, clip, bert, made, clips):
-    """And a clip of the store, read again from its file, is predicted as from the store."""
+    """A clip of the store that is read again from its file gets the same prediction as from the
+    store."""
     package, encoder = read_package(model), load_encoder(bert)
     assert list(explain(package, read_clip(clip, TEXTS[0], encoder, DEFAULT)).tasks) == [
         "M",

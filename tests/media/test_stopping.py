@@ -1,5 +1,5 @@
-"""An extraction that is asked to stop stops within two seconds, leaves no process, keeps what is
-finished, and goes on to the same bytes."""
+"""An extraction that is asked to stop does so within two seconds, leaves no process behind, keeps
+what is finished, and later continues to the same bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,19 +37,10 @@ def undisturbed(folder, bert, tmp_path_factory) -> str:
     return open_store(store).digest
 
 
-@pytest.fixture
-def listening() -> Iterator[None]:
-    """Children hear of Ctrl-C, also where the tests run as a job in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_at_five_moments(folder, bert, undisturbed, tmp_path, kind):
-    """Ctrl-C reaches every process of a terminal; a system that terminates asks the first one
-    alone."""
+    """Ctrl-C reaches every process of a terminal; a system that shuts down signals only the first
+    one."""
     store, work = tmp_path / "store", tmp_path / ".store.extracting"
     words = ["extract", folder, store, "--bert", bert, "--no-report", "--jobs", "2"]
     kept: set[Path] = set()
@@ -100,7 +90,7 @@ def _wait_for(moment: str, child: subprocess.Popen, work: Path) -> None:
 
 
 def _alive(session: int) -> list[int]:
-    """The processes of a session that still run."""
+    """The processes of a session that are still running."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:

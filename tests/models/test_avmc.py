@@ -1,4 +1,4 @@
-"""AV-MC in all variants: invariances, masks, switches, and the limits of mixup."""
+"""AV-MC in all variants: invariances, masks, switches, and the limiting cases of mixup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ READ_FRAMES = [name for name in VARIANTS if name != "released supervised"]
 
 
 def make(settings, clips=6, seed=0):
-    """A model in evaluation mode and a batch in the views that it reads; the last two clips are
+    """A model in evaluation mode and a batch with the views that it reads; the last two clips are
     unlabelled."""
     torch.manual_seed(seed)
     model = avmc_networks.build(settings, SIZES).eval()
@@ -69,8 +69,8 @@ def test_batch_order_does_not_matter(settings):
 
 @pytest.mark.parametrize("name", READ_FRAMES)
 def test_padding_does_not_matter(name):
-    """Longer padding, and rubbish in it, changes no prediction. (The fourth variant reads averages:
-    see test_batches.)"""
+    """Longer padding, filled with random values, changes no prediction. (The fourth variant reads
+    averages: see test_batches.)"""
     model, batch = make(VARIANTS[name])
     changes = {}
     for name in ("audio", "vision"):
@@ -91,8 +91,8 @@ def test_unlabelled_clips_enter_no_regression(settings):
 
 
 def test_lambda_one_mixes_nothing(settings):
-    """With lambda = 1 each mixture is the clip itself: no inconsistency (or, released supervised,
-    the plain loss again)."""
+    """With lambda = 1 each mixture is the clip itself, so that nothing is inconsistent (or, in the
+    released supervised variant, the loss is the plain one again)."""
     model, batch = make(settings)
     batch = take(batch, batch.mask.nonzero()[:, 0])
     partner = torch.tensor([2, 3, 1, 0])
@@ -106,8 +106,8 @@ def test_lambda_one_mixes_nothing(settings):
 
 @pytest.mark.parametrize("name", READ_FRAMES)
 def test_mixture_is_symmetric(name):
-    """Swapping the two clips and the two weights is the same mixture, and so the same consistency
-    loss."""
+    """Swapping the two clips together with their weights gives the same mixture and the same
+    consistency loss."""
     model, batch = make(VARIANTS[name])
     batch = take(batch, batch.mask.nonzero()[:, 0])
     partner = torch.tensor([1, 0, 3, 2])
@@ -118,7 +118,7 @@ def test_mixture_is_symmetric(name):
 
 
 def test_switches_of_the_ablation(settings):
-    """Each row of Table 4 removes exactly its losses, and without unimodal tasks only M is
+    """Each row of Table 4 removes exactly its own losses, and without unimodal tasks only M is
     learnt."""
     for changes, gone in (
         ({"mix_audio": False}, "audio"),
@@ -136,7 +136,7 @@ def test_switches_of_the_ablation(settings):
 
 
 def test_detached_targets_change_gradients_only():
-    """D08."""
+    """D08: the losses stay the same."""
     plain, batch = make(SEMI)
     detached, _ = make(change(SEMI, {"mixup.detach_targets": True}))
     draws = {
@@ -151,7 +151,7 @@ def test_detached_targets_change_gradients_only():
 
 
 def test_batch_without_labels():
-    """D18: the released code drops such a batch's consistency loss, the paper's does not."""
+    """D18: the released code drops the consistency loss of such a batch, and the paper does not."""
     # no clip meets itself
     swapped = {m: Draw(torch.tensor([1, 0]), torch.tensor([0.6])) for m in ("audio", "vision")}
     for settings, zero in ((SEMI, True), (replace(SEMI, variant="paper"), False)):
@@ -225,8 +225,8 @@ def test_unknown_settings_are_errors():
 
 @pytest.mark.parametrize("name", READ_FRAMES)
 def test_what_is_mixed(name):
-    """D31: each level against the same computed by hand, in evaluation mode; a mixture with lambda
-    = 1 is consistent at all."""
+    """D31: each level is compared with the same mixture computed by hand, in evaluation mode;
+    except for mixed inputs, a mixture with lambda = 1 is consistent."""
     torch.manual_seed(1)
     draws = {m: Draw(torch.randperm(6), torch.tensor([0.3])) for m in ("audio", "vision")}
     for level in ("input", "representation", "hidden"):

@@ -1,5 +1,5 @@
-"""At the dataset's sizes the baselines have as many parameters as the reference, in optimiser
-groups like the reference's."""
+"""At the dataset's sizes the baselines have as many parameters as the reference, in the same
+optimiser groups."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def test_optimiser_groups(name):
 
 
 def test_initial_weights():
-    """Where the reference departs from PyTorch's defaults: LMF's factors (Xavier normal) and MulT's
-    layers (Xavier uniform)."""
+    """Where the reference departs from PyTorch's defaults: the factors of LMF (Xavier normal) and
+    the layers of MulT (Xavier uniform)."""
     torch.manual_seed(0)
     fusion = LowRankFusion(600, 700, 800, rank=300)
     for name, width in {"audio": 600, "vision": 700, "text": 800}.items():

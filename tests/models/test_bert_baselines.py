@@ -1,5 +1,5 @@
-"""What Bert_MAG, MISA, MMIM and Self_MM have in common: sizes, settings, text frozen or fine-tuned,
-training."""
+"""What Bert_MAG, MISA, MMIM and Self_MM have in common: sizes, settings, frozen or fine-tuned text,
+and training."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def test_unknown_differences_and_missing_encoders_are_errors(name):
 
 @pytest.mark.parametrize("name", WITH_STATES)
 def test_fine_tuned_bert_starts_as_frozen_states(name):
-    """The encoder's own states as frozen text give the same prediction, and fine-tuning reaches
-    every weight of the encoder that bears on them."""
+    """The encoder's own states, used as frozen text, give the same prediction, and fine-tuning
+    reaches every weight of the encoder that affects them."""
     torch.manual_seed(0)
     bert, batch = tiny_bert(pooler=False), clips()
     tuned = make(name, bert, text="finetune").eval()
@@ -92,7 +92,7 @@ def test_fine_tuned_bert_starts_as_frozen_states(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_training_lowers_the_error_and_moves_every_weight(name):
-    """Some epochs of the real trainer; only MMIM's entropy maps stay (D38)."""
+    """Several epochs of the real trainer; only the entropy maps of MMIM do not move (D38)."""
     torch.manual_seed(0)
     encoder = tiny_bert(pooler=False) if name == "Bert_MAG" else None
     model = (
@@ -111,7 +111,7 @@ def test_training_lowers_the_error_and_moves_every_weight(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_interrupted_training_goes_on_as_if_nothing_had_happened(name, tmp_path):
-    """Two optimisers, MMIM's memory and Self_MM's label tables included."""
+    """This includes two optimisers, the memory of MMIM and the label tables of Self_MM."""
     batch = alternating() if name == "MMIM" else misa_batch() if name == "MISA" else clips()
 
     def fit(folder, stop=lambda progress: False):

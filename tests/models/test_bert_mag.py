@@ -1,4 +1,4 @@
-"""Bert_MAG as a whole, on a tiny BERT; its gate alone is in the golden files."""
+"""Bert_MAG as a whole on a tiny BERT; the golden files cover its gate only."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_bert_mag_ignores_what_masked_tokens_are(mag):
 
 
 def test_bert_mag_predicts_each_clip_by_itself(mag):
-    """A clip's batch, and with it the padding of its text, changes nothing."""
+    """The other clips of a batch, and with them the padding of its text, change nothing."""
     batch = clips()
     alone = [
         mag(Batch(**{n: t[row : row + 1] for n, t in vars(batch).items()}))["M"]
@@ -70,7 +70,8 @@ def test_bert_mag_with_a_closed_gate_is_plain_bert(mag):
 
 
 def test_bert_mag_shift_is_at_most_as_long_as_the_embedding(mag):
-    """alpha of the gate: the shifted token lies within beta_shift lengths of the token."""
+    """The alpha of the gate: the shift of a token is at most beta_shift times as long as the
+    token's embedding."""
     mag.gate.norm = nn.Identity()
     text, audio, vision = (
         10 * torch.randn(3, 4, getattr(SIZES, m)) for m in ("text", "audio", "vision")
@@ -97,7 +98,7 @@ def test_bert_mag_new_maps_start_like_berts():
 
 
 def test_mended_bert_mag_sees_no_padding(mag):
-    """D33: as run, the caps of audio and vision decide which frames a token gets."""
+    """D33: as run, the caps of audio and vision decide which frames belong to a token."""
     batch = clips()
     longer = replace(batch, audio=nn.functional.pad(batch.audio, (0, 0, 0, 30)))
     assert (mag(longer)["M"] - mag(batch)["M"]).abs().max() > 1e-3

@@ -1,4 +1,4 @@
-"""What models declare of themselves is what they do."""
+"""Models behave as they declare."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from avmc_core.models.registry import MODELS
 
 @pytest.mark.parametrize("model", MODELS)
 def test_declared_capabilities_are_those_of_the_model(model):
-    """Unlabelled clips are passed over where they are declared; a network without a declared text
-    encoder is built without one, and one with it is not."""
+    """Unlabelled clips are read if and only if this is declared; a network is built with a text
+    encoder if and only if it declares one."""
     settings, build = registry.settings_of(model), registry.builder(model)
     able = registry.capabilities(model, settings)
     assert able.trained is not hasattr(build, "fit_predict")

@@ -1,5 +1,5 @@
-"""D16: a frozen encoder that drops out in training. Off, nothing of it is there; on, only training
-sees it."""
+"""D16: a frozen encoder that uses dropout during training. Switched off, it leaves no trace;
+switched on, it affects training only."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from golden_files import GOLDEN
 
 
 def test_every_case_has_a_file():
-    """In the project's own folder, whichever folder is tried below."""
+    """In the project's own folder, also when the tests below are run on another folder."""
     own = {case_of(path.stem) for path in GOLDEN.glob("*.safetensors")} - {None}
     assert own == set(CASES) and FILES
 

@@ -1,4 +1,4 @@
-"""The gated memory's hand-written gradient, against autograd through a loop over the steps."""
+"""The hand-written gradient of the gated memory equals autograd through a loop over the steps."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_equals_a_loop():
 
 
 def test_dropout_is_part_of_the_gradient():
-    """With the same draw, the gradient is the slope of the function."""
+    """For a fixed draw the gradient is the slope of the function."""
     torch.manual_seed(1)
     gated = GatedMemory(4, 6, Layer(3, 0.5), Layer(5, 0.2)).double()
     inputs = [torch.randn(2, 5, size, dtype=torch.float64, requires_grad=True) for size in (4, 6)]

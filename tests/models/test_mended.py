@@ -1,5 +1,5 @@
-"""Every mended difference changes what it should: each test fails on the reference's behaviour, and
-says so by running both."""
+"""Every mended difference changes what it should: each test runs the reference's behaviour as well,
+and shows that it fails."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def test_padding_changes_nothing(name, number, beside, modalities):
     ("name", "mended"), [*((n, ("D20", "D32")) for n in (*AVERAGED, "MFN")), ("MulT", ("D25",))]
 )
 def test_mended_is_the_reference_on_a_clip_without_padding(name, mended):
-    """A batch of different lengths, mended, against each clip alone, as run, padded to nothing but
-    itself."""
+    """A batch of different lengths in the mended network equals each clip alone, without padding,
+    in the network as run."""
     alone = [
         predict(
             name, caps={m: LENGTHS[m][row] for m in schema.MODALITIES}, rows=slice(row, row + 1)
@@ -70,7 +70,7 @@ def test_the_order_of_frames_matters_to_mfn(modality):
 
 
 def step(name, mended):
-    """One training step; parameters by name before and after."""
+    """One training step; returns the parameters by name before and after it."""
     model = build(name, mended).train()
     (optimizer,) = model.optimizers()
     old = {n: p.detach().clone() for n, p in model.named_parameters()}
@@ -80,8 +80,8 @@ def step(name, mended):
 
 
 def test_gradients_reach_every_graph_node():
-    """D22, compared with the reference's own gradients in tests/models/test_golden.py. As run the
-    nodes still take part."""
+    """D22. tests/models/test_golden.py compares them with the reference's own gradients. As run,
+    the nodes take part in the forward pass without being trained."""
     nodes = [f"graph.nodes.{n}." for n in ("text_audio", "text_vision", "audio_vision", "all")]
     for mended in ((), ("D22",)):
         model, old, new = step("Graph_MFN", mended)
@@ -97,7 +97,7 @@ def test_gradients_reach_every_graph_node():
 
 
 def test_graph_nodes_start_alike():
-    """Their second maps are copies of one draw; their first ones are not."""
+    """Their second maps are copies of one draw; their first ones are drawn separately."""
     nodes = list(build("Graph_MFN").graph.nodes.values())
     assert all(torch.equal(node[1].weight, nodes[0][1].weight) for node in nodes)
     assert not torch.equal(nodes[0][0].weight[0, :80], nodes[1][0].weight[0, :80])
@@ -105,7 +105,7 @@ def test_graph_nodes_start_alike():
 
 @pytest.mark.parametrize("name", ["LMF", "MLMF"])
 def test_fusion_weights_are_trained(name):
-    """D23."""
+    """D23: as run, they are not."""
     for mended in ((), ("D23",)):
         _, old, new = step(name, mended)
         for part in ("weight", "bias"):
@@ -131,7 +131,7 @@ def test_output_is_linear(name):
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("everything", [False, True])
 def test_a_step_moves_all_that_is_trained(name, everything):
-    """No parameter in an optimiser is left without a gradient, as run or with everything mended."""
+    """No parameter in an optimiser is without a gradient, as run or with all differences mended."""
     model, old, new = step(name, MODELS[name][1].MENDABLE if everything else ())
     (optimizer,) = model.optimizers()
     trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
@@ -153,7 +153,7 @@ def test_numbers_that_do_not_apply_are_errors(name):
 
 
 def test_mlmf_text_head_gets_no_gradient_and_shrinks():
-    """D36: the weight of its text task is 0. D39: weight decay moves the head all the same."""
+    """D36: the weight of its text task is 0. D39: weight decay changes the head nevertheless."""
     model, old, new = step("MLMF", ())
     heads = [name for name in new if name.startswith("heads.T.") and name.endswith("weight")]
     assert model.settings.weights.T == 0.0 and heads
@@ -185,7 +185,7 @@ def test_pooling_against_a_loop(length, chunk, copies):
 
 
 def test_spreading_against_adaptive_pooling():
-    """Clip by clip what PyTorch's adaptive pooling gives for the valid frames alone; zero after the
+    """For each clip the valid frames are pooled as by PyTorch's adaptive pooling; zeros follow the
     last chunk."""
     torch.manual_seed(0)
     x, lengths, counts = (

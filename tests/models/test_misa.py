@@ -15,8 +15,8 @@ from avmc_core.models import misa
 
 @pytest.mark.parametrize("modality", ["audio", "vision"])
 def test_mended_misa_reads_frames_beyond_the_text_length(modality):
-    """D24: as run, it reads as many frames as the text has tokens; mended, all of a clip's own and
-    none of the padding."""
+    """D24: as run, it reads as many frames as the text has tokens; mended, it reads all frames of a
+    clip and no padding."""
     torch.manual_seed(0)
     batch = misa_batch()
     frames, lengths = getattr(batch, modality), getattr(batch, f"{modality}_lengths")
@@ -34,7 +34,7 @@ def test_mended_misa_reads_frames_beyond_the_text_length(modality):
 
 
 def test_misa_reads_past_the_end_of_clips_shorter_than_their_text():
-    """As run, the missing frames are zeros: also where no clip of the batch is as long as the
+    """As run, the missing frames are zeros, also where no clip of the batch is as long as the
     longest text."""
     model = make("MISA").eval()
     batch = misa_batch()
@@ -51,7 +51,7 @@ def test_misa_ignores_states_after_the_text():
 
 
 def test_misa_weight_decay_is_ignored_until_mended():
-    """D27."""
+    """D27: as run, the configured weight decay has no effect."""
     assert make("MISA").optimizers()[0].param_groups[0]["weight_decay"] == 0
     assert make("MISA", mended=("D27",)).optimizers()[0].param_groups[0]["weight_decay"] == 5e-5
 
@@ -76,7 +76,7 @@ def test_difference_loss_equals_a_loop():
 
 
 def test_difference_loss_takes_norms_as_constants():
-    """Its gradient is that of the loss with the norms put in as numbers."""
+    """Its gradient is that of the loss in which the norms are fixed numbers."""
     x, y = torch.randn(5, 3, requires_grad=True), torch.randn(5, 3)
     (gradient,) = torch.autograd.grad(misa.difference(x, y), x)
     norms = (x - x.mean(0)).norm(dim=1, keepdim=True).detach() + 1e-6

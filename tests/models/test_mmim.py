@@ -1,4 +1,4 @@
-"""MMIM's bounds against loops, its two passes, its memory, and what D27 and D38 mend."""
+"""The bounds of MMIM agree with loops; its two passes, its memory, and what D27 and D38 mend."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def test_lower_bound_equals_a_loop():
 
 @pytest.mark.parametrize("memory", [1, 2])
 def test_mmim_entropy_enters_after_the_memory_is_full(memory):
-    """Batches 0 to ``memory`` are without it; then it is computed with the latest ``memory``
-    batches; a pass forgets."""
+    """Batches 0 to ``memory`` have no entropy term; from then on it is computed with the latest
+    ``memory`` batches; each pass starts with an empty memory."""
     model, batch = small_mmim(memory=memory), alternating()
     parts = [Batch(**{n: t[i : i + 4] for n, t in vars(batch).items()}) for i in range(0, 24, 4)]
     seen = []
@@ -90,7 +90,7 @@ def test_mmim_entropy_enters_after_the_memory_is_full(memory):
 
 
 def test_mmim_passes_train_their_own_weights():
-    """The first pass moves the bounds and nothing else, the second all the rest and no bound."""
+    """The first pass changes only the bounds, the second everything else."""
     model, batch = small_mmim(), alternating()
     optimizers, order = model.optimizers(), torch.Generator().manual_seed(0)
     for single, moved in zip(model.passes(1), (True, False), strict=True):
@@ -105,7 +105,7 @@ def test_mmim_passes_train_their_own_weights():
 
 @pytest.mark.parametrize("mended", [(), ("D38",)])
 def test_mmim_entropy_maps_are_trained_only_when_mended(mended):
-    """D38."""
+    """D38: as run, they keep their initial values."""
     model = small_mmim(mended=mended)
     before = {n: p.detach().clone() for n, p in model.named_parameters() if "entropy_map" in n}
     list(epochs(model, alternating(), 2))
@@ -114,7 +114,8 @@ def test_mmim_entropy_maps_are_trained_only_when_mended(mended):
 
 
 def test_mmim_redraws_its_weights_until_mended():
-    """D27: Xavier normal outside BERT, LSTM matrices included; biases are left."""
+    """D27: Xavier normal for all matrices outside BERT, those of the LSTMs included; biases are
+    left unchanged."""
     torch.manual_seed(0)
     redrawn = mmim.MMIM(mmim.MMIMSettings(text="frozen"), Sizes())
     for name, weight in outside_bert(redrawn).items():

@@ -1,4 +1,4 @@
-"""MulT's convolution as products, which a GPU computes, is the convolution."""
+"""MulT's convolution computed as matrix products, as on a GPU, equals the convolution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from avmc_core.models.mult import by_taps
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
 def test_the_convolution_by_taps_is_the_convolution(kernel):
-    """Values and gradients in double precision, down to a sequence of as many steps as taps."""
+    """Values and gradients in double precision, for sequences as short as the kernel."""
     torch.manual_seed(kernel)
     convolution = nn.Conv1d(7, 4, kernel, bias=False).double()
     for steps in (kernel, 9):

@@ -1,5 +1,5 @@
-"""Self_MM's generated labels equal the reference's over three epochs of two batches; how training
-uses them; its groups."""
+"""The labels that Self_MM generates equal the reference's over three epochs of two batches; how
+training uses them; and its parameter groups."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_weighted_losses_equal_the_reference(golden):
 
 
 def test_mended_labels_stay_within_the_annotated_range(golden):
-    """D35: as run, labels leave [-1, 1]; with a bound of 1 none does, and D35 sets that bound."""
+    """D35: as run, some labels leave [-1, 1]; mended, there is a bound of 1 and none does."""
     as_run = [labels[s].abs().max() for _, labels in run(golden, tables(golden)) for s in UNIMODAL]
     mended = [
         labels[s].abs().max()
@@ -67,7 +67,7 @@ def test_mended_labels_stay_within_the_annotated_range(golden):
 
 
 def test_tables_survive_a_checkpoint(golden):
-    """An interrupted run goes on with the labels it had."""
+    """An interrupted run continues with the labels that it had."""
     straight, resumed = tables(golden), tables(golden)
     steps = run(golden, straight)
     next(steps)
@@ -80,8 +80,8 @@ def test_tables_survive_a_checkpoint(golden):
 
 
 def test_self_mm_labels_follow_from_epoch_2_on():
-    """In epoch 1 all labels are the annotated ones and the unimodal heads get no gradient but exist
-    for weight decay."""
+    """In epoch 1 all labels are the annotated ones, and the unimodal heads get no gradient and
+    change by weight decay only."""
     torch.manual_seed(0)
     model, batch = make("Self_MM", training=short("Self_MM", accumulate=1)), clips()
     annotated = batch.label("M")

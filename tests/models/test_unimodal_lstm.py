@@ -1,4 +1,4 @@
-"""The unimodal LSTM: it reads its own modality, all of it and no padding, and learns its own
+"""The unimodal LSTM reads all frames of its own modality and no padding, and learns its own
 annotation."""
 
 from __future__ import annotations

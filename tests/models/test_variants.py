@@ -1,5 +1,5 @@
-"""What the reference's configurations offer beside the published values: each against a plain
-restatement of its definition, and a recorded training in which it changes nothing."""
+"""Options of the reference's configurations besides the published values: each agrees with a plain
+restatement of its definition, and with a recorded training in which it changes nothing."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def clips(rows: int = 9) -> Batch:
 
 @pytest.mark.parametrize("bidirectional", [True, False])
 def test_mmims_encoder_reads_the_first_layer_of_the_references_stack(bidirectional):
-    """Two layers of torch.nn.LSTM, of which the reference takes the first entries of the final
-    states: those of the first layer."""
+    """The reference stacks two layers of torch.nn.LSTM and takes the first entries of the final
+    states, which are those of the first layer."""
     batch, layers = clips(), 2 if bidirectional else 1
     settings = with_sizes(mmim.SETTINGS, SMALL | {"bidirectional": bidirectional})
     encoder = mmim.MMIM(settings, SIZES).audio_encoder
@@ -105,8 +105,8 @@ class Reversed(torch.autograd.Function):
 
 
 def test_misas_adversary_learns_while_what_it_reads_unlearns():
-    """The cross-entropy of text 0, vision 1, audio 2; its gradient to the shared parts reversed
-    and weighted."""
+    """Cross-entropy with the classes text 0, vision 1 and audio 2; its gradient to the shared parts
+    is reversed and weighted."""
     config = {"hidden_size": 8, "use_cmd_sim": False, "reverse_grad_weight": 0.4}
     model = misa.MISA(with_sizes(misa.SETTINGS, config), SIZES).double().eval()
     torch.manual_seed(0)
@@ -136,8 +136,8 @@ def test_a_clip_labelled_0_counts_as_positive_only_where_it_is_not_excluded():
 
 
 def test_a_training_with_idle_upper_layers_is_replayed():
-    """MMIM's recorded training, with the second layers that the reference would have built and
-    left as they were."""
+    """The recorded training of MMIM, with the second layers that the reference would have built and
+    never trained."""
     golden = gf.read("MMIM", gf.GOLDEN / "training")
     tensors = dict(golden.tensors)
     for part in ("start", "end"):

@@ -1,7 +1,7 @@
-"""The audit: what it finds in the real labels, on which clips it rests, what it must never say, how
-it says it.
+"""The audit: what it finds in the real labels, which clips it rests on, what it must never state,
+and how it words its findings.
 
-The label table in circulation, which carries other labels than the paper's, is looked up in
+The label table in circulation, which carries other labels than the paper used, is read from
 AVMC_META.
 """
 
@@ -45,8 +45,8 @@ def real():
 
 
 def toy(**changes) -> pd.DataFrame:
-    """Eight clips of four videos: one in all splits, one in test only with four equal labels in
-    both its clips."""
+    """Eight clips of four videos: one video occurs in all splits, and one only in test, where all
+    four labels of both its clips are equal."""
     table = {
         "video_id": ["a", "a", "a", "b", "b", "c", "d", "d"],
         "clip_id": ["0001", "0002", "00003", "0001", "0002", "0001", "0001", "0002"],
@@ -75,8 +75,8 @@ def test_a_table_of_one_kind_of_clips_is_audited(changes):
 
 
 def test_real_rows_and_neutral_counts(real):
-    """Rows follow Table 1, and so do the neutral clips but for one in test; the text's 4402 is one
-    short."""
+    """The rows agree with Table 1, and so do the counts of neutral clips except one in test; the
+    4402 clips of the text are one too few."""
     assert [real[f"rows_{split}"].value for split in SPLITS] == [2722, 647, 1034]
     assert {real[f"rows_{split}"].verdict for split in SPLITS} == {findings.HOLDS}
     assert [real[f"neutral_{split}"].value for split in SPLITS] == [232, 62, 94]
@@ -86,8 +86,8 @@ def test_real_rows_and_neutral_counts(real):
 
 
 def test_table_1_holds_to_the_clip_in_two_splits(real):
-    """In test four of five cells differ, by at most 6; by the classes of Section 3.2 no row comes
-    out, by no cut the third."""
+    """In test four of five cells differ, by at most 6. The classes of Section 3.2 reproduce no row,
+    and no way of cutting reproduces the third."""
     found, printed = (
         label_summary.class_counts(real.counts["M"]),
         label_summary.published_class_counts(),
@@ -108,7 +108,7 @@ def test_table_1_holds_to_the_clip_in_two_splits(real):
 
 
 def test_the_two_definitions_of_weak_cut_the_levels_where_they_say():
-    """Against a plain loop over made-up counts, for both."""
+    """Both definitions agree with a plain loop over generated counts."""
     rng = np.random.default_rng(0)
     counts = {split: rng.integers(0, 50, 11).tolist() for split in SPLITS}
     for cut, weak in ((label_summary.TABLE_1, (2, 4)), (label_summary.SECTION_3_2, (2, 4, 6))):
@@ -122,8 +122,8 @@ def test_the_two_definitions_of_weak_cut_the_levels_where_they_say():
 
 
 def test_real_polarity_and_differences(real):
-    """83.25 against 83.41 %; in the original data set 56.38 %, as printed; the voice is closest,
-    the words are farthest."""
+    """83.25 against 83.41 %; in the original data set 56.38 %, as printed; T is farthest from M,
+    and A is closest."""
     assert (real["ratio_M"].value, real["ratio_M"].published) == (83.25, 83.41)
     assert (real["ratio_printed"].value, real["ratio_original"].value) == (83.38, 56.38)
     assert real["ratio_M"].verdict == real["ratio_printed"].verdict == findings.FAILS
@@ -134,7 +134,8 @@ def test_real_polarity_and_differences(real):
 
 
 def test_the_text_alone_gives_more_of_the_new_clips(real):
-    """A fifth of them have a T of another sign than M, of the original clips nearly a third."""
+    """T and M differ in sign in a fifth of the new clips and in nearly a third of the original
+    ones."""
     assert real["text_reliance"].verdict == findings.PART
     assert "404 of 1932 clips (20.9 %)" in real["text_reliance"].found
     assert "705 of 2281 (30.9 %)" in real["text_reliance"].found
@@ -148,8 +149,8 @@ def test_real_leakage_and_placeholders(real):
 
 
 def test_every_finding_names_its_basis(real):
-    """What rests on M alone is counted on all clips, what sets the annotations beside one another
-    on those of one set."""
+    """Findings about M alone count all clips; findings that compare annotations count those of one
+    set."""
     assert all(item.basis in real.bases for item in real.findings)
     of_four = {item.key for item in real.findings if item.basis == label_findings.FOUR}
     assert of_four >= {"closest_to_M", "fewest_neutral", "text_reliance", "ratio_T"}
@@ -159,8 +160,8 @@ def test_every_finding_names_its_basis(real):
 
 @needs_meta
 def test_the_table_in_circulation_decides_nothing_that_rests_on_its_labels(meta):
-    """It is named; what rests on M stays open; what rests on the clips, or on the new ones, is as
-    in the shipped counts."""
+    """The table is named, findings about M stay open, and findings about the clips or the new part
+    are as with the shipped counts."""
     table, shipped = audit(meta), audit()
     assert table.labels.key == "mixed" and "mixed set" in render(table)
     assert table["neutral_train"].value == 318
@@ -177,7 +178,8 @@ def test_the_table_in_circulation_decides_nothing_that_rests_on_its_labels(meta)
 
 
 def test_what_decides_is_a_table_with_the_papers_labels(tiny_store):
-    """Neither a simulated store nor a table with other labels; a table that is recognised does."""
+    """A simulated store and a table with other labels decide nothing; a table that is recognised
+    does."""
     assert deciding(tiny_store, toy()).source == deciding().source == audit().source
     rows = [
         (split, f"{part}{split}", f"{k:0{4 if part == 'original' else 5}d}", label)
@@ -195,8 +197,8 @@ def test_what_decides_is_a_table_with_the_papers_labels(tiny_store):
 
 
 def test_what_the_counts_say_of_added_clips_and_intensity():
-    """By four-digit ids the original's 2281 clips, and one more new clip than printed; most clips
-    are weak if 0.6 is."""
+    """Four-digit ids mark the original's 2281 clips, which leaves one more new clip than printed;
+    most clips are weak if 0.6 counts as weak."""
     added, weak, table_1 = (
         audit()[key] for key in ("rows_added", "intensity", "intensity_table_1")
     )
@@ -207,8 +209,8 @@ def test_what_the_counts_say_of_added_clips_and_intensity():
 
 @needs_meta
 def test_real_figures_equal_plain_pandas(meta):
-    """Differences, polarity and what T tells of M from counts equal those from the rows
-    themselves."""
+    """Differences, polarity and what T tells about M: from the counts they equal those from the
+    rows."""
     counts = audit(meta).counts
     new = meta[(meta["clip_id"].str.len() > 4) & ~meta["video_id"].str.fullmatch(r"test\d+")]
     old = meta[meta["clip_id"].str.len() <= 4]
@@ -276,8 +278,8 @@ def test_a_table_without_labels_is_an_error():
 
 
 def test_a_store_is_audited_with_its_features(tiny_store):
-    """Lengths, dimensions and columns come from the features; a simulated store is compared with
-    nothing."""
+    """Lengths, dimensions and columns are read from the features; nothing is compared for a
+    simulated store."""
     result = audit(tiny_store)
     assert result.source == "simulated corpus, not CH-SIMS" and tiny_store.digest in render(result)
     assert {f.verdict for f in result.findings} == {findings.UNDECIDED, findings.UNPUBLISHED}
@@ -294,7 +296,7 @@ def test_a_store_is_audited_with_its_features(tiny_store):
 
 
 def test_constant_and_missing_columns_are_named():
-    """A column that never changes and one with a NaN are listed by name, over all splits."""
+    """A column that never changes and one with a NaN are named, over all splits."""
 
     def split(name: str) -> SimpleNamespace:
         values = np.arange(50, dtype=np.float32).reshape(2, 25) + (name == "test")
@@ -351,7 +353,7 @@ def test_shipped_counts_agree_with_themselves():
 
 
 def test_some_cut_gives_is_the_search_over_all_cuts():
-    """Against a loop over every way to cut the eleven levels into five runs."""
+    """Compared with a loop over every way to cut the eleven levels into five intervals."""
     rng = np.random.default_rng(2)
     levels = rng.integers(0, 4, size=11).tolist()
     reachable = {
@@ -369,8 +371,8 @@ def test_some_cut_gives_is_the_search_over_all_cuts():
 
 
 def test_every_figure_carries_its_mark(tiny_store, tmp_path):
-    """Simulated data say so in the picture, real counts name their origin; a figure is the same
-    bytes each time."""
+    """On simulated data the picture says so, and with real counts it names their source; the bytes
+    of a figure are the same each time."""
     figures.use_style()
     counts, clips = audit().counts, label_table(tiny_store)
     lengths = pd.DataFrame({"length": clips["audio_length"], "clips": "labelled"})
@@ -395,8 +397,8 @@ def test_every_figure_carries_its_mark(tiny_store, tmp_path):
 
 
 def test_length_bins_hold_whole_steps():
-    """Lengths that are all equally frequent give a flat histogram: no bin holds one step more than
-    its neighbour."""
+    """If all lengths are equally frequent the histogram is flat: no bin covers more steps than its
+    neighbour."""
     uniform = pd.DataFrame({"length": np.tile(np.arange(1, 49), 5), "clips": "labelled"})
     fig = figures.length_histograms({"characters": uniform})
     share, edges, _ = fig.axes[0].patches[0].get_data()
@@ -406,8 +408,8 @@ def test_length_bins_hold_whole_steps():
 
 
 def test_saved_results_are_strict_json(tmp_path, monkeypatch):
-    """Numpy values become plain, NaN becomes null, provenance stays beside the data; nothing
-    temporary is left."""
+    """Numpy values become plain numbers, NaN becomes null, the provenance is kept beside the data,
+    and no temporary file is left."""
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
     path = artefacts.save(
         "page",

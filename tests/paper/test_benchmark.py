@@ -1,4 +1,4 @@
-"""The benchmark: what is declared, what stands beside the published tables, and the unimodal
+"""The benchmark: what it declares, its comparison with the published tables, and the unimodal
 experiment."""
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from avmc_core import metrics, schema
+from avmc_core.analysis.estimate import Cell
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.drawing.benchmark_figures import published_tables, unimodal
 from avmc_core.models import registry
@@ -113,7 +114,7 @@ def test_limits_of_the_ci_profile_stay_there():
 
 
 def test_at_ci_the_models_that_drop_an_incomplete_group_have_one():
-    """Else putting D29 right would change nothing there (320 clips)."""
+    """Otherwise mending D29 would change nothing there (320 clips)."""
     for run in EXPERIMENTS["mended"].runs("ci"):
         if run.model in CI_LIMITS and (t := run.settings.training).accumulate > 1:
             assert -(-320 // t.batch_size) % t.accumulate != 0, run.name
@@ -189,7 +190,7 @@ def unimodal_records(tiny_store, tmp_path_factory):
 def test_each_unimodal_row_is_scored_on_the_annotation_that_it_was_trained_on(
     unimodal_records, tiny_store
 ):
-    """D13: not on M, as in the released log; placeholders are left out."""
+    """D13: not on M, as in the released log; clips with placeholder labels are left out."""
     split = tiny_store.split("test")
     summary = benchmark.all_tasks(unimodal_records, tiny_store)
     assert set(summary) == {row.name for row in UNIMODAL}
@@ -213,13 +214,9 @@ def test_table_3_has_all_its_cells_and_says_what_wav2vec_needs(unimodal_records,
     cells = benchmark.table_3(benchmark.all_tasks(unimodal_records, tiny_store))
     assert len(cells) == 4 * 2 * 4
     for cell in cells:
-        assert (
-            (cell["estimate"] is None)
-            == (cell["note"] == benchmark.NOT_RUN)
-            == ("wav2vec" in cell["row"])
-        )
-    text = next(c for c in cells if c["row"] == "Text/default, multimodal" and c["metric"] == "MAE")
-    assert text["published"] == 0.371
+        assert (cell.value is None) == (cell.note == benchmark.NOT_RUN) == ("wav2vec" in cell.row)
+    text = next(c for c in cells if c.row == "Text/default, multimodal" and c.metric == "MAE")
+    assert text.published == 0.371
     shown = result_table(cells, "table3").words().set_index("Model")
     assert shown.loc["Acoustic/wav2vec 2.0, unimodal", "MAE ↓"] == "needs wav2vec features / 0.396"
     differences = benchmark.own_minus_whole(unimodal_records, tiny_store)
@@ -258,8 +255,7 @@ def test_a_ranking_is_not_claimed_where_models_stop_at_different_limits():
 def test_the_constant_is_held_against_the_other_rows():
     def cells(*values):
         return [
-            {"row": f"row {k}" if k else "Constant", "metric": "MAE", "estimate": v}
-            for k, v in enumerate(values)
+            Cell(v, row=f"row {k}" if k else "Constant", metric="MAE") for k, v in enumerate(values)
         ]
 
     assert benchmark.beside_constant(cells(0.5, 0.6, None), "MAE").endswith(

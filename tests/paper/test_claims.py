@@ -1,4 +1,5 @@
-"""The claim ledger: complete, decided by code, and never decided by the simulated corpus."""
+"""The claim ledger is complete, is decided by code, and is never decided by the simulated
+corpus."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import pytest
 import released_factory as factory
 
 from avmc_core import published
+from avmc_core.analysis.estimate import Cell
 from avmc_core.clip_statistics import clip_statistics
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.paper import (
@@ -70,7 +72,8 @@ def test_every_claim_has_a_verdict_from_the_vocabulary(shipped):
 
 
 def test_only_what_the_paper_says_counts_as_its_claim(shipped):
-    """Whether its places agree is our question: such checks are of a kind of their own."""
+    """Whether different places of the paper agree is our own question: such checks form a separate
+    kind."""
     kind = {ruling.claim.key: ruling.claim.kind for ruling in shipped}
     assert {ruling.claim.kind for ruling in shipped if ruling.claim.how == "run"} == {
         claims.RUNS
@@ -85,8 +88,8 @@ def test_only_what_the_paper_says_counts_as_its_claim(shipped):
 
 
 def test_the_kinds_of_evidence_add_up_to_the_claims_of_the_paper(shipped):
-    """Each claim counts once, by what decides it; none by our runs; what nothing here decides has
-    no verdict on the paper."""
+    """Each claim counts once, under the evidence that decides it. Our runs decide none, and claims
+    that nothing here decides have no verdict on the paper."""
     counted = claims.evidence_counts(shipped)
     total = sum(claims.tally(shipped).values())
     assert sum(kind["all"] for kind in counted.values()) == total
@@ -108,7 +111,7 @@ def test_the_kinds_of_evidence_add_up_to_the_claims_of_the_paper(shipped):
 
 
 def test_what_nothing_decides_is_not_said_to_be_decided(shipped):
-    """Runs that were not made, or that simulated data cannot bear out, are no evidence."""
+    """Runs that were not made, or that are on simulated data, are no evidence."""
     undecided = [r for r in shipped if r.verdict in (NEEDS, claims.CANNOT)]
     assert undecided and {r.decided_by for r in undecided} == {claims.NOT_HERE}
     assert {r.decided_by for r in shipped if r.verdict in findings.DECIDED} <= {
@@ -117,7 +120,8 @@ def test_what_nothing_decides_is_not_said_to_be_decided(shipped):
 
 
 def test_every_place_is_one_that_the_paper_has(shipped):
-    """Sections are cited for claims, printed figures and experiments; the paper ends with 6."""
+    """Sections are cited for claims, printed figures and experiments; the last section of the paper
+    is 6."""
     figures = published.published()["text_figures"].values()
     places = [ruling.claim.place for ruling in shipped] + [figure["place"] for figure in figures]
     places += [plan.source for plan in EXPERIMENTS.values()]
@@ -129,14 +133,14 @@ def test_every_place_is_one_that_the_paper_has(shipped):
 
 
 def test_what_the_four_annotations_decide_says_on_how_many_clips(shipped):
-    """They are known in the paper's set for a part of the clips only."""
+    """In the paper's set all four annotations are known for a part of the clips only."""
     keys = ("fewest-neutral", "most-neutral", "closest-to-multimodal", "farthest-from-multimodal")
     found = {r.claim.key: r.found for r in shipped}
     assert all(re.search(r" 1932 clips\)$", found[key]) for key in keys)
 
 
 def test_every_row_of_the_ledger_can_be_led_to(shipped):
-    """The anchors of the claims, and of the audit's findings, are different from one another."""
+    """The anchors of the claims and of the audit's findings are all distinct."""
     for names in (
         [anchor("claim", ruling.claim.key) for ruling in shipped],
         [anchor("finding", item.key) for item in audit().findings],
@@ -145,7 +149,7 @@ def test_every_row_of_the_ledger_can_be_led_to(shipped):
 
 
 def test_where_a_claim_is_decided_is_a_file_that_defines_it(shipped):
-    """What unfolds in the ledger leads to code."""
+    """The details of a row in the ledger lead to the code that decides it."""
     root = Path(claims.__file__).parents[2]
     for source in filter(None, (claims.source_of(ruling) for ruling in shipped)):
         name, file = re.match(r"(?:audit finding )?([\w]+).*?(avmc_core/\S+\.py)", source).groups()
@@ -190,8 +194,8 @@ def test_arithmetic_claims_are_all_decided(shipped):
     ],
 )
 def test_better_without_a_metric_is_read_over_all_of_them(shipped, key, verdict, found):
-    """The paper's cells, compared by eye: a tie or a loss in one of them is told, and takes no
-    sentence down."""
+    """The paper's cells, compared directly: ties and losses in single cells are stated, and do not
+    refute the sentence."""
     ruling = next(ruling for ruling in shipped if ruling.claim.key == key)
     assert (ruling.verdict, ruling.found) == (verdict, found)
 
@@ -215,7 +219,8 @@ def test_what_many_comparisons_say(better, worse, whole, holds, partly):
 
 
 def test_relative_gains_against_a_plain_computation(shipped):
-    """The best cell of each column by numpy; only the two gains that miss it do not follow."""
+    """The best cell of each column by numpy: a gain follows exactly if it equals the printed one,
+    and two do not."""
     table = published.published()["table2_benchmark"]
     rows = np.array(
         [cells for name, cells in table["rows"].items() if not name.startswith("AV-MC")]
@@ -248,7 +253,8 @@ def test_figures_that_contradict_each_other_are_found(shipped):
 
 
 def test_label_claims_from_the_shipped_counts(shipped):
-    """All of them are decided, on the labels that the paper used; each says on which clips."""
+    """All of them are decided, on the labels that the paper used, and each states the clips that it
+    rests on."""
     found = verdicts(shipped)
     of_labels = [ruling for ruling in shipped if ruling.claim.how == "labels"]
     assert {ruling.verdict for ruling in of_labels} == {HOLDS, PART, FAILS} and all(
@@ -272,7 +278,7 @@ def test_label_claims_from_the_shipped_counts(shipped):
 
 @needs_meta
 def test_the_table_in_circulation_changes_no_verdict(shipped):
-    """It carries other labels than the paper's: the ledger stays what it is without it."""
+    """It carries other labels than the paper used: the ledger is the same with and without it."""
     from avmc_core.data.released import read_meta
 
     assert claims.ledger(claims.gather(meta=read_meta(os.environ["AVMC_META"]))) == shipped
@@ -280,8 +286,8 @@ def test_the_table_in_circulation_changes_no_verdict(shipped):
 
 @pytest.fixture(scope="module")
 def simulated(tiny_store, tmp_path_factory):
-    """Runs on a simulated store of models that stand in for two rows of Table 4: one that knows
-    nothing, one that reads."""
+    """Runs on a simulated store; the models stand in for two rows of Table 4, one that knows
+    nothing and one that reads the features."""
     rows = (
         Row("full", "Text-only ridge", published="AV-MC", seeded=False),
         Row("ablated", "Constant", published="w/o Mixup-V", seeded=False),
@@ -304,15 +310,15 @@ def test_the_simulated_corpus_decides_nothing_about_the_paper(tiny_store, simula
 
 
 def test_another_data_set_is_no_evidence_on_the_paper(tmp_path, simulated):
-    """In the released form, with labels that are neither of the two sets that circulate."""
+    """A store in the released format whose labels are neither of the two sets in circulation."""
     store = factory.imports(tmp_path)
     evidence = claims.gather(store, table4=simulated)
     assert store.as_released and evidence.store is None and not evidence.runs
 
 
 def test_run_claims_are_decided_by_intervals(simulated, monkeypatch):
-    """Against itself a model is neither better nor worse; on a real store the same outcome would
-    decide."""
+    """Compared with itself a model is neither better nor worse; on a real store the same outcome
+    would decide the claim."""
     outcome, marked = claim_runs.runs_better(
         {"table4": simulated}, ["table4"], "AV-MC", "w/o Mixup-V"
     )
@@ -331,7 +337,8 @@ def test_run_claims_are_decided_by_intervals(simulated, monkeypatch):
 
 
 def test_benchmark_models_that_were_not_run_leave_a_claim_open(simulated, monkeypatch):
-    """Neither one that is declared without a finished run nor one that is not declared."""
+    """This holds for a model that is declared without a finished run and for one that is not
+    declared."""
     rows, other = simulated.rows, Row("other", "Constant", published="MulT", seeded=False)
     for declared, wanted in (
         (rows, ["w/o Mixup-V"]),
@@ -348,7 +355,7 @@ def test_benchmark_models_that_were_not_run_leave_a_claim_open(simulated, monkey
 
 
 def test_one_run_decides_no_cell(simulated, monkeypatch):
-    """Were the store real: a single run tells nothing of where another would lie."""
+    """Even if the store were real: a single run does not tell where another would lie."""
     monkeypatch.setattr(type(simulated.store), "simulated", property(lambda self: False))
     outcome, marked = claim_runs.cells({"table4": simulated}, "table4_ablation", ["table4"])
     assert not marked and outcome.holds is None
@@ -356,26 +363,21 @@ def test_one_run_decides_no_cell(simulated, monkeypatch):
 
 
 def test_the_figures_of_single_runs_stand_beside_a_cell(simulated):
-    """On the display scale of the metric, those of the row's own runs and no others."""
+    """Figures on the display scale of the metric, from the runs of that row only."""
     (run,) = (run for run in simulated.records if run.name == "full")
     score = scores(simulated.records[run], simulated.store)["M"]
     cells = claim_runs._beside(simulated, "table4_ablation")
-    at = {(cell["row"], cell["metric"]): cell["seeds"] for cell in cells}
+    at = {(cell.row, cell.metric): seeds for cell, seeds in cells}
     assert at["full", "Acc2"] == pytest.approx([100 * score["Acc2"]])
     assert at["full", "MAE"] == pytest.approx([score["MAE"]])
 
 
-def beside(name: str, row: str, low: float, high: float) -> list[dict]:
+def beside(name: str, row: str, low: float, high: float) -> list[tuple[Cell, list[float]]]:
     """The six cells of a row of Table 4, each with ten runs, relative to what is printed."""
-    cell = {
-        "row": name,
-        "published_row": row,
-        "published": 50.0,
-        "estimate": 50.0,
-        "seeds": np.linspace(50 + low, 50 + high, 10).tolist(),
-    }
+    seeds = np.linspace(50 + low, 50 + high, 10).tolist()
     return [
-        cell | {"metric": metric} for metric in ("Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE")
+        (Cell(50.0, published=50.0, row=name, metric=metric, published_row=row), seeds)
+        for metric in ("Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE")
     ]
 
 
@@ -393,8 +395,8 @@ ROWS = ("w/o Mixup-AV & Unimodal tasks", "w/o Mixup-AV", "w/o Mixup-A", "w/o Mix
 def test_cells_that_fit_are_not_refuted_by_cells_that_were_not_run(
     simulated, monkeypatch, rows, other, holds, found
 ):
-    """And the printed model's cell fits when one of its variants does: the paper prints one AV-MC,
-    there are two here."""
+    """A cell of the printed AV-MC fits when one of its variants does: the paper prints one AV-MC,
+    and there are two here."""
     cells = [cell for row in rows for cell in beside(row, row, -1, 1)]
     cells += beside("AV-MC (paper)", "AV-MC", 9, 10) + beside(
         "AV-MC (released)", "AV-MC", other, other + 2
@@ -430,8 +432,8 @@ def test_table_3_is_held_against_the_unimodal_runs(tiny_store, tmp_path, monkeyp
 
 
 def test_table_3_is_decided_in_pairs_on_the_same_clips():
-    """A good reader against a bad one, three runs each, on labels of their own: better in all four
-    metrics, worse the other way round, and against itself neither."""
+    """A good reader and a bad one, three runs each, on their own labels: the good one is better in
+    all four metrics, the bad one worse, and either is undecided against itself."""
     rng = np.random.default_rng(3)
     groups = np.repeat(np.arange(30), 6)
     labels = [np.clip(np.round(rng.normal(scale=0.6, size=180) * 5) / 5, -1, 1) for _ in range(2)]
@@ -455,7 +457,7 @@ def test_table_3_is_decided_in_pairs_on_the_same_clips():
 
 
 def test_both_annotations_of_table_3_are_scored_on_the_same_clips(tiny_store, tmp_path):
-    """Placeholders are left out of both, so that the clips of a pair are the same."""
+    """Clips with placeholder labels are left out of both, so that a pair covers the same clips."""
     rows = tuple(row for row in experiment("table3").rows if row.name.startswith("vision"))
     grid = [Run(row.model, 1, (*row.changes, ("training.max_epochs", 1)), row.name) for row in rows]
     records = run_all(grid, tiny_store, RunStore(tmp_path), jobs=1, progress_bar=False)

@@ -1,5 +1,5 @@
-"""The list of what is assumed about the released files: each line is met, not met or open on made
-files of which it is known, and nothing of a clip's words or name is in it."""
+"""The list of assumptions about the released files: on generated files with known properties each
+assumption is met, not met or open, and the list holds no words and no name of a clip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from avmc_core.simulated.text_encoder import build_encoder
 
 
 def as_expected() -> dict:
-    """Made clips that look as the released ones are taken to look, at small sizes."""
+    """Generated clips with the properties that the released ones are assumed to have, at small
+    sizes."""
     rng = np.random.default_rng(0)
     content = made.splits((25, 177), classes=False, vocabulary=20_000)
     stats = [egemaps_stats()[name] for name in schema.columns("audio")]
@@ -139,7 +140,8 @@ def test_what_differs_is_not_met(tmp_path, what, monkeypatch):
 
 
 def test_text_states_are_computed_again(tmp_path, monkeypatch):
-    """With the encoder of the states they are met, with shifted states not."""
+    """The assumption is met with the encoder that computed the states, and not met with shifted
+    states."""
     _, encoder = build_encoder()
     monkeypatch.setattr(first_contact, "encoder_for", lambda store: encoder)
     content = as_expected()
@@ -158,7 +160,7 @@ def test_text_states_are_computed_again(tmp_path, monkeypatch):
 
 
 def test_the_audit_ends_with_the_list_and_writes_it_to_a_file(tmp_path, monkeypatch):
-    """No sentence and no id is in what may be sent to others."""
+    """The file may be sent to others: it holds no sentence and no id."""
     monkeypatch.setenv("AVMC_BERT", str(tmp_path / "nothing"))
     content = as_expected()
     found(tmp_path, content)

@@ -1,5 +1,5 @@
-"""What printed digits allow: checked against brute force, against simulated tables, and on the
-paper's own."""
+"""What printed digits allow, compared with brute force, with simulated tables, and with the paper's
+own tables."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from avmc_core.paper.findings import FAILS, HOLDS
     "n, runs", [(7, 1), (37, 1), (37, 3), (483, 1), (200, 2), (96, 5), (1034, 3)]
 )
 def test_a_figure_fits_exactly_when_some_count_prints_it(n, runs):
-    """Every k / (s N), printed by Python's exact decimal formatting; ties, which may go either way,
-    both ways."""
+    """Every k / (s N) is printed by Python's exact decimal formatting; a tie may be rounded either
+    way, and both are allowed."""
     cells = n * runs
     printed = set()
     for k in range(cells + 1):
@@ -151,8 +151,8 @@ def test_the_ledger_says_what_the_digits_say():
 
 
 def test_our_own_runs_are_read_as_what_they_are():
-    """Single runs of the first seed, and means over three seeds; a row that lacks a seed is not a
-    mean of three."""
+    """Single runs of the first seed are told apart from means over three seeds; a row that lacks a
+    seed is not a mean of three."""
     rng = np.random.default_rng(3)
     rows = [
         (f"model {i}", seed, rng.binomial(96, 0.7) / 96) for i in range(17) for seed in (1, 2, 3)

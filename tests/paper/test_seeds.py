@@ -1,5 +1,5 @@
-"""Runs of others on the real files: what is recorded, how far seeds lie apart, and what the best of
-many gains."""
+"""Runs of other people on the real files: what is recorded, how far seeds lie apart, and what
+picking the best of many gains."""
 
 from __future__ import annotations
 

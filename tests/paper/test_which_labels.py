@@ -1,4 +1,4 @@
-"""The evidence for the label set that the paper used: each piece fits one set and not the other,
+"""The evidence for the label set that the paper used: each piece fits one set and not the other, as
 recomputed by hand."""
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ def evidence():
 
 
 def test_every_piece_of_evidence_tells_the_sets_apart(evidence):
-    """And names where the other side of it was printed or reported."""
+    """Each names the place where the figure that it is compared with was printed or reported."""
     assert len(evidence) == 6 and (evidence[RELABELLED] != evidence[MIXED]).all()
     assert evidence["Source"].str.len().min() > 8
 
 
 def test_table_1_cells(evidence):
-    """Counted by a plain loop: train and valid come out to the clip on the relabelled set, no cell
-    on the mixed one."""
+    """Counted by a plain loop: on the relabelled set train and valid agree exactly, and on the
+    mixed one no cell does."""
     printed, equal = published_class_counts(), {}
     for key in which_labels.SETS:
         counts, equal[key] = which_labels.of_splits(key), 0
@@ -48,7 +48,7 @@ def test_table_1_cells(evidence):
 
 
 def test_the_printed_runs_are_multiples_of_one_clip_of_the_relabelled_set():
-    """Of every value by the nearest k: all 45 are k/483, and few are k/462."""
+    """Each value is compared with the nearest multiple: all 45 are k/483, and few are k/462."""
     values = seeds.runs()["Acc2_weak"].unique()
     fit = {}
     for key in which_labels.SETS:
@@ -59,7 +59,7 @@ def test_the_printed_runs_are_multiples_of_one_clip_of_the_relabelled_set():
 
 
 def test_the_contradictions_that_a_reader_counted_are_where_the_sets_differ_in_sign():
-    """And the rows that he quoted have the labels of the relabelled set."""
+    """The rows that this reader quoted have the labels of the relabelled set."""
     report = recorded()["reports"]["annotations"]
     assert (
         report["other_sign"] == recorded()["other_sign"] == {"train": 174, "valid": 61, "test": 65}

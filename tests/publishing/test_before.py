@@ -1,5 +1,5 @@
-"""Before notebooks are executed on an imported store it is said what they will compute, and a store
-that they are not about is refused."""
+"""Before notebooks are executed on an imported store, the command states what they will compute,
+and it refuses a store that they are not about."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_page_that_asks_for_no_run_says_nothing_of_runs(home):
 
 @pytest.mark.parametrize("command", ["notebooks", "book"])
 def test_the_book_is_not_built_on_another_data_set(home, command):
-    """Its pages would stand published figures beside clips that they are not about."""
+    """Otherwise its pages would compare published figures with clips that they are not about."""
     store = imported(home, made.mosi())
     options = ["--store", str(store.path), "--out", str(home / "out")]
     done = CliRunner().invoke(main, [command, *options])

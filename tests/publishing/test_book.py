@@ -1,5 +1,5 @@
-"""The book's own parts: figures come from results or the build fails, tables say what they are
-about, pages ask nobody else."""
+"""The book's own parts: figures come from results or the build fails, tables name their data, and
+pages load nothing from other sites."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def test_a_quoted_figure_brings_its_data_mark(build):
 
 
 def test_the_mark_of_the_data_stands_below_the_first_paragraph(build):
-    """A reader first learns what a page is about; a page without such a paragraph says at once on
-    which data it stands."""
+    """A reader first learns what a page is about; a page without such a paragraph begins with the
+    mark."""
     html, _ = build("What it is about.\n\nOf {num}`made:runs` runs.\n\n## Next\n\nMore.")
     places = [html.index(words) for words in ("it is about", "avmc-mark", "Of <abbr", "More.")]
     assert places == sorted(places)
@@ -104,9 +104,23 @@ def test_the_mark_of_the_data_stands_below_the_first_paragraph(build):
     assert html.index("avmc-mark") < html.index("More.")
 
 
+def test_the_mark_of_simulated_data_can_wait_for_its_figures(build, tmp_path):
+    """A page whose first figures are real does not say above them that they are simulated; the mark
+    of what is real stays on top."""
+    real = {"provenance": {"data": "real label table"}, "data": {"clips": 5}}
+    (tmp_path / "home" / "results" / "counted.json").write_text(json.dumps(real), encoding="utf-8")
+    later = "## Runs\n\n```{simulated-mark}\n```\n\nOf {num}`made:runs` runs."
+    html, warnings = build(f"About.\n\nOf {{num}}`counted:clips` clips.\n\n{later}")
+    assert not warnings
+    words = ("About.", "real label table</strong>", "clips.", "Runs<", "not CH-SIMS</strong>")
+    places = [html.index(word) for word in words]
+    assert places == sorted(places)
+    assert html.count("not CH-SIMS</strong>") == 1
+
+
 def test_a_quoted_figure_leads_to_the_page_that_computed_it(build, tmp_path):
-    """And to its row, where that page has a table of such rows: the basis of a headline number is
-    one click away."""
+    """It leads to the row, where that page has a table of such rows: the source of a headline
+    figure is one click away."""
     (tmp_path / "source" / "notebooks").mkdir()
     record = {"results": ["claims"]}
     (tmp_path / "source" / "notebooks" / "06_claims.json").write_text(
@@ -144,7 +158,7 @@ def test_what_is_not_there_fails_the_build(build, text):
 
 
 def test_results_stand_beside_the_papers_figures(build):
-    """With what they stand on: data, seeds, failed runs, command."""
+    """With their provenance: data, seeds, failed runs and command."""
     html, warnings = build("```{results-table} made\n:against: Table 2\n```")
     assert not warnings
     rows = [
@@ -165,7 +179,8 @@ def test_results_stand_beside_the_papers_figures(build):
 
 @pytest.mark.parametrize("data, shown", [("real label table", True), ("simulated corpus", False)])
 def test_the_text_model_is_shown_where_it_read_real_sentences(build, tmp_path, data, shown):
-    """On the landing page it stands first; what it reads in made-up sentences does not."""
+    """On the landing page it comes first; its results on generated sentences are not shown
+    there."""
     cell = {"estimate": 0.5, "low": 0.4, "high": 0.6, "level": 0.95, "note": ""}
     row = {"task": "M", "model": "reads", "slice": "test", "clips": 9}
     rows = [row | dict.fromkeys(("Acc2", "Corr", "MAE"), cell), {"task": "T"}]
@@ -186,7 +201,7 @@ def test_only_figures_that_are_shown_are_counted_as_met(build, tmp_path):
 
 
 def test_every_difference_is_in_the_table_measured_or_not(build):
-    """A joint effect stands in a row of its own, once, and under none of its numbers."""
+    """A joint effect appears once, in a row of its own, and not under any of its numbers."""
     entries = "".join(f"(d{n})=\n### D{n} · Entry {n}\n\n" for n in ("01", "02", "03"))
     html, warnings = build(f"## All\n\n{entries}```{{effects-table}} made:effects\n```")
     assert not warnings
@@ -237,7 +252,7 @@ def test_every_difference_that_the_code_names_is_on_the_page():
 
 
 def test_the_place_of_the_pdf_is_filled_whole_on_a_built_page(build, tmp_path):
-    """The words of the real page hold inline code, of which Sphinx makes spans."""
+    """The words of the real page contain inline code, which Sphinx turns into spans."""
     from avmc_core.publishing.book import fill_pdf_links
 
     (line,) = (
@@ -256,8 +271,8 @@ def test_the_place_of_the_pdf_is_filled_whole_on_a_built_page(build, tmp_path):
 
 
 def test_figures_have_words_and_wide_ones_room(tmp_path):
-    """An image as an executed notebook leaves it, in a cell whose source says which function drew
-    it."""
+    """An image as an executed notebook leaves it, in a cell whose source names the function that
+    drew it."""
     from docutils.utils import new_document
 
     from avmc_core.publishing.book_figures import describe, drawing

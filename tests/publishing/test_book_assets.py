@@ -1,4 +1,4 @@
-"""The site carries the icons that it shows, as a font that holds just these; nothing else of the
+"""The site carries the icons that it shows in a font that holds only these, and nothing else of the
 theme's icon collection."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The bundle of results: complete, described truly, the same bytes each time, and without anybody's
-words."""
+"""The bundle of results is complete, described truthfully, the same bytes each time, and free of
+transcripts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TRIVIAL = Experiment(
 
 @pytest.fixture
 def made(tmp_path, monkeypatch, tiny_store):
-    """Bundles of two trained models and one saved result; call it to make one."""
+    """A function that bundles two trained models and one saved result."""
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(bundle, "EXPERIMENTS", {"trivial": TRIVIAL})
     run_all(TRIVIAL.runs("ci"), tiny_store, progress_bar=False, jobs=1)
@@ -104,7 +104,7 @@ def test_another_bundle_replaces_the_old_one(made):
 
 @pytest.mark.parametrize("name", ["results", "v1.2"])
 def test_nothing_but_an_earlier_bundle_is_replaced(made, tmp_path, name):
-    """A folder of the user's was once removed, and a zip file of that name overwritten."""
+    """Once, a folder of the user's was removed and a zip file of the same name was overwritten."""
     own, packed = tmp_path / name / "thesis.txt", tmp_path / f"{name}.zip"
     own.parent.mkdir()
     own.write_text("years of work")

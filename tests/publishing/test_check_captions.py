@@ -1,4 +1,4 @@
-"""The check of captions finds what it should; and the command in a caption, when run elsewhere,
+"""The check of captions finds what it should, and the command in a caption, run elsewhere,
 reproduces the figures above it."""
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def test_a_page_that_says_everything_passes(check):
 
 
 def test_what_the_project_makes_of_itself_may_say_so(check):
-    """The torture's counts: their data are the tests' own files, on their page, and a target of the
-    Makefile makes them."""
+    """The counts of the torture: their data are the tests' own files, which the page names, and a
+    target of the Makefile produces them."""
     mark, said = (
         text.replace("simulated corpus, not CH-SIMS", "made-up files, no result about CH-SIMS")
         for text in (MARK, SAID)
@@ -76,7 +76,7 @@ def test_what_the_project_makes_of_itself_may_say_so(check):
 
 
 def test_the_page_of_the_torture_passes(tmp_path, monkeypatch):
-    """Built alone: every figure is there, and every table says what it is about."""
+    """Built by itself, the page has every figure, and every table says what it is about."""
     testing = pytest.importorskip("sphinx.testing.util", reason="the book needs the extra 'book'")
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
     (tmp_path / "conf.py").write_text(
@@ -123,8 +123,8 @@ def test_results_need_a_mark(check):
 
 
 def test_the_command_of_a_caption_gives_the_figures_above_it(tiny_store, tmp_path, monkeypatch):
-    """At one seed, in another home: the command is read out of the caption, and everything is
-    computed again."""
+    """With one seed, in another home folder: the command is read from the caption, and everything
+    is computed again."""
     plan, metrics = experiment("avmc"), ["Acc2", "Corr", "MAE"]
     rows = [row for row in plan.rows if not row.seeded]
     grid = [run for run in plan.runs("ci", (1,)) if run.name in {row.name for row in rows}]

@@ -1,4 +1,4 @@
-"""One switch for the code of the whole site: pages with folded code have it, others do not."""
+"""One switch for the code of the whole site: pages with folded code have it, and others do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the book says of a GPU names the record that it rests on."""
+"""What the book states about a GPU names the record that it rests on."""
 
 from __future__ import annotations
 

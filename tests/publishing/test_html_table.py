@@ -1,5 +1,5 @@
-"""The book's table is whole without JavaScript, escapes what it shows, and shows what the numbers
-say."""
+"""The book's table is complete without JavaScript, escapes its content, and draws its pictures to
+scale."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from avmc_core.analysis.estimate import MARGIN, WIDTH, Estimate, picture, places, scale
+from avmc_core.analysis.estimate import MARGIN, WIDTH, Cell, Estimate, picture, places, scale
 from avmc_core.errors import InputError
 from avmc_core.metrics import METRICS
 from avmc_core.paper.three_truths import SHARED, spread
@@ -23,15 +23,7 @@ from avmc_core.publishing.tables import agreement, result_table
 
 VOID = ("input", "br", "wbr", "circle", "path")
 CELLS = [
-    {
-        "row": row,
-        "metric": "MAE",
-        "estimate": value,
-        "low": low,
-        "high": high,
-        "published": paper,
-        "published_row": "",
-    }
+    Cell(value, low, high, paper, 3, row=row, metric="MAE")
     for row, value, low, high, paper in (
         ("One", 0.3, 0.2, 0.4, 0.25),
         ("Two", 0.5, 0.45, 0.6, 0.35),
@@ -101,10 +93,7 @@ def test_a_name_is_an_id():
 
 
 def test_the_picture_is_to_scale():
-    column = [
-        Estimate(cell["estimate"], cell["low"], cell["high"], cell["published"], 3)
-        for cell in CELLS
-    ]
+    column = CELLS
     assert scale(column) == (0.2, 0.6)
 
     def at(number: float) -> str:
@@ -167,7 +156,8 @@ def test_results_stand_beside_the_papers_figures():
 
 
 def test_the_widest_gap_between_published_tables():
-    """Of one model, in the metrics that all of them print; found again by a plain loop."""
+    """The widest gap of one model in the metrics that all tables print, found again by a plain
+    loop."""
     sources = [published()["table2_benchmark"], *published()["later_tables"].values()]
     for metric in SHARED:
         column = METRICS[metric].column

@@ -1,5 +1,5 @@
-"""No result in the book's words is typed by hand: decimals and percentages come from result files,
-or from the one data file of printed figures, by way of roles, directives and code."""
+"""No result in the book's text is typed by hand: decimals and percentages come from result files,
+or from the one data file of printed figures, through roles, directives and code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TYPED = re.compile(r"(?<![\w.])[-−+]?\d+\.\d+|\b\d+ ?(?:%|percent\b|per cent\b
 
 
 def prose(path: Path) -> str:
-    """The words of a page, line breaks kept; of a notebook its markdown cells."""
+    """The words of a page with their line breaks; of a notebook, its markdown cells."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         cells = re.split(r"^# %%", text, flags=re.MULTILINE)[1:]

@@ -53,7 +53,7 @@ def build(folder: Path, **options):
 
 
 def test_a_notebook_of_somebody_elses_is_not_replaced(folder):
-    """Nor does one of them keep the others from being looked at first: nothing is executed."""
+    """All notebooks are checked before any is executed, so that nothing is executed here."""
     for name in ("page", "paper"):
         (folder / f"{name}.py").write_text(COUNTING)
     own = folder.parent / "out" / "paper.ipynb"
@@ -177,8 +177,8 @@ def test_rejects_what_it_does_not_know(folder):
 
 
 def test_key_follows_code_data_content_and_environment(folder, tmp_path, monkeypatch):
-    """Changed: an imported module of ours, the label table's content, an AVMC_ variable. Not: where
-    the table lies."""
+    """Changes of an imported module of ours, of the label table's content or of an AVMC_ variable
+    count; the place of the table does not."""
     root = tmp_path / "copy"
     shutil.copytree(
         codehash.ROOT / "avmc_core",
@@ -221,7 +221,7 @@ def test_key_follows_the_models_that_the_registry_imports_by_name(folder):
 
 
 def test_code_is_no_wider_than_its_cell_in_the_book():
-    """On a laptop; strings and comments, which no formatter breaks, too."""
+    """On a laptop; this includes strings and comments, which no formatter breaks."""
     notebooks = codehash.ROOT / "notebooks"
     width = tomllib.loads((notebooks / "ruff.toml").read_text())["line-length"]
     for source in notebooks.glob("*.py"):
@@ -232,8 +232,8 @@ def test_code_is_no_wider_than_its_cell_in_the_book():
 
 
 def test_a_long_folder_for_temporary_files_does_not_stop_a_kernel(tmp_path, monkeypatch):
-    """The path of a socket has 107 bytes: of $TMPDIR with over 80 a page once ended in "File name
-    too long"."""
+    """The path of a socket has at most 107 bytes: with a $TMPDIR of more than 80 a page once ended
+    in "File name too long"."""
     monkeypatch.setattr(notebook_run.tempfile, "gettempdir", lambda: "/short")
     monkeypatch.setattr(
         notebook_run.os, "access", lambda path, mode: path in ("/short", "/tmp") or len(path) > 80
@@ -260,7 +260,7 @@ def test_why_names_what_changed(tmp_path):
 
 
 def test_a_label_table_in_the_environment_is_no_reason(tmp_path, monkeypatch):
-    """It reaches the notebooks that declare ``meta``, as a parameter."""
+    """It reaches, as a parameter, the notebooks that declare ``meta``."""
     source = tmp_path / "page.py"
     source.write_text(HEADER)
     key = notebook_key(source, {})

@@ -1,4 +1,4 @@
-"""What stands at the top and at the end of a notebook's page."""
+"""The parts at the top and at the end of a notebook's page."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the check of the book's PDF must notice, on PDFs that matplotlib makes; and how pages become
-one document."""
+"""The defects that the check of the book's PDF must notice, on PDFs made by matplotlib, and how
+pages become one document."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What goes out with the book: a PDF that is linked only while it is true, notes for each release,
-pages two clicks away."""
+"""What is published with the book: a PDF that is linked only while it is current, notes for each
+release, and pages within two clicks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SLOT = '<p><span class="avmc-pdf">none</span></p>'
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """Two pages that offer the PDF, and the PDF."""
+    """Two pages that link to the PDF, and the PDF."""
     (tmp_path / "deep").mkdir()
     for page in (tmp_path / "index.html", tmp_path / "deep" / "page.html"):
         page.write_text(SLOT)
@@ -41,8 +41,8 @@ def test_each_page_links_to_the_pdf_from_where_it_is(site):
 
 
 def test_the_words_in_place_of_a_pdf_may_hold_code_and_are_replaced_whole(site):
-    """Sphinx makes spans of inline code, the real page's too: the slot ends at its own end, not at
-    theirs."""
+    """Sphinx makes spans of inline code, also on the real page: the slot ends at its own end and
+    not at that of a span."""
     code = (
         '<code class="docutils literal notranslate"><span class="pre">make</span> <span '
         'class="pre">pdf</span></code>'
@@ -82,8 +82,8 @@ def test_the_current_version_has_release_notes_and_is_the_one_cited():
 
 
 def test_from_the_landing_page_everything_is_near():
-    """The main table, a claim's verdict, the command that runs it again and the data's
-    instructions, within a click."""
+    """The main table, the verdict on a claim, the command that runs it again and the instructions
+    for the data are one click away."""
     links = re.findall(
         r"\]\(([\w/]+)(?:\.md|\.ipynb)?\)", (ROOT / "book" / "index.md").read_text(encoding="utf-8")
     )

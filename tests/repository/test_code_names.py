@@ -1,5 +1,5 @@
-"""What the pages call by name exists under that name: files, commands and their options, make
-targets, variables."""
+"""Whatever the pages call by name exists under that name: files, commands and their options, make
+targets and variables."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def words(path: Path) -> str:
 
 
 def called(line: str) -> click.Command | None:
-    """The command that ``avmc ...`` calls; None when there is none such."""
+    """The command that ``avmc ...`` calls; None when there is no such command."""
     command: click.Command = main
     for word in line.split()[1:]:
         if not isinstance(command, click.Group):

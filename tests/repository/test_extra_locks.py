@@ -1,4 +1,4 @@
-"""The locks of the extras hold what pyproject.toml asks for, and add to the main lock without
+"""The locks of the extras contain what pyproject.toml asks for, and add to the main lock without
 contradicting it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The audit of the locks takes silence of the service for no answer, not for safety."""
+"""For the audit of the locks, a service that does not answer is a failure and not a proof of
+safety."""
 
 from __future__ import annotations
 

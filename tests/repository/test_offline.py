@@ -1,5 +1,5 @@
-"""No network: the main job, from corpus to executed notebook, runs where every socket but loopback
-and local ones is refused."""
+"""Without a network: the main job, from the corpus to an executed notebook, runs where every socket
+is refused except local ones."""
 
 from __future__ import annotations
 
@@ -81,8 +81,7 @@ def blocked(tmp_path):
 
 
 def test_the_block_holds(blocked, tmp_path):
-    """The block is inherited by child processes and lets nothing out, not even a request to resolve
-    an address."""
+    """Child processes inherit the block, and it refuses even the resolution of an address."""
     inner = "import socket; socket.create_connection(('192.0.2.1', 9), 2)"
     outer = (
         f"import socket, subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}]); "

@@ -1,4 +1,4 @@
-"""The repository's own promises: one source of dependencies, no stray artefacts, notebooks that
+"""What the repository promises: one source of dependencies, no stray artefacts, and notebooks that
 papermill can run."""
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """The short torture: a fifth of the listed hostile files, a few random ones of each family, a chain
-of kills of the quick jobs, and every fault. ``make torture`` does it at length; this is for every
-day."""
+of kills of the quick jobs, and every fault. ``make torture`` runs all of it at length."""
 
 from __future__ import annotations
 
@@ -28,8 +27,8 @@ def place(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("module", hostile.MODULES)
 def test_hostile_files_end_clearly(module, place):
-    """Refused, or read as another reader reads them; no crash, hang, gigabyte, socket, program or
-    stray file."""
+    """They are refused, or read as another reader reads them: no crash, no hang, no gigabyte of
+    memory, no socket, no program and no stray file."""
     # the memory of other tests does not count
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
         families = fresh.submit(_families, module, place).result()
@@ -61,7 +60,7 @@ def test_faults_hold(name, place):
 
 
 def test_the_recorded_torture_was_whole_and_ended_well():
-    """The figures on the book's page."""
+    """The book's page shows the figures of this record."""
     recorded = report.recorded()
     totals = recorded["data"]["totals"]
     bad = ("bad", "accepted", "lost", "different", "orphans")

@@ -1,5 +1,5 @@
-"""A seed that predicts the same for every clip has no Corr: one rule (``statistics.comparable``) in
-means, counts and cells."""
+"""A seed that predicts the same value for every clip has no Corr: means, counts and cells follow
+one rule (``statistics.comparable``)."""
 
 from __future__ import annotations
 

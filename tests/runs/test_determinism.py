@@ -1,11 +1,11 @@
-"""Which parts of a run repeat byte for byte, and which within a tolerance, on a CPU; on a GPU
-tests/gpu asks it.
+"""Which parts of a run repeat byte for byte on a CPU, and which within a tolerance; tests/gpu asks
+the same of a GPU.
 
-To the byte, on a CPU with the same versions: a second run (test_training), a killed and resumed one
-(test_training, torture), any number of processes (test_runs), any neighbour in the process (here).
-To a tolerance: the number of threads, and the compiled LSTM and attention on or off (here), but for
-attention's dropout, whose draws are others; all are part of a run's key, so that such runs are
-never taken for one another.
+Equal to the byte, on a CPU with the same versions: a second run (test_training), a killed and
+resumed run (test_training, torture), any number of processes (test_runs), and any other run in the
+same process (here). Equal within a tolerance: any number of threads, and the compiled LSTM and
+attention on or off (here), except for the dropout of attention, whose draws differ. All of these
+are part of a run's key, so that such runs are never taken for one another.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def test_threads_agree_to_a_tolerance_and_have_keys_of_their_own(tiny_store, tmp
 def test_compiled_code_agrees_to_a_tolerance_and_has_a_key_of_its_own(
     module, run, tiny_store, tmp_path, monkeypatch
 ):
-    """Other bytes show that the compiled code was really off."""
+    """That the bytes differ shows that the compiled code was really off."""
     with_it, files = result(tiny_store, tmp_path / "with", run=run)
     for user in (module, compiled):  # who computes, and who names it in the key
         monkeypatch.setattr(user, "kernels", lambda: None)

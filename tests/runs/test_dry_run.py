@@ -1,5 +1,5 @@
-"""The dry run: how many runs, how long and how much memory, from runs like them, else from the
-recorded benchmark."""
+"""The dry run tells how many runs there are, how long they take and how much memory they need, from
+similar runs or else from the recorded benchmark."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def runs(tmp_path):
 
 
 def test_without_runs_like_these_the_recorded_benchmark_is_scaled(tiny_store, runs):
-    """By hand: an epoch of the benchmark, in proportion to the clips; supervised AV-MC averages its
-    frames, so that their number does not count."""
+    """By hand: an epoch of the benchmark in proportion to the clips; supervised AV-MC averages its
+    frames, so that their number does not matter."""
     settings = (("training.max_epochs", 5_000),)
     text = estimate([Run("AV-MC", 1, settings)] * 3, tiny_store, runs, "cpu", jobs=2)
     assert "3 runs, 3 to compute" in text and "AV-MC, seed 1" in text

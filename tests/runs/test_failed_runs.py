@@ -30,7 +30,7 @@ PLAN = Experiment(
 
 def silent(source: str) -> list[str]:
     """Captions and provenances of a notebook that come after its first runs and do not say how many
-    of them failed. What has no data behind it says so in the place of its data."""
+    of them failed. One that rests on no data says so instead of naming its data."""
     cells = [
         cell.source
         for cell in jupytext.reads(source, fmt="py:percent").cells
@@ -59,7 +59,7 @@ def _calls(tree: ast.AST) -> list[ast.Call]:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_caption_counts_its_runs(path):
-    """Or says with ``records=None`` that what it shows rests on no run."""
+    """Or it states with ``records=None`` that what it shows rests on no run."""
     assert silent(path.read_text(encoding="utf-8")) == []
 
 
@@ -85,7 +85,7 @@ def test_a_failed_run_is_counted_under_its_table(tiny_store, tmp_path):
 
 
 def test_a_run_that_two_experiments_name_is_counted_once(tiny_store, tmp_path):
-    """By its key: a row of another name with the same settings is the same run."""
+    """Runs are counted by key: a row with another name and the same settings is the same run."""
     again = Experiment(
         "Again",
         "nowhere",
@@ -112,7 +112,7 @@ def test_a_run_that_two_experiments_name_is_counted_once(tiny_store, tmp_path):
 
 @pytest.mark.parametrize("profile", ["ci", "full"])
 def test_an_experiment_names_no_run_twice(profile, tiny_store):
-    """So that the runs of one experiment, which commands and pages count, are distinct."""
+    """The runs of one experiment, which commands and pages count, are therefore distinct."""
     for plan in experiments.EXPERIMENTS.values():
         keys = [run.key(tiny_store) for run in plan.runs(profile)]
         assert len(keys) == len(set(keys))

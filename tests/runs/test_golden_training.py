@@ -1,6 +1,6 @@
-"""Whole trainings of the public reference, replayed: from the same start weights, with the same
-order of clips and the same draws of the mixup, our trainer ends with the same predictions, losses
-and weights, and keeps the same epoch."""
+"""Whole trainings of the public reference, replayed: with the same start weights, order of clips
+and draws of the mixup, our trainer keeps the same epoch and ends with the same predictions, losses
+and weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def tolerances(golden: gf.Golden) -> dict[str, float]:
 
 
 def test_there_is_a_training_of_every_model():
-    """All but Bert_MAG, which has none; whatever folder the replays below are told to take."""
+    """Of every model except Bert_MAG, in the project's own folder, whatever folder the replays
+    below use."""
     folder = gf.GOLDEN / "training"
     configs = [gf.read(path.stem, folder).config for path in folder.glob("*.safetensors")]
     assert sorted(for_training(config)[0] for config in configs) == sorted(MODELS.values())
@@ -31,8 +32,8 @@ def test_there_is_a_training_of_every_model():
 
 
 def test_the_books_table_is_of_these_trainings():
-    """What ``tools/record_lockstep.py`` recorded is about the files that are here, all of them, and
-    within what they allow."""
+    """The record that ``tools/record_lockstep.py`` wrote covers exactly the files that are here,
+    and lies within their tolerances."""
     recorded_rows = json.loads((files("avmc_core") / "resources" / "lockstep.json").read_text())[
         "data"
     ]["trainings"]
@@ -79,10 +80,10 @@ def test_ends_as_the_reference_ends(file):
     ],
 )
 def test_a_wrong_setting_moves_it_as_it_moves_the_reference(number, file):
-    """What shows that the replay can fail: a learning rate, weight decay or task weight a little
-    off, no accumulation or no clipping is found, and moves our predictions as far as it moved the
-    reference's. One setting for each file, another one from file to file; a setting that the
-    reference does not use moves nothing."""
+    """This shows that the replay can fail: a learning rate, weight decay or task weight that is
+    slightly off, missing accumulation or missing clipping is found, and moves our predictions as
+    far as it moved the reference's. Each file changes one setting, which varies from file to file;
+    a setting that the reference does not use moves nothing."""
     golden = gf.read(file, gf.TRAINING)
     wrong = json.loads(golden.facts["wrong_settings"])
     setting = list(wrong)[number % len(wrong)]

@@ -1,5 +1,5 @@
-"""What nothing uses may be removed, and nothing else: not a used run, not one in work, nothing
-outside the home folder."""
+"""What nothing uses may be removed, and nothing else may: no run in use, no run in progress, and
+nothing outside the home folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNUSED = Run("LF_DNN", 1, (("training.max_epochs", 1), ("lr", 0.123)))
 
 @pytest.fixture
 def home(tiny_store, tmp_path, monkeypatch) -> Path:
-    """A home with two used runs and one that no experiment declares."""
+    """A home with two runs in use and one that no experiment declares."""
     monkeypatch.setenv("AVMC_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("AVMC_STORE", raising=False)
     records = run_all(
@@ -53,8 +53,8 @@ def test_only_the_run_that_nothing_declares_is_left_over(home, tiny_store):
 
 
 def test_runs_on_a_store_that_is_not_at_hand_are_kept_if_it_was_imported(home, tiny_store):
-    """The tiny store says that it is simulated: a simulated corpus that is gone was another
-    version's."""
+    """The tiny store declares itself simulated: a simulated corpus that is gone was that of another
+    version."""
     assert set(names(leftovers(home, [])).values()) == {
         "made on a simulated corpus of another version"
     }
@@ -103,7 +103,8 @@ def test_damaged_records_unfinished_work_and_old_corpora(home, tiny_store):
 
 @pytest.mark.parametrize("after", range(6))
 def test_a_removal_that_is_killed_never_takes_a_used_run(home, tiny_store, monkeypatch, after):
-    """Killed after so many steps; what is there then opens, and the next removal ends the work."""
+    """The removal is killed after a number of steps; whatever is left can be opened, and the next
+    removal finishes the work."""
     steps = 0
 
     def counted(function):

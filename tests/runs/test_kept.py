@@ -1,4 +1,5 @@
-"""What pages compute is kept as runs are: once for all it depends on, and never when damaged."""
+"""What pages compute is kept as runs are: computed once for everything that it depends on, and
+never used when damaged."""
 
 from __future__ import annotations
 

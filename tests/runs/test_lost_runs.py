@@ -1,5 +1,5 @@
-"""A process of a grid that is ended from outside: one clear error, nothing that was finished is
-lost, and the rest can be had."""
+"""When a process of a grid is ended from outside there is one clear error, finished runs are kept,
+and the rest can be computed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ GRID = [Run("LF_DNN", seed, LONG) for seed in range(5)]
 
 @pytest.fixture
 def killed(monkeypatch):
-    """As the system does when memory is short: SIGKILL for the first process that a pool starts."""
+    """What the system does when memory runs out: SIGKILL for the first process that a pool
+    starts."""
     pools = []
 
     class Pool(local.ProcessPoolExecutor):

@@ -1,5 +1,5 @@
 """Models are trained on data sets of other widths, annotations and label ranges, each at the sizes
-of its own store, and the simulated corpus beside them."""
+of its own store, beside the simulated corpus."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def test_models_are_trained_at_the_sizes_of_the_store(tmp_path, what):
 
 
 def test_analyses_take_the_metrics_of_the_labels_range(tmp_path):
-    """Of trained models on labels from -3 to 3: slices, a family of comparisons, reliance and a
-    file of predictions have the metrics that the run has, or refuse in one sentence."""
+    """For models trained on labels from -3 to 3, slices, a family of comparisons, reliance and a
+    file of predictions use the metrics of the run, or refuse in one sentence."""
     store = imported(tmp_path, made.mosi())
     grid = [Run("LF_DNN", 1, QUICK), Run("Text-only ridge", 1)]
     records = run_all(grid, store, RunStore(tmp_path / "runs"), jobs=1, progress_bar=False)
@@ -135,7 +135,7 @@ def test_analyses_take_the_metrics_of_the_labels_range(tmp_path):
 
 
 def test_the_simulated_corpus_is_trained_beside_them(tmp_path):
-    """In one process and one run store: nothing is declared for a checkout as a whole."""
+    """In one process and one run store: no property of the data is fixed for a whole checkout."""
     runs = RunStore(tmp_path / "runs")
     stores = [
         imported(tmp_path, made.mosi()),
@@ -205,8 +205,8 @@ def test_without_tokens_models_that_read_them_are_left_out(tmp_path):
     "name", [name for name in registry.MODELS if name not in (*APART, "Constant")]
 )
 def test_every_model_says_which_annotations_it_learns_from(tmp_path, name):
-    """On clips with M alone the loss of a model is a number if, and only if, it declares that it
-    learns from M alone: another would be trained on NaN."""
+    """On clips with M alone the loss of a model is a number if, and only if, the model declares
+    that M suffices: others would be trained on NaN."""
     store = imported(tmp_path, made.mosi())
     settings = registry.settings_of(name)
     if getattr(settings, "text", "frozen") != "frozen":
@@ -221,7 +221,7 @@ def test_every_model_says_which_annotations_it_learns_from(tmp_path, name):
 
 
 def test_the_recipe_in_contributing_runs(tmp_path, monkeypatch):
-    """Each of its commands, in its order, on a made file."""
+    """Each of its commands runs, in its order, on a generated file."""
     text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (recipe,) = re.findall(r"```sh\n(avmc data import.*?)```", text, re.DOTALL)
     monkeypatch.chdir(tmp_path)

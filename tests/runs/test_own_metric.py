@@ -1,5 +1,5 @@
-"""What the page "Add your own metric" promises: one entry, and the runs that are already stored
-have it, without being computed again."""
+"""The promise of the page "Add your own metric": after one entry, stored runs have the metric
+without being computed again."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FENCE = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
 
 
 def test_stored_runs_have_the_pages_metric_without_training(tiny_store, tmp_path):
-    """``avmc results`` of a changed copy of the package, in a process of its own, on runs that the
-    package as it is has stored."""
+    """``avmc results`` of a changed copy of the package, in a separate process, on runs that the
+    unchanged package stored."""
     from avmc_core.runs.experiments import experiment
 
     names = {"Constant", "Text-only ridge"}

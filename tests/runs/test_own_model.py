@@ -64,8 +64,8 @@ def test_the_pages_class_has_about_ten_lines():
 
 
 def test_the_pages_comparison_runs(tiny_store, tmp_path, monkeypatch, capsys):
-    """Its lines as they stand, but for the names of store, corpus and rows: a new reader's rows are
-    those of the page, ours are two that need no training."""
+    """The lines of the page, with other names of store, corpus and rows: the page compares the rows
+    of a new reader, and the test two rows that need no training."""
     from avmc_core.analysis.pairwise import compare_rows
     from avmc_core.runs.experiments import experiment
     from avmc_core.runs.grid import run_all, run_store

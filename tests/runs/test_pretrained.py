@@ -1,5 +1,5 @@
-"""A folder with a pretrained network is read in whole or refused in one sentence: text encoders and
-wav2vec 2.0 alike."""
+"""A folder with a pretrained network is read completely or refused in one sentence, for text
+encoders and wav2vec 2.0 alike."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def states(good):
 
 
 def rewrite(folder, change, file="model.safetensors"):
-    """The weights of ``folder`` as ``change`` names them, in one of the two formats."""
+    """The weights of ``folder``, renamed by ``change``, in one of the two formats."""
     weights = {
         name: tensor.contiguous()
         for name, tensor in change(load_file(folder / "model.safetensors")).items()
@@ -70,7 +70,7 @@ def old_norms(name):
 )
 @pytest.mark.parametrize("rename", [str, old_norms])
 def test_weights_under_known_names_give_the_same_states(folder, states, file, prefix, rename):
-    """The head of another task beside them does not matter."""
+    """The head of another task among them does not matter."""
     head = {"classifier.weight": torch.ones(2, 3), "cls.predictions.bias": torch.ones(4)}
     rewrite(
         folder,
@@ -148,7 +148,7 @@ WRONG_WEIGHTS = {  # what is done to the weights: what the error says
 
 @pytest.mark.parametrize("what", WRONG_WEIGHTS)
 def test_every_weight_is_accounted_for(folder, what):
-    """transformers draws what it does not find at random, and drops what it does not know."""
+    """transformers draws missing weights at random and drops unknown ones."""
     change, named = WRONG_WEIGHTS[what]
     rewrite(folder, change)
     with pytest.raises(InputError, match=named):
@@ -163,7 +163,7 @@ def test_a_configuration_of_more_layers_is_refused(folder):
 
 
 class Touch:
-    """Pickles as a call that makes a file."""
+    """Pickles as a call that creates a file."""
 
     def __init__(self, path):
         self.path = path
@@ -278,7 +278,7 @@ WRONG_WORDS = {
 
 @pytest.mark.parametrize("what", WRONG_WORDS)
 def test_a_vocabulary_that_is_absent_or_not_the_weights_own_is_refused(folder, what):
-    """transformers makes every character [UNK] without one, and says nothing."""
+    """Without a vocabulary transformers turns every character into [UNK], without a warning."""
     content, named = WRONG_WORDS[what]
     vocabulary(folder)
     if content is not None:
@@ -288,7 +288,8 @@ def test_a_vocabulary_that_is_absent_or_not_the_weights_own_is_refused(folder, w
 
 
 def test_padding_at_the_start_is_not_taken_over(folder, states):
-    """A tokenizer that pads there was once believed, and the states were those of padding."""
+    """A tokenizer that pads at the start was once followed, and the states were those of
+    padding."""
     path = folder / "tokenizer_config.json"
     sides = {"padding_side": "left", "truncation_side": "left"}
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | sides))
@@ -398,7 +399,8 @@ def test_a_wav2vec_folder_with_something_wrong_is_one_error(heard):
 def test_a_damaged_encoder_is_named_before_any_run_and_any_trial(
     folder, tiny_store, tmp_path, monkeypatch
 ):
-    """A grid once stopped at its first run that needs it, after hours of those that do not."""
+    """A grid once stopped at the first run that needs the encoder, after hours of runs that do
+    not."""
     monkeypatch.setenv("AVMC_BERT", str(folder))
     real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
     frozen, tuned = Run("LF_DNN", 1), Run("Self_MM", 1, (("text", "finetune"),))

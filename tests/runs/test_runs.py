@@ -1,4 +1,5 @@
-"""The run store: nothing computed twice, nothing half-written accepted, records that hold up."""
+"""The run store: nothing is computed twice, nothing half-written is accepted, and records can be
+verified."""
 
 from __future__ import annotations
 
@@ -117,8 +118,8 @@ def test_the_key_holds_all_that_the_result_depends_on(tiny_store, monkeypatch):
 def test_the_text_encoder_is_part_of_the_key_and_of_the_record(
     tiny_store, store, tmp_path, monkeypatch
 ):
-    """Where a model runs BERT on real features, another folder, other weights and another
-    configuration are other runs."""
+    """Where a model runs BERT on real features, another folder, other weights or another
+    configuration give other runs."""
     folder = tmp_path / "encoder"
     monkeypatch.setenv("AVMC_BERT", str(folder))
     real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
@@ -159,8 +160,8 @@ def test_the_text_encoder_is_part_of_the_key_and_of_the_record(
 
 @pytest.mark.parametrize("model", ["Bert_MAG", "MISA", "MMIM", "Self_MM"])
 def test_the_full_profile_fine_tunes_the_encoder_and_ci_need_not(model, tiny_store, tmp_path):
-    """A row of the benchmark, trained one epoch: the encoder's weights move, by no more than its
-    learning rate allows."""
+    """A row of the benchmark, trained for one epoch: the encoder's weights move, by no more than
+    its learning rate allows."""
     row = next(row for row in EXPERIMENTS["benchmark"].rows if row.model == model)
     ci = Run(model, 1, row.changes_at("ci")).settings
     # so few clips do not fill a group, and would make no step (D29)
@@ -269,7 +270,7 @@ def test_every_registered_model_runs(model, tiny_store, store):
 
 
 def test_the_commit_of_a_project_around_the_package_is_not_its_own(tmp_path, monkeypatch):
-    """As where it is installed into an environment that lies in another checkout."""
+    """For example, the package may be installed into an environment within another checkout."""
     for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
         identity = ["-c", "user.name=x", "-c", "user.email=x@x"]
         subprocess.run(["git", "-C", tmp_path, *identity, *words], check=True)

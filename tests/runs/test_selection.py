@@ -1,4 +1,4 @@
-"""A page gets the runs that it names, in that order, or a clear error."""
+"""A page gets the runs that it names, in that order, or one clear error."""
 
 from __future__ import annotations
 

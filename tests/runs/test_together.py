@@ -1,4 +1,4 @@
-"""Seeds side by side: what each computes equals, byte for byte, what it computes alone."""
+"""Seeds that are trained side by side give, byte for byte, what each gives alone."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def without_seconds(outcome):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_seed_gives_the_same_bytes_in_company_and_alone(name, tiny_store, tmp_path):
-    """Weights, predictions, history, scores, best epoch."""
+    """Weights, predictions, history, scores and best epoch are equal."""
     settings, epochs = MODELS[name], set()
     if name != "released supervised":
         settings = change(settings, {"training.max_epochs": 4})
@@ -93,12 +93,12 @@ def test_company_and_order_change_nothing(whole, tiny_store, tmp_path):
 
 @pytest.fixture(scope="module")
 def whole(tiny_store, tmp_path_factory):
-    """A company that nobody disturbs."""
+    """Seeds trained side by side without a disturbance."""
     return together(tiny_store, tmp_path_factory.mktemp("whole"), MODELS["released semi"])
 
 
 def dying(function, left):
-    """``function``, but the process kills itself in place of the call after ``left`` calls."""
+    """``function``, except that after ``left`` calls the process kills itself instead."""
     calls = iter(range(left))
 
     def call(*rest, **named):
@@ -114,7 +114,7 @@ def dying(function, left):
     [("batches", 31), ("batches", 58), ("writes", 3), ("writes", 9), ("writes", 14)],
 )
 def test_killed_and_resumed_gives_the_same_bytes(what, count, whole, tiny_store, tmp_path):
-    """In mid-epoch, and while the states of the seeds are written, which then are those of
+    """Killed in mid-epoch, and while the states of the seeds are written, which are then states of
     different epochs."""
 
     def work():  # in a process of its own, which the changes below end with
@@ -134,7 +134,7 @@ def test_killed_and_resumed_gives_the_same_bytes(what, count, whole, tiny_store,
 
 
 def test_what_a_company_began_a_run_alone_goes_on_with(tiny_store, tmp_path, monkeypatch):
-    """The state of a seed is that of a run alone."""
+    """The state of a seed is that of a run by itself."""
     settings, folder = MODELS["paper semi"], tmp_path / "interrupted"
     expected = without_seconds(alone(tiny_store, tmp_path / "alone", settings, 1))
     folders = [folder / str(seed) for seed in SEEDS]
@@ -162,7 +162,7 @@ def test_what_a_company_began_a_run_alone_goes_on_with(tiny_store, tmp_path, mon
 
 
 def test_a_seed_that_fails_leaves_the_others_as_they_are(tiny_store, tmp_path, monkeypatch):
-    """A weight that is not a number, in one seed alone."""
+    """One weight of one seed is not a number."""
     settings, build = MODELS["released supervised"], avmc_networks.build
 
     @wraps(build)
@@ -241,7 +241,7 @@ def test_which_runs_are_put_together(tiny_store):
 
 
 def test_runs_on_standardised_features_are_the_same_in_company_and_alone(tiny_store, tmp_path):
-    """The company reads the clips as its protocol says, not as the store has them."""
+    """The clips are read as the runs' protocol says and not as the store has them."""
     grid = [
         Run("AV-MC", seed, (("training.max_epochs", 2),), protocol=SplitProtocol(standardised=True))
         for seed in (1, 2)
@@ -256,7 +256,7 @@ def test_runs_on_standardised_features_are_the_same_in_company_and_alone(tiny_st
 
 
 def test_large_data_are_split_over_idle_processes(tiny_store, monkeypatch):
-    """Small ones are not: a training would be over before another process has started."""
+    """Small data are not: the training would be over before another process has started."""
     grid = [Run("AV-MC", seed) for seed in range(5)]
     assert [len(part) for part in companies(grid, tiny_store, "cpu", 2)] == [5]
     monkeypatch.setattr("avmc_core.runs.computing.LARGE", 20)
@@ -266,8 +266,8 @@ def test_large_data_are_split_over_idle_processes(tiny_store, monkeypatch):
 
 
 def test_a_run_that_another_process_computes_is_waited_for(tiny_store, tmp_path):
-    """Here another descriptor's lock stands for the other process, which has finished by the time
-    it is asked for again."""
+    """Here the lock of another file descriptor stands for the other process, which has finished
+    when the run is requested again."""
     short = (("training.max_epochs", 1),)
     company, runs = [Run("AV-MC", seed, short) for seed in (1, 2)], RunStore(tmp_path / "runs")
     data = StoreData(tiny_store)

@@ -1,4 +1,4 @@
-"""The trainer: deterministic byte for byte, resumable after a kill, and its details against
+"""The trainer is deterministic to the byte and can be resumed after a kill; its details agree with
 loops."""
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def test_same_seed_same_bytes(tiny_store, tmp_path):
 
 
 def test_resident_splits_give_the_same_bytes(tiny_store, tmp_path, monkeypatch):
-    """The code path of a GPU with room for the splits, forced on the CPU; each split is moved once
-    per run."""
+    """The code path of a GPU that has room for the splits, forced on the CPU; each split is moved
+    once per run."""
     _, files = run(tiny_store, tmp_path / "batch by batch")
     moved = []
 
@@ -68,7 +68,7 @@ def test_a_gpu_without_room_takes_batches_one_by_one(tiny_store, monkeypatch, fr
 
 @pytest.mark.parametrize("rarely", [0.0, 1e9])
 def test_killed_in_mid_epoch_and_resumed_gives_the_same_bytes(tiny_store, tmp_path, rarely):
-    """Whether every epoch was saved or only the first."""
+    """Also if only the first epoch was saved and not every one."""
     _, whole = run(tiny_store, tmp_path / "whole")
     one_pass, passes = training._one_pass, iter(range(5))
 
@@ -156,8 +156,8 @@ def test_accumulation_sums_and_d29_drops_the_partial_group(tiny_store, tmp_path)
 
 
 def test_validation_over_clips_and_over_batches(tiny_store):
-    """D11: the reference's mean over batches weighs the last batch more and rounds; ours is the
-    mean over clips, in the order of the store (D17)."""
+    """D11: the reference's mean over batches gives the last batch more weight and is rounded; ours
+    is the mean over clips, in the order of the store (D17)."""
     model = Line(LineSettings())
     valid = StoreData(tiny_store)("valid", model.inputs)
     labels = torch.cat([b.label("M") for b in valid.in_order()]).double()
@@ -169,7 +169,7 @@ def test_validation_over_clips_and_over_batches(tiny_store):
 
 
 def test_validation_over_shuffled_batches(tiny_store):
-    """D17: the last, smaller batch holds other clips at each seed, and only that makes a
+    """D17: the last, smaller batch holds other clips for each seed, and nothing else makes a
     difference."""
     model = Line(LineSettings())
     valid = StoreData(tiny_store)("valid", model.inputs)
@@ -188,7 +188,8 @@ def test_validation_over_shuffled_batches(tiny_store):
 
 def test_shuffled_validation_draws_anew_each_epoch_and_repeats_after_a_stop(tiny_store, tmp_path):
     """The network does not change, so that only the order of the validation clips can change its
-    loss; a run that was stopped continues with the orders that it would have drawn."""
+    loss; a run that was stopped continues with the orders that an undisturbed run would have
+    drawn."""
 
     class Still(Line):
         def optimizers(self):
@@ -245,13 +246,13 @@ def test_each_pass_uses_its_split_and_optimizer(tiny_store, tmp_path):
 
 @pytest.fixture
 def every_epoch(monkeypatch):
-    """Save the state of every epoch, however long that takes."""
+    """The state of every epoch is saved, however long that takes."""
     monkeypatch.setattr(training, "RARELY", 0.0)
 
 
 def test_a_large_state_is_saved_rarely(tiny_store, tmp_path, monkeypatch):
-    """Saving takes at most about a twentieth of the time: here an epoch is as long as 5 savings, so
-    every fourth is saved."""
+    """Saving takes at most about a twentieth of the time: an epoch here takes as long as saving 5
+    times, so every fourth one is saved."""
     now, saved = [0.0], []
     save, one_pass = training_state.save, training._one_pass
 
@@ -281,8 +282,8 @@ def test_a_large_state_is_saved_rarely(tiny_store, tmp_path, monkeypatch):
 def test_seconds_of_an_interrupted_run_are_those_of_all_its_processes(
     tiny_store, tmp_path, monkeypatch, every_epoch, fails
 ):
-    """Also those of a run that fails in the end. Each pass of each epoch takes one second of an
-    otherwise still clock."""
+    """This holds for a run that fails in the end too. Each pass of each epoch takes one second on a
+    clock that otherwise stands still."""
     now, one_pass, save = [100.0], training._one_pass, training_state.save
 
     def slow(*rest):

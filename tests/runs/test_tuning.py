@@ -49,8 +49,8 @@ def test_the_search_has_no_test_split(tiny_store):
 
 
 def test_other_test_labels_and_features_change_nothing(result, tiny_store, tmp_path):
-    """The strongest form: with rubbish in place of the test split the search finds the same, to the
-    last bit."""
+    """The strongest form of the promise: with random values in place of the test split the search
+    gives the same result, to the last bit."""
     test = tiny_store.split("test")
     rubbish = dataclasses.replace(
         test, labels=np.full_like(test.labels, np.nan), text=None, audio=None, vision=None

@@ -1,5 +1,5 @@
-"""Training from a package's weights: it starts there, it has a key of its own, and what does not
-fit is refused before training."""
+"""Training from a package's weights starts from exactly these, has a separate key, and refuses what
+does not fit before it begins."""
 
 from __future__ import annotations
 

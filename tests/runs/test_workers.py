@@ -1,5 +1,5 @@
-"""Calls in processes: all results arrive, and nothing goes on after a failure, an interrupt, or the
-end of who asked."""
+"""Calls in processes: all results arrive, and nothing continues after a failure, an interrupt, or
+the end of the calling process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_each_result_comes_once():
 
 
 def test_a_process_that_ends_before_its_call_is_said_to_have_died(monkeypatch):
-    """Its end of the pipe is closed on what it had not read."""
+    """Its end of the pipe is closed while data in it are unread."""
     monkeypatch.setattr("avmc_core.runs.workers._serve", unread)
     with pytest.raises(ChildProcessError, match="its process died"):
         list(side_by_side(divmod, [("x" * 10**6, k) for k in range(3)], 1))

@@ -1,6 +1,5 @@
-"""The embedded corpus: calibrated to the paper's Table 3, honest about being simulated, the same
-at every call.
-"""
+"""The embedded corpus is calibrated to the paper's Table 3, says that it is simulated, and is the
+same at every call."""
 
 from __future__ import annotations
 
@@ -36,12 +35,12 @@ def ci(ci_store):
 
 @pytest.fixture(scope="module")
 def large():
-    """What is behind the clips of the corpus that has as many labelled clips as the real data."""
+    """The latent variables of the corpus that has as many labelled clips as the real data."""
     return simulate(CorpusSettings("large"))
 
 
 def labelled(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The labelled clips of all splits, with the columns that a store's clips have."""
+    """The labelled clips of all splits, with the columns of a store's clips."""
     return pd.concat([tables[split] for split in schema.SPLITS]).rename(
         columns={"video": "video_id"}
     )
@@ -118,9 +117,8 @@ def test_settings_that_nobody_can_mean_are_errors(change):
 
 @pytest.mark.parametrize("size", ["ci", "large"])
 def test_multimodal_labels_have_the_real_counts(size, large):
-    """In each split the share of every level of M is the real one to a clip or two; so is the
-    share of weak test clips.
-    """
+    """In each split the share of every level of M is the real one, up to a clip or two; so is the
+    share of weak test clips."""
     tables, counts = large if size == "large" else simulate(CorpusSettings(size)), shipped_counts()
     for split in schema.SPLITS:
         found = np.bincount(schema.level(tables[split]["M"]), minlength=11)
@@ -131,9 +129,8 @@ def test_multimodal_labels_have_the_real_counts(size, large):
 
 
 def test_other_labels_stand_to_m_as_in_the_real_table(large):
-    """Mean T, A and V of the clips at each level of M, within three standard errors and a
-    hundredth.
-    """
+    """The mean T, A and V of the clips at each level of M, within three standard errors and a
+    hundredth."""
     clips, pairs = labelled(large), shipped_counts()["four"]["pairs"]
     clips, m = clips[~clips["copied"]], schema.level(clips["M"][~clips["copied"]])
     for task in "TAV":
@@ -148,7 +145,7 @@ def test_other_labels_stand_to_m_as_in_the_real_table(large):
 
 
 def test_irony_is_there_and_words_count_for_little_then(large):
-    """In the real size; M made additive in T, A and V instead would fail."""
+    """At the real size; the test would fail if M were additive in T, A and V."""
     clips, irony = labelled(large), shipped_counts()["four"]["irony"]
     labels = clips.loc[~clips["copied"], ["M", *LATENT]].to_numpy()
     assert ironic(labels).mean() == pytest.approx(irony["clips"] / 1932, abs=0.005)
@@ -162,9 +159,8 @@ def test_irony_is_there_and_words_count_for_little_then(large):
 
 
 def test_labels_of_a_video_are_alike_as_in_the_real_table(large, monkeypatch):
-    """ICC(1) of M about .08, and less of T, A and V than of M; none where no video leans to a
-    side.
-    """
+    """The ICC(1) of M is about .08 and larger than those of T, A and V; it is zero if no video
+    leans to a side."""
     clips, counts = labelled(large), shipped_counts()
     found = alike_within_videos(clips)
     assert found["M"] == pytest.approx(counts["within_videos"], abs=0.015)
@@ -191,9 +187,8 @@ def test_placeholders_are_as_many_and_as_weak_as_the_real_ones(size, large):
 
 
 def test_words_never_contradict_their_own_label(large):
-    """Not a clip, labelled or not, whose T is on one side of zero and what its words express on
-    the other.
-    """
+    """In no clip, labelled or not, are T and the sentiment of its words on different sides of
+    zero."""
     for tables in (large, simulate(CorpusSettings("ci"))):
         for split, clips in tables.items():
             assert (clips["degree"] * clips["latent_T"] >= 0).all(), split
@@ -212,9 +207,8 @@ def test_clips_whose_text_misleads_exist():
     "task, low, high", [("T", 0.65, 0.85), ("A", 0.13, 0.37), ("V", 0.48, 0.68)]
 )
 def test_unimodal_regressors_reach_table_3(ci, task, low, high):
-    """Ridge on [CLS], or on means and deviations over frames, reaches the paper's Corr on its
-    own label within 0.1 (acoustic: between the two feature sets of Table 3).
-    """
+    """Ridge regression on [CLS], or on means and deviations over frames, reaches the paper's Corr
+    with its own label to within 0.1 (acoustic: between the two feature sets of Table 3)."""
     train, test = ci.split("train"), ci.split("test")
     keep, column = ~placeholder_clips(test.clips), schema.TASKS.index(task)
 
@@ -243,9 +237,8 @@ def test_sizes_and_schema(ci):
 
 
 def test_video_structure_is_that_of_the_real_table(ci):
-    """Videos cross the splits; one group of test videos, in the real share, carries placeholder
-    labels.
-    """
+    """Videos extend over several splits; a group of test videos, as large a share as in the real
+    table, carries placeholder labels."""
     test, train = ci.split("test").clips, ci.split("train").clips
     placeholder = placeholder_clips(test)
     assert placeholder.mean() == pytest.approx(190 / 1034, abs=0.02)
@@ -267,7 +260,8 @@ def test_unlabelled_clips_are_noisier_and_more_varied():
 
 
 def test_acoustic_columns_have_real_units(ci):
-    """Means within half a standard deviation of real speech; unvoiced frames have no pitch."""
+    """Means lie within half a standard deviation of those of real speech; unvoiced frames have no
+    pitch."""
     values = ci.split("train").audio.parts[0][0]
     for k, name in enumerate(schema.columns("audio")):
         real = egemaps_stats()[name]
@@ -280,7 +274,8 @@ def test_acoustic_columns_have_real_units(ci):
 
 
 def test_faces_smile_where_the_label_says_so(ci):
-    """Lip corner puller (AU12) rises with V; so do the mouth's corners (y points down)."""
+    """The lip corner puller (AU12) grows with V, and the corners of the mouth rise (y points
+    down)."""
     train, columns = ci.split("train"), schema.columns("vision")
     means, v = train.vision.mean(), train.labels[:, schema.TASKS.index("V")]
     assert np.corrcoef(means[:, columns.index("AU12_r")], v)[0, 1] > 0.2
@@ -289,9 +284,8 @@ def test_faces_smile_where_the_label_says_so(ci):
 
 
 def test_the_oracle_beats_every_single_modality(large):
-    """On clips with labels of their own, by a quarter of the best single annotation's squared error
-    and more.
-    """
+    """On clips with labels of their own, its squared error is at least a quarter below that of the
+    best single annotation."""
     clips = large["test"][~large["test"]["copied"]]
     latent = clips[LATENT].to_numpy()
     oracle = np.square(expected_multimodal(latent, "test") - clips["M"]).mean()

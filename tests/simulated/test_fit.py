@@ -1,6 +1,5 @@
-"""The table that compares simulated with real labels: the arithmetic is right, and the values are
-close to their targets.
-"""
+"""The table that compares simulated with real labels: its arithmetic is right, and the values are
+close to their targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences, voices, faces and the text encoder of the embedded corpus, each by itself."""
+"""Sentences, voices, faces and the text encoder of the embedded corpus, each on its own."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_equal_label_and_generator_give_an_equal_sentence():
 
 
 def test_words_carry_the_label():
-    """Without looseness the words express the label exactly; with it, they correlate; neutral ones
-    express nothing."""
+    """Without looseness the words express the label exactly; with it they correlate with the label;
+    neutral words express nothing."""
     rng = np.random.default_rng(0)
     labels = rng.choice(schema.GRID, 2000)
     exact = [sentence(label, rng, looseness=0).degree for label in labels[:200]]
@@ -62,8 +62,8 @@ def test_sentences_are_short_chinese_with_an_english_gloss():
 
 @pytest.mark.parametrize("rate", [0.0, 0.05, 0.4])
 def test_misheard_characters_have_the_asked_rate(rate):
-    """Edit distance per character: each error of the recogniser is one substitution, deletion or
-    insertion."""
+    """Measured by the edit distance per character: each error of the recogniser is one
+    substitution, deletion or insertion."""
     rng = np.random.default_rng(0)
     text = "".join(s.text for s in SENTENCES) * 12
 
@@ -118,7 +118,8 @@ def test_saved_encoder_is_the_same_and_building_leaves_the_seed_alone(tmp_path):
 
 
 def test_a_pretrained_pooler_comes_along_when_it_is_asked_for(tmp_path):
-    """Bert_MAG reads it. A folder without one gives none, not random weights."""
+    """Bert_MAG reads it. For a folder without a pooler there is none, rather than one with random
+    weights."""
     folder = save_encoder(tmp_path / "encoder")
     assert (
         load_encoder(folder)[1].pooler is None
@@ -170,8 +171,8 @@ def test_lively_voices_are_louder_and_higher():
 
 @pytest.mark.parametrize("expressed", [-2.0, 2.0])
 def test_landmarks_show_a_smile_or_a_frown(expressed):
-    """Beside the face at rest: a smile lifts the mouth's corners against its middle; a frown lowers
-    them and the brows."""
+    """Compared with the face at rest, a smile raises the corners of the mouth against its middle; a
+    frown lowers them and the brows."""
     n = 200
     frames = visual(
         np.full(n, expressed), np.zeros((n, TRAITS)), np.full(n, 10), np.random.default_rng(0)
@@ -191,7 +192,7 @@ def test_landmarks_show_a_smile_or_a_frown(expressed):
 
 
 def test_signals_keep_clips_apart():
-    """A clip has its own length and place; one clip alone is possible."""
+    """Each clip has its own length and position, and a single clip is possible."""
     rng = np.random.default_rng(0)
     assert acoustic(np.zeros(1), np.zeros((1, 25)), np.array([1]), rng).shape == (1, 25)
     frames = visual(np.array([2.0, -2.0]), np.zeros((2, TRAITS)), np.array([3, 50]), rng)

@@ -39,7 +39,7 @@ def moments(p: np.ndarray) -> tuple[np.ndarray, float]:
 
 @pytest.mark.skipif(not META, reason="needs the real label table: set AVMC_META")
 def test_shipped_counts_are_those_of_the_real_table():
-    """All but M, which is that of the relabelled set."""
+    """All except M, whose counts are those of the relabelled set."""
     from avmc_core.data.released import read_meta
 
     table = read_meta(META)
@@ -82,7 +82,8 @@ def test_shipped_counts_of_the_four_labels_agree_with_one_another():
 
 
 def test_counts_of_a_small_table_by_hand():
-    """Two placeholder clips, three others; another set of M counts wherever M stands alone."""
+    """Two clips with placeholder labels and three others; counts of M alone may come from another
+    set."""
     rows = [
         ("a", "00001", "train", -1.0, 0.2, -0.4, -0.6),
         ("a", "00002", "test", 0.4, 0.4, 0.4, 0.2),
@@ -119,9 +120,8 @@ def test_counts_of_a_small_table_by_hand():
 
 
 def test_the_weight_of_words_is_what_was_put_in():
-    """M = .3 T + .5 A + .4 V, but -.1 T where words stand against voice and face; without that,
-    no change.
-    """
+    """M = .3 T + .5 A + .4 V, but with -.1 T where the words contradict voice and face; without
+    such a rule there is no change."""
     labels = np.random.default_rng(0).choice(schema.GRID, (500, 4))
     odd = ironic(labels)
     assert 0 < odd.sum() < 250 and not ironic(np.abs(labels)).any()
@@ -177,9 +177,8 @@ def test_words_against_voice_and_face_count_as_little_as_in_the_real_table(group
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_groups_have_their_own_m_and_the_rest_follows_it(group):
-    """Multimodal labels as counted; T, A and V as often at each M as in the real pairwise
-    tables.
-    """
+    """M has the counted frequencies in each group; T, A and V are as frequent at each M as in the
+    real pairwise tables."""
     p, counts = label_model.joint(group), shipped_counts()
     placeholders = np.array(counts["placeholders"]["M"])
     own = (

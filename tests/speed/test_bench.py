@@ -1,4 +1,4 @@
-"""The benchmark compares like with like: its naive networks pass the golden files too."""
+"""The benchmark compares like with like: its naive networks pass the golden files as well."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def test_both_data_paths_make_the_same_batch(name):
 
 @pytest.mark.parametrize("name", ["semi", "supervised", "Graph_MFN"])
 def test_both_ways_agree_on_losses_and_gradients(name):
-    """Losses equal to 1e-4, gradients to 1e-3, in at least two of three batches.
+    """Losses are equal to 1e-4 and gradients to 1e-3 in at least two of three batches.
 
-    A hidden unit or an L1 error within rounding of zero has a gradient that depends on the
-    processor, and changes one clip's share of the sum. That is rare in a batch (about one in a
-    hundred); a wrong gradient is wrong in every batch.
+    A hidden unit or an L1 error within rounding of zero has a gradient that depends on the CPU, and
+    changes one clip's share of the sum. That is rare in a batch (about one in a hundred); a wrong
+    gradient is wrong in every batch.
     """
     case, encoder = bench_cases.CASES[name], SimpleEncoder()
     split = bench_cases.made_up(48, SHORT)
@@ -96,7 +96,7 @@ def test_a_step_outside_bert_is_part_of_the_whole(monkeypatch):
 
 
 def test_what_a_model_costs_has_a_process_and_a_peak_of_its_own(monkeypatch):
-    """An epoch has one step per batch; memory allocated here is not in the figure."""
+    """An epoch has one step per batch; memory that this process allocates is not in the figure."""
     here = torch.ones(2**26)  # 256 MB
     monkeypatch.setattr(bench_models, "MODELS", ("LMF",))
     (found,) = bench_models.all_models(1, SHORT).values()
@@ -105,7 +105,7 @@ def test_what_a_model_costs_has_a_process_and_a_peak_of_its_own(monkeypatch):
 
 
 def test_both_passes_are_in_an_epoch_of_two(monkeypatch):
-    """With their own stages; and BERT is read where it is fine-tuned."""
+    """Each with its own stages; BERT is read where it is fine-tuned."""
     monkeypatch.setattr(bench_models, "median_seconds", lambda function, *rest: function() and 1.0)
     assert bench_models.cost("AV-MC(Semi)", 1, SHORT)["epoch"] == 202 + 43
     monkeypatch.setattr(bench_models, "bert", lambda layers: bench_cases.bert(1))
@@ -113,8 +113,8 @@ def test_both_passes_are_in_an_epoch_of_two(monkeypatch):
 
 
 def test_arithmetic_of_a_step_does_not_depend_on_what_computes_it(monkeypatch):
-    """Counted in our C code or by PyTorch in its own products; only the gradient of attention does
-    more in ours (14 for 12)."""
+    """Counted in our C code or by PyTorch in its own products; only our gradient of attention does
+    more (14 operations for 12)."""
     if compiled.kernels() is None:
         pytest.skip("no C compiler here")
     split, rows = bench_cases.made_up(4, SHORT), torch.arange(4)
@@ -144,7 +144,7 @@ class SimpleEncoder(torch.nn.Module):
 
 
 def test_made_up_clips_import_like_released_ones(tmp_path):
-    """The file that the benchmark imports is one that the importer accepts without repairs."""
+    """The importer accepts the benchmark's file without repairs."""
     columns = {name: bench_data.released_columns(name, 4) for name in ("train", "valid", "test")}
     write_supervised(tmp_path / "s.pkl", columns)
     store = import_released(tmp_path / "store", tmp_path / "s.pkl", progress=False)

@@ -1,5 +1,5 @@
-"""The four networks on BERT at small sizes, a tiny BERT, clips for them, and the trainer's epochs
-on these."""
+"""The four networks on BERT at small sizes, a tiny BERT, clips for them, and epochs of the real
+trainer on these."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tiny_bert(pooler: bool = True) -> BertModel:
 
 
 def make(name: str, encoder: BertModel | None = None, **changes) -> nn.Module:
-    """On stored states where the model can do with them, unless told otherwise."""
+    """On stored text states where the model can use them, unless told otherwise."""
     model, settings = MODELS[name]
     text = {"text": "frozen"} if name in WITH_STATES else {}
     return model(replace(settings, **text | changes), SIZES, encoder)

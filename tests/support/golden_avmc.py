@@ -1,8 +1,8 @@
 """How each AV-MC golden file is set up.
 
-Outputs and losses hold what sets the released networks apart: linear text (D06), heads without
-batch norm (D03), what is concatenated and the linear fusion after it (D04), its range (D05), and
-the weights of the mixup losses (D09).
+Outputs and losses depend on everything in which the released networks differ from the printed one:
+linear text (D06), heads without batch norm (D03), what is concatenated and the linear fusion after
+it (D04), its range (D05), and the weights of the mixup losses (D09).
 """
 
 from __future__ import annotations

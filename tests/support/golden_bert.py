@@ -104,7 +104,7 @@ def self_mm_case(golden: gf.Golden):
 
 
 class GateAlone(nn.Module):
-    """Bert_MAG's gate; M is the mean of what it gives."""
+    """Bert_MAG's gate; M is the mean of its output."""
 
     def __init__(self, gate: bert_mag.Gate, steps: int):
         super().__init__()

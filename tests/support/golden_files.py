@@ -64,7 +64,7 @@ def rename(tensors: dict[str, Tensor], rules: dict[str, str]) -> dict[str, Tenso
 
 
 def state_of(tensors: dict[str, Tensor], rules: dict[str, str]) -> dict[str, Tensor]:
-    """Reference weights and buffers under our names, without those that we have not."""
+    """Reference weights and buffers under our names, without those that ours do not have."""
     state = rename(tensors, {"output_(range|shift)$": "", **rules})
     return {name: t for name, t in state.items() if not name.startswith("unused.")}
 
@@ -101,7 +101,7 @@ def batch(golden: Golden, **changes: Tensor) -> Batch:
 
 
 def check(actual: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float = 1e-5) -> None:
-    """Equal names in ``expected`` must agree; a missing one fails."""
+    """Names in ``expected`` must have equal values; a missing name fails."""
     for name, value in expected.items():
         torch.testing.assert_close(
             actual[name].reshape(value.shape),
@@ -113,7 +113,8 @@ def check(actual: dict[str, Tensor], expected: dict[str, Tensor], tolerance: flo
 
 
 def check_gradients(model: nn.Module, golden: Golden, rules: dict[str, str]) -> None:
-    """Every golden gradient is met, and no parameter has one that the reference has not."""
+    """Every golden gradient has an equal one here, and no parameter has a gradient that the
+    reference does not have."""
     expected = {
         n: t for n, t in rename(golden.group("grad"), rules).items() if not n.startswith("unused.")
     }

@@ -72,8 +72,8 @@ class Outcome:
     stops_at: dict[int, int]  # patience to the epoch after which the loop would have stopped
 
     def differences(self, other: Outcome) -> dict[str, float]:
-        """For each of ``KINDS`` the largest absolute difference; infinite where one has what the
-        other lacks, or a number is not finite."""
+        """The largest absolute difference for each of ``KINDS``; infinite where an entry is missing
+        on one side or a number is not finite."""
         return {
             kind: max(self._furthest(other, name) for name in names)
             for kind, names in KINDS.items()
@@ -93,7 +93,7 @@ class Outcome:
 
 
 def recorded(golden: Golden) -> Outcome:
-    """What the reference made of it."""
+    """The outcome that the reference recorded."""
     name = for_training(golden.config)[0]
     names = ("valid_pred", "test_pred", "valid_loss", "valid_loss_exact")
     batches = _in_time(golden, "batch_loss")

@@ -1,5 +1,5 @@
-"""Small made files in the layouts of other data sets, with the keys, widths and label ranges of
-the public toolkits. Nothing of any data set is in them."""
+"""Small generated files in the layouts of other data sets, with the keys, widths and label ranges
+of the public toolkits. They contain nothing from any data set."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def splits(
     classes: bool = True,
     vocabulary: int = 200,
 ) -> dict[str, dict]:
-    """Splits of ``ROWS`` clips each: ``widths`` of audio and vision, ``steps`` of text, audio and
-    vision; ``aligned``: as many steps of all, and no lengths; ``classes``: classification labels
-    besides; ``vocabulary``: above the largest token id."""
+    """Splits of ``ROWS`` clips each. ``widths`` are those of audio and vision, ``steps`` those of
+    text, audio and vision; ``aligned`` files have equally many steps and no lengths; ``classes``
+    adds classification labels; ``vocabulary`` exceeds the largest token id."""
     return {
         name: _split(
             name, rows, widths, steps, limit, unimodal, aligned, classes, vocabulary=vocabulary

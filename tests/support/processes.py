@@ -11,8 +11,8 @@ from pathlib import Path
 
 
 def killed_itself(work: Callable[[], object]) -> bool:
-    """Whether a forked process that does ``work`` ended by SIGKILL. A fork, because a process that
-    has to import PyTorch first takes longer than what is tested."""
+    """Whether a forked process that does ``work`` ended by SIGKILL. It is forked because importing
+    PyTorch in a new process takes longer than the test."""
     child = os.fork()
     if not child:
         try:
@@ -26,7 +26,7 @@ def killed_itself(work: Callable[[], object]) -> bool:
 
 
 def held(folder: str, k: int) -> None:
-    """Says that it runs, and that it was told to stop."""
+    """Reports that it runs, and that it was told to stop."""
     try:
         Path(folder, f"{k}.part").write_text(str(os.getpid()))
         Path(folder, f"{k}.part").rename(Path(folder, f"{k}.running"))

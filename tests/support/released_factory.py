@@ -80,8 +80,8 @@ def released_files(folder: Path, seed: int = 0) -> tuple[Path, Path]:
 def imports(
     folder: Path, first: dict | None = None, second: dict | None = None, **options
 ) -> Store:
-    """Imports the dataset, or other content in place of the first or second file's, to
-    folder/store."""
+    """Imports the dataset to folder/store, with other content in place of the first or second
+    file's if given."""
     paths = (
         write(folder / "s.pkl", first or supervised()),
         write(folder / "u.pkl", second or unsupervised()),

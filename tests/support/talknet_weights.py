@@ -1,4 +1,4 @@
-"""Made weights for TalkNet: drawn anew from each tensor's name, so that another program can draw
+"""Generated weights for TalkNet: drawn from each tensor's name, so that another program can draw
 the same."""
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from avmc_core.clips.talknet_network import TalkNet
 
 
 def made_state() -> dict[str, torch.Tensor]:
-    """A checkpoint's tensors by name: random, of sizes at which signals neither grow nor die."""
+    """A checkpoint's tensors by name: random, and scaled so that signals neither grow nor
+    vanish."""
     return {
         name: made_tensor(name, tuple(tensor.shape))
         for name, tensor in TalkNet().state_dict().items()
@@ -33,7 +34,7 @@ def made_tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def made_clip(frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Faces (T, 112, 112) uint8 and MFCCs (4 T, 13) float32 that mean nothing."""
+    """Faces (T, 112, 112) uint8 and MFCCs (4 T, 13) float32 without any meaning."""
     rng = np.random.default_rng(7)
     coarse = np.kron(rng.integers(0, 256, (frames, 14, 14)), np.ones((1, 8, 8)))
     faces = np.clip(coarse + rng.integers(-20, 21, (frames, 112, 112)), 0, 255).astype(np.uint8)

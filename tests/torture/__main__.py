@@ -1,4 +1,4 @@
-"""``make torture``: everything, with counts. Goes on where an interrupted torture was."""
+"""``make torture``: everything, with counts. An interrupted torture is continued."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def main(out: Path, seed: int, files: int, kills: int, only: str, record: bool) 
 
 
 def _resume(path: Path, part: str, settings: dict) -> None:
-    """One part, unless it was done with these settings and this code; a chain of kills is the
-    smallest piece."""
+    """One part, unless it was done with these settings and this code; the smallest piece is a chain
+    of kills."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if known.get("settings") != settings:
         known = {"settings": settings, "done": False, "seconds": 0.0}

@@ -11,8 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Case:
-    """``write`` puts the file or files into an empty folder; ``read`` is what the sandbox runs on
-    them."""
+    """``write`` puts the file or files into an empty folder; the sandbox runs ``read`` on them."""
 
     name: str
     write: Callable[[Path], None]
@@ -74,7 +73,7 @@ def cut(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def damaged(data: bytes, rng: np.random.Generator, places: Sequence[int] | None = None) -> bytes:
-    """Flipped or cut, and never as it was."""
+    """Flipped or cut, and always different from the original."""
     while True:
         made = flipped(data, rng, places) if rng.random() < 0.7 else cut(data, rng)
         if made != data:

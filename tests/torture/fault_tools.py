@@ -31,7 +31,7 @@ class NotHere(Exception):
 
 
 def refused(work: Callable[[], object], *words: str) -> str:
-    """What was found instead, when ``work`` ends with an InputError that says ``words``."""
+    """What happened instead, unless ``work`` ends with an InputError that contains ``words``."""
     try:
         work()
     except InputError as error:
@@ -56,7 +56,7 @@ def made_store(folder: Path, seed: int = 0) -> Store:
 
 
 def result(folder: Path) -> dict[str, bytes]:
-    """The bytes that a finished run leaves."""
+    """The bytes of a finished run."""
     return {name: (folder / name).read_bytes() for name in (PREDICTIONS, WEIGHTS)}
 
 
@@ -97,7 +97,7 @@ def fork(work: Callable[[], object]) -> int:
 
 
 def statuses(*children: int) -> list[int]:
-    """How children of ``fork`` ended, as ``os.waitpid`` says it, in rising order."""
+    """How children of ``fork`` ended, as statuses of ``os.waitpid``, in ascending order."""
     return sorted(os.waitpid(child, 0)[1] for child in children)
 
 

@@ -1,4 +1,4 @@
-"""Faults other than kills, one after the other, and whether what is promised of each held."""
+"""Faults other than kills, one after another, and whether each left the promises intact."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FAULTS: dict[str, Callable[[Path], str]] = (
 
 
 def run(place: Path) -> list[dict]:
-    """Every fault, with what happened, and whether what is promised held."""
+    """Every fault, with what happened, and whether the promise about it held."""
     rows = []
     for number, (name, fault) in enumerate(FAULTS.items()):
         folder = place / f"fault{number}"

@@ -1,4 +1,4 @@
-"""Clocks that jump, times that lie, and a damaged record of what is up to date."""
+"""Clocks that jump, wrong modification times, and a damaged record of what is up to date."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def old_and_future_times(folder: Path) -> str:
 
 
 def page_with_an_old_time(folder: Path) -> str:
-    """A notebook and a page changed while the clock was put back: their times say they did not
+    """A notebook and a page that changed while the clock was set back: by their times they did not
     change."""
     source = folder / "page.py"
     source.write_text('# %% tags=["parameters"]\nseed = 1\n')
@@ -65,7 +65,7 @@ def page_with_an_old_time(folder: Path) -> str:
 
 
 def notebook_record_damaged(folder: Path) -> str:
-    """What says that a notebook is up to date: empty, cut, of other types, too deep."""
+    """The record that a notebook is up to date: empty, cut, with other types, too deep."""
     source, record = folder / "notebooks" / "page.py", folder / "out" / "page.json"
     source.parent.mkdir()
     source.write_text('# %% tags=["parameters"]\nseed = 1\n')

@@ -1,4 +1,4 @@
-"""Disks that are full or read-only; files that change, shrink or go while they are read."""
+"""Disks that are full or read-only; files that change, shrink or disappear while they are read."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def read_only(folder: Path) -> str:
 
 
 def source_changes(folder: Path) -> str:
-    """Written to between two splits."""
+    """The source file is written to between two splits."""
     files = sources(folder)
 
     def change() -> None:
@@ -81,7 +81,7 @@ def source_changes(folder: Path) -> str:
 
 
 def source_cut(folder: Path) -> str:
-    """Cut to half between two splits: reading on would end the process."""
+    """The source file is cut to half between two splits: reading on would end the process."""
     files = sources(folder)
     return _during_import(
         folder, files, lambda: os.truncate(files[0], files[0].stat().st_size // 2)
@@ -109,7 +109,7 @@ def _during_import(folder: Path, files: tuple[Path, Path], change: Callable[[], 
 
 
 def source_cut_while_read(folder: Path) -> str:
-    """Cut in the middle of a block, where no check can be in time."""
+    """The source file is cut in the middle of a block, where no check can be in time."""
     files = sources(folder)
     whole = np.isfinite
 
@@ -150,7 +150,7 @@ def store_cut_while_read(folder: Path) -> str:
 
 
 def features_changed(folder: Path) -> str:
-    """One bit of the features, the size and time as they were."""
+    """One bit of the features changes, while their size and time stay the same."""
     store = made_store(folder)
     path = store.path / "train.vision.safetensors"
     found, data = path.stat(), bytearray(path.read_bytes())

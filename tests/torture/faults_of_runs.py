@@ -1,5 +1,5 @@
-"""Runs that are damaged, interrupted between two steps, wanted twice at once or with other data, or
-whose loss is not finite."""
+"""Runs that are damaged, interrupted between two steps, requested twice at once or with other data,
+or whose loss is not finite."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from torture.fault_tools import RUN, fork, interrupt, made_store, refused, resul
 
 
 def state_damaged(folder: Path) -> str:
-    """The trainer's state of an interrupted run, one bit."""
+    """One bit changes in the trainer's state of an interrupted run."""
     store, runs = made_store(folder), RunStore(folder / "runs")
     whole = result(run_one(RUN, StoreData(store), RunStore(folder / "whole")).folder)
     interrupt(store, runs)
@@ -53,7 +53,7 @@ def killed_before_the_rename(folder: Path) -> str:
 
 
 class _NoRecovery(RunStore):
-    """Asked before there is anything to recover."""
+    """Entered before there is anything to recover."""
 
     def recover(self, folder: Path):
         if (folder / RECORD).exists():
@@ -99,7 +99,7 @@ def two_trainings(folder: Path) -> str:
 
 
 def wrong_store(folder: Path) -> str:
-    """A run of one store asked for with another; weights of one model for another."""
+    """The run of one store is requested with another, and the weights of one model for another."""
     store, runs = made_store(folder), RunStore(folder / "runs")
     record = run_one(RUN, StoreData(store), runs)
     other = made_store(folder / "other", seed=1)

@@ -26,8 +26,8 @@ GOOD = (sandbox.REFUSED, sandbox.REPAIRED, sandbox.HARMLESS)
 
 
 def run(module: str, count: int, seed: int, place: Path, every: int = 1) -> Iterator[dict]:
-    """One row a family of a module: how its cases ended, the slowest and the largest of them, and
-    what was bad. ``every``: of so many listed cases one is tried."""
+    """One row per family of a module: how its cases ended, the slowest and the largest of them, and
+    what was bad. Of the listed cases, one in ``every`` is tried."""
     families = import_module(f"torture.{module}")
     warm = place / "warm"
     shutil.rmtree(warm, ignore_errors=True)

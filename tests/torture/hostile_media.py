@@ -18,7 +18,7 @@ PLACE = Path()
 
 
 def needs() -> str:
-    """Why this cannot be tried here."""
+    """Why this cannot be tried on this machine."""
     try:
         import av  # noqa: F401
         import cv2  # noqa: F401
@@ -84,7 +84,8 @@ def _decode(path: Path) -> str:
 
 
 def _liar(path: Path, size: int, jump: int) -> None:
-    """A clip of two square pictures, the second of which says it is on so many seconds later."""
+    """A clip of two square pictures, the second of which claims to be shown so many seconds
+    later."""
     import av
 
     with av.open(str(path), "w") as container:
@@ -115,7 +116,7 @@ def _named(path: Path, ending: str) -> None:
 
 
 def _kind(path: Path, **kind) -> None:
-    """A clip as another device writes it, half a second long, and the tail of it cut off."""
+    """A clip as another device writes it, half a second long, with its tail cut off."""
     from kinds import Kind, write
 
     write(path, Kind(size=(222, 120), **kind), seconds=0.8)

@@ -113,7 +113,7 @@ def _plain(name: str, data: bytes) -> Case:
 
 
 def _read_and_look(folder: Path) -> str:
-    """What is read must be what the ordinary module reads: only then is it asked."""
+    """The ordinary module must read the same; it is asked only after ours has accepted the file."""
     found = read_pickle(folder / "x.pkl")
     if (folder / MARK).exists():
         raise sandbox.Accepted("the gadget ran")

@@ -54,7 +54,7 @@ def columns(rng: np.random.Generator, count: int) -> Iterator[Case]:
 
 
 def structures(rng: np.random.Generator, count: int) -> Iterator[Case]:
-    """Key sets, ids that meet, repairs that have to be counted."""
+    """Key sets, ids that collide, and repairs that have to be counted."""
     for name, (supervised, unsupervised) in _structures().items():
 
         def write(folder: Path, contents=(supervised, unsupervised)) -> None:
@@ -299,8 +299,7 @@ def import_and_compare(folder: Path) -> str:
 
 
 def compare(store: Store, name: str, columns: dict) -> Counter[str]:
-    """Every value of a split of the store with the file's own; what had to be repaired in it,
-    counted by loops."""
+    """Every value of a split of the store equals the file's own; repairs are counted by loops."""
     split, repairs = store.split(name), Counter()
     columns = {
         key: _flat(column, repairs if key in KEYS else Counter()) for key, column in columns.items()

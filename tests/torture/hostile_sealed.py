@@ -162,7 +162,7 @@ def _put(data, place: tuple, value) -> None:
 
 
 def _reseal(store: Path, change: Callable[[dict], object]) -> None:
-    """Gives a changed store checksums that fit, as far as its manifest still has a place for
+    """Gives a changed store matching checksums, as far as its manifest still has a place for
     them."""
     manifest = json.loads((store / "manifest.json").read_text())
     for name, entry in manifest["files"].items():

@@ -1,4 +1,4 @@
-"""What is killed: an import, a training, a grid in two processes, an extraction, a book of one
+"""What is killed: an import, a training, a grid in two processes, an extraction, and a book of one
 notebook with two cells."""
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def _book(inputs: Path) -> Job:
         (folder / "complete").touch()
 
     def finished(folder: Path) -> dict[str, str]:
-        """The book is whole when its command said so."""
+        """The book is complete when its command reported so."""
         html = folder / "_build" / "html"
         return (
             {"book": tree(html, ("_sources", ".buildinfo"))}

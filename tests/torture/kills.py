@@ -1,8 +1,8 @@
-"""SIGKILL at random moments of everything that takes long; then the same command again, to its end.
+"""SIGKILL at random moments of everything that takes long, followed by the same command again, to
+its end.
 
-Five kills make a chain. After each kill nothing may be there that is damaged and taken for whole,
-and nothing that was finished may be gone; at the end of the chain every byte must be that of an
-undisturbed run.
+Five kills make a chain. After each kill nothing damaged may be taken for complete, and nothing that
+was finished may be gone; at the end of the chain every byte must be that of an undisturbed run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Job:
 
 @dataclass
 class Count:
-    """What came of a job's kills."""
+    """The outcomes of a job's kills."""
 
     job: str
     kills: int = 0
@@ -128,7 +128,7 @@ def _check(
 
 
 def _start(job: Job, folder: Path) -> int:
-    """A forked process, the first of its own session, that does the job."""
+    """A forked process that does the job, the first of its own session."""
     child = os.fork()
     if child:
         return child
@@ -190,7 +190,7 @@ def _kill_session(leader: int, number: int) -> None:
 
 
 def _wait_for_session(leader: int, patience: float = 60.0) -> list[int]:
-    """The processes that are left of a session after a while."""
+    """The processes of a session that are left after a while."""
     end = time.monotonic() + patience
     while (left := _session(leader)) and time.monotonic() < end:
         time.sleep(0.05)
@@ -198,7 +198,7 @@ def _wait_for_session(leader: int, patience: float = 60.0) -> list[int]:
 
 
 def tree(folder: Path, leave_out: tuple[str, ...] = ()) -> str:
-    """Digest of every file's place and bytes."""
+    """A digest of the path and bytes of every file."""
     hashed = sha256()
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))

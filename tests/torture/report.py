@@ -1,4 +1,5 @@
-"""The counts of a torture: collected, printed, and recorded in the package for the book's page."""
+"""The counts of a torture are collected, printed, and recorded in the package for the book's
+page."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ RESOURCE = "torture.json"
 
 
 def code() -> dict[str, str]:
-    """Which code is tortured."""
+    """The version of the code that is tortured."""
     package = Path(avmc_core.__file__).parent
     sources = {
         str(p.relative_to(package)): p.read_text(encoding="utf-8")
@@ -167,8 +168,7 @@ def render(result: dict) -> str:
 
 
 def record(result: dict) -> Path:
-    """Puts the counts into the package's resources, in words as well, where the book's page finds
-    them."""
+    """Writes the counts into the package's resources, also in words, for the book's page."""
     result = result | {"data": result["data"] | {"shown": shown(result["data"])}}
     path = Path(str(files("avmc_core").joinpath("resources", RESOURCE)))
     with new_file(path) as temporary:

@@ -1,5 +1,5 @@
-"""One hostile case in a process of its own: what came of it, how long it took, how much memory, and
-what it tried to do."""
+"""One hostile case in a separate process: how it ended, how long it took, how much memory it used,
+and what it tried to do."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ _trusted = False
 
 @contextmanager
 def trusted() -> Iterator[None]:
-    """In here an independent reader is asked what is in a file that ours took: nobody watches
-    it."""
+    """Within this context an independent reader is asked what is in a file that ours accepted: it
+    is not watched."""
     global _trusted
     _trusted = True
     try:
@@ -58,7 +58,7 @@ def trusted() -> Iterator[None]:
 
 
 class Accepted(AssertionError):
-    """A damaged file was taken for a good one."""
+    """A damaged file was accepted as a good one."""
 
 
 def guarded(case: Callable[[], str], folder: Path) -> Outcome:
