@@ -29,6 +29,7 @@ MAX_OPCODES = 250_000
 MAX_VALUES = 250_000  # values of the result, where one that is referred to twice counts twice
 MAX_DEPTH = 16  # nesting of the result; a released file needs 2
 _PROTOCOLS = (2, 3, 4, 5)
+_WHOLE = "the whole file: this one was cut, so download or copy it again"
 
 
 def read_pickle(path: str | Path) -> Any:
@@ -76,6 +77,8 @@ class _Reader(ArrayMachine):
                 found = f"pickle protocol {protocol}"
             elif (other := foreign_bytes(self.data[:512])) is not None:
                 found, expected = other
+                if "written by" in found:  # what a library of arrays makes of the same data
+                    expected = "the same data as numpy arrays, written by pickle.dump"
             elif self.data and self.data[0] in b"(]})" and self.data[-1] == ord("."):
                 found, expected = (
                     "a pickle of protocol 0 or 1",
@@ -158,7 +161,7 @@ class _Reader(ArrayMachine):
 
     def frame(self) -> None:
         if self.number("<Q") > len(self.data) - self.at:
-            self.refuse("a frame beyond the end of the file", "a complete file")
+            self.refuse("a frame beyond the end of the file", _WHOLE)
 
     def long(self) -> None:
         size = self.number("<B")
