@@ -72,7 +72,14 @@ opening(
 tables = benchmark.sources()
 later = published()["later_tables"].values()
 display(
-    Markdown("\n".join(["- Paper: Table 2.", *(f"- {part['source']}." for part in later)]))
+    Markdown(
+        "\n".join(
+            f"- *{name}*: {source}."
+            for name, source in zip(
+                tables, ["Table 2", *(part["source"] for part in later)], strict=True
+            )
+        )
+    )
 )
 shared = ["Acc2", "Corr", "MAE"]  # what all three print
 models = [*MENDABLE, "AV-MC"]
