@@ -91,11 +91,12 @@ found, printed = (
 )
 display(figures.mark(figures.class_counts(found, printed), labels))
 verdicts = {
-    what: {result[f"{what}_{split}"].verdict for split in found.index}
-    for what in ("rows", "classes")
+    words: {split: result[f"{what}_{split}"].verdict for split in found.index}
+    for what, words in (("rows", "number of clips"), ("classes", "their classes"))
 }
 against = "; ".join(
-    f"{what}: {' or '.join(sorted(verdict))}" for what, verdict in verdicts.items()
+    f"{what}: " + ", ".join(f"{split} {verdict}" for split, verdict in found_of.items())
+    for what, found_of in verdicts.items()
 )
 figures.caption(labels, command, f"Table 1, {against}")
 

@@ -145,7 +145,7 @@ Markdown(results.carried_out(records))
 # %% tags=["hide-input"]
 display(figures.mark(model_figures.training_curves(records), data))
 display(figures.caption(data, command, "the paper shows no curves", records=records))
-Markdown(curves.highest_start(records))
+Markdown(f"{curves.highest_start(records)} {curves.largest_jump(records)}")
 
 # %% [markdown]
 # Is the prediction for a blend the blend of the two predictions? The gap is the mean of what Equation 13 minimises. A network that

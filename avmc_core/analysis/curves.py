@@ -4,6 +4,7 @@ that can grow although it is minimised."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from avmc_core.runs.store import Record, Run
 
@@ -26,6 +27,30 @@ def highest_start(records: Mapping[Run, Record]) -> str:
     return (
         f"{begins}. It combines several losses ({parts}), so that it cannot be compared with the "
         "validation loss or with runs that combine others."
+    )
+
+
+def largest_jump(records: Mapping[Run, Record]) -> str:
+    """The largest rise of a validation loss from one epoch to the next, what became of it one epoch
+    later, and which epoch was kept, in words; "" if no run was trained for two epochs."""
+    rises = {
+        (run, epoch): after["validation"] - before["validation"]
+        for run, record in records.items()
+        for epoch, (before, after) in enumerate(pairwise(record.history), 2)
+        if {"validation"} <= before.keys() & after.keys()
+    }
+    if not rises:
+        return ""
+    (run, epoch), rise = max(rises.items(), key=lambda item: item[1])
+    if rise <= 0:
+        return "No validation loss rises from one epoch to the next."
+    losses = [row["validation"] for row in records[run].history]
+    later = f", one epoch later {losses[epoch]:.2f}" if epoch < len(losses) else ""
+    return (
+        f"The largest jump of a validation loss is that of {run.name} with seed {run.seed}, in "
+        f"epoch {epoch}: {losses[epoch - 2]:.2f} before, {losses[epoch - 1]:.2f} then{later}. It "
+        f"decides nothing, because the epoch with the lowest loss is kept, here epoch "
+        f"{records[run].best_epoch}."
     )
 
 
