@@ -26,13 +26,7 @@ if TYPE_CHECKING:
     from avmc_core.runs.store import Record, Run
 
 # parts of a provenance that are stated elsewhere or not at all
-NOT_SAID = (
-    "data",
-    "command",
-    "failed",
-    "digest",
-    "keys",
-)
+NOT_SAID = ("data", "command", "failed", "digest", "keys")
 SIMULATED = "simulated corpus, not CH-SIMS"  # the mark of whatever is computed on one
 # environment variable: the command that executes the notebook; the notebook runner sets it
 DRAWN_BY = "AVMC_DRAWN_BY"

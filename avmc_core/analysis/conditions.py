@@ -31,11 +31,7 @@ class Plan:
     permutations: int = 2  # of each modality
     scale: float = 1.0  # of the noise, as in perturbations.noised
     # of recognition errors of each kind; none: no errors are made
-    rates: tuple[float, ...] = (
-        0.05,
-        0.2,
-        0.4,
-    )
+    rates: tuple[float, ...] = (0.05, 0.2, 0.4)
     seed: int = 0
 
     def conditions(

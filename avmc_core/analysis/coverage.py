@@ -20,11 +20,7 @@ from avmc_core.runs.kept import kept
 
 VIDEOS, CLIPS_PER_VIDEO = 145, 7
 # an accuracy: 0/1 clips have a spread of nearly one half
-VIDEO_SD, CLIP_SD, RUN_SD = (
-    0.15,
-    0.45,
-    0.01,
-)
+VIDEO_SD, CLIP_SD, RUN_SD = (0.15, 0.45, 0.01)
 COLUMNS = ("runs apart", "seeds", "coverage", "standard_error", "simulations")
 PARTING_VIDEO_SD, PARTING_CLIP_SD = 0.03, 0.3  # two models disagree on about a tenth of the clips
 

@@ -33,11 +33,7 @@ from avmc_core.text_encoder import load_encoder
 from avmc_core.text_encoder import words as count_words
 
 # settings of which a store says the name alone, not where it lay
-PATHS = (
-    "openface",
-    "talknet",
-    "wav2vec",
-)
+PATHS = ("openface", "talknet", "wav2vec")
 # a file by which a folder is known as one that an extraction made, and may remove
 MARKER = "finished-clips-of-avmc-extract"
 LACKS = {SOUND: "vision", PICTURE: "audio"}  # modalities that a store of such clips lacks

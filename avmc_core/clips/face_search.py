@@ -21,18 +21,12 @@ from avmc_core.clips.media import FPS, extra
 ALWAYS, LARGE, LARGEST = 480, 1920, 3840  # pixels of the longer side
 UPWARDS = 2.0  # a picture is not enlarged more than this
 # frames between searches at a large size: with faces, and while there is none
-EVERY, AGAIN = (
-    FPS,
-    FPS // 5,
-)
+EVERY, AGAIN = (FPS, FPS // 5)
 KEEP = FPS  # frames for which a lost face is looked for near its last place
 CUT = 24.0  # mean difference of neighbouring frames' grey levels above which a scene is a new one
 OVERLAP = 0.3  # intersection over union above which two boxes are one face
 # pixels: size of a face when it is looked for, and below which the picture at 480 is not relied on
-AIM, SMALL = (
-    110.0,
-    100.0,
-)
+AIM, SMALL = (110.0, 100.0)
 AROUND = 1.5  # half sizes of the part in which it is looked for, in sizes of the face
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels

@@ -157,12 +157,7 @@ def over_seeds(cells: Sequence[Cell], runs: pd.DataFrame, metrics: Sequence[str]
             )
             if cell.published is not None:
                 ax.plot(
-                    cell.published,
-                    y,
-                    "D",
-                    color=MODEL_COLOURS[1],
-                    markersize=5,
-                    fillstyle="none",
+                    cell.published, y, "D", color=MODEL_COLOURS[1], markersize=5, fillstyle="none"
                 )
         arrow = "higher is better" if METRICS[metric].higher_is_better else "lower is better"
         unit = "%" if METRICS[metric].percent else "label units"

@@ -20,10 +20,7 @@ from avmc_core.schema import CLASSES, GRID, SPLITS, TASKS
 Counts = dict[str, Any]
 TABLE_1, SECTION_3_2 = "Table 1", "Section 3.2"
 # the highest |label| of a weak clip: the paper has two definitions
-WEAK_UP_TO = {
-    TABLE_1: 0.4,
-    SECTION_3_2: 0.6,
-}
+WEAK_UP_TO = {TABLE_1: 0.4, SECTION_3_2: 0.6}
 
 
 def class_counts(multimodal: dict[str, Any], cut: str = TABLE_1) -> pd.DataFrame:

@@ -173,11 +173,7 @@ def seeds() -> dict[str, Any]:
     found = {}
     for name, (model, changes) in COMPANIES.items():
         # seeds, threads; in turn, so that a busy minute falls on all
-        kinds = [
-            (1, 1),
-            (1, 2),
-            (SEEDS, 1),
-        ]
+        kinds = [(1, 1), (1, 2), (SEEDS, 1)]
         seconds = [[_alone(model, changes, *kind) for kind in kinds] for _ in range(REPEATS)]
         *one, together = (statistics.median(times) for times in zip(*seconds, strict=True))
         best = min(one)

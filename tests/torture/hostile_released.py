@@ -254,11 +254,7 @@ def _content(name: str, part: str, key: str, change: Change | None) -> Case:
             try:
                 target[key] = change(target[key])
             # no sense for this column: a row too few instead
-            except (
-                ValueError,
-                TypeError,
-                IndexError,
-            ):
+            except (ValueError, TypeError, IndexError):
                 target[key] = target[key][:-1]
         for file, content in zip(FILES, contents, strict=True):
             (folder / file).write_bytes(pickle.dumps(content, 4))
