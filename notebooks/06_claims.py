@@ -22,7 +22,8 @@
 #
 # The paper often says "better" without saying in which metric. We take it to mean all metrics of its table: a sentence
 # **holds** when it is true in every one and **holds in part** in more than half of them, or on one of two readings; otherwise
-# it does not hold. A tie is not better, so that a sentence with a tie holds in part at most; the ledger tells ties from losses.
+# it does not hold. A tie is not better, so that a sentence with a tie holds in part at most; the ledger distinguishes ties from
+# losses.
 #
 # Two kinds of entries are not claims of the paper and are counted separately. **Our checks** are questions that the paper does
 # not raise, such as whether two of its places agree. **Our runs** say what we obtained for a sentence of the paper, by our own

@@ -36,7 +36,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts
-from avmc_core.analysis import reliance
+from avmc_core.analysis import generating_rule, reliance
 from avmc_core.analysis.calibration import calibrations
 from avmc_core.analysis.conditions import USUAL, Plan
 from avmc_core.analysis.predicting import kept_predictions
@@ -103,7 +103,7 @@ measured = reliance.kept_runs(records, data, plan)
 # it.
 
 # %% tags=["hide-input"]
-with_rule = measured | reliance.measure_rule(data, plan)
+with_rule = measured | generating_rule.measure_rule(data, plan)
 lost = reliance.losses(with_rule)
 display(figures.mark(reliance_figures.losses(lost, metric), data))
 display(figures.caption(data, command, status="not in the paper", records=records))

@@ -77,7 +77,7 @@ def disturbances(
     seed: int = 0,
     wanted: Wanted = lambda condition: True,
 ) -> Iterator[tuple[Condition, Split]]:
-    """Each modality permuted some times, and noised once; ``scale`` as in
+    """Each modality permuted several times, and noised once; ``scale`` as in
     ``perturbations.noised``."""
     for place, name in enumerate(schema.MODALITIES):
         for draw in range(permutations):

@@ -243,7 +243,7 @@ def _choice(
 
 
 def _gloss(store: Store, split: str, name: str) -> str:
-    """What a generated sentence means."""
+    """The English meaning of a generated sentence."""
     made = generator_of(store.manifest)
     if made is None:
         return ""

@@ -88,11 +88,8 @@ def scores(
 
 
 def speaking(scores: np.ndarray, around: int = 1) -> np.ndarray:
-    """(F,) the face that speaks in each frame, -1 where none does, from scores (K, F).
-
-    Of several that speak it is the one with the highest mean score over the ``around`` frames about
-    this one.
-    """
+    """(F,) the face that speaks in each frame, -1 where none does, from scores (K, F). If several
+    speak, it is the one with the highest mean score over the ``around`` frames about this one."""
     known = np.where(np.isnan(scores), -np.inf, scores)
     nearby = np.where(np.isnan(scores), LOWEST, scores)
     likely = uniform_filter1d(nearby, around, axis=1, mode="nearest")

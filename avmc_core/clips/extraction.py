@@ -194,7 +194,7 @@ def _extract(
 
 
 def _speaker(kept: pd.DataFrame, detector: str, settings: ExtractionSettings) -> str:
-    """What chose the speakers of the clips that were kept."""
+    """The way in which the speakers of the clips that were kept were chosen."""
     if settings.media == SOUND:
         return "none: the clips have no picture"
     return detector if (kept["faces"] > 1).any() else "one face in every clip"

@@ -1,12 +1,12 @@
-"""Where the faces of a clip are, of every size: the detector sees faces of 80 pixels and more, so
-the picture is shown to it at several sizes.
+"""Where the faces of a clip are, of every size: the detector finds faces of 80 pixels and more, so
+it is shown the picture at several sizes.
 
 Every frame is searched at 480 pixels on its longer side, which finds the faces of ordinary clips.
-At 1920 pixels (at most twice the picture's own size) it is searched at the start, after a cut,
-every second, and five times a second while there is no face; where that finds nothing either, once
-a second at 3840. A face that was found once is then looked for near its last place, at the size
-that suits the detector. So a small face costs little more than a large one, and one that comes into
-the picture without a cut is found within a second.
+At 1920 pixels (at most twice the picture's own size) frames are searched at the start, after a cut,
+every second, and five times a second while there is no face; if that finds nothing either, once a
+second at 3840. A face that was found once is then looked for near its last place, at the size that
+suits the detector. So a small face costs little more than a large one, and one that comes into the
+picture without a cut is found within a second.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Table 1 and Figure 3, recomputed from label counts (layout:
 ``avmc_core.simulated.label_counts``).
 
-What is said of M alone is counted on all clips; what sets the four annotations beside one another,
-on the clips whose four labels are of one set (``counts["four"]``).
+Figures about M alone count all clips; figures that compare the four annotations count the clips
+whose four labels are of one set (``counts["four"]``).
 """
 
 from __future__ import annotations
