@@ -65,9 +65,7 @@ def old_norms(name):
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
-@pytest.mark.parametrize(
-    "prefix", ["", "bert.", "module.", "module.bert.", "model.bert.", "_orig_mod.bert."]
-)
+@pytest.mark.parametrize("prefix", ["", "bert.", "module.", "module.bert.", "model.bert."])
 @pytest.mark.parametrize("rename", [str, old_norms])
 def test_weights_under_known_names_give_the_same_states(folder, states, file, prefix, rename):
     """The head of another task among them does not matter."""
