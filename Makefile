@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 export AVMC_HOME AVMC_STORE AVMC_META AVMC_PROFILE AVMC_BERT
 
 .DEFAULT_GOAL := help
-.PHONY: help book lab pdf test test-fast portability torture check lint test-media test-cluster test-launch test-gpu lock clean
+.PHONY: help book lab pdf test test-fast portability torture bench-check check lint test-media test-cluster test-launch test-gpu lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ portability: .venv/ready ## The tests as other processors would run them, with c
 
 torture: .venv/checks ## Hostile files, kills and faults at length, with counts; goes on where it was stopped (under 75 minutes)
 	PYTHONPATH=tests:tests/support $(BIN)/python -m torture
+
+bench-check: .venv/ready ## Measure speed again and say which ratios differ from the recorded ones by more than the noise
+	$(BIN)/avmc bench-check
 
 check: lint pdf test-media test-cluster test-launch ## Lint; check the built book (links, weight, browser), its PDF and results; clips to predictions; a cluster; a GPU's kernels
 	$(BIN)/python tools/check_book.py _build/html

@@ -39,7 +39,7 @@ from avmc_core.data.released import read_meta
 from avmc_core.data.store import open_store
 from avmc_core.drawing import cue_figures, figures
 from avmc_core.metrics import METRICS
-from avmc_core.paper import digits, label_summary, which_labels
+from avmc_core.paper import claims, digits, label_summary, which_labels
 from avmc_core.paper.audit import audit, deciding, label_table
 from avmc_core.paper.findings import FAILS, HOLDS, PART
 from avmc_core.publishing.page_parts import in_one_sentence, opening
@@ -441,7 +441,9 @@ artefacts.save(
     {"rows": text_only.plain(scores)},
     {"data": artefacts.data_mark(clips_of), "command": command, "seed": seed},
 )
-tally = [item.verdict for item in result.findings]
+by_labels = claims.evidence_counts(
+    claims.ledger(claims.gather(features if store else None, given if meta else None))
+)["labels"]
 display(
     Markdown(
         "The text model and the source videos were computed on: "
@@ -450,8 +452,8 @@ display(
 )
 in_one_sentence(
     f"In what annotators judged, voice and face matter (together they explain {both:.0%} of "
-    "M "
-    f"on the new clips, the words {alone['T']:.0%}), and of the paper's figures that labels "
-    f"decide {tally.count(HOLDS)} hold, {tally.count(PART)} hold in part and "
-    f"{tally.count(FAILS)} do not."
+    f"M on the new clips, the words {alone['T']:.0%}), and of the {by_labels['all']} claims of "
+    f"the paper that labels decide, as the [ledger](06_claims.ipynb) counts them, "
+    f"{by_labels[HOLDS]} hold, {by_labels[PART]} hold in part and {by_labels[FAILS]} do not; "
+    "the audit above has more rows, because it also answers questions of ours."
 )

@@ -93,6 +93,10 @@ measured = reliance.kept_runs(records, data, plan)
 # - *removed*: every step holds the mean of the training clips. The model hears an average clip, as if nothing were said.
 # - *noised*: every feature of a clip is shifted by a normal number of as many standard deviations of the training clips as
 #   the plan says (below). There is one shift per clip, because noise that is new in each frame would vanish where a model averages.
+#   Noise tests how fragile a model is, and does not measure how far it relies on a modality: the shifts of single features are
+#   independent, while the features of real clips move together. A network that adds up hundreds of text features averages such
+#   shifts out, and can lose next to nothing although it reads; a linear regression, whose weights cancel on real sentences, can
+#   lose more than if the words were taken away.
 #
 # Right of zero, and positive in the table, is a loss in every metric. Bars are 95 % intervals from resampling seeds and source
 # videos, the same draws with and without the change. A model that reads the text alone must stand at zero for voice and face.
@@ -108,8 +112,8 @@ lost = reliance.losses(with_rule)
 display(figures.mark(reliance_figures.losses(lost, metric), data))
 display(figures.caption(data, command, status="not in the paper", records=records))
 Markdown(
-    f"Noise: {plan.scale:g} standard deviation(s). Permutations of each modality: "
-    f"{plan.permutations}."
+    f"The noise of a feature has {plan.scale:g} times its standard deviation over the training "
+    f"clips. Each modality is permuted {plan.permutations} times, and the losses averaged."
 )
 
 # %% tags=["hide-input"]
@@ -125,7 +129,8 @@ figures.caption(
 #
 # Removing one modality while keeping the others undervalues information that two of them share. The **Shapley value** counts a
 # modality's contribution to a metric over all orders in which the three can be added, from the eight subsets. The three values
-# add up to the score with everything minus the score with nothing, which is checked below, up to rounding.
+# add up to the score with everything minus the score with nothing, which is checked below, up to rounding. With nothing, a model
+# says the same of every clip; the correlation of such predictions is undefined, and counts as 0 so that the values can add up.
 
 # %% tags=["hide-input"]
 shares = reliance.shares(with_rule)

@@ -60,8 +60,9 @@ opening(
 # %% [markdown]
 # ## What runs took here
 #
-# Wall clock of one thread, from the records of the run store. Other work may have shared the machine, such as the other notebook
-# that a book executes at the same time, and the ci profile stops most models early.
+# From the records of the run store: the wall clock of a process with one thread, which is its core seconds where nothing else
+# shares the core. Other work may have shared it, such as the other notebook that a book executes at the same time, and the ci
+# profile stops most models early. Scoring is included.
 
 # %% tags=["hide-input"]
 display(Table(costs.reset_index(names="Model"), "costs", decimals=dict.fromkeys(costs, 1)))
@@ -72,7 +73,8 @@ figures.caption(data, command, "it gives no times", records=records)
 # ## What they would take on the released data
 #
 # Where `avmc bench` timed a training step on made-up clips of the released sizes, an epoch is as many such steps as its passes
-# have batches; AV-MC(Semi) and MMIM have two passes (D10). Where the step of one pass alone was timed (AV-MC(Semi) with
+# have batches, and its core seconds are the seconds by the clock times the threads of the benchmark, as in the table of every
+# model on [](11_speed.ipynb); AV-MC(Semi) and MMIM have two passes (D10). Where the step of one pass alone was timed (AV-MC(Semi) with
 # mixing, MMIM's main one), the other pass is counted at the same cost, which is at least what it takes. The models that fine-tune BERT are
 # counted with BERT in the step. For the other models the seconds above are scaled by the number of clips, and by nothing
 # else: the sequences of the simulated corpus are shorter, so on a free machine these are lower bounds. How many epochs a run
@@ -91,7 +93,7 @@ figures.caption(data, command, "it gives no times", records=records)
 # A worker computes one run at a time. No division makes the grid shorter than its longest run.
 
 # %% tags=["hide-input"]
-wall = grid_cost.shared(runs, full["h per run"])
+wall = grid_cost.shared(runs, full["core h per run"])
 display(
     Table(
         wall.rename_axis("CPU cores").reset_index(),
@@ -118,7 +120,7 @@ saved = artefacts.save(
         "runs": int(runs.sum()),
         "epochs": epochs,
         "hours": {str(n): hours for n, hours in wall["hours"].items()},
-        "left_out": sorted(full.index[full["h per run"].isna()]),
+        "left_out": sorted(full.index[full["core h per run"].isna()]),
     },
     artefacts.provenance(data, command, records),
 )

@@ -1,10 +1,11 @@
 """The tests as other processors would run them: python tools/portability.py [--only MEMBER] [--
 PYTEST ARGUMENTS].
 
-Each member limits what the libraries and the compiled kernels may use of this processor. Its counts
-are kept in ``_build/portability/<member>.json``, so an interrupted matrix goes on with the members
-that are missing; ``--again`` forgets them. ``--record`` puts those that are there, with the same
-arguments, into the package, where the book's page on robustness finds them.
+Each member limits what the libraries and the compiled kernels may use of this processor, runs as
+another user, or has other versions (tools/versions.py). Its counts are kept in
+``_build/portability/<member>.json``, so an interrupted matrix goes on with the members that are
+missing; ``--again`` forgets them. ``--record`` puts those that are there into the package, where
+the book's page on robustness finds them, each with the tests that it ran.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
+
+import versions
 
 ROOT = Path(__file__).resolve().parents[1]
 RESOURCE = ROOT / "avmc_core" / "resources" / "portability.json"
@@ -46,6 +49,7 @@ MEMBERS: dict[str, dict[str, str]] = {
     "one-core": {},
     "long-tmpdir": {},
     "not-root": {},
+    **{name: {} for name in versions.MEMBERS},
 }
 NOBODY = 65534
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
@@ -60,15 +64,21 @@ WORDS = {
     "one-core": "one core",
     "long-tmpdir": "a temporary folder whose path has 150 characters",
     "not-root": "a user who is not root and may write into one folder only",
+    "python-3.12": "Python 3.12",
+    "python-3.13": "Python 3.13",
+    "oldest-libraries": "the oldest libraries that are admitted",
+    "newest-libraries": "the newest libraries that are admitted",
 }
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|error)")
 
 
-def command(member: str, words: list[str]) -> list[str]:
-    """pytest with its arguments; on the first core alone, or as another user, for the members of
-    those names."""
+def command(member: str, words: list[str], folder: Path) -> list[str]:
+    """pytest with its arguments; on the first core alone, as another user, or in another
+    environment, for the members of those names."""
     before = {"one-core": ["taskset", "-c", "0"], "not-root": AS_NOBODY}.get(member, [])
-    return [*before, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
+    other = member in versions.MEMBERS
+    python = str(versions.python_of(member, folder)) if other else sys.executable
+    return [*before, python, "-m", "pytest", "-p", "no:cacheprovider", *words]
 
 
 def run(member: str, words: list[str], folder: Path) -> dict[str, object]:
@@ -84,9 +94,10 @@ def run(member: str, words: list[str], folder: Path) -> dict[str, object]:
         place = tempfile.mkdtemp()
         os.chown(place, NOBODY, NOBODY)
         environment |= dict.fromkeys(("TMPDIR", "HOME", "AVMC_HOME"), place)
+    words_of_member = command(member, words, folder)
     start = time.monotonic()
     done = subprocess.run(
-        command(member, words),
+        words_of_member,
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -111,6 +122,8 @@ def run(member: str, words: list[str], folder: Path) -> dict[str, object]:
 
 def possible(member: str) -> bool:
     """Whether this machine can run a member: the limits are those of x86-64."""
+    if member in versions.MEMBERS:
+        return versions.available(member)
     if member == "one-core":
         return shutil.which("taskset") is not None
     if member == "not-root":  # root, with a Python that others may execute
@@ -120,29 +133,30 @@ def possible(member: str) -> bool:
             and shutil.which("setpriv") is not None
             and subprocess.run(python, capture_output=True).returncode == 0
         )
-    return member in ("native", "native-plain", "long-tmpdir") or platform.machine() in (
+    anywhere = ("native", "native-plain", "long-tmpdir")
+    return member in anywhere or platform.machine() in (
         "x86_64",
         "AMD64",
     )
 
 
-def record(folder: Path, words: list[str]) -> None:
-    """Puts the counts of all members that were run with these arguments into the package."""
+def record(folder: Path) -> None:
+    """Puts the counts of all members that were run into the package."""
     from avmc_core.speed.bench import processor
 
     rows, missing, commits = [], [], set()
     for member, limit in WORDS.items():
         path = folder / f"{member}.json"
-        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        if kept.get("arguments") != words:
+        if not path.exists():
             missing.append(limit)
             continue
+        kept = json.loads(path.read_text(encoding="utf-8"))
         counts = {name: kept.get(name, 0) for name in ("passed", "failed", "skipped", "seconds")}
-        rows.append({"limit": limit, **counts})
+        rows.append({"limit": limit, "tests": " ".join(kept["arguments"]) or "all", **counts})
         commits.add(kept["commit"])
     provenance = {
         "data": "made-up files, no result about CH-SIMS",
-        "command": " ".join(["python tools/portability.py", *words]),
+        "command": "make portability",
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{processor()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
@@ -175,7 +189,7 @@ def main() -> int:
     folder = ROOT / "_build" / "portability"
     folder.mkdir(parents=True, exist_ok=True)
     if options.record:
-        record(folder, options.tests)
+        record(folder)
         return 0
     worst = 0
     print(f"{'member':<18}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")

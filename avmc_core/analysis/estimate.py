@@ -45,7 +45,8 @@ class Estimate:
         return None if self.value is None or self.published is None else self.value - self.published
 
     def text(self, number: float | None) -> str:
-        return "–" if number is None else f"{number:{'+' if self.signed else ''}.{self.decimals}f}"
+        sign = "+" if self.signed else "z"  # z: a level that rounds to zero has no sign
+        return "–" if number is None else f"{number:{sign}.{self.decimals}f}"
 
     @property
     def interval(self) -> str:

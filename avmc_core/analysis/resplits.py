@@ -4,14 +4,13 @@ test split, and re-splits."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from avmc_core import schema
-from avmc_core.analysis.results import stacked
-from avmc_core.analysis.statistics import Interval, bootstrap, comparable
+from avmc_core.analysis.results import averaged, stacked
+from avmc_core.analysis.statistics import Interval
 from avmc_core.data.metric_conventions import of_limit
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.splits import FOLDS, pooled_clips, resplit_rows
@@ -57,16 +56,15 @@ def on_slices(
     records: Mapping[Run, Record], store: Store
 ) -> dict[str, dict[str, dict[str, Interval]]]:
     """Slice ("seen", "new": is the clip's source video in train?) to row to metric of M on the
-    published test split."""
+    published test split, as in ``results.summarise``: Corr of equal predictions is undefined."""
     statistics, groups = stacked(dict(records), store)
-    aggregate = partial(comparable, convention=of_limit(store.limit))
+    convention = of_limit(store.limit)
     seen = np.isin(groups, store.split("train").clips["video_id"].unique())
     slices = {name: rows for name, rows in (("seen", seen), ("new", ~seen)) if rows.any()}
     return {
-        name: {
-            row: bootstrap(values[:, rows], aggregate, groups[rows])
-            for row, values in statistics.items()
-        }
+        name: averaged(
+            {row: values[:, rows] for row, values in statistics.items()}, groups[rows], convention
+        )
         for name, rows in slices.items()
     }
 

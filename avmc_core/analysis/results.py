@@ -15,7 +15,7 @@ from avmc_core import metrics
 from avmc_core.analysis.estimate import Cell
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.artefacts import data_mark
-from avmc_core.data.metric_conventions import of_limit
+from avmc_core.data.metric_conventions import Convention, of_limit
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError, counted
 from avmc_core.published import published
@@ -192,7 +192,16 @@ def summarise(
     if all of them do.
     """
     statistics, groups = stacked(records, store, split, task)
-    convention = of_limit(store.limit)
+    return averaged(statistics, groups, of_limit(store.limit), draws)
+
+
+def averaged(
+    statistics: Mapping[str, np.ndarray],
+    groups: np.ndarray,
+    convention: Convention,
+    draws: int = 2000,
+) -> dict[str, dict[str, Interval]]:
+    """``summarise`` from the clip statistics (R, N, K) of each name and the source videos (N,)."""
     aggregate = partial(comparable, convention=convention)
     found = {name: bootstrap(s, aggregate, groups, n=draws) for name, s in statistics.items()}
     for name, s in statistics.items():

@@ -10,6 +10,7 @@ import numpy as np
 
 from avmc_core import schema
 from avmc_core.clips.prediction import Clip
+from avmc_core.data.padding import FINITE
 from avmc_core.data.unpickle import read_pickle
 from avmc_core.errors import InputError
 from avmc_core.files.names import shown
@@ -96,7 +97,7 @@ def _features(where: str, value: Any, width: int, name: str, notes: list[str]) -
         values = value.astype(np.float32)
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values).all(axis=1)))
-        raise InputError(f"{where}, step {row}", "NaN, inf or more than float32 holds", "numbers")
+        raise InputError(f"{where}, step {row}", "NaN, inf or more than float32 holds", FINITE)
     return values
 
 

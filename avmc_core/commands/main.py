@@ -25,6 +25,7 @@ LAZY = {  # command to the module and function that carry it out
     "results": "avmc_core.commands.run:results",
     "data": "avmc_core.commands.data:main",
     "bench": "avmc_core.speed.bench:main",
+    "bench-check": "avmc_core.speed.bench_check:main",
     "notebooks": "avmc_core.publishing.notebooks:main",  # needs the extra "book", as the next
     "book": "avmc_core.publishing.book:main",
     "bundle": "avmc_core.publishing.bundle:main",

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from avmc_core.errors import InputError
 
+FINITE = "finite numbers: write 0 where nothing was measured, or leave the clip out"
 _BLOCK_BYTES = 2**23  # of a padded array, read at once
 
 
@@ -49,7 +50,7 @@ def ragged_blocks(
             raise InputError(
                 f"{where}, row {start + np.argmax(bad)}",
                 "NaN, inf or more than float32 holds",
-                "numbers",
+                FINITE,
             )
         outside = after.any(axis=(1, 2))
         if at_start:

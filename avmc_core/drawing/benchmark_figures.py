@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from avmc_core.analysis.estimate import Cell
 from avmc_core.analysis.statistics import Interval
-from avmc_core.drawing.figures import MODEL_COLOURS, TASK_COLOURS, WIDTH
+from avmc_core.drawing.figures import MODEL_COLOURS, TASK_COLOURS, WIDTH, axis_label
 from avmc_core.metrics import METRICS
 from avmc_core.paper.benchmark import Source
+
+PAPER = {"marker": "D", "markersize": 5, "fillstyle": "none"}  # a figure of the paper
 
 
 def published_tables(
@@ -42,7 +45,7 @@ def published_tables(
                         table[name][metric], y, form, color=colour, markersize=5, fillstyle="none"
                     )
         ax.set_title(metric)
-        ax.set_xlabel("%" if METRICS[metric].percent else "label units")
+        ax.set_xlabel(axis_label(metric), fontsize=7)
         ax.grid(axis="x", linewidth=0.4)
     axes[0].set_yticks(range(len(names)), list(reversed(names)))
     for label, form, colour in zip(tables, "Dos", MODEL_COLOURS, strict=False):
@@ -61,16 +64,22 @@ def unimodal(cells: Sequence[Cell], metrics: Sequence[str]) -> Figure:
         "Acoustic": TASK_COLOURS["A"],
         "Visual": TASK_COLOURS["V"],
     }
-    fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.6 + 0.3 * len(rows)), sharey=True)
+    fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 1.1 + 0.3 * len(rows)), sharey=True)
     for ax, metric in zip(axes, metrics, strict=True):
         for cell in (cell for cell in cells if cell.metric == metric):
             y, colour = rows.index(cell.row), colours[cell.row.split("/")[0]]
             if cell.value is not None:
                 ax.plot([cell.low, cell.high], [y, y], color=colour, linewidth=1.4)
                 ax.plot(cell.value, y, "o", color=colour, markersize=4)
-            ax.plot(cell.published, y, "D", color="#3C3C3C", markersize=5, fillstyle="none")
+            ax.plot(cell.published, y, color="#3C3C3C", **PAPER)
         ax.set_title(metric)
-        ax.set_xlabel("%" if METRICS[metric].percent else "label units")
+        ax.set_xlabel(axis_label(metric), fontsize=7)
         ax.grid(axis="x", linewidth=0.4)
     axes[0].set_yticks(range(len(rows)), rows)
+    ours = {"marker": "o", "markersize": 4, "linewidth": 1.4}
+    keys = [
+        Line2D([], [], color="#3C3C3C", **ours, label="ours, with its 95 % interval"),
+        Line2D([], [], color="#3C3C3C", **PAPER, linewidth=0, label="the paper's figure"),
+    ]
+    fig.legend(handles=keys, fontsize=7.5, loc="outside upper center", ncols=2)
     return fig

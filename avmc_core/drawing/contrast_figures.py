@@ -50,7 +50,7 @@ def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
         Line2D([], [], **style, fillstyle=fill, label=words)
         for fill, words in (
             ("full", "stands after Holm's correction"),
-            ("none", "does not; 95 % interval"),
+            ("none", "does not stand after it (lines are 95 % intervals)"),
         )
     ]
     fig.legend(handles=keys, fontsize=8, loc="outside upper center", ncols=2)

@@ -20,6 +20,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from avmc_core.artefacts import data_mark, provenance, statement
+from avmc_core.data.metric_conventions import ALL
 from avmc_core.drawing.fonts import register
 from avmc_core.schema import CLASSES, GRID, HOP_SECONDS, SPLITS, TASK_NAMES, TASKS
 
@@ -116,6 +117,13 @@ def caption(
 
     line = statement(provenance(source, command, records), against, status)
     return Markdown(f'<small class="avmc-caption">{line}</small>')
+
+
+def axis_label(metric: str) -> str:
+    """The unit of a metric on an axis, and which way is better."""
+    shown = ALL[metric]
+    unit = "%" if shown.percent else "label units"
+    return f"{unit}\n({'higher' if shown.higher_is_better else 'lower'} is better)"
 
 
 def class_counts(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from avmc_core.analysis.estimate import Cell
-from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
+from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH, axis_label
 from avmc_core.metrics import METRICS
 from avmc_core.runs.store import Record, Run
 
@@ -159,10 +159,8 @@ def over_seeds(cells: Sequence[Cell], runs: pd.DataFrame, metrics: Sequence[str]
                 ax.plot(
                     cell.published, y, "D", color=MODEL_COLOURS[1], markersize=5, fillstyle="none"
                 )
-        arrow = "higher is better" if METRICS[metric].higher_is_better else "lower is better"
-        unit = "%" if METRICS[metric].percent else "label units"
         ax.set_title(metric)
-        ax.set_xlabel(f"{unit}\n({arrow})", fontsize=7)
+        ax.set_xlabel(axis_label(metric), fontsize=7)
         ax.grid(axis="x", linewidth=0.4)
     axes[0].set_yticks(at, names)
     keys = [

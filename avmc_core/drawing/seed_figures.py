@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
+from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH, axis_label
 
 
 def beside_table_2(
@@ -55,13 +55,14 @@ def beside_table_2(
                     marked[metric], y, "D", color=MODEL_COLOURS[1], markersize=7, fillstyle="none"
                 )
         ax.axhline(len(rows) - 0.5, color="#8C8C8C", linewidth=0.6)
-        ax.set(title=metric, xlabel="%")
+        ax.set_title(metric)
+        ax.set_xlabel(axis_label(metric), fontsize=7)
         ax.grid(axis="x", linewidth=0.4)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].tick_params(axis="y", labelsize=7)
     axes[0].set_ylim(len(names) - 0.4, -0.6)
     marks = {
-        "printed": ("D", "none", "#3C3C3C"),
+        "printed in the paper": ("D", "none", "#3C3C3C"),
         "one seed": ("o", "full", MODEL_COLOURS[0]),
         "mean of its batch": ("|", "full", MODEL_COLOURS[0]),
     }

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from avmc_core.analysis.statistics import Interval
 from avmc_core.data.metric_conventions import ALL
-from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
+from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH, axis_label
 
 Summary = Mapping[str, Mapping[str, Interval]]
 
@@ -36,7 +36,7 @@ def slices(parts: Mapping[str, Summary], heads: Mapping[str, str], names: Sequen
                 heads[part],
             )
         ax.set_title(name)
-        ax.set_xlabel("%" if ALL[name].percent else "label units")
+        ax.set_xlabel(axis_label(name), fontsize=7)
         ax.grid(axis="x", linewidth=0.4)
     axes[0].set_yticks(at, models)
     fig.legend(

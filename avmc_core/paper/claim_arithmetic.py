@@ -28,9 +28,8 @@ def size_factor() -> Outcome:
     before = figure("supervised_clips") - figure("new_clips")
     ratio = figure("supervised_clips") / before
     printed = figure("size_factor")
-    return Outcome(
-        f"{printed} times", f"{ratio:.2f} times ({before} clips before)", round(ratio) == printed
-    )
+    found = f"{ratio:.2f} times ({before} clips before), as a whole number {round(ratio)}"
+    return Outcome(f"{printed} times", found, round(ratio) == printed)
 
 
 def mosi_drop() -> Outcome:
@@ -40,8 +39,9 @@ def mosi_drop() -> Outcome:
         figure(f"mosi_{name}") for name in ("accuracy_with_text", "accuracy_without_text", "drop")
     )
     points, percent = before - after, 100 * (before - after) / before
-    holds = printed in (_one_digit(points), _one_digit(percent))
-    return Outcome(f"about {printed} %", f"{points} points, {percent:.1f} %", holds)
+    rounded = _one_digit(points), _one_digit(percent)
+    found = f"{points} points, {percent:.1f} %; to one digit {rounded[0]:g} and {rounded[1]:g}"
+    return Outcome(f"about {printed} %", found, printed in rounded)
 
 
 def original_balance() -> Outcome:

@@ -82,8 +82,9 @@ def _rows(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
     )
     ratio, _ = text_figure("split_ratio")
     parts = [rows[split] * sum(ratio) / total for split in SPLITS]
-    holds = [round(part) for part in parts] == ratio
-    shown = slashes(f"{part:.2f}" for part in parts)
+    whole = [round(part) for part in parts]
+    holds = whole == ratio
+    shown = f"{slashes(f'{part:.2f}' for part in parts)}; as whole numbers {slashes(whole)}"
     name = "train/valid/test, as a ratio"
     yield in_text("split_ratio", name, "split_ratio", parts, shown, holds=holds, basis=ROWS)
     copies = counts["placeholders"]["clips"]

@@ -3,10 +3,13 @@ render the stage."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import click
 
 from avmc_core.data.store import open_store
 from avmc_core.errors import InputError
+from avmc_core.files.atomic import new_folder
 from avmc_core.publishing.before import announce
 from avmc_core.publishing.book_stage import book_pages, executed_pages, stage
 from avmc_core.publishing.bundle import write_bundle
@@ -33,7 +37,7 @@ class BookError(RuntimeError):
 
 def build_book(out: str | Path = ".", **options: Any) -> Path:
     """Render the book whose ``_config.yml`` is in the current folder into ``<out>/_build/html``;
-    returns that folder.
+    returns that folder. It is replaced by a complete book or stays as it is.
 
     ``options`` go to ``build_notebooks``. A notebook ``notebooks/NAME.py`` becomes
     ``notebooks/NAME.html``, a page ``book/NAME.md`` becomes ``NAME.html``; the bundle of results
@@ -61,30 +65,46 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
     for notebook in build_notebooks(out=build / "notebooks", done=report, **options):
         results += notebook.results
     pages |= executed_pages(scripts, build / "notebooks")
-    # what a kill or a warning left may look up to date to Sphinx: a page cut short
-    unfinished = build / ".unfinished"
-    if unfinished.exists():
-        for folder in ("html", ".doctrees"):
-            shutil.rmtree(build / folder, ignore_errors=True)
-    unfinished.touch()
-    # Sphinx goes by times, which a clock that was put back turns round
-    for place in stage(pages, build / "site"):
-        (build / ".doctrees" / place).with_suffix(".doctree").unlink(missing_ok=True)
-    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command = [*jupyter_book, "build", str(build / "site"), "--path-output", str(out)]
-    command += [
-        "--config",
-        str(Path("_config.yml").resolve()),
-        "--toc",
-        str(Path("_toc.yml").resolve()),
-    ]
-    if subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], check=False).returncode:
-        raise BookError("the book has warnings or errors (above)")
-    drop_stale_pdf(build / "html")
-    data = open_store(options["store"]) if options.get("store") else None
-    write_bundle(build / "html" / "results", data, results, options.get("profile") or "ci")
-    unfinished.unlink()
+    with _beside(build) as (html, output):
+        # Sphinx goes by times, which a clock that was put back turns round
+        for place in stage(pages, staged):
+            (html.parent / ".doctrees" / place).with_suffix(".doctree").unlink(missing_ok=True)
+        _render(staged, output)
+        drop_stale_pdf(html)
+        data = open_store(options["store"]) if options.get("store") else None
+        write_bundle(html / "results", data, results, options.get("profile") or "ci")
     return build / "html"
+
+
+@contextmanager
+def _beside(build: Path) -> Iterator[tuple[Path, Path]]:
+    """A copy of the book in ``build`` to bring up to date, and the output path that makes Jupyter
+    Book write there. When the block ends without an exception the copy takes the place of the book;
+    until then, and whatever stops it, the book stays as it was."""
+    output = build / "sphinx"
+    html, unfinished = output / "_build" / "html", output / "unfinished"
+    shutil.rmtree(html, ignore_errors=True)
+    # what a kill or a warning left may look up to date to Sphinx: a page cut short
+    if unfinished.exists():
+        shutil.rmtree(html.parent, ignore_errors=True)
+    elif (build / "html").is_dir():
+        shutil.copytree(build / "html", html)
+    html.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.touch()
+    yield html, output
+    with new_folder(build / "html", replace=True) as new:
+        os.replace(html, new)
+    unfinished.unlink()
+
+
+def _render(staged: Path, output: Path) -> None:
+    """Lets Jupyter Book render the stage into ``<output>/_build/html``. Raises BookError."""
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command = [*jupyter_book, "build", str(staged), "--path-output", str(output)]
+    for option, name in (("--config", "_config.yml"), ("--toc", "_toc.yml")):
+        command += [option, str(Path(name).resolve())]
+    if subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], check=False).returncode:
+        raise BookError("the book has warnings or errors (above); _build/html is as it was")
 
 
 def drop_stale_pdf(site: Path) -> None:

@@ -29,6 +29,7 @@ FIGURES = "avmc_core.publishing.book_figures"
 ROWS = {("claims", "rulings"): "claim", ("dataset", "findings"): "finding"}
 # Results that take too long for a build; the package carries them.
 RECORDED = ("torture", "cues", "portability")
+LATER = "avmc-mark-later"  # class of the place that a page has for the marks of simulated data
 # the page that shows a recorded result whole
 SHOWN_ON = {"cues": "notebooks/01_dataset_statistics"}
 
@@ -40,6 +41,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     )
     app.add_role("num", Num())
     app.add_directive("datamark", DataMark)
+    app.add_directive("simulated-mark", SimulatedMark)
     app.setup_extension(TABLES)
     app.setup_extension(FIGURES)
     app.connect("builder-inited", _copy_mathjax)
@@ -79,9 +81,9 @@ def origin(result: dict[str, Any], key: str) -> str:
     """The basis of a figure, in words: the kind of evidence if its row names it, else the data of
     the result."""
     row = lookup(result, key.rpartition(".")[0]) if "." in key else {}
-    return (row.get("decided by") if isinstance(row, dict) else None) or result["provenance"].get(
-        "data"
-    )
+    made = result["provenance"]
+    data = f"labels: {made['labels']}; runs: {made['data']}" if "labels" in made else made["data"]
+    return (row.get("decided by") if isinstance(row, dict) else None) or data
 
 
 class Num(SphinxRole):
@@ -146,6 +148,15 @@ class DataMark(SphinxDirective):
         return []
 
 
+class SimulatedMark(SphinxDirective):
+    """``{simulated-mark}``: here, and not under the first paragraph, the page says which of its
+    figures rest on simulated or made-up data. For a page whose first figures are real, placed
+    before the first that is not."""
+
+    def run(self) -> list[nodes.Node]:
+        return [nodes.container(classes=[LATER])]
+
+
 def read_result(env: BuildEnvironment, name: str) -> dict[str, Any]:
     """A saved result; the page being read then carries its mark and is rebuilt when it changes."""
     folder = Path(__file__).parents[1] / "resources" if name in RECORDED else home() / "results"
@@ -189,7 +200,7 @@ def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
     shown = _quoted(env).get(page)
     if not shown:
         return
-    mark = nodes.container(classes=["avmc-mark"])
+    marks = {kind: nodes.container(classes=["avmc-mark"]) for kind in ("real", "simulated")}
     for data, names in _by_data(shown).items():
         kind = "simulated" if data.startswith(("simulated", "made-up")) else "real"
         line = nodes.paragraph(classes=[f"avmc-{kind}"])
@@ -201,9 +212,13 @@ def _mark_page(app: Sphinx, doctree: nodes.document) -> None:
             {shown[name]["command"] for name in names if "command" in shown[name]}
         ):
             line += [nodes.Text(" · "), nodes.literal(text=command)]
-        mark += line
+        marks[kind] += line
+    for place in [node for node in doctree.findall(nodes.container) if LATER in node["classes"]]:
+        place.replace_self(marks.pop("simulated", nodes.container()))
     section = next(iter(doctree.findall(nodes.section)), doctree)
-    section.insert(_after_opening(section), mark)
+    at = _after_opening(section)
+    for mark in reversed([mark for mark in marks.values() if mark.children]):
+        section.insert(at, mark)
 
 
 def _after_opening(section: nodes.Element) -> int:

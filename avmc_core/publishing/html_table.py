@@ -176,7 +176,8 @@ class Table:
         if not isinstance(value, float):
             return str(value)
         spec = self.decimals.get(column, 2)
-        return format(value, f".{spec}f" if isinstance(spec, int) else spec)
+        # z: what rounds to zero has no sign
+        return format(value, f"z.{spec}f" if isinstance(spec, int) else spec)
 
     def _key(self) -> str:
         cells = [

@@ -76,16 +76,16 @@ HEARING: dict[str, tuple[str, SplitProtocol]] = {
 FROZEN = ("text", "frozen")
 CI_LIMITS: dict[str, tuple[tuple[str, Any], ...]] = {
     "LF_DNN": (("training.batch_size", 16), ("training.max_epochs", 20)),
-    "TFN": (("training.batch_size", 16), ("training.max_epochs", 5)),
+    "TFN": (("training.batch_size", 16), ("training.max_epochs", 2)),
     "LMF": (("training.batch_size", 16), ("training.max_epochs", 20)),
-    "MFN": (("training.batch_size", 32), ("training.max_epochs", 8)),
-    "Graph_MFN": (("training.max_epochs", 8),),
-    "MulT": (("training.batch_size", 12), ("training.accumulate", 2), ("training.max_epochs", 4)),
-    "Bert_MAG": (("training.max_epochs", 5),),
-    "MISA": (FROZEN, ("training.batch_size", 12), ("training.max_epochs", 8)),
+    "MFN": (("training.batch_size", 32), ("training.max_epochs", 4)),
+    "Graph_MFN": (("training.max_epochs", 4),),
+    "MulT": (("training.batch_size", 12), ("training.accumulate", 2), ("training.max_epochs", 2)),
+    "Bert_MAG": (("training.max_epochs", 2),),
+    "MISA": (FROZEN, ("training.batch_size", 12), ("training.max_epochs", 4)),
     "MMIM": (FROZEN, ("training.max_epochs", 20)),
     "Self_MM": (FROZEN, ("training.batch_size", 12), ("training.max_epochs", 20)),
-    "MLF_DNN": (("training.batch_size", 16), ("training.max_epochs", 20)),
+    "MLF_DNN": (("training.batch_size", 16), ("training.max_epochs", 10)),
     "MTFN": (("training.batch_size", 16), ("training.max_epochs", 12)),
     "MLMF": (("training.batch_size", 16), ("training.max_epochs", 20)),
 }

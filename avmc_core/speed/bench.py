@@ -3,14 +3,10 @@ from what the machine can do."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import platform
-import statistics
-import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,16 +18,9 @@ import torch
 from avmc_core import artefacts, schema
 from avmc_core.kernels import compiled
 from avmc_core.runs.surroundings import commit
-from avmc_core.speed import bench_bert, bench_cases, bench_models
+from avmc_core.speed import bench_bert, bench_cases, bench_models, bench_seeds
 from avmc_core.speed.bench_cases import like_a_run, made_up, median_seconds
 from avmc_core.speed.bench_data import data_path
-
-SEEDS, EPOCHS, REPEATS = 6, 25, 5  # of the part "seeds"
-COMPANIES = {
-    "AV-MC": ("AV-MC", ()),
-    "AV-MC, paper": ("AV-MC", (("variant", "paper"),)),
-    "AV-MC(Semi)": ("AV-MC(Semi)", ()),
-}
 
 
 @click.command()
@@ -52,36 +41,40 @@ COMPANIES = {
     help=f"Comma-separated: {', '.join([*bench_cases.CASES, *bench_bert.STAGES])}, data, models, "
     "scaling, seeds.",
 )
-def main(full: bool, threads: int | None, short: bool, only: str) -> None:
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    help="Of the part seeds; may be given several times. Default: "
+    f"{'; '.join(bench_seeds.COMPANIES)}.",
+)
+@click.option(
+    "--seeds",
+    "count",
+    type=click.IntRange(2),
+    default=6,
+    show_default=True,
+    help="Of the part seeds.",
+)
+def main(
+    full: bool,
+    threads: int | None,
+    short: bool,
+    only: str,
+    models: tuple[str, ...],
+    count: int,
+) -> None:
     """Measure steps, data access and scaling on this machine; write results/bench.json."""
     given, threads = threads, threads or torch.get_num_threads()
     steps = bench_cases.STEPS_SHORT if short else schema.STEPS
-    parts: dict[str, Callable[[], Any]] = {
-        name: lambda name=name: bench_cases.time_step(name, threads, encoder, steps)
-        for name in bench_cases.CASES
-    }
-    parts |= {
-        name: lambda name=name: bench_bert.outside(name, threads, steps)
-        for name in bench_bert.STAGES
-    }
-    parts |= {"models": lambda: bench_models.all_models(threads, steps)}
-    parts |= {"data": lambda: data_path(full), "scaling": lambda: scaling(threads), "seeds": seeds}
-    wanted = set(filter(None, only.split(",")))
-    if only and not wanted:
-        raise click.BadParameter(
-            f"{only!r} names nothing; known: {', '.join(parts)}", param_hint="--only"
-        )
-    if unknown := wanted - set(parts):
-        raise click.BadParameter(
-            f"{', '.join(sorted(unknown))}; known: {', '.join(parts)}", param_hint="--only"
-        )
-    chosen = {name: part for name, part in parts.items() if not wanted or name in wanted}
-    encoder = bench_cases.text_encoder() if {"semi", "supervised"} & set(chosen) else None
+    chosen = parts(only, threads, steps, full, models or tuple(bench_seeds.COMPANIES), count)
     options = [
         ("--full", full),
         ("--short", short),
         (f"--threads {given}", given),
         (f"--only {only}", only),
+        *((f"--model '{model}'", True) for model in models),
+        (f"--seeds {count}", count != 6),
     ]
     command = " ".join(["avmc bench", *(words for words, asked in options if asked)])
     sizes = "short sequences" if short else "the released sizes"
@@ -101,6 +94,47 @@ def main(full: bool, threads: int | None, short: bool, only: str) -> None:
         # after every part, so that an interrupted benchmark leaves some
         path = artefacts.save("bench", result, provenance)
     click.echo(path)
+
+
+def parts(
+    only: str,
+    threads: int,
+    steps: dict[str, int] = schema.STEPS,
+    full: bool = False,
+    models: tuple[str, ...] = tuple(bench_seeds.COMPANIES),
+    count: int = 6,
+) -> dict[str, Callable[[], Any]]:
+    """The parts of the benchmark that ``only`` names, separated by commas; all where it is empty.
+    Each is called to be measured.
+
+    Raises click.BadParameter for an unknown name.
+    """
+    known: dict[str, Callable[[], Any]] = {
+        name: lambda name=name: bench_cases.time_step(name, threads, encoder, steps)
+        for name in bench_cases.CASES
+    }
+    known |= {
+        name: lambda name=name: bench_bert.outside(name, threads, steps)
+        for name in bench_bert.STAGES
+    }
+    known |= {
+        "models": lambda: bench_models.all_models(threads, steps),
+        "data": lambda: data_path(full),
+        "scaling": lambda: scaling(threads),
+        "seeds": lambda: bench_seeds.side_by_side(models, count),
+    }
+    wanted = set(filter(None, only.split(",")))
+    if only and not wanted:
+        raise click.BadParameter(
+            f"{only!r} names nothing; known: {', '.join(known)}", param_hint="--only"
+        )
+    if unknown := wanted - set(known):
+        raise click.BadParameter(
+            f"{', '.join(sorted(unknown))}; known: {', '.join(known)}", param_hint="--only"
+        )
+    chosen = {name: part for name, part in known.items() if not wanted or name in wanted}
+    encoder = bench_cases.text_encoder() if {"semi", "supervised"} & set(chosen) else None
+    return chosen
 
 
 def render(name: str, values: dict[str, Any]) -> str:
@@ -162,44 +196,3 @@ def _pass_seconds(threads: int, clips: int = 128, share: float = 1.0, batch: int
         return median_seconds(
             lambda: [way.step(rows) for rows in way.data.shuffled(batch, order)], threads, 5
         )
-
-
-def seeds() -> dict[str, Any]:
-    """Wall seconds of runs on the simulated corpus, each in a fresh process, medians of REPEATS:
-    one seed alone, at its better thread count, six seeds side by side, their ratio. All train for
-    as many epochs: stopping early, seeds differ by half."""
-    from avmc_core.simulated.corpus import ensure_corpus
-
-    ensure_corpus("ci")
-    found = {}
-    for name, (model, changes) in COMPANIES.items():
-        # seeds, threads; in turn, so that a busy minute falls on all
-        kinds = [(1, 1), (1, 2), (SEEDS, 1)]
-        seconds = [[_alone(model, changes, *kind) for kind in kinds] for _ in range(REPEATS)]
-        *one, together = (statistics.median(times) for times in zip(*seconds, strict=True))
-        best = min(one)
-        found[name] = {
-            "one": best,
-            "threads": one.index(best) + 1,
-            "six": together,
-            "ratio": together / best,
-        }
-    return found
-
-
-def _alone(model: str, changes: tuple, count: int, threads: int) -> float:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_seconds, model, changes, count, threads).result()
-
-
-def _seconds(model: str, changes: tuple, count: int, threads: int) -> float:
-    from avmc_core.runs.grid import run_all
-    from avmc_core.runs.store import Run, RunStore
-    from avmc_core.simulated.corpus import ensure_corpus
-
-    epochs = (("training.max_epochs", EPOCHS), ("training.patience", EPOCHS))
-    store, runs = ensure_corpus("ci"), [Run(model, seed, epochs + changes) for seed in range(count)]
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        run_all(runs, store, RunStore(folder), threads=threads, progress_bar=False)
-        return time.perf_counter() - start

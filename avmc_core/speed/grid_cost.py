@@ -30,8 +30,8 @@ def declared(profile: str) -> pd.Series:
 
 
 def measured(records: Iterable[Record]) -> pd.DataFrame:
-    """By model: runs, epochs of a run, seconds of a run and of an epoch (scoring and first access
-    included), as means over the finished ones. Models without epochs have none."""
+    """By model: runs, epochs of a run, core seconds of a run and of an epoch (scoring and first
+    access included), as means over the finished ones. Models without epochs have none."""
     rows = [
         {"model": record.model, "runs": 1, "epochs": record.epochs, "seconds": record.seconds}
         for record in records
@@ -42,8 +42,8 @@ def measured(records: Iterable[Record]) -> pd.DataFrame:
         {
             "runs": sums["runs"],
             "epochs per run": sums["epochs"] / sums["runs"],
-            "s per run": sums["seconds"] / sums["runs"],
-            "s per epoch": (sums["seconds"] / sums["epochs"]).where(sums["epochs"] > 0),
+            "core s per run": sums["seconds"] / sums["runs"],
+            "core s per epoch": (sums["seconds"] / sums["epochs"]).where(sums["epochs"] > 0),
         }
     )
 
@@ -70,11 +70,13 @@ def full_size(
         elif getattr(registry.settings_of(model), "text", "") == "finetune":
             epoch, hours, source = math.nan, math.nan, "not known: BERT is fine-tuned"
         else:
-            epoch, source = cost["s per epoch"] * scale, "this corpus, by clips"
-            hours = (epoch * epochs if cost["epochs per run"] else cost["s per run"] * scale) / HOUR
-        rows[model] = {"s per epoch": epoch, "h per run": hours, "from": source}
+            epoch, source = cost["core s per epoch"] * scale, "this corpus, by clips"
+            hours = (
+                epoch * epochs if cost["epochs per run"] else cost["core s per run"] * scale
+            ) / HOUR
+        rows[model] = {"core s per epoch": epoch, "core h per run": hours, "from": source}
     return pd.DataFrame.from_dict(
-        rows, orient="index", columns=["s per epoch", "h per run", "from"]
+        rows, orient="index", columns=["core s per epoch", "core h per run", "from"]
     )
 
 

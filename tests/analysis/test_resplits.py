@@ -66,6 +66,16 @@ def test_a_seed_without_all_folds_is_left_out(dealt, many_videos):
     assert set(resplits.out_of_fold(some, many_videos)[0]) == {"Constant, by video"}
 
 
+def test_a_constant_has_no_correlation_on_a_slice(many_videos, tmp_path):
+    """Equal predictions order no clips: the table says so, instead of a correlation of 0."""
+    records = run_all(
+        [Run("Constant", 1)], many_videos, RunStore(tmp_path), jobs=1, progress_bar=False
+    )
+    for rows in resplits.on_slices(records, many_videos).values():
+        assert np.isnan(rows["Constant"]["Corr"].estimate)
+        assert rows["Constant"]["Corr"].note == "all predictions are equal"
+
+
 def test_slices_are_the_clips_they_say(many_videos, tmp_path):
     run = Run("Text-only ridge", 1)
     records = run_all([run], many_videos, RunStore(tmp_path), jobs=1, progress_bar=False)

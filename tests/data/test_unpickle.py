@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import lzma
 import os
 import pickle
@@ -102,6 +103,13 @@ def test_the_error_names_the_keys_that_lead_to_the_value(tmp_path, protocol):
         read_pickle(write(tmp_path, pickle.dumps(content, protocol)))
 
 
+def made_by(write, **content) -> bytes:
+    """The bytes of a file that ``write(file, **content)`` makes."""
+    file = io.BytesIO()
+    write(file, **content)
+    return file.getvalue()
+
+
 FOREIGN = {
     "pointer": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
@@ -111,7 +119,16 @@ FOREIGN = {
     "gzip": (gzip.compress(pickle.dumps(1, 4)), "a gzip archive; .*unpacked"),
     "xz": (lzma.compress(pickle.dumps(1, 4)), "an xz archive"),
     "joblib": (zlib.compress(pickle.dumps(1, 4)), "a compressed file of joblib"),
-    "zip": (b"PK\x03\x04" + bytes(60), "a zip archive"),
+    "zip": (b"PK\x03\x04" + bytes(60), "a zip archive; .*unpacked"),
+    "numpy.savez": (
+        made_by(np.savez, audio=np.zeros(3)),
+        "a zip archive written by numpy.savez; .*pickle.dump",
+    ),
+    "torch.save": (
+        b"PK\x03\x04" + bytes(26) + b"archive/data.pkl",
+        "a zip archive written by torch.save; .*pickle.dump",
+    ),
+    "cut": (pickle.dumps(b"0" * 9000, 4)[:5000], "the whole file: this one was cut"),
     "zeros": (bytes(900), "nothing but zeros"),
     "protocol 0": (pickle.dumps({"train": {}}, 0), "a pickle of protocol 0 or 1; .*protocol=4"),
     "protocol 1": (pickle.dumps({"train": {}}, 1), "a pickle of protocol 0 or 1"),

@@ -104,6 +104,20 @@ def test_the_mark_of_the_data_stands_below_the_first_paragraph(build):
     assert html.index("avmc-mark") < html.index("More.")
 
 
+def test_the_mark_of_simulated_data_can_wait_for_its_figures(build, tmp_path):
+    """A page whose first figures are real does not say above them that they are simulated; the mark
+    of what is real stays on top."""
+    real = {"provenance": {"data": "real label table"}, "data": {"clips": 5}}
+    (tmp_path / "home" / "results" / "counted.json").write_text(json.dumps(real), encoding="utf-8")
+    later = "## Runs\n\n```{simulated-mark}\n```\n\nOf {num}`made:runs` runs."
+    html, warnings = build(f"About.\n\nOf {{num}}`counted:clips` clips.\n\n{later}")
+    assert not warnings
+    words = ("About.", "real label table</strong>", "clips.", "Runs<", "not CH-SIMS</strong>")
+    places = [html.index(word) for word in words]
+    assert places == sorted(places)
+    assert html.count("not CH-SIMS</strong>") == 1
+
+
 def test_a_quoted_figure_leads_to_the_page_that_computed_it(build, tmp_path):
     """It leads to the row, where that page has a table of such rows: the source of a headline
     figure is one click away."""

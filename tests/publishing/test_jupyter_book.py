@@ -7,13 +7,15 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("jupyter_book", reason="the book needs the extra 'book'")
 from avmc_core.errors import InputError
-from avmc_core.publishing.book import build_book
+from avmc_core.publishing import book
+from avmc_core.publishing.book import BookError, build_book
 
 ROOT = Path(__file__).resolve().parents[2]
 MADE = {"provenance": {"data": "simulated corpus, not CH-SIMS"}, "data": {"seed": 7}}
@@ -54,13 +56,19 @@ def test_it_names_what_to_run_first(checkout):
     ).replace("\n", " ")
 
 
-def test_it_makes_the_pages_of_the_contents(checkout):
+@pytest.fixture
+def executed(checkout):
     executed = checkout / "_build" / "notebooks" / "page.ipynb"
     executed.parent.mkdir(parents=True)
     cell = {"cell_type": "markdown", "id": "cell-000", "metadata": {}, "source": "# As executed"}
     notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     executed.write_text(json.dumps(notebook), encoding="utf-8")
     executed.with_suffix(".json").write_text(json.dumps({"results": ["made"]}), encoding="utf-8")
+    return checkout
+
+
+def test_it_makes_the_pages_of_the_contents(executed):
+    checkout = executed
     done = jupyter_book_build("-W", "-n", "--keep-going")
     assert done.returncode == 0, done.stdout + done.stderr
     html = checkout / "_build" / "html"
@@ -76,3 +84,33 @@ def test_avmc_book_elsewhere_asks_for_a_checkout(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="expected the top of a checkout of this project"):
         build_book()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_book_that_fails_leaves_the_last_one_as_it_was(executed, monkeypatch):
+    """A page with a placeholder in place of a figure looks like a book, and would be published as
+    one. After it is mended the next build is complete. Sphinx is replaced by a copy of the page."""
+    page, html = executed / "book" / "index.md", executed / "_build" / "html"
+
+    def render(staged: Path, output: Path) -> None:
+        text = (staged / "index.md").read_text(encoding="utf-8")
+        place = output / "_build" / "html" / "index.html"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+        if "missing" in text:
+            raise BookError("a warning")
+
+    def build(text: str) -> str | None:
+        page.write_text(text, encoding="utf-8")
+        with suppress(BookError):
+            build_book()
+        shown = html / "index.html"
+        return shown.read_text(encoding="utf-8") if shown.is_file() else None
+
+    monkeypatch.setattr(book, "build_notebooks", lambda **options: [])
+    monkeypatch.setattr(book, "_render", render)
+    assert build("missing") is None
+    assert build("first") == "first" and (html / "results").is_dir()
+    (html / "book.pdf").touch()
+    assert build("missing") == "first" and (html / "book.pdf").is_file()
+    assert build("second") == "second"
+    assert not (executed / "_build" / "sphinx" / "_build" / "html").exists()

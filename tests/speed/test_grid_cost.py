@@ -29,22 +29,25 @@ RECORDS = [
 def test_records_become_seconds_an_epoch():
     costs = grid_cost.measured(RECORDS)
     assert costs.loc["AV-MC"].to_list() == [2, 20, 20, 1]
-    assert costs.loc["LMF", "s per epoch"] == 5
-    assert pd.isna(costs.loc["Constant", "s per epoch"]) and costs.loc["Constant", "s per run"] == 4
+    assert costs.loc["LMF", "core s per epoch"] == 5
+    assert (
+        pd.isna(costs.loc["Constant", "core s per epoch"])
+        and costs.loc["Constant", "core s per run"] == 4
+    )
 
 
 def test_full_size_is_a_step_a_batch_or_scaled_by_clips():
     step = {"clips": 1000, "fast": 1.0, "threads": 2}
     full = grid_cost.full_size(grid_cost.measured(RECORDS), 1361, 36, {"supervised": step})
     # 2722 clips are three batches of 1000, each a second of two cores
-    assert full.loc["AV-MC", "s per epoch"] == 6
-    assert full.loc["AV-MC", "h per run"] == pytest.approx(0.06)
-    assert full.loc["LMF", "s per epoch"] == 10 and full.loc["LMF", "h per run"] == pytest.approx(
-        0.1
-    )
+    assert full.loc["AV-MC", "core s per epoch"] == 6
+    assert full.loc["AV-MC", "core h per run"] == pytest.approx(0.06)
+    assert full.loc["LMF", "core s per epoch"] == 10 and full.loc[
+        "LMF", "core h per run"
+    ] == pytest.approx(0.1)
     # fitted, not trained: no epochs
-    assert full.loc["Constant", "h per run"] == pytest.approx(8 / 3600)
-    assert pd.isna(full.loc["Bert_MAG", "h per run"])
+    assert full.loc["Constant", "core h per run"] == pytest.approx(8 / 3600)
+    assert pd.isna(full.loc["Bert_MAG", "core h per run"])
 
 
 def test_every_pass_of_an_epoch_counts_and_bert_at_what_it_takes():
@@ -59,7 +62,7 @@ def test_every_pass_of_an_epoch_counts_and_bert_at_what_it_takes():
         "MISA": {"clips": 16, "whole": 1.0, "rest": 0.1, "threads": 1},
         "models": {"LMF": {"epoch": 7.0, "threads": 2}, "MISA": {"epoch": 99.0, "threads": 1}},
     }
-    epoch = grid_cost.full_size(costs, 320, 1, bench)["s per epoch"]
+    epoch = grid_cost.full_size(costs, 320, 1, bench)["core s per epoch"]
     assert epoch.to_dict() == {
         "AV-MC(Semi)": 202 + 43,
         "MMIM": 2 * 86 * 3.0 * 2,
