@@ -60,10 +60,8 @@ def pictures(parts: list, size: tuple[int, int], width: int, place: tuple[float,
         x, y = max(-left, 0), max(-top, 0)
         inside = small[y : size[1] - top, x : size[0] - left]
         image = noise.copy()
-        rows, across = (
-            slice(top + y, top + y + inside.shape[0]),
-            slice(left + x, left + x + inside.shape[1]),
-        )
+        rows = slice(top + y, top + y + inside.shape[0])
+        across = slice(left + x, left + x + inside.shape[1])
         image[rows, across] = inside
         centre = left + middle[0] * scale, top + middle[1] * scale - 0.2 * width
         made.append((image, (*(c - width / 2 for c in centre), *(c + width / 2 for c in centre))))

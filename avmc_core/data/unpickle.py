@@ -84,10 +84,8 @@ class _Reader(ArrayMachine):
                         found = f"a zip archive written by {writer}"
                         expected = "the same data as numpy arrays, written by pickle.dump"
             elif self.data and self.data[0] in b"(]})" and self.data[-1] == ord("."):
-                found, expected = (
-                    "a pickle of protocol 0 or 1",
-                    "protocol 2 to 5: pickle.dump(value, file, protocol=4)",
-                )
+                found = "a pickle of protocol 0 or 1"
+                expected = "protocol 2 to 5: pickle.dump(value, file, protocol=4)"
             self.refuse(found, expected)
         self.at = 2
         for _ in range(MAX_OPCODES):

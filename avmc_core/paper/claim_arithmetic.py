@@ -47,10 +47,8 @@ def mosi_drop() -> Outcome:
 def original_balance() -> Outcome:
     """With p positive clips for every 100 negative ones, at most 100 / (100 + p) of all clips are
     negative."""
-    ratio, printed = (
-        figure("original_positive_to_negative_percent"),
-        figure("original_negative_percent"),
-    )
+    ratio = figure("original_positive_to_negative_percent")
+    printed = figure("original_negative_percent")
     most = 100 * 100 / (100 + ratio)
     found = f"at most {most:.2f} %, if {ratio} positive clips come with 100 negative ones"
     return Outcome(f"{printed} %", found, printed <= most)
@@ -105,10 +103,8 @@ def classes_cover_grid() -> Outcome:
 def better_balanced() -> Outcome:
     """Whether the ratio of positive to negative clips is nearer to one than in the original
     CH-SIMS."""
-    now, before = (
-        figure("positive_to_negative_percent"),
-        figure("original_positive_to_negative_percent"),
-    )
+    now = figure("positive_to_negative_percent")
+    before = figure("original_positive_to_negative_percent")
     return Outcome(
         f"{now} % against {before} %", "nearer to 100 %", abs(100 - now) < abs(100 - before)
     )
@@ -146,11 +142,9 @@ def vision_groups() -> Outcome:
     """OpenFace writes landmarks in pixels (x, y) or millimetres (x, y, z), a presence for 18 units
     beside the intensity of 17, and gaze as two vectors, two angles, or both; head position and
     orientation are three numbers each."""
-    points, units, printed = (
-        figure("landmarks"),
-        figure("action_units"),
-        figure("features")["vision"],
-    )
+    points = figure("landmarks")
+    units = figure("action_units")
+    printed = figure("features")["vision"]
     landmarks, action_units, gaze = (2 * points, 3 * points), (units, 2 * units + 1), (2, 6, 8)
     sums = sorted({a + b + c + 6 for a, b, c in product(landmarks, action_units, gaze)})
     without = [a + b + 6 for a, b in product(landmarks, action_units)]

@@ -36,10 +36,8 @@ from avmc_core.settings import as_dict
 from avmc_core.simulated.corpus import present_corpora
 from avmc_core.simulated.settings import CorpusSettings, generator_of
 
-NAME, DESCRIPTION = (
-    "Results of the AV-MC companion",
-    "Tables, run records and per-clip predictions behind the book's pages. Data: ",
-)
+NAME = "Results of the AV-MC companion"
+DESCRIPTION = "Tables, run records and per-clip predictions behind the book's pages. Data: "
 README = """# Results of the AV-MC companion
 
 Data: {data}

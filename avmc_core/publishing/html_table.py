@@ -135,10 +135,8 @@ class Table:
         elif _numeric(values):
             kind, cells = "n", [(self._text(name, v), _sort(v)) for v in values]
         else:
-            kind, cells = (
-                "",
-                [(_linked(v, escape(self._text(name, v))), _written(v)) for v in values],
-            )
+            kind = ""
+            cells = [(_linked(v, escape(self._text(name, v))), _written(v)) for v in values]
             if name in self.details:
                 cells = [
                     (_folded(text, more), key)

@@ -123,10 +123,8 @@ def test_the_text_encoder_is_part_of_the_key_and_of_the_record(
     folder = tmp_path / "encoder"
     monkeypatch.setenv("AVMC_BERT", str(folder))
     real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
-    tuned, frozen = (
-        Run("Self_MM", 1, (*FEW, ("text", "finetune"))),
-        Run("Self_MM", 1, (*FEW, ("text", "frozen"))),
-    )
+    tuned = Run("Self_MM", 1, (*FEW, ("text", "finetune")))
+    frozen = Run("Self_MM", 1, (*FEW, ("text", "frozen")))
     without = frozen.key(real)
     keys = [tuned.key(real)]  # no encoder there
     for path, content in (
