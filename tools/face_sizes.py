@@ -47,7 +47,7 @@ def cut_outs(clip: str) -> list[tuple[np.ndarray, float, tuple[float, float]]]:
 
 
 def pictures(parts: list, size: tuple[int, int], width: int, place: tuple[float, float]) -> list:
-    """Each part in a picture of its own, with the face's box there."""
+    """Each part in a separate picture, with the box of the face there."""
     rng = np.random.default_rng(0)
     noise = cv2.GaussianBlur(
         rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8), (0, 0), 12

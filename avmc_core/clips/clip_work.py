@@ -132,7 +132,7 @@ def _one_thread() -> None:
 
 @lru_cache(maxsize=1)
 def visual_of(settings: ExtractionSettings) -> clip_features.Visual:
-    """A worker makes its backend once."""
+    """The backend of a worker, which makes it once."""
     return clip_features.backend(settings)
 
 

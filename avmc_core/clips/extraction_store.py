@@ -1,4 +1,4 @@
-"""The store that an extraction leaves: finished clips, read back one by one, beside their encoded
+"""Writes the store of an extraction: finished clips, read back one by one, beside their encoded
 text."""
 
 from __future__ import annotations

@@ -113,8 +113,8 @@ class _VisualFrontend(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two residual blocks; what is added is taken before batch norm. At stride 1 ``downsample`` is
-    not used."""
+    """Two residual blocks. The input that is added is taken before batch norm; at stride 1
+    ``downsample`` is not used."""
 
     def __init__(self, size_in: int, size: int, stride: int):
         super().__init__()

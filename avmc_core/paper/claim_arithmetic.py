@@ -33,7 +33,7 @@ def size_factor() -> Outcome:
 
 
 def mosi_drop() -> Outcome:
-    """A rounded figure follows when the points or the percents lost round to it at its one
+    """A rounded figure follows if the loss, in points or in percent, rounds to it at its one
     significant digit."""
     before, after, printed = (
         figure(f"mosi_{name}") for name in ("accuracy_with_text", "accuracy_without_text", "drop")
@@ -74,7 +74,8 @@ def supervised_name() -> Outcome:
 
 
 def unlabelled_over() -> Outcome:
-    """Over a round number of unlabelled clips, against the exact number printed elsewhere."""
+    """The sentence says "over" a round number of unlabelled clips; an exact number is printed
+    elsewhere."""
     exact, least = figure("unlabelled_clips"), figure("unlabelled_clips_over")
     return Outcome(f"over {least}", str(exact), exact > least)
 
@@ -90,7 +91,8 @@ def votes_kept() -> Outcome:
 
 
 def classes_cover_grid() -> Outcome:
-    """Whether the five classes of Section 3.2 share out the levels of the label grid."""
+    """Whether the five classes of Section 3.2 cover the levels of the label grid, each level
+    once."""
     levels = [level for values in figure("classes").values() for level in values]
     holds = sorted(levels) == figure("label_grid") == GRID.tolist()
     return Outcome(
@@ -101,7 +103,8 @@ def classes_cover_grid() -> Outcome:
 
 
 def better_balanced() -> Outcome:
-    """Whether positive to negative clips are nearer to one to one than in the original CH-SIMS."""
+    """Whether the ratio of positive to negative clips is nearer to one than in the original
+    CH-SIMS."""
     now, before = (
         figure("positive_to_negative_percent"),
         figure("original_positive_to_negative_percent"),

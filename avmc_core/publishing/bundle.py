@@ -141,9 +141,7 @@ def _saved(name: str) -> str:
         mark = str(json.loads(text)["provenance"].get("data", ""))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
-            path,
-            f"an unreadable result: {error}",
-            "one that a notebook saved: `avmc notebooks`",
+            path, f"an unreadable result: {error}", "one that a notebook saved: `avmc notebooks`"
         ) from None
     if not mark.startswith("simulated") and any(map(is_han, text)):
         raise InputError(

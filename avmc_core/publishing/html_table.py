@@ -230,7 +230,7 @@ def _sort(value: float | None) -> str:
 
 
 def _written(value: object) -> str:
-    """The key of a number in words, with its interval or without."""
+    """The key by which a number in words is sorted, with its interval or without."""
     number = NUMBER.match(str(value))
     return _sort(float(number[0])) if number else ""
 

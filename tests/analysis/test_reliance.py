@@ -19,9 +19,9 @@ from avmc_core.analysis.conditions import (
     disturbances,
     misheard,
 )
+from avmc_core.analysis.generating_rule import generating_rule
 from avmc_core.analysis.perturbations import noised, permuted, removed, usual
 from avmc_core.analysis.reliance import (
-    generating_rule,
     hearing,
     kept_runs,
     losses,

@@ -380,12 +380,7 @@ def test_what_a_clip_has_is_told_from_its_streams(tmp_path):
     (tmp_path / "none.mp4").write_bytes(b"no clip")
     assert [
         contents(tmp_path / f"{name}.mp4") for name in ("both", "picture", "none", "absent")
-    ] == [
-        "both",
-        "picture",
-        "",
-        "",
-    ]
+    ] == ["both", "picture", "", ""]
 
 
 @pytest.mark.parametrize(

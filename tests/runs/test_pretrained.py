@@ -192,10 +192,7 @@ def test_what_is_downloaded_in_place_of_a_file_is_named(folder, file, what):
     if file == "pytorch_model.bin":
         (folder / "model.safetensors").unlink()
     (folder / file).write_bytes(content)
-    expected = {
-        "config.json": "not a JSON object",
-        "tokenizer.json": "an unreadable vocabulary",
-    }
+    expected = {"config.json": "not a JSON object", "tokenizer.json": "an unreadable vocabulary"}
     with pytest.raises(
         InputError, match=expected.get(file, named) if what == "rubbish" else named
     ) as caught:

@@ -165,10 +165,7 @@ def test_the_full_profile_fine_tunes_the_encoder_and_ci_need_not(model, tiny_sto
     row = next(row for row in EXPERIMENTS["benchmark"].rows if row.model == model)
     ci = Run(model, 1, row.changes_at("ci")).settings
     # so few clips do not fill a group, and would make no step (D29)
-    few = (
-        *FEW,
-        ("training.accumulate", 1),
-    )
+    few = (*FEW, ("training.accumulate", 1))
     settings = Run(model, 1, (*row.changes_at("full"), *few)).settings
     assert settings.text == "finetune" and ci.text == (
         "finetune" if model == "Bert_MAG" else "frozen"
