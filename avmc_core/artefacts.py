@@ -26,13 +26,7 @@ if TYPE_CHECKING:
     from avmc_core.runs.store import Record, Run
 
 # parts of a provenance that are stated elsewhere or not at all
-NOT_SAID = (
-    "data",
-    "command",
-    "failed",
-    "digest",
-    "keys",
-)
+NOT_SAID = ("data", "command", "failed", "digest", "keys")
 SIMULATED = "simulated corpus, not CH-SIMS"  # the mark of whatever is computed on one
 # environment variable: the command that executes the notebook; the notebook runner sets it
 DRAWN_BY = "AVMC_DRAWN_BY"
@@ -65,8 +59,8 @@ def data_mark(source: Store | pd.DataFrame | str | None) -> str:
 
 
 def other_data(mark: str) -> bool:
-    """Whether data with this mark are others than those of the paper: a simulated corpus, clips of
-    one's own, or an imported store that is not CH-SIMS v2.0."""
+    """Whether data with this mark are not those of the paper: a simulated corpus, clips of one's
+    own, or an imported store that is not CH-SIMS v2.0."""
     if mark.startswith(IMPORTED):
         return not mark.endswith(DATASET)
     return mark.startswith(("simulated", OWN_CLIPS))
@@ -77,10 +71,10 @@ def provenance(
     command: str,
     records: Mapping[Run, Record] | None = None,
 ) -> dict[str, Any]:
-    """What a result, a figure or a table stands on: its data, the command that makes it with the
-    profile named there (several are joined by ``&&``), and of the runs behind it the keys with
-    their status, the seeds, how many there are and how many failed, and the code that computed
-    them. A run that several experiments name is one."""
+    """The facts behind a result, a figure or a table: its data, the command that makes it with the
+    profile named there (several are joined by ``&&``), and, for the runs behind it, their keys with
+    their status, their seeds, how many there are, how many failed, and the code that computed them.
+    A run that several experiments name counts once."""
     store = source if hasattr(source, "digest") else None
     made = {"data": data_mark(source)}
     if store:
@@ -148,8 +142,8 @@ def facts(made: Mapping[str, Any]) -> list[str]:
 
 
 def merged(many: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Several provenances combined: all their seeds and runs, each run once, and of the other facts
-    those that they agree on."""
+    """Several provenances combined: all their seeds and runs, each run once, and those of the other
+    facts on which they agree."""
     first, *others = many
     same = {
         key: value

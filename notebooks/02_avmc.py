@@ -133,10 +133,10 @@ figures.caption(data, command, "Equation 2, no figure in the paper", records=Non
 # %% [markdown]
 # ## Training
 #
-# Supervised training sees the labelled clips only. Semi-supervised training makes two passes per epoch (Algorithm 1): one
-# over labelled and unlabelled clips with both losses, one over the labelled clips with the regression loss alone. Training
-# ends when the loss on the validation split, averaged over its clips, has not improved for eight epochs; the test split is not
-# used before that. Three baselines need no training loop: a constant, a ridge regression that only reads, and three unimodal
+# Supervised training sees the labelled clips only. Semi-supervised training makes two passes per epoch (Algorithm 1): one over
+# labelled and unlabelled clips with both losses, one over the labelled clips with the regression loss alone. Training ends
+# when the loss on the validation split, averaged over its clips, has not improved for eight epochs; the test split is not used
+# before that. Three baselines need no training loop: a constant, a ridge regression on the text alone, and three unimodal
 # ridge regressions, weighted by a regression on the validation split.
 
 # %% tags=["hide-input"]
@@ -186,7 +186,7 @@ Markdown(
 
 # %% [markdown]
 # Blend two clips yourself: choose voices or faces, two of these clips, and the weight lambda. Where a network is consistent, its
-# two lines coincide. Lines that are flat as well say little: the network predicts nearly the same for both clips. The two
+# two lines coincide. If both lines are also flat, this says little: the network predicts nearly the same for both clips. The two
 # panels share one scale.
 
 # %% tags=["hide-input"]
@@ -238,9 +238,9 @@ figures.caption(
 )
 
 # %% [markdown]
-# Does AV-MC beat a constant, a model that only reads, and the late mean, which hears and sees without a network? The table counts
-# this over the seeds of each row, in MAE and in Corr. The correlation of a constant is undefined, so in that case the question is
-# whether Corr is above zero.
+# Does AV-MC beat a constant, a model that reads the text only, and the late mean, which uses voice and face without a network?
+# The table counts this over the seeds of each row, in MAE and in Corr. The correlation of a constant is undefined, so in that
+# case the question is whether Corr is above zero.
 
 # %% tags=["hide-input"]
 seeded = [row.name for row in plan.rows if row.seeded]

@@ -14,11 +14,11 @@
 # %% [markdown]
 # # The benchmark
 #
-# Table 2 of the paper ranks thirteen models below AV-MC. A ranking means something only if all were trained under one
-# protocol, with the same stopping rule and seeds. The `full` profile does that; the `ci` profile stops each model early, at an
-# epoch of its own, so there the page shows that the code works and ranks nothing. In both, every seed is shown next to three rows
-# that put a score into perspective: a constant, a ridge regression that only reads, and three unimodal regressions, weighted on
-# the validation split.
+# Table 2 of the paper ranks thirteen models below AV-MC. A ranking means something only if all were trained under one protocol,
+# with the same stopping rule and seeds. The `full` profile does that; the `ci` profile stops each model early, at an epoch of its
+# own, so there the page shows that the code works and ranks nothing. In both, every seed is shown next to three rows that put a
+# score into perspective: a constant, a ridge regression on the text alone, and three unimodal regressions, weighted on the
+# validation split.
 #
 # Before our runs come the published results: three tables of the same models, what others printed later, and what the digits of
 # the paper's own figures say about how they were computed.
@@ -208,7 +208,7 @@ Markdown(
 )
 
 # %% [markdown]
-# A row that can be one run may still be a mean that fell on a possible figure by chance: for a mean of three, this happens in one
+# A row that can be one run may still be a mean that equals a possible figure by chance: for a mean of three, this happens in one
 # of three cells. A row that fits no single run is not a single run, unless its digits are misprints or it was computed on other
 # clips. The next table asks whether the conclusion depends on how figures were rounded: once, by dropping digits, or run by run
 # before their mean was taken. The one after it reads each published table whole: the later one of the laboratory fits means of
@@ -235,8 +235,8 @@ display(
 figures.caption("printed figures only", "avmc notebooks 03_benchmark", "Table 2")
 
 # %% [markdown]
-# Two checks of this reading itself, where the answer is known: simulated tables in which all rows are means of the same
-# number of runs, and our own runs.
+# Two checks of this method on tables for which the answer is known: simulated tables in which all rows are means of the
+# same number of runs, and our own runs.
 
 # %% tags=["hide-input"]
 display(Table(digits.simulated_check(), "digits-simulated"))
@@ -248,9 +248,9 @@ figures.caption(data, f"avmc run benchmark --profile {profile}", records=records
 # ## The runs
 #
 # Settings are those of the reference for this data set, or for its first version where it has none for this one (D28). At the
-# `ci` profile 320 simulated clips stand for 2722 real ones: batches are smaller, so that an epoch is not two or three steps, and
-# slow models stop after a few epochs, finished or not. Of the models that fine-tune BERT, those that can do without it read its
-# stored states there. The table lists what the profile changes.
+# `ci` profile 320 simulated clips stand for 2722 real ones: batches are smaller, so that an epoch has more than two or three
+# steps, and slow models stop after a few epochs, whether or not they have converged. Of the models that fine-tune BERT, those
+# that can do without it read its stored states there. The table lists what the profile changes.
 
 # %% tags=["hide-input"]
 limits = {

@@ -22,9 +22,9 @@
 #
 # The paper often says "better" without saying in which metric. We take it to mean all metrics of its table: a sentence
 # **holds** when it is true in every one and **holds in part** in more than half of them, or on one of two readings; otherwise
-# it does not hold. A tie is not better, so that a sentence with a tie holds in part at most; the ledger tells ties from losses.
-# A figure that the paper gives in round numbers, or as "about", has the tolerance of its own digits: it holds if what we find
-# rounds to it, and the ledger shows both.
+# it does not hold. A tie is not better, so that a sentence with a tie holds in part at most; the ledger distinguishes ties from
+# losses. A figure that the paper gives in round numbers, or as "about", has the tolerance of its own digits: it holds if what we
+# find rounds to it, and the ledger shows both.
 #
 # Two kinds of entries are not claims of the paper and are counted separately. **Our checks** are questions that the paper does
 # not raise, such as whether two of its places agree. **Our runs** say what we obtained for a sentence of the paper, by our own

@@ -70,7 +70,7 @@ opening(
 # ## The models
 #
 # The models are AV-MC in both variants, as released and as printed; its ablation without the mixup and the unimodal tasks (the
-# first row of Table 4); and two regressions that need no training loop, one of which only reads.
+# first row of Table 4); and two regressions that need no training loop, one of which reads the text only.
 
 # %% tags=["hide-input"]
 networks = {run: record for run, record in records.items() if run.name in models["table4"]}
@@ -176,9 +176,8 @@ Markdown(
 # A model may fail to use what its features convey for two reasons: the number of training clips, and the scale of the features,
 # whose acoustic columns mix hertz, decibels and shares. Here both are varied. *Standardised* scales each acoustic and visual
 # column by the mean and the standard deviation of the training clips' frames; the released variant begins with a batch norm,
-# which does the same for itself. All rows are tested on the same clips. *Few* are drawn from all training clips, other ones for
-# each seed. Corr is that of the unimodal heads with the annotation of their own modality, in points of 100 and without
-# placeholders.
+# which does the same for itself. All rows are tested on the same clips. *Few* are drawn from all training clips, anew for each
+# seed. Corr is that of the unimodal heads with the annotation of their own modality, in points of 100 and without placeholders.
 
 # %%
 made = kept_predictions(hearing, data, crossing.clips)

@@ -42,9 +42,9 @@
 # landmarks that were found on it. Look at that page before you train.
 #
 # Clips may have any usual ending, in any case: `.mp4 .mov .mkv .avi .webm .ts .flv .wmv .wav` and more. They are read as a player
-# shows them: turned as a phone's file says, with square pixels, the moving picture and not the cover, picture and sound each from
-# its own start time. Where not one clip has a picture (or not one has sound), the features of the other are extracted, the
-# store says so, and models that need what is missing are left out.
+# shows them: rotated as a phone's file states, with square pixels, the moving picture and not the cover, picture and sound each
+# from its own start time. If no clip has a picture (or none has sound), the features of the other kind are extracted, the store
+# says so, and models that need what is missing are left out.
 #
 # ## What is extracted
 #
@@ -87,7 +87,7 @@
 #   when two people talk or laugh together or when a mouth is small, turned away or covered.
 #
 # The public demos of both networks find faces with a detector of their own; here the face's box follows from the landmarks. Where
-# several people talk at the same time and one of them is heard, no way here is sure, and the report says so.
+# several people talk at the same time and one of them is heard, none of these ways is reliable, and the report says so.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -126,7 +126,7 @@ opening(
 # %% [markdown]
 # The table shows how often the right speaker was chosen: the face that is heard, or nobody if none is. The drawn faces are those
 # of the tests, with synthetic voices; the real people do not speak, and are shown in pairs with a synthetic voice. The last
-# columns are seconds of one processor's time for one second of a clip: for finding its faces, and for choosing one of two in each
+# columns are seconds of processor time per second of a clip: for finding its faces, and for choosing one of two faces in each
 # way.
 
 # %% tags=["hide-input"]
@@ -139,8 +139,8 @@ figures.caption(
 # ## How small a face may be
 #
 # The detector sees faces from 80 pixels on, so it is shown the picture at several sizes: every frame small, some frames large, and
-# the surroundings of a face that was found once at the size that suits it. The table gives the share of pictures in which a face
-# of that width, from ear to ear, is found; in brackets the share when the picture is looked at in one small size only.
+# the surroundings of a face that has been found at the size that suits the detector. The table gives the share of pictures in
+# which a face of that width, from ear to ear, is found; in brackets the share when the picture is searched at one small size only.
 
 # %% tags=["hide-input"]
 display(Table(measured.face_sizes(), "face-sizes"))

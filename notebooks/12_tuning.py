@@ -115,9 +115,9 @@ figures.caption(source, made, "Table 2", records=None)
 # %% [markdown]
 # ## What the best of many draws gains
 #
-# Suppose that several draws are equally good and only the best is reported: by how much is its score too high? In blue, draws
-# differ as much as the seeds of one setting above. In orange, they differ by luck with the test clips alone: each draw is right on
-# every clip with AV-MC's printed accuracy, independently of the others. Models that fail on the same clips have less of this luck, and differ in more than luck.
+# Suppose that several draws are equally good and only the best is reported: by how much is its score too high? In blue, draws differ as much as the seeds of one
+# setting above. In orange, they differ by luck with the test clips alone: each draw is right on every clip with AV-MC's printed accuracy, independently of the
+# others. Models that fail on the same clips gain less from such luck, and they differ by more than luck.
 
 # %% tags=["hide-input"]
 draws = list(range(1, 51))

@@ -17,7 +17,7 @@
 # A model that is given three modalities need not use them. Here trained models are applied to test clips that were changed in one
 # respect: a modality exchanged between clips, taken away, or disturbed; or the words misheard. What a model loses shows what it
 # used. The paper's own evidence of this kind is its Figure 6, six staged clips in which voice and face change while the words
-# stay ([](07_oh_my_god.ipynb)); it does not remove any modality, and gives no number for the worth of each.
+# stay the same ([](07_oh_my_god.ipynb)); it does not remove any modality, and gives no number for the worth of each.
 #
 # Any row of any experiment can be put into `models` below.
 
@@ -36,7 +36,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts
-from avmc_core.analysis import reliance
+from avmc_core.analysis import generating_rule, reliance
 from avmc_core.analysis.calibration import calibrations
 from avmc_core.analysis.conditions import USUAL, Plan
 from avmc_core.analysis.predicting import kept_predictions
@@ -107,7 +107,7 @@ measured = reliance.kept_runs(records, data, plan)
 # it.
 
 # %% tags=["hide-input"]
-with_rule = measured | reliance.measure_rule(data, plan)
+with_rule = measured | generating_rule.measure_rule(data, plan)
 lost = reliance.losses(with_rule)
 display(figures.mark(reliance_figures.losses(lost, metric), data))
 display(figures.caption(data, command, status="not in the paper", records=records))
@@ -127,7 +127,7 @@ figures.caption(
 # %% [markdown]
 # ## Shares of the score
 #
-# Removing one modality while the others stay undervalues information that two of them share. The **Shapley value** counts a
+# Removing one modality while keeping the others undervalues information that two of them share. The **Shapley value** counts a
 # modality's contribution to a metric over all orders in which the three can be added, from the eight subsets. The three values
 # add up to the score with everything minus the score with nothing, which is checked below, up to rounding. With nothing, a model
 # says the same of every clip; the correlation of such predictions is undefined, and counts as 0 so that the values can add up.
@@ -158,9 +158,9 @@ Markdown(f"Largest difference between the sum of the parts and the whole: {worst
 # ## When the words are misheard
 #
 # One of the paper's reasons for acoustic and visual cues is that transcripts by recognisers have mistakes (Section 1): a model
-# that also hears and sees should then lose less than one that reads only. Here each spoken character of the test
+# that also uses voice and face should then lose less than one that reads the text only. Here each spoken character of the test
 # transcripts is, with a given probability, replaced by another, left out, or followed by one too many; the text encoder reads the
-# result again, and the rest of the clip stays. The models were trained on clean transcripts. Real recognisers err less
+# result again, and the rest of the clip does not change. The models were trained on clean transcripts. Real recognisers err less
 # evenly: they confuse what sounds alike and lose whole words, so this is a model of errors, not a recording of them.
 
 # %% tags=["hide-input"]

@@ -79,10 +79,7 @@ def tiny_store(tmp_path_factory) -> Store:
 def ci_store(tmp_path_factory) -> Store:
     """The simulated corpus at the size of the book."""
     # imports transformers, which takes seconds
-    from avmc_core.simulated.corpus import (
-        CorpusSettings,
-        build_corpus,
-    )
+    from avmc_core.simulated.corpus import CorpusSettings, build_corpus
 
     return build_corpus(
         tmp_path_factory.mktemp("ci") / "store", CorpusSettings("ci"), progress=False

@@ -1,10 +1,10 @@
 """Opens every page of a built book in Chromium, in both themes and two widths, from the file
 system; its layout is also looked at in a width between.
 
-Fails on a JavaScript error, a request that leaves the page, mathematics that stays unrendered, a
-page that scrolls sideways, a link to the page before or after that is cut, a picture whose words
-are a file's name or none, a table that does not sort, a search without hits, a landing page that
-weighs too much, a figure that the reader asks and that does not answer the keyboard, and a serious
+Fails on a JavaScript error, a request that leaves the page, mathematics that is not rendered, a
+page that scrolls sideways, a clipped link to the page before or after, a picture whose alternative
+text is a file name or empty, a table that does not sort, a search without hits, a landing page that
+weighs too much, an interactive figure that does not react to the keyboard, and a serious
 accessibility finding. ``--shots FOLDER`` keeps a picture of each page, ``--report FILE`` the list
 of pages with what was found on each.
 """
@@ -114,8 +114,7 @@ def unfitting(page) -> list[str]:
 
 
 def deaf(page) -> list[str]:
-    """The inputs of figures that the reader asks to which the figure says nothing new by
-    keyboard."""
+    """The inputs of interactive figures whose use by keyboard changes nothing in the figure."""
     found = []
     for ask in page.locator(ASKED).all():
         names = [field.get_attribute("name") for field in ask.locator("input").all()]

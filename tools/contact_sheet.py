@@ -36,7 +36,7 @@ def figures_of(site: Path) -> dict[Path, str]:
 
 
 def sheet(site: Path, theme: str) -> str:
-    """One page with every figure and where it stands, in the book's own styles."""
+    """One page with every figure and its place, in the book's own styles."""
     styles = [*site.glob("_static/styles/pydata-sphinx-theme.css"), site / "_static" / "avmc.css"]
     links = "".join(f'<link rel="stylesheet" href="{path.as_uri()}">' for path in styles)
     shown = "".join(

@@ -47,7 +47,7 @@ def cut_outs(clip: str) -> list[tuple[np.ndarray, float, tuple[float, float]]]:
 
 
 def pictures(parts: list, size: tuple[int, int], width: int, place: tuple[float, float]) -> list:
-    """Each part in a picture of its own, with the face's box there."""
+    """Each part in a separate picture, with the box of the face there."""
     rng = np.random.default_rng(0)
     noise = cv2.GaussianBlur(
         rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8), (0, 0), 12
@@ -60,10 +60,8 @@ def pictures(parts: list, size: tuple[int, int], width: int, place: tuple[float,
         x, y = max(-left, 0), max(-top, 0)
         inside = small[y : size[1] - top, x : size[0] - left]
         image = noise.copy()
-        rows, across = (
-            slice(top + y, top + y + inside.shape[0]),
-            slice(left + x, left + x + inside.shape[1]),
-        )
+        rows = slice(top + y, top + y + inside.shape[0])
+        across = slice(left + x, left + x + inside.shape[1])
         image[rows, across] = inside
         centre = left + middle[0] * scale, top + middle[1] * scale - 0.2 * width
         made.append((image, (*(c - width / 2 for c in centre), *(c + width / 2 for c in centre))))

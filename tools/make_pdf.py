@@ -62,7 +62,7 @@ FONTS = """() => Promise.all([...document.fonts].map(face => face.load()))
 
 
 def facts() -> list[str]:
-    """What the title page says of the book's making."""
+    """What the title page says about the making of the book."""
     cited = citation()
     results = [
         json.loads(path.read_text(encoding="utf-8"))

@@ -82,7 +82,7 @@ def pieces(clip: str) -> list[list[np.ndarray]]:
 
 
 def side_by_side(folder: Path, clips: list[str], number: int) -> list[tuple[Path, int]]:
-    """Up to ``number`` clips of two people, under made voices."""
+    """Up to ``number`` clips of two people, under generated voices."""
     people = [pieces(clip) for clip in clips]
     pairs = [
         (a, b)
@@ -108,7 +108,7 @@ def answer(choice: who_speaks.Choice) -> int:
 
 
 def asked(path: Path) -> dict[str, float]:
-    """Each way's answer, and seconds of one processor's time per second of the clip: for its faces,
+    """The answer of each way, and seconds of processor time per second of the clip: for its faces,
     and for each way."""
     visual, costs, start = Landmarks(), {}, time.process_time()
     media = read_clip(path, visual.look)

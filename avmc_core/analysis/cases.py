@@ -66,11 +66,9 @@ class Case:
 
 
 def choose(split: Split, seed: int = 0, kinds: tuple[Kind, ...] = KINDS) -> list[Case]:
-    """One clip of each kind, drawn with ``seed`` from all that fit; never one whose unimodal labels
-    are placeholders.
-
-    Raises InputError for the training split, which a model has seen.
-    """
+    """One clip of each kind, drawn with ``seed`` from all that satisfy its rule; never one whose
+    unimodal labels are placeholders. Raises InputError for the training split, which a model has
+    seen."""
     if split.name == "train":
         raise InputError(
             "cases", "clips of train", "clips that no model has been trained on: test or valid"

@@ -40,10 +40,7 @@ def composed(store: Store, targets: Sequence[Target] = TARGETS, *, seed: int = 0
             "the simulated corpus, whose generator makes more",
         )
     # (K, 2)
-    shorter, labels = (
-        made.numbers.shorter,
-        np.array([pair_of(target) for target in targets]),
-    )
+    shorter, labels = (made.numbers.shorter, np.array([pair_of(target) for target in targets]))
     rng, count = np.random.default_rng(seed), len(labels)
     words = neutral_sentence(rng)
     states, lengths, tokens = encode([words.text], build_encoder())

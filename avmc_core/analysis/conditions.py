@@ -31,11 +31,7 @@ class Plan:
     permutations: int = 2  # of each modality
     scale: float = 1.0  # of the noise, as in perturbations.noised
     # of recognition errors of each kind; none: no errors are made
-    rates: tuple[float, ...] = (
-        0.05,
-        0.2,
-        0.4,
-    )
+    rates: tuple[float, ...] = (0.05, 0.2, 0.4)
     seed: int = 0
 
     def conditions(
@@ -81,7 +77,7 @@ def disturbances(
     seed: int = 0,
     wanted: Wanted = lambda condition: True,
 ) -> Iterator[tuple[Condition, Split]]:
-    """Each modality permuted some times, and noised once; ``scale`` as in
+    """Each modality permuted several times, and noised once; ``scale`` as in
     ``perturbations.noised``."""
     for place, name in enumerate(schema.MODALITIES):
         for draw in range(permutations):

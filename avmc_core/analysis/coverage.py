@@ -1,9 +1,9 @@
 """Do the intervals cover? A simulation with a known truth, of the size of the test split.
 
 Each of 145 videos has a difficulty, each clip a deviation of its own, each run (seed) a level; the
-truth is their common mean. The spreads are in points of an accuracy: runs about one point apart,
-which is what seeds do here. Two models that are compared share videos and clips, whose difficulty
-cancels; what is left is where they part: on some videos and clips always, on others from run to
+truth is their common mean. The spreads are in points of an accuracy; runs lie about one point
+apart, as seeds do here. Two models that are compared share videos and clips, whose difficulty
+cancels; what remains is where they differ: on some videos and clips always, on others from run to
 run.
 """
 
@@ -20,11 +20,7 @@ from avmc_core.runs.kept import kept
 
 VIDEOS, CLIPS_PER_VIDEO = 145, 7
 # an accuracy: 0/1 clips have a spread of nearly one half
-VIDEO_SD, CLIP_SD, RUN_SD = (
-    0.15,
-    0.45,
-    0.01,
-)
+VIDEO_SD, CLIP_SD, RUN_SD = (0.15, 0.45, 0.01)
 COLUMNS = ("runs apart", "seeds", "coverage", "standard_error", "simulations")
 PARTING_VIDEO_SD, PARTING_CLIP_SD = 0.03, 0.3  # two models disagree on about a tenth of the clips
 

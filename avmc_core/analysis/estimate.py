@@ -13,11 +13,7 @@ from avmc_core.analysis.statistics import Interval
 from avmc_core.data.metric_conventions import ALL
 
 # pixels; the margin keeps a diamond at the end of the scale whole
-WIDTH, HEIGHT, MARGIN = (
-    86,
-    13,
-    5,
-)
+WIDTH, HEIGHT, MARGIN = (86, 13, 5)
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,11 @@ from avmc_core.analysis.predicting import predictions_of
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.clips.prediction import shapley
 from avmc_core.data.metric_conventions import SIMS, Convention, of_limit
-from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store, open_store
-from avmc_core.errors import InputError
 from avmc_core.runs.kept import kept
 from avmc_core.runs.store import Record, Run
 from avmc_core.runs.workers import side_by_side
 from avmc_core.settings import as_dict
-from avmc_core.simulated.label_model import expected_multimodal
 
 WAYS = ("permuted", "removed", "noised")
 SAME = 1e-5  # predictions that differ by less differ by rounding: they count as one
@@ -185,10 +182,8 @@ def measure(
     """By name, the scores of M under all conditions against the labels of ``split``; ``keep`` (N,)
     bool: the clips that count; ``convention``: the metrics of the labels' range."""
     rows = np.ones(len(split), dtype=bool) if keep is None else keep
-    label, groups = (
-        split.labels[rows, schema.TASKS.index("M")],
-        split.clips["video_id"].to_numpy()[rows],
-    )
+    label = split.labels[rows, schema.TASKS.index("M")]
+    groups = split.clips["video_id"].to_numpy()[rows]
     found: dict[str, dict[Condition, np.ndarray]] = {}
     for condition, changed in conditions:
         for name, predictions in answer(changed).items():
@@ -242,31 +237,6 @@ def hearing(measured: Mapping[str, Measured]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["name", "kind", "rate", "metric", "loss"])
 
 
-def generating_rule(clips: Split) -> dict[str, np.ndarray]:
-    """E[M | T, A, V] from the clips' annotations, (1, N): what relying on each modality would look
-    like in a reader who sees the annotations themselves. Where one is NaN (its modality was
-    removed) the expectation is over it as well."""
-    return {"generating rule": expected_multimodal(clips.labels[:, 1:], "test")[None]}
-
-
-def measure_rule(store: Store, plan: Plan = USUAL) -> dict[str, Measured]:
-    """``generating_rule`` under the same conditions, except noise and recognition errors, which do
-    not apply to labels; only on clips whose unimodal annotations are not placeholders. Raises
-    InputError for a store without labels of M, T, A and V from -1 to 1, for which the rule was
-    fitted."""
-    if store.tasks != schema.TASKS or store.limit != min(schema.LIMITS):
-        raise InputError(
-            store.path,
-            f"labels of {', '.join(store.tasks)} to {store.limit:g}",
-            f"labels of {', '.join(schema.TASKS)} to 1: the generating rule was fitted to those of "
-            f"{schema.DATASET}",
-        )
-    quiet = dataclasses.replace(plan, rates=())
-    conditions = ((c, split) for c, split in quiet.conditions(store) if c[0] != "noised")
-    test = store.split("test")
-    return measure(generating_rule, test, conditions, ~placeholder_clips(test.clips))
-
-
 def _losses(scores: Scores) -> dict[str, np.ndarray]:
     intact, found = scores["with", ALL], {}
     changed: dict[tuple[str, str], list[Mapping[str, np.ndarray]]] = {}
@@ -310,6 +280,5 @@ def _shares(scores: Scores) -> dict[str, np.ndarray]:
 
 def _settled(predictions: np.ndarray) -> np.ndarray:
     """Predictions (N,) of one run; their mean where they differ by rounding only."""
-    return (
-        np.full_like(predictions, predictions.mean()) if np.ptp(predictions) < SAME else predictions
-    )
+    equal = np.ptp(predictions) < SAME
+    return np.full_like(predictions, predictions.mean()) if equal else predictions

@@ -16,8 +16,8 @@ from avmc_core.schema import MODALITIES
 
 def loss_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """``reliance.losses`` on display scales, one row per model, modality and change, one column per
-    metric: what is lost, a positive number wherever the changed clips are judged worse, whether the
-    metric falls or, as MAE, rises."""
+    metric: the loss is positive wherever the changed clips are scored worse, both for metrics that
+    then fall and for those that, like MAE, then rise."""
     rows = []
     for (name, modality, way), parts in table.groupby(["name", "modality", "way"], sort=False):
         found = dict(zip(parts["metric"], parts["loss"], strict=True))

@@ -265,7 +265,7 @@ def _drawn(values: np.ndarray, seed: int) -> np.ndarray:
 
 
 def reading(found: Interval) -> str:
-    """Whether a rise that the paper sees in its picture is in a measure, by the interval of its
+    """Whether a measure shows the rise that the paper sees in its picture, by the interval of its
     change."""
     if np.isnan(found.low):
         return "not measured"

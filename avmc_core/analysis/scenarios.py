@@ -26,14 +26,7 @@ from avmc_core.simulated.label_model import expected_multimodal
 from avmc_core.simulated.settings import generator_of
 
 # six contexts, evenly spaced; the paper does not give its own
-TARGETS = (
-    -1.0,
-    -0.6,
-    -0.2,
-    0.2,
-    0.6,
-    1.0,
-)
+TARGETS = (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0)
 TOLERANCE = 0.1  # a label is on target within half a step of the label scale
 
 Target = float | tuple[float, float]  # one label for voice and face, or (A, V)
@@ -250,7 +243,7 @@ def _choice(
 
 
 def _gloss(store: Store, split: str, name: str) -> str:
-    """What a generated sentence means."""
+    """The English meaning of a generated sentence."""
     made = generator_of(store.manifest)
     if made is None:
         return ""

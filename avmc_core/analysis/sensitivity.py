@@ -1,5 +1,5 @@
-"""How far a change of the start weights by about one unit of rounding carries: what bit-by-bit
-reproduction has to reckon with."""
+"""How far a change of the initial weights by about one unit of rounding carries: a limit that every
+bit-by-bit reproduction meets."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from avmc_core.errors import InputError
 @dataclass(frozen=True)
 class Interval:
     """A figure with its percentile bootstrap interval; ``low`` and ``high`` are NaN where no draw
-    gave a value. ``note``: what has to be said of it."""
+    gave a value. ``note``: a remark to show with the figure."""
 
     estimate: float
     low: float
@@ -41,13 +41,13 @@ class Interval:
 def comparable(
     statistics: np.ndarray, weights: np.ndarray | None = None, convention: Convention = SIMS
 ) -> dict[str, np.ndarray]:
-    """The metrics of a convention for figures that are averaged over runs or set against one
-    another: Corr of equal predictions is 0.
+    """The metrics of a convention for figures that are averaged over runs or compared with one
+    another: here the Corr of constant predictions is 0.
 
-    By itself it is not defined, and is shown as such. But a run that says the same of every clip
-    orders no two of them: left out of a mean it would flatter its model, and as NaN it would hide
-    the model's other runs. Whatever shows such a mean says how many runs are counted so. Where all
-    labels are equal, Corr (like R2) stays NaN.
+    By itself it is not defined, and is shown as undefined. But a run that predicts the same value
+    for every clip orders no two of them: leaving it out of a mean would flatter its model, and as
+    NaN it would hide the model's other runs. Whatever shows such a mean states how many runs count
+    in this way. Where all labels are equal, Corr (like R2) stays NaN.
     """
     found = convention.aggregate(statistics, weights)
     equal = np.isnan(found["Corr"])

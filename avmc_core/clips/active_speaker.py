@@ -32,10 +32,7 @@ SECONDS = (1, 2, 3, 4, 5, 6)  # lengths of the windows
 GAP = 10  # frames that a face may be lost for within a stretch
 SHORTEST = 10  # frames: a stretch that is seen in no more is not judged
 # frames of the median over a box's place and size, and of the mean over scores
-SMOOTH_BOX, SMOOTH_SCORE = (
-    13,
-    5,
-)
+SMOOTH_BOX, SMOOTH_SCORE = (13, 5)
 MARGIN = 0.4  # around the box, in half sizes
 PADDING = 110  # grey level outside the picture
 SIDE = 112  # pixels of a face
@@ -91,11 +88,8 @@ def scores(
 
 
 def speaking(scores: np.ndarray, around: int = 1) -> np.ndarray:
-    """(F,) the face that speaks in each frame, -1 where none does, from scores (K, F).
-
-    Of several that speak it is the one with the highest mean score over the ``around`` frames about
-    this one.
-    """
+    """(F,) the face that speaks in each frame, -1 where none does, from scores (K, F). If several
+    speak, it is the one with the highest mean score over the ``around`` frames about this one."""
     known = np.where(np.isnan(scores), -np.inf, scores)
     nearby = np.where(np.isnan(scores), LOWEST, scores)
     likely = uniform_filter1d(nearby, around, axis=1, mode="nearest")
@@ -214,10 +208,7 @@ def crop(grey: np.ndarray, x: float, y: float, half: float) -> np.ndarray:
     padded = np.pad(grey, pad, constant_values=PADDING)
     height, width = grey.shape
     # landmarks may lie outside the picture
-    x, y = (
-        np.clip(x, 0, width) + pad,
-        np.clip(y, 0, height) + pad,
-    )
+    x, y = (np.clip(x, 0, width) + pad, np.clip(y, 0, height) + pad)
     rows = slice(int(y - half), int(y + half * (1 + 2 * MARGIN)))
     across = slice(int(x - half * (1 + MARGIN)), int(x + half * (1 + MARGIN)))
     window = np.ascontiguousarray(padded[rows, across])

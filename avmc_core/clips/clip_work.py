@@ -69,10 +69,8 @@ def reports_of(
                 reports[row.Index] = load(row.entry)[1]
     missing = [row for row in table.itertuples() if row.Index not in reports]
     jobs = min(jobs or os.cpu_count() or 1, len(missing))
-    form, start = (
-        "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
-        time.monotonic(),
-    )
+    form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+    start = time.monotonic()
     try:
         with tqdm(
             total=len(table),
@@ -132,7 +130,7 @@ def _one_thread() -> None:
 
 @lru_cache(maxsize=1)
 def visual_of(settings: ExtractionSettings) -> clip_features.Visual:
-    """A worker makes its backend once."""
+    """The backend of a worker, which makes it once."""
     return clip_features.backend(settings)
 
 

@@ -33,11 +33,7 @@ from avmc_core.text_encoder import load_encoder
 from avmc_core.text_encoder import words as count_words
 
 # settings of which a store says the name alone, not where it lay
-PATHS = (
-    "openface",
-    "talknet",
-    "wav2vec",
-)
+PATHS = ("openface", "talknet", "wav2vec")
 # a file by which a folder is known as one that an extraction made, and may remove
 MARKER = "finished-clips-of-avmc-extract"
 LACKS = {SOUND: "vision", PICTURE: "audio"}  # modalities that a store of such clips lacks
@@ -198,7 +194,7 @@ def _extract(
 
 
 def _speaker(kept: pd.DataFrame, detector: str, settings: ExtractionSettings) -> str:
-    """What chose the speakers of the clips that were kept."""
+    """The way in which the speakers of the clips that were kept were chosen."""
     if settings.media == SOUND:
         return "none: the clips have no picture"
     return detector if (kept["faces"] > 1).any() else "one face in every clip"

@@ -1,4 +1,4 @@
-"""The store that an extraction leaves: finished clips, read back one by one, beside their encoded
+"""Writes the store of an extraction: finished clips, read back one by one, beside their encoded
 text."""
 
 from __future__ import annotations
@@ -43,10 +43,8 @@ def write_clips(
             states, lengths, tokens = encode(list(table["text"]), encoder)
         else:
             states = np.zeros((0, schema.DIMS["text"]), np.float32)
-            lengths, tokens = (
-                np.zeros(0, np.int64),
-                np.zeros((0, 3, schema.STEPS["text"]), np.int64),
-            )
+            lengths = np.zeros(0, np.int64)
+            tokens = np.zeros((0, 3, schema.STEPS["text"]), np.int64)
         table["text_length"] = lengths
         for modality in ("audio", "vision"):  # what the clips do not have is one step of zeros
             table[f"{modality}_length"] = table[f"{modality}_steps"].clip(lower=1)

@@ -1,12 +1,12 @@
-"""Where the faces of a clip are, of every size: the detector sees faces of 80 pixels and more, so
-the picture is shown to it at several sizes.
+"""Where the faces of a clip are, of every size: the detector finds faces of 80 pixels and more, so
+it is shown the picture at several sizes.
 
 Every frame is searched at 480 pixels on its longer side, which finds the faces of ordinary clips.
-At 1920 pixels (at most twice the picture's own size) it is searched at the start, after a cut,
-every second, and five times a second while there is no face; where that finds nothing either, once
-a second at 3840. A face that was found once is then looked for near its last place, at the size
-that suits the detector. So a small face costs little more than a large one, and one that comes into
-the picture without a cut is found within a second.
+At 1920 pixels (at most twice the picture's own size) frames are searched at the start, after a cut,
+every second, and five times a second while there is no face; if that finds nothing either, once a
+second at 3840. A face that was found once is then looked for near its last place, at the size that
+suits the detector. So a small face costs little more than a large one, and one that comes into the
+picture without a cut is found within a second.
 """
 
 from __future__ import annotations
@@ -21,18 +21,12 @@ from avmc_core.clips.media import FPS, extra
 ALWAYS, LARGE, LARGEST = 480, 1920, 3840  # pixels of the longer side
 UPWARDS = 2.0  # a picture is not enlarged more than this
 # frames between searches at a large size: with faces, and while there is none
-EVERY, AGAIN = (
-    FPS,
-    FPS // 5,
-)
+EVERY, AGAIN = (FPS, FPS // 5)
 KEEP = FPS  # frames for which a lost face is looked for near its last place
 CUT = 24.0  # mean difference of neighbouring frames' grey levels above which a scene is a new one
 OVERLAP = 0.3  # intersection over union above which two boxes are one face
 # pixels: size of a face when it is looked for, and below which the picture at 480 is not relied on
-AIM, SMALL = (
-    110.0,
-    100.0,
-)
+AIM, SMALL = (110.0, 100.0)
 AROUND = 1.5  # half sizes of the part in which it is looked for, in sizes of the face
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels

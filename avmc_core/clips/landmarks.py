@@ -72,7 +72,7 @@ class Landmarks:
         )
 
     def identity(self, clip: object) -> str:
-        """Nothing: all is in the clip, the settings and our code."""
+        """Always "": the features depend on the clip, the settings and our code only."""
         return ""
 
     @property

@@ -76,7 +76,7 @@ class OpenFace:
         return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
     def look(self, image: np.ndarray) -> None:
-        """OpenFace decodes the clip itself."""
+        """Does nothing: OpenFace decodes the clip itself."""
 
     def tracks(self, clip: str | Path, seen: list[None], size: tuple[int, int]) -> list[np.ndarray]:
         """The faces of ``clip``, each (F, 177). Raises InputError when there is no CSV file, the

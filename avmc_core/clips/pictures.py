@@ -60,7 +60,7 @@ class Pictures:
         return np.ascontiguousarray(image)
 
     def _shown(self, frame: Any, sideways: bool) -> tuple[int, int]:
-        """The size (width, height), still lying as it is stored, that a frame is brought to."""
+        """The size (width, height) that a frame is brought to before it is turned upright."""
         width = round(frame.width * max(self._aspect, 1.0))
         height = round(frame.height / min(self._aspect, 1.0))
         if self._aspect != 1.0:

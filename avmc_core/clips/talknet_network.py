@@ -113,8 +113,8 @@ class _VisualFrontend(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two residual blocks; what is added is taken before batch norm. At stride 1 ``downsample`` is
-    not used."""
+    """Two residual blocks. The input that is added is taken before batch norm; at stride 1
+    ``downsample`` is not used."""
 
     def __init__(self, size_in: int, size: int, stride: int):
         super().__init__()
@@ -175,10 +175,8 @@ class _AudioEncoder(nn.Module):
         for number, (blocks, wider, stride) in enumerate(
             [(3, 16, 1), (4, 32, 2), (6, 64, 2), (3, 128, 1)], 1
         ):
-            first, rest = (
-                _Squeezed(size, wider, stride),
-                (_Squeezed(wider, wider) for _ in range(blocks - 1)),
-            )
+            first = _Squeezed(size, wider, stride)
+            rest = (_Squeezed(wider, wider) for _ in range(blocks - 1))
             self.add_module(f"layer{number}", nn.Sequential(first, *rest))
             size = wider
 

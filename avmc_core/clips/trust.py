@@ -19,10 +19,7 @@ from avmc_core.schema import columns
 
 TRUSTED = 0.7  # Pearson's r with OpenFace from which on a measure is trusted
 # standard deviation of OpenFace's measure below which r decides nothing; of 5 for a unit
-VARIES = {
-    "AU": 0.1,
-    "pose": 0.0,
-}
+VARIES = {"AU": 0.1, "pose": 0.0}
 
 
 @cache

@@ -74,10 +74,8 @@ def choose(
         return Choice(np.zeros(len(tracks[0]), int), "one face", "the only face")
     doubt = ""
     if talknet_weights:
-        how, scores = (
-            talknet.NAME,
-            active_speaker.scores(clip, tracks, signal, talknet.load(talknet_weights)),
-        )
+        how = talknet.NAME
+        scores = active_speaker.scores(clip, tracks, signal, talknet.load(talknet_weights))
         faces = active_speaker.speaking(scores)
         doubt = _doubt(scores)
     elif way == "light-asd":

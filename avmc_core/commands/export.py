@@ -1,4 +1,4 @@
-"""``avmc export``: a run as a model package."""
+"""``avmc export``: writes a run as a model package."""
 
 from __future__ import annotations
 

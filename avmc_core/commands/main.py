@@ -38,8 +38,8 @@ LAZY = {  # command to the module and function that carry it out
 
 
 class Commands(click.Group):
-    """Bad input ends with its one sentence and exit status 2, lost runs with 1; some commands are
-    imported when called."""
+    """Bad input ends in its one sentence and exit status 2, lost runs in exit status 1; some
+    commands are imported only when called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *LAZY])

@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 PICTURES = (".png", ".svg", ".pdf")
 # the modality that a clip of this alone does not have
-LACKED = {
-    "sound": "vision",
-    "picture": "audio",
-}
+LACKED = {"sound": "vision", "picture": "audio"}
 
 
 @click.command("predict")

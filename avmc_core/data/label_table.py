@@ -16,12 +16,7 @@ from avmc_core.data.text_table import read_table
 from avmc_core.errors import InputError
 
 # of the file: of the table
-COLUMNS = {
-    "label": "M",
-    "label_T": "T",
-    "label_A": "A",
-    "label_V": "V",
-}
+COLUMNS = {"label": "M", "label_T": "T", "label_A": "A", "label_V": "V"}
 _REQUIRED = ("video_id", "clip_id", "text", *COLUMNS, "annotation")
 _BLANKS = " \t\u00a0\u3000\u200b\ufeff"  # of an id that was copied from somewhere
 _SPLIT = "mode"  # absent from the unsupervised part's table

@@ -35,10 +35,7 @@ MASK = "mask"  # not released: 1 for labelled rows of train_mix, 0 for others
 # Not released: keys beside the splits by which our import knows what an exported store was, with
 # facts as JSON.
 # the generator's settings; how one's own clips were read
-SIMULATED, EXTRACTED = MARKS = (
-    "simulated",
-    "extracted",
-)
+SIMULATED, EXTRACTED = MARKS = ("simulated", "extracted")
 _BLOCK_BYTES = 2**24
 
 

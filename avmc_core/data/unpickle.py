@@ -29,6 +29,8 @@ MAX_OPCODES = 250_000
 MAX_VALUES = 250_000  # values of the result, where one that is referred to twice counts twice
 MAX_DEPTH = 16  # nesting of the result; a released file needs 2
 _PROTOCOLS = (2, 3, 4, 5)
+# names of the files in zip archives that are not there to be unpacked, and what wrote them
+_ARCHIVES = ((b"/data.pkl", "torch.save"), (b".npy", "numpy.savez"))
 _WHOLE = "the whole file: this one was cut, so download or copy it again"
 
 
@@ -77,13 +79,13 @@ class _Reader(ArrayMachine):
                 found = f"pickle protocol {protocol}"
             elif (other := foreign_bytes(self.data[:512])) is not None:
                 found, expected = other
-                if "written by" in found:  # what a library of arrays makes of the same data
-                    expected = "the same data as numpy arrays, written by pickle.dump"
+                for member, writer in _ARCHIVES:  # the first name stands behind a header of 30
+                    if "zip" in found and member in bytes(self.data[30:512]):
+                        found = f"a zip archive written by {writer}"
+                        expected = "the same data as numpy arrays, written by pickle.dump"
             elif self.data and self.data[0] in b"(]})" and self.data[-1] == ord("."):
-                found, expected = (
-                    "a pickle of protocol 0 or 1",
-                    "protocol 2 to 5: pickle.dump(value, file, protocol=4)",
-                )
+                found = "a pickle of protocol 0 or 1"
+                expected = "protocol 2 to 5: pickle.dump(value, file, protocol=4)"
             self.refuse(found, expected)
         self.at = 2
         for _ in range(MAX_OPCODES):

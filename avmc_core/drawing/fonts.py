@@ -15,10 +15,7 @@ from pathlib import Path
 
 FAMILY = "AVMC Han"
 # matplotlib carries the first; what it lacks comes from the second
-FIGURE_FAMILIES = (
-    "DejaVu Sans",
-    FAMILY,
-)
+FIGURE_FAMILIES = ("DejaVu Sans", FAMILY)
 
 
 def han_font() -> Path:

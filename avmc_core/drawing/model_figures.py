@@ -157,12 +157,7 @@ def over_seeds(cells: Sequence[Cell], runs: pd.DataFrame, metrics: Sequence[str]
             )
             if cell.published is not None:
                 ax.plot(
-                    cell.published,
-                    y,
-                    "D",
-                    color=MODEL_COLOURS[1],
-                    markersize=5,
-                    fillstyle="none",
+                    cell.published, y, "D", color=MODEL_COLOURS[1], markersize=5, fillstyle="none"
                 )
         ax.set_title(metric)
         ax.set_xlabel(axis_label(metric), fontsize=7)

@@ -64,8 +64,8 @@ def curves(found: Found, names: Sequence[str], rule: str = "") -> Figure:
 
 
 def slopes(found: Found, names: Sequence[str]) -> Figure:
-    """The slope of each name's curves with its 95 % interval, one panel per cue: 0 does not listen,
-    1 follows the label."""
+    """The slope of each name's curves with its 95 % interval, one panel per cue: 0 means that the
+    cue is ignored, 1 that the prediction follows the label."""
     fig, axes = plt.subplots(
         1, len(CUES), figsize=(WIDTH, 0.9 + 0.24 * len(names)), sharex=True, sharey=True
     )

@@ -1,5 +1,5 @@
-"""Figures of what a seed is worth: every run of others beside Table 2, and what the best of many
-draws gains."""
+"""Figures of what a seed is worth: every published run of others beside Table 2, and what the best
+of many draws gains."""
 
 from __future__ import annotations
 

@@ -14,8 +14,9 @@ FORMS = "osD^v"
 
 
 def growth(differences: Mapping[str, np.ndarray], size: float) -> Figure:
-    """For each model the largest difference of two trainings' predictions after each epoch, on a
-    logarithmic scale; dotted: the relative change of the start weights that set them apart."""
+    """For each model the largest difference between the predictions of two trainings after each
+    epoch, on a logarithmic scale; the dotted line is the relative change of the initial weights in
+    which the two differ."""
     fig, ax = plt.subplots(figsize=(0.75 * WIDTH, 0.45 * WIDTH))
     for (model, values), colour, form in zip(
         differences.items(), MODEL_COLOURS, FORMS, strict=False

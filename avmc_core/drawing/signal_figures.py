@@ -61,11 +61,7 @@ def outline(vision: np.ndarray) -> np.ndarray:
 
 
 def faces(
-    ax: Axes,
-    vision: np.ndarray,
-    count: int = 4,
-    usual: np.ndarray | None = None,
-    gain: float = 1.0,
+    ax: Axes, vision: np.ndarray, count: int = 4, usual: np.ndarray | None = None, gain: float = 1.0
 ) -> None:
     """The landmarks of ``count`` frames from first to last, each centred, at one scale and in usual
     proportions.

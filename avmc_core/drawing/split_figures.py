@@ -86,9 +86,7 @@ def learning_curve(
         ax.set_xticks(clips, [str(n) for n in clips])
         ax.minorticks_off()
         ax.set(
-            title=name,
-            xlabel="labelled clips",
-            ylabel="%" if ALL[name].percent else "label units",
+            title=name, xlabel="labelled clips", ylabel="%" if ALL[name].percent else "label units"
         )
     fig.legend(
         *axes[0].get_legend_handles_labels(), fontsize=7.5, loc="outside upper right", ncols=2

@@ -16,18 +16,12 @@ _MARKS = (
     (b"\xfe\xff", "utf-16"),
 )
 # two families of encodings that share most of their bytes
-_CHINESE = (
-    "gb18030",
-    ("big5", "cp950", "big5hkscs"),
-)
+_CHINESE = ("gb18030", ("big5", "cp950", "big5hkscs"))
 _COMMON = 0.85  # share of usual characters in a text that is read rightly
 _LEAD = 0.2  # how far it is ahead of what the other family makes of the same bytes
 # encodings whose bytes both families admit: first and last of their own letters, and how many tell
 # them
-_NEIGHBOURS = (
-    ("euc_jp", "\u3041", "\u30ff", 0.3),
-    ("euc_kr", "\uac00", "\ud7a3", 0.95),
-)
+_NEIGHBOURS = (("euc_jp", "\u3041", "\u30ff", 0.3), ("euc_kr", "\uac00", "\ud7a3", 0.95))
 _TELLING = 8  # characters: of fewer, any encoding gives some text of the other languages
 _SAVE = "text in UTF-8"
 _BEFORE = "the text as it was before it was converted"

@@ -31,8 +31,6 @@ _STARTS = (  # first bytes, what they belong to, what to do
     (b"bplist", "a property list of macOS", "another file"),
 )
 _PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<script", b"<table")
-# names of the files in zip archives that are not there to be unpacked, and what wrote them
-_ARCHIVES = ((b"/data.pkl", "torch.save"), (b".npy", "numpy.savez"))
 _WORKBOOKS = (
     b"xl/",
     b"[Content_Types].xml",
@@ -61,10 +59,6 @@ def foreign_bytes(head: bytes) -> tuple[str, str] | None:
         return "a web page", "the file itself: a page with a message was downloaded in its place"
     if head.startswith(b"PK\x03\x04") and any(name in head for name in _WORKBOOKS):
         return "a workbook of a spreadsheet", "the sheet saved as CSV in UTF-8"
-    if head.startswith(b"PK\x03\x04"):
-        for member, writer in _ARCHIVES:
-            if member in head[30:]:  # behind the header of the first file
-                return f"a zip archive written by {writer}", "the format that the file's name says"
     for start, what, instead in _STARTS:
         if head.startswith(start):
             return what, instead

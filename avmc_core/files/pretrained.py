@@ -41,7 +41,7 @@ _WRAPPERS = (
     "state_dict",
     "model_state_dict",
 )
-_WRAPPED = r"(?:(?:module|model|_orig_mod)\.)*"
+_WRAPPED = r"(?:(?:module|model)\.)*"
 _OLD = (
     (r"\.gamma$", ".weight"),
     (r"\.beta$", ".bias"),

@@ -21,7 +21,7 @@ from pathlib import Path
 from avmc_core.home import home
 
 RESOURCES = Path(__file__).parents[1] / "resources"
-SOURCES = [RESOURCES / name for name in ("lstm.c", "attention.c", "dense.c")]
+SOURCES = [RESOURCES / name for name in ("lstm.c", "attention.c", "dense.c", "outer.c")]
 OPTIMISE = "-O3 -march=native"
 SHARED = ("-fno-math-errno", "-shared", "-fPIC")
 # PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from avmc_core.kernels.dropout import Dropout
+from avmc_core.kernels.outer import outer_linear
 from avmc_core.models import fixes, late_fusion
 from avmc_core.models.base import Sizes, Training, adam
 from avmc_core.models.late_fusion import AveragedModel, group
@@ -44,9 +45,9 @@ class TensorFusion(nn.Module):
     """z with z[i, j, k] = [1; audio]_i [1; vision]_j [1; text]_k, flattened, through dropout and a
     three-layer MLP to M.
 
-    z has half a million entries per clip at the published sizes: the first layer takes it in slices
-    of constant i, which fit into the cache, and z itself is formed and returned as Feature_f only
-    when ``keep_product`` is set. ``squash``: M goes through a sigmoid onto (-3, 3), although labels
+    z has half a million entries per clip at the published sizes: the first layer takes it in
+    portions (``kernels.outer``), and z itself is formed and returned as Feature_f only when
+    ``keep_product`` is set. ``squash``: M goes through a sigmoid onto (-3, 3), although labels
     lie in [-1, 1] (D26), as in the reference.
     """
 
@@ -56,16 +57,14 @@ class TensorFusion(nn.Module):
         super().__init__()
         self.squash, self.keep_product = squash, False
         self.drop = Dropout(dropout)
-        self.slice = (vision + 1) * (text + 1)
-        self.layer_1 = nn.Linear((audio + 1) * self.slice, hidden)
+        self.layer_1 = nn.Linear((audio + 1) * (vision + 1) * (text + 1), hidden)
         self.layer_2 = nn.Linear(hidden, hidden)
         self.layer_3 = nn.Linear(hidden, 1)
 
     def forward(self, audio: Tensor, vision: Tensor, text: Tensor) -> dict[str, Tensor]:
         a, v, t = (with_one(x) for x in (audio, vision, text))
         pairs = (v[:, :, None] * t[:, None, :]).flatten(1)  # (B, (v + 1)(t + 1))
-        slices = zip(a.split(1, 1), self.layer_1.weight.split(self.slice, 1), strict=True)
-        first = sum(weight @ self.drop(x * pairs).mT for x, weight in slices).mT  # (B, hidden)
+        first = outer_linear(a, pairs, self.layer_1.weight, self.drop.p if self.training else 0.0)
         output = {
             "M": self.layer_3(relu(self.layer_2(relu(first + self.layer_1.bias)))).squeeze(-1)
         }

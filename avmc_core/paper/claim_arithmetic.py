@@ -33,7 +33,7 @@ def size_factor() -> Outcome:
 
 
 def mosi_drop() -> Outcome:
-    """A rounded figure follows when the points or the percents lost round to it at its one
+    """A rounded figure follows if the loss, in points or in percent, rounds to it at its one
     significant digit."""
     before, after, printed = (
         figure(f"mosi_{name}") for name in ("accuracy_with_text", "accuracy_without_text", "drop")
@@ -47,10 +47,8 @@ def mosi_drop() -> Outcome:
 def original_balance() -> Outcome:
     """With p positive clips for every 100 negative ones, at most 100 / (100 + p) of all clips are
     negative."""
-    ratio, printed = (
-        figure("original_positive_to_negative_percent"),
-        figure("original_negative_percent"),
-    )
+    ratio = figure("original_positive_to_negative_percent")
+    printed = figure("original_negative_percent")
     most = 100 * 100 / (100 + ratio)
     found = f"at most {most:.2f} %, if {ratio} positive clips come with 100 negative ones"
     return Outcome(f"{printed} %", found, printed <= most)
@@ -74,7 +72,8 @@ def supervised_name() -> Outcome:
 
 
 def unlabelled_over() -> Outcome:
-    """Over a round number of unlabelled clips, against the exact number printed elsewhere."""
+    """The sentence says "over" a round number of unlabelled clips; an exact number is printed
+    elsewhere."""
     exact, least = figure("unlabelled_clips"), figure("unlabelled_clips_over")
     return Outcome(f"over {least}", str(exact), exact > least)
 
@@ -90,7 +89,8 @@ def votes_kept() -> Outcome:
 
 
 def classes_cover_grid() -> Outcome:
-    """Whether the five classes of Section 3.2 share out the levels of the label grid."""
+    """Whether the five classes of Section 3.2 cover the levels of the label grid, each level
+    once."""
     levels = [level for values in figure("classes").values() for level in values]
     holds = sorted(levels) == figure("label_grid") == GRID.tolist()
     return Outcome(
@@ -101,11 +101,10 @@ def classes_cover_grid() -> Outcome:
 
 
 def better_balanced() -> Outcome:
-    """Whether positive to negative clips are nearer to one to one than in the original CH-SIMS."""
-    now, before = (
-        figure("positive_to_negative_percent"),
-        figure("original_positive_to_negative_percent"),
-    )
+    """Whether the ratio of positive to negative clips is nearer to one than in the original
+    CH-SIMS."""
+    now = figure("positive_to_negative_percent")
+    before = figure("original_positive_to_negative_percent")
     return Outcome(
         f"{now} % against {before} %", "nearer to 100 %", abs(100 - now) < abs(100 - before)
     )
@@ -143,11 +142,9 @@ def vision_groups() -> Outcome:
     """OpenFace writes landmarks in pixels (x, y) or millimetres (x, y, z), a presence for 18 units
     beside the intensity of 17, and gaze as two vectors, two angles, or both; head position and
     orientation are three numbers each."""
-    points, units, printed = (
-        figure("landmarks"),
-        figure("action_units"),
-        figure("features")["vision"],
-    )
+    points = figure("landmarks")
+    units = figure("action_units")
+    printed = figure("features")["vision"]
     landmarks, action_units, gaze = (2 * points, 3 * points), (units, 2 * units + 1), (2, 6, 8)
     sums = sorted({a + b + c + 6 for a, b, c in product(landmarks, action_units, gaze)})
     without = [a + b + 6 for a, b in product(landmarks, action_units)]

@@ -19,8 +19,8 @@ class Outcome:
 
 def compared(printed: str, found: str, better: int, worse: int, whole: int) -> Outcome:
     """The verdict of many comparisons on a statement that says "better": it holds if all of them
-    do, and in part if more than half of them do. It fails if, because of the worse ones (on paper:
-    those that are not better), at most half of them can be better. Otherwise it remains open."""
+    are better, and holds in part if more than half of them are. It fails if so many are worse (on
+    paper: not better) that at most half of them can be better. Otherwise it remains open."""
     holds = True if better == whole else False if better > whole / 2 or worse >= whole / 2 else None
     return Outcome(printed, found, holds, partly=whole / 2 < better < whole)
 

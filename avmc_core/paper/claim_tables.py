@@ -121,10 +121,8 @@ def same_row() -> Outcome:
 
 def change_from_ablated(metric: str) -> Outcome:
     """A printed decline of the ablation, taken relative to the ablated model."""
-    printed, found = (
-        figure("ablation_decline_percent")[metric],
-        abs(_ablation_change(metric, "ablated")),
-    )
+    printed = figure("ablation_decline_percent")[metric]
+    found = abs(_ablation_change(metric, "ablated"))
     return Outcome(f"{printed:.2f} %", f"{found:.2f} %", round(found, 2) == printed)
 
 

@@ -59,9 +59,9 @@ def weak_clips(labels: str, split: str = "test") -> int:
 
 
 def figures() -> pd.DataFrame:
-    """Every printed Acc2 and Acc2_weak of Tables 2 to 4 on one line: columns table, row, annotation
-    ("M", or "own" for those of Table 3 on unimodal annotations), metric, figure. Table 4 repeats
-    AV-MC's row of Table 2, which stands here once."""
+    """Every printed Acc2 and Acc2_weak of Tables 2 to 4, one line each: columns table, row,
+    annotation ("M", or "own" for those of Table 3 on unimodal annotations), metric, figure. Table 4
+    repeats AV-MC's row of Table 2, which is listed here once."""
     rows = [
         (name, row, "M", metric, dict(zip(published()[key]["metrics"], cells, strict=True))[metric])
         for name, key in TABLES.items()
@@ -107,7 +107,7 @@ def rows_read(read: pd.DataFrame) -> pd.DataFrame:
 
 
 def kind(runs: tuple[int, ...]) -> str:
-    """In words, what a row is that fits these numbers of runs out of ``RUNS``."""
+    """What a row can be that fits these numbers of runs out of ``RUNS``, in words."""
     if not runs:
         return f"no mean of {', '.join(map(str, RUNS[:-1]))} or {RUNS[-1]} runs"
     return (

@@ -32,12 +32,9 @@ def manifest_lines(store: Store | None) -> tuple[str, ...]:
 
 
 def feature_findings(store: Store | None) -> Iterator[Finding]:
-    """Sizes against Section 3.3, lengths, columns that never change or hold values that are not
-    finite.
-
-    All of them are undecided without a store; one that differs from the release in its widths or
-    labels is beside no figure of the paper.
-    """
+    """Sizes compared with Section 3.3, lengths, columns that never change or hold values that are
+    not finite. All of them are undecided without a store; a store that differs from the release in
+    its widths or labels is not compared with the paper."""
     (dims, place), (steps, _) = text_figure("features"), text_figure("steps")
     beside = store is None or store.as_released
     for modality in MODALITIES:

@@ -52,8 +52,8 @@ def finding(
     partly: bool = False,
     basis: str = "",
 ) -> Finding:
-    """Decides a finding: by equality with the published value, unless ``holds`` says how it came
-    out; what does not hold altogether may do so ``partly``."""
+    """Decides a finding: by equality with the published value, unless ``holds`` gives the outcome;
+    a finding that does not hold entirely may hold ``partly``."""
     if value is None:
         verdict = UNDECIDED
     elif published is None:

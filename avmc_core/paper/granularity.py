@@ -204,10 +204,7 @@ def _fit(
         sums = _sums_of_rounded(n, runs, decimals)
         return np.array([_within(sums, runs, int(figure)) for figure in printed], dtype=bool)
     # in half units of the last digit, so that ties are whole numbers
-    whole, cells = (
-        2 * 10 ** (decimals + 2),
-        runs * n,
-    )
+    whole, cells = (2 * 10 ** (decimals + 2), runs * n)
     low, high = (
         (2 * printed, 2 * printed + 2)
         if rounding == "truncated"

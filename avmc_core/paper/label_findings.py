@@ -1,7 +1,7 @@
 """The part of the audit that label counts answer: Table 1, Section 3.2, Figure 3, and what the
-paper does not speak of.
+paper does not mention.
 
-Each finding names its basis, the clips and labels that it rests on (``BASES``).
+Each finding names its basis, the clips and labels that it rests on (``bases``).
 """
 
 from __future__ import annotations
@@ -30,15 +30,9 @@ from avmc_core.paper.label_summary import (
 from avmc_core.published import published, text_figure
 from avmc_core.schema import CLASSES, GRID, SPLITS, TASKS, UNLABELLED, level
 
-ROWS, MULTIMODAL, FOUR, ORIGINAL, PRINTED, TEXTS = (
-    "clips",
-    "M",
-    "four labels",
-    "original part",
-    "Table 1",
-    "texts",
-)
-STORE = "features"
+# the bases, by name
+ROWS, MULTIMODAL, FOUR = "clips", "M", "four labels"
+ORIGINAL, PRINTED, TEXTS, STORE = "original part", "Table 1", "texts", "features"
 
 
 def bases(counts: Counts) -> dict[str, str]:
@@ -57,8 +51,8 @@ def bases(counts: Counts) -> dict[str, str]:
 
 
 def label_findings(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
-    """All of them. ``table``: the clips behind the counts; None leaves undecided what only single
-    clips tell."""
+    """All of them. ``table``: the clips behind the counts; without it, what only single clips can
+    tell stays undecided."""
     yield from _rows(counts, table)
     yield from _grid(counts, table)
     yield from _classes(counts)
@@ -77,17 +71,11 @@ def _rows(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
         yield finding(
             f"rows_{split}", f"clips in {split}", TABLE_1, rows[split], printed, basis=ROWS
         )
-    total = sum(rows.values())
+    total, added = sum(rows.values()), counts["added"]
     yield in_text("rows_total", "labelled clips", "supervised_clips", total, basis=ROWS)
-    shown = f"{counts['added']} (and {total - counts['added']} with the ids of the original)"
-    yield in_text(
-        "rows_added",
-        "labelled clips added to CH-SIMS",
-        "new_clips",
-        counts["added"],
-        shown,
-        basis=ROWS,
-    )
+    shown = f"{added} (and {total - added} with the ids of the original)"
+    name = "labelled clips added to CH-SIMS"
+    yield in_text("rows_added", name, "new_clips", added, shown, basis=ROWS)
     unlabelled = None if table is None else int((table["split"] == UNLABELLED).sum()) or None
     yield in_text(
         "rows_unlabelled", "unlabelled clips", "unlabelled_clips", unlabelled, basis=STORE
@@ -105,17 +93,9 @@ def _rows(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
         f"{total} clips have four labels; in {copies} of them three are most probably copies of "
         f"the first{where}"
     )
+    decided = {"holds": not copies, "partly": True, "basis": ROWS}
     name = "clips with four annotations"
-    yield in_text(
-        "four_annotations",
-        name,
-        "annotations",
-        total,
-        shown,
-        holds=not copies,
-        partly=True,
-        basis=ROWS,
-    )
+    yield in_text("four_annotations", name, "annotations", total, shown, **decided)
 
 
 def _grid(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
@@ -141,26 +121,20 @@ def _classes(counts: Counts) -> Iterator[Finding]:
     for cut, suffix in {TABLE_1: "", SECTION_3_2: "_section_3_2"}.items():
         found = class_counts(counts["M"], cut)
         for split in SPLITS:
-            name = (
-                f"{slashes(CLASSES)} in {split}, as {'Table 1' if cut == TABLE_1 else cut} cuts "
-                "them"
-            )
+            by = "Table 1" if cut == TABLE_1 else cut
+            name = f"{slashes(CLASSES)} in {split}, as {by} cuts them"
             key, values = f"classes_{split}{suffix}", found.loc[split].tolist()
             apart = (found.loc[split] - printed.loc[split]).abs()
             shown = slashes(values)
             if apart.any():
-                shown += (
-                    f" ({(apart > 0).sum()} of {len(CLASSES)} differ, by at most {apart.max()})"
-                )
+                many = f"{(apart > 0).sum()} of {len(CLASSES)}"
+                shown += f" ({many} differ, by at most {apart.max()})"
             yield finding(
                 key, name, TABLE_1, values, printed.loc[split].tolist(), shown, basis=MULTIMODAL
             )
     cut = [split for split in SPLITS if some_cut_gives(printed.loc[split], counts["M"][split])]
-    name, partly = (
-        "splits whose classes follow from some cut of the levels",
-        2 * len(cut) > len(SPLITS),
-    )
-    shown = slashes(cut) or "none"
+    name = "splits whose classes follow from some cut of the levels"
+    shown, partly = slashes(cut) or "none", 2 * len(cut) > len(SPLITS)
     yield finding(
         "classes_any_cut", name, TABLE_1, cut, list(SPLITS), shown, partly=partly, basis=MULTIMODAL
     )
@@ -192,10 +166,8 @@ def _ratios(counts: Counts) -> Iterator[Finding]:
         "ratio_printed", "the same by Table 1 as printed", figure, percent, shown, basis=PRINTED
     )
     n = signs(label_sets.total(label_sets.of_set(label_sets.MIXED), part=label_sets.ORIGINAL))
-    percent, name = (
-        positive_percent(n["negative"], n["positive"]),
-        "the same in the original CH-SIMS",
-    )
+    percent = positive_percent(n["negative"], n["positive"])
+    name = "the same in the original CH-SIMS"
     shown = f"{percent:.2f} % ({n['positive']} to {n['negative']})"
     yield in_text("ratio_original", name, f"original_{figure}", percent, shown, basis=ORIGINAL)
     total, figure = sum(n.values()), "original_negative_percent"
@@ -216,11 +188,8 @@ def _intensity(counts: Counts) -> Iterator[Finding]:
     for cut, key in {SECTION_3_2: "intensity", TABLE_1: "intensity_table_1"}.items():
         shares = intensity_shares(counts, cut)
         shown = ", ".join(f"{name} {100 * share:.2f} %" for name, share in shares.items())
-        largest, name = (
-            most == max(shares, key=shares.get),
-            f"intensity of most clips, as {cut} cuts the levels",
-        )
-        holds = shares[most] > 0.5
+        name = f"intensity of most clips, as {cut} cuts the levels"
+        holds, largest = shares[most] > 0.5, most == max(shares, key=shares.get)
         yield finding(
             key, name, place, shares, most, shown, holds=holds, partly=largest, basis=MULTIMODAL
         )
@@ -257,57 +226,32 @@ def _text(counts: Counts) -> Iterator[Finding]:
     }
     shown = (
         f"T has another sign than M in {new['other_sign']} of {new['clips']} clips "
-        f"({100 * share['new']:.1f} %), in the original "
-        f"CH-SIMS in {old['other_sign']} of {old['clips']} ({100 * share['old']:.1f} %); Corr "
-        f"of T and M {new['Corr']:.3f} against "
+        f"({100 * share['new']:.1f} %), in the original CH-SIMS in {old['other_sign']} of "
+        f"{old['clips']} ({100 * share['old']:.1f} %); Corr of T and M {new['Corr']:.3f} against "
         f"{old['Corr']:.3f}"
     )
-    holds, figure = share["new"] > share["old"], "weak_text_reliance"
-    name = "clips whose text alone misleads"
-    yield in_text(
-        "text_reliance",
-        name,
-        figure,
-        share["new"],
-        shown,
-        holds=holds,
-        partly=share["new"] > 0,
-        basis=FOUR,
-    )
+    decided = {"holds": share["new"] > share["old"], "partly": share["new"] > 0, "basis": FOUR}
+    name, figure = "clips whose text alone misleads", "weak_text_reliance"
+    yield in_text("text_reliance", name, figure, share["new"], shown, **decided)
 
 
 def _videos(counts: Counts) -> Iterator[Finding]:
     """Leakage and placeholders: the paper says nothing about either."""
-    rows, placeholders, equal = (
-        counts["rows"],
-        counts["placeholders"]["clips"],
-        counts["four_equal_labels"],
-    )
-    shared = counts["sharing_a_video_with_train"]
-    videos = counts["videos"]
-    parts = {
-        "videos": (
-            "source videos with clips in all splits",
-            videos["in_all_splits"],
-            videos["total"],
-        ),
-        **{
-            f"shared_{s}": (f"{s} clips of a video that train has too", shared[s], rows[s])
-            for s in SPLITS[1:]
-        },
-        "equal_placeholders": (
-            "four equal labels in videos of placeholders",
-            equal["placeholders"],
-            placeholders,
-        ),
-        "equal_others": (
-            "four equal labels elsewhere",
-            equal["others"],
-            sum(rows.values()) - placeholders,
-        ),
-    }
-    for key, (name, part, whole) in parts.items():
-        yield finding(key, name, "–", part, None, f"{part} of {whole}", basis=ROWS)
+    rows, videos, equal = counts["rows"], counts["videos"], counts["four_equal_labels"]
+    shared, copied = counts["sharing_a_video_with_train"], counts["placeholders"]["clips"]
+
+    def share(key: str, name: str, part: int, whole: int) -> Finding:
+        return finding(key, name, "–", part, None, f"{part} of {whole}", basis=ROWS)
+
+    name = "source videos with clips in all splits"
+    yield share("videos", name, videos["in_all_splits"], videos["total"])
+    for split in SPLITS[1:]:
+        name = f"{split} clips of a video that train has too"
+        yield share(f"shared_{split}", name, shared[split], rows[split])
+    name = "four equal labels in videos of placeholders"
+    yield share("equal_placeholders", name, equal["placeholders"], copied)
+    others = sum(rows.values()) - copied
+    yield share("equal_others", "four equal labels elsewhere", equal["others"], others)
 
 
 def _texts(table: pd.DataFrame | None) -> Iterator[Finding]:

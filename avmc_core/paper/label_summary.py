@@ -1,8 +1,8 @@
 """Table 1 and Figure 3, recomputed from label counts (layout:
 ``avmc_core.simulated.label_counts``).
 
-What is said of M alone is counted on all clips; what sets the four annotations beside one another,
-on the clips whose four labels are of one set (``counts["four"]``).
+Figures about M alone count all clips; figures that compare the four annotations count the clips
+whose four labels are of one set (``counts["four"]``).
 """
 
 from __future__ import annotations
@@ -20,10 +20,7 @@ from avmc_core.schema import CLASSES, GRID, SPLITS, TASKS
 Counts = dict[str, Any]
 TABLE_1, SECTION_3_2 = "Table 1", "Section 3.2"
 # the highest |label| of a weak clip: the paper has two definitions
-WEAK_UP_TO = {
-    TABLE_1: 0.4,
-    SECTION_3_2: 0.6,
-}
+WEAK_UP_TO = {TABLE_1: 0.4, SECTION_3_2: 0.6}
 
 
 def class_counts(multimodal: dict[str, Any], cut: str = TABLE_1) -> pd.DataFrame:

@@ -26,10 +26,7 @@ log = logging.getLogger(__name__)
 TABLES = "avmc_core.publishing.result_tables"
 FIGURES = "avmc_core.publishing.book_figures"
 # result and part: what its rows are called
-ROWS = {
-    ("claims", "rulings"): "claim",
-    ("dataset", "findings"): "finding",
-}
+ROWS = {("claims", "rulings"): "claim", ("dataset", "findings"): "finding"}
 # Results that take too long for a build; the package carries them.
 RECORDED = ("torture", "cues", "portability")
 LATER = "avmc-mark-later"  # class of the place that a page has for the marks of simulated data

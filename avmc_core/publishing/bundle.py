@@ -36,10 +36,8 @@ from avmc_core.settings import as_dict
 from avmc_core.simulated.corpus import present_corpora
 from avmc_core.simulated.settings import CorpusSettings, generator_of
 
-NAME, DESCRIPTION = (
-    "Results of the AV-MC companion",
-    "Tables, run records and per-clip predictions behind the book's pages. Data: ",
-)
+NAME = "Results of the AV-MC companion"
+DESCRIPTION = "Tables, run records and per-clip predictions behind the book's pages. Data: "
 README = """# Results of the AV-MC companion
 
 Data: {data}
@@ -141,9 +139,7 @@ def _saved(name: str) -> str:
         mark = str(json.loads(text)["provenance"].get("data", ""))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
-            path,
-            f"an unreadable result: {error}",
-            "one that a notebook saved: `avmc notebooks`",
+            path, f"an unreadable result: {error}", "one that a notebook saved: `avmc notebooks`"
         ) from None
     if not mark.startswith("simulated") and any(map(is_han, text)):
         raise InputError(

@@ -1,4 +1,4 @@
-"""How this project is to be cited, from the one file that says it: ``CITATION.cff``."""
+"""How this project is to be cited, from the one file that states it: ``CITATION.cff``."""
 
 from __future__ import annotations
 

@@ -135,10 +135,8 @@ class Table:
         elif _numeric(values):
             kind, cells = "n", [(self._text(name, v), _sort(v)) for v in values]
         else:
-            kind, cells = (
-                "",
-                [(_linked(v, escape(self._text(name, v))), _written(v)) for v in values],
-            )
+            kind = ""
+            cells = [(_linked(v, escape(self._text(name, v))), _written(v)) for v in values]
             if name in self.details:
                 cells = [
                     (_folded(text, more), key)
@@ -230,7 +228,7 @@ def _sort(value: float | None) -> str:
 
 
 def _written(value: object) -> str:
-    """The key of a number in words, with its interval or without."""
+    """The key by which a number in words is sorted, with its interval or without."""
     number = NUMBER.match(str(value))
     return _sort(float(number[0])) if number else ""
 

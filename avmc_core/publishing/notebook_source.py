@@ -18,11 +18,7 @@ from avmc_core.models import registry
 from avmc_core.settings import digest
 
 # they reach a notebook as parameters that it declares
-AS_PARAMETERS = (
-    "AVMC_META",
-    "AVMC_STORE",
-    "AVMC_PROFILE",
-)
+AS_PARAMETERS = ("AVMC_META", "AVMC_STORE", "AVMC_PROFILE")
 RUNNER = ("notebooks.py", "notebook_source.py")
 
 
@@ -91,10 +87,7 @@ def notebook_parts(source: Path, parameters: Mapping[str, Any]) -> dict[str, dic
         "file": {path.name: sha256(path) for path in files},
         "module": modules,
         # torch alone is not in the lock
-        "version": {
-            "Python": platform.python_version(),
-            "torch": version("torch"),
-        },
+        "version": {"Python": platform.python_version(), "torch": version("torch")},
     }
 
 

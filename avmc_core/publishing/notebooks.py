@@ -37,6 +37,8 @@ from avmc_core.publishing.notebook_source import (
 from avmc_core.runs.workers import side_by_side
 from avmc_core.settings import digest
 
+# what reading a record or a notebook that is absent or damaged may raise
+DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 # notebooks at a time; each computes its missing runs on all cores
 JOBS = min(2, os.cpu_count() or 1)
 # tqdm's bars carry timings; sets and dicts of strings iterate in the order of their hashes
@@ -80,15 +82,10 @@ def build_notebooks(
     """
     only = list(only)
     sources = {path.stem: path for path in sorted(Path(folder).glob("*.py"))}
-    if unknown := [
-        name for name in only or ["any"] if name not in sources and (only or not sources)
-    ]:
-        if not sources:
-            raise InputError(
-                folder,
-                "no notebooks",
-                "the folder of the checkout's notebooks: call this there, or give --folder",
-            )
+    if not sources:
+        expected = "the folder of the checkout's notebooks: call this there, or give --folder"
+        raise InputError(folder, "no notebooks", expected)
+    if unknown := [name for name in only if name not in sources]:
         raise InputError(folder, f"no notebook {unknown[0]!r}", f"one of {', '.join(sources)}")
     shared = {"profile": profile, "store": store, "meta": meta, "seed": seed}
     shared = {name: value for name, value in shared.items() if value is not None}
@@ -109,12 +106,12 @@ def build_notebooks(
 
 
 def _check_replaceable(target: Path) -> None:
-    """Raises InputError for a notebook that was not executed here, as the ids of its cells tell;
-    what is damaged is none."""
+    """Raises InputError for a notebook that was not executed here, as the ids of its cells tell; a
+    damaged file is not taken for one."""
     try:
         cells = json.loads(target.read_text(encoding="utf-8"))["cells"]
         foreign = [cell for cell in cells if not re.fullmatch(r"cell-\d{3,}", cell.get("id", ""))]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except DAMAGED:
         return
     if foreign:
         raise InputError(
@@ -161,12 +158,11 @@ def why(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
         gone = [
             Path(path).name for path, sha in record["files"].items() if sha256(Path(path)) != sha
         ]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except DAMAGED:
         return "it has not been executed yet, or its record cannot be read"
     changed += [f"output {name}" for name in gone]
-    return f"changed since: {', '.join(changed[:8])}" + (
-        f" and {len(changed) - 8} more" if len(changed) > 8 else ""
-    )
+    more = f" and {len(changed) - 8} more" if len(changed) > 8 else ""
+    return f"changed since: {', '.join(changed[:8])}{more}"
 
 
 def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Executed:
@@ -206,7 +202,7 @@ def _results(record: Path, key: str) -> tuple[str, ...] | None:
             sha256(Path(path)) == sha for path, sha in found["files"].items()
         )
         return tuple(found["results"]) if same else None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except DAMAGED:
         return None
 
 
@@ -258,10 +254,8 @@ def notebook_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def report(notebook: Executed) -> None:
     """One line for the terminal."""
-    click.echo(
-        f"{notebook.name}: "
-        + ("unchanged" if notebook.reused else f"executed in {notebook.seconds:.1f} s")
-    )
+    how = "unchanged" if notebook.reused else f"executed in {notebook.seconds:.1f} s"
+    click.echo(f"{notebook.name}: {how}")
 
 
 @click.command()

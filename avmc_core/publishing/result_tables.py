@@ -249,12 +249,10 @@ def table_nodes(table: Table, caption: str) -> list[nodes.Node]:
 
 
 def _plain(table: Table) -> nodes.table:
-    node, group, head, body = (
-        nodes.table(),
-        nodes.tgroup(cols=len(table.frame.columns)),
-        nodes.thead(),
-        nodes.tbody(),
-    )
+    node = nodes.table()
+    group = nodes.tgroup(cols=len(table.frame.columns))
+    head = nodes.thead()
+    body = nodes.tbody()
     group += [nodes.colspec(colwidth=1) for _ in table.frame]
     head += _row(list(table.frame))
     body += [_row(list(row)) for row in table.words().itertuples(index=False)]

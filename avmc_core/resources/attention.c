@@ -11,8 +11,6 @@
 
 enum { QUERIES = 4, TILE = 5, LARGEST = 64 }; /* taken at once: queries, features; LARGEST size of a head */
 
-typedef uint32_t uvec __attribute__((vector_size(4 * LANES)));
-
 typedef struct {
     int64_t clips, heads, size, queries, keys, threads;
     const int64_t *seen; /* (clips, queries): how many keys, from the first, each query sees */
@@ -36,12 +34,6 @@ static inline float largest(vec v) {
     float top = v[0];
     for (int i = 1; i < LANES; i++) top = v[i] > top ? v[i] : top;
     return top;
-}
-
-static inline ivec lanes(int64_t first) {
-    ivec lane;
-    for (int i = 0; i < LANES; i++) lane[i] = first + i;
-    return lane;
 }
 
 static inline int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
@@ -78,21 +70,6 @@ static inline void products(vec *product, float x[QUERIES][LARGEST + TILE], cons
             vec column = load(y + (tile + c) * width + j);
             for (int r = 0; r < QUERIES; r++) product[r] += x[r][tile + c] * column;
         }
-}
-
-/* Random bits (Wang's and Wellons' mixing of a counter) of each place; the top ones decide what is dropped. */
-static inline ivec kept(uint64_t key, int64_t place, double dropout) {
-    uvec x = (uvec)lanes(0) + (uint32_t)place + (uint32_t)key;
-    x ^= x >> 16, x *= 0x7feb352dU, x ^= x >> 15;
-    x ^= (uint32_t)(key >> 32);
-    x *= 0x846ca68bU, x ^= x >> 16;
-    return (ivec)x >= (int32_t)(dropout * 4294967296.0 - 2147483648.0);
-}
-
-static uint64_t key_of(int64_t seed, int64_t unit) { /* splitmix64 */
-    uint64_t x = (uint64_t)seed + 0x9e3779b97f4a7c15U * (uint64_t)(unit + 1);
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U, x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
-    return x ^ (x >> 31);
 }
 
 static float scale_of(int64_t size) {

@@ -1,4 +1,4 @@
-/* Vectors of floats, what is computed on them, and numbers too small to matter: for lstm.c and attention.c. */
+/* Vectors of floats, what is computed on them, random bits, and numbers too small to matter: for the kernels beside it. */
 #pragma once
 #include <stdint.h>
 #ifdef __SSE__
@@ -12,11 +12,18 @@ enum { LANES = 8 };
 #endif
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef uint32_t uvec __attribute__((vector_size(4 * LANES)));
 
 static inline vec load(const float *p) { return *(const vec *)p; }
 static inline void store(float *p, vec v) { *(vec *)p = v; }
 static inline vec all(float x) { return x - (vec){0}; }
 static inline vec choose(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
+
+static inline ivec lanes(int64_t first) {
+    ivec lane;
+    for (int i = 0; i < LANES; i++) lane[i] = first + i;
+    return lane;
+}
 
 static inline vec exp_(vec x) {
     x = choose(x < -87.0f, all(-87.0f), choose(x > 87.0f, all(87.0f), x));
@@ -36,6 +43,21 @@ static inline vec tanh_(vec x) {
     p = p * z + 2.06390887954e-2f, p = p * z - 5.37397155531e-2f, p = p * z + 1.33314422036e-1f;
     p = p * z - 3.33332819422e-1f;
     return choose(z < 0.390625f, p * z * x + x, 1.0f - 2.0f / (1.0f + exp_(x + x)));
+}
+
+/* Random bits (Wang's and Wellons' mixing of a counter) of each place; the top ones decide what is dropped. */
+static inline ivec kept(uint64_t key, int64_t place, double dropout) {
+    uvec x = (uvec)lanes(0) + (uint32_t)place + (uint32_t)key;
+    x ^= x >> 16, x *= 0x7feb352dU, x ^= x >> 15;
+    x ^= (uint32_t)(key >> 32);
+    x *= 0x846ca68bU, x ^= x >> 16;
+    return (ivec)x >= (int32_t)(dropout * 4294967296.0 - 2147483648.0);
+}
+
+static inline uint64_t key_of(int64_t seed, int64_t unit) { /* splitmix64 */
+    uint64_t x = (uint64_t)seed + 0x9e3779b97f4a7c15U * (uint64_t)(unit + 1);
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U, x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+    return x ^ (x >> 31);
 }
 
 /* Denormal numbers, of which fading gradients are full, count as zero: they are a hundred times slower. */

@@ -14,13 +14,7 @@ from avmc_core.models.registry import capabilities, settings_of, without
 from avmc_core.runs.store import Run
 
 # the laboratory's own list; the paper's released run uses the first alone (D12)
-SEEDS = (
-    1111,
-    1112,
-    1113,
-    1114,
-    1115,
-)
+SEEDS = (1111, 1112, 1113, 1114, 1115)
 
 # The published settings have no limit on epochs; two cores want one.
 PROFILE_CHANGES: dict[str, tuple[tuple[str, Any], ...]] = {

@@ -229,7 +229,7 @@ def _old_corpora(home: Path, stores: Sequence[Store]) -> Iterator[Leftover]:
 
 
 class _held:
-    """The lock of a run, as ``RunStore.claim`` takes it: True inside where it was free."""
+    """Locks a run, as ``RunStore.claim`` does; the value is True if the lock was free."""
 
     def __init__(self, work: Path, key: str):
         work.mkdir(parents=True, exist_ok=True)

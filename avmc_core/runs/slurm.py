@@ -2,9 +2,9 @@
 and write into the run store.
 
 The run store is the only channel between a job and the command that waits for it: a run is done
-when its record is there, and lost when it is not and its job has left the queue. So nothing hangs
-on Slurm's accounting, and a command that was interrupted goes on by being given again, on any
-machine that sees the store: finished runs are read, queued ones waited for, lost ones submitted.
+when its record is there, and lost when it is not and its job has left the queue. So nothing depends
+on Slurm's accounting, and an interrupted command continues when it is given again, on any machine
+that sees the store: finished runs are read, queued ones waited for, lost ones submitted.
 """
 
 from __future__ import annotations

@@ -147,7 +147,8 @@ def render(name: str, values: dict[str, Any]) -> str:
 
 
 def machine(threads: int) -> dict[str, Any]:
-    """The processor, what computes, and the limits that everything else is held against."""
+    """The processor, the code that computes, and the limits with which everything else is
+    compared."""
     torch.set_num_threads(threads)
     a, source = torch.randn(2048, 2048), torch.randn(2**25)
     target = torch.empty_like(source)

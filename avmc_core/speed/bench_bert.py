@@ -1,4 +1,4 @@
-"""Of models that fine-tune BERT, how much of a training step is spent outside BERT."""
+"""The share of a training step that is spent outside BERT, for models that fine-tune it."""
 
 from __future__ import annotations
 

@@ -68,8 +68,8 @@ def cost(name: str, threads: int, steps: dict[str, int], layers: int = 12) -> di
 
 
 def status_mb(field: str) -> float:
-    """A line of this process's status in MB; getrusage would count what its parent held when it was
-    started."""
+    """A line of this process's status in MB; getrusage would also count what its parent held when
+    it was started."""
     return (
         int(Path("/proc/self/status").read_text(encoding="utf-8").split(field + ":")[1].split()[0])
         / 1024

@@ -17,10 +17,7 @@ from avmc_core.speed.bench_models import CLIPS
 WORKERS = (1, 8, 64)
 BENCHED = {"AV-MC": "supervised", "AV-MC(Semi)": "semi"}  # names of their steps in the benchmark
 # of an epoch (D10), where not one
-PASSES = {
-    "AV-MC(Semi)": (schema.TRAIN_MIX, "train"),
-    "MMIM": ("train", "train"),
-}
+PASSES = {"AV-MC(Semi)": (schema.TRAIN_MIX, "train"), "MMIM": ("train", "train")}
 HOUR = 3600
 
 

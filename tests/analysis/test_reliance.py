@@ -19,9 +19,9 @@ from avmc_core.analysis.conditions import (
     disturbances,
     misheard,
 )
+from avmc_core.analysis.generating_rule import generating_rule
 from avmc_core.analysis.perturbations import noised, permuted, removed, usual
 from avmc_core.analysis.reliance import (
-    generating_rule,
     hearing,
     kept_runs,
     losses,
@@ -265,10 +265,8 @@ def test_noise_has_the_size_that_is_stated(test, average, name):
     """Divided by the spread of the training clips, the shifts are standard normal times the scale,
     and the same at every step of a clip."""
     scale, rng = 2.0, np.random.default_rng(4)
-    changed, rows = (
-        noised(test, name, scale, average, rng),
-        np.flatnonzero(getattr(test, name).lengths > 1),
-    )
+    changed = noised(test, name, scale, average, rng)
+    rows = np.flatnonzero(getattr(test, name).lengths > 1)
     shift = np.stack([getattr(changed, name)[r][-1] - getattr(test, name)[r][-1] for r in rows])
     first = np.stack([getattr(changed, name)[r][0] - getattr(test, name)[r][0] for r in rows])
     varies = average.spread[name] > 1e-3  # constant columns stay

@@ -80,10 +80,8 @@ def test_measures_with_weights_are_those_of_repeated_clips():
     weight = RNG.integers(0, 4, 40)
     rows = np.repeat(np.arange(40), weight)
     repeated = {name: values[rows] for name, values in POINTS.items()}
-    ours, theirs = (
-        measures(POINTS, weight[None].astype(float)),
-        measures(repeated, np.ones((1, len(rows)))),
-    )
+    ours = measures(POINTS, weight[None].astype(float))
+    theirs = measures(repeated, np.ones((1, len(rows))))
     assert {m: v[0] for m, v in ours.items()} == pytest.approx({m: v[0] for m, v in theirs.items()})
 
 

@@ -87,10 +87,7 @@ def test_a_text_only_model_has_no_non_verbal_sensitivity(ci_store, crossing, tmp
     predictions = predictions_of(records, ci_store, crossing.clips)
     assert predictions["text"]["M"].shape == (2, len(crossing.clips)) and predictions["ridge"][
         "M"
-    ].shape == (
-        1,
-        len(crossing.clips),
-    )
+    ].shape == (1, len(crossing.clips))
     for found in responses(
         crossing, {name: tasks["M"] for name, tasks in predictions.items()}, n=200
     ).values():

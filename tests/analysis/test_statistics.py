@@ -7,12 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
 
-from avmc_core.analysis.statistics import (
-    Interval,
-    bootstrap,
-    percentile,
-    prediction_interval,
-)
+from avmc_core.analysis.statistics import Interval, bootstrap, percentile, prediction_interval
 from avmc_core.errors import InputError
 from avmc_core.metrics import aggregate, clip_statistics, evaluate
 

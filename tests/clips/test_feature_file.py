@@ -26,10 +26,8 @@ CONFIG = {
 
 @pytest.fixture(scope="module")
 def package(tiny_store, tmp_path_factory):
-    runs, run = (
-        RunStore(tmp_path_factory.mktemp("runs")),
-        Run("AV-MC", 1, (("training.max_epochs", 1),)),
-    )
+    runs = RunStore(tmp_path_factory.mktemp("runs"))
+    run = Run("AV-MC", 1, (("training.max_epochs", 1),))
     record = run_all([run], tiny_store, runs, jobs=1, progress_bar=False)[run]
     return collect(record.key, runs, tiny_store)
 

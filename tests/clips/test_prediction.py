@@ -141,10 +141,8 @@ def test_the_model_card_says_where_the_model_comes_from(package):
 def test_the_card_counts_unlabelled_clips_and_names_the_package_started_from(
     package, tiny_store, tmp_path
 ):
-    path, runs = (
-        write_package(package, tmp_path / "model.avmc.safetensors"),
-        RunStore(tmp_path / "runs"),
-    )
+    path = write_package(package, tmp_path / "model.avmc.safetensors")
+    runs = RunStore(tmp_path / "runs")
     grid = [Run("AV-MC", 1, CHANGES, init=str(path)), Run("AV-MC(Semi)", 1, CHANGES)]
     run_all(grid, tiny_store, runs, jobs=1, device="cpu", progress_bar=False)
     cards = {record.model: model_card(collect(record.key, runs, tiny_store)) for record in runs}

@@ -86,10 +86,8 @@ def test_all_layers_are_kept_in_means_of_five_steps(folder):
     """The mean over the kept layers is the mean over five steps of the features of the other
     kind."""
     signal = np.random.default_rng(1).normal(0, 0.2, 16000).astype(np.float32)
-    plain, whole = (
-        wav2vec.hidden_states(signal, folder),
-        wav2vec.hidden_states(signal, folder, every_layer=True),
-    )
+    plain = wav2vec.hidden_states(signal, folder)
+    whole = wav2vec.hidden_states(signal, folder, every_layer=True)
     assert (
         whole.shape == (10, 36)
         and whole.dtype == np.float32

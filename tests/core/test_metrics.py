@@ -38,24 +38,7 @@ CONVENTIONS = [
     )
 ]
 # every boundary
-EDGES = [
-    0.0,
-    -0.0,
-    0.1,
-    -0.1,
-    0.4,
-    -0.4,
-    0.6,
-    -0.6,
-    0.7,
-    -0.7,
-    1.0,
-    -1.0,
-    1.01,
-    -1.01,
-    3.0,
-    -3.0,
-]
+EDGES = [0.0, -0.0, 0.1, -0.1, 0.4, -0.4, 0.6, -0.6, 0.7, -0.7, 1.0, -1.0, 1.01, -1.01, 3.0, -3.0]
 values = st.sampled_from(EDGES) | st.floats(-3, 3, width=32)
 labels = st.sampled_from([float(x) for x in schema.GRID] + [-0.1]) | values
 clips = st.lists(st.tuples(values, labels), min_size=0, max_size=30)

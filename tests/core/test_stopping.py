@@ -44,8 +44,7 @@ def test_a_signal_is_heard_in_a_destructor(kind):
 def test_a_signal_is_heard_in_a_callback_of_a_weak_reference(kind):
     with pytest.raises(Stopped) as caught, stoppable():
         reference = weakref.ref(
-            target := threading.Event(),
-            lambda _: (os.kill(os.getpid(), kind), time.sleep(0.001)),
+            target := threading.Event(), lambda _: (os.kill(os.getpid(), kind), time.sleep(0.001))
         )
         del target
         time.sleep(20)

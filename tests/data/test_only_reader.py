@@ -50,10 +50,8 @@ def offences(source: str) -> list[str]:
             )
             found += [f"import {name}" for name in names if name.split(".")[0] in IMPORTS]
         elif isinstance(node, ast.Call):
-            name, words = (
-                ast.unparse(node.func),
-                {word.arg: ast.unparse(word.value) for word in node.keywords},
-            )
+            name = ast.unparse(node.func)
+            words = {word.arg: ast.unparse(word.value) for word in node.keywords}
             ours = name in ("read_pickle", "unpickle.read_pickle")  # avmc_core.data.unpickle's
             # a network's eval() takes no data
             if CALLS.search(name) and not ours and not name.endswith(".eval"):

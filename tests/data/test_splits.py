@@ -197,11 +197,9 @@ def test_every_model_of_a_resplit_sees_the_same_deals():
 
 def test_a_resplit_store_holds_the_clips_it_says(many_videos):
     protocol = SplitProtocol(resplit="by video", fold=2)
-    seen, rows, clips = (
-        protocol.of(many_videos, 1),
-        resplit_rows(many_videos, protocol, 1),
-        pooled_clips(many_videos),
-    )
+    seen = protocol.of(many_videos, 1)
+    rows = resplit_rows(many_videos, protocol, 1)
+    clips = pooled_clips(many_videos)
     for name in schema.SPLITS:
         split = seen.split(name)
         assert list(split.clips["id"]) == list(clips["id"].iloc[rows[name]])

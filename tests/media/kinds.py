@@ -15,20 +15,8 @@ import numpy as np
 from made_speech import RATE
 
 # upper left and right, lower left and right
-CORNERS = (
-    (220, 40, 40),
-    (40, 200, 40),
-    (50, 50, 230),
-    (230, 230, 60),
-)
+CORNERS = ((220, 40, 40), (40, 200, 40), (50, 50, 230), (230, 230, 60))
 MOMENT, SECONDS = 0.6, 1.2
-# clockwise, as a player turns
-MATRICES = {
-    0: None,
-    90: (0, 1, -1, 0),
-    180: (-1, 0, 0, -1),
-    270: (0, -1, 1, 0),
-}
 
 
 @dataclass(frozen=True)

@@ -126,10 +126,8 @@ def test_wav2vec_features_stand_beside_the_others(clips, bert, tmp_path):
         num_conv_pos_embedding_groups=4,
     )
     Wav2Vec2Model(config).save_pretrained(tmp_path / "weights")
-    clip, settings = (
-        clips / "video0" / "0000.mp4",
-        ExtractionSettings(wav2vec=str(tmp_path / "weights")),
-    )
+    clip = clips / "video0" / "0000.mp4"
+    settings = ExtractionSettings(wav2vec=str(tmp_path / "weights"))
     store = extract(
         clip, tmp_path / "store", settings, text=TEXTS[0], bert=bert, progress=False
     ).store

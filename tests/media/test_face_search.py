@@ -69,8 +69,7 @@ def test_a_small_face_that_comes_later_is_found_within_a_second(visual):
 
 
 @pytest.mark.parametrize(
-    "there, expected",
-    [(True, {480: 50, 1920: 2}), (False, {480: 50, 1920: 50 // AGAIN, 3840: 2})],
+    "there, expected", [(True, {480: 50, 1920: 2}), (False, {480: 50, 1920: 50 // AGAIN, 3840: 2})]
 )
 def test_large_searches_are_few(monkeypatch, there, expected):
     """The cost depends on how often the whole picture is searched at a large scale: once a second

@@ -32,6 +32,9 @@ from avmc_core.errors import InputError
 SIZES = [
     (w, h) for w in (160, 222, 270, 318, 320, 330, 406, 426) for h in (120, 180, 228, 240, 480)
 ]
+# widths with every even remainder by 16, where the decoder's rows end; odd sizes; small; tall
+FACES = [(320, 240), (322, 242), (404, 228), (406, 228), (328, 184), (426, 240), (332, 188)]
+FACES += [(270, 480), (321, 241), (333, 187), (112, 84), (120, 600)]
 NAMES = schema.columns("vision")
 NOSE = [NAMES.index("x_30"), NAMES.index("y_30")]
 
@@ -99,18 +102,24 @@ def test_the_same_clip_three_times_gives_the_same_pictures(tmp_path, size):
     assert len(digests) == 1 and (read.width, read.height) == size
 
 
-@pytest.mark.parametrize("size", SIZES[::6], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_the_same_clip_three_times_gives_the_same_faces(tmp_path, size):
+@pytest.fixture(scope="module")
+def landmarks() -> Landmarks:
+    return Landmarks()
+
+
+@pytest.mark.parametrize("size", FACES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_same_clip_three_times_gives_the_same_faces(landmarks, tmp_path, size):
     """For widths that are not multiples of 16, memory that had been freed was once read."""
     faces, signal, _ = talking(1)
-    images = [_placed(picture(faces, number), size) for number in range(4)]
-    path = mux(tmp_path / "clip.mp4", images, signal[:4000], Kind())
+    images = [_placed(picture(faces, number), size) for number in range(2)]
+    kind = Kind("mkv", codec="ffv1", options={})  # without loss, and of any size
+    path = mux(tmp_path / "clip.mkv", images, signal[:4000], kind)
     digests = set()
     for _ in range(3):
-        visual = Landmarks()
-        read = read_clip(path, visual.look)
-        tracks = visual.tracks(path, read.seen, (read.width, read.height))
+        read = read_clip(path, landmarks.look)
+        tracks = landmarks.tracks(path, read.seen, (read.width, read.height))
         digests.add(hashlib.sha256(np.concatenate(tracks or [np.zeros(1)]).tobytes()).hexdigest())
+    assert (read.width, read.height) == size
     assert len(digests) == 1 and tracks and np.isfinite(tracks[0]).all()
 
 
@@ -371,12 +380,7 @@ def test_what_a_clip_has_is_told_from_its_streams(tmp_path):
     (tmp_path / "none.mp4").write_bytes(b"no clip")
     assert [
         contents(tmp_path / f"{name}.mp4") for name in ("both", "picture", "none", "absent")
-    ] == [
-        "both",
-        "picture",
-        "",
-        "",
-    ]
+    ] == ["both", "picture", "", ""]
 
 
 @pytest.mark.parametrize(

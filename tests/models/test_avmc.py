@@ -168,10 +168,8 @@ def test_how_the_variants_differ(settings):
     supervised and (-3, 3) semi-supervised; the printed one is not (D30). D06: the released text
     layer has no activation, the printed one has."""
     model, batch = make(settings)
-    printed, norms = (
-        settings.variant == "paper",
-        [m for m in model.heads.modules() if isinstance(m, torch.nn.BatchNorm1d)],
-    )
+    printed = settings.variant == "paper"
+    norms = [m for m in model.heads.modules() if isinstance(m, torch.nn.BatchNorm1d)]
     assert bool(norms) is printed
     there, back, nothing = (
         model.text_encoder(x) for x in (batch.text, -batch.text, 0 * batch.text)

@@ -71,10 +71,7 @@ def test_training_inputs_differ_between_epochs_and_the_encoder_stays(encoder):
     plain, stored = train(SUPERVISED, batch)
     noisy, drawn = train(replace(SUPERVISED, text=ON), batch, encoder)
     # the same for all three passes of a step, or drawn for each
-    assert (len(stored), len(drawn)) == (
-        2,
-        2 * 3,
-    )
+    assert (len(stored), len(drawn)) == (2, 2 * 3)
     assert all(torch.equal(one.sort(0).values, batch.text.sort(0).values) for one in stored)
     assert not any(
         torch.equal(a.sort(0).values, b.sort(0).values) for a in drawn[:3] for b in drawn[3:]

@@ -188,11 +188,9 @@ def test_spreading_against_adaptive_pooling():
     """For each clip the valid frames are pooled as by PyTorch's adaptive pooling; zeros follow the
     last chunk."""
     torch.manual_seed(0)
-    x, lengths, counts = (
-        torch.randn(4, 30, 3),
-        torch.tensor([30, 7, 1, 18]),
-        torch.tensor([5, 8, 3, 1]),
-    )
+    x = torch.randn(4, 30, 3)
+    lengths = torch.tensor([30, 7, 1, 18])
+    counts = torch.tensor([5, 8, 3, 1])
     found = alignment.spread(x, lengths, counts, 8)
     for row, (length, count) in enumerate(zip(lengths.tolist(), counts.tolist(), strict=True)):
         expected = adaptive_avg_pool1d(x[row : row + 1, :length].mT, count)[0].T

@@ -87,10 +87,8 @@ def test_difference_loss_takes_norms_as_constants():
 
 
 def test_moment_discrepancy_equals_a_loop():
-    x, y = (
-        torch.randn(6, 3).numpy().astype(np.float64),
-        torch.randn(7, 3).numpy().astype(np.float64),
-    )
+    x = torch.randn(6, 3).numpy().astype(np.float64)
+    y = torch.randn(7, 3).numpy().astype(np.float64)
 
     def moment(z, k, feature):
         values = [row[feature] for row in z]

@@ -88,10 +88,8 @@ def test_real_rows_and_neutral_counts(real):
 def test_table_1_holds_to_the_clip_in_two_splits(real):
     """In test four of five cells differ, by at most 6. The classes of Section 3.2 reproduce no row,
     and no way of cutting reproduces the third."""
-    found, printed = (
-        label_summary.class_counts(real.counts["M"]),
-        label_summary.published_class_counts(),
-    )
+    found = label_summary.class_counts(real.counts["M"])
+    printed = label_summary.published_class_counts()
     assert found.loc[["train", "valid"]].equals(printed.loc[["train", "valid"]])
     apart = (found - printed).abs().loc["test"]
     assert (apart > 0).sum() == 4 and apart.max() == 6 and apart.sum() % 2 == 0

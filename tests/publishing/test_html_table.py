@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import json
 import math
 import re
 from html.parser import HTMLParser
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 
 from avmc_core.analysis.estimate import MARGIN, WIDTH, Cell, Estimate, picture, places, scale
+from avmc_core.analysis.statistics import Interval
 from avmc_core.errors import InputError
 from avmc_core.metrics import METRICS
 from avmc_core.paper.three_truths import SHARED, spread
@@ -92,14 +94,30 @@ def test_a_name_is_an_id():
         Table(pd.DataFrame(), "Table 2")
 
 
+def test_a_cell_is_saved_in_the_form_in_which_it_is_read():
+    """The order of the fields included: saved results are compared byte for byte."""
+    place = {"row": "Text/default, unimodal", "run": "text, annotation T", "metric": "Acc2"}
+    ours = {"estimate": 71.25, "low": 65.0, "high": None}
+    paper = {"published": 68.67, "published_row": "Text/default", "note": ""}
+    record = place | ours | paper
+    assert json.dumps(Cell.read(record).record()) == json.dumps(record)
+    plain = {key: value for key, value in record.items() if key != "run"}
+    assert json.dumps(Cell.read(plain).record()) == json.dumps(plain)
+    cell = Cell.of("Acc2", Interval(0.7125, 0.65, math.nan), 68.67, row="Text/default, unimodal")
+    assert (cell.value, cell.low, cell.high, cell.decimals) == (71.25, 65.0, None, 2)
+    with pytest.raises(KeyError):
+        Cell.read(record | {"metric": "Acc4"})
+    with pytest.raises(TypeError):
+        Cell.read(record | {"other": 1})
+
+
 def test_the_picture_is_to_scale():
-    column = CELLS
-    assert scale(column) == (0.2, 0.6)
+    assert scale(CELLS) == (0.2, 0.6)
 
     def at(number: float) -> str:
         return f"{MARGIN + (number - 0.2) / 0.4 * (WIDTH - 2 * MARGIN):.1f}"
 
-    drawn = picture(column[0], scale(column))
+    drawn = picture(CELLS[0], scale(CELLS))
     assert f'class="line" d="M{at(0.2)} 6.5H{at(0.4)}"' in drawn
     assert f'<circle cx="{at(0.3)}"' in drawn and f'class="paper" d="M{at(0.25)} 2.0l' in drawn
     assert "difference +0.050" in drawn and "zero" not in drawn

@@ -26,12 +26,7 @@ CODE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 # fences of these kinds are code; the others are directives of the book
-QUOTED = (
-    "",
-    "sh",
-    "console",
-    "python",
-)
+QUOTED = ("", "sh", "console", "python")
 FILE = re.compile(r"(?<![\w/.-])(?:avmc_core|tests|tools|book|notebooks)/[\w./-]*\w")
 COMMAND = re.compile(r"(?<![\w.])(avmc [a-z][^\n|;#]*)")
 SOURCES = "\n".join(

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import math
 
+import matplotlib.pyplot as plt
 import pytest
 
 from avmc_core.analysis import results
+from avmc_core.drawing.model_figures import over_seeds
 from avmc_core.publishing.tables import of_interval, result_table
 from avmc_core.runs.declaration import Row
 from avmc_core.runs.grid import run_all
@@ -58,6 +60,9 @@ def test_a_mean_counts_them_as_0_and_its_cell_says_how_many(records, tiny_store)
     for shown in (table._repr_html_(), table.words().to_string()):
         assert "1 of 3 seeds" in shown and "all predictions are equal" in shown
     assert of_interval("Corr", corr).note == corr.note
+    fig = over_seeds(cells, results.tabulate(records, tiny_store), ["Corr", "MAE"])
+    assert [len(ax.lines) for ax in fig.axes] == [4, 6], "no interval and no mean without a Corr"
+    plt.close(fig)
 
 
 def test_counts_of_seeds_go_by_the_same_mean(records, tiny_store):

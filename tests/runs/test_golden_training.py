@@ -87,10 +87,8 @@ def test_a_wrong_setting_moves_it_as_it_moves_the_reference(number, file):
     golden = gf.read(file, gf.TRAINING)
     wrong = json.loads(golden.facts["wrong_settings"])
     setting = list(wrong)[number % len(wrong)]
-    moved, allowed = (
-        replay(with_wrong(golden, setting)).differences(recorded(golden)),
-        tolerances(golden),
-    )
+    moved = replay(with_wrong(golden, setting)).differences(recorded(golden))
+    allowed = tolerances(golden)
     expected = wrong[setting]["predictions"]  # recorded with two digits
     assert moved["predictions"] == pytest.approx(expected, rel=0.1, abs=allowed["predictions"])
     assert (moved["end"] > allowed["end"]) == (wrong[setting]["end"] > allowed["end"])

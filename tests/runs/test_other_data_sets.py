@@ -17,8 +17,9 @@ from click.testing import CliRunner
 from avmc_core.analysis import text_only
 from avmc_core.analysis.conditions import Plan
 from avmc_core.analysis.contrasts import contrasts, fixed_models
+from avmc_core.analysis.generating_rule import measure_rule
 from avmc_core.analysis.pairwise import compare_rows
-from avmc_core.analysis.reliance import losses, measure_rule, measure_runs, shares
+from avmc_core.analysis.reliance import losses, measure_runs, shares
 from avmc_core.analysis.reliance_tables import loss_table
 from avmc_core.analysis.resplits import on_slices
 from avmc_core.analysis.results import per_run, summarise

@@ -36,9 +36,7 @@ def test_stored_runs_have_the_pages_metric_without_training(tiny_store, tmp_path
     records = run_all(grid, tiny_store, RunStore(home / "runs"), jobs=1, progress_bar=False)
     entry, *_ = FENCE.findall((ROOT / "book" / "add_a_metric.md").read_text(encoding="utf-8"))
     shutil.copytree(
-        ROOT / "avmc_core",
-        tmp_path / "avmc_core",
-        ignore=shutil.ignore_patterns("__pycache__"),
+        ROOT / "avmc_core", tmp_path / "avmc_core", ignore=shutil.ignore_patterns("__pycache__")
     )
     source = tmp_path / "avmc_core" / "metrics.py"
     text = source.read_text(encoding="utf-8")

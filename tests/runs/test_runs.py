@@ -123,10 +123,8 @@ def test_the_text_encoder_is_part_of_the_key_and_of_the_record(
     folder = tmp_path / "encoder"
     monkeypatch.setenv("AVMC_BERT", str(folder))
     real = dataclasses.replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
-    tuned, frozen = (
-        Run("Self_MM", 1, (*FEW, ("text", "finetune"))),
-        Run("Self_MM", 1, (*FEW, ("text", "frozen"))),
-    )
+    tuned = Run("Self_MM", 1, (*FEW, ("text", "finetune")))
+    frozen = Run("Self_MM", 1, (*FEW, ("text", "frozen")))
     without = frozen.key(real)
     keys = [tuned.key(real)]  # no encoder there
     for path, content in (
@@ -165,10 +163,7 @@ def test_the_full_profile_fine_tunes_the_encoder_and_ci_need_not(model, tiny_sto
     row = next(row for row in EXPERIMENTS["benchmark"].rows if row.model == model)
     ci = Run(model, 1, row.changes_at("ci")).settings
     # so few clips do not fill a group, and would make no step (D29)
-    few = (
-        *FEW,
-        ("training.accumulate", 1),
-    )
+    few = (*FEW, ("training.accumulate", 1))
     settings = Run(model, 1, (*row.changes_at("full"), *few)).settings
     assert settings.text == "finetune" and ci.text == (
         "finetune" if model == "Bert_MAG" else "frozen"

@@ -173,10 +173,8 @@ def test_labels_of_a_video_are_alike_as_in_the_real_table(large, monkeypatch):
 
 @pytest.mark.parametrize("size", ["ci", "large"])
 def test_placeholders_are_as_many_and_as_weak_as_the_real_ones(size, large):
-    test, counts = (
-        (large if size == "large" else simulate(CorpusSettings(size)))["test"],
-        shipped_counts(),
-    )
+    test = (large if size == "large" else simulate(CorpusSettings(size)))["test"]
+    counts = shipped_counts()
     copied, real = test["copied"], np.array(counts["placeholders"]["M"])
     assert copied.mean() == pytest.approx(190 / 1034, abs=0.01)
     assert test.loc[copied, "M"].abs().mean() == pytest.approx(

@@ -41,11 +41,9 @@ def test_every_property_is_near_the_real_one():
 
 
 def test_real_figures_are_those_of_the_counts_and_simulated_ones_those_of_the_clips():
-    table, counts, test = (
-        fit(CorpusSettings("ci")),
-        shipped_counts(),
-        simulate(CorpusSettings("ci"))["test"],
-    )
+    table = fit(CorpusSettings("ci"))
+    counts = shipped_counts()
+    test = simulate(CorpusSettings("ci"))["test"]
     assert table.loc["within_M", "real labels"] == counts["within_videos"]
     assert table.loc["within_T", "real labels"] == counts["four"]["within_videos"]["T"]
     # the clips that the Acc2_weak of public results counts

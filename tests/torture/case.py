@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,6 @@ class Case:
     name: str
     write: Callable[[Path], None]
     read: Callable[[Path], str]
-
-
-# so many random cases, besides all that are listed
-Family = Callable[[np.random.Generator, int], Iterator[Case]]
 
 
 def same(left, right) -> bool:

@@ -89,10 +89,8 @@ def _liar(path: Path, size: int, jump: int) -> None:
     import av
 
     with av.open(str(path), "w") as container:
-        video, audio = (
-            container.add_stream("mpeg4", rate=25),
-            container.add_stream("aac", rate=16000, layout="mono"),
-        )
+        video = container.add_stream("mpeg4", rate=25)
+        audio = container.add_stream("aac", rate=16000, layout="mono")
         video.width, video.height, video.pix_fmt = size, size, "yuv420p"
         packets = []
         for _ in range(2):

@@ -72,24 +72,16 @@ def _structures() -> dict[str, tuple]:
         change(*contents)
         return contents
 
-    def ids(s, u, values):
+    def named(*values: tuple[str, int, str]) -> tuple[dict, dict]:
+        contents = factory.supervised(), factory.unsupervised()
         for split, row, value in values:
-            column = u["id"] if split == "u" else s[split]["id"]
-            target = column.astype("U40")
-            target[row] = value
-            (u if split == "u" else s[split])["id"] = target
+            columns = contents[1] if split == "u" else contents[0][split]
+            columns["id"] = columns["id"].astype("U40")
+            columns["id"][row] = value
+        return contents
 
-    other = (
-        2,
-        None,
-        [],
-        "x",
-        1.5,
-        (),
-        {"train": 1},
-        {1: 2},
-        {"train": {}, "valid": {}, "test": {}},
-    )
+    empty = {"train": {}, "valid": {}, "test": {}}
+    other = (2, None, [], "x", 1.5, (), {"train": 1}, {1: 2}, empty)
     return {
         **{
             f"a {type(value).__name__} for a file": (value, factory.unsupervised())
@@ -158,27 +150,13 @@ def _structures() -> dict[str, tuple]:
         ),
         "a key more": with_(lambda s, u: s["train"].update(extra=1)),
         "a path as a key": with_(lambda s, u: s["train"].update({"../../x": 1})),
-        "an id twice": with_(
-            lambda s, u: ids(s, u, [("train", 0, "a$_$1"), ("train", 1, "a$_$1")])
-        ),
-        "an id in two splits": with_(
-            lambda s, u: ids(s, u, [("train", 0, "a$_$1"), ("test", 0, "a$_$1")])
-        ),
-        "an id twice among the unlabelled": with_(
-            lambda s, u: ids(s, u, [("u", 0, "a$_$1"), ("u", 1, "a$_$1")])
-        ),
-        "an id labelled and unlabelled": with_(
-            lambda s, u: ids(s, u, [("train", 0, "a$_$1"), ("u", 1, "a$_$1")])
-        ),
-        "ids that meet when split": with_(
-            lambda s, u: ids(s, u, [("train", 0, "a$_$b$_$c"), ("train", 1, "a$_$b")])
-        ),
-        "ids that differ in case": with_(
-            lambda s, u: ids(s, u, [("train", 0, "a$_$1"), ("train", 1, "A$_$1")])
-        ),
-        "ids of the same look": with_(
-            lambda s, u: ids(s, u, [("train", 0, "é$_$1"), ("train", 1, "e\u0301$_$1")])
-        ),
+        "an id twice": named(("train", 0, "a$_$1"), ("train", 1, "a$_$1")),
+        "an id in two splits": named(("train", 0, "a$_$1"), ("test", 0, "a$_$1")),
+        "an id twice among the unlabelled": named(("u", 0, "a$_$1"), ("u", 1, "a$_$1")),
+        "an id labelled and unlabelled": named(("train", 0, "a$_$1"), ("u", 1, "a$_$1")),
+        "ids that meet when split": named(("train", 0, "a$_$b$_$c"), ("train", 1, "a$_$b")),
+        "ids that differ in case": named(("train", 0, "a$_$1"), ("train", 1, "A$_$1")),
+        "ids of the same look": named(("train", 0, "é$_$1"), ("train", 1, "e\u0301$_$1")),
         "labels off the grid": with_(
             lambda s, u: s["train"]["regression_labels"].__setitem__(slice(0, 2), [-0.1, 0.33])
         ),
@@ -254,11 +232,7 @@ def _content(name: str, part: str, key: str, change: Change | None) -> Case:
             try:
                 target[key] = change(target[key])
             # no sense for this column: a row too few instead
-            except (
-                ValueError,
-                TypeError,
-                IndexError,
-            ):
+            except (ValueError, TypeError, IndexError):
                 target[key] = target[key][:-1]
         for file, content in zip(FILES, contents, strict=True):
             (folder / file).write_bytes(pickle.dumps(content, 4))

@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -181,19 +181,15 @@ def meta(rng: np.random.Generator, count: int) -> Iterator[Case]:
     """Encodings, dialects, missing and strange columns, ids, labels; then tables cut or with
     changed bytes."""
     for name, data in TABLES.items():
-        yield Case(
-            f"meta.csv: {name}",
-            lambda folder, data=data: (folder / "meta.csv").write_bytes(data),
-            read_and_compare,
-        )
+        yield _case(f"meta.csv: {name}", "meta.csv", data, read_and_compare)
     whole = [text_of(ROWS).encode(name) for name in ("utf-8", "utf-8-sig", "gb18030")]
     for number in range(count):
         data = damaged(whole[rng.integers(3)], rng)
-        yield Case(
-            f"damaged meta.csv {number}",
-            lambda folder, data=data: (folder / "meta.csv").write_bytes(data),
-            read_and_compare,
-        )
+        yield _case(f"damaged meta.csv {number}", "meta.csv", data, read_and_compare)
+
+
+def _case(name: str, file: str, data: bytes, read: Callable[[Path], str]) -> Case:
+    return Case(name, lambda folder: (folder / file).write_bytes(data), read)
 
 
 def read_and_compare(folder: Path) -> str:
@@ -309,19 +305,10 @@ def faces(rng: np.random.Generator, count: int) -> Iterator[Case]:
         },
     }
     for name, data in listed.items():
-        yield Case(
-            f"OpenFace: {name}",
-            lambda folder, data=data: (folder / "x.csv").write_bytes(data),
-            read_faces,
-        )
+        yield _case(f"OpenFace: {name}", "x.csv", data, read_faces)
     whole = face_csv(names, rows)
     for number in range(count):
-        data = damaged(whole, rng)
-        yield Case(
-            f"damaged OpenFace table {number}",
-            lambda folder, data=data: (folder / "x.csv").write_bytes(data),
-            read_faces,
-        )
+        yield _case(f"damaged OpenFace table {number}", "x.csv", damaged(whole, rng), read_faces)
 
 
 def read_faces(folder: Path) -> str:

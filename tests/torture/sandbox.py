@@ -20,10 +20,7 @@ from pathlib import Path
 from avmc_core.errors import InputError
 
 # stated limits of one case: wall time, peak memory of the whole process
-SECONDS, MEGABYTES = (
-    60,
-    1000,
-)
+SECONDS, MEGABYTES = (60, 1000)
 REFUSED, REPAIRED, HARMLESS = "refused", "repaired", "harmless"  # the three good ends
 FORBIDDEN = re.compile(
     r"socket\.|subprocess|os\.(system|exec|fork|spawn|posix_spawn)|pty|ftplib|urllib|http|smtplib|webbrowser|ctypes\.dlopen"
