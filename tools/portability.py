@@ -127,7 +127,9 @@ def possible(member: str) -> bool:
     if member == "one-core":
         return shutil.which("taskset") is not None
     if member == "not-root":  # root, with a Python that others may execute
-        python = [*AS_NOBODY, sys.executable, "-c", ""]
+        # twice: the first may be found by who the process was before
+        again = "import subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
+        python = [*AS_NOBODY, sys.executable, "-c", again]
         return (
             os.geteuid() == 0
             and shutil.which("setpriv") is not None

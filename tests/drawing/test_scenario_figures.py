@@ -24,6 +24,7 @@ def quiet():
     figures.use_style()
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a missing glyph, a layout that does not fit
+        warnings.simplefilter("ignore", DeprecationWarning)  # of libraries, by their versions
         yield
 
 
