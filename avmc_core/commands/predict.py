@@ -93,6 +93,10 @@ def main(
         dict.fromkeys(note for note in (*notes, package.facts["data"]["approximation"]) if note)
     )
     if package.simulated:
+        if bert:
+            notes.append(
+                f"the text encoder {bert} was not used: a model of the simulated corpus has its own"
+            )
         notes.append(
             "the model was trained on the simulated corpus: its predictions mean nothing for "
             "real clips"

@@ -1,5 +1,5 @@
 """Infers lengths that a file does not state: of the text, if it has no tokens, and of sound and
-picture, if both are aligned with the text."""
+picture, from the text with which they are aligned, else from their own padding."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ def with_lengths(
     they are not there.
 
     A text without tokens is as long as its states up to the last that is not zero; its
-    ``text_bert`` has a mask of that length and no ids. Sound and picture have as many steps as the
-    text, and more where there are values behind its last, so that none is lost. ``release`` gives a
-    block of a mapped array back to the system, ``where`` names the split. Raises InputError for
-    texts without tokens that begin with zeros.
+    ``text_bert`` has a mask of that length and no ids. Sound and picture that are padded to as many
+    steps as the text are aligned with it: they are as long, and longer where there are values
+    behind its last, so that none is lost. Padded to another number of steps, they end at their last
+    frame that is not zero. ``release`` gives a block of a mapped array back to the system,
+    ``where`` names the split. Raises InputError where zeros at the beginning do not tell how long a
+    clip is.
     """
     made = dict(columns)
     if layouts.TOKENS not in columns:
@@ -37,13 +39,17 @@ def with_lengths(
     for modality, key in layouts.LENGTHS.items():
         if key not in columns:
             ends = _ends(columns[modality], release)
-            repairs[f"clips with {modality} as long as their text, to which it is aligned"] += len(
-                tokens
-            )
-            repairs[f"clips with {modality} behind the last token, kept"] += int(
-                (ends > tokens).sum()
-            )
-            made[key] = np.maximum(tokens, ends)
+            if columns[modality].shape[1] == columns["text"].shape[1]:
+                aligned = f"clips with {modality} as long as their text, to which it is aligned"
+                repairs[aligned] += len(tokens)
+                behind = int((ends > tokens).sum())
+                repairs[f"clips with {modality} behind the last token, kept"] += behind
+                made[key] = np.maximum(tokens, ends)
+            else:
+                _check_beginnings(columns[modality], ends, f"{where}, key {modality}", f"no {key}")
+                said = f"clips with {modality} up to its last frame that is not zero: no lengths"
+                repairs[said] += len(ends)
+                made[key] = np.maximum(ends, 1)
     return made
 
 
@@ -52,14 +58,20 @@ def _mask_alone(
 ) -> np.ndarray:
     """The tokens (N, 3, T) of texts (N, T, D) whose ids are not known: the mask only."""
     lengths = _ends(states, release)
-    late = (lengths > 1) & ~states[:, 0].any(axis=1)
-    if late.any():
-        found = f"{int(late.sum())} texts that begin with zeros, and no text_bert"
-        expected = "padding at the end, or text_bert, whose mask says where a text stands"
-        raise InputError(f"{where}, row {int(late.argmax())}", found, expected)
+    _check_beginnings(states, lengths, where, "no text_bert, whose mask says where a text stands")
     made = np.zeros((len(states), 3, states.shape[1]), np.int64)
     made[:, 1] = np.arange(states.shape[1]) < np.maximum(lengths, 1)[:, None]
     return made
+
+
+def _check_beginnings(padded: np.ndarray, ends: np.ndarray, where: str, lacks: str) -> None:
+    """Raises InputError where sequences (N, T, D) begin with zeros, which may be padding."""
+    late = (ends > 1) & ~padded[:, 0].any(axis=1)
+    if late.any():
+        found = f"{int(late.sum())} sequences that begin with zeros, and {lacks}"
+        raise InputError(
+            f"{where}, row {int(late.argmax())}", found, "padding at the end, or lengths"
+        )
 
 
 def _ends(padded: np.ndarray, release: Callable[[np.ndarray, np.ndarray], None]) -> np.ndarray:

@@ -232,7 +232,9 @@ def _columns(
     for modality, key in layouts.LENGTHS.items():
         if key in columns:
             columns[key] = _lengths(where, columns, modality, repairs, layout)
-        elif columns[modality].shape[1] != columns["text"].shape[1]:
+        elif (layout is None or layout.released) and (
+            columns[modality].shape[1] != columns["text"].shape[1]
+        ):
             raise InputError(
                 f"{where}, key {modality}",
                 f"no {key}, and {columns[modality].shape[1]} steps",

@@ -112,11 +112,40 @@ def test_an_aligned_file_is_as_long_as_its_text_and_loses_nothing(tmp_path):
     assert said["clips with vision as long as their text, to which it is aligned"] == 34
 
 
-def test_unaligned_steps_without_lengths_are_refused(tmp_path):
+def test_unaligned_steps_without_lengths_end_at_their_last_value(tmp_path):
+    """As their lengths had said, and the import says that it inferred them."""
+    content = made.mosi()
+    lengths = {m: content["train"].get(f"{m}_lengths") for m in ("audio", "vision")}
+    for columns in content.values():
+        del columns["audio_lengths"], columns["vision_lengths"]
+    content["train"]["vision"][3] = 0  # no face at all
+    store = imported(tmp_path, content)
+    lengths["vision"][3] = 1
+    clips = store.split("train").clips
+    assert {m: clips[f"{m}_length"].tolist() for m in lengths} == lengths
+    said = {repair["what"]: repair["count"] for repair in store.manifest["repairs"]}
+    rows = sum(len(columns["id"]) for columns in content.values())
+    for modality in lengths:
+        assert (
+            said[f"clips with {modality} up to its last frame that is not zero: no lengths"] == rows
+        )
+
+
+def test_unaligned_steps_without_lengths_that_begin_with_zeros_are_refused(tmp_path):
+    """They may be padded at the start."""
     content = made.mosi()
     for columns in content.values():
         del columns["audio_lengths"], columns["vision_lengths"]
-    with pytest.raises(InputError, match="no audio_lengths, and 20 steps; expected its lengths"):
+    content["valid"]["audio"] = content["valid"]["audio"][:, ::-1].copy()
+    with pytest.raises(InputError, match=r"split valid, key audio, row .* begin with zeros"):
+        imported(tmp_path, content)
+
+
+def test_in_the_released_layout_lengths_are_required(tmp_path):
+    content = made.splits((25, 177), (50, 40, 30))
+    for columns in content.values():
+        del columns["audio_lengths"], columns["vision_lengths"]
+    with pytest.raises(InputError, match="no audio_lengths, and 40 steps; expected its lengths"):
         imported(tmp_path, content)
 
 
