@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ast
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from avmc_core.errors import InputError
+from avmc_core.files import sockets
 from avmc_core.publishing.notebook_source import read_notebook
-
-_SOCKET_PATH = 107  # bytes that the path of a socket may have
 
 
 class NotebookError(RuntimeError):
@@ -35,11 +32,13 @@ def run_notebook(source: Path, target: Path, parameters: Mapping[str, Any]) -> s
     partial.parent.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(
-            prefix="avmc-", dir=_short(), ignore_cleanup_errors=True
-        ) as sockets:
+            prefix="avmc-",
+            dir=sockets.folder_for("avmc-12345678/kernel-12345"),
+            ignore_cleanup_errors=True,
+        ) as folder:
             # no TCP port, and no warning about one; a folder each, or two kernels that start at
             # once take the same names
-            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
+            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
             notebook = papermill.execute_notebook(
                 read_notebook(source),
                 partial,
@@ -62,22 +61,6 @@ def run_notebook(source: Path, target: Path, parameters: Mapping[str, Any]) -> s
         partial.unlink(missing_ok=True)
         raise
     return nbformat.writes(_normalised(notebook, parameters))
-
-
-def _short() -> str | None:
-    """A folder for sockets, whose paths may have 107 bytes; None: the usual one, $TMPDIR, is short
-    enough.
-
-    Raises InputError where every folder for temporary files has too long a path.
-    """
-    usual = tempfile.gettempdir()
-    for folder in (usual, os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/var/tmp", "/dev/shm"):
-        room = _SOCKET_PATH - len("/avmc-12345678/kernel-12345")
-        if folder and len(os.fsencode(folder)) <= room and os.access(folder, os.W_OK | os.X_OK):
-            return None if folder == usual else folder
-    raise InputError(
-        "$TMPDIR", f"{usual!r}, too long for a socket", f"a path of at most {room} bytes"
-    )
 
 
 def _normalised(notebook: Any, parameters: Mapping[str, Any]) -> Any:

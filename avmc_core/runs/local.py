@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 
 from avmc_core.data.store import Store, open_store
 from avmc_core.errors import RunsLost, counted
+from avmc_core.files import sockets
 from avmc_core.runs.computing import companies, run_together
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.store import Record, Run, RunStore
@@ -47,6 +48,7 @@ class Local:
                     strict=True,
                 )
             return
+        sockets.settle_multiprocessing()
         context = multiprocessing.get_context("forkserver")
         # PyTorch is imported once, by the server, with the part that it would load at the first
         # step.

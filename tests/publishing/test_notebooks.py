@@ -14,7 +14,7 @@ from processes import appeared, gone
 
 from avmc_core import codehash
 from avmc_core.errors import InputError
-from avmc_core.publishing import notebook_run, notebook_source
+from avmc_core.publishing import notebook_source
 from avmc_core.publishing.notebook_source import (
     declared_parameters,
     notebook_key,
@@ -229,21 +229,6 @@ def test_code_is_no_wider_than_its_cell_in_the_book():
         assert not [line for cell in cells for line in cell.splitlines() if len(line) > width], (
             source
         )
-
-
-def test_a_long_folder_for_temporary_files_does_not_stop_a_kernel(tmp_path, monkeypatch):
-    """The path of a socket has at most 107 bytes: with a $TMPDIR of more than 80 a page once ended
-    in "File name too long"."""
-    monkeypatch.setattr(notebook_run.tempfile, "gettempdir", lambda: "/short")
-    monkeypatch.setattr(
-        notebook_run.os, "access", lambda path, mode: path in ("/short", "/tmp") or len(path) > 80
-    )
-    assert notebook_run._short() is None
-    monkeypatch.setattr(notebook_run.tempfile, "gettempdir", lambda: "/" + "x" * 100)
-    assert notebook_run._short() == "/tmp"
-    monkeypatch.setattr(notebook_run.os, "access", lambda path, mode: False)
-    with pytest.raises(InputError, match=r"\$TMPDIR: found .*, too long for a socket"):
-        notebook_run._short()
 
 
 def test_why_names_what_changed(tmp_path):
