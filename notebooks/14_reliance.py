@@ -113,7 +113,8 @@ display(figures.mark(reliance_figures.losses(lost, metric), data))
 display(figures.caption(data, command, status="not in the paper", records=records))
 Markdown(
     f"The noise of a feature has {plan.scale:g} times its standard deviation over the "
-    f"training clips. Each modality is permuted {plan.permutations} times, and the losses averaged."
+    f"training clips. Each modality is permuted {plan.permutations} times, and the losses "
+    "averaged."
 )
 
 # %% tags=["hide-input"]
