@@ -105,7 +105,8 @@ Markdown(
         f"{predicted:.2f} for {task} (its labels by {label:.2f})"
         for task, (predicted, label) in varies.items()
     )
-    + f", in standard deviations. The head of {flat} varies least: where it says nearly the same "
+    + f", in standard deviations. The head of {flat} varies least: where it says nearly the "
+    "same "
     "of every clip, look for the reason on [](07_oh_my_god.ipynb)."
 )
 

@@ -203,7 +203,8 @@ else:
     display(
         Markdown(
             f"Of {len(ratio)} models timed twice, the second measurement is between "
-            f"{ratio.min():.2f} ({ratio.idxmin()}) and {ratio.max():.2f} ({ratio.idxmax()}) times "
+            f"{ratio.min():.2f} ({ratio.idxmin()}) and {ratio.max():.2f} ({ratio.idxmax()}) "
+            "times "
             "the first."
         )
         if len(ratio)
