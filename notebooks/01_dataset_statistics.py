@@ -454,8 +454,7 @@ display(
 in_one_sentence(
     f"In what annotators judged, voice and face matter (together they explain {both:.0%} of "
     f"M on the new clips, the words {alone['T']:.0%}), and of the {by_labels['all']} claims "
-    "of "
-    f"the paper that labels decide, as the [ledger](06_claims.ipynb) counts them, "
+    "of the paper that labels decide, as the [ledger](06_claims.ipynb) counts them, "
     f"{by_labels[HOLDS]} hold, {by_labels[PART]} hold in part and {by_labels[FAILS]} do not; "
     "the audit above has more rows, because it also answers questions of ours."
 )

@@ -323,7 +323,6 @@ in_one_sentence(
     "AV-MC is trained to predict for a blend of two clips the blend of its two predictions; "
     f"in the run shown, the pairs above miss that by up to {widest['audio']:.3f} label "
     f"units for voices and {widest['vision']:.3f} for faces. {better} of {counted} runs have "
-    "a "
-    "lower MAE than a model that only reads. AV-MC was also compared with the late mean: "
+    "a lower MAE than a model that only reads. AV-MC was also compared with the late mean: "
     f"{ahead(linear)} ({artefacts.data_mark(data)})."
 )

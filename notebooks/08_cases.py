@@ -106,8 +106,7 @@ Markdown(
         for task, (predicted, label) in varies.items()
     )
     + f", in standard deviations. The head of {flat} varies least: where it says nearly the "
-    "same "
-    "of every clip, look for the reason on [](07_oh_my_god.ipynb)."
+    "same of every clip, look for the reason on [](07_oh_my_god.ipynb)."
 )
 
 # %% [markdown]

@@ -204,8 +204,7 @@ else:
         Markdown(
             f"Of {len(ratio)} models timed twice, the second measurement is between "
             f"{ratio.min():.2f} ({ratio.idxmin()}) and {ratio.max():.2f} ({ratio.idxmax()}) "
-            "times "
-            "the first."
+            "times the first."
         )
         if len(ratio)
         else Markdown("")
