@@ -12,6 +12,7 @@ from avmc_core import schema
 from avmc_core.models import registry
 from avmc_core.runs.experiments import EXPERIMENTS
 from avmc_core.runs.store import Record
+from avmc_core.settings import as_dict, digest
 from avmc_core.speed.bench_models import CLIPS
 
 WORKERS = (1, 8, 64)
@@ -25,7 +26,9 @@ def declared(profile: str) -> pd.Series:
     """Model to the number of different runs that all experiments together ask for, whatever their
     names and however their settings come about."""
     asked = (run for plan in EXPERIMENTS.values() for run in plan.runs(profile))
-    runs = {(run.model, run.settings, run.seed, run.protocol) for run in asked}
+    # by the settings' canonical form, as keys are: from Python 3.13 on, settings with a NaN, which
+    # stands for a weight that is not given, are not equal to themselves
+    runs = {(run.model, digest(as_dict(run.settings)), run.seed, run.protocol) for run in asked}
     return pd.Series([model for model, *_ in runs]).value_counts()
 
 
