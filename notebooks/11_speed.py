@@ -284,8 +284,9 @@ figures.caption(source, made["command"], "it gives no memory")
 # ## Several seeds
 #
 # Runs on the simulated corpus of the `ci` profile, all of as many epochs: one seed, at the better of one and two threads, against
-# several seeds together on one thread, in one network where the model allows that. `avmc bench --only seeds --model NAME --seeds N`
-# measures any other model and number, and `make bench-check` compares fresh ratios with the recorded ones.
+# several seeds together on one thread each. The column "as" says how they were trained together in this record: in as many
+# processes as there are cores, or in one network. `avmc bench --only seeds --model NAME --seeds N` measures any other model and
+# number, and `make bench-check` compares fresh ratios with the recorded ones.
 
 # %% tags=["hide-input"]
 together = [
@@ -295,6 +296,7 @@ together = [
         "one, s": found["one"],
         "seeds": found["seeds"],
         "together, s": found["together"],
+        "as": found["as"],
         "ratio": found["ratio"],
     }
     for model, found in data.get("seeds", {}).items()

@@ -10,21 +10,6 @@
 
 enum { TILE = 4, PANEL = 2 * LANES };
 
-/* The first n numbers at p, the others zero; and back. */
-static inline vec get(const float *p, int64_t n) {
-    if (n >= LANES) return load(p);
-    float part[LANES] = {0};
-    memcpy(part, p, n * sizeof(float));
-    return load(part);
-}
-
-static inline void put(float *p, vec v, int64_t n) {
-    if (n >= LANES) { store(p, v); return; }
-    float part[LANES];
-    store(part, v);
-    memcpy(p, part, n * sizeof(float));
-}
-
 static inline int64_t panels(int64_t n) { return (n + PANEL - 1) / PANEL; }
 
 /* b (k, n), its steps from row to row and column to column given, in panels of PANEL columns, the last one filled with zeros. */

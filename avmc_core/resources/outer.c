@@ -4,7 +4,6 @@
  * alone, so columns can be taken in any portions. Clips are independent of each other, so results do not depend on the number of
  * threads. Compiled by compiled.py; outer.py calls it.
  */
-#include <string.h>
 #include "vector.h"
 
 typedef struct {
@@ -12,22 +11,6 @@ typedef struct {
     int64_t seed;
     double dropout;
 } Outer;
-
-/* The vector at x, of which only the first n lanes exist. */
-static inline vec some(const float *x, int64_t n) {
-    if (n >= LANES) return load(x);
-    float lane[LANES] = {0};
-    memcpy(lane, x, n * sizeof(float));
-    return load(lane);
-}
-
-static inline void put(float *x, vec v, int64_t n) {
-    if (n >= LANES) {
-        store(x, v);
-    } else {
-        memcpy(x, &v, n * sizeof(float));
-    }
-}
 
 /* z (clips, to - from) */
 void outer_columns(const Outer *o, const float *a, const float *p, float *z) {
@@ -41,7 +24,7 @@ void outer_columns(const Outer *o, const float *a, const float *p, float *z) {
             const float factor = a[b * o->width + i] / (1.0f - (float)o->dropout), *pair = p + b * o->pairs - shift;
             end = shift + o->pairs < o->to ? shift + o->pairs : o->to;
             for (int64_t k = c; k < end; k += LANES) {
-                vec x = some(pair + k, end - k) * factor;
+                vec x = get(pair + k, end - k) * factor;
                 if (o->dropout > 0) x = choose(kept(key, k, o->dropout), x, all(0.0f));
                 put(to + k, x, end - k);
             }
@@ -66,7 +49,7 @@ void outer_gradient(const Outer *o, const float *a, const float *p, float *dz, f
             end = shift + o->pairs < o->to ? shift + o->pairs : o->to;
             for (int64_t k = c; k < end; k += LANES) {
                 const int64_t n = end - k;
-                vec x = some(pair + k, n), g = some(row + k, n);
+                vec x = get(pair + k, n), g = get(row + k, n);
                 if (o->dropout > 0) {
                     const ivec keep = kept(key, k, o->dropout);
                     g = choose(keep, g, all(0.0f));
@@ -75,7 +58,7 @@ void outer_gradient(const Outer *o, const float *a, const float *p, float *dz, f
                     put(row + k, x * factor, n);
                 }
                 total += g * x;
-                put(d_pair + k, some(d_pair + k, n) + g * factor, n);
+                put(d_pair + k, get(d_pair + k, n) + g * factor, n);
             }
             for (int lane = 0; lane < LANES; lane++) da[b * o->width + i] += total[lane] * scale;
         }

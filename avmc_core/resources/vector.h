@@ -1,6 +1,7 @@
 /* Vectors of floats, what is computed on them, random bits, and numbers too small to matter: for the kernels beside it. */
 #pragma once
 #include <stdint.h>
+#include <string.h>
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
@@ -18,6 +19,21 @@ static inline vec load(const float *p) { return *(const vec *)p; }
 static inline void store(float *p, vec v) { *(vec *)p = v; }
 static inline vec all(float x) { return x - (vec){0}; }
 static inline vec choose(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
+
+/* The first n numbers at p, the others zero; and back. */
+static inline vec get(const float *p, int64_t n) {
+    if (n >= LANES) return load(p);
+    float part[LANES] = {0};
+    memcpy(part, p, n * sizeof(float));
+    return load(part);
+}
+
+static inline void put(float *p, vec v, int64_t n) {
+    if (n >= LANES) { store(p, v); return; }
+    float part[LANES];
+    store(part, v);
+    memcpy(p, part, n * sizeof(float));
+}
 
 static inline ivec lanes(int64_t first) {
     ivec lane;

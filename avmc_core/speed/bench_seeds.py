@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from avmc_core.models import registry
+from avmc_core.runs.execution import trains_together
 
 EPOCHS, REPEATS = 25, 5
 # what is timed unless other models are named: a model and changes to its published settings
@@ -24,7 +25,8 @@ COMPANIES: dict[str, tuple[str, tuple[tuple[str, Any], ...]]] = {
 
 def side_by_side(names: Iterable[str], count: int) -> dict[str, dict[str, Any]]:
     """Of each of ``COMPANIES`` or of the registered models, wall seconds of one seed alone at its
-    better thread count, of ``count`` seeds together on one thread each, and their ratio.
+    better thread count, of ``count`` seeds together on one thread each, their ratio, and how they
+    are together.
 
     Each run is made in a fresh process; the seconds are medians of ``REPEATS``. All train for as
     many epochs, because seeds that stop early differ by half. Raises InputError for an unknown
@@ -35,19 +37,21 @@ def side_by_side(names: Iterable[str], count: int) -> dict[str, dict[str, Any]]:
     companies = {name: COMPANIES.get(name, (name, ())) for name in names}
     for model, _ in companies.values():
         registry.entry(model)
-    ensure_corpus("ci")
-    found = {}
+    store, found = ensure_corpus("ci"), {}
     for name, (model, changes) in companies.items():
         # seeds, threads; in turn, so that a busy minute falls on all
         kinds = [(1, 1), (1, 2), (count, 1)]
         seconds = [[_alone(model, changes, *kind) for kind in kinds] for _ in range(REPEATS)]
         *one, together = (statistics.median(times) for times in zip(*seconds, strict=True))
         best = min(one)
+        settings = registry.settings_of(model, dict(changes))
+        one_network = trains_together(registry.builder(model), settings, store)
         found[name] = {
             "one": best,
             "threads": one.index(best) + 1,
             "seeds": count,
             "together": together,
+            "as": "one network" if one_network else "processes",
             "ratio": together / best,
         }
     return found

@@ -73,4 +73,5 @@ def test_seeds_of_any_model_are_timed(tmp_path, monkeypatch, tiny_store):
     monkeypatch.setattr(bench_seeds, "_alone", alone)
     (found,) = bench_seeds.side_by_side(["LF_DNN"], 2).values()
     assert timed == [("LF_DNN", 1, 1), ("LF_DNN", 1, 2), ("LF_DNN", 2, 1)]
+    assert found["as"] == "processes"  # of an averaged model that the trainer does not stack
     assert found["ratio"] == pytest.approx(found["together"] / found["one"])
