@@ -154,11 +154,12 @@ def record(folder: Path) -> None:
             continue
         kept = json.loads(path.read_text(encoding="utf-8"))
         counts = {name: kept.get(name, 0) for name in ("passed", "failed", "skipped", "seconds")}
-        rows.append({"limit": limit, "tests": " ".join(kept["arguments"]) or "all", **counts})
+        tests = ", ".join(Path(word).stem.removeprefix("test_") for word in kept["arguments"])
+        rows.append({"limit": limit, "tests": tests or "all", **counts})
         commits.add(kept["commit"])
     provenance = {
         "data": "made-up files, no result about CH-SIMS",
-        "command": "make portability",
+        "command": "python tools/portability.py",
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{processor()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
