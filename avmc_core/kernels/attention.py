@@ -48,7 +48,7 @@ def additive_mask(seen: Tensor, keys: int) -> Tensor:
 
 
 def compiles(x: Tensor, heads: int) -> bool:
-    """Whether the compiled code takes it."""
+    """Whether the compiled code can compute it."""
     fits = x.dtype == torch.float32 and not x.is_cuda and x.shape[-1] <= LARGEST * heads
     return fits and kernels() is not None
 

@@ -34,7 +34,7 @@ def outer_linear(a: Tensor, pairs: Tensor, weight: Tensor, p: float) -> Tensor:
 
 
 def compiles(x: Tensor) -> bool:
-    """Whether the compiled code takes it."""
+    """Whether the compiled code can compute it."""
     return x.dtype == torch.float32 and not x.is_cuda and kernels() is not None
 
 

@@ -143,7 +143,8 @@ def benchmark_rows() -> list[str]:
 
 
 def cell(table: str, row: str, metric: str) -> float:
-    """One printed cell; the metric by its heading. Raises KeyError or ValueError for none such."""
+    """One printed cell; the metric by its heading. Raises KeyError or ValueError if there is
+    none."""
     printed = published()[table]
     return printed["rows"][row][printed["metrics"].index(metric)]
 
