@@ -66,7 +66,7 @@ def extract(
     ``<video_id>/<clip_id>.mp4``, or anything else that ``clip_list.clip_table`` takes. ``text``:
     the transcript, of one clip. ``bert``: a local folder or a name in the local cache; the network
     is never asked. ``report``: a folder for a page that shows what was found on a frame of each
-    clip; "" for none. Where not one clip has a picture, or not one has sound, the others' features
+    clip; "" for none. If no clip has a picture, or none has sound, the features of the other kind
     alone are made, and the store says so.
 
     Raises InputError, before any work, if something is missing that every clip needs; and if no

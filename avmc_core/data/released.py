@@ -132,8 +132,8 @@ def taken_for(path: str | Path, limit: float | None = None) -> dict[str, Any]:
 
 
 def mark(path: str | Path, name: str) -> dict[str, Any] | None:
-    """The facts with which an export marked a file of released format, by the mark's name of
-    ``MARKS``; None without it."""
+    """The facts with which an export marked a file of released format, by the mark's name in
+    ``MARKS``; None if the file has no such mark."""
     facts = _mapping(path, read_pickle(path)).get(name)
     if facts is None:
         return None

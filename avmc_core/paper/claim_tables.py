@@ -57,7 +57,7 @@ def best_of_benchmark(metric: str) -> str:
 
 
 def gain(row: str, metric: str, than: str) -> float:
-    """Relative improvement in percent of ``than``'s printed cell."""
+    """Relative improvement over ``than``, in percent of its printed cell."""
     ours, theirs = cell("table2_benchmark", row, metric), cell("table2_benchmark", than, metric)
     return 100 * abs(ours / theirs - 1) * (1 if _better(ours, theirs, metric) else -1)
 
