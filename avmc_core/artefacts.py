@@ -108,9 +108,7 @@ def statement(made: Mapping[str, Any], against: str = "", status: str = "") -> s
     parts = [f"Data: {made['data']}", *facts(made)]
     if against:
         other = other_data(made["data"]) and re.search(r"\b(Table|Figure|Section)", against)
-        place = (
-            against if against.startswith("not in the paper") else f"against the paper: {against}"
-        )
+        place = against if against.startswith("not in the paper") else f"the paper: {against}"
         parts.append(place + (", which is about other data" if other else ""))
     drawn, told = os.environ.get(DRAWN_BY, ""), [status] if status else []
     command = f"command: `{made['command']}`"
