@@ -18,6 +18,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from avmc_core.home import home
 
 RESOURCES = Path(__file__).parents[1] / "resources"
@@ -42,6 +45,22 @@ def kernels() -> ctypes.CDLL | None:
         except (OSError, subprocess.CalledProcessError):
             continue
     return None
+
+
+def takes(*tensors: Tensor) -> bool:
+    """Whether there are compiled kernels, and whether they take the tensors: float32, on a CPU."""
+    return (
+        all(t.dtype == torch.float32 and not t.is_cuda for t in tensors) and kernels() is not None
+    )
+
+
+def call(name: str, sizes: ctypes.Structure, *arguments: Tensor | ctypes.Array | None) -> None:
+    """Calls a C function on the sizes, and on contiguous tensors or arrays of pointers to them."""
+    pointers = (
+        x if isinstance(x, ctypes.Array) else ctypes.c_void_p(None if x is None else x.data_ptr())
+        for x in arguments
+    )
+    getattr(kernels(), name)(ctypes.byref(sizes), *pointers)
 
 
 def kernels_identity() -> str:

@@ -162,3 +162,12 @@ def adam(*groups: dict) -> torch.optim.Adam:
     """Adam with the reference's constants; weight decay is the L2 term added to the gradient.
     Groups: params, lr, weight_decay."""
     return Adam(list(groups))
+
+
+def group(lr: float, decay: float, *modules: nn.Module) -> dict:
+    """One optimiser group with all parameters of ``modules``."""
+    return {
+        "params": [p for module in modules for p in module.parameters()],
+        "lr": lr,
+        "weight_decay": decay,
+    }

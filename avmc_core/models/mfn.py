@@ -12,7 +12,7 @@ from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM, fused, last_valid
 from avmc_core.models import alignment, fixes
-from avmc_core.models.base import Model, Sizes, Training, adam
+from avmc_core.models.base import Model, Sizes, Training, adam, group
 from avmc_core.models.gated_memory import MLP, GatedMemory, Layer, before, steps_read
 
 MENDABLE = ("D20", "D21", "D32")
@@ -96,8 +96,7 @@ class MFN(Model):
         return found
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        s = self.settings
-        return [adam({"params": list(self.parameters()), "lr": s.lr, "weight_decay": s.decay})]
+        return [adam(group(self.settings.lr, self.settings.decay, self))]
 
 
 def lstm_states(rnn: LSTM, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:

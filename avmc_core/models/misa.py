@@ -16,7 +16,7 @@ from avmc_core.batch import Batch, Inputs, on_host
 from avmc_core.errors import InputError
 from avmc_core.kernels.lengths import valid_steps
 from avmc_core.models import fixes
-from avmc_core.models.base import Model, Sizes, Training, adam
+from avmc_core.models.base import Model, Sizes, Training, adam, group
 from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.models.bilstm import StackedBiLSTM
 
@@ -179,9 +179,7 @@ class MISA(Model):
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         decay = self.settings.decay if "D27" in self.settings.mended else 0.0
-        return [
-            adam({"params": list(self.parameters()), "lr": self.settings.lr, "weight_decay": decay})
-        ]
+        return [adam(group(self.settings.lr, decay, self))]
 
 
 def difference(x: Tensor, y: Tensor) -> Tensor:
