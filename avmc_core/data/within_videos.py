@@ -19,7 +19,7 @@ def alike_within_videos(clips: pd.DataFrame, tasks: Sequence[str] = TASKS) -> di
     ``clips`` needs the columns video_id and ``tasks``, and at least two videos, one of them with
     two clips or more.
     """
-    found = {}
+    correlations = {}
     for task in tasks:
         groups = [group.to_numpy() for _, group in clips.groupby("video_id")[task]]
         sizes = np.array([len(group) for group in groups])
@@ -29,5 +29,5 @@ def alike_within_videos(clips: pd.DataFrame, tasks: Sequence[str] = TASKS) -> di
         within = sum(((group - group.mean()) ** 2).sum() for group in groups) / (n - k)
         size = (n - (sizes**2).sum() / n) / (k - 1)
         whole = between + (size - 1) * within
-        found[task] = float((between - within) / whole) if whole > 0 else math.nan
-    return found
+        correlations[task] = float((between - within) / whole) if whole > 0 else math.nan
+    return correlations

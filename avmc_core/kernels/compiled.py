@@ -21,10 +21,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avmc_core.home import home
+from avmc_core.home import home, resource
 
-RESOURCES = Path(__file__).parents[1] / "resources"
-SOURCES = [RESOURCES / name for name in ("lstm.c", "attention.c", "dense.c", "outer.c")]
+SOURCES = [resource(name) for name in ("lstm.c", "attention.c", "dense.c", "outer.c")]
 OPTIMISE = "-O3 -march=native"
 SHARED = ("-fno-math-errno", "-shared", "-fPIC")
 # PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight
@@ -75,7 +74,7 @@ def _optimise() -> list[str]:
 
 
 def _source() -> bytes:
-    return b"".join(path.read_bytes() for path in (RESOURCES / "vector.h", *SOURCES))
+    return b"".join(path.read_bytes() for path in (resource("vector.h"), *SOURCES))
 
 
 def _build(compiler: str, flags: tuple[str, ...]) -> Path:
@@ -90,11 +89,11 @@ def _build(compiler: str, flags: tuple[str, ...]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         # other processes may build the same
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            made = Path(folder, path.name)
+            library = Path(folder, path.name)
             subprocess.run(
-                [compiler, *flags, "-o", made, *SOURCES], check=True, capture_output=True
+                [compiler, *flags, "-o", library, *SOURCES], check=True, capture_output=True
             )
-            os.replace(made, path)
+            os.replace(library, path)
     return path.resolve()
 
 

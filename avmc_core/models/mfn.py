@@ -85,15 +85,17 @@ class MFN(Model):
 
     def sequences(self, batch: Batch) -> dict[str, Tensor]:
         """Text, audio, vision as (B, T, D), or (B, 1, D) if constant in time."""
-        found = {"text": batch.text}
+        sequences = {"text": batch.text}
         for name in ("audio", "vision"):
             x = getattr(batch, name)
             if "D21" in self.settings.mended:
                 lengths = getattr(batch, f"{name}_lengths")
-                found[name] = alignment.spread(x, lengths, batch.text_lengths, batch.text.shape[1])
+                sequences[name] = alignment.spread(
+                    x, lengths, batch.text_lengths, batch.text.shape[1]
+                )
             else:
-                found[name] = x[:, None]
-        return found
+                sequences[name] = x[:, None]
+        return sequences
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [adam(group(self.settings.lr, self.settings.decay, self))]

@@ -42,11 +42,8 @@ class Local:
         jobs = min(jobs, len(parts))
         if jobs <= 1:
             for group in parts:
-                yield from zip(
-                    group,
-                    run_together(group, data, runs, device=device, threads=threads),
-                    strict=True,
-                )
+                records = run_together(group, data, runs, device=device, threads=threads)
+                yield from zip(group, records, strict=True)
             return
         sockets.settle_multiprocessing()
         context = multiprocessing.get_context("forkserver")
@@ -79,18 +76,13 @@ class Local:
                 with suppress(IndexError):
                     own = left.pop()
                 if own is not None:
-                    yield from zip(
-                        own,
-                        run_together(own, data, runs, device=device, threads=threads),
-                        strict=True,
-                    )
+                    records = run_together(own, data, runs, device=device, threads=threads)
+                    yield from zip(own, records, strict=True)
                 for future in _come_back(back, wait=own is None):
                     yield from zip(waiting.pop(future), future.result(), strict=True)
         except BrokenProcessPool:
             records = {run: runs.get(run.key(store, device, threads)) for run in missing}
-            if lost := [
-                f"{run.name} {run.seed}" for run, record in records.items() if record is None
-            ]:
+            if lost := [f"{run.name} {run.seed}" for run in missing if records[run] is None]:
                 why = (
                     f"one of {jobs} processes was ended from outside, most likely for want of "
                     "memory; fewer need less"

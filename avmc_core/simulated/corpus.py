@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from fcntl import LOCK_EX, flock
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from avmc_core.codehash import code_hash
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_index, write_split
 from avmc_core.files.atomic import new_folder
-from avmc_core.home import home
+from avmc_core.home import home, resource
 from avmc_core.settings import digest
 from avmc_core.simulated.clips import WILDER, rng, simulate, source_videos
 from avmc_core.simulated.face import TRAITS, visual
@@ -71,10 +70,7 @@ def present_corpora(root: str | Path | None = None) -> list[Store]:
 
 def _version() -> str:
     """What the code that generates a corpus and the tables that it reads come to."""
-    tables = {
-        name: sha256(files("avmc_core").joinpath("resources", name).read_bytes()).hexdigest()
-        for name in TABLES
-    }
+    tables = {name: sha256(resource(name).read_bytes()).hexdigest() for name in TABLES}
     return digest({"code": code_hash([__name__]), "tables": tables})[:12]
 
 

@@ -32,7 +32,6 @@ from __future__ import annotations
 import json
 import math
 from functools import cache
-from importlib.resources import files
 from itertools import combinations
 from typing import Any
 
@@ -43,6 +42,7 @@ from avmc_core.data.label_sets import MIXED, original_part, recognise
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.within_videos import alike_within_videos
 from avmc_core.errors import InputError
+from avmc_core.home import resource_text
 from avmc_core.schema import GRID, SPLITS, TASKS, level
 from avmc_core.simulated.irony import interval_of_irony, ironic, weight_of_words
 
@@ -109,9 +109,7 @@ def shipped_counts() -> dict[str, Any]:
     """The counts of the real label table that the package carries: M relabelled, the four labels
     of the new clips.
     """
-    return json.loads(
-        files("avmc_core").joinpath("resources", "label_counts.json").read_text(encoding="utf-8")
-    )
+    return json.loads(resource_text("label_counts.json"))
 
 
 def _four(table: pd.DataFrame, of_split: dict[str, np.ndarray]) -> dict[str, Any]:

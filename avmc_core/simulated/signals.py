@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 import scipy  # which loads its parts when they are used
 
+from avmc_core.home import resource_text
 from avmc_core.schema import columns
 
 BETWEEN = 0.35  # share of a column's variance that lies between clips
@@ -117,7 +117,4 @@ def _scaled(z: np.ndarray, name: str, rest: float, absent: float) -> np.ndarray:
 @cache
 def egemaps_stats() -> dict[str, dict[str, float]]:
     """Statistics of real frames by column: mean, sd, min, max, zero (share of exact zeros), ac1."""
-    text = (
-        files("avmc_core").joinpath("resources", "egemaps_stats.json").read_text(encoding="utf-8")
-    )
-    return json.loads(text)["columns"]
+    return json.loads(resource_text("egemaps_stats.json"))["columns"]
