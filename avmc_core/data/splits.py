@@ -192,9 +192,7 @@ def _folds(
     count: int, classes: np.ndarray, videos: np.ndarray, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     # half a second that most runs need not wait for
-    from sklearn.model_selection import (
-        StratifiedGroupKFold,
-    )
+    from sklearn.model_selection import StratifiedGroupKFold
 
     return list(
         StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(classes, classes, videos)

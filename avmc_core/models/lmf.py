@@ -84,8 +84,5 @@ class LMF(AveragedModel):
         if "D23" in s.mended:
             trained.append(self.fusion.combine)
         return [
-            adam(
-                group(s.lr_factors, s.decay, self.fusion.factors),
-                group(s.lr, s.decay, *trained),
-            )
+            adam(group(s.lr_factors, s.decay, self.fusion.factors), group(s.lr, s.decay, *trained))
         ]

@@ -25,12 +25,7 @@ from avmc_core.settings import as_dict
 
 
 def run_one(
-    run: Run,
-    data: StoreData,
-    runs: RunStore,
-    *,
-    device: str = "cpu",
-    threads: int = 1,
+    run: Run, data: StoreData, runs: RunStore, *, device: str = "cpu", threads: int = 1
 ) -> Record:
     """The record of a run, read if it is in the store, otherwise computed (an interrupted run is
     continued) and stored.
@@ -77,12 +72,7 @@ def _record(run: Run, key: str, store: Store, device: str, threads: int, outcome
 
 
 def run_together(
-    group: Sequence[Run],
-    data: StoreData,
-    runs: RunStore,
-    *,
-    device: str = "cpu",
-    threads: int = 1,
+    group: Sequence[Run], data: StoreData, runs: RunStore, *, device: str = "cpu", threads: int = 1
 ) -> list[Record]:
     """The records of one run, or of several that can be trained side by side (``grouped``), in
     the order given and as ``run_one`` returns them. Each is stored as soon as its training ends.

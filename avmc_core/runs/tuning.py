@@ -185,9 +185,7 @@ def runs_of_trials(result: TuningResult, store: Store, *, every: bool = False) -
     """
     if result.data != store.digest:
         raise InputError(
-            "search",
-            f"made on data {result.data[:12]}",
-            f"{store.digest[:12]}, the store at hand",
+            "search", f"made on data {result.data[:12]}", f"{store.digest[:12]}, the store at hand"
         )
     numbers = range(len(result.trials)) if every else [result.chosen]
     return [

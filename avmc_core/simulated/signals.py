@@ -27,11 +27,7 @@ FLOOR = -201.0
 # neighbour correlation of the vocal effort; gives runs of voiced frames as long as the real ones
 EFFORT_RHO = 0.96
 # correlation with the effort
-EFFORT_SHARE = {
-    "Loudness_sma3": 0.6,
-    "spectralFlux_sma3": 0.5,
-    "alphaRatio_sma3": 0.3,
-}
+EFFORT_SHARE = {"Loudness_sma3": 0.6, "spectralFlux_sma3": 0.5, "alphaRatio_sma3": 0.3}
 # correlation of a column's clip level with what the clip expresses (a bright, loud, lively voice is
 # positive)
 LOADING = {
@@ -46,12 +42,7 @@ LOADING = {
     "F1frequency_sma3nz": 0.3,
 }
 # positive, log-normal
-SKEWED = (
-    "Loudness_sma3",
-    "spectralFlux_sma3",
-    "jitterLocal_sma3nz",
-    "shimmerLocaldB_sma3nz",
-)
+SKEWED = ("Loudness_sma3", "spectralFlux_sma3", "jitterLocal_sma3nz", "shimmerLocaldB_sma3nz")
 
 
 def acoustic(
