@@ -55,6 +55,7 @@ class MISASettings:
 
 
 SETTINGS = MISASettings()
+MOMENTS = 5  # the highest order of the moments that are compared
 TOLD_APART = ("text", "vision", "audio")  # by the adversary, in the order of its outputs
 
 
@@ -194,11 +195,11 @@ def difference(x: Tensor, y: Tensor) -> Tensor:
     return (x.T @ y).square().mean()
 
 
-def moment_discrepancy(x: Tensor, y: Tensor, moments: int = 5) -> Tensor:
+def moment_discrepancy(x: Tensor, y: Tensor) -> Tensor:
     """CMD: the distances between the batch means of x and y (B, h) and between their central
-    moments of order 2 to ``moments``, added."""
+    moments of order 2 to ``MOMENTS``, added."""
     centred_x, centred_y = x - x.mean(0), y - y.mean(0)
     distance = (x.mean(0) - y.mean(0)).norm()
-    for order in range(2, moments + 1):
+    for order in range(2, MOMENTS + 1):
         distance = distance + ((centred_x**order).mean(0) - (centred_y**order).mean(0)).norm()
     return distance

@@ -61,11 +61,9 @@ def ensure_corpus(settings: str | CorpusSettings = "ci", root: str | Path | None
         return open_store(path) if path.exists() else build_corpus(path, settings, progress=False)
 
 
-def present_corpora(root: str | Path | None = None) -> list[Store]:
-    """The corpora of this version that have been built under ``root``, opened."""
-    return [
-        open_store(path) for path in sorted(Path(root or home()).glob(f"corpus-*-{_version()}"))
-    ]
+def present_corpora() -> list[Store]:
+    """The corpora of this version that have been built, opened."""
+    return [open_store(path) for path in sorted(home().glob(f"corpus-*-{_version()}"))]
 
 
 def _version() -> str:
@@ -96,15 +94,8 @@ def build_corpus(
                 entries |= write_split(folder, split, tables[split], values, tokens)
                 bar.update(len(behind))
         steps = {"text": schema.STEPS["text"], **settings.numbers.steps}
-        write_index(
-            folder,
-            tables,
-            entries,
-            steps=steps,
-            source={},
-            repairs={},
-            generator=settings.as_mark(),
-        )
+        mark = settings.as_mark()
+        write_index(folder, tables, entries, steps=steps, source={}, repairs={}, generator=mark)
     return open_store(store_path)
 
 

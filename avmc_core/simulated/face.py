@@ -22,21 +22,8 @@ AUS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
 MAX_INTENSITY = 5.0
 # Per AU: resting level, gain with what the clip expresses (positive: a smile), both in intensity
 # units.
-RESTING = {
-    1: 0.2,
-    2: 0.1,
-    4: 0.5,
-    5: 0.1,
-    6: 0.5,
-    7: 0.6,
-    9: 0.0,
-    10: 0.3,
-    12: 0.6,
-    14: 0.5,
-    15: 0.3,
-    17: 0.4,
-}
-RESTING |= {20: 0.2, 23: 0.1, 25: 0.8, 26: 0.5, 45: 0.0}
+RESTING = {1: 0.2, 2: 0.1, 4: 0.5, 5: 0.1, 6: 0.5, 7: 0.6, 10: 0.3, 12: 0.6, 14: 0.5, 15: 0.3}
+RESTING |= {17: 0.4, 20: 0.2, 23: 0.1, 25: 0.8, 26: 0.5}
 GAIN = {6: 0.9, 12: 1.2, 25: 0.4, 14: 0.3, 4: -1.0, 15: -0.8, 17: -0.5, 1: -0.4, 9: -0.3, 7: -0.3}
 # standard deviations of an intensity between speakers, clips and frames
 SPEAKER, CLIP, COURSE = (0.45, 0.35, 0.5)

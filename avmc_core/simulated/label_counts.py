@@ -158,33 +158,29 @@ def _within_videos(table: pd.DataFrame) -> dict[str, float | None]:
     sizes = table["video_id"].value_counts()
     if len(sizes) < 2 or sizes.max() < 2:
         return dict.fromkeys(TASKS)
-    found = alike_within_videos(table)
-    return {task: None if math.isnan(value) else round(value, 4) for task, value in found.items()}
+    alike = alike_within_videos(table).items()
+    return {task: None if math.isnan(value) else round(value, 4) for task, value in alike}
 
 
 def _of_clips(table: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     """M (N,) of the clips of ``table`` in another table."""
     keys = ["video_id", "clip_id"]
-    found = table[keys].merge(other[[*keys, "M"]], on=keys, how="left", validate="one_to_one")["M"]
-    if found.isna().any():
-        clip = "/".join(table[keys].iloc[int(found.isna().argmax())])
+    m = table[keys].merge(other[[*keys, "M"]], on=keys, how="left", validate="one_to_one")["M"]
+    if m.isna().any():
+        clip = "/".join(table[keys].iloc[int(m.isna().argmax())])
         raise InputError(
             "relabelled table",
             f"no M of clip {clip}",
             "M of every labelled clip of the label table",
         )
-    return found.to_numpy(np.float64)
+    return m.to_numpy(np.float64)
 
 
 def _basis(
     alone: pd.DataFrame, table: pd.DataFrame, usable: np.ndarray, mixed: bool
 ) -> dict[str, str]:
     """Which clips and labels the counts rest on, in words."""
-    clips = (
-        f"the {usable.sum()} new clips that are"
-        if mixed
-        else f"the {usable.sum()} labelled clips that are"
-    )
+    clips = f"the {usable.sum()} {'new' if mixed else 'labelled'} clips that are"
     why = (
         "; in the original part the four labels are those of the original CH-SIMS" if mixed else ""
     )
