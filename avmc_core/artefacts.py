@@ -98,13 +98,12 @@ def provenance(
 
 def statement(provenance: Mapping[str, Any], against: str = "", status: str = "") -> str:
     """A provenance in one line of Markdown: data, profile, seeds, failed runs, code, command, and
-    how the paper stands to it.
+    what in the paper it is compared with.
 
     Where a notebook is executed, the command that executes it, and so draws its figures, is named
     beside the one that computes their numbers, unless they are the same.
 
-    ``against`` is the place in the paper; on other data the line says that the paper's figures
-    are about others.
+    ``against`` is the place in the paper; if the data are not those of the paper, the line says so.
     """
     parts = [f"Data: {provenance['data']}", *facts(provenance)]
     if against:

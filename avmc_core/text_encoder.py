@@ -147,8 +147,8 @@ def encode(
 
     Returns states (sum of lengths, 768) float32, [CLS] first and [SEP] last in each sentence;
     lengths (N,) int64, at most 50; tokens (N, 3, 50) int64: ids, mask (1 is a token), segments, as
-    in the released ``text_bert``. Raises InputError for a sentence of which the vocabulary has not
-    one character: its states would say nothing.
+    in the released ``text_bert``. Raises InputError for a sentence none of whose characters is in
+    the vocabulary: its states would say nothing.
     """
     tokenizer, model = encoder
     out = tokenizer(

@@ -63,8 +63,8 @@ def explained(
 
 def parts_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The parts of a label table in which the four labels are of one set: the new clips outside
-    placeholder videos, and the original clips, told by their ids of four digits. Only the labelled
-    splits."""
+    placeholder videos, and the original clips, recognised by their ids of four digits. Only the
+    labelled splits."""
     labelled = table[table["split"].isin(SPLITS) & table[list(TASKS)].notna().all(axis=1)]
     original = labelled["clip_id"].str.len() <= 4
     return {

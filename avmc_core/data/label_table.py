@@ -122,7 +122,7 @@ def _trim(fields: dict[str, str], repairs: Counter[str]) -> None:
 
 def with_zeros(meta: pd.DataFrame, ids: Iterable[tuple[str, str]]) -> pd.DataFrame:
     """``meta`` with the leading zeros that a spreadsheet took from its ids, where only one of the
-    pairs ``ids`` (video, clip) can be meant; how often is added to its repairs."""
+    pairs ``ids`` (video, clip) can be meant; their number is added to its repairs."""
     known = set(ids)
     plain: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for pair in known:

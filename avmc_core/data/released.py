@@ -115,8 +115,8 @@ def layout_of(path: str | Path, limit: float | None = None) -> layouts.Layout:
 
 
 def taken_for(path: str | Path, limit: float | None = None) -> dict[str, Any]:
-    """The same for a store's manifest: ``layout`` in words, the types of the columns, and the
-    ``config`` of a file as MMSA-FET writes it, as JSON text."""
+    """What a store's manifest says about the file that it was made from: its ``layout`` in words,
+    the types of its columns, and, as JSON text, the ``config`` that MMSA-FET writes."""
     content = _mapping(path, read_pickle(path))
     layout = layouts.recognised(content, limit)
     facts = {} if layout is None else {"layout": layout.name}
@@ -132,8 +132,8 @@ def taken_for(path: str | Path, limit: float | None = None) -> dict[str, Any]:
 
 
 def mark(path: str | Path, name: str) -> dict[str, Any] | None:
-    """The facts with which an export marked a file of released format, by the mark's name of
-    ``MARKS``; None without it."""
+    """The facts with which an export marked a file of released format, by the mark's name in
+    ``MARKS``; None if the file has no such mark."""
     facts = _mapping(path, read_pickle(path)).get(name)
     if facts is None:
         return None

@@ -6,7 +6,7 @@ global is an error. A global is only ever a name here, never an imported object.
 where they lie in the file, which is mapped read-only. Arrays of objects, as pandas hands out
 columns of text, are read where each object is a plain value.
 
-What a small file can make of itself is bounded by the constants below and those of
+How much memory and time a small file can take is bounded by the constants below and those of
 ``pickle_machine``: a bomb ends in an InputError after a few hundred megabytes and seconds at the
 most.
 """
@@ -53,7 +53,7 @@ def read_pickle(path: str | Path) -> Any:
 
 
 def parse(data: memoryview, path: Path) -> Any:
-    """The same from the bytes of ``path``, wherever they are; the arrays are views of them."""
+    """As ``read_pickle``, from bytes that were read from ``path``; the arrays are views of them."""
     reader = _Reader(path, data)
     try:
         return reader.read()

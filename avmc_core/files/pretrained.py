@@ -45,7 +45,7 @@ _OLD = (
 
 def folder_of(name: str | Path, what: str) -> Path:
     """The local folder ``name``, or that of the local model cache under this name. Raises
-    InputError for neither; ``what`` is wanted there, in words."""
+    InputError if there is neither; ``what`` says, in words, what is wanted there."""
     folder = Path(name)
     if folder.is_dir():
         return folder
@@ -65,7 +65,7 @@ def folder_of(name: str | Path, what: str) -> Path:
 
 
 def cached(name: str) -> Path | None:
-    """The folder of the local model cache with the model ``name``; None without one."""
+    """The folder of the local model cache with the model ``name``; None if there is none."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -89,8 +89,8 @@ def checked(path: Path) -> Path:
 
 
 def configuration(folder: Path, kind: str) -> dict[str, Any]:
-    """The facts of ``config.json``. Raises InputError for none, a damaged one, or that of a model
-    of another ``kind``."""
+    """The facts of ``config.json``. Raises InputError if the file is missing or damaged, or
+    describes a model of another ``kind``."""
     path = folder / CONFIG
     if not path.is_file():
         raise InputError(
@@ -112,8 +112,8 @@ def configuration(folder: Path, kind: str) -> dict[str, Any]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold the weights. Raises InputError for none, and for a shard that is not
-    there."""
+    """The files that hold the weights. Raises InputError if there are none, or if a shard is
+    missing."""
     for name in _WEIGHTS:
         if (folder / name).is_file():
             return [folder / name]
@@ -157,9 +157,9 @@ def fill(
     mode.
 
     ``base``: the prefix under which a model with a head keeps this one ("bert."). ``optional``:
-    regular expressions of names that may be absent; those that are, are returned. Raises InputError
-    for an unreadable file, a weight that is absent, of another shape, quantised, not finite,
-    or, of a matrix, zero throughout, and for layers that the network's configuration does not have.
+    regular expressions of names that may be absent; the absent ones are returned. Raises InputError
+    for an unreadable file, a weight that is absent, of another shape, quantised, not finite, or, of
+    a matrix, zero throughout, and for layers that the network's configuration does not have.
     """
     state: dict[str, torch.Tensor] = {}
     for path in weight_files(folder):

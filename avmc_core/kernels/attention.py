@@ -48,7 +48,7 @@ def additive_mask(seen: Tensor, keys: int) -> Tensor:
 
 
 def compiles(x: Tensor, heads: int) -> bool:
-    """Whether the compiled code takes it."""
+    """Whether the compiled code can compute it."""
     return x.shape[-1] <= LARGEST * heads and takes(x)
 
 

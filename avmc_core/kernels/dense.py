@@ -51,7 +51,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class Linear(nn.Linear):
-    """torch.nn.Linear."""
+    """A linear layer with the parameters of torch.nn.Linear."""
 
     def forward(self, x: Tensor) -> Tensor:
         return chain(x, [self], [False])[0]
@@ -85,8 +85,8 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """torch.sigmoid, which has one arithmetic for most numbers of a tensor and another for the last
-    few, with one for all."""
+    """torch.sigmoid with the same arithmetic for all numbers of a tensor: PyTorch's own treats the
+    last few differently."""
     return pad(x, (0, -x.shape[-1] % 32)).sigmoid()[..., : x.shape[-1]]
 
 

@@ -77,7 +77,7 @@ class SequenceEncoder(nn.Module):
     """LSTM of one or both directions and a linear map of its final states: (B, T, D) to (B, out).
 
     The reference can stack several layers, and then still reads the final states of the first: the
-    others are trained by nothing and change nothing, so that there is one here.
+    others are never trained and have no effect, so that here there is only one.
     """
 
     def __init__(self, size: int, hidden: int, out: int, bidirectional: bool):

@@ -78,10 +78,10 @@ class GeneratedLabels(nn.Module):
     """One label for each training clip (N) and source, in buffers, so that a checkpoint carries
     them.
 
-    ``labels`` (4, N) in the order of ``SOURCES``; NaN until the clip is first seen, which the first
-    epoch sees to. The fusion's stay the annotated ones. Beside them, for each source, the clips'
-    latest features (N, D) and their mean over the clips with a positive and over those with a
-    negative label, (2, D).
+    ``labels`` (4, N) in the order of ``SOURCES``; NaN until the clip is first seen, in the first
+    epoch. The fusion's stay the annotated ones. Beside them, for each source, the clips' latest
+    features (N, D) and their mean over the clips with a positive and over those with a negative
+    label, (2, D).
     """
 
     def __init__(self, clips: int, widths: dict[str, int], bound: float, exclude_zero: bool = True):

@@ -27,7 +27,7 @@ def recorded() -> pd.DataFrame:
 
 
 def table() -> pd.DataFrame:
-    """``recorded`` with two columns more: the numbers of runs that all its accuracies over the
+    """``recorded`` with two more columns: the numbers of runs that all its accuracies over the
     whole test split fit, and the label sets that its Acc2_weak fits."""
     rows = recorded()
     runs = [runs_by_digits([row[name] for name in ACCURACIES]) for _, row in rows.iterrows()]

@@ -54,8 +54,9 @@ class StoreData:
 
 @contextmanager
 def deterministic(threads: int, device: str = "cpu"):
-    """Same seed, same bytes: fixed thread count, deterministic kernels, on a GPU its arithmetic
-    (``kernels.gpu``); denormals flushed, which LSTM gradients are full of.
+    """A context in which the same seed gives the same bytes: a fixed thread count, deterministic
+    kernels, on a GPU the arithmetic of ``kernels.gpu``. Denormal numbers, of which LSTM gradients
+    are full, are flushed to zero, which is faster.
 
     Afterwards PyTorch's generator has its former state: what a process draws must not depend on the
     runs that it made in between.

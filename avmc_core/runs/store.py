@@ -75,7 +75,7 @@ class Run:
 
     @property
     def modules(self) -> list[str]:
-        """What computes it, as far as it is ours."""
+        """The modules of ours that compute it."""
         return [
             "avmc_core.runs.execution",
             registry.entry(self.model).module,
@@ -231,7 +231,7 @@ def _read(path: Path) -> Record | None:
 
 def package_digest(package: str | Path) -> str:
     """SHA-256 (hex) of a package's file: part of the key of every run that starts from it. Raises
-    InputError without one."""
+    InputError if there is none."""
     try:
         return file_digest(Path(package))
     except OSError as error:

@@ -32,8 +32,8 @@ from avmc_core.runs.weight_sets import keep, stacked, unstack, weights_of
 
 
 def stackable(build: Callable[[], Model], device: str = "cpu") -> bool:
-    """Whether what is built can be trained side by side with other seeds, with the same bytes as
-    alone."""
+    """Whether what ``build`` makes can be trained side by side with other seeds, with the same
+    bytes as alone."""
     if device != "cpu" or compiled.kernels() is None:
         return False
     with torch.random.fork_rng(devices=[]):
@@ -92,7 +92,8 @@ def train_together(
     ``seeds`` as its training ends.
 
     Only for what is ``stackable``. There is one folder per seed, which must exist; training
-    continues from any state in it. The seconds of a seed are its share of those of the group.
+    continues from any state in it. The seconds of a seed are its share of the time of all seeds
+    that were trained together.
     """
     everyone = [Seed.of(build, seed, folder) for seed, folder in zip(seeds, folders, strict=True)]
     # a kill while states are saved leaves two

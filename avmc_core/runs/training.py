@@ -165,7 +165,8 @@ def validation_loss(
 
 
 def validation_size(settings: Training) -> int:
-    """Clips of a batch of validation: those of training only where the loss depends on it (D11)."""
+    """The number of clips in a validation batch: that of a training batch only where the loss
+    depends on it (D11)."""
     return 128 if settings.validation == "clips" else settings.batch_size
 
 

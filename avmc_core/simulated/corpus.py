@@ -1,10 +1,10 @@
 """The embedded corpus: simulated clips with the released schema and the real label statistics.
 
 Every clip has three latent sentiments T, A, V and a multimodal one M (``clips``). Its sentence, its
-voice and its face express the latents, each with noise of its own, so that each modality can be
-read about as well as the paper's Table 3 says. It is a feature store like any other, and written
-out as the released pickles and imported again it is the same; the manifest says that it is
-simulated, and everything made from it carries that mark.
+voice and its face express the latents, each with noise of its own, so that each annotation can be
+predicted from its modality about as well as in the paper's Table 3. It is a feature store like any
+other, and written out as the released pickles and imported again it is the same; the manifest says
+that it is simulated, and everything made from it carries that mark.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The joint distribution of the four annotations, from counts alone.
 
-From the counts that the package carries (``label_counts``) comes the distribution that the embedded
-corpus draws its labels from: among all joint distributions of (M, T, A, V) with the six real
-pairwise tables and the real table of the four signs (which shows how much words count that
-contradict voice and face), the one of maximum entropy, found by iterative proportional fitting. For
-a split it is raked to that split's M; T, A and V follow M as they do elsewhere.
+The embedded corpus draws its labels from the distribution of maximum entropy among all joint
+distributions of (M, T, A, V) that have the six real pairwise tables and the real table of the four
+signs (which shows how much words count that contradict voice and face). It is found by iterative
+proportional fitting, from the counts that the package carries (``label_counts``). For a split it is
+raked to that split's M; T, A and V follow M as they do elsewhere.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The corpus's small text encoder: the same class as bert-base-chinese, with the same 768 features
-per token, but with one layer, a vocabulary of the lexicon's characters, and seeded weights that no
-training has touched and no label has seen.
+per token, but with one layer, a vocabulary of the lexicon's characters, and random weights from a
+fixed seed, which are not trained on anything.
 
 A random encoder already tells sentences apart: its [CLS] state holds a random projection of the bag
 of characters. What pretraining would add, that characters of similar use lie near one another, is

@@ -162,7 +162,7 @@ def machine(threads: int) -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's name, as the system gives it."""
+    """The processor's name, as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
