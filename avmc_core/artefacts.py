@@ -108,9 +108,7 @@ def statement(provenance: Mapping[str, Any], against: str = "", status: str = ""
     parts = [f"Data: {provenance['data']}", *facts(provenance)]
     if against:
         other = other_data(provenance["data"]) and re.search(r"\b(Table|Figure|Section)", against)
-        place = (
-            against if against.startswith("not in the paper") else f"against the paper: {against}"
-        )
+        place = against if against.startswith("not in the paper") else f"the paper: {against}"
         parts.append(place + (", which is about other data" if other else ""))
     drawn, own_status = os.environ.get(DRAWN_BY, ""), [status] if status else []
     command = f"command: `{provenance['command']}`"

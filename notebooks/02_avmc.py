@@ -144,7 +144,7 @@ Markdown(results.carried_out(records))
 
 # %% tags=["hide-input"]
 display(figures.mark(model_figures.training_curves(records), data))
-display(figures.caption(data, command, "the paper shows no curves", records=records))
+display(figures.caption(data, command, "it shows no curves", records=records))
 Markdown(f"{curves.highest_start(records)} {curves.largest_jump(records)}")
 
 # %% [markdown]
