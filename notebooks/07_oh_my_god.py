@@ -93,7 +93,8 @@ Markdown(results.carried_out(records))
 # this is a yardstick and not a limit.
 #
 # At the ends of the scale the curve of the generating rule can bend back. A voice of the highest level beside neutral words and a
-# neutral face hardly ever occurs in the fitted distribution of the labels, so that what the rule expects there is hardly determined.
+# neutral face hardly ever occurs in the fitted distribution of the labels, so that there the data hardly determine what the rule
+# expects.
 #
 # Intervals resample source videos (of the words and of the donors) and seeds together.
 
@@ -176,7 +177,7 @@ Markdown(
 # A model may fail to use what its features convey for two reasons: the number of training clips, and the scale of the features,
 # whose acoustic columns mix hertz, decibels and shares. Here both are varied. *Standardised* scales each acoustic and visual
 # column by the mean and the standard deviation of the training clips' frames; the released variant begins with a batch norm,
-# which does the same for itself. All rows are tested on the same clips. *Few* are drawn from all training clips, anew for each
+# which has much the same effect. All rows are tested on the same clips. *Few* are drawn from all training clips, anew for each
 # seed. Corr is that of the unimodal heads with the annotation of their own modality, in points of 100 and without placeholders.
 
 # %%
@@ -293,10 +294,8 @@ figures.caption(data, command, "Figure 6", records=networks)
 nearest, farthest = min(distance.values()), max(distance.values())
 Markdown(
     f"On average over these {len(scenarios)} clips the models are {nearest:.2f} to "
-    f"{farthest:.2f} "
-    f"away from the truth; nearest is **{min(distance, key=distance.get)}**. Another seed "
-    "in the "
-    "cell above gives another order: six clips cannot rank models."
+    f"{farthest:.2f} away from the truth; nearest is **{min(distance, key=distance.get)}**. "
+    "Another seed in the cell above gives another order: six clips cannot rank models."
     if np.isfinite(nearest)
     else "Nobody annotated these combinations, so there is no truth to be near to."
 )
@@ -361,13 +360,10 @@ words = found[full]["T"].slope.estimate
 both = hears and seen.low > 0
 in_one_sentence(
     f"Trained on {clips:,} clips, {full} "
-    f"{'hears and sees' if both else 'does not measurably hear and see both'}: a unit of "
-    f"the voice's annotation moves its prediction by {heard.estimate:.3f}, one of the "
-    "face's by "
+    f"{'hears and sees' if both else 'does not measurably hear and see both'}: a unit of the "
+    f"voice's annotation moves its prediction by {heard.estimate:.3f}, one of the face's by "
     f"{seen.estimate:.2f}, one of the words' by {words:.2f}, where a linear reader of the "
-    "same "
-    f"features gets {best.estimate:.3f}, {found[reader]['V'].slope.estimate:.2f} and "
-    f"{found[reader]['T'].slope.estimate:.2f} ({artefacts.data_mark(data)}). What each "
-    "part of AV-MC "
-    "does for the metrics: [](05_ablation.ipynb)."
+    f"same features gets {best.estimate:.3f}, {found[reader]['V'].slope.estimate:.2f} and "
+    f"{found[reader]['T'].slope.estimate:.2f} ({artefacts.data_mark(data)}). What each part "
+    "of AV-MC does for the metrics: [](05_ablation.ipynb)."
 )
