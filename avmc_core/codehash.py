@@ -31,7 +31,7 @@ def closure(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     (name it in ``modules`` if it is used). Raises InputError for a name that is not a module of the
     package.
     """
-    waiting, found = list(modules), {}
+    waiting, sources = list(modules), {}
     for name in waiting:
         if _file(name, root) is None:
             raise InputError("closure", f"module {name!r}", f"a module of {PACKAGE} under {root}")
@@ -43,9 +43,9 @@ def closure(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
         seen.add(name)
         if (path := _file(name, root)) is None:  # `from module import thing`
             continue
-        found[name], imports = _read(path, name, os.stat(path).st_mtime_ns)
+        sources[name], imports = _read(path, name, os.stat(path).st_mtime_ns)
         waiting += [*imports, *_parents(name)]
-    return dict(sorted(found.items()))
+    return dict(sorted(sources.items()))
 
 
 def code_hash(modules: Iterable[str], root: Path = ROOT) -> str:

@@ -73,12 +73,12 @@ def _tokenizer(folder: Path) -> BertTokenizerFast:
     [UNK]."""
     from transformers import BertTokenizerFast
 
-    found = [folder / file for file in VOCABULARIES if (folder / file).is_file()]
-    if not found:
+    vocabularies = [folder / file for file in VOCABULARIES if (folder / file).is_file()]
+    if not vocabularies:
         wanted = f"{' or '.join(VOCABULARIES)}: without one every character would be {UNKNOWN}"
         raise InputError(folder, "no vocabulary", wanted)
     beside = [folder / name for name in _BESIDE if (folder / name).is_file()]
-    for path in (*found, *beside):
+    for path in (*vocabularies, *beside):
         pretrained.checked(path)
     try:
         with quiet():
@@ -92,7 +92,7 @@ def _tokenizer(folder: Path) -> BertTokenizerFast:
         ) from None
     if lost := [word for word in SPECIAL if word not in words]:
         raise InputError(
-            found[0], f"no {', '.join(lost)} in the vocabulary", "a vocabulary of BERT"
+            vocabularies[0], f"no {', '.join(lost)} in the vocabulary", "a vocabulary of BERT"
         )
     return tokenizer
 

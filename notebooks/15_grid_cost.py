@@ -25,13 +25,13 @@ epochs = 40  # an assumption: how long a run goes on until early stopping
 
 # %% tags=["hide-input"]
 import json
-from importlib.resources import files
 
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures
+from avmc_core.home import resource_text
 from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table
 from avmc_core.runs.experiments import experiment
@@ -41,9 +41,7 @@ from avmc_core.speed import grid_cost
 
 data = open_store(store) if store else ensure_corpus("ci")
 clips = data.manifest["splits"]["train"]
-recorded = json.loads(
-    (files("avmc_core") / "resources" / "bench.json").read_text(encoding="utf-8")
-)
+recorded = json.loads(resource_text("bench.json"))
 grid = list(
     dict.fromkeys(run for name in timed.split() for run in experiment(name).runs(profile))
 )

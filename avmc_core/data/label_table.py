@@ -70,11 +70,11 @@ def read_meta(path: str | Path) -> pd.DataFrame:
     if 2 * lost > len(rows):
         found = f"question marks alone in {lost} of {len(rows)} transcripts"
         raise InputError(path, found, "the text as it was before it was converted")
-    made = pd.DataFrame(list(rows.values()))
-    made.attrs["repairs"] = [
+    clips = pd.DataFrame(list(rows.values()))
+    clips.attrs["repairs"] = [
         {"what": what, "count": count} for what, count in repairs.items() if count
     ]
-    return made
+    return clips
 
 
 def _header(path: str | Path, names: list[str], repairs: Counter[str]) -> list[str]:
@@ -137,12 +137,12 @@ def with_zeros(meta: pd.DataFrame, ids: Iterable[tuple[str, str]]) -> pd.DataFra
     count = sum(map(tuple.__ne__, own, restored))
     if not count or len(set(restored)) < len(restored):  # two rows for one clip: nothing is clear
         return meta
-    made = meta.assign(
+    restored_table = meta.assign(
         video_id=[video for video, _ in restored], clip_id=[clip for _, clip in restored]
     )
     lost = {"what": "ids of meta.csv whose lost leading zeros were restored", "count": count}
-    made.attrs["repairs"] = [*meta.attrs.get("repairs", []), lost]
-    return made
+    restored_table.attrs["repairs"] = [*meta.attrs.get("repairs", []), lost]
+    return restored_table
 
 
 def _plain(name: str) -> str:

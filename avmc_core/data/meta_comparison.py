@@ -50,13 +50,13 @@ def _labels(task: str, apart: np.ndarray, original: np.ndarray, mixed: bool) -> 
     other = apart > 1e-6
     if not other.any():
         return f"clips whose {task} differs in meta.csv"
-    said = (
+    summary = (
         f"{task} differs in meta.csv in {other.sum():,} of {len(other):,} clips, "
         f"{(other & original).sum():,} of them in the "
         f"original part, by {apart[other].mean():.2f} on average and at most {apart.max():.2f}"
     )
     return (
-        f"{said}{': this table has the original CH-SIMS labels there' if mixed else ''}; the "
+        f"{summary}{': this table has the original CH-SIMS labels there' if mixed else ''}; the "
         "pickle's labels are kept"
     )
 

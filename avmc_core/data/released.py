@@ -190,9 +190,9 @@ def _renamed(content: dict[str, Any], repairs: Counter[str]) -> dict[str, Any]:
     return content
 
 
-def _check_keys(where, found: Mapping[str, Any], required, optional, noun: str) -> None:
-    missing = [key for key in required if key not in found]
-    unknown = sorted(set(found) - set(required) - set(optional))
+def _check_keys(where, given: Mapping[str, Any], required, optional, noun: str) -> None:
+    missing = [key for key in required if key not in given]
+    unknown = sorted(set(given) - set(required) - set(optional))
     if missing or unknown:
         names = [f"no {noun} {key!r}" for key in missing] + [
             f"an unknown {noun} {key[:80]!r}" for key in unknown[:5]
@@ -207,13 +207,13 @@ def _columns(
     repairs: Counter[str],
     layout: layouts.Layout | None = None,
 ) -> dict[str, np.ndarray]:
-    found = _mapping(where, value)
-    _check_keys(where, found, required, (*KEYS, *layouts.UNUSED, MASK), "key")
+    given = _mapping(where, value)
+    _check_keys(where, given, required, (*KEYS, *layouts.UNUSED, MASK), "key")
     for key in layouts.UNUSED:
-        repairs[f"key {key} left out"] += key in found
-    taken = [*required, *(key for key in ("annotations",) if layout and key in found)]
+        repairs[f"key {key} left out"] += key in given
+    taken = [*required, *(key for key in ("annotations",) if layout and key in given)]
     taken = [key for key in KEYS if key in taken]
-    arrays = {key: plain(f"{where}, key {key}", found[key], repairs) for key in taken}
+    arrays = {key: plain(f"{where}, key {key}", given[key], repairs) for key in taken}
     columns = {key: READERS[key](f"{where}, key {key}", arrays[key]) for key in taken}
     rows = len(columns["id"])
     for key, column in columns.items():

@@ -141,13 +141,13 @@ class _Reader(ArrayMachine):
 
     def at_key(self, key: str | int, item: Any, depth: int) -> Any:
         self.within.append(repr(key[:80] if isinstance(key, str) else key))
-        made = self.plain(item, depth + 1)
+        copy = self.plain(item, depth + 1)
         self.within.pop()
-        return made
+        return copy
 
     def objects(self, array: Array, depth: int) -> np.ndarray:
         """An array of plain values that numpy has no type for, or that pandas gave none."""
-        made = np.empty(array.shape, dtype=object)
+        objects = np.empty(array.shape, dtype=object)
         for place, item in enumerate(array.value):
             value = self.plain(item, depth + 1)
             if isinstance(value, (np.ndarray, list, tuple, dict)):
@@ -155,9 +155,9 @@ class _Reader(ArrayMachine):
                     f"an object array of {type(value).__name__}s",
                     "bool, int, float and unicode arrays",
                 )
-            made.flat[place] = value
-        made.flags.writeable = False
-        return made
+            objects.flat[place] = value
+        objects.flags.writeable = False
+        return objects
 
     # Opcodes with more to them than one expression
 

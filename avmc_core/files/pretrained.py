@@ -24,23 +24,16 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 # the first that is there; either may be in shards
-_WEIGHTS = (
-    "model.safetensors",
-    "pytorch_model.bin",
-)
-_ELSEWHERE = (
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_ELSEWHERE = [
     "tf_model.h5",
     "flax_model.msgpack",
     "model.onnx",
     "rust_model.ot",
     "*.ckpt*",
     "*.gguf",
-)
-# keys under which a training script keeps the weights
-_WRAPPERS = (
-    "state_dict",
-    "model_state_dict",
-)
+]
+_WRAPPERS = ("state_dict", "model_state_dict")  # keys under which a script keeps the weights
 _WRAPPED = r"(?:(?:module|model)\.)*"
 _OLD = (
     (r"\.gamma$", ".weight"),
@@ -60,15 +53,15 @@ def folder_of(name: str | Path, what: str) -> Path:
         raise InputError(
             name, "a file", f"the folder that it lies in, with {CONFIG} and the weights of {what}"
         )
-    found = cached(str(name))
-    if found is None:
+    folder = cached(str(name))
+    if folder is None:
         raise InputError(
             name,
             "no such folder, and nothing of this name in the local model cache",
             f"a folder with {CONFIG} and the weights of {what}, downloaded beforehand with "
             "`hf download`",
         )
-    return found
+    return folder
 
 
 def cached(name: str) -> Path | None:
@@ -77,10 +70,10 @@ def cached(name: str) -> Path | None:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = try_to_load_from_cache(name, CONFIG)
+        config = try_to_load_from_cache(name, CONFIG)
     except HFValidationError:  # the path of a folder that is not there
         return None
-    return Path(found).parent if isinstance(found, str) else None
+    return Path(config).parent if isinstance(config, str) else None
 
 
 def checked(path: Path) -> Path:
@@ -108,13 +101,13 @@ def configuration(folder: Path, kind: str) -> dict[str, Any]:
     checked(path)
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        found = facts.get("model_type", kind)
+        stated = facts.get("model_type", kind)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             path, f"not a JSON object ({error})", "the configuration of a pretrained model"
         ) from None
-    if found != kind:
-        raise InputError(path, f"a model of type {str(found)[:40]}", f"one of type {kind}")
+    if stated != kind:
+        raise InputError(path, f"a model of type {str(stated)[:40]}", f"one of type {kind}")
     return facts
 
 
@@ -185,11 +178,8 @@ def fill(
             f"no weights for {', '.join(lost[:3])}{under}",
             f"every weight under its own name, or after {base}, module. or model.",
         )
-    stems, beyond = (
-        set(map(_stem, wanted)),
-        [name for name in map(_renamer(base), state) if name not in wanted],
-    )
-    if beyond := [name for name in beyond if _stem(name) in stems]:
+    stems, names = set(map(_stem, wanted)), map(_renamer(base), state)
+    if beyond := [name for name in names if name not in wanted and _stem(name) in stems]:
         raise InputError(
             folder,
             f"weights of layers that {CONFIG} does not have ({beyond[0]})",
@@ -220,14 +210,14 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
 
     try:
         if path.suffix == ".safetensors":
-            found = load_file(path)
+            weights = load_file(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
-            found = next(
-                (found[key] for key in _WRAPPERS if isinstance(found.get(key), dict)), found
+            weights = torch.load(path, map_location="cpu", weights_only=True)
+            weights = next(
+                (weights[key] for key in _WRAPPERS if isinstance(weights.get(key), dict)), weights
             )
         return {
-            str(name): value for name, value in found.items() if isinstance(value, torch.Tensor)
+            str(name): value for name, value in weights.items() if isinstance(value, torch.Tensor)
         }
     except (
         SafetensorError,

@@ -20,8 +20,7 @@ from torch.nn.functional import layer_norm, linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from avmc_core.batch import on_host
-from avmc_core.kernels import launched
-from avmc_core.kernels.compiled import kernels
+from avmc_core.kernels import compiled, launched
 from avmc_core.kernels.lengths import frames_of, frames_of_sets, padded
 from avmc_core.kernels.recurrence import recurrence
 
@@ -188,6 +187,4 @@ def norm_by_set(norm: nn.LayerNorm, x: Tensor, rows: list[int]) -> Tensor:
 
 def fused(x: Tensor, hidden: int) -> bool:
     """Whether the compiled recurrence can compute it, or on a GPU the launched one."""
-    if x.is_cuda:
-        return launched.takes(x, hidden)
-    return x.dtype == torch.float32 and kernels() is not None
+    return launched.takes(x, hidden) if x.is_cuda else compiled.takes(x)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from avmc_core.kernels import launched
-from avmc_core.kernels.compiled import kernels
+from avmc_core.kernels.compiled import call
 from avmc_core.kernels.lengths import by_length, frames_of_sets
 
 LANES = 16  # hidden units that the compiled kernel takes at once
@@ -124,18 +124,8 @@ def of_parameters(
 
 
 def _call(name: str, lengths: Tensor, weight: Tensor, *tensors: Tensor | None) -> None:
-    """Call the C function on contiguous float32 tensors."""
+    """Call the C function on contiguous tensors."""
     sets, directions, _, h = weight.shape
     rows = torch.stack(by_length(lengths))
-    shape = Shape(
-        sets,
-        lengths.shape[1],
-        directions,
-        h,
-        torch.get_num_threads(),
-        *(row.data_ptr() for row in rows),
-    )
-    getattr(kernels(), name)(
-        ctypes.byref(shape),
-        *(ctypes.c_void_p(None if t is None else t.data_ptr()) for t in tensors),
-    )
+    sizes = sets, lengths.shape[1], directions, h, torch.get_num_threads()
+    call(name, Shape(*sizes, *(row.data_ptr() for row in rows)), *tensors)

@@ -19,7 +19,6 @@ import torch
 
 from avmc_core.schema import DIMS
 from avmc_core.simulated.sentences import characters, polarity
-from avmc_core.text_encoder import quiet
 
 if TYPE_CHECKING:  # three seconds that those who read stored features need not wait for
     from transformers import BertModel, BertTokenizerFast
@@ -60,13 +59,3 @@ def build_encoder() -> tuple[BertTokenizerFast, BertModel]:
         Path(folder, "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
         tokenizer = BertTokenizerFast.from_pretrained(folder)
     return tokenizer, model
-
-
-def save_encoder(folder) -> Path:
-    """Write the corpus's encoder to ``folder`` in the usual layout, so that ``load_encoder`` can
-    fine-tune it."""
-    tokenizer, model = build_encoder()
-    with quiet():
-        tokenizer.save_pretrained(folder)
-        model.save_pretrained(folder)
-    return Path(folder)
