@@ -366,7 +366,7 @@ figures.caption(features, command, "Figure 2 shows durations")
 named = table[table["split"] != "unlabelled"]
 characters = pd.DataFrame({"length": named["text"].str.len(), "clips": "labelled"})
 display(figures.mark(figures.length_histograms({"characters": characters}), clips_of))
-figures.caption(clips_of, command, "transcripts; the paper gives no figure")
+figures.caption(clips_of, command, "it gives no figure about transcripts")
 
 # %% [markdown]
 # ## What reading alone gives
@@ -380,7 +380,7 @@ shown = scores.rename(columns={"slice": "clips of"})[
     ["model", "task", "clips of", "clips", "videos", *METRICS]
 ]
 display(interval_table(shown, "text-only", ["Acc2", "Acc2_weak", "Corr", "MAE"]))
-figures.caption(clips_of, command, "Table 3 reads with BERT instead")
+figures.caption(clips_of, command, "Table 3, where BERT reads the text")
 
 # %% [markdown]
 # Two cautions. The two kinds of test clips differ in more than their videos, as the line below counts, so the

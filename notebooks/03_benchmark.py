@@ -214,9 +214,14 @@ Markdown(
 # five runs, the paper's does not.
 
 # %% tags=["hide-input"]
+ROUNDED = {
+    "half": "to the nearest",
+    "truncated": "digits dropped",
+    "per run": "each run, then the mean",
+}
 display(
     Table(
-        digits.by_rounding(),
+        digits.by_rounding().replace({"rounding": ROUNDED}),
         "rounding",
         decimals={"one run, by chance": 1, "a mean of 3, by chance": 1},
     )
@@ -341,8 +346,8 @@ artefacts.save(
 display(Markdown("How a model of your own gets into this table: [](../add_a_model.md)."))
 in_one_sentence(
     f"Three published tables of the same models put {int(opposite['reversed'].sum())} of "
-    f"{int(opposite['pairs'].sum())} pairs in opposite order by MAE, so that a place in one "
-    f"of them ranks nothing; here, on {artefacts.data_mark(data)}, "
+    f"{int(opposite['pairs'].sum())} pairs in opposite order by MAE, so that a rank in one "
+    f"of them is no evidence; here ({artefacts.data_mark(data)}), "
     f"{int(verdicts['as run beats it'].sum())} of {len(verdicts)} baselines beat a constant "
     f"as their public code runs, and {int(verdicts['mended beats it'].sum())} with their "
     "known defects put right."

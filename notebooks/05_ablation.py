@@ -87,7 +87,9 @@ opening(
 
 # %% tags=["hide-input"]
 changed = {
-    name: str(dict(changes)) if changes else "none" for name, changes in ABLATIONS.items()
+    name: ", ".join(f"{setting}: {value}" for setting, value in dict(changes).items())
+    or "none"
+    for name, changes in ABLATIONS.items()
 }
 display(
     Table(
@@ -243,8 +245,8 @@ display(contrast_table(noise, "text-dropout"))
 drawn_command = f"avmc run text_dropout --profile {profile}"
 display(figures.caption(data, drawn_command, "features computed once", records=drawn))
 Markdown(
-    f"**{tally(noise)}** The simulated corpus has a text encoder of one layer, which no "
-    "training has touched; BERT has twelve."
+    f"**{tally(noise)}** The simulated corpus has an untrained text encoder of one layer; "
+    "BERT has twelve, and was trained."
 )
 
 # %% [markdown]
@@ -291,7 +293,7 @@ display(
 three = [row["coverage"] for row in paired if row["seeds"] == 3]
 five = [row["coverage"] for row in paired if row["seeds"] == 5]
 Markdown(
-    f"Intervals that promise 95 % hold the true difference in {100 * min(three):.0f} to "
+    f"Intervals that promise 95 % contain the true difference in {100 * min(three):.0f} to "
     f"{100 * max(three):.0f} % of experiments with three seeds, and in {100 * min(five):.0f} "
     f"to {100 * max(five):.0f} % with five."
 )

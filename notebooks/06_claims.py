@@ -118,7 +118,7 @@ for kind, name in headings.items():
     lines.append(
         f"\n**Of {sum(tally.values())} {name} {tally[HOLDS]} hold, "
         f"{tally[PART]} hold in part and "
-        f"{tally[FAILS]} do not hold.** Those that miss:\n"
+        f"{tally[FAILS]} do not hold.** The latter two kinds:\n"
     )
     lines += [
         f"- {r.claim.place}. {r.claim.says}: *{r.verdict}*; printed **{r.printed}**, found "

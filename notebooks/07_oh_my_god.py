@@ -156,13 +156,13 @@ voice = Estimate(heard.estimate, heard.low, heard.high, decimals=3)
 most = Estimate(best.estimate, best.low, best.high, decimals=3)
 hears = heard.low > 0
 Markdown(
-    f"**{full} {'hears' if hears else 'does not measurably hear'}**: a unit of the voice's "
-    f"annotation moves M by {voice}, and what a linear reader of the features makes of it is "
-    f"{most}. "
+    f"**{full} {'hears' if hears else 'does not measurably hear'}**: where the voice's "
+    f"annotation is one unit higher, M is higher by {voice}. For a linear reader of the same "
+    f"features it is {most}. "
     + (
         f"For the rule that knows the labels it is {found[rule]['A'].slope.estimate:.2f}"
         + (
-            ": most of what a voice was annotated with is not in its features."
+            ": most of a voice's annotation cannot be read off its features."
             if best.estimate < found[rule]["A"].slope.estimate / 2
             else "."
         )
@@ -207,14 +207,30 @@ frame = pd.DataFrame(
 )
 display(Table(frame, "hearing"))
 display(figures.caption(data, command, "not in the paper", records=hearing))
-clear = [name for name in rows if moved[name]["A"].slope.low > 0]
+# as shown: an interval that begins at 0.000 is not clear of zero
+clear = [name for name in rows if round(moved[name]["A"].slope.low, 3) > 0]
 unclear = [name for name in rows if name not in clear]
+grid = {
+    (size, scale): moved[name]["A"].slope.estimate
+    for name, (variant, size, scale) in zip(rows, parts, strict=True)
+    if variant == "paper"
+}
+sizes, scales = (list(dict.fromkeys(keys)) for keys in zip(*grid, strict=True))
+gained = (
+    f" In the printed variant, the slope is {grid[sizes[0], scales[0]]:.3f} on {sizes[0]} with "
+    f"{scales[0]}; {sizes[1]} alone bring it to {grid[sizes[1], scales[0]]:.3f}, {scales[1]} "
+    f"alone to {grid[sizes[0], scales[1]]:.3f}, and both together to "
+    f"{grid[sizes[1], scales[1]]:.3f}."
+    if len(grid) == 4
+    else ""
+)
 Markdown(
     "The voice slope is clear of zero for "
     + ("; ".join(f"*{name}*" for name in clear) or "none")
     + ", and not for "
     + ("; ".join(f"*{name}*" for name in unclear) or "none")
     + "."
+    + gained
 )
 
 # %% [markdown]
