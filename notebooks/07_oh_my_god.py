@@ -217,9 +217,9 @@ grid = {
 }
 sizes, scales = (list(dict.fromkeys(keys)) for keys in zip(*grid, strict=True))
 gained = (
-    f" In the printed variant, the slope is {grid[sizes[0], scales[0]]:.3f} on {sizes[0]} with "
-    f"{scales[0]}; {sizes[1]} alone bring it to {grid[sizes[1], scales[0]]:.3f}, {scales[1]} "
-    f"alone to {grid[sizes[0], scales[1]]:.3f}, and both together to "
+    f" In the printed variant, the slope is {grid[sizes[0], scales[0]]:.3f} on {sizes[0]} "
+    f"with {scales[0]}; {sizes[1]} alone bring it to {grid[sizes[1], scales[0]]:.3f}, "
+    f"{scales[1]} alone to {grid[sizes[0], scales[1]]:.3f}, and both together to "
     f"{grid[sizes[1], scales[1]]:.3f}."
     if len(grid) == 4
     else ""
