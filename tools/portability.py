@@ -5,7 +5,8 @@ Each member limits what the libraries and the compiled kernels may use of this p
 another user, or has other versions (tools/versions.py). Its counts are kept in
 ``_build/portability/<member>.json``, so an interrupted matrix goes on with the members that are
 missing; ``--again`` forgets them. ``--record`` puts those that are there into the package, where
-the book's page on robustness finds them, each with the tests that it ran.
+the book's page on robustness finds them, each with the tests that it ran and the code that it ran
+on; what was recorded of the other members stays.
 """
 
 from __future__ import annotations
@@ -140,20 +141,25 @@ def possible(member: str) -> bool:
 
 
 def record(folder: Path) -> None:
-    """Puts the counts of all members that were run into the package."""
+    """Puts the counts of all members that were run into the package, beside what it has of the
+    others."""
     from avmc_core.speed.bench import processor
 
-    rows, missing, commits = [], [], set()
+    before = json.loads(RESOURCE.read_text(encoding="utf-8"))["data"]["members"]
+    recorded = {row["limit"]: row for row in before}
+    rows, missing = [], []
     for member, limit in WORDS.items():
         path = folder / f"{member}.json"
         if not path.exists():
-            missing.append(limit)
+            if limit in recorded:
+                rows.append(recorded[limit])
+            else:
+                missing.append(limit)
             continue
         kept = json.loads(path.read_text(encoding="utf-8"))
         counts = {name: kept.get(name, 0) for name in ("passed", "failed", "skipped", "seconds")}
         tests = ", ".join(Path(word).stem.removeprefix("test_") for word in kept["arguments"])
-        rows.append({"limit": limit, "tests": tests or "all", **counts})
-        commits.add(kept["commit"])
+        rows.append({"limit": limit, "tests": tests or "all", **counts, "code": kept["commit"]})
     provenance = {
         "data": "made-up files, no result about CH-SIMS",
         "command": "python tools/portability.py",
@@ -162,7 +168,6 @@ def record(folder: Path) -> None:
         "python": platform.python_version(),
         "torch": metadata.version("torch"),
         "numpy": metadata.version("numpy"),
-        "commit": ", ".join(sorted(commits)),
     }
     data = {
         "members": rows,
