@@ -109,11 +109,11 @@ def statement(provenance: Mapping[str, Any], against: str = "", status: str = ""
     if against:
         other = other_data(provenance["data"]) and re.search(r"\b(Table|Figure|Section)", against)
         place = against if against.startswith("not in the paper") else f"the paper: {against}"
-        parts.append(place + (", which is about other data" if other else ""))
+        parts.append(place + (" (on other data)" if other else ""))
     drawn, own_status = os.environ.get(DRAWN_BY, ""), [status] if status else []
     command = f"command: `{provenance['command']}`"
     if drawn and not provenance["command"].startswith(drawn.partition(" --")[0]):
-        command = f"drawn by `{drawn}`, its numbers by the {command}"
+        command = f"drawn by `{drawn}`, numbers by `{provenance['command']}`"
     return " · ".join([*parts, *own_status, command])
 
 

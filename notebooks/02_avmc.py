@@ -321,8 +321,8 @@ reading = wins.loc[wins["against"] == "Text-only ridge", "MAE"]
 better, counted = reading.str.extract(r"(\d+) of (\d+)").astype(int).sum()
 in_one_sentence(
     "AV-MC is trained to predict for a blend of two clips the blend of its two predictions; "
-    f"in the run shown, the pairs above miss that by up to {widest['audio']:.3f} label "
-    f"units for voices and {widest['vision']:.3f} for faces. {better} of {counted} runs have "
-    "a lower MAE than a model that only reads. AV-MC was also compared with the late mean: "
+    f"in the run shown, the pairs above miss that by up to {widest['audio']:.3f} label units "
+    f"for voices and {widest['vision']:.3f} for faces. {better} of {counted} runs have a "
+    "lower MAE than a model that only reads. AV-MC was also compared with the late mean: "
     f"{ahead(linear)} ({artefacts.data_mark(data)})."
 )

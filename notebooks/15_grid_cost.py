@@ -49,8 +49,8 @@ records = run_all(grid, data, progress_bar=False)
 costs = grid_cost.measured(records.values())
 opening(
     f"what runs took here ({int(costs['runs'].sum())} finished ones, on {clips} training "
-    "clips), "
-    "and what all experiments would take at the published settings, on one core and on many",
+    "clips), and what all experiments would take at the published settings, on one core and "
+    "on many",
     data,
     records,
 )
@@ -103,12 +103,11 @@ figures.caption(data, command, "it gives no times", records=records)
 
 # %% tags=["hide-input"]
 Markdown(
-    "For 1, 8 and 64 **GPUs** the same division holds with the hours that a run takes on "
-    "one of them. Those have not been "
-    "measured: if a GPU is $k$ times as fast as one of these cores, the grid takes "
-    f"{wall['hours'].iloc[0]:.0f}/$k$ hours on one, "
-    "and at best an 8th and a 64th of that on 8 and on 64. Models of small batches and long "
-    "recurrences gain least."
+    "For 1, 8 and 64 **GPUs** the same division holds with the hours that a run takes on one "
+    "of them. Those have not been measured: if a GPU is $k$ times as fast as one of these "
+    f"cores, the grid takes {wall['hours'].iloc[0]:.0f}/$k$ hours on one, and at best an 8th "
+    "and a 64th of that on 8 and on 64. Models of small batches and long recurrences gain "
+    "least."
 )
 
 # %% tags=["hide-input"]
@@ -123,9 +122,7 @@ saved = artefacts.save(
     artefacts.provenance(data, command, records),
 )
 in_one_sentence(
-    f"All {int(runs.sum())} runs of the declared experiments at the published settings "
-    "would take "
-    f"about {wall['hours'].iloc[0]:.0f} core hours, if each goes on for {epochs} epochs; "
-    "they can "
-    "be shared among any number of cores."
+    f"All {int(runs.sum())} runs of the declared experiments at the published settings would "
+    f"take about {wall['hours'].iloc[0]:.0f} core hours, if each goes on for {epochs} "
+    "epochs; they can be shared among any number of cores."
 )

@@ -119,10 +119,9 @@ Markdown(
     f"begins at {unit:.0e} and so grows to {most['grows by'] * unit:.0e}, and the "
     f"predictions differ by {most['predictions']:.0e}. That such a test can fail was tried "
     f"with {tried} wrong settings, one at a time: a learning rate or a task's weight that is "
-    "2 % too high, no weight decay, no accumulation, no clipping. In "
-    f"{alike} of {tried} cases the wrong setting moved our predictions as far as it moved "
-    "the "
-    "public code's, to the two digits that are recorded."
+    f"2 % too high, no weight decay, no accumulation, no clipping. In {alike} of {tried} "
+    "cases the wrong setting moved our predictions as far as it moved the public code's, to "
+    "the two digits that are recorded."
 )
 
 # %% [markdown]
@@ -198,9 +197,7 @@ artefacts.save(
     artefacts.provenance(data, validation_command, records),
 )
 in_one_sentence(
-    "Our trainer follows the public code's as closely as rounding "
-    f"allows in {held} of {len(trainings)} recorded trainings; shuffled batches make the "
-    f"lowest validation loss look better in {len(lower)} of {len(pairs)} models. Of what "
-    "that is worth on the test split: "
-    f"{tally(family)}"
+    f"Our trainer follows the public code's as closely as rounding allows in {held} of "
+    f"{len(trainings)} recorded trainings; shuffled batches make the lowest validation loss "
+    f"look better in {len(lower)} of {len(pairs)} models. On the test split: {tally(family)}"
 )

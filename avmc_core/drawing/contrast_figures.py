@@ -41,8 +41,8 @@ def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
     keys = [
         key(words, MODEL_COLOURS[0], **style, fillstyle=fill)
         for fill, words in (
-            ("full", "stands after Holm's correction"),
-            ("none", "does not stand after it (lines are 95 % intervals)"),
+            ("full", "survives Holm's correction"),
+            ("none", "does not survive it (lines are 95 % intervals)"),
         )
     ]
     fig.legend(handles=keys, fontsize=8, loc="outside upper center", ncols=2)
@@ -82,6 +82,6 @@ def coverage_curve(rows: Sequence[dict[str, float]]) -> Figure:
     )
     ax.errorbar(x, shares, 2 * errors, fmt="o", color=MODEL_COLOURS[0], capsize=3)
     ax.set_xticks(x, [f"{row['seeds']:.0f}" for row in rows])
-    ax.set(xlabel="seeds", ylabel="intervals that hold the truth, %")
+    ax.set(xlabel="seeds", ylabel="intervals that contain the truth, %")
     plt.close(fig)  # not closed by `mark`, a notebook would show it twice
     return fig

@@ -155,8 +155,12 @@ def explained(model: str, table: pd.DataFrame, constant: float) -> str:
             sure = len(values) > 1 and better == len(values)
             cures.append(
                 f"{name.removeprefix(f'{model}, ').removesuffix(' mended')} alone "
-                f"{'brings it' if sure else 'may bring it'} below, by {gained:.3f} in {better} of "
-                f"{len(values)} seeds"
+                f"{'brings it' if sure else 'may bring it'} below, by {gained:.3f} "
+                + (
+                    f"in {better} of {len(values)} seeds"
+                    if len(values) > 1
+                    else "in the one seed that was run"
+                )
             )
     return "; ".join(cures) or "unexplained by any single difference"
 

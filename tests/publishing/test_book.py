@@ -172,7 +172,7 @@ def test_results_stand_beside_the_papers_figures(build):
     line = re.sub("<[^>]+>", "", re.search(r'<p class="avmc-caption">.*?</p>', html)[0])
     assert line == (
         "Data: simulated corpus, not CH-SIMS · seeds 1–3 · 7 runs, 1 failed · the paper: "
-        "Table 2, which is about other data · agreement not counted: "
+        "Table 2 (on other data) · agreement not counted: "
         "other data · command: avmc run made"
     )
 
