@@ -274,5 +274,5 @@ def reading(found: Interval) -> str:
         if found.low > 0
         else "the opposite"
         if found.high < 0
-        else "not seen: the interval holds zero"
+        else "not seen: the interval contains zero"
     )

@@ -72,8 +72,8 @@ def pair_forest(table: pd.DataFrame, first: str, second: str) -> Figure:
 
 
 def coverage_curve(rows: Sequence[dict[str, float]]) -> Figure:
-    """Share of simulated experiments whose interval holds the truth, by number of seeds, with two
-    standard errors."""
+    """Share of simulated experiments whose interval contains the truth, by number of seeds, with
+    two standard errors."""
     fig, ax = plt.subplots(figsize=(0.55 * WIDTH, 2.3))
     x = np.arange(len(rows))
     ax.axhline(95, color="#999999", linewidth=0.8)

@@ -234,7 +234,7 @@ def easier(differences: pd.DataFrame) -> str:
     return (
         f"Here the own annotation is clearly the easier one in {up} of {len(ran)} comparisons, "
         f"clearly the harder one in {down}, and {len(ran) - len(clear)} are undecided, their "
-        f"intervals holding zero; in Table 3, which gives no intervals, it is the easier one in "
+        f"intervals containing zero; in Table 3, which gives no intervals, it is the easier one in "
         f"{len(differences) - len(other)} of {len(differences)}"
         + (f" (not in {names})." if names else ".")
     )
