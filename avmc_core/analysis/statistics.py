@@ -54,11 +54,11 @@ def comparable(
     NaN it would hide the model's other runs. Whatever shows such a mean states how many runs count
     in this way. Where all labels are equal, Corr (like R2) stays NaN.
     """
-    found = convention.aggregate(statistics, weights)
-    equal = np.isnan(found["Corr"])
+    metrics = convention.aggregate(statistics, weights)
+    equal = np.isnan(metrics["Corr"])
     if equal.any():
         equal = equal & convention.labels_vary(statistics, weights)
-    return found | {"Corr": np.where(equal, 0.0, found["Corr"])}
+    return metrics | {"Corr": np.where(equal, 0.0, metrics["Corr"])}
 
 
 def bootstrap(

@@ -57,13 +57,16 @@ def cases(chosen: list[Case], split: Split, predictions: Mapping[str, np.ndarray
     return fig
 
 
-def errors(found: Mapping[str, Mapping[str, Interval]], counts: Mapping[str, int]) -> Figure:
+def errors(intervals: Mapping[str, Mapping[str, Interval]], counts: Mapping[str, int]) -> Figure:
     """``cases.errors``: one line per kind with its number of clips, one mark per model."""
-    kinds, names = list(found), list(dict.fromkeys(name for by in found.values() for name in by))
+    kinds, names = (
+        list(intervals),
+        list(dict.fromkeys(name for by in intervals.values() for name in by)),
+    )
     fig, ax = plt.subplots(figsize=(0.8 * WIDTH, 0.9 + 0.12 * len(kinds) * (len(names) + 1)))
     for number, name in enumerate(names):
         for place, kind in enumerate(kinds):
-            at, i = place + 0.25 * (number - (len(names) - 1) / 2), found[kind][name]
+            at, i = place + 0.25 * (number - (len(names) - 1) / 2), intervals[kind][name]
             style = {"markersize": 4.5, "label": name if place == 0 else None}
             look = MODEL_COLOURS[number], MARKERS[number]
             interval(ax, at, [i.low, i.high], i.estimate, *look, **style)
@@ -78,12 +81,12 @@ def errors(found: Mapping[str, Mapping[str, Interval]], counts: Mapping[str, int
     return fig
 
 
-def _predictions(ax: Axes, labels: np.ndarray, found: Mapping[str, np.ndarray]) -> None:
+def _predictions(ax: Axes, labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -> None:
     ax.axvline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
     for place, (task, label) in enumerate(zip(TASKS, labels, strict=True)):
         ax.plot(label, place, "|", color="black", markersize=9, markeredgewidth=2)
-        if task in found:
-            values = np.clip(found[task], -1, 1)
+        if task in predictions:
+            values = np.clip(predictions[task], -1, 1)
             ends, style = [values.min(), values.max()], {"linewidth": 2, "markersize": 4}
             interval(ax, place, ends, values.mean(), TASK_COLOURS[task], **style)
     ax.set(xlim=(-1.1, 1.1), ylim=(3.6, -0.6), xticks=[-1, 0, 1])

@@ -155,12 +155,12 @@ def key(label: str, colour: str, **style: Any) -> Line2D:
     return Line2D([], [], color=colour, label=label, **style)
 
 
-def class_counts(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:
+def class_counts(counts: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     """Clips of each class in each split, as found (filled) and as printed in Table 1 (outlined)."""
     fig, axes = plt.subplots(1, len(SPLITS), figsize=(WIDTH, 2.7))
     x = np.arange(len(CLASSES))
     for ax, split in zip(axes, SPLITS, strict=True):
-        ours, theirs = found.loc[split], printed.loc[split]
+        ours, theirs = counts.loc[split], printed.loc[split]
         left = ax.bar(x - 0.2, ours, 0.4, color=[CLASS_COLOURS[name] for name in CLASSES])
         right = ax.bar(
             x + 0.2, theirs, 0.4, color="white", edgecolor="#3C3C3C", hatch="////", linewidth=0.8

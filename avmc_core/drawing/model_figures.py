@@ -140,13 +140,13 @@ def over_seeds(cells: Sequence[Cell], runs: pd.DataFrame, metrics: Sequence[str]
     """One panel per metric, one line per row: every seed as a point, mean and 95 % interval, the
     paper's figure as a hollow diamond (a different data set wherever the mark says simulated).
     ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
-    found = {(cell.row, cell.metric): cell for cell in cells}
+    by_place = {(cell.row, cell.metric): cell for cell in cells}
     names = list(dict.fromkeys(cell.row for cell in cells if cell.value is not None))
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.8 + 0.36 * len(names)), sharey=True)
     at = np.arange(len(names))[::-1]
     for ax, metric in zip(axes, metrics, strict=True):
         for y, name in zip(at, names, strict=True):
-            cell = found[name, metric]
+            cell = by_place[name, metric]
             seeds = runs.loc[runs["name"] == name, metric] * METRICS[metric].scale
             if cell.value is not None:
                 ax.plot([cell.low, cell.high], [y, y], color=MODEL_COLOURS[0], linewidth=1.4)

@@ -98,16 +98,16 @@ def hearing(table: pd.DataFrame, metric: str) -> Figure:
     return fig
 
 
-def calibration(found: Mapping[str, Mapping[str, Calibration]]) -> Figure:
+def calibration(calibrations: Mapping[str, Mapping[str, Calibration]]) -> Figure:
     """One panel per task, one line per model; on the diagonal, predictions equal mean labels.
-    ``found``: name to task to calibration."""
-    tasks = list(dict.fromkeys(task for by_task in found.values() for task in by_task))
+    ``calibrations``: name to task to calibration."""
+    tasks = list(dict.fromkeys(task for by_task in calibrations.values() for task in by_task))
     fig, axes = plt.subplots(
         1, len(tasks), figsize=(WIDTH, 2.8), sharex=True, sharey=True, squeeze=False
     )
     for ax, task in zip(axes.flat, tasks, strict=True):
         ax.axline((0, 0), slope=1, color="#999999", linewidth=0.8)
-        for number, (name, by_task) in enumerate(found.items()):
+        for number, (name, by_task) in enumerate(calibrations.items()):
             if task in by_task:
                 middle, ends = _ends(by_task[task].labelled, 1.0)
                 x = [interval.estimate for interval in by_task[task].predicted]
@@ -148,10 +148,8 @@ def _ends(intervals: Sequence[Interval], factor: float) -> tuple[np.ndarray, np.
     return middle, np.maximum(np.abs([middle - low, high - middle]), 0)
 
 
-def _interval(
-    ax: Axes, found: Interval, factor: float, at: float, colour: str, marker: str
-) -> None:
-    i = found.scaled(factor)
+def _interval(ax: Axes, loss: Interval, factor: float, at: float, colour: str, marker: str) -> None:
+    i = loss.scaled(factor)
     interval(ax, at, [i.low, i.high], i.estimate, colour, marker, 1.3, markersize=4.5)
 
 

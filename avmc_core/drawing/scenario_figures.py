@@ -126,16 +126,21 @@ def by_task(scenarios: Scenarios, predictions: Predictions) -> Figure:
     return fig
 
 
-def _predictions(ax, truth: float, found: Mapping[str, np.ndarray]) -> None:
+def _predictions(ax, truth: float, predictions: Mapping[str, np.ndarray]) -> None:
     """One line per model: mean and range of its runs; the truth across all of them."""
     ax.axvline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
     if np.isfinite(truth):
         ax.axvline(truth, color="black", linewidth=1.6)
-    for number, values in enumerate(found.values()):
+    for number, values in enumerate(predictions.values()):
         style = model_style(number)
         ax.plot([values.min(), values.max()], [number, number], color=style["color"], linewidth=1.4)
         ax.plot(values.mean(), number, markersize=4.5, **style)
-    ax.set(xlim=(-1.1, 1.1), ylim=(len(found) - 0.4, -0.6), yticks=[], xticks=[-1, -0.5, 0, 0.5, 1])
+    ax.set(
+        xlim=(-1.1, 1.1),
+        ylim=(len(predictions) - 0.4, -0.6),
+        yticks=[],
+        xticks=[-1, -0.5, 0, 0.5, 1],
+    )
 
 
 def _keys(predictions: Predictions, truth: np.ndarray) -> list[Line2D]:

@@ -75,9 +75,11 @@ def learning_curve(
 
 
 def _intervals(
-    ax, found: Sequence[Interval], at: np.ndarray, name: str, form: str, colour: str, label: str
+    ax, intervals: Sequence[Interval], at: np.ndarray, name: str, form: str, colour: str, label: str
 ) -> None:
     scale = ALL[name].scale
-    low, high = ([getattr(i, end) * scale for i in found] for end in ("low", "high"))
+    low, high = ([getattr(i, end) * scale for i in intervals] for end in ("low", "high"))
     ax.hlines(at, low, high, color=colour, linewidth=1.3)
-    ax.plot([i.estimate * scale for i in found], at, form, color=colour, markersize=4, label=label)
+    ax.plot(
+        [i.estimate * scale for i in intervals], at, form, color=colour, markersize=4, label=label
+    )

@@ -114,9 +114,9 @@ def deciding(*sources: Store | pd.DataFrame | None) -> Audit:
     relabelled set, else of the counts that the package ships. A simulated store never decides."""
     for source in sources:
         if source is not None and (isinstance(source, pd.DataFrame) or not source.simulated):
-            found = audit(source)
-            if found.labels.key == RELABELLED:
-                return found
+            result = audit(source)
+            if result.labels.key == RELABELLED:
+                return result
     return audit()
 
 

@@ -81,9 +81,9 @@ def _runs(names: Iterable[str], profile: str, store: Store) -> list[Run]:
 
 def _takes(grid: list[Run], store: Store) -> str:
     cores = os.cpu_count() or 1
-    found = expected(grid, store)
-    unknown = f", without {found.unknown} of unknown length" if found.unknown else ""
+    cost = expected(grid, store)
+    unknown = f", without {cost.unknown} of unknown length" if cost.unknown else ""
     return (
-        f"{duration(found.wall(cores))} on {cores} core{'s' if cores > 1 else ''} by the recorded "
+        f"{duration(cost.wall(cores))} on {cores} core{'s' if cores > 1 else ''} by the recorded "
         f"benchmark ({machine()}), an order of magnitude{unknown}"
     )

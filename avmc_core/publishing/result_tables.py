@@ -133,8 +133,8 @@ class ResultsTable(FromResults):
             c for c in cells if c.row in (rows or [c.row]) and c.metric in (metrics or [c.metric])
         ]
         status = agreement(chosen, result["provenance"]["data"])
-        made = statement(result["provenance"], self.options.get("against", ""), status)
-        return [*table_nodes(table, caption), _line(made)]
+        line = statement(result["provenance"], self.options.get("against", ""), status)
+        return [*table_nodes(table, caption), _line(line)]
 
     def _chosen(self, option: str) -> list[str]:
         text = self.options.get(option, "")
@@ -152,8 +152,8 @@ class RecordsTable(FromResults):
         name, _, key = self.arguments[0].partition(":")
         result = read_result(self.env, name)
         table = Table(pd.DataFrame(lookup(result, key)), f"{name}-{key.replace('.', '-')}")
-        made = _line(statement(result["provenance"]))
-        return [*table_nodes(table, self.options.get("caption", "")), made]
+        line = _line(statement(result["provenance"]))
+        return [*table_nodes(table, self.options.get("caption", "")), line]
 
 
 class RealTextOnly(FromResults):
@@ -229,13 +229,13 @@ def printed(head: str, value: float) -> str:
 
 def table_nodes(table: Table, caption: str) -> list[nodes.Node]:
     """The table as HTML with its caption; for other builders its words."""
-    told = nodes.paragraph(text=caption, classes=["avmc-told"])
+    line = nodes.paragraph(text=caption, classes=["avmc-told"])
     elsewhere = addnodes.only(expr="not format_html")
     elsewhere += _plain(table)
     return [
         nodes.raw("", table._repr_html_(), format="html"),
         elsewhere,
-        *([told] if caption else []),
+        *([line] if caption else []),
     ]
 
 
