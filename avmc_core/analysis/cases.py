@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import schema
-from avmc_core.analysis.statistics import Interval, bootstrap
+from avmc_core.analysis.statistics import Interval, bootstrap, mean
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
@@ -133,12 +133,6 @@ def errors(
             error = np.abs(np.clip(runs[:, case.clips], -1, 1) - split.labels[case.clips, 0])
             statistics = np.stack([error, np.ones_like(error)], axis=-1)  # (R, n, 2)
             found.setdefault(case.kind.name, {})[name] = bootstrap(
-                statistics, _mean, groups[case.clips], n=1000
+                statistics, mean, groups[case.clips], n=1000
             )["mean"]
     return found
-
-
-def _mean(statistics: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
-    sums = statistics.sum(axis=-2) if weights is None else weights @ statistics
-    with np.errstate(invalid="ignore"):
-        return {"mean": sums[..., 0] / sums[..., 1]}

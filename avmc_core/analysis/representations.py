@@ -97,11 +97,11 @@ def joined(points: Points) -> np.ndarray:
     )
 
 
-def embedding(points: Points, seed: int = 0, perplexity: float = 30.0) -> tuple[np.ndarray, float]:
+def embedding(points: Points, seed: int = 0) -> tuple[np.ndarray, float]:
     """t-SNE of all points (3 N, 2), and its trustworthiness: 1 where neighbours in the picture are
     neighbours in the space."""
     together = joined(points)
-    perplexity = min(perplexity, (len(together) - 1) / 3)
+    perplexity = min(30.0, (len(together) - 1) / 3)
     flat = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(together)
     neighbours = min(10, (len(together) - 1) // 3)
     return flat, float(trustworthiness(together, flat, n_neighbors=neighbours))

@@ -31,11 +31,10 @@ def finished(
     grid: Sequence[Run], store: Store, runs: RunStore, device: str | None = None
 ) -> tuple[dict[Run, Record], list[Run]]:
     """The records of the runs of a grid that are finished, and the runs that are not."""
-    found = {run: runs.get(run.key(store, device or default_device())) for run in grid}
-    return (
-        {run: record for run, record in found.items() if record is not None},
-        [run for run, record in found.items() if record is None],
-    )
+    device = device or default_device()
+    records = {run: runs.get(run.key(store, device)) for run in grid}
+    missing = [run for run, record in records.items() if record is None]
+    return {run: record for run, record in records.items() if record is not None}, missing
 
 
 def per_run(
@@ -114,7 +113,7 @@ def estimate(
     from earlier runs on the same data: those of the same model with the same settings if there are
     any, else those of the same model. If there are none, the recorded benchmark is used."""
     device = device or default_device()
-    missing = [run for run in grid if runs.get(run.key(store, device)) is None]
+    _, missing = finished(grid, store, runs, device)
     alike: dict[str, list[Record]] = {}
     for record in runs:
         if (

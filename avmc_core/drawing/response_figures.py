@@ -10,16 +10,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from avmc_core.analysis.response import CUES, Response
-from avmc_core.drawing.figures import TASK_COLOURS, WIDTH
+from avmc_core.drawing.figures import TASK_COLOURS, WIDTH, interval
 from avmc_core.drawing.scenario_figures import model_style
 
 TITLES = {"A and V": "voice and face", "A": "voice alone", "V": "face alone", "T": "words"}
-COLOURS = {
-    "A and V": "#3C3C3C",
-    "A": TASK_COLOURS["A"],
-    "V": TASK_COLOURS["V"],
-    "T": TASK_COLOURS["T"],
-}
+COLOURS = {"A and V": TASK_COLOURS["M"], **{task: TASK_COLOURS[task] for task in "AVT"}}
 Found = Mapping[str, Mapping[str, Response]]  # name to cue to response
 
 
@@ -31,13 +26,8 @@ def curves(found: Found, names: Sequence[str], rule: str = "") -> Figure:
         ax.axhline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
         if rule:
             response = found[rule][cue]
-            ax.plot(
-                response.levels,
-                [point.estimate for point in response.curve],
-                color="black",
-                linewidth=1.6,
-                label=rule,
-            )
+            means = [point.estimate for point in response.curve]
+            ax.plot(response.levels, means, color="black", linewidth=1.6, label=rule)
         for number, name in enumerate(names):
             response = found[name][cue]
             shift = 0.018 * (number - (len(names) - 1) / 2)
@@ -74,8 +64,8 @@ def slopes(found: Found, names: Sequence[str]) -> Figure:
         ax.axvline(0, color="#999999", linewidth=0.8)
         for y, name in zip(at, names, strict=True):
             slope = found[name][cue].slope
-            ax.plot([slope.low, slope.high], [y, y], color=COLOURS[cue], linewidth=1.4)
-            ax.plot(slope.estimate, y, "o", color=COLOURS[cue], markersize=4)
+            ends = [slope.low, slope.high]
+            interval(ax, y, ends, slope.estimate, COLOURS[cue], markersize=4)
         ax.set_title(TITLES[cue], color=COLOURS[cue], fontsize=8.5)
         ax.set_xlabel("slope", fontsize=8)
         ax.tick_params(labelsize=7.5)

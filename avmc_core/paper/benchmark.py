@@ -214,13 +214,9 @@ def own_minus_whole(records: Mapping[Run, Record], store: Store) -> pd.DataFrame
         for metric in dict.fromkeys(metric for _, metric in figures):
             printed = [figures[f"{row}, {kind}", metric] for kind in KINDS]
             d, scale = found.get(metric), METRICS[metric].scale
-            ours = d and Interval(*(scale * part for part in _ends(d.difference)))
+            ours = d and d.difference.scaled(scale)
             rows.append((row, metric, ours, printed[0] - printed[1]))
     return pd.DataFrame(rows, columns=["row", "metric", "ours", "Table 3"])
-
-
-def _ends(interval: Interval) -> tuple[float, float, float]:
-    return interval.estimate, interval.low, interval.high
 
 
 def easier(differences: pd.DataFrame) -> str:
