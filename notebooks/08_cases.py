@@ -24,7 +24,9 @@
 profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 # the first model is shown clip by clip
-models = {"table4": ["AV-MC (released)", "w/o Mixup-AV & Unimodal tasks (released)"]}
+models = {
+    "table4": ["AV-MC (released)", "w/o Mixup-AV & Unimodal tasks (released)"],
+}
 seed = 0  # another seed draws other clips of the same kinds
 
 # %% tags=["hide-input"]

@@ -114,8 +114,8 @@ display(figures.mark(reliance_figures.losses(lost, metric), data))
 display(figures.caption(data, command, status="not in the paper", records=records))
 Markdown(
     f"The standard deviation of the noise is {plan.scale:g} times that of the feature over "
-    f"the training clips. Each modality is permuted {plan.permutations} times, and the losses "
-    "are averaged."
+    f"the training clips. Each modality is permuted {plan.permutations} times, and the "
+    "losses are averaged."
 )
 
 # %% tags=["hide-input"]
