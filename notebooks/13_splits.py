@@ -51,7 +51,7 @@ records = {
 }
 opening(
     "how many test clips share a source video with training, what sharing is worth, and how "
-    "much hangs on the number of labelled clips",
+    "much depends on the number of labelled clips",
     data,
     {run: record for part in records.values() for run, record in part.items()},
 )
