@@ -87,7 +87,7 @@ figures.caption(data, command, "silent on source videos", records=None)
 nearness = fit()
 columns = ["real labels", "simulated corpus"]
 display(Table(nearness.reset_index(drop=True), "fit", decimals=dict.fromkeys(columns, 3)))
-made_of = f"{artefacts.data_mark(None)}, and the simulated corpus, not CH-SIMS"
+made_of = f"{artefacts.SIMULATED}, beside {artefacts.data_mark(None)}"
 artefacts.save(
     "corpus_fit",
     {
