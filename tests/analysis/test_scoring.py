@@ -158,7 +158,7 @@ def test_two_models_on_the_same_clips(labelled, tmp_path):
         ),
         (
             lambda t: t.rename(columns={"M": "score"}),
-            r"no column M; expected the columns video_id and clip_id \(or id\), M.* clip_id, score$",
+            r"no column M; expected the columns video_id and clip_id \(or id\), M.*, score$",
         ),
         (lambda t: t.iloc[:0], r"no rows"),
     ],
