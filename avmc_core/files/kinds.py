@@ -28,6 +28,9 @@ _STARTS = (  # first bytes, what they belong to, what to do
     (b"\x89HDF", "an HDF5 file", "another format"),
     (b"%PDF", "a PDF document", "another file"),
     (b"\x93NUMPY", "a single array of numpy (.npy)", "a file with all keys"),
+    (b"PAR1", "a Parquet file", "another format"),
+    (b"MATLAB 5.0", "a file of MATLAB", "another format"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive", "what it holds, unpacked with unzstd"),
     (b"bplist", "a property list of macOS", "another file"),
 )
 _PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<script", b"<table")
