@@ -12,6 +12,11 @@ _STARTS = (  # first bytes, what they belong to, what to do
         "a pointer of Git LFS",
         "the file itself, which `git lfs pull` fetches",
     ),
+    (
+        b"../../blobs/",
+        "the text of a link, as some copies of the model cache have it",
+        "the file that it leads to, in the folder blobs",
+    ),
     (b"PK\x03\x04", "a zip archive", "what it holds, unpacked"),
     (b"\x1f\x8b", "a gzip archive", "what it holds, unpacked with gunzip"),
     (b"\xfd7zXZ\x00", "an xz archive", "what it holds, unpacked with unxz"),

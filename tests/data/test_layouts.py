@@ -280,6 +280,8 @@ def test_features_with_their_columns_before_their_steps_are_refused(tmp_path, mo
 
 
 def test_lists_of_arrays_are_recognised_as_the_layout_that_they_are(tmp_path):
+    for folder in ("plain", "listed"):
+        (tmp_path / folder).mkdir()
     plain = factory.imports(tmp_path / "plain", factory.supervised())
     content = factory.supervised()
     for columns in content.values():
