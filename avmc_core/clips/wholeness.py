@@ -13,7 +13,7 @@ from avmc_core.files.kinds import foreign
 EARLY, SHARE = 0.4, 0.05
 # containers whose header states how long they are; of others FFmpeg makes an estimate
 _STATING = frozenset({"matroska", "webm", "mov", "mp4", "flv", "asf"})
-_ANEW = "a whole, undamaged file: copy, download or record it again"
+_ANEW = "a video file that can be decoded: copy, download or record it again"
 _PARTS = 64  # of a file that are looked at
 _UNKNOWN = (0, 2**32 - 1)  # sizes in the header of a file that was not finished
 _PADDING = 4096  # bytes that some programs leave at a file's end
