@@ -76,68 +76,64 @@ def provenance(
     their status, their seeds, how many there are, how many failed, and the code that computed them.
     A run that several experiments name counts once."""
     store = source if hasattr(source, "digest") else None
-    made = {"data": data_mark(source)}
+    known = {"data": data_mark(source)}
     if store:
-        made["digest"] = store.digest[:12]
+        known["digest"] = store.digest[:12]
         command = (
             command if store.simulated else re.sub(r"(^|&& )", r"\1AVMC_STORE=STORE ", command)
         )
     if profile := re.search(r"--profile (\w+)", command):
-        made["profile"] = profile[1]
+        known["profile"] = profile[1]
     if records:
         codes = sorted({record.code["digest"] for record in records.values()})
-        made |= {
+        known |= {
             "seeds": sorted({run.seed for run in records}),
             **_counted({record.key[:12]: record.status for record in records.values()}),
             "code": f"{__version__} ({digest(codes)[:8]})",
         }
     else:
-        made["code"] = __version__
-    return made | {"command": command}
+        known["code"] = __version__
+    return known | {"command": command}
 
 
-def statement(made: Mapping[str, Any], against: str = "", status: str = "") -> str:
+def statement(provenance: Mapping[str, Any], against: str = "", status: str = "") -> str:
     """A provenance in one line of Markdown: data, profile, seeds, failed runs, code, command, and
-    how the paper stands to it.
+    what in the paper it is compared with.
 
     Where a notebook is executed, the command that executes it, and so draws its figures, is named
     beside the one that computes their numbers, unless they are the same.
 
-    ``against`` is the place in the paper; on other data the line says that the paper's figures
-    are about others.
+    ``against`` is the place in the paper; if the data are not those of the paper, the line says so.
     """
-    parts = [f"Data: {made['data']}", *facts(made)]
+    parts = [f"Data: {provenance['data']}", *facts(provenance)]
     if against:
-        other = other_data(made["data"]) and re.search(r"\b(Table|Figure|Section)", against)
-        place = (
-            against if against.startswith("not in the paper") else f"against the paper: {against}"
-        )
-        parts.append(place + (", which is about other data" if other else ""))
-    drawn, told = os.environ.get(DRAWN_BY, ""), [status] if status else []
-    command = f"command: `{made['command']}`"
-    if drawn and not made["command"].startswith(drawn.partition(" --")[0]):
-        command = f"drawn by `{drawn}`, its numbers by the {command}"
-    return " · ".join([*parts, *told, command])
+        other = other_data(provenance["data"]) and re.search(r"\b(Table|Figure|Section)", against)
+        place = against if against.startswith("not in the paper") else f"the paper: {against}"
+        parts.append(place + (" (on other data)" if other else ""))
+    drawn, own_status = os.environ.get(DRAWN_BY, ""), [status] if status else []
+    command = f"command: `{provenance['command']}`"
+    if drawn and not provenance["command"].startswith(drawn.partition(" --")[0]):
+        command = f"drawn by `{drawn}`, numbers by `{provenance['command']}`"
+    return " · ".join([*parts, *own_status, command])
 
 
-def facts(made: Mapping[str, Any]) -> list[str]:
+def facts(provenance: Mapping[str, Any]) -> list[str]:
     """The facts of a provenance other than its data and command, a few words each."""
+    given = {key: value for key, value in provenance.items() if value not in (None, "", [])}
+    failed = provenance.get("failed", 0) or "none"
     known = {
         "profile": lambda value: f"profile {value}",
         "seeds": lambda value: f"seed{'s' if len(value) > 1 else ''} {_span(value)}",
-        "runs": lambda value: (
-            f"{value} run{'s' if value != 1 else ''}, {made.get('failed', 0) or 'none'} failed"
-        ),
+        "runs": lambda value: f"{value} run{'s' if value != 1 else ''}, {failed} failed",
         "code": lambda value: f"code {value}",
     }
-    others = {key: value for key, value in made.items() if key not in (*known, *NOT_SAID)}
-    said = [say(made[key]) for key, say in known.items() if made.get(key) not in (None, "", [])]
-    plain = {
-        key: f"{value:.3g}" if isinstance(value, float) else value for key, value in others.items()
-    }
     return [
-        *said,
-        *(f"{key}: {value}" for key, value in plain.items() if value not in (None, "", [])),
+        *(say(given[key]) for key, say in known.items() if key in given),
+        *(
+            f"{key}: {value:.3g}" if isinstance(value, float) else f"{key}: {value}"
+            for key, value in given.items()
+            if key not in (*known, *NOT_SAID)
+        ),
     ]
 
 
@@ -150,12 +146,12 @@ def merged(many: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for key, value in first.items()
         if all(other.get(key) == value for other in others)
     }
-    if not others or not all("keys" in made for made in many):
+    if not others or not all("keys" in one for one in many):
         return same
-    seeds = sorted({seed for made in many for seed in made["seeds"]})
+    seeds = sorted({seed for one in many for seed in one["seeds"]})
     return (
         same
-        | _counted({key: status for made in many for key, status in made["keys"].items()})
+        | _counted({key: status for one in many for key, status in one["keys"].items()})
         | {"seeds": seeds}
     )
 

@@ -175,7 +175,7 @@ def moments(s: Sums) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole, NaN where there is no whole."""
+    """part / whole, NaN where ``whole`` is 0."""
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
 
 

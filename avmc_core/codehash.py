@@ -3,7 +3,8 @@ every cache key.
 
 A result depends on the code that made it, but not on all of ours: a run of one model must stay
 valid when another model changes. So the imports are followed statically from the modules named,
-through function-level ones too.
+through function-level ones too. Nor does a result depend on words: a reworded docstring or comment
+leaves the keys as they are.
 """
 
 from __future__ import annotations
@@ -19,19 +20,20 @@ from avmc_core.errors import InputError
 from avmc_core.settings import digest
 
 PACKAGE = "avmc_core"
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 ROOT = Path(__file__).resolve().parents[1]  # the folder that holds the package
 
 
 def closure(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
-    """SHA-256 of the source of every module of ours that importing ``modules`` may run, by module
-    name, sorted.
+    """SHA-256 of what ``without_words`` leaves of the source of every module of ours that importing
+    ``modules`` may run, by module name, sorted.
 
     ``modules`` are dotted names such as ``avmc_core.models.avmc``; their packages' ``__init__``
     count as well. An import anywhere in a file counts; a module named only in a string does not
     (name it in ``modules`` if it is used). Raises InputError for a name that is not a module of the
     package.
     """
-    waiting, found = list(modules), {}
+    waiting, sources = list(modules), {}
     for name in waiting:
         if _file(name, root) is None:
             raise InputError("closure", f"module {name!r}", f"a module of {PACKAGE} under {root}")
@@ -43,9 +45,9 @@ def closure(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
         seen.add(name)
         if (path := _file(name, root)) is None:  # `from module import thing`
             continue
-        found[name], imports = _read(path, name, os.stat(path).st_mtime_ns)
+        sources[name], imports = _read(path, name, os.stat(path).st_mtime_ns)
         waiting += [*imports, *_parents(name)]
-    return dict(sorted(found.items()))
+    return dict(sorted(sources.items()))
 
 
 def code_hash(modules: Iterable[str], root: Path = ROOT) -> str:
@@ -79,9 +81,32 @@ def imports_of(source: str, name: str = "", is_package: bool = False) -> list[st
 
 @lru_cache(maxsize=1024)
 def _read(path: str, name: str, changed_ns: int) -> tuple[str, list[str]]:
-    source = Path(path).read_bytes()
-    imports = imports_of(source.decode(), name, path.endswith("__init__.py"))
-    return hashlib.sha256(source).hexdigest(), imports
+    source = Path(path).read_text(encoding="utf-8")
+    imports = imports_of(source, name, path.endswith("__init__.py"))
+    return hashlib.sha256(without_words(source).encode()).hexdigest(), imports
+
+
+def without_words(source: str) -> str:
+    """Python ``source`` without the lines that only hold a docstring or a comment, or nothing.
+
+    Whatever shares its line with code stays, and so does each line of every other string.
+    """
+    tree, lines = ast.parse(source), source.split("\n")
+    words, strings = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+            text = node.body[0]
+            before = lines[text.lineno - 1].encode()[: text.col_offset]
+            after = lines[text.end_lineno - 1].encode()[text.end_col_offset :]
+            if not before.strip() and not after.strip():
+                words.update(range(text.lineno, text.end_lineno + 1))
+        elif isinstance(node, (ast.Constant, ast.JoinedStr)):
+            strings.update(range(node.lineno + 1, node.end_lineno + 1))
+    return "\n".join(
+        line
+        for row, line in enumerate(lines, start=1)
+        if row not in words and (row in strings or line.split("#")[0].strip())
+    )
 
 
 def _file(name: str, root: Path) -> str | None:

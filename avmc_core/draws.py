@@ -1,7 +1,7 @@
 """Random numbers of a training step: from PyTorch's global generator, or, for seeds side by side,
 from one generator per seed.
 
-A seed then draws the same numbers as alone, where the global generator is its own.
+A seed then draws the same numbers as when it is trained alone, with the global generator.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The folder of results, runs, corpora and builds, whatever folder the code is called from."""
+"""The folder of results, runs, corpora and builds, and that of the package's own data, whatever
+folder the code is called from."""
 
 from __future__ import annotations
 
@@ -22,6 +23,16 @@ def home() -> Path:
         return (Path(data) if Path(data).is_absolute() else Path.home() / ".local/share") / "avmc"
     place = ABOVE / "_build" / "avmc"
     return place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
+
+
+def resource(name: str) -> Path:
+    """A data file of the package."""
+    return Path(__file__).with_name("resources") / name
+
+
+def resource_text(name: str) -> str:
+    """The text of a data file of the package."""
+    return resource(name).read_text(encoding="utf-8")
 
 
 def is_checkout(folder: Path) -> bool:

@@ -32,8 +32,8 @@ class MixupSettings:
 
 @dataclass(frozen=True)
 class Draw:
-    """One shuffle (Equation 1) and its lambda. Seeds side by side have a leading axis each, as
-    what they mix."""
+    """One shuffle (Equation 1) and its lambda. With seeds side by side both have a leading axis of
+    seeds, as have the tensors that are mixed."""
 
     partner: Tensor  # (B,) int64: row i is mixed with row partner[i]
     lam: Tensor  # (1,) or (B,): lambda
@@ -52,8 +52,8 @@ class Draw:
 
 
 def draw(clips: int, settings: MixupSettings, device: torch.device | str = "cpu") -> Draw:
-    """A random partner for each of ``clips`` clips, and lambda, from where ``draws`` takes its
-    numbers."""
+    """A random partner for each of ``clips`` clips, and lambda, with random numbers from
+    ``draws``."""
     partner = draws.permutation(clips, device)
     return Draw(
         partner,

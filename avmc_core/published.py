@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib.resources import files
 from typing import Any
+
+from avmc_core.home import resource_text
 
 # column heads
 PARTIES = {
@@ -20,9 +21,7 @@ PARTIES = {
 def published() -> dict[str, Any]:
     """Tables 1 to 4, figures printed in the text (``text_figures``: value, place, what it says),
     and later tables published by others (``later_tables``)."""
-    return json.loads(
-        files("avmc_core").joinpath("resources", "published.json").read_text(encoding="utf-8")
-    )
+    return json.loads(resource_text("published.json"))
 
 
 def text_figure(name: str) -> tuple[Any, str]:

@@ -10,19 +10,15 @@ features.
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
+
+from avmc_core.home import resource_text
 
 DATASET = "CH-SIMS v2.0"
 MODALITIES = ("text", "audio", "vision")
 DIMS = {"text": 768, "audio": 25, "vision": 177}  # D of each modality
-# T at which the released arrays are cut and padded
-STEPS = {
-    "text": 50,
-    "audio": 925,
-    "vision": 232,
-}
+STEPS = {"text": 50, "audio": 925, "vision": 232}  # T at which they are cut and padded
 # further features that a store may hold, and the modality they can stand in for
 EXTRAS = {"audio_wav2vec": "audio"}
 HOP_SECONDS = {"audio": 0.01, "vision": 0.04}  # openSMILE's 10 ms hop; 25 frames per second
@@ -36,21 +32,13 @@ TASK_NAMES = {"M": "multimodal", "T": "text", "A": "acoustic", "V": "visual"}
 MODALITY_OF_TASK = {"T": "text", "A": "audio", "V": "vision"}
 LABEL_KEYS = {
     "M": "regression_labels",
-    "T": "regression_labels_T",
-    "A": "regression_labels_A",
-    "V": "regression_labels_V",
+    **{task: f"regression_labels_{task}" for task in MODALITY_OF_TASK},
 }
 
 LIMITS = (1.0, 3.0)  # the largest label: of CH-SIMS, and of CMU-MOSI and CMU-MOSEI
 GRID = np.round(np.linspace(-1.0, 1.0, 11), 1)  # the 11 label levels, in steps of 0.2
 # Section 3.2: {-1,-.8} {-.6,-.4,-.2} {0} {.2,.4,.6} {.8,1}
-CLASSES = (
-    "NEG",
-    "WNEG",
-    "NEU",
-    "WPOS",
-    "POS",
-)
+CLASSES = ("NEG", "WNEG", "NEU", "WPOS", "POS")
 
 
 def level(labels) -> np.ndarray:
@@ -70,9 +58,4 @@ def sentiment_class(labels) -> np.ndarray:
 def columns(modality: str) -> tuple[str, ...]:
     """Column names of ``audio`` (eGeMAPSv02 low-level descriptors) or ``vision`` (OpenFace), in the
     released order."""
-    text = (
-        files("avmc_core")
-        .joinpath("resources", f"{modality}_columns.txt")
-        .read_text(encoding="utf-8")
-    )
-    return tuple(text.split())
+    return tuple(resource_text(f"{modality}_columns.txt").split())

@@ -99,9 +99,9 @@ def digest(data: Any) -> str:
 
 def file_digest(path: Path) -> str:
     """SHA-256 (hex) of a file, read again only when its size or modification time changes. Raises
-    OSError without one."""
-    found = path.stat()
-    return _file_digest(path.resolve(), found.st_size, found.st_mtime_ns)
+    OSError if there is none."""
+    status = path.stat()
+    return _file_digest(path.resolve(), status.st_size, status.st_mtime_ns)
 
 
 @lru_cache

@@ -81,8 +81,8 @@ def heard(prepare: Callable[[], None] = lambda: None) -> Iterator[None]:
 @contextmanager
 def ended_at_once() -> Iterator[None]:
     """Within it, SIGINT and SIGTERM end the process, unless they are ignored: for a command that
-    has nothing begun yet. A KeyboardInterrupt among the imports of large packages may be turned
-    into an ImportError there, or be lost."""
+    has not begun anything yet. A KeyboardInterrupt among the imports of large packages may be
+    turned into an ImportError there, or be lost."""
     if not _signals_arrive():
         yield
         return

@@ -75,12 +75,12 @@ def _tokenizer(folder: Path) -> BertTokenizerFast:
     [UNK]."""
     from transformers import BertTokenizerFast
 
-    found = [folder / file for file in VOCABULARIES if (folder / file).is_file()]
-    if not found:
+    vocabularies = [folder / file for file in VOCABULARIES if (folder / file).is_file()]
+    if not vocabularies:
         wanted = f"{' or '.join(VOCABULARIES)}: without one every character would be {UNKNOWN}"
         raise InputError(folder, "no vocabulary", wanted)
     beside = [folder / name for name in _BESIDE if (folder / name).is_file()]
-    for path in (*found, *beside):
+    for path in (*vocabularies, *beside):
         pretrained.checked(path)
     try:
         with quiet():
@@ -94,7 +94,7 @@ def _tokenizer(folder: Path) -> BertTokenizerFast:
         ) from None
     if lost := [word for word in SPECIAL if word not in words]:
         raise InputError(
-            found[0], f"no {', '.join(lost)} in the vocabulary", "a vocabulary of BERT"
+            vocabularies[0], f"no {', '.join(lost)} in the vocabulary", "a vocabulary of BERT"
         )
     return tokenizer
 
@@ -151,8 +151,8 @@ def encode(
 
     Returns states (sum of lengths, 768) float32, [CLS] first and [SEP] last in each sentence;
     lengths (N,) int64, at most 50; tokens (N, 3, 50) int64: ids, mask (1 is a token), segments, as
-    in the released ``text_bert``. Raises InputError for a sentence of which the vocabulary has not
-    one character: its states would say nothing.
+    in the released ``text_bert``. Raises InputError for a sentence none of whose characters is in
+    the vocabulary: its states would say nothing.
     """
     tokenizer, model = encoder
     out = tokenizer(

@@ -122,8 +122,8 @@ answer = label_sets.recorded()["reports"]["training_clips"]
 Markdown(
     f"The text speaks of {result['rows_total'].printed} supervised clips, Table 1 adds up to "
     f"{result['rows_total'].found}. Asked about it, an author of the paper answered that "
-    f"there should be {answer['clips']} training clips, one fewer than in Table 1 "
-    f"([issue 4 of the authors' repository]({answer['url']})); both label tables have "
+    f"there should be {answer['clips']} training clips, one fewer than in Table 1 ([issue 4 "
+    f"of the authors' repository]({answer['url']})); both label tables have "
     f"{counts['rows']['train']}. No cut of the levels gives the test row of Table 1, and yet "
     f"it is not a misprint: it has {digits.clips('Acc2_weak')} clips that Acc2_weak counts, "
     "and that many the scores that the paper prints were computed over, by their digits "
@@ -201,10 +201,9 @@ Markdown(
     f"prints {ratio.printed} %: {ratio.verdict}. Table 1 as printed gives "
     f"{result['ratio_printed'].found}, so that the paper's text and its own table differ, "
     f"too, by little. For the original CH-SIMS it prints {original.printed} %, and its "
-    f"labels give {original.found}: {original.verdict}. "
-    f"That {result['negative_original'].printed} % of its clips are negative (Section 1) is "
-    "true only when neutral clips count as negative: "
-    f"{result['negative_original'].found}."
+    f"labels give {original.found}: {original.verdict}. That "
+    f"{result['negative_original'].printed} % of its clips are negative (Section 1) is true "
+    f"only when neutral clips count as negative: {result['negative_original'].found}."
 )
 
 # %% [markdown]
@@ -367,7 +366,7 @@ figures.caption(features, command, "Figure 2 shows durations")
 named = table[table["split"] != "unlabelled"]
 characters = pd.DataFrame({"length": named["text"].str.len(), "clips": "labelled"})
 display(figures.mark(figures.length_histograms({"characters": characters}), clips_of))
-figures.caption(clips_of, command, "transcripts; the paper gives no figure")
+figures.caption(clips_of, command, "it gives no figure about transcripts")
 
 # %% [markdown]
 # ## What reading alone gives
@@ -381,7 +380,7 @@ shown = scores.rename(columns={"slice": "clips of"})[
     ["model", "task", "clips of", "clips", "videos", *METRICS]
 ]
 display(interval_table(shown, "text-only", ["Acc2", "Acc2_weak", "Corr", "MAE"]))
-figures.caption(clips_of, command, "Table 3 reads with BERT instead")
+figures.caption(clips_of, command, "Table 3, where BERT reads the text")
 
 # %% [markdown]
 # Two cautions. The two kinds of test clips differ in more than their videos, as the line below counts, so the

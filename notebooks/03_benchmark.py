@@ -113,10 +113,9 @@ widest = gaps["largest difference"].idxmax()
 opposite = orders.loc[orders["metric"] == "MAE"]
 Markdown(
     f"The widest gap in MAE is {gaps['largest difference'].max():.3f}, for {widest}. Over "
-    "the three pairs of tables, "
-    f"{int(opposite['reversed'].sum())} of {int(opposite['pairs'].sum())} pairs of models "
-    "change places in MAE. "
-    "A rank in one of these tables is not evidence about the other two."
+    f"the three pairs of tables, {int(opposite['reversed'].sum())} of "
+    f"{int(opposite['pairs'].sum())} pairs of models change places in MAE. A rank in one of "
+    "these tables is not evidence about the other two."
 )
 
 # %% [markdown]
@@ -215,9 +214,14 @@ Markdown(
 # five runs, the paper's does not.
 
 # %% tags=["hide-input"]
+ROUNDED = {
+    "half": "to the nearest",
+    "truncated": "digits dropped",
+    "per run": "each run, then the mean",
+}
 display(
     Table(
-        digits.by_rounding(),
+        digits.by_rounding().replace({"rounding": ROUNDED}),
         "rounding",
         decimals={"one run, by chance": 1, "a mean of 3, by chance": 1},
     )
@@ -318,9 +322,8 @@ mended_command = " && ".join(
 display(figures.caption(data, mended_command, "not in the paper; MAE on test", records=both))
 Markdown(
     f"{int(verdicts['as run beats it'].sum())} of {len(verdicts)} beat the constant as they "
-    "run, "
-    f"{int(verdicts['mended beats it'].sum())} of {len(verdicts)} mended. "
-    "What each defect changes is in the table on [](../differences.md)."
+    f"run, {int(verdicts['mended beats it'].sum())} of {len(verdicts)} mended. What each "
+    "defect changes is in the table on [](../differences.md)."
 )
 
 # %% tags=["hide-input"]
@@ -343,10 +346,9 @@ artefacts.save(
 display(Markdown("How a model of your own gets into this table: [](../add_a_model.md)."))
 in_one_sentence(
     f"Three published tables of the same models put {int(opposite['reversed'].sum())} of "
-    f"{int(opposite['pairs'].sum())} pairs in opposite order by MAE, so that a place in one "
-    "of "
-    "them ranks nothing; here, on "
-    f"{artefacts.data_mark(data)}, {int(verdicts['as run beats it'].sum())} of "
-    f"{len(verdicts)} baselines beat a constant as their public code runs, and "
-    f"{int(verdicts['mended beats it'].sum())} with their known defects put right."
+    f"{int(opposite['pairs'].sum())} pairs in opposite order by MAE, so that a rank in one "
+    f"of them is no evidence; here ({artefacts.data_mark(data)}), "
+    f"{int(verdicts['as run beats it'].sum())} of {len(verdicts)} baselines beat a constant "
+    f"as their public code runs, and {int(verdicts['mended beats it'].sum())} with their "
+    "known defects put right."
 )

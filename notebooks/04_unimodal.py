@@ -16,8 +16,8 @@
 #
 # What can be inferred from the sentence alone, from the voice alone, from the face alone? Table 3 of the paper asks this twice,
 # with the same LSTM regressor: trained and scored on the annotation that people made of that modality alone, and trained and
-# scored on the annotation of the whole clip. The second is asking more, because the whole clip conveys things that this modality
-# does not; whether it is also the harder one, in every metric, is counted at the end of this page.
+# scored on the annotation of the whole clip. The second asks more, because the whole clip conveys things that this modality does
+# not; whether it is also the harder one, in every metric, is counted at the end of this page.
 #
 # The paper gives no sizes for its LSTM. Ours has one layer of 64 units behind a batch norm, the same for every modality.
 
@@ -53,8 +53,8 @@ plan = experiment("table3")
 records = run_all(plan.runs(profile, store=data), data, progress_bar=False)
 display(
     opening(
-        "how far one modality alone gets, beside Table 3, and whether its own annotation is "
-        "easier to learn than the multimodal one",
+        "how far one modality alone gets, compared with Table 3, and whether its own "
+        "annotation is easier to learn than the multimodal one",
         data,
         records,
     )
@@ -165,8 +165,7 @@ reached = {
 least = min(reached, key=lambda words: reached[words].estimate)
 in_one_sentence(
     f"On the data of this page ({artefacts.data_mark(data)}), the correlation with a "
-    "modality's own annotation that one "
-    "LSTM reaches is "
+    "modality's own annotation that one LSTM reaches is "
     + ", ".join(f"{value:.2f} for {words}" for words, value in reached.items())
-    + f"; least is found in {least}."
+    + f"; the lowest is that for {least}."
 )

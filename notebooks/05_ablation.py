@@ -87,7 +87,9 @@ opening(
 
 # %% tags=["hide-input"]
 changed = {
-    name: str(dict(changes)) if changes else "none" for name, changes in ABLATIONS.items()
+    name: ", ".join(f"{setting}: {value}" for setting, value in dict(changes).items())
+    or "none"
+    for name, changes in ABLATIONS.items()
 }
 display(
     Table(
@@ -243,8 +245,8 @@ display(contrast_table(noise, "text-dropout"))
 drawn_command = f"avmc run text_dropout --profile {profile}"
 display(figures.caption(data, drawn_command, "features computed once", records=drawn))
 Markdown(
-    f"**{tally(noise)}** The simulated corpus has a text encoder of one layer, which no "
-    "training has touched; BERT has twelve."
+    f"**{tally(noise)}** The simulated corpus has an untrained text encoder of one layer; "
+    "BERT has twelve, and was trained."
 )
 
 # %% [markdown]
@@ -291,10 +293,9 @@ display(
 three = [row["coverage"] for row in paired if row["seeds"] == 3]
 five = [row["coverage"] for row in paired if row["seeds"] == 5]
 Markdown(
-    f"Intervals that promise 95 % hold the true difference in {100 * min(three):.0f} to "
-    f"{100 * max(three):.0f} % of experiments with three seeds, and in "
-    f"{100 * min(five):.0f} to "
-    f"{100 * max(five):.0f} % with five."
+    f"Intervals that promise 95 % contain the true difference in {100 * min(three):.0f} to "
+    f"{100 * max(three):.0f} % of experiments with three seeds, and in {100 * min(five):.0f} "
+    f"to {100 * max(five):.0f} % with five."
 )
 
 # %% tags=["hide-input"]
@@ -327,17 +328,14 @@ artefacts.save(
 sure = family[(family["p_holm"] <= 0.05) & (family["first"] == "AV-MC (released)")]
 tried = family[family["first"] == "AV-MC (released)"]
 in_one_sentence(
-    f"Of {len(tried)} comparisons of AV-MC (released) with a part "
-    "taken away, "
-    f"on {clips['released']:,} training clips, {len(sure)} stand after correction"
+    f"Of {len(tried)} comparisons of AV-MC (released) with a part taken away, on "
+    f"{clips['released']:,} training clips, {len(sure)} survive correction"
     + (
         " (" + "; ".join(f"{row.second}, {row.metric}" for row in sure.itertuples()) + ")"
         if len(sure)
         else ""
     )
     + f", and a difference below {smallest['released']['Acc2']:.1f} points of Acc2 would "
-    "mostly have "
-    f"been missed ({artefacts.data_mark(data)}). Which of the paper's sentences about "
-    "Table 4 hold "
-    "is decided in [](06_claims.ipynb)."
+    f"mostly have been missed ({artefacts.data_mark(data)}). Which of the paper's sentences "
+    "about Table 4 hold is decided in [](06_claims.ipynb)."
 )

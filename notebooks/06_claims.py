@@ -69,16 +69,15 @@ rulings = claims.ledger(evidence)
 display(
     opening(
         "every statement of the paper that a figure could decide, what was found, and a "
-        "verdict "
-        "with its kind of evidence",
+        "verdict with its kind of evidence",
         data,
         every,
         evidence.labels.source,
     )
 )
 Markdown(
-    f"Labels: **{evidence.labels.source}**, {evidence.labels.label_set}. "
-    f"Runs: **{artefacts.data_mark(data)}**."
+    f"Labels: **{evidence.labels.source}**, {evidence.labels.label_set}. Runs: "
+    f"**{artefacts.data_mark(data)}**."
 )
 
 # %% [markdown]
@@ -119,11 +118,11 @@ for kind, name in headings.items():
     lines.append(
         f"\n**Of {sum(tally.values())} {name} {tally[HOLDS]} hold, "
         f"{tally[PART]} hold in part and "
-        f"{tally[FAILS]} do not hold.** Those that miss:\n"
+        f"{tally[FAILS]} do not hold.** The latter two kinds:\n"
     )
     lines += [
-        f"- {r.claim.place}. {r.claim.says}: *{r.verdict}*; "
-        f"printed **{r.printed}**, found **{r.found}**."
+        f"- {r.claim.place}. {r.claim.says}: *{r.verdict}*; printed **{r.printed}**, found "
+        f"**{r.found}**."
         for verdict in (FAILS, PART)
         for r in rulings
         if (r.claim.kind, r.verdict) == (kind, verdict)
@@ -198,9 +197,7 @@ display(Markdown("How differences between models are tested is on [](05_ablation
 tally = claims.tally(rulings)
 in_one_sentence(
     f"Of {sum(tally.values())} statements of the paper {tally[HOLDS]} hold, {tally[PART]} "
-    "hold in "
-    f"part, {tally[FAILS]} do not hold, and the other "
+    f"hold in part, {tally[FAILS]} do not hold, and the other "
     f"{sum(tally.values()) - tally[HOLDS] - tally[PART] - tally[FAILS]} cannot be decided "
-    "without "
-    "the real features or the authors' runs."
+    "without the real features or the authors' runs."
 )

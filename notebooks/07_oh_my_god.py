@@ -93,7 +93,8 @@ Markdown(results.carried_out(records))
 # this is a yardstick and not a limit.
 #
 # At the ends of the scale the curve of the generating rule can bend back. A voice of the highest level beside neutral words and a
-# neutral face hardly ever occurs in the fitted distribution of the labels, so that what the rule expects there is hardly determined.
+# neutral face hardly ever occurs in the fitted distribution of the labels, so that there the data hardly determine what the rule
+# expects.
 #
 # Intervals resample source videos (of the words and of the donors) and seeds together.
 
@@ -155,13 +156,13 @@ voice = Estimate(heard.estimate, heard.low, heard.high, decimals=3)
 most = Estimate(best.estimate, best.low, best.high, decimals=3)
 hears = heard.low > 0
 Markdown(
-    f"**{full} {'hears' if hears else 'does not measurably hear'}**: a unit of the voice's "
-    f"annotation moves M by {voice}, and what a linear reader of the features makes of it is "
-    f"{most}. "
+    f"**{full} {'hears' if hears else 'does not measurably hear'}**: where the voice's "
+    f"annotation is one unit higher, M is higher by {voice}. For a linear reader of the same "
+    f"features it is {most}. "
     + (
         f"For the rule that knows the labels it is {found[rule]['A'].slope.estimate:.2f}"
         + (
-            ": most of what a voice was annotated with is not in its features."
+            ": most of a voice's annotation cannot be read off its features."
             if best.estimate < found[rule]["A"].slope.estimate / 2
             else "."
         )
@@ -176,7 +177,7 @@ Markdown(
 # A model may fail to use what its features convey for two reasons: the number of training clips, and the scale of the features,
 # whose acoustic columns mix hertz, decibels and shares. Here both are varied. *Standardised* scales each acoustic and visual
 # column by the mean and the standard deviation of the training clips' frames; the released variant begins with a batch norm,
-# which does the same for itself. All rows are tested on the same clips. *Few* are drawn from all training clips, anew for each
+# which has much the same effect. All rows are tested on the same clips. *Few* are drawn from all training clips, anew for each
 # seed. Corr is that of the unimodal heads with the annotation of their own modality, in points of 100 and without placeholders.
 
 # %%
@@ -206,14 +207,30 @@ frame = pd.DataFrame(
 )
 display(Table(frame, "hearing"))
 display(figures.caption(data, command, "not in the paper", records=hearing))
-clear = [name for name in rows if moved[name]["A"].slope.low > 0]
+# as shown: an interval that begins at 0.000 is not clear of zero
+clear = [name for name in rows if round(moved[name]["A"].slope.low, 3) > 0]
 unclear = [name for name in rows if name not in clear]
+grid = {
+    (size, scale): moved[name]["A"].slope.estimate
+    for name, (variant, size, scale) in zip(rows, parts, strict=True)
+    if variant == "paper"
+}
+sizes, scales = (list(dict.fromkeys(keys)) for keys in zip(*grid, strict=True))
+gained = (
+    f" In the printed variant, the slope is {grid[sizes[0], scales[0]]:.3f} on {sizes[0]} "
+    f"with {scales[0]}; {sizes[1]} alone bring it to {grid[sizes[1], scales[0]]:.3f}, "
+    f"{scales[1]} alone to {grid[sizes[0], scales[1]]:.3f}, and both together to "
+    f"{grid[sizes[1], scales[1]]:.3f}."
+    if len(grid) == 4
+    else ""
+)
 Markdown(
     "The voice slope is clear of zero for "
     + ("; ".join(f"*{name}*" for name in clear) or "none")
     + ", and not for "
     + ("; ".join(f"*{name}*" for name in unclear) or "none")
     + "."
+    + gained
 )
 
 # %% [markdown]
@@ -293,10 +310,8 @@ figures.caption(data, command, "Figure 6", records=networks)
 nearest, farthest = min(distance.values()), max(distance.values())
 Markdown(
     f"On average over these {len(scenarios)} clips the models are {nearest:.2f} to "
-    f"{farthest:.2f} "
-    f"away from the truth; nearest is **{min(distance, key=distance.get)}**. Another seed "
-    "in the "
-    "cell above gives another order: six clips cannot rank models."
+    f"{farthest:.2f} away from the truth; nearest is **{min(distance, key=distance.get)}**. "
+    "Another seed in the cell above gives another order: six clips cannot rank models."
     if np.isfinite(nearest)
     else "Nobody annotated these combinations, so there is no truth to be near to."
 )
@@ -361,13 +376,10 @@ words = found[full]["T"].slope.estimate
 both = hears and seen.low > 0
 in_one_sentence(
     f"Trained on {clips:,} clips, {full} "
-    f"{'hears and sees' if both else 'does not measurably hear and see both'}: a unit of "
-    f"the voice's annotation moves its prediction by {heard.estimate:.3f}, one of the "
-    "face's by "
+    f"{'hears and sees' if both else 'does not measurably hear and see both'}: a unit of the "
+    f"voice's annotation moves its prediction by {heard.estimate:.3f}, one of the face's by "
     f"{seen.estimate:.2f}, one of the words' by {words:.2f}, where a linear reader of the "
-    "same "
-    f"features gets {best.estimate:.3f}, {found[reader]['V'].slope.estimate:.2f} and "
-    f"{found[reader]['T'].slope.estimate:.2f} ({artefacts.data_mark(data)}). What each "
-    "part of AV-MC "
-    "does for the metrics: [](05_ablation.ipynb)."
+    f"same features gets {best.estimate:.3f}, {found[reader]['V'].slope.estimate:.2f} and "
+    f"{found[reader]['T'].slope.estimate:.2f} ({artefacts.data_mark(data)}). What each part "
+    "of AV-MC does for the metrics: [](05_ablation.ipynb)."
 )

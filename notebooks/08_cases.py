@@ -105,8 +105,8 @@ Markdown(
         f"{predicted:.2f} for {task} (its labels by {label:.2f})"
         for task, (predicted, label) in varies.items()
     )
-    + f", in standard deviations. The head of {flat} varies least: where it says nearly the "
-    "same of every clip, look for the reason on [](07_oh_my_god.ipynb)."
+    + f", in standard deviations. The head of {flat} varies least: where it predicts nearly "
+    "the same for every clip, look for the reason on [](07_oh_my_god.ipynb)."
 )
 
 # %% [markdown]
@@ -132,7 +132,9 @@ rows = [
     for name, i in by_name.items()
 ]
 display(Table(pd.DataFrame(rows), "errors", filters=("case",)))
-figures.caption(data, command, "Section 5.3", status="there single clips", records=records)
+figures.caption(
+    data, command, "Section 5.3", status="which discusses single clips", records=records
+)
 
 # %% tags=["hide-input"]
 artefacts.save(

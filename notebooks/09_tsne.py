@@ -16,7 +16,7 @@
 #
 # The paper shows the unimodal representations of three models in a t-SNE plot and draws two conclusions from it: with unimodal
 # tasks the modalities overlap less, and with the mixup each modality is "more separated" within itself. A t-SNE plot is one
-# random projection that keeps neighbourhoods and neither distances nor sizes, so by itself it supports neither.
+# random projection that keeps neighbourhoods, but neither distances nor sizes, so by itself it supports neither conclusion.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -155,7 +155,7 @@ values = "; ".join(
     for name, (start_at, end) in ends.items()
 )
 follows = (
-    " So modalities that lie apart in the plot are nothing that training brought about."
+    " So the plot shows modalities apart, but training did not bring this about."
     if len(nearer) == len(names)
     else ""
 )
@@ -235,8 +235,8 @@ artefacts.save(
     artefacts.provenance(data, command, records),
 )
 in_one_sentence(
-    f"{striking}, and what the paper reads off "
-    f"its plot, measured in {len(readings)} ways, comes out as "
+    f"{striking}, and what the paper reads off its plot, measured in {len(readings)} ways, "
+    "comes out as "
     + " and ".join(f"{verdict} ({count})" for verdict, count in tally.items())
     + f" ({artefacts.data_mark(data)}). What each part of AV-MC adds to its accuracy: "
     "[](05_ablation.ipynb)."

@@ -222,8 +222,7 @@ display(Table(shares, "shares", decimals=dict.fromkeys(shares, 3)))
 display(figures.caption(data, command, "it shows none", records=records))
 Markdown(
     f"{len(drawn)} of the {len(usable)} test clips that are not placeholders, of {len(test)} "
-    "in "
-    "all."
+    "in all."
 )
 
 # %% tags=["hide-input"]

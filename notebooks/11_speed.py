@@ -14,9 +14,9 @@
 # %% [markdown]
 # # What it costs
 #
-# Many seeds of many models are only affordable if a training step is cheap. `avmc bench` measures a step twice in one
-# process: as plain `torch.nn` modules compute it, with a frozen BERT in every forward pass where the released code has one,
-# and as this library does. Both pass the same golden files, start from the same weights and see the same clips. Before
+# Training many models with many seeds is affordable only if a training step is cheap. `avmc bench` measures a step twice in
+# one process: as plain `torch.nn` modules compute it, with a frozen BERT in every forward pass where the released code has
+# one, and as this library does. Both pass the same golden files, start from the same weights and see the same clips. Before
 # anything is timed, their losses and gradients are compared.
 #
 # The figures were recorded once, on the machine named below, on made-up clips of the released sizes. Building the book does
@@ -55,17 +55,15 @@ clock = (
 display(
     opening(
         "how much faster a training step is than a plain one, how far that is from what the "
-        "machine can do, what an epoch of each model costs, and what paid",
+        "machine can do, what an epoch of each model costs, and what paid off",
         source,
     )
 )
 Markdown(
     f"Recorded on {made['date']} in {made['minutes']:.1f} minutes, code version "
     f"{made.get('commit', 'unknown')}: {machine['processor']}, PyTorch {machine['torch']}, "
-    f"{clock}, recurrence: "
-    f"{machine['recurrence']}. Matrix products ran at {machine['gemm_gflops']:.0f} GFLOP/s, "
-    "copies at "
-    f"{machine['copy_gb_per_s']:.0f} GB/s. "
+    f"{clock}, recurrence: {machine['recurrence']}. Matrix products ran at "
+    f"{machine['gemm_gflops']:.0f} GFLOP/s, copies at {machine['copy_gb_per_s']:.0f} GB/s. "
     + (
         f"The load of the machine in the minute before was {machine['load']:.1f}. "
         if "load" in machine
@@ -311,7 +309,7 @@ display(
 figures.caption(source, made["command"], "it gives no times")
 
 # %% [markdown]
-# ## What paid, and what did not
+# ## What paid off, and what did not
 #
 # If a figure was predicted before it was measured, the prediction is shown next to it. Times are for both encoders of
 # AV-MC(Semi), forward and backward, unless something else is named, and are wall-clock times on a mostly idle machine unless
@@ -360,8 +358,6 @@ saved = artefacts.save(
 faster = steps.set_index("Model")["times faster"]
 in_one_sentence(
     f"A training step of {faster.idxmax()} is {faster.max():.0f} times as fast as the plain "
-    "one, "
-    f"that of {faster.idxmin()} {faster.min():.1f} times, with losses and gradients that "
-    "agree to "
-    "rounding."
+    f"one, that of {faster.idxmin()} {faster.min():.1f} times, with losses and gradients "
+    "that agree to rounding."
 )

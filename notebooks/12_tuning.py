@@ -56,8 +56,7 @@ records = run_all(tuning.runs_of_trials(result, data, every=True), data, progres
 display(
     opening(
         "how far seeds of one model differ on the real files, what reporting the best of "
-        "several "
-        "gains, and one search judged on validation and on test",
+        "several gains, and one search judged on validation and on test",
         data,
         records,
         "runs of others, which the package carries as figures",
@@ -158,16 +157,14 @@ Markdown(
     "test differs from the best on validation only where the two splits order the trials "
     f"differently at the top: of {trials} trials, two unrelated rankings agree on the best "
     f"one time in {trials}. One search gives no interval; what it would gain on average is "
-    "in "
-    "the figure above."
+    "in the figure above."
 )
 
 # %% tags=["hide-input"]
 best = result.trials[result.chosen]
 Markdown(
     f"{len(result.trials)} draws with {len(result.seeds)} seeds each. Chosen: trial "
-    f"{result.chosen}, with a validation "
-    f"MAE of {format_metric('MAE', best['validation'])}."
+    f"{result.chosen}, with a validation MAE of {format_metric('MAE', best['validation'])}."
 )
 
 # %% [markdown]
@@ -194,18 +191,18 @@ artefacts.save(
 )
 agree = table["difference"].eq(0).all()
 told = (
-    "Both ways choose the same trial, so this search does not show what choosing on the "
-    "test split gains."
+    "Both ways choose the same trial, so this search does not show what choosing on the test "
+    "split gains."
     if agree
     else f"Choosing on the test split changes the reported MAE by **{gain['MAE']:+.3f}** "
-    f"and Acc2 by **{gain['Acc2']:+.2f}** points, with nothing learnt about new clips. To be "
-    "held against the differences on [](05_ablation.ipynb)."
+    f"and Acc2 by **{gain['Acc2']:+.2f}** points, with nothing learnt about new clips. "
+    "Compare this with the differences on [](05_ablation.ipynb)."
 )
 display(Markdown(told))
 five = best_of[best_of["metric"].str.startswith("Acc2,")]["best of 5"].max()
 within = spreads.set_index("metric").loc["Acc2", "within a batch"]
 in_one_sentence(
-    "The seed alone moves the Acc2 of one model by a standard deviation of "
-    f"{within:.2f} points on the real files, and who reports the best of five equally good "
-    f"runs gains about {five:.2f} points of Acc2 by luck."
+    f"The seed alone moves the Acc2 of one model by a standard deviation of {within:.2f} "
+    "points on the real files, and whoever reports the best of five equally good runs gains "
+    f"about {five:.2f} points of Acc2 by luck."
 )

@@ -51,8 +51,7 @@ records = {
 }
 opening(
     "how many test clips share a source video with training, what sharing is worth, and how "
-    "much "
-    "hangs on the number of labelled clips",
+    "much hangs on the number of labelled clips",
     data,
     {run: record for part in records.values() for run, record in part.items()},
 )
@@ -215,11 +214,10 @@ display(
 counted = shared.set_index("split").loc["test"]
 clear = {model: found for model, found in worth.items() if found.low > 0}
 in_one_sentence(
-    f"{int(counted['clips of a video in train'])} of {int(counted['clips'])} test clips "
-    "come from "
-    "a source video that is also in the training split; "
-    f"{alike['M']:.3f} of the variance of M lies between videos, and sharing videos makes "
-    f"{len(clear)} of {len(worth)} models clearly better in Corr"
+    f"{int(counted['clips of a video in train'])} of {int(counted['clips'])} test clips come "
+    f"from a source video that is also in the training split; {alike['M']:.3f} of the "
+    f"variance of M lies between videos, and sharing videos makes {len(clear)} of "
+    f"{len(worth)} models clearly better in Corr"
     + (
         f", by at most {max(found.estimate for found in clear.values()):.1f} points."
         if clear

@@ -88,9 +88,10 @@ measured = reliance.kept_runs(records, data, plan)
 # %% [markdown]
 # ## What is lost without a modality
 #
-# - *permuted*: each clip gets the words, the voice or the face of another test clip. The model hears something plausible that
-#   is wrong, and a model that trusts the modality is misled by it.
-# - *removed*: every step holds the mean of the training clips. The model hears an average clip, as if nothing were said.
+# - *permuted*: each clip gets the words, the voice or the face of another test clip. What the model is given is plausible but
+#   wrong, and a model that trusts the modality is misled by it.
+# - *removed*: every step holds the mean of the training clips. The model is given an average clip, as if nothing were
+#   expressed.
 # - *noised*: every feature of a clip is shifted by a normal number of as many standard deviations of the training clips as
 #   the plan says (below). There is one shift per clip, because noise that is new in each frame would vanish where a model averages.
 #   Noise tests how fragile a model is, and does not measure how far it relies on a modality: the shifts of single features are
@@ -131,7 +132,8 @@ figures.caption(
 # Removing one modality while keeping the others undervalues information that two of them share. The **Shapley value** counts a
 # modality's contribution to a metric over all orders in which the three can be added, from the eight subsets. The three values
 # add up to the score with everything minus the score with nothing, which is checked below, up to rounding. With nothing, a model
-# says the same of every clip; the correlation of such predictions is undefined, and counts as 0 so that the values can add up.
+# predicts the same value for every clip; the correlation of such predictions is undefined, and counts as 0 so that the values
+# can add up.
 
 # %% tags=["hide-input"]
 shares = reliance.shares(with_rule)
@@ -173,8 +175,8 @@ else:
     display(figures.caption(data, command, status="not in the paper", records=records))
     display(
         Markdown(
-            "The encoder gives the store's own text features back from the clean "
-            f"transcripts to within {gap:.1e}."
+            "The encoder gives the store's own text features back from the clean transcripts "
+            f"to within {gap:.1e}."
         )
     )
 
@@ -189,8 +191,7 @@ if not heard.empty:
     errors = (
         f"With {100 * rate:.0f} % of the characters substituted {hearer} loses "
         f"{cost[hearer]} points of Corr, {spared(cost[hearer], cost[reader])} the text-only "
-        "ridge, which loses "
-        f"{cost[reader]}"
+        f"ridge, which loses {cost[reader]}"
     )
     display(Markdown(f"**{errors}.**"))
 
@@ -243,9 +244,9 @@ def of(name, modality):
 
 
 in_one_sentence(
-    f"Without the words {hearer} loses {of(hearer, 'text')} points of "
-    f"Corr, without the face {of(hearer, 'vision')}, without the voice "
-    f"{of(hearer, 'audio')} ({artefacts.data_mark(data)}). "
+    f"Without the words {hearer} loses {of(hearer, 'text')} points of Corr, without the face "
+    f"{of(hearer, 'vision')}, without the voice {of(hearer, 'audio')} "
+    f"({artefacts.data_mark(data)}). "
     + (f"{errors}. " if errors else "")
     + "What a prediction must not be used for: [](../limits.md)."
 )

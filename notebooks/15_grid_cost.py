@@ -25,13 +25,13 @@ epochs = 40  # an assumption: how long a run goes on until early stopping
 
 # %% tags=["hide-input"]
 import json
-from importlib.resources import files
 
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures
+from avmc_core.home import resource_text
 from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table
 from avmc_core.runs.experiments import experiment
@@ -41,9 +41,7 @@ from avmc_core.speed import grid_cost
 
 data = open_store(store) if store else ensure_corpus("ci")
 clips = data.manifest["splits"]["train"]
-recorded = json.loads(
-    (files("avmc_core") / "resources" / "bench.json").read_text(encoding="utf-8")
-)
+recorded = json.loads(resource_text("bench.json"))
 grid = list(
     dict.fromkeys(run for name in timed.split() for run in experiment(name).runs(profile))
 )
@@ -51,8 +49,8 @@ records = run_all(grid, data, progress_bar=False)
 costs = grid_cost.measured(records.values())
 opening(
     f"what runs took here ({int(costs['runs'].sum())} finished ones, on {clips} training "
-    "clips), "
-    "and what all experiments would take at the published settings, on one core and on many",
+    "clips), and what all experiments would take at the published settings, on one core and "
+    "on many",
     data,
     records,
 )
@@ -105,12 +103,11 @@ figures.caption(data, command, "it gives no times", records=records)
 
 # %% tags=["hide-input"]
 Markdown(
-    "For 1, 8 and 64 **GPUs** the same division holds with the hours that a run takes on "
-    "one of them. Those have not been "
-    "measured: if a GPU is $k$ times as fast as one of these cores, the grid takes "
-    f"{wall['hours'].iloc[0]:.0f}/$k$ hours on one, "
-    "and at best an 8th and a 64th of that on 8 and on 64. Models of small batches and long "
-    "recurrences gain least."
+    "For 1, 8 and 64 **GPUs** the same division holds with the hours that a run takes on one "
+    "of them. Those have not been measured: if a GPU is $k$ times as fast as one of these "
+    f"cores, the grid takes {wall['hours'].iloc[0]:.0f}/$k$ hours on one, and at best an 8th "
+    "and a 64th of that on 8 and on 64. Models of small batches and long recurrences gain "
+    "least."
 )
 
 # %% tags=["hide-input"]
@@ -125,9 +122,7 @@ saved = artefacts.save(
     artefacts.provenance(data, command, records),
 )
 in_one_sentence(
-    f"All {int(runs.sum())} runs of the declared experiments at the published settings "
-    "would take "
-    f"about {wall['hours'].iloc[0]:.0f} core hours, if each goes on for {epochs} epochs; "
-    "they can "
-    "be shared among any number of cores."
+    f"All {int(runs.sum())} runs of the declared experiments at the published settings would "
+    f"take about {wall['hours'].iloc[0]:.0f} core hours, if each goes on for {epochs} "
+    "epochs; they can be shared among any number of cores."
 )

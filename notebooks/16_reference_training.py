@@ -27,7 +27,6 @@ epochs = 6  # for how long a small change of the start weights is followed
 
 # %% tags=["hide-input"]
 import json
-from importlib.resources import files
 
 import numpy as np
 import pandas as pd
@@ -38,6 +37,7 @@ from avmc_core.analysis.contrasts import contrasts, tally
 from avmc_core.analysis.sensitivity import ROUNDING, growth
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, sensitivity_figures
+from avmc_core.home import resource_text
 from avmc_core.models.registry import settings_of
 from avmc_core.paper.difference_effects import VALIDATION_CHANGES, effects
 from avmc_core.publishing.page_parts import in_one_sentence, opening
@@ -49,9 +49,7 @@ from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")
-lockstep = json.loads(
-    (files("avmc_core") / "resources" / "lockstep.json").read_text(encoding="utf-8")
-)
+lockstep = json.loads(resource_text("lockstep.json"))
 records = run_all(experiment("validation").runs(profile), data, progress_bar=False)
 opening(
     "how closely our trainings follow those of the public code; why two trainings on two "
@@ -121,10 +119,9 @@ Markdown(
     f"begins at {unit:.0e} and so grows to {most['grows by'] * unit:.0e}, and the "
     f"predictions differ by {most['predictions']:.0e}. That such a test can fail was tried "
     f"with {tried} wrong settings, one at a time: a learning rate or a task's weight that is "
-    "2 % too high, no weight decay, no accumulation, no clipping. In "
-    f"{alike} of {tried} cases the wrong setting moved our predictions as far as it moved "
-    "the "
-    "public code's, to the two digits that are recorded."
+    f"2 % too high, no weight decay, no accumulation, no clipping. In {alike} of {tried} "
+    "cases the wrong setting moved our predictions as far as it moved the public code's, to "
+    "the two digits that are recorded."
 )
 
 # %% [markdown]
@@ -200,9 +197,7 @@ artefacts.save(
     artefacts.provenance(data, validation_command, records),
 )
 in_one_sentence(
-    "Our trainer follows the public code's as closely as rounding "
-    f"allows in {held} of {len(trainings)} recorded trainings; shuffled batches make the "
-    f"lowest validation loss look better in {len(lower)} of {len(pairs)} models. Of what "
-    "that is worth on the test split: "
-    f"{tally(family)}"
+    f"Our trainer follows the public code's as closely as rounding allows in {held} of "
+    f"{len(trainings)} recorded trainings; shuffled batches make the lowest validation loss "
+    f"look better in {len(lower)} of {len(pairs)} models. On the test split: {tally(family)}"
 )

@@ -13,10 +13,7 @@ from urllib.parse import unquote, urlsplit
 import check_captions
 
 # a page and the table on it whose command is run
-SAMPLE = (
-    "notebooks/03_benchmark.html",
-    "benchmark",
-)
+SAMPLE = ("notebooks/03_benchmark.html", "benchmark")
 LOADS = {
     "script": "src",
     "img": "src",

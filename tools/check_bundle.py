@@ -12,12 +12,7 @@ from rocrate.rocrate import ROCrate
 from avmc_core.publishing.crate import METADATA
 
 # of the root data set, by RO-Crate 1.1
-REQUIRED = (
-    "name",
-    "description",
-    "datePublished",
-    "license",
-)
+REQUIRED = ("name", "description", "datePublished", "license")
 LARGEST = 10_000_000  # bytes
 
 

@@ -136,10 +136,7 @@ def possible(member: str) -> bool:
             and subprocess.run(python, capture_output=True).returncode == 0
         )
     anywhere = ("native", "native-plain", "long-tmpdir")
-    return member in anywhere or platform.machine() in (
-        "x86_64",
-        "AMD64",
-    )
+    return member in anywhere or platform.machine() in ("x86_64", "AMD64")
 
 
 def record(folder: Path) -> None:

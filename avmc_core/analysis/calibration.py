@@ -88,8 +88,8 @@ def calibration(
 def calibrations(
     predictions: dict[str, np.ndarray], split: Split, n: int = 1000
 ) -> dict[str, Calibration]:
-    """Task to calibration, of predictions (R, N) by task; T, A and V without the clips whose labels
-    of them are placeholders."""
+    """Task to calibration, of predictions (R, N) by task; T, A and V leave out the clips whose
+    unimodal labels are placeholders."""
     own = ~placeholder_clips(split.clips)
     found = {}
     for task in (task for task in schema.TASKS if task in predictions):

@@ -1,5 +1,5 @@
 """A scenario that the generator of the embedded corpus composes: one simulated actor says one
-neutral sentence in the voices and faces that are asked for."""
+neutral sentence in the requested voices and faces."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def composed(store: Store, targets: Sequence[Target] = TARGETS, *, seed: int = 0
     """One simulated actor: a neutral sentence in voices and faces that the corpus's generator makes
     for the targets.
 
-    Clips of the corpus show their labels only in part, and each has a speaker. Here voice and face
-    show all of it and the speaker is the same throughout. Raises InputError for a store that the
-    generator did not make.
+    Clips of the corpus express their labels only in part, and each has its own speaker. Here voice
+    and face express the targets fully, and the speaker is the same throughout. Raises InputError
+    for a store that the generator did not make.
     """
     made = generator_of(store.manifest)
     if made is None:

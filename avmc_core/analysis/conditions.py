@@ -50,7 +50,7 @@ USUAL = Plan()
 
 
 def named(plan: Plan) -> Iterator[Condition]:
-    """The conditions of a plan by name, in its order."""
+    """The names of the conditions of a plan, in the order in which ``conditions`` yields them."""
     yield from (("with", present) for present in COALITIONS)
     for name in schema.MODALITIES:
         yield from (("permuted", name, draw) for draw in range(plan.permutations))
@@ -96,8 +96,8 @@ def misheard(
     seed: int = 0,
     wanted: Wanted = lambda condition: True,
 ) -> Iterator[tuple[Condition, Split]]:
-    """Recognition errors of each kind at each rate, and none, which is the sentences encoded once
-    more."""
+    """Recognition errors of each kind at each rate, and a condition without errors, in which the
+    same sentences are encoded again."""
     errors = [("none", 0.0), *((kind, rate) for kind in KINDS for rate in rates)]
     if errors := [(kind, rate) for kind, rate in errors if wanted(("heard", kind, rate))]:
         encoder = encoder_of(store)

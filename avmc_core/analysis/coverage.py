@@ -51,8 +51,9 @@ def paired_coverage(
     level: float = 0.95,
     seed: int = 0,
 ) -> float:
-    """Share of simulated comparisons of two models, ``seeds`` runs each that lie ``run_sd`` apart,
-    whose interval of the difference (``comparison.compare``) contains the true one."""
+    """Share of simulated comparisons of two models whose interval of the difference
+    (``comparison.compare``) contains the true one. Each model has ``seeds`` runs, whose standard
+    deviation is ``run_sd``."""
     rng, size, hits = np.random.default_rng(seed), CLIPS_PER_VIDEO, 0
     for number in range(simulations):
         apart = PARTING_VIDEO_SD * size * rng.normal(size=VIDEOS)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from itertools import combinations
 from typing import Any
 
@@ -21,6 +20,7 @@ import pandas as pd
 from avmc_core.analysis.statistics import Interval, group_sums, multiplicities, percentile
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
+from avmc_core.home import resource_text
 from avmc_core.schema import SPLITS, TASKS
 
 MODALITIES = TASKS[1:]  # T, A, V
@@ -63,8 +63,8 @@ def explained(
 
 def parts_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The parts of a label table in which the four labels are of one set: the new clips outside
-    placeholder videos, and the original clips, told by their ids of four digits. Only the labelled
-    splits."""
+    placeholder videos, and the original clips, recognised by their ids of four digits. Only the
+    labelled splits."""
     labelled = table[table["split"].isin(SPLITS) & table[list(TASKS)].notna().all(axis=1)]
     original = labelled["clip_id"].str.len() <= 4
     return {
@@ -99,8 +99,7 @@ def by_part(parts: Mapping[str, pd.DataFrame], n: int = 2000) -> dict[str, Any]:
 def recorded() -> dict[str, Any]:
     """``by_part`` of the public label table, as the package carries it: part to band to figures.
     Read-only."""
-    text = files("avmc_core").joinpath("resources", "cues.json").read_text(encoding="utf-8")
-    return json.loads(text)["data"]
+    return json.loads(resource_text("cues.json"))["data"]
 
 
 def _all(moments: np.ndarray) -> dict[str, np.ndarray]:

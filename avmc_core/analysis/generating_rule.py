@@ -1,5 +1,5 @@
-"""The rule that made the simulated labels, as a reader of annotations: what relying on each
-modality would look like (``reliance``)."""
+"""The rule that made the simulated labels, used as a model that reads the annotations: it shows
+what relying on each modality would look like (``reliance``)."""
 
 from __future__ import annotations
 

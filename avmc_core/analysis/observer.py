@@ -8,8 +8,8 @@ each of them inferred by regressions that have not seen the clip's source video.
 
 The assumptions: what a modality tells about its annotation is linear in the pooled features, with
 Gaussian noise, and M is linear in what can be inferred. Then this is the conditional mean of M, up
-to what the training clips leave uncertain, and no model errs less in squares. A reader that follows
-the course of a clip, or non-linear cues, could do better.
+to what the training clips leave uncertain, and no model has a smaller mean squared error. A reader
+that follows the course of a clip, or non-linear cues, could do better.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Observer:
-    """Fitted: one regression for each annotation, and their combination."""
+    """A fitted observer: one regression for each annotation, and their combination."""
 
     parts: dict[str, Pipeline]  # task to its regression on its modality's pooled features
     fusion: LinearRegression

@@ -65,7 +65,7 @@ def kept_predictions(
     records: Mapping[Run, Record], store: Store, clips: Split
 ) -> dict[str, dict[str, np.ndarray]]:
     """``predictions_of``, computed once for these runs and these clips, which are known by their
-    ids: clips of ``store``, or made of such."""
+    ids: clips of ``store``, or clips made from them."""
     done = {run: record for run, record in records.items() if record.status == "done"}
     names = list(dict.fromkeys(run.name for run in done))
     depends = {

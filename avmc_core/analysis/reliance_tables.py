@@ -104,7 +104,7 @@ def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _lost(found: Interval, metric: str) -> Interval:
-    """Intact minus changed as a loss: the sign is reversed for metrics where less is better."""
+    """Intact minus changed as a loss: the sign is reversed for metrics where lower is better."""
     if ALL[metric].higher_is_better:
         return found
     # 0 stays 0 and is not -0

@@ -3,9 +3,9 @@ in Figure 7, computed in the original space.
 
 A representation is what a model calls ``Feature_t``, ``Feature_a``, ``Feature_v``. Their widths
 differ (the paper prints none and does not say how it put them into one picture); here the shorter
-ones get zeros at their end, which leaves every distance within a modality as it is. Where one
-modality's axes lie relative to another's is fixed by nothing in the training, only by where it
-began: distances *between* modalities are to be read with that in mind, and centred kernel
+ones get zeros at their end, which leaves every distance within a modality as it is. Nothing in the
+training fixes how the axes of one modality lie relative to those of another; the initial weights
+alone decide it. Distances *between* modalities are to be read with that in mind, and centred kernel
 alignment, which no rotation changes, is measured beside them.
 """
 

@@ -73,10 +73,10 @@ def from_donors(
     """The words of one neutral clip with voices and faces of others whose A and V are on target.
 
     ``sentence``: id of a clip with T = 0; else one is drawn. ``donors``: for some scenarios,
-    counted from 1, the ids of the clips that give voice and face, in place of a target. Else, for
-    one label, clips are preferred that have both, so that voice and face belong to one person.
-    The same seed gives the same choice; no clip is used in two scenarios, or for the words and a
-    scenario.
+    counted from 1, the ids of the clips that give voice and face, in place of a target. For a
+    target that is a single label, clips in which A and V both have it are preferred, so that voice
+    and face belong to one person. The same seed gives the same choice; no clip is used in two
+    scenarios, or for the words and a scenario.
 
     Raises InputError for donors of the training split, for clips with placeholders in place of
     unimodal labels, for a sentence that is not neutral, for a named clip that would be used twice,

@@ -58,8 +58,8 @@ def slices(clips: pd.DataFrame, task: str) -> Iterator[tuple[str, pd.DataFrame]]
     """The test clips of ``task``: all of them, those whose source video is new, those whose video
     is not.
 
-    A unimodal task leaves placeholder clips out. Where that leaves fewer than two videos of a kind,
-    there is just the first part: nothing can be said of new videos from one.
+    A unimodal task leaves placeholder clips out. Where fewer than two videos of a kind remain, only
+    the first slice is returned, because one video says nothing about new videos in general.
     """
     test, whole = clips["split"].eq("test") & clips[task].notna(), "published test split"
     if task != "M" and (copied := test & placeholder_clips(clips)).any():

@@ -101,8 +101,8 @@ def encoder_of(store: Store) -> tuple:
 
 def encoding_gap(split: Split, encoder: tuple) -> float:
     """The largest absolute difference between a split's text states and those that ``encoder``
-    makes of its transcripts; infinite where they are not even of the same lengths. About 0 says
-    that the store was made with this encoder."""
+    makes of its transcripts; infinite where they are not even of the same lengths. A value near 0
+    means that the store was made with this encoder."""
     again = with_text(split, split.clips["text"].tolist(), encoder).text
     if not np.array_equal(again.lengths, split.text.lengths):
         return float("inf")

@@ -109,7 +109,8 @@ class Visual(Protocol):
     def name(self) -> str: ...
 
     def identity(self, clip: Path) -> str:
-        """Changes with what the faces of the clip depend on besides its file and the settings."""
+        """A text that changes with whatever the faces of the clip depend on, besides its file and
+        the settings."""
 
     def look(self, image: np.ndarray) -> Any:
         """Called with each frame, (H, W, 3) uint8 RGB, at 25 per second."""
@@ -256,7 +257,7 @@ def unknown_text(tokens: int, unknown: int) -> str:
 
 def scaled(values: np.ndarray, width: int, height: int) -> np.ndarray:
     """OpenFace's columns (T, 177) brought to about -1..1 (``SCALING``). How the released values
-    were is unpublished."""
+    were scaled is unpublished."""
     values = values.astype(np.float32)
     values[:, _X] = values[:, _X] / (width / 2) - 1
     values[:, _Y] = values[:, _Y] / (height / 2) - 1

@@ -59,7 +59,7 @@ def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
     the place where one was looked for), absent (why there is none; "" where there is).
 
     ``clips``: a folder with meta.csv (or label.csv) and files ``<video_id>/<clip_id>`` with any of
-    ``ENDINGS`` in it or in its folder ``Raw``; such a table itself; a text file with a clip on each
+    ``ENDINGS`` in it or in its folder ``Raw``; that table itself; a text file with a clip on each
     line, its path, a tab, and its transcript;
     or one clip, whose transcript is ``text``. Raises InputError.
     """

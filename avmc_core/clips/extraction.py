@@ -63,18 +63,18 @@ def extract(
     """Extracts ``clips`` into a new store at ``store``.
 
     ``clips``: a folder with a meta.csv of the released columns and files
-    ``<video_id>/<clip_id>.mp4``, or what else ``clip_list.clip_table`` takes. ``text``: the
-    transcript, of one clip. ``bert``: a local folder or a name in the local cache; the network is
-    never asked. ``report``: a folder for a page that shows what was found on a frame of each clip;
-    "" for none. Where not one clip has a picture, or not one has sound, the others' features alone
-    are made, and the store says so.
+    ``<video_id>/<clip_id>.mp4``, or anything else that ``clip_list.clip_table`` takes. ``text``:
+    the transcript, of one clip. ``bert``: a local folder or a name in the local cache; the network
+    is never asked. ``report``: a folder for a page that shows what was found on a frame of each
+    clip; "" for none. If no clip has a picture, or none has sound, the features of the other kind
+    alone are made, and the store says so.
 
-    Raises InputError, before any work, for what no clip can do without; and when not one clip is
-    kept. After failures the finished clips stay in ``work``, so that a second attempt repeats only
-    the others. The folder ``work`` is the extraction's own: one that it did not make is refused, as
-    is a place for the store in ``clips``, and neither is touched. Once that folder is there,
-    raises Stopped at Ctrl-C and at SIGTERM, when no process is left and the finished clips are
-    kept.
+    Raises InputError, before any work, if something is missing that every clip needs; and if no
+    clip is kept. After failures the finished clips stay in ``work``, so that a second attempt
+    repeats only the others. The folder ``work`` is the extraction's own: one that it did not make
+    is refused, as is a place for the store in ``clips``, and neither is touched. Once that folder
+    is there, raises Stopped at Ctrl-C and at SIGTERM, when no process is left and the finished
+    clips are kept.
     """
     clips, store = Path(clips), Path(store)
     if os.path.lexists(store):

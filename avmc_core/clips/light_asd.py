@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from avmc_core.errors import InputError
+from avmc_core.home import resource
 
 if TYPE_CHECKING:
     from avmc_core.clips.light_asd_network import LightASD
@@ -32,7 +32,7 @@ def load() -> LightASD:
 
     from avmc_core.clips.light_asd_network import LightASD
 
-    path = files("avmc_core").joinpath("resources", RESOURCE)
+    path = resource(RESOURCE)
     data = path.read_bytes() if path.is_file() else b""
     if (found := hashlib.sha256(data).hexdigest()) != DIGEST:
         raise InputError(

@@ -2,9 +2,8 @@
 both from one time zero.
 
 Frames are handed on one by one and never kept, so that memory does not grow with a clip's length or
-its picture size. How a picture leaves the decoder is in ``pictures``, how sound does in ``sound``;
-which streams are read is in
-``streams``; here is when.
+its picture size. ``pictures`` says how a picture leaves the decoder, ``sound`` how sound does, and
+``streams`` which streams are read; this module decides at what time each picture and sound belongs.
 """
 
 from __future__ import annotations
@@ -96,8 +95,8 @@ def read_clip(path: str | Path, look: Callable[[np.ndarray], Any], parts: str = 
 
     The clip begins with its picture. Sound that begins later has silence before it; where sound
     begins much earlier, the first picture is held. Of several video streams the moving one is read
-    (a cover is none), of several sound tracks the file's default, or the next where that is silent.
-    ``parts``: ``BOTH``, or ``SOUND`` or ``PICTURE`` alone.
+    (a cover picture does not count as one), of several sound tracks the file's default, or the next
+    where that is silent. ``parts``: ``BOTH``, or ``SOUND`` or ``PICTURE`` alone.
 
     Raises InputError for a file that cannot be decoded to its end, for one without what is asked of
     it, for times that jump back, for pictures that change their shape, and for more than

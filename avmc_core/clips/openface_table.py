@@ -1,4 +1,4 @@
-"""A CSV file of OpenFace 2.0 to 2.2, and which of its rows is on at which time of the clip.
+"""A CSV file of OpenFace 2.0 to 2.2, and which of its rows belongs to which time of the clip.
 
 Run on a video, OpenFace stamps its rows with frame number divided by the rate that the file names,
 which may not be the true one; run on a folder of pictures, it stamps every row with 0. So the times

@@ -9,19 +9,17 @@ of a face agree with OpenFace (``tools/face_agreement.py``).
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 
 import pandas as pd
 
 from avmc_core.clips import trust
+from avmc_core.home import resource_text
 from avmc_core.schema import columns
 
 
 def record(name: str) -> dict:
     """A record by the name of its file: ``command``, ``rows``, and what else was written down."""
-    return json.loads(
-        files("avmc_core").joinpath("resources", f"{name}.json").read_text(encoding="utf-8")
-    )
+    return json.loads(resource_text(f"{name}.json"))
 
 
 def speakers() -> pd.DataFrame:

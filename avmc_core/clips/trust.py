@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 import pandas as pd
 
+from avmc_core.home import resource_text
 from avmc_core.schema import columns
 
 TRUSTED = 0.7  # Pearson's r with OpenFace from which on a measure is trusted
@@ -25,8 +25,7 @@ VARIES = {"AU": 0.1, "pose": 0.0}
 @cache
 def record() -> dict:
     """How the record was made and its rows."""
-    path = files("avmc_core").joinpath("resources", "face_agreement.json")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return json.loads(resource_text("face_agreement.json"))
 
 
 @cache

@@ -67,8 +67,8 @@ def choose(
     """The speaker among ``tracks``, each (F, 177) in pixels with NaN where not found; ``signal``
     (S,) is the sound at 16 kHz.
 
-    ``talknet_weights``: a file, which decides instead of ``way``. One face is the speaker's without
-    being asked.
+    ``talknet_weights``: a file, which decides instead of ``way``. A single face is taken for the
+    speaker's without being scored.
     """
     if len(tracks) == 1:
         return Choice(np.zeros(len(tracks[0]), int), "one face", "the only face")

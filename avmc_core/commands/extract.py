@@ -98,10 +98,10 @@ def main(
     """Extract text, acoustic and visual features of CLIPS into the feature store STORE.
 
     CLIPS is a folder with a meta.csv in the released columns and files VIDEO_ID/CLIP_ID.mp4 (or
-    another usual ending, in any case), such a table, a .txt file with a path, a tab and a
+    another usual ending, in any case), that table alone, a .txt file with a path, a tab and a
     transcript on each line, or one clip with --text. The exit status is 1 when a clip failed; the
-    others are in the store all the same. Ctrl-C stops it at once; the same command then resumes
-    where it was.
+    other clips are in the store all the same. Ctrl-C stops it at once; the same command then
+    resumes where it was.
     """
     try:
         with ended_at_once():  # until the extraction begins, and from then on asks to be stopped

@@ -31,11 +31,11 @@ def with_lengths(
     ``where`` names the split. Raises InputError where zeros at the beginning do not tell how long a
     clip is.
     """
-    made = dict(columns)
+    completed = dict(columns)
     if layouts.TOKENS not in columns:
-        made[layouts.TOKENS] = _mask_alone(columns["text"], release, f"{where}, key text")
+        completed[layouts.TOKENS] = _mask_alone(columns["text"], release, f"{where}, key text")
         repairs["texts without tokens, as long as their states"] += len(columns["text"])
-    tokens = made[layouts.TOKENS][:, 1].sum(axis=1)
+    tokens = completed[layouts.TOKENS][:, 1].sum(axis=1)
     for modality, key in layouts.LENGTHS.items():
         if key not in columns:
             ends = _ends(columns[modality], release)
@@ -44,13 +44,15 @@ def with_lengths(
                 repairs[aligned] += len(tokens)
                 behind = int((ends > tokens).sum())
                 repairs[f"clips with {modality} behind the last token, kept"] += behind
-                made[key] = np.maximum(tokens, ends)
+                completed[key] = np.maximum(tokens, ends)
             else:
                 _check_beginnings(columns[modality], ends, f"{where}, key {modality}", f"no {key}")
-                said = f"clips with {modality} up to its last frame that is not zero: no lengths"
-                repairs[said] += len(ends)
-                made[key] = np.maximum(ends, 1)
-    return made
+                unmeasured = (
+                    f"clips with {modality} up to its last frame that is not zero: no lengths"
+                )
+                repairs[unmeasured] += len(ends)
+                completed[key] = np.maximum(ends, 1)
+    return completed
 
 
 def _mask_alone(
@@ -59,9 +61,9 @@ def _mask_alone(
     """The tokens (N, 3, T) of texts (N, T, D) whose ids are not known: the mask only."""
     lengths = _ends(states, release)
     _check_beginnings(states, lengths, where, "no text_bert, whose mask says where a text stands")
-    made = np.zeros((len(states), 3, states.shape[1]), np.int64)
-    made[:, 1] = np.arange(states.shape[1]) < np.maximum(lengths, 1)[:, None]
-    return made
+    tokens = np.zeros((len(states), 3, states.shape[1]), np.int64)
+    tokens[:, 1] = np.arange(states.shape[1]) < np.maximum(lengths, 1)[:, None]
+    return tokens
 
 
 def _check_beginnings(padded: np.ndarray, ends: np.ndarray, where: str, lacks: str) -> None:

@@ -45,7 +45,7 @@ def export_released(store: Store, folder: str | Path) -> list[Path]:
         SIMULATED: store.manifest.get("generator"),
         EXTRACTED: store.manifest["source"].get("extraction"),
     }
-    marks = {name: said for name, said in facts.items() if said is not None}
+    marks = {name: fact for name, fact in facts.items() if fact is not None}
     names = schema.SPLITS if labelled_only else (*schema.SPLITS, schema.TRAIN_MIX)
     splits = {name: _features(split := store.split(name)) | _labels(split) for name in names}
     try:

@@ -175,9 +175,9 @@ def _label_set(clips: dict[str, pd.DataFrame], layout: Layout) -> dict[str, str]
     they are CH-SIMS v2.0 where it is one of them."""
     if not layout.released or layout.limit != min(schema.LIMITS):
         return {}
-    found = recognise(pd.concat(clips.values()))
-    dataset = {} if found.key == OTHER else {"dataset": RELEASED}
-    return {"label_set": str(found), **dataset}
+    labels = recognise(pd.concat(clips.values()))
+    dataset = {} if labels.key == OTHER else {"dataset": RELEASED}
+    return {"label_set": str(labels), **dataset}
 
 
 def _marked(sources: dict[str, Path], name: str) -> dict[str, Any] | None:
@@ -219,8 +219,8 @@ def _clips(
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
     """A stamp that changes when a file is written to, truncated or replaced."""
-    found = path.stat() if path.is_file() else None
-    return found and (found.st_ino, found.st_size, found.st_mtime_ns)
+    status = path.stat() if path.is_file() else None
+    return status and (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _check_unchanged(sources: dict[str, Path], before: dict[str, tuple[int, ...] | None]) -> None:

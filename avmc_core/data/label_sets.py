@@ -14,12 +14,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from avmc_core.home import resource_text
 from avmc_core.schema import GRID, SPLITS, level
 
 RELABELLED, MIXED, OTHER = "relabelled", "mixed", "other"
@@ -78,11 +78,11 @@ def recognise(table: pd.DataFrame) -> Recognised:
     lie within one percent of the clips; otherwise ``name`` is OTHER. Counts cannot detect two clips
     of the same split and part whose labels are swapped.
     """
-    found = histograms(table)
+    counts = histograms(table)
     for key in (RELABELLED, MIXED):
         known = of_set(key)
-        same_rows = all(found[s][p].sum() == known[s][p].sum() for s in SPLITS for p in PARTS)
-        apart = _apart(found, known)
+        same_rows = all(counts[s][p].sum() == known[s][p].sum() for s in SPLITS for p in PARTS)
+        apart = _apart(counts, known)
         if same_rows and apart <= _TOLERATED * total(known).sum():
             return Recognised(key, apart)
     return Recognised(OTHER)
@@ -100,15 +100,15 @@ def total(counts: Histograms, *, split: str | None = None, part: str | None = No
     return np.sum([counts[s][p] for s in splits for p in parts], axis=0)
 
 
-def constant_scores(key: str, split: str = "test") -> dict[str, float]:
-    """Acc2, Acc2_weak (shares) and MAE of always predicting 0 on a split of a set: 0 counts as
-    negative (Section 5.1)."""
-    n = total(of_set(key), split=split)
+def constant_scores(key: str) -> dict[str, float]:
+    """Acc2, Acc2_weak (shares) and MAE of always predicting 0 on the test split of a set, where 0
+    counts as negative (Section 5.1)."""
+    n = total(of_set(key), split="test")
     weak = np.abs(GRID) <= 0.4
     moved = [
         (label["label"], label["clips"])
         for label in recorded()["sets"][key]["off_grid"]
-        if label["split"] == split
+        if label["split"] == "test"
     ]
     absolute = (n * np.abs(GRID)).sum() + sum(k * (abs(y) - abs(GRID[level(y)])) for y, k in moved)
     return {
@@ -126,10 +126,8 @@ def recorded() -> dict[str, Any]:
     relabelled file), ``other_sign`` (clips whose M differs in sign, by split), ``reports`` (public
     statements of others about the released pickle, each with its source), and ``original_pairs``
     (the 11 x 11 tables of each pair of annotations in the original part of the mixed set)."""
-    return json.loads(
-        files("avmc_core").joinpath("resources", "label_sets.json").read_text(encoding="utf-8")
-    )
+    return json.loads(resource_text("label_sets.json"))
 
 
-def _apart(found: Histograms, known: Histograms) -> int:
-    return int(sum(np.abs(found[s][p] - known[s][p]).sum() for s in SPLITS for p in PARTS) // 2)
+def _apart(counts: Histograms, known: Histograms) -> int:
+    return int(sum(np.abs(counts[s][p] - known[s][p]).sum() for s in SPLITS for p in PARTS) // 2)

@@ -65,11 +65,11 @@ def read_meta(path: str | Path) -> pd.DataFrame:
     if 2 * lost > len(rows):
         found = f"question marks alone in {lost} of {len(rows)} transcripts"
         raise InputError(path, found, "the text as it was before it was converted")
-    made = pd.DataFrame(list(rows.values()))
-    made.attrs["repairs"] = [
+    clips = pd.DataFrame(list(rows.values()))
+    clips.attrs["repairs"] = [
         {"what": what, "count": count} for what, count in repairs.items() if count
     ]
-    return made
+    return clips
 
 
 def _header(path: str | Path, names: list[str], repairs: Counter[str]) -> list[str]:
@@ -108,8 +108,8 @@ def with_zeros(
     meta: pd.DataFrame, ids: Iterable[tuple[str, str]], what: str = "meta.csv"
 ) -> pd.DataFrame:
     """``meta`` with the leading zeros that a spreadsheet took from its ids, where only one of the
-    pairs ``ids`` (video, clip) can be meant; how often is added to its repairs. ``what``: the name
-    of the table there."""
+    pairs ``ids`` (video, clip) can be meant; their number is added to its repairs, under the name
+    ``what`` of the table."""
     known = set(ids)
     plain: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for pair in known:
@@ -124,12 +124,12 @@ def with_zeros(
     count = sum(map(tuple.__ne__, own, restored))
     if not count or len(set(restored)) < len(restored):  # two rows for one clip: nothing is clear
         return meta
-    made = meta.assign(
+    restored_table = meta.assign(
         video_id=[video for video, _ in restored], clip_id=[clip for _, clip in restored]
     )
     lost = {"what": f"ids of {what} whose lost leading zeros were restored", "count": count}
-    made.attrs["repairs"] = [*meta.attrs.get("repairs", []), lost]
-    return made
+    restored_table.attrs["repairs"] = [*meta.attrs.get("repairs", []), lost]
+    return restored_table
 
 
 def _plain(name: str) -> str:

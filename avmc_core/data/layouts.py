@@ -64,7 +64,7 @@ class Layout:
         columns = f"{self.widths[0]} acoustic and {self.widths[1]} visual columns"
         aligned = ", aligned" if self.aligned else ""
         labels = " and ".join([", ".join(self.tasks[:-1]), self.tasks[-1]][len(self.tasks) == 1 :])
-        said = f"labels of {labels} from {-self.limit:g} to {self.limit:g} ({self.range_from})"
+        labelled = f"labels of {labels} from {-self.limit:g} to {self.limit:g} ({self.range_from})"
         what = (
             f"a file as {TOOLKIT} writes it"
             if self.toolkit
@@ -73,7 +73,7 @@ class Layout:
             else "a data set of its own widths"
         )
         tokens = "" if self.tokens else "; no tokens of the text"
-        return f"{what}: {columns}{aligned}; {said}{tokens}"
+        return f"{what}: {columns}{aligned}; {labelled}{tokens}"
 
 
 def recognised(content: Mapping[str, Any], limit: float | None = None) -> Layout | None:
@@ -92,14 +92,17 @@ def recognised(content: Mapping[str, Any], limit: float | None = None) -> Layout
     unimodal = any(schema.LABEL_KEYS[task] in split for task in schema.TASKS[1:])
     beyond = _beyond(content)
     if limit is not None:
-        found = limit, "as declared"
+        range_of_labels = limit, "as declared"
     elif usual == max(schema.LIMITS) and not toolkit:
-        found = usual, f"those of {known}"
+        range_of_labels = usual, f"those of {known}"
     elif beyond > _BEYOND:
-        found = max(schema.LIMITS), f"{100 * beyond:.0f} % of them lie outside -1 to 1"
+        range_of_labels = max(schema.LIMITS), f"{100 * beyond:.0f} % of them lie outside -1 to 1"
     else:
         fits = usual == min(schema.LIMITS)
-        found = min(schema.LIMITS), f"those of {known}" if fits else "hardly any lies outside"
+        range_of_labels = (
+            min(schema.LIMITS),
+            f"those of {known}" if fits else "hardly any lies outside",
+        )
     return Layout(
         known,
         toolkit,
@@ -107,7 +110,7 @@ def recognised(content: Mapping[str, Any], limit: float | None = None) -> Layout
         not any(key in split for key in LENGTHS.values()),
         any(TOKENS in part for part in content.values() if isinstance(part, Mapping)),
         schema.TASKS if unimodal else schema.TASKS[:1],
-        *found,
+        *range_of_labels,
     )
 
 
@@ -199,12 +202,12 @@ def _shape(value: Any) -> tuple[int, ...]:
 def _beyond(content: Mapping[str, Any]) -> float:
     """The share of the multimodal labels of all splits outside [-1, 1]; 0 where there are none that
     can be compared."""
-    found = []
+    beyond = []
     for part in content.values():
         column = part.get(schema.LABEL_KEYS["M"]) if isinstance(part, Mapping) else None
         try:
             labels = np.asarray(column, dtype=np.float64).ravel()
         except (TypeError, ValueError):
             continue  # its own reader names it
-        found.append(np.abs(labels[np.isfinite(labels)]) > 1 + 1e-6)
-    return float(np.concatenate(found).mean()) if sum(map(len, found)) else 0.0
+        beyond.append(np.abs(labels[np.isfinite(labels)]) > 1 + 1e-6)
+    return float(np.concatenate(beyond).mean()) if sum(map(len, beyond)) else 0.0

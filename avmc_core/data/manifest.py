@@ -33,17 +33,17 @@ def extras_of(manifest: dict[str, Any]) -> tuple[str, ...]:
 def content_digest(manifest: dict[str, Any]) -> str:
     """The digest of a store: its files, their sizes as arrays, and whether simulated, extracted or
     released, and how."""
-    said = {
+    content = {
         name: manifest.get(name)
         for name in ("schema_version", "kind", "generator", "dims", "steps")
     }
     if "labels" in manifest:  # left out where they are those of the release
-        said["labels"] = manifest["labels"]
+        content["labels"] = manifest["labels"]
     if not manifest.get("tokens", True):
-        said["tokens"] = False
+        content["tokens"] = False
     hashes = {name: entry["sha256"] for name, entry in manifest["files"].items()}
     return settings.digest(
-        {**said, "extraction": manifest["source"].get("extraction"), "files": hashes}
+        {**content, "extraction": manifest["source"].get("extraction"), "files": hashes}
     )
 
 
@@ -51,9 +51,9 @@ def check_bytes(path: Path, expected: str) -> None:
     """Raises InputError if the SHA-256 of a file differs from the ``expected`` one (hex) of its
     manifest."""
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
-        raise InputError(path, f"SHA-256 {found}", f"{expected}, as in {MANIFEST}")
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 != expected:
+        raise InputError(path, f"SHA-256 {sha256}", f"{expected}, as in {MANIFEST}")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -25,11 +25,11 @@ _NAMED = 3  # clips that an error names
 def differences(
     clips: pd.DataFrame, meta: pd.DataFrame, path: str | Path
 ) -> Iterator[tuple[str, int]]:
-    """What a label table says otherwise than the labelled ``clips`` of a pickle: in words, and in
-    how many clips.
+    """How a label table differs from the labelled ``clips`` of a pickle: in words, and in how many
+    clips.
 
     Both tables need the columns video_id, clip_id, split, text, M, T, A, V; ``path`` is the label
-    table's. Raises InputError, which names clips, when clips are in one of the two only or in
+    table's. Raises InputError, which names clips, when clips are in only one of the two, or in
     another split.
     """
     left, right = (table[table["split"] != schema.UNLABELLED] for table in (clips, meta))
@@ -50,13 +50,13 @@ def _labels(task: str, apart: np.ndarray, original: np.ndarray, mixed: bool) -> 
     other = apart > 1e-6
     if not other.any():
         return f"clips whose {task} differs in meta.csv"
-    said = (
+    summary = (
         f"{task} differs in meta.csv in {other.sum():,} of {len(other):,} clips, "
         f"{(other & original).sum():,} of them in the "
         f"original part, by {apart[other].mean():.2f} on average and at most {apart.max():.2f}"
     )
     return (
-        f"{said}{': this table has the original CH-SIMS labels there' if mixed else ''}; the "
+        f"{summary}{': this table has the original CH-SIMS labels there' if mixed else ''}; the "
         "pickle's labels are kept"
     )
 

@@ -2,11 +2,11 @@
 those that MMSA computes for CMU-MOSI and CMU-MOSEI.
 
 The latter, by their names there: ``Has0_acc_2`` and ``Has0_F1_score`` tell negative clips from all
-others, a 0 being no negative one; ``Non0_acc_2`` and ``Non0_F1_score`` tell positive clips from
-negative ones and leave out those whose label is 0; ``Mult_acc_7`` and ``Mult_acc_5`` are shares of
-clips whose prediction and label, cut to [-3, 3] or [-2, 2], round to the same number (halves to the
-even one). F1 is the mean over both classes by their support. ``MAE`` and ``Corr`` are of the values
-as they are, which are not cut.
+others, where 0 does not count as negative; ``Non0_acc_2`` and ``Non0_F1_score`` tell positive clips
+from negative ones and leave out those whose label is 0; ``Mult_acc_7`` and ``Mult_acc_5`` are
+shares of clips whose prediction and label, cut to [-3, 3] or [-2, 2], round to the same number
+(halves to the even one). F1 is the mean over both classes by their support. ``MAE`` and ``Corr``
+are computed on the uncut values.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Convention:
         return moments(sums_over_clips(statistics, weights, self.columns))[1] > 0
 
     def evaluate(self, prediction: ArrayLike, label: ArrayLike) -> dict[str, float]:
-        """Each of ``metrics`` on N clips, NaN where it is not defined."""
+        """Each of ``metrics`` for predictions and labels (N,), NaN where it is not defined."""
         values = self.aggregate(self.statistics(prediction, label), None)
         return {name: float(value) for name, value in values.items()}
 

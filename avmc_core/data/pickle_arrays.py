@@ -65,7 +65,7 @@ class ArrayMachine(Machine):
         self.global_(module, name)
 
     def reduce(self) -> None:
-        """What calls a function in an ordinary pickle; here one of seven known effects."""
+        """In an ordinary pickle this calls a function; here it has one of seven known effects."""
         arguments, function = self.pop(tuple), self.pop(Global)
         match function, arguments:
             case Global.RECONSTRUCT, (Global.NDARRAY, (0,), memoryview()):

@@ -115,8 +115,8 @@ def layout_of(path: str | Path, limit: float | None = None) -> layouts.Layout:
 
 
 def taken_for(path: str | Path, limit: float | None = None) -> dict[str, Any]:
-    """The same for a store's manifest: ``layout`` in words, the types of the columns, and the
-    ``config`` of a file as MMSA-FET writes it, as JSON text."""
+    """What a store's manifest says about the file that it was made from: its ``layout`` in words,
+    the types of its columns, and, as JSON text, the ``config`` that MMSA-FET writes."""
     content = _mapping(path, read_pickle(path))
     layout = layouts.recognised(content, limit)
     facts = {} if layout is None else {"layout": layout.name}
@@ -132,8 +132,8 @@ def taken_for(path: str | Path, limit: float | None = None) -> dict[str, Any]:
 
 
 def mark(path: str | Path, name: str) -> dict[str, Any] | None:
-    """The facts with which an export marked a file of released format, by the mark's name of
-    ``MARKS``; None without it."""
+    """The facts with which an export marked a file of released format, by the mark's name in
+    ``MARKS``; None if the file has no such mark."""
     facts = _mapping(path, read_pickle(path)).get(name)
     if facts is None:
         return None
@@ -194,9 +194,9 @@ def _renamed(content: dict[str, Any], repairs: Counter[str]) -> dict[str, Any]:
     return content
 
 
-def _check_keys(where, found: Mapping[str, Any], required, optional, noun: str) -> None:
-    missing = [key for key in required if key not in found]
-    unknown = sorted(set(found) - set(required) - set(optional))
+def _check_keys(where, given: Mapping[str, Any], required, optional, noun: str) -> None:
+    missing = [key for key in required if key not in given]
+    unknown = sorted(set(given) - set(required) - set(optional))
     if missing or unknown:
         names = [f"no {noun} {key!r}" for key in missing] + [
             f"an unknown {noun} {key[:80]!r}" for key in unknown[:5]
@@ -211,13 +211,13 @@ def _columns(
     repairs: Counter[str],
     layout: layouts.Layout | None = None,
 ) -> dict[str, np.ndarray]:
-    found = _mapping(where, value)
-    _check_keys(where, found, required, (*KEYS, *layouts.UNUSED, MASK), "key")
+    given = _mapping(where, value)
+    _check_keys(where, given, required, (*KEYS, *layouts.UNUSED, MASK), "key")
     for key in layouts.UNUSED:
-        repairs[f"key {key} left out"] += key in found
-    taken = [*required, *(key for key in ("annotations",) if layout and key in found)]
+        repairs[f"key {key} left out"] += key in given
+    taken = [*required, *(key for key in ("annotations",) if layout and key in given)]
     taken = [key for key in KEYS if key in taken]
-    arrays = {key: plain(f"{where}, key {key}", found[key], repairs) for key in taken}
+    arrays = {key: plain(f"{where}, key {key}", given[key], repairs) for key in taken}
     columns = {key: READERS[key](f"{where}, key {key}", arrays[key]) for key in taken}
     rows = len(columns["id"])
     for key, column in columns.items():

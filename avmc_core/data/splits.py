@@ -107,13 +107,13 @@ Scales = dict[str, tuple[np.ndarray, np.ndarray]]  # modality to mean and spread
 def scales(train: Split) -> Scales:
     """Mean and standard deviation of each acoustic and visual column over all frames of the clips
     of ``train``, in float64; a column that never changes has a spread of 1."""
-    found = {}
+    statistics = {}
     for name in ("audio", "vision"):
         ragged = getattr(train, name)
         frames = np.concatenate([ragged[row] for row in range(len(ragged))]).astype(np.float64)
         spread = frames.std(axis=0)
-        found[name] = frames.mean(axis=0), np.where(spread > 0, spread, 1.0)
-    return found
+        statistics[name] = frames.mean(axis=0), np.where(spread > 0, spread, 1.0)
+    return statistics
 
 
 def standardised(split: Split, by: Scales) -> Split:
@@ -192,9 +192,7 @@ def _folds(
     count: int, classes: np.ndarray, videos: np.ndarray, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     # half a second that most runs need not wait for
-    from sklearn.model_selection import (
-        StratifiedGroupKFold,
-    )
+    from sklearn.model_selection import StratifiedGroupKFold
 
     return list(
         StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(classes, classes, videos)

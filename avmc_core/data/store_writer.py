@@ -117,8 +117,8 @@ def write_index(
         manifest["labels"] = dict(labels)
     if not tokens:
         manifest["tokens"] = False
-    said = {"label_set": label_set, "dataset": dataset}
-    manifest |= {name: value for name, value in said.items() if value}
+    names = {"label_set": label_set, "dataset": dataset}
+    manifest |= {name: value for name, value in names.items() if value}
     manifest["digest"] = content_digest(manifest)
     (folder / MANIFEST).write_text(
         json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"

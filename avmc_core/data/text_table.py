@@ -34,10 +34,10 @@ class TextTable:
 def read_table(path: str | Path, what: str) -> TextTable:
     """The table in the file ``path``; ``what`` it should be is said in errors.
 
-    Read are UTF-8, UTF-16 and UTF-32, GB18030 and Big5; commas, semicolons, tabs and bars; a first
+    It reads UTF-8, UTF-16 and UTF-32, GB18030 and Big5; commas, semicolons, tabs and bars; a first
     line ``sep=;``. Blank rows and columns and names with blanks around them are set right. Raises
-    InputError for anything that is not a table of text, for bytes whose encoding is in doubt,
-    for text that was damaged by a conversion, and for a row with too many or too few cells.
+    InputError for anything that is not a table of text, for bytes whose encoding is in doubt, for
+    text that was damaged by a conversion, and for a row with too many or too few cells.
     """
     path = Path(path)
     repairs: Counter[str] = Counter()

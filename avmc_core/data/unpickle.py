@@ -6,7 +6,7 @@ global is an error. A global is only ever a name here, never an imported object.
 where they lie in the file, which is mapped read-only. Arrays of objects, as pandas hands out
 columns of text, are read where each object is a plain value.
 
-What a small file can make of itself is bounded by the constants below and those of
+How much memory and time a small file can take is bounded by the constants below and those of
 ``pickle_machine``: a bomb ends in an InputError after a few hundred megabytes and seconds at the
 most.
 """
@@ -58,7 +58,7 @@ def read_pickle(path: str | Path) -> Any:
 
 
 def parse(data: memoryview, path: Path) -> Any:
-    """The same from the bytes of ``path``, wherever they are; the arrays are views of them."""
+    """As ``read_pickle``, from bytes that were read from ``path``; the arrays are views of them."""
     reader = _Reader(path, data)
     try:
         return reader.read()
@@ -157,13 +157,13 @@ class _Reader(ArrayMachine):
 
     def at_key(self, key: str | int, item: Any, depth: int) -> Any:
         self.within.append(repr(key[:80] if isinstance(key, str) else key))
-        made = self.plain(item, depth + 1)
+        copy = self.plain(item, depth + 1)
         self.within.pop()
-        return made
+        return copy
 
     def objects(self, array: Array, depth: int) -> np.ndarray:
         """An array of plain values that numpy has no type for, or that pandas gave none."""
-        made = np.empty(array.shape, dtype=object)
+        objects = np.empty(array.shape, dtype=object)
         for place, item in enumerate(array.value):
             value = self.plain(item, depth + 1)
             if isinstance(value, (np.ndarray, list, tuple, dict)):
@@ -171,9 +171,9 @@ class _Reader(ArrayMachine):
                 if isinstance(value, np.ndarray):
                     wanted = "one array, padded with zeros: rows, steps, columns"
                 self.refuse(f"an object array of {type(value).__name__}s", wanted)
-            made.flat[place] = value
-        made.flags.writeable = False
-        return made
+            objects.flat[place] = value
+        objects.flags.writeable = False
+        return objects
 
     # Opcodes with more to them than one expression
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,16 +10,16 @@ import pandas as pd
 from avmc_core.schema import TASKS
 
 
-def alike_within_videos(clips: pd.DataFrame, tasks: Sequence[str] = TASKS) -> dict[str, float]:
+def alike_within_videos(clips: pd.DataFrame) -> dict[str, float]:
     """Intraclass correlation ICC(1) of each annotation by source video: the share of its variance
     that lies between videos; 0 where labels do not depend on the video, and a little below by
     chance; NaN for an annotation that never varies.
 
-    ``clips`` needs the columns video_id and ``tasks``, and at least two videos, one of them with
+    ``clips`` needs the columns video_id, M, T, A and V, and at least two videos, one of them with
     two clips or more.
     """
-    found = {}
-    for task in tasks:
+    correlations = {}
+    for task in TASKS:
         groups = [group.to_numpy() for _, group in clips.groupby("video_id")[task]]
         sizes = np.array([len(group) for group in groups])
         n, k = sizes.sum(), len(sizes)
@@ -29,5 +28,5 @@ def alike_within_videos(clips: pd.DataFrame, tasks: Sequence[str] = TASKS) -> di
         within = sum(((group - group.mean()) ** 2).sum() for group in groups) / (n - k)
         size = (n - (sizes**2).sum() / n) / (k - 1)
         whole = between + (size - 1) * within
-        found[task] = float((between - within) / whole) if whole > 0 else math.nan
-    return found
+        correlations[task] = float((between - within) / whole) if whole > 0 else math.nan
+    return correlations

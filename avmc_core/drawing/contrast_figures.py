@@ -17,7 +17,7 @@ from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
 def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
     """Paired differences (``contrasts.contrasts``), one panel per metric, one line per pair; hollow
     where the whole family's p value is above 0.05. Right of zero the first row of a pair is better:
-    the axis of a metric where less is better is turned."""
+    where lower is better, the axis is reversed."""
     pairs = table[["first", "second"]].drop_duplicates()
     fig, axes = plt.subplots(
         1, len(names), figsize=(WIDTH, 1.3 + 0.36 * len(pairs)), sharey=True, squeeze=False
@@ -49,8 +49,8 @@ def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
     keys = [
         Line2D([], [], **style, fillstyle=fill, label=words)
         for fill, words in (
-            ("full", "stands after Holm's correction"),
-            ("none", "does not stand after it (lines are 95 % intervals)"),
+            ("full", "survives Holm's correction"),
+            ("none", "does not survive it (lines are 95 % intervals)"),
         )
     ]
     fig.legend(handles=keys, fontsize=8, loc="outside upper center", ncols=2)
@@ -60,7 +60,7 @@ def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
 def pair_forest(table: pd.DataFrame, first: str, second: str) -> Figure:
     """Differences of two rows (``pairwise.compare_rows``), one panel per metric: the estimate with
     its 95 % interval, hollow where Holm's adjusted p is above 0.05. Right of zero the first row is
-    better: where less is better the axis is turned."""
+    better: where lower is better, the axis is reversed."""
     fig, axes = plt.subplots(
         1, len(table), figsize=(max(WIDTH, 1.5 * len(table)), 1.7), squeeze=False
     )
@@ -92,6 +92,6 @@ def coverage_curve(rows: Sequence[dict[str, float]], level: float = 0.95) -> Fig
     )
     ax.errorbar(x, shares, 2 * errors, fmt="o", color=MODEL_COLOURS[0], capsize=3)
     ax.set_xticks(x, [f"{row['seeds']:.0f}" for row in rows])
-    ax.set(xlabel="seeds", ylabel="intervals that hold the truth, %")
+    ax.set(xlabel="seeds", ylabel="intervals that contain the truth, %")
     plt.close(fig)  # not closed by `mark`, a notebook would show it twice
     return fig

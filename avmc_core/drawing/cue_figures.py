@@ -39,7 +39,7 @@ def explained(data: Mapping[str, Any], band: str = "all") -> Figure:
         ax.set_yticks(range(len(rows)), names, fontsize=7.5)
         ax.invert_yaxis()
     left.set(xlim=(0, 1), xlabel="R² of M", title="alone and together")
-    right.set(xlim=(0, None), xlabel="R² added to the other two", title="beyond them")
+    right.set(xlim=(0, None), xlabel="R² added to the other two", title="beyond the other two")
     keys = [
         plt.Line2D([], [], color="#3C3C3C", marker=m, fillstyle=f, label=n)
         for m, f, n in PART_STYLES.values()

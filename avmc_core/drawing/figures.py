@@ -127,7 +127,7 @@ def axis_label(metric: str) -> str:
 
 
 def class_counts(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:
-    """Clips of each class in each split: found (filled) beside printed in Table 1 (outlined)."""
+    """Clips of each class in each split, as found (filled) and as printed in Table 1 (outlined)."""
     fig, axes = plt.subplots(1, len(SPLITS), figsize=(WIDTH, 2.7))
     x = np.arange(len(CLASSES))
     for ax, split in zip(axes, SPLITS, strict=True):
@@ -178,7 +178,7 @@ def label_histograms(levels: pd.DataFrame) -> Figure:
 
 
 def difference_matrix(matrix: pd.DataFrame) -> Figure:
-    """Mean absolute difference between each two annotations, in label units."""
+    """Mean absolute difference between every two annotations, in label units."""
     fig, ax = plt.subplots(figsize=(0.62 * WIDTH, 0.46 * WIDTH))
     bar = {"shrink": 0.85, "label": "label units"}
     sns.heatmap(
@@ -201,8 +201,8 @@ def difference_matrix(matrix: pd.DataFrame) -> Figure:
 
 
 def pairwise(pairs: dict[str, list[list[int]]]) -> Figure:
-    """Joint label counts of each two annotations; the area of a square is the number of clips, the
-    diagonal agreement."""
+    """Joint label counts of every two annotations; the area of a square is the number of clips, and
+    clips on the diagonal are those on which the two agree."""
     fig, axes = plt.subplots(2, 3, figsize=(WIDTH, 0.68 * WIDTH), sharex=True, sharey=True)
     largest = max(np.max(cells) for cells in pairs.values())
     for ax, (pair, cells) in zip(axes.flat, pairs.items(), strict=True):

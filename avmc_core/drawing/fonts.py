@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
+
+from avmc_core.home import resource
 
 FAMILY = "AVMC Han"
 # matplotlib carries the first; what it lacks comes from the second
@@ -20,7 +21,7 @@ FIGURE_FAMILIES = ("DejaVu Sans", FAMILY)
 
 def han_font() -> Path:
     """The font file (.otf)."""
-    return Path(str(files("avmc_core").joinpath("resources", "han.otf")))
+    return resource("han.otf")
 
 
 @cache

@@ -111,7 +111,7 @@ def hearing(table: pd.DataFrame, metric: str) -> Figure:
 
 
 def calibration(found: Mapping[str, Mapping[str, Calibration]]) -> Figure:
-    """One panel per task, one line per model; on the diagonal, predictions equal the mean labels.
+    """One panel per task, one line per model; on the diagonal, predictions equal mean labels.
     ``found``: name to task to calibration."""
     tasks = list(dict.fromkeys(task for by_task in found.values() for task in by_task))
     fig, axes = plt.subplots(

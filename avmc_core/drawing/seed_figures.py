@@ -78,7 +78,7 @@ def winners_curve(
     margins: Mapping[str, float],
 ) -> Figure:
     """One panel per metric, one curve per source of luck: by how much the best of several equally
-    good draws exceeds what it is worth. The dashed line is the margin that Table 2 prints for
+    good draws exceeds its true value. The dashed line is the margin that Table 2 prints for
     AV-MC."""
     fig, grid = plt.subplots(
         1, len(gains), figsize=(WIDTH, 0.42 * WIDTH), sharey=True, squeeze=False

@@ -53,7 +53,7 @@ def sound(ax: Axes, audio: np.ndarray, loudest: float, pitches: tuple[float, flo
 
 def outline(vision: np.ndarray) -> np.ndarray:
     """The landmarks of each frame (T, 68, 2), centred and in units of the face's usual width and
-    height; ``vision`` (T, 177). The columns do not say how wide the picture is for its height."""
+    height; ``vision`` (T, 177). The columns do not tell the aspect ratio of the picture."""
     points = vision[:, POINTS]
     size = np.maximum(np.median(np.ptp(points, axis=1), axis=0), 1e-6)  # (2,)
     middle = (points.max(axis=1) + points.min(axis=1)) / 2  # (T, 2)

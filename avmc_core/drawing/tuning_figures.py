@@ -10,8 +10,8 @@ from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
 
 
 def trials(scores: pd.DataFrame, chosen: int) -> Figure:
-    """Validation against test MAE of every trial (``choices.trial_scores``); the two choices in
-    colour and form."""
+    """Validation against test MAE of every trial (``choices.trial_scores``); the two choices differ
+    in colour and form from the others."""
     fig, ax = plt.subplots(figsize=(0.62 * WIDTH, 0.45 * WIDTH))
     ax.scatter(scores["validation"], scores["MAE"], s=18, color="#8C8C8C")
     choices = {

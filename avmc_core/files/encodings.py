@@ -56,25 +56,25 @@ def _chinese(where: object, data: bytes) -> tuple[str, str]:
             others
         ):
             raise InputError(where, f"text in {encoding.upper()}", _SAVE)
-    found = []
+    readings = []
     for family in (_CHINESE[:1], _CHINESE[1]):
         for encoding in family:
             try:
                 text = data.decode(encoding)
             except UnicodeDecodeError:
                 continue
-            found.append((usual(text), encoding, text))
+            readings.append((usual(text), encoding, text))
             break
-    found.sort(reverse=True)
-    if not found or found[0][0] < _COMMON:
+    readings.sort(reverse=True)
+    if not readings or readings[0][0] < _COMMON:
         raise InputError(
             where,
             "bytes that are neither UTF-8 nor UTF-16, and neither GB18030 nor Big5 beyond doubt",
             _SAVE,
         )
-    if len(found) > 1 and found[0][0] - found[1][0] < _LEAD:
+    if len(readings) > 1 and readings[0][0] - readings[1][0] < _LEAD:
         raise InputError(where, "bytes that can be GB18030 as well as Big5", _SAVE)
-    return found[0][2], found[0][1]
+    return readings[0][2], readings[0][1]
 
 
 def undamaged(where: str, text: str) -> str:
@@ -89,10 +89,10 @@ def undamaged(where: str, text: str) -> str:
             raise InputError(place, found, _BEFORE)
         for encoding in ("cp1252", "gb18030"):
             raw = _bytes_of(line, encoding)
-            told = raw.decode("utf-8", "ignore")
+            reread = raw.decode("utf-8", "ignore")
             # of a short text that is right, some bytes may make a usual character by chance
-            better = usual(told) >= max(_COMMON, usual(line) + _LEAD)
-            if better and len(raw) - len(told.encode()) <= _LOST:
+            better = usual(reread) >= max(_COMMON, usual(line) + _LEAD)
+            if better and len(raw) - len(reread.encode()) <= _LOST:
                 found = f"text in UTF-8 that was once read as {encoding.upper()}"
                 raise InputError(place, f"{found} ({line.strip()[:20]!r})", _BEFORE)
     return text

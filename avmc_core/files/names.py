@@ -54,11 +54,11 @@ def entry(folder: Path, name: str) -> Path | None:
     if (folder / name).exists():
         return folder / name
     try:
-        found = os.listdir(folder)
+        there = os.listdir(folder)
     except OSError:
         return None
     wanted = unicodedata.normalize("NFC", name)
-    fitting = [other for other in found if wanted in readings(other)]
+    fitting = [other for other in there if wanted in readings(other)]
     return folder / fitting[0] if len(fitting) == 1 else None
 
 
@@ -67,13 +67,13 @@ def readings(name: str) -> set[str]:
     systems."""
     if _is_text(name):
         return {unicodedata.normalize("NFC", name)}
-    found = set()
+    decoded = set()
     for encoding in ("gb18030", "big5", "cp950", "utf-8"):
         try:
-            found.add(unicodedata.normalize("NFC", os.fsencode(name).decode(encoding)))
+            decoded.add(unicodedata.normalize("NFC", os.fsencode(name).decode(encoding)))
         except UnicodeDecodeError:
             continue
-    return found
+    return decoded
 
 
 def _is_text(name: str) -> bool:
@@ -86,10 +86,10 @@ def _stated_encodings() -> list[str]:
         os.environ.get(name, "").partition(".")[2].partition("@")[0]
         for name in ("LC_ALL", "LC_CTYPE", "LANG")
     ]
-    found = []
+    known = []
     for encoding in stated:
         try:
-            found.append(codecs.lookup(encoding).name)
+            known.append(codecs.lookup(encoding).name)
         except LookupError:
             continue
-    return found
+    return known

@@ -43,23 +43,16 @@ __all__ = [
 ]
 
 # the first that is there; either may be in shards
-_WEIGHTS = (
-    "model.safetensors",
-    "pytorch_model.bin",
-)
-_ELSEWHERE = (
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_ELSEWHERE = [
     "tf_model.h5",
     "flax_model.msgpack",
     "model.onnx",
     "rust_model.ot",
     "*.ckpt*",
     "*.gguf",
-)
-# keys under which a training script keeps the weights
-_WRAPPERS = (
-    "state_dict",
-    "model_state_dict",
-)
+]
+_WRAPPERS = ("state_dict", "model_state_dict")  # keys under which a script keeps the weights
 _WRAPPED = r"(?:(?:module|model)\.)*"
 _OLD = (
     (r"\.gamma$", ".weight"),
@@ -82,8 +75,8 @@ def checked(path: Path) -> Path:
 
 
 def configuration(folder: Path, kind: str) -> dict[str, Any]:
-    """The facts of ``config.json``. Raises InputError for none, a damaged one, or that of a model
-    of another ``kind``."""
+    """The facts of ``config.json``. Raises InputError if the file is missing or damaged, or
+    describes a model of another ``kind``."""
     path = config_of(folder, kind)
     if not path.is_file():
         inside = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))[:1]
@@ -96,19 +89,19 @@ def configuration(folder: Path, kind: str) -> dict[str, Any]:
     checked(path)
     try:
         facts = json.loads(path.read_text(encoding="utf-8-sig"))
-        found = facts.get("model_type", kind)
+        stated = facts.get("model_type", kind)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             path, f"not a JSON object ({error})", "the configuration of a pretrained model"
         ) from None
-    if found != kind:
-        raise InputError(path, f"a model of type {str(found)[:40]}", f"one of type {kind}")
+    if stated != kind:
+        raise InputError(path, f"a model of type {str(stated)[:40]}", f"one of type {kind}")
     return facts
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold the weights. Raises InputError for none, and for a shard that is not
-    there."""
+    """The files that hold the weights. Raises InputError if there are none, or if a shard is
+    missing."""
     for name in _WEIGHTS:
         if (folder / name).is_file():
             return [folder / name]
@@ -160,9 +153,9 @@ def fill(
     mode.
 
     ``base``: the prefix under which a model with a head keeps this one ("bert."). ``optional``:
-    regular expressions of names that may be absent; those that are, are returned. Raises InputError
-    for an unreadable file, a weight that is absent, of another shape, quantised, not finite,
-    or, of a matrix, zero throughout, and for layers that the network's configuration does not have.
+    regular expressions of names that may be absent; the absent ones are returned. Raises InputError
+    for an unreadable file, a weight that is absent, of another shape, quantised, not finite, or, of
+    a matrix, zero throughout, and for layers that the network's configuration does not have.
     """
     state: dict[str, torch.Tensor] = {}
     for path in weight_files(folder):
@@ -181,11 +174,8 @@ def fill(
             f"no weights for {', '.join(lost[:3])}{under}",
             f"every weight under its own name, or after {base}, module. or model.",
         )
-    stems, beyond = (
-        set(map(_stem, wanted)),
-        [name for name in map(_renamer(base), state) if name not in wanted],
-    )
-    if beyond := [name for name in beyond if _stem(name) in stems]:
+    stems, names = set(map(_stem, wanted)), map(_renamer(base), state)
+    if beyond := [name for name in names if name not in wanted and _stem(name) in stems]:
         raise InputError(
             folder,
             f"weights of layers that {CONFIG} does not have ({beyond[0]})",
@@ -216,14 +206,14 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
 
     try:
         if path.suffix == ".safetensors":
-            found = load_file(path)
+            weights = load_file(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
-            found = next(
-                (found[key] for key in _WRAPPERS if isinstance(found.get(key), dict)), found
+            weights = torch.load(path, map_location="cpu", weights_only=True)
+            weights = next(
+                (weights[key] for key in _WRAPPERS if isinstance(weights.get(key), dict)), weights
             )
         return {
-            str(name): value for name, value in found.items() if isinstance(value, torch.Tensor)
+            str(name): value for name, value in weights.items() if isinstance(value, torch.Tensor)
         }
     except (
         SafetensorError,

@@ -41,8 +41,8 @@ def write_sealed(
 def read_sealed(
     path: Path, expected: str = "a file as it was written"
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The tensors and facts of a file. Raises InputError when it is not such a file, or is not as
-    it was written; ``expected`` is what it says then."""
+    """The tensors and facts of a file. Raises InputError when it is not such a file, or has changed
+    since it was written; ``expected`` is what the message then says was expected."""
     if not path.is_file():
         raise InputError(path, "a folder" if path.is_dir() else "no such file", expected)
     try:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import torch
 
-from avmc_core.kernels.compiled import kernels
+from avmc_core.kernels.compiled import kernels, takes
 
 
 class Adam(torch.optim.Adam):
@@ -26,7 +26,7 @@ class Adam(torch.optim.Adam):
         parameters = [
             p for group in self.param_groups for p in group["params"] if p.grad is not None
         ]
-        if kernels() is None or not all(_takes(p) for p in parameters):
+        if not all(map(_takes, parameters)):
             super().step(closure)
             return
         for group in self.param_groups:
@@ -82,6 +82,4 @@ class _Settings(ctypes.Structure):
 
 
 def _takes(p: torch.Tensor) -> bool:
-    return (
-        not p.is_cuda and p.dtype == torch.float32 and p.is_contiguous() and p.grad.is_contiguous()
-    )
+    return p.is_contiguous() and p.grad.is_contiguous() and takes(p)

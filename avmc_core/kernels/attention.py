@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from avmc_core.kernels.compiled import kernels
+from avmc_core.kernels.compiled import call, takes
 from avmc_core.kernels.dropout import dropout
 
 LARGEST = 64  # the most features per head that the compiled code takes
@@ -48,9 +48,8 @@ def additive_mask(seen: Tensor, keys: int) -> Tensor:
 
 
 def compiles(x: Tensor, heads: int) -> bool:
-    """Whether the compiled code takes it."""
-    fits = x.dtype == torch.float32 and not x.is_cuda and x.shape[-1] <= LARGEST * heads
-    return fits and kernels() is not None
+    """Whether the compiled code can compute it."""
+    return x.shape[-1] <= LARGEST * heads and takes(x)
 
 
 class Shape(ctypes.Structure):
@@ -94,10 +93,7 @@ class Attention(torch.autograd.Function):
 def _call(
     name: str, heads: int, seed: int, p: float, seen: Tensor, q: Tensor, k: Tensor, *tensors: Tensor
 ) -> None:
-    """Call the C function on contiguous float32 tensors."""
+    """Call the C function on contiguous tensors."""
     clips, queries, width = q.shape
     sizes = clips, heads, width // heads, queries, k.shape[1], torch.get_num_threads()
-    shape = Shape(*sizes, seen.data_ptr(), seed, p)
-    getattr(kernels(), name)(
-        ctypes.byref(shape), *(ctypes.c_void_p(x.data_ptr()) for x in (q, k, *tensors))
-    )
+    call(name, Shape(*sizes, seen.data_ptr(), seed, p), q, k, *tensors)

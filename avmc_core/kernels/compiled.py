@@ -18,10 +18,12 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from avmc_core.home import home
+import torch
+from torch import Tensor
 
-RESOURCES = Path(__file__).parents[1] / "resources"
-SOURCES = [RESOURCES / name for name in ("lstm.c", "attention.c", "dense.c", "outer.c")]
+from avmc_core.home import home, resource
+
+SOURCES = [resource(name) for name in ("lstm.c", "attention.c", "dense.c", "outer.c")]
 OPTIMISE = "-O3 -march=native"
 SHARED = ("-fno-math-errno", "-shared", "-fPIC")
 # PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight
@@ -44,6 +46,22 @@ def kernels() -> ctypes.CDLL | None:
     return None
 
 
+def takes(*tensors: Tensor) -> bool:
+    """Whether there are compiled kernels, and whether they take the tensors: float32, on a CPU."""
+    return (
+        all(t.dtype == torch.float32 and not t.is_cuda for t in tensors) and kernels() is not None
+    )
+
+
+def call(name: str, sizes: ctypes.Structure, *arguments: Tensor | ctypes.Array | None) -> None:
+    """Calls a C function on the sizes, and on contiguous tensors or arrays of pointers to them."""
+    pointers = (
+        x if isinstance(x, ctypes.Array) else ctypes.c_void_p(None if x is None else x.data_ptr())
+        for x in arguments
+    )
+    getattr(kernels(), name)(ctypes.byref(sizes), *pointers)
+
+
 def kernels_identity() -> str:
     """What computes on CPU here beside PyTorch; part of a run's key, because the last bits depend
     on it."""
@@ -56,7 +74,7 @@ def _optimise() -> list[str]:
 
 
 def _source() -> bytes:
-    return b"".join(path.read_bytes() for path in (RESOURCES / "vector.h", *SOURCES))
+    return b"".join(path.read_bytes() for path in (resource("vector.h"), *SOURCES))
 
 
 def _build(compiler: str, flags: tuple[str, ...]) -> Path:
@@ -71,11 +89,11 @@ def _build(compiler: str, flags: tuple[str, ...]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         # other processes may build the same
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            made = Path(folder, path.name)
+            library = Path(folder, path.name)
             subprocess.run(
-                [compiler, *flags, "-o", made, *SOURCES], check=True, capture_output=True
+                [compiler, *flags, "-o", library, *SOURCES], check=True, capture_output=True
             )
-            os.replace(made, path)
+            os.replace(library, path)
     return path.resolve()
 
 

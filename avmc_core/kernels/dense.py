@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, linear, pad
 
 from avmc_core.draws import bits
-from avmc_core.kernels.compiled import kernels
+from avmc_core.kernels.compiled import call, takes
 from avmc_core.kernels.dropout import dropout, least
 
 
@@ -30,7 +30,7 @@ def chain(
 
     x (..., D) goes through the dropout first."""
     p = drop.p if drop is not None and drop.training else 0.0
-    if _fused(x, *(layer.weight for layer in layers)):
+    if takes(x, *(layer.weight for layer in layers)):
         parameters = [p for layer in layers for p in (layer.weight, layer.bias)]
         outputs = _Chain.apply(x, p, tuple(relu), *parameters)
         return [outputs] if isinstance(outputs, Tensor) else list(outputs)
@@ -51,7 +51,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class Linear(nn.Linear):
-    """torch.nn.Linear."""
+    """A linear layer with the parameters of torch.nn.Linear."""
 
     def forward(self, x: Tensor) -> Tensor:
         return chain(x, [self], [False])[0]
@@ -72,7 +72,7 @@ class BatchNorm(nn.BatchNorm1d):
                 )
             with torch.no_grad():
                 self.num_batches_tracked.add_(groups.shape[1])
-        if _fused(x, self.weight):
+        if takes(x, self.weight):
             return _Norm.apply(groups.contiguous(), self.weight, self.bias, self).view(x.shape)
         state = (self.running_mean, self.running_var, self.weight, self.bias)
         own = zip(*(t.view(sets, -1) for t in state), strict=True)
@@ -85,8 +85,8 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """torch.sigmoid, which has one arithmetic for most numbers of a tensor and another for the last
-    few, with one for all."""
+    """torch.sigmoid with the same arithmetic for all numbers of a tensor: PyTorch's own treats the
+    last few differently."""
     return pad(x, (0, -x.shape[-1] % 32)).sigmoid()[..., : x.shape[-1]]
 
 
@@ -116,12 +116,8 @@ class _Chain(torch.autograd.Function):
         drawn = bits(x.shape) if p else None
         kept = torch.empty_like(x) if p else x
         ctx.shape = (sets, x.numel() // x.shape[-1] // sets, width, relu, drawn, p)
-        _call(
-            "chain_forward",
-            _layers(*ctx.shape),
-            *map(_pointer, (x, kept)),
-            *(_pointers(tensors) for tensors in (weights, biases, outputs)),
-        )
+        arrays = map(_pointers, (weights, biases, outputs))
+        call("chain_forward", _layers(*ctx.shape), x, kept, *arrays)
         ctx.save_for_backward(kept, *weights, *outputs)
         ctx.set_materialize_grads(False)
         return tuple(outputs)
@@ -139,16 +135,13 @@ class _Chain(torch.autograd.Function):
         d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         d_weights = [torch.empty_like(w) for w in weights[: last + 1]]
         d_biases = [w.new_empty(w.shape[:-1]) for w in weights[: last + 1]]
-        _call(
-            "chain_backward",
-            _layers(*ctx.shape),
-            _pointer(x),
-            *(_pointers(tensors) for tensors in (weights, outputs, d_outputs)),
-            _pointer(d_x),
-            *(_pointers(tensors) for tensors in (d_weights, d_biases)),
+        given, gradients = (
+            map(_pointers, tensors)
+            for tensors in ((weights, outputs, d_outputs), (d_weights, d_biases))
         )
-        found = [d for pair in zip(d_weights, d_biases, strict=True) for d in pair]
-        return d_x, None, None, *found, *nothing[3 + len(found) :]
+        call("chain_backward", _layers(*ctx.shape), x, *given, d_x, *gradients)
+        of_parameters = [d for pair in zip(d_weights, d_biases, strict=True) for d in pair]
+        return d_x, None, None, *of_parameters, *nothing[3 + len(of_parameters) :]
 
 
 def _layers(
@@ -160,11 +153,11 @@ def _layers(
         ctypes.addressof(active),
         None if drawn is None else drawn.data_ptr(),
     )
-    found = _Layers(
+    layers = _Layers(
         sets, rows, len(relu), torch.get_num_threads(), *pointers, least(p), 1 / (1 - p)
     )
-    found.kept = sizes, active  # as long as the structure that points there
-    return found
+    layers.kept = sizes, active  # as long as the structure that points there
+    return layers
 
 
 class _Sizes(ctypes.Structure):
@@ -192,9 +185,7 @@ class _Norm(torch.autograd.Function):
             *x.shape, norm.training, torch.get_num_threads(), norm.eps, norm.momentum
         )
         running = (norm.running_mean, norm.running_var)
-        _call(
-            "norm_forward", ctx.sizes, *map(_pointer, (x, weight, bias, *running, y, mean, scale))
-        )
+        call("norm_forward", ctx.sizes, x, weight, bias, *running, y, mean, scale)
         ctx.save_for_backward(x, weight, mean, scale)
         return y
 
@@ -205,23 +196,8 @@ class _Norm(torch.autograd.Function):
         d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         d_weight, d_bias, d_y = torch.empty_like(weight), torch.empty_like(weight), d_y.contiguous()
         tensors = (x, weight, mean, scale, d_y, d_x, d_weight, d_bias)
-        _call("norm_backward", ctx.sizes, *map(_pointer, tensors))
+        call("norm_backward", ctx.sizes, *tensors)
         return d_x, d_weight, d_bias, None
-
-
-def _fused(*tensors: Tensor) -> bool:
-    """Whether the compiled code takes them."""
-    return (
-        all(t.dtype == torch.float32 and not t.is_cuda for t in tensors) and kernels() is not None
-    )
-
-
-def _call(name: str, sizes: ctypes.Structure, *pointers: object) -> None:
-    getattr(kernels(), name)(ctypes.byref(sizes), *pointers)
-
-
-def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array:

@@ -34,7 +34,7 @@ def least(p: float) -> int:
 
 
 class Dropout(nn.Dropout):
-    """torch.nn.Dropout with ``dropout``."""
+    """As torch.nn.Dropout, computed by ``dropout``."""
 
     def forward(self, x: Tensor, rows: Sequence[int] | None = None) -> Tensor:
         return dropout(x, self.p, self.training, rows)

@@ -3,7 +3,7 @@ launches it.
 
 It needs Triton, which PyTorch's CUDA builds bring along, and a C compiler, with which Triton builds
 its launcher. Where either is missing, or a layer has more than LARGEST hidden units, cuDNN computes
-instead; the former is said once. Triton is imported on a GPU only.
+instead; a warning says once that something is missing. Triton is imported on a GPU only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PRECISION = "tf32x3"
 
 
 def takes(x: Tensor, hidden: int) -> bool:
-    """Whether the launched recurrence takes it."""
+    """Whether the launched recurrence can compute it."""
     if not x.is_cuda or x.dtype != torch.float32 or hidden > LARGEST:
         return False
     return resident(_size(hidden)) is not None
@@ -34,8 +34,8 @@ def takes(x: Tensor, hidden: int) -> bool:
 @cache
 def resident(size: int) -> bool | None:
     """Whether programs for layers of this size keep W_hh on the chip, or read it again at every
-    step, as on cards with less memory on the chip; None where they cannot be launched at all. Found
-    by launching them, once, and said once."""
+    step, as on cards with less memory on the chip; None where they cannot be launched at all. This
+    is found out by launching them, once; a failure is reported once."""
     failure: Exception | None = None
     for stays in [True, False] if size <= RESIDENT else [False]:
         try:

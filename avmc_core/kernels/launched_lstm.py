@@ -3,9 +3,9 @@
 The kernels of ``resources/lstm.c`` for another machine: frames of all clips lie one after the
 other, a program takes ``CLIPS`` clips of similar length, one direction and one set of weights, and
 keeps W_hh, the states and their gradients on the chip for all steps. The gates of the next step are
-asked for before the product of this one. Programs do not depend on each other, and no sum depends
-on the order in which they run: the same bytes every time, and for a set of weights the same alone
-as beside others.
+loaded before the product of this one. Programs do not depend on each other, and no sum depends on
+the order in which they run: the same bytes every time, and for a set of weights the same alone as
+beside others.
 
 Only ``launched`` imports this module, where Triton and a GPU are there. TRITON_INTERPRET=1 runs it
 on a CPU, slowly.

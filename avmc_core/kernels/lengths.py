@@ -22,8 +22,8 @@ def frames_of(x: Tensor, lengths: Tensor) -> Tensor:
 
 
 def frames_of_sets(lengths: Tensor) -> list[int]:
-    """How many frames each of the seeds side by side has, for lengths (S, B); one number for
-    lengths (B,)."""
+    """The number of frames of each of several seeds side by side, for lengths (S, B); a single
+    number for lengths (B,)."""
     return on_host(lengths).view(-1, lengths.shape[-1]).sum(1).tolist()
 
 

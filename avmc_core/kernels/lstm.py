@@ -20,8 +20,7 @@ from torch.nn.functional import layer_norm, linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from avmc_core.batch import on_host
-from avmc_core.kernels import launched
-from avmc_core.kernels.compiled import kernels
+from avmc_core.kernels import compiled, launched
 from avmc_core.kernels.lengths import frames_of, frames_of_sets, padded
 from avmc_core.kernels.recurrence import recurrence
 
@@ -81,7 +80,7 @@ class LSTM(nn.LSTM):
 
     def gates(self, x: Tensor, rows: Sequence[int] | None = None) -> Tensor:
         """What all gates make of the input alone, without biases: (..., D) to (..., directions *
-        4h). Of seeds side by side, so many ``rows`` of x (F, D) each."""
+        4h). With seeds side by side, ``rows`` says how many rows of x (F, D) belong to each."""
         weight = torch.cat([getattr(self, "weight_ih_l0" + suffix) for suffix in self.suffixes], -2)
         return linear_by_set(x, weight, None, rows)
 
@@ -169,7 +168,7 @@ class _LinearBySet(torch.autograd.Function):
 
 def linear_by_set(x: Tensor, weight: Tensor, bias: Tensor | None, rows: list[int] | None) -> Tensor:
     """torch.nn.functional.linear of frames of several seeds, one after the other, each with its own
-    weights: so large that one product each costs no more than all in one."""
+    weights: these products are so large that one per seed costs no more than all in one."""
     return (
         linear(x, weight, bias) if weight.dim() == 2 else _LinearBySet.apply(x, weight, bias, rows)
     )
@@ -187,7 +186,5 @@ def norm_by_set(norm: nn.LayerNorm, x: Tensor, rows: list[int]) -> Tensor:
 
 
 def fused(x: Tensor, hidden: int) -> bool:
-    """Whether the compiled recurrence takes it, or on a GPU the launched one."""
-    if x.is_cuda:
-        return launched.takes(x, hidden)
-    return x.dtype == torch.float32 and kernels() is not None
+    """Whether the compiled recurrence can compute it, or on a GPU the launched one."""
+    return launched.takes(x, hidden) if x.is_cuda else compiled.takes(x)

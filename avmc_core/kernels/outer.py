@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from avmc_core.kernels.compiled import kernels
+from avmc_core.kernels.compiled import call, takes
 from avmc_core.kernels.dropout import dropout
 
 ENTRIES = 2**17  # of the product at a time: half a megabyte
@@ -27,15 +27,10 @@ def outer_linear(a: Tensor, pairs: Tensor, weight: Tensor, p: float) -> Tensor:
 
     Each entry of the product is dropped with probability ``p``, in training.
     """
-    if compiles(a):
+    if takes(a):
         return OuterLinear.apply(a, pairs, weight, p)
     slices = zip(a.split(1, 1), weight.split(pairs.shape[1], 1), strict=True)
     return sum(part @ dropout(x * pairs, p, True).mT for x, part in slices).mT
-
-
-def compiles(x: Tensor) -> bool:
-    """Whether the compiled code takes it."""
-    return x.dtype == torch.float32 and not x.is_cuda and kernels() is not None
 
 
 class Shape(ctypes.Structure):
@@ -93,9 +88,6 @@ def _portions(a: Tensor, pairs: Tensor) -> Iterator[tuple[int, int]]:
 def _call(
     name: str, a: Tensor, pairs: Tensor, begin: int, end: int, seed: int, p: float, *tensors: Tensor
 ) -> None:
-    """Call the C function on contiguous float32 tensors."""
+    """Call the C function on contiguous tensors."""
     sizes = *a.shape, pairs.shape[1], begin, end, torch.get_num_threads()
-    shape = Shape(*sizes, seed, p)
-    getattr(kernels(), name)(
-        ctypes.byref(shape), *(ctypes.c_void_p(x.data_ptr()) for x in (a, pairs, *tensors))
-    )
+    call(name, Shape(*sizes, seed, p), a, pairs, *tensors)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from avmc_core.kernels import launched
-from avmc_core.kernels.compiled import kernels
+from avmc_core.kernels.compiled import call
 from avmc_core.kernels.lengths import by_length, frames_of_sets
 
 LANES = 16  # hidden units that the compiled kernel takes at once
@@ -24,7 +24,8 @@ def recurrence(gates: Tensor, bias: Tensor, weight: Tensor, lengths: Tensor) -> 
     """From the input's part of the gates (F, directions, 4, h), which is overwritten, the sum of
     both biases (S, directions, 4, h) and W_hh (S, directions, 4, h, h), the outputs and cell states
     (F, directions, h), for lengths (S, B). Each of the S sets has its own frames and clips, and the
-    bytes that it would have alone. Only where the compiled or the launched recurrence takes it."""
+    bytes that it would have alone. Only where the compiled or the launched recurrence can compute
+    it."""
     h = weight.shape[-1]
     if launched.takes(gates, h):
         return list(Launched.apply(gates.contiguous(), bias, weight, lengths))
@@ -47,8 +48,8 @@ class Shape(ctypes.Structure):
 
 
 class Compiled(torch.autograd.Function):
-    """``recurrence`` in C, with weights (S, directions, 4h, h) and h a multiple of LANES: units
-    that a layer has not are idle ones, whose weights and states are zero."""
+    """``recurrence`` in C, with weights (S, directions, 4h, h) and h a multiple of LANES: a layer
+    with fewer units is filled up with idle ones, whose weights and states are zero."""
 
     @staticmethod
     def forward(
@@ -123,18 +124,8 @@ def of_parameters(
 
 
 def _call(name: str, lengths: Tensor, weight: Tensor, *tensors: Tensor | None) -> None:
-    """Call the C function on contiguous float32 tensors."""
+    """Call the C function on contiguous tensors."""
     sets, directions, _, h = weight.shape
     rows = torch.stack(by_length(lengths))
-    shape = Shape(
-        sets,
-        lengths.shape[1],
-        directions,
-        h,
-        torch.get_num_threads(),
-        *(row.data_ptr() for row in rows),
-    )
-    getattr(kernels(), name)(
-        ctypes.byref(shape),
-        *(ctypes.c_void_p(None if t is None else t.data_ptr()) for t in tensors),
-    )
+    sizes = sets, lengths.shape[1], directions, h, torch.get_num_threads()
+    call(name, Shape(*sizes, *(row.data_ptr() for row in rows)), *tensors)

@@ -219,9 +219,9 @@ class AVMC(Model):
         )
 
     def passes(self, epoch: int) -> tuple[Pass, ...]:
-        """The passes of one epoch, as in Algorithm 1. Without unlabelled clips its two passes
-        would see the same rows, so that only the first is made (D50). The released code makes
-        both, that of its supervised model one (D10)."""
+        """The passes of one epoch, as in Algorithm 1. Without unlabelled clips its two passes would
+        see the same rows, so that only the first is made (D50). The released semi-supervised code
+        makes both; that of the supervised model makes one (D10)."""
         if self.settings.semi:
             return (Pass(schema.TRAIN_MIX, "mixup"), Pass("train", "regression"))
         return (Pass("train", "mixup"),)

@@ -76,8 +76,8 @@ class AVMCSemi(AVMC):
     def loss(
         self, batch: Batch, stage: str, draws: dict[str, Draw] | None = None
     ) -> dict[str, Tensor]:
-        """The losses of Algorithm 1, except that a batch without any labelled clip loses its
-        consistency loss as well (D18)."""
+        """The losses of Algorithm 1, except that a batch without any labelled clip has no
+        consistency loss either (D18)."""
         parts = super().loss(batch, stage, draws)
         some = batch.mask.any(-1)
         return {name: value * some for name, value in parts.items()}

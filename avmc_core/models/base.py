@@ -86,9 +86,12 @@ class Capabilities:
 
 
 class Fitted:
-    """A model that is fitted at once and not trained by gradients: sub-classes take ``(settings,
-    sizes)`` and have ``fit_predict(splits)``, which takes names of splits to ``store.Split`` and
-    returns, for each, tasks to predictions (N,)."""
+    """A model that is fitted at once and not trained by gradients: sub-classes have
+    ``fit_predict(splits)``, which takes names of splits to ``store.Split`` and returns, for each,
+    tasks to predictions (N,)."""
+
+    def __init__(self, settings: object, sizes: object):
+        self.settings = settings
 
     @staticmethod
     def capabilities(settings: object) -> Capabilities:
@@ -162,3 +165,12 @@ def adam(*groups: dict) -> torch.optim.Adam:
     """Adam with the reference's constants; weight decay is the L2 term added to the gradient.
     Groups: params, lr, weight_decay."""
     return Adam(list(groups))
+
+
+def group(lr: float, decay: float, *modules: nn.Module) -> dict:
+    """One optimiser group with all parameters of ``modules``."""
+    return {
+        "params": [p for module in modules for p in module.parameters()],
+        "lr": lr,
+        "weight_decay": decay,
+    }

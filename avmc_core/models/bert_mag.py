@@ -16,7 +16,7 @@ from avmc_core.batch import Batch, Inputs
 from avmc_core.errors import InputError
 from avmc_core.models import fixes
 from avmc_core.models.alignment import pool, spread
-from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam
+from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam, group
 from avmc_core.models.bert_text import check_encoder, valid_tokens
 
 # a clip's own frames are spread over its own tokens, not padding and all over 50 steps
@@ -120,5 +120,4 @@ class BertMAG(Model):
         return audio[:, : mask.shape[1]], vision[:, : mask.shape[1]]
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        s = self.settings
-        return [adam({"params": list(self.parameters()), "lr": s.lr, "weight_decay": s.decay})]
+        return [adam(group(self.settings.lr, self.settings.decay, self))]

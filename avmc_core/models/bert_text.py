@@ -19,7 +19,7 @@ MODES = ("frozen", "frozen_dropout", "finetune")
 
 
 def capabilities(settings: Any) -> Capabilities:
-    """Those of a model whose text is a ``Text`` of the mode ``settings.text``."""
+    """The capabilities of a model whose text is a ``Text`` of the mode ``settings.text``."""
     return Capabilities(text_encoder=settings.text != "frozen", tokens=settings.text == "finetune")
 
 
@@ -30,9 +30,9 @@ class Text(nn.Module):
     ``mode="frozen"``: the batch's text as it is. ``mode="frozen_dropout"`` (D16): the same in
     evaluation; in training the frozen ``encoder`` reads the batch's tokens with its dropouts on, so
     that the features differ at every call. ``mode="finetune"``: ``encoder`` reads the tokens and is
-    trained in all its layers, its own dropouts on. The encoder is taken over. States after a
-    sentence's end are arbitrary: mask them. Raises InputError if the mode is unknown, or asks for
-    an encoder that is missing or of another width.
+    trained in all its layers, its own dropouts on. The encoder becomes part of this module. States
+    after a sentence's end are arbitrary: mask them. Raises InputError if the mode is unknown, or
+    asks for an encoder that is missing or of another width.
     """
 
     def __init__(self, mode: str, view: str, width: int, encoder: BertModel | None):

@@ -1,4 +1,5 @@
-"""The encoder that the released AV-MC takes over from MISA: two BiLSTMs, one on the other."""
+"""The encoder that the released AV-MC takes over from MISA: two BiLSTMs, one on top of the
+other."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class Memory(torch.autograd.Function):
 
 
 def before(states: Tensor) -> Tensor:
-    """The states (B, T, h) that each step found, zero at the first."""
+    """The states (B, T, h) before each step, zero before the first."""
     return pad(states, (0, 0, 1, -1))
 
 

@@ -136,16 +136,16 @@ class GraphMFN(Model):
 
     def sequences(self, batch: Batch) -> dict[str, Tensor]:
         """Text, audio, vision, each (B, T, D) with T the text's steps."""
-        found, steps = {"text": batch.text}, batch.text.shape[1]
+        sequences, steps = {"text": batch.text}, batch.text.shape[1]
         for name in ("audio", "vision"):
             x = getattr(batch, name)
             if "D33" in self.settings.mended:
-                found[name] = alignment.spread(
+                sequences[name] = alignment.spread(
                     x, getattr(batch, f"{name}_lengths"), batch.text_lengths, steps
                 )
             else:
-                found[name] = alignment.pool(x, self.text_steps)[:, :steps]
-        return found
+                sequences[name] = alignment.pool(x, self.text_steps)[:, :steps]
+        return sequences
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         trained = [p for p in self.parameters() if p.requires_grad]

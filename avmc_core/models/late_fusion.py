@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM
-from avmc_core.models.base import Capabilities, Model, Sizes, l1
+from avmc_core.models.base import Capabilities, Model, Sizes, group, l1
 from avmc_core.models.layers import AveragedEncoder, Head
 
 MENDABLE = ("D20", "D32")
@@ -113,12 +113,3 @@ class MultiTaskModel(AveragedModel):
             self.vision_encoder: s.decay_vision,
         }
         return [group(s.lr, decay, encoder) for encoder, decay in encoders.items()]
-
-
-def group(lr: float, decay: float, *modules: nn.Module) -> dict:
-    """One optimiser group with all parameters of ``modules``."""
-    return {
-        "params": [p for module in modules for p in module.parameters()],
-        "lr": lr,
-        "weight_decay": decay,
-    }

@@ -21,7 +21,7 @@ from avmc_core.settings import check_settings
 
 @dataclass(frozen=True)
 class LayeredLSTMSettings(UnimodalLSTMSettings):
-    """Those of the unimodal LSTM, on sound; ``layers`` L: how many states a step holds."""
+    """The settings of the unimodal LSTM, for sound; ``layers`` L: how many states a step holds."""
 
     modality: str = "audio"
     layers: int = 1

@@ -4,13 +4,14 @@ ACL 2020)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from avmc_core.models import fixes, late_fusion
-from avmc_core.models.base import Sizes, Training, adam
-from avmc_core.models.late_fusion import AveragedModel, group
+from avmc_core.models.base import Sizes, Training, adam, group
+from avmc_core.models.late_fusion import AveragedModel
 from avmc_core.models.layers import Head
 
 MENDABLE = late_fusion.MENDABLE
@@ -43,9 +44,11 @@ SETTINGS = LFDNNSettings()
 class Concatenation(nn.Module):
     """[audio; vision; text] through a head."""
 
-    def __init__(self, size: int, hidden: int, dropout: float):
+    def __init__(self, settings: Any):
         super().__init__()
-        self.head = Head(size, hidden, dropout)
+        s = settings
+        width = s.audio_hidden + s.vision_hidden + s.text_out
+        self.head = Head(width, s.fusion_post, s.fusion_dropout)
 
     def forward(self, audio: Tensor, vision: Tensor, text: Tensor) -> dict[str, Tensor]:
         joined = torch.cat([audio, vision, text], -1)
@@ -56,11 +59,7 @@ class LFDNN(AveragedModel):
     """The three encodings beside each other, and a head for M on them."""
 
     def __init__(self, settings: LFDNNSettings, sizes: Sizes):
-        s = settings
-        width = s.audio_hidden + s.vision_hidden + s.text_out
-        super().__init__(
-            s, sizes, s.text_out, Concatenation(width, s.fusion_post, s.fusion_dropout)
-        )
+        super().__init__(settings, sizes, settings.text_out, Concatenation(settings))
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [adam(group(self.settings.lr, self.settings.decay, self))]

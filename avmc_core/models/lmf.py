@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from avmc_core.models import fixes, late_fusion
-from avmc_core.models.base import Sizes, Training, adam
-from avmc_core.models.late_fusion import AveragedModel, group
+from avmc_core.models.base import Sizes, Training, adam, group
+from avmc_core.models.late_fusion import AveragedModel
 from avmc_core.models.tfn import with_one
 
 MENDABLE = (*late_fusion.MENDABLE, "D23")
@@ -84,8 +84,5 @@ class LMF(AveragedModel):
         if "D23" in s.mended:
             trained.append(self.fusion.combine)
         return [
-            adam(
-                group(s.lr_factors, s.decay, self.fusion.factors),
-                group(s.lr, s.decay, *trained),
-            )
+            adam(group(s.lr_factors, s.decay, self.fusion.factors), group(s.lr, s.decay, *trained))
         ]

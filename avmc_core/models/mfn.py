@@ -12,7 +12,7 @@ from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM, fused, last_valid
 from avmc_core.models import alignment, fixes
-from avmc_core.models.base import Model, Sizes, Training, adam
+from avmc_core.models.base import Model, Sizes, Training, adam, group
 from avmc_core.models.gated_memory import MLP, GatedMemory, Layer, before, steps_read
 
 MENDABLE = ("D20", "D21", "D32")
@@ -85,19 +85,20 @@ class MFN(Model):
 
     def sequences(self, batch: Batch) -> dict[str, Tensor]:
         """Text, audio, vision as (B, T, D), or (B, 1, D) if constant in time."""
-        found = {"text": batch.text}
+        sequences = {"text": batch.text}
         for name in ("audio", "vision"):
             x = getattr(batch, name)
             if "D21" in self.settings.mended:
                 lengths = getattr(batch, f"{name}_lengths")
-                found[name] = alignment.spread(x, lengths, batch.text_lengths, batch.text.shape[1])
+                sequences[name] = alignment.spread(
+                    x, lengths, batch.text_lengths, batch.text.shape[1]
+                )
             else:
-                found[name] = x[:, None]
-        return found
+                sequences[name] = x[:, None]
+        return sequences
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        s = self.settings
-        return [adam({"params": list(self.parameters()), "lr": s.lr, "weight_decay": s.decay})]
+        return [adam(group(self.settings.lr, self.settings.decay, self))]
 
 
 def lstm_states(rnn: LSTM, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from avmc_core.batch import Batch, Inputs, on_host
 from avmc_core.errors import InputError
 from avmc_core.kernels.lengths import valid_steps
 from avmc_core.models import fixes
-from avmc_core.models.base import Model, Sizes, Training, adam
+from avmc_core.models.base import Model, Sizes, Training, adam, group
 from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.models.bilstm import StackedBiLSTM
 
@@ -55,6 +55,7 @@ class MISASettings:
 
 
 SETTINGS = MISASettings()
+MOMENTS = 5  # the highest order of the moments that are compared
 TOLD_APART = ("text", "vision", "audio")  # by the adversary, in the order of its outputs
 
 
@@ -179,9 +180,7 @@ class MISA(Model):
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         decay = self.settings.decay if "D27" in self.settings.mended else 0.0
-        return [
-            adam({"params": list(self.parameters()), "lr": self.settings.lr, "weight_decay": decay})
-        ]
+        return [adam(group(self.settings.lr, decay, self))]
 
 
 def difference(x: Tensor, y: Tensor) -> Tensor:
@@ -196,11 +195,11 @@ def difference(x: Tensor, y: Tensor) -> Tensor:
     return (x.T @ y).square().mean()
 
 
-def moment_discrepancy(x: Tensor, y: Tensor, moments: int = 5) -> Tensor:
+def moment_discrepancy(x: Tensor, y: Tensor) -> Tensor:
     """CMD: the distances between the batch means of x and y (B, h) and between their central
-    moments of order 2 to ``moments``, added."""
+    moments of order 2 to ``MOMENTS``, added."""
     centred_x, centred_y = x - x.mean(0), y - y.mean(0)
     distance = (x.mean(0) - y.mean(0)).norm()
-    for order in range(2, moments + 1):
+    for order in range(2, MOMENTS + 1):
         distance = distance + ((centred_x**order).mean(0) - (centred_y**order).mean(0)).norm()
     return distance

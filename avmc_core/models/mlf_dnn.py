@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from avmc_core.models import fixes, late_fusion
-from avmc_core.models.base import Sizes, Training, Weights, adam
-from avmc_core.models.late_fusion import MultiTaskModel, group
+from avmc_core.models.base import Sizes, Training, Weights, adam, group
+from avmc_core.models.late_fusion import MultiTaskModel
 from avmc_core.models.lf_dnn import Concatenation
 
 MENDABLE = late_fusion.MENDABLE
@@ -52,11 +52,7 @@ class MLFDNN(MultiTaskModel):
     """The three encodings beside each other, and a head for each of the four tasks."""
 
     def __init__(self, settings: MLFDNNSettings, sizes: Sizes):
-        s = settings
-        width = s.audio_hidden + s.vision_hidden + s.text_out
-        super().__init__(
-            s, sizes, s.text_out, Concatenation(width, s.fusion_post, s.fusion_dropout)
-        )
+        super().__init__(settings, sizes, settings.text_out, Concatenation(settings))
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         heads = group(self.settings.lr, self.settings.decay, self.heads, self.fusion)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from avmc_core.models import fixes, late_fusion
-from avmc_core.models.base import Sizes, Training, Weights, adam
-from avmc_core.models.late_fusion import MultiTaskModel, group
+from avmc_core.models.base import Sizes, Training, Weights, adam, group
+from avmc_core.models.late_fusion import MultiTaskModel
 from avmc_core.models.lmf import LowRankFusion
 
 MENDABLE = (*late_fusion.MENDABLE, "D23")

@@ -14,7 +14,7 @@ from avmc_core.batch import Batch, Inputs
 from avmc_core.errors import InputError
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models import fixes
-from avmc_core.models.base import Model, Pass, Sizes, Training, adam, l1
+from avmc_core.models.base import Model, Pass, Sizes, Training, adam, group, l1
 from avmc_core.models.bert_text import Text, capabilities, outside_bert
 
 MENDABLE = (
@@ -77,7 +77,7 @@ class SequenceEncoder(nn.Module):
     """LSTM of one or both directions and a linear map of its final states: (B, T, D) to (B, out).
 
     The reference can stack several layers, and then still reads the final states of the first: the
-    others are trained by nothing and change nothing, so that there is one here.
+    others are never trained and have no effect, so that here there is only one.
     """
 
     def __init__(self, size: int, hidden: int, out: int, bidirectional: bool):
@@ -222,16 +222,12 @@ class MMIM(Model):
                 (bound if name.startswith("bounds.") else main).append(parameter)
         groups = [
             {"params": main, "lr": s.lr, "weight_decay": s.decay},
-            {
-                "params": list(self.text.parameters()),
-                "lr": s.lr_bert,
-                "weight_decay": s.decay_bert,
-            },
+            group(s.lr_bert, s.decay_bert, self.text),
             {"params": entropy_maps, "lr": s.lr_bound, "weight_decay": s.decay_bound},
         ]
         return [
             adam({"params": bound, "lr": s.lr_bound, "weight_decay": s.decay_bound}),
-            adam(*(group for group in groups if group["params"])),
+            adam(*(own for own in groups if own["params"])),
         ]
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from avmc_core.models import fixes, late_fusion
-from avmc_core.models.base import Sizes, Training, Weights, adam
-from avmc_core.models.late_fusion import MultiTaskModel, group
+from avmc_core.models.base import Sizes, Training, Weights, adam, group
+from avmc_core.models.late_fusion import MultiTaskModel
 from avmc_core.models.tfn import TensorFusion
 
 MENDABLE = (*late_fusion.MENDABLE, "D26")
@@ -53,10 +53,7 @@ class MTFN(MultiTaskModel):
     """Also mendable: D26, M is not squashed (T, A and V never are)."""
 
     def __init__(self, settings: MTFNSettings, sizes: Sizes):
-        s = settings
-        widths = s.audio_hidden, s.vision_hidden, s.text_out
-        fusion = TensorFusion(*widths, s.fusion_post, s.fusion_dropout, "D26" not in s.mended)
-        super().__init__(s, sizes, s.text_out, fusion)
+        super().__init__(settings, sizes, settings.text_out, TensorFusion(settings))
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         heads = group(self.settings.lr, 0.0, self.heads, self.fusion)

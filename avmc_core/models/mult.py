@@ -17,7 +17,7 @@ from avmc_core.kernels.attention import attend
 from avmc_core.kernels.dropout import Dropout, dropout
 from avmc_core.kernels.lstm import last_valid
 from avmc_core.models import fixes
-from avmc_core.models.base import Model, Sizes, Training, adam
+from avmc_core.models.base import Model, Sizes, Training, adam, group
 
 MENDABLE = ("D25",)
 
@@ -216,9 +216,7 @@ class MulT(Model):
         return torch.minimum(count, 1 + i + (lengths[key] - lengths[query]).abs()[:, None])
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        return [
-            adam({"params": list(self.parameters()), "lr": self.settings.lr, "weight_decay": 0.0})
-        ]
+        return [adam(group(self.settings.lr, 0.0, self))]
 
 
 def convolved(x: Tensor, convolution: nn.Conv1d) -> Tensor:

@@ -62,16 +62,16 @@ def entry(model: str) -> Entry:
 def settings_of(model: str, changes: Mapping[str, Any] | None = None) -> Any:
     """The published settings of a model with ``changes`` (dotted names reach into nested
     settings)."""
-    found = entry(model)
+    registered = entry(model)
     return settings_module.replace(
-        getattr(import_module(found.module), found.settings), changes or {}
+        getattr(import_module(registered.module), registered.settings), changes or {}
     )
 
 
 def builder(model: str):
     """``build(settings, sizes)`` of a model."""
-    found = entry(model)
-    return getattr(import_module(found.module), found.build)
+    registered = entry(model)
+    return getattr(import_module(registered.module), registered.build)
 
 
 def capabilities(model: str, settings: Any) -> Capabilities:

@@ -13,18 +13,13 @@ from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models import fixes
-from avmc_core.models.base import Model, Sizes, Training, adam
+from avmc_core.models.base import Model, Sizes, Training, adam, group
 from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.models.layers import Head
 
 MENDABLE = ("D35",)  # generated labels stay within [-1, 1], as the annotated ones do
 # what a label is generated from, and its task
-SOURCES = {
-    "fusion": "M",
-    "text": "T",
-    "audio": "A",
-    "vision": "V",
-}
+SOURCES = {"fusion": "M", "text": "T", "audio": "A", "vision": "V"}
 
 
 @dataclass(frozen=True)
@@ -83,10 +78,10 @@ class GeneratedLabels(nn.Module):
     """One label for each training clip (N) and source, in buffers, so that a checkpoint carries
     them.
 
-    ``labels`` (4, N) in the order of ``SOURCES``; NaN until the clip is first seen, which the first
-    epoch sees to. The fusion's stay the annotated ones. Beside them, for each source, the clips'
-    latest features (N, D) and their mean over the clips with a positive and over those with a
-    negative label, (2, D).
+    ``labels`` (4, N) in the order of ``SOURCES``; NaN until the clip is first seen, in the first
+    epoch. The fusion's stay the annotated ones. Beside them, for each source, the clips' latest
+    features (N, D) and their mean over the clips with a positive and over those with a negative
+    label, (2, D).
     """
 
     def __init__(self, clips: int, widths: dict[str, int], bound: float, exclude_zero: bool = True):
@@ -204,17 +199,9 @@ class SelfMM(Model):
     def optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
         groups = [
-            {
-                "params": list(self.audio_encoder.parameters()),
-                "lr": s.lr_audio,
-                "weight_decay": s.decay_audio,
-            },
-            {
-                "params": list(self.vision_encoder.parameters()),
-                "lr": s.lr_vision,
-                "weight_decay": s.decay_vision,
-            },
-            {"params": list(self.heads.parameters()), "lr": s.lr, "weight_decay": s.decay},
+            group(s.lr_audio, s.decay_audio, self.audio_encoder),
+            group(s.lr_vision, s.decay_vision, self.vision_encoder),
+            group(s.lr, s.decay, self.heads),
         ]
         bert = dict(self.text.named_parameters())
         for undecayed in (False, True):
@@ -223,4 +210,4 @@ class SelfMM(Model):
             ]
             decay = 0.0 if undecayed else s.decay_bert
             groups.append({"params": chosen, "lr": s.lr_bert, "weight_decay": decay})
-        return [adam(*(group for group in groups if group["params"]))]
+        return [adam(*(own for own in groups if own["params"]))]

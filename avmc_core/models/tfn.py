@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,8 @@ from torch.nn.functional import relu
 from avmc_core.kernels.dropout import Dropout
 from avmc_core.kernels.outer import outer_linear
 from avmc_core.models import fixes, late_fusion
-from avmc_core.models.base import Sizes, Training, adam
-from avmc_core.models.late_fusion import AveragedModel, group
+from avmc_core.models.base import Sizes, Training, adam, group
+from avmc_core.models.late_fusion import AveragedModel
 
 MENDABLE = (*late_fusion.MENDABLE, "D26")
 
@@ -51,13 +52,13 @@ class TensorFusion(nn.Module):
     lie in [-1, 1] (D26), as in the reference.
     """
 
-    def __init__(
-        self, audio: int, vision: int, text: int, hidden: int, dropout: float, squash: bool
-    ):
+    def __init__(self, settings: Any):
         super().__init__()
-        self.squash, self.keep_product = squash, False
-        self.drop = Dropout(dropout)
-        self.layer_1 = nn.Linear((audio + 1) * (vision + 1) * (text + 1), hidden)
+        s, hidden = settings, settings.fusion_post
+        self.squash, self.keep_product = "D26" not in s.mended, False
+        self.drop = Dropout(s.fusion_dropout)
+        size = (s.audio_hidden + 1) * (s.vision_hidden + 1) * (s.text_out + 1)
+        self.layer_1 = nn.Linear(size, hidden)
         self.layer_2 = nn.Linear(hidden, hidden)
         self.layer_3 = nn.Linear(hidden, 1)
 
@@ -85,10 +86,7 @@ class TFN(AveragedModel):
     """Also mendable: D26, M is not squashed."""
 
     def __init__(self, settings: TFNSettings, sizes: Sizes):
-        s = settings
-        widths = s.audio_hidden, s.vision_hidden, s.text_out
-        fusion = TensorFusion(*widths, s.fusion_post, s.fusion_dropout, "D26" not in s.mended)
-        super().__init__(s, sizes, s.text_out, fusion)
+        super().__init__(settings, sizes, settings.text_out, TensorFusion(settings))
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [adam(group(self.settings.lr, 0.0, self))]

@@ -34,9 +34,6 @@ CONSTANT = TEXT_RIDGE = LATE_MEAN = TrivialSettings()
 class Constant(Fitted):
     """The median of the training labels: the constant with the lowest mean absolute error."""
 
-    def __init__(self, settings: TrivialSettings, sizes: object):
-        self.settings = settings
-
     @staticmethod
     def capabilities(settings: TrivialSettings) -> Capabilities:
         return Capabilities(reads=(), trained=False)
@@ -49,7 +46,7 @@ class Constant(Fitted):
         }
 
 
-class TextRidge(Constant):
+class TextRidge(Fitted):
     """Ridge regression of M on the [CLS] state: the score of reading alone."""
 
     @staticmethod
@@ -66,9 +63,6 @@ class LateMean(Fitted):
 
     The combination is fitted on the validation split, where the three are not over-fitted.
     """
-
-    def __init__(self, settings: TrivialSettings, sizes: object):
-        self.settings = settings
 
     @staticmethod
     def capabilities(settings: TrivialSettings) -> Capabilities:

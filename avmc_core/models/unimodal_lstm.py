@@ -14,7 +14,7 @@ from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.lengths import frames_of
 from avmc_core.kernels.lstm import LSTM
-from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam, l1
+from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam, group, l1
 from avmc_core.settings import check_settings
 
 
@@ -49,12 +49,7 @@ class UnimodalLSTM(Model):
     def __init__(self, settings: UnimodalLSTMSettings, sizes: Sizes):
         super().__init__()
         self.settings = settings
-        # the cheapest of what is not read
-        views = {
-            "text": "cls",
-            "audio": "mean",
-            "vision": "mean",
-        }
+        views = {"text": "cls", "audio": "mean", "vision": "mean"}  # the cheapest, if not read
         self.inputs = Inputs(
             **(views | {settings.modality: "states" if settings.modality == "text" else "frames"})
         )
@@ -84,12 +79,4 @@ class UnimodalLSTM(Model):
         return (output[self.settings.task] - batch.label(self.settings.task)).abs()
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        return [
-            adam(
-                {
-                    "params": list(self.parameters()),
-                    "lr": self.settings.lr,
-                    "weight_decay": self.settings.decay,
-                }
-            )
-        ]
+        return [adam(group(self.settings.lr, self.settings.decay, self))]

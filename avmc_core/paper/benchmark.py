@@ -103,8 +103,8 @@ def beats_constant(table: pd.DataFrame, models: Mapping[str, tuple[str, ...]]) -
 
 
 def stopping(runs: Iterable[Run]) -> str:
-    """Whether the networks of a grid end their training by one rule, in words: without a limit on
-    epochs (D10) they do; limits that differ make a table of them no ranking."""
+    """Whether the networks of a grid end their training by the same rule, in words: without a limit
+    on epochs (D10) they do; limits that differ make a table of them no ranking."""
     trained = {
         run.model: run.settings.training for run in runs if hasattr(run.settings, "training")
     }
@@ -155,8 +155,12 @@ def explained(model: str, table: pd.DataFrame, constant: float) -> str:
             sure = len(values) > 1 and better == len(values)
             cures.append(
                 f"{name.removeprefix(f'{model}, ').removesuffix(' mended')} alone "
-                f"{'brings it' if sure else 'may bring it'} below, by {gained:.3f} in {better} of "
-                f"{len(values)} seeds"
+                f"{'brings it' if sure else 'may bring it'} below, by {gained:.3f} "
+                + (
+                    f"in {better} of {len(values)} seeds"
+                    if len(values) > 1
+                    else "in the one seed that was run"
+                )
             )
     return "; ".join(cures) or "unexplained by any single difference"
 
@@ -221,7 +225,8 @@ def _ends(interval: Interval) -> tuple[float, float, float]:
 
 def easier(differences: pd.DataFrame) -> str:
     """In how many rows and metrics of ``own_minus_whole`` a modality does better on its own
-    annotation, in words: here with how many of them are clear of zero, in Table 3 as printed."""
+    annotation, in words: of our differences only those count that are clear of zero; those of Table
+    3 count as printed."""
     sign = differences["metric"].map(lambda name: METRICS[name].sign)
     ran = [(s, i) for s, i in zip(sign, differences["ours"], strict=True) if i is not None]
     clear = [s * i.estimate for s, i in ran if i.low > 0 or i.high < 0]

@@ -113,8 +113,9 @@ def runs_own_better(
 def runs_worst_modality(
     runs: Mapping[str, Finished], experiments: list[str], modality: str
 ) -> tuple[Outcome, bool]:
-    """Each row of Table 3 that is not of a modality is better than those that are, on the same kind
-    of annotation of the same clips, judged as in ``runs_better``. Second value: simulated."""
+    """Whether each row of Table 3 of another modality is better than every row of this modality, on
+    the same kind of annotation of the same clips, judged as in ``runs_better``. Second value:
+    simulated."""
     statistics, groups, simulated = _table_3(runs, experiments)
     rows = published()["table3_unimodal"]["rows"]
     own, others = (

@@ -57,7 +57,7 @@ def best_of_benchmark(metric: str) -> str:
 
 
 def gain(row: str, metric: str, than: str) -> float:
-    """Relative improvement in percent of ``than``'s printed cell."""
+    """Relative improvement over ``than``, in percent of its printed cell."""
     ours, theirs = cell("table2_benchmark", row, metric), cell("table2_benchmark", than, metric)
     return 100 * abs(ours / theirs - 1) * (1 if _better(ours, theirs, metric) else -1)
 
@@ -143,7 +143,8 @@ def benchmark_rows() -> list[str]:
 
 
 def cell(table: str, row: str, metric: str) -> float:
-    """One printed cell; the metric by its heading. Raises KeyError or ValueError for none such."""
+    """One printed cell; the metric by its heading. Raises KeyError or ValueError if there is
+    none."""
     printed = published()[table]
     return printed["rows"][row][printed["metrics"].index(metric)]
 

@@ -14,7 +14,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ import pandas as pd
 from avmc_core.artefacts import data_mark, other_data
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError
+from avmc_core.home import resource_text
 from avmc_core.paper import claim_arithmetic, claim_digits, claim_runs, claim_tables
 from avmc_core.paper.audit import Audit, audit, deciding
 from avmc_core.paper.claim_outcome import Outcome, words
@@ -116,7 +116,7 @@ class Ruling:
 @cache
 def claims() -> tuple[Claim, ...]:
     """All claims, in the order of the paper. Raises InputError for an unreadable entry."""
-    text = files("avmc_core").joinpath("resources", "claims.toml").read_text(encoding="utf-8")
+    text = resource_text("claims.toml")
     found = tuple(claim for entry in tomllib.loads(text)["claim"] for claim in _expand(entry))
     keys = [claim.key for claim in found]
     if repeated := {key for key in keys if keys.count(key) > 1}:

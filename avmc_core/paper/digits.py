@@ -107,7 +107,7 @@ def rows_read(read: pd.DataFrame) -> pd.DataFrame:
 
 
 def kind(runs: tuple[int, ...]) -> str:
-    """What a row can be that fits these numbers of runs out of ``RUNS``, in words."""
+    """What a row whose figures fit these numbers of runs (out of ``RUNS``) can be, in words."""
     if not runs:
         return f"no mean of {', '.join(map(str, RUNS[:-1]))} or {RUNS[-1]} runs"
     return (
@@ -191,9 +191,9 @@ def own_check(accuracies: pd.DataFrame, n: int) -> pd.DataFrame:
     """The same reading of a table of our own runs, of which we know the answer: columns figures,
     clips, runs, read.
 
-    ``accuracies``: columns name, seed, Acc2 (a share), one line per run on the same ``n`` clips.
-    Read are the single runs of the first seed, and the means of the rows that have all seeds.
-    Numbers of clips from half to twice ``n`` may be the answer.
+    ``accuracies``: columns name, seed, Acc2 (a share), one line per run on the same ``n`` clips. It
+    reads the single runs of the first seed, and the means of the rows that have all seeds. Numbers
+    of clips from half to twice ``n`` may be the answer.
     """
     known = accuracies.dropna(subset=["Acc2"])
     seeds = sorted(known["seed"].unique())

@@ -110,7 +110,7 @@ def intensity_shares(counts: Counts, cut: str = SECTION_3_2) -> dict[str, float]
 
 
 def differences(counts: Counts) -> pd.DataFrame:
-    """Mean absolute difference between each two annotations, in label units: Figure 3, right. NaN
+    """Mean absolute difference between every two annotations, in label units: Figure 3, right. NaN
     without such clips."""
     distance = np.abs(GRID[:, None] - GRID[None, :])
     matrix = pd.DataFrame(0.0, index=list(TASKS), columns=list(TASKS))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from math import sqrt
 
 import numpy as np
@@ -19,6 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from avmc_core.data.label_sets import MIXED, RELABELLED
+from avmc_core.home import resource
 from avmc_core.metrics import METRICS
 from avmc_core.paper import digits, granularity, successors
 from avmc_core.paper.claim_tables import benchmark_rows, best_of_benchmark, cell
@@ -50,9 +50,7 @@ class Spread:
 
 def runs() -> pd.DataFrame:
     """All runs as recorded: ``BATCH``, seed, and a column for each metric."""
-    text = files("avmc_core").joinpath("resources", "seeds.csv")
-    with text.open(encoding="utf-8") as file:
-        return pd.read_csv(file)
+    return pd.read_csv(resource("seeds.csv"), encoding="utf-8")
 
 
 def repeated() -> int:

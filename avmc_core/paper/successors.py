@@ -7,12 +7,11 @@ here (``resources/successors.csv``). What their digits allow is computed by ``gr
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import pandas as pd
 from scipy.stats import binom
 
 from avmc_core.data.label_sets import MIXED, RELABELLED
+from avmc_core.home import resource
 from avmc_core.paper import digits, granularity
 from avmc_core.paper.granularity import DECIMALS, RUNS
 from avmc_core.published import published
@@ -24,12 +23,11 @@ ACCURACIES = ("Acc2", "Acc3", "Acc5")  # over all test clips, whichever the labe
 def recorded() -> pd.DataFrame:
     """The table as published, every figure as text, because its last zero counts: columns model,
     venue, ``SHOWN``, source, caveat; "" where nothing is printed."""
-    with files("avmc_core").joinpath("resources", "successors.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)
+    return pd.read_csv(resource("successors.csv"), dtype=str, keep_default_na=False)
 
 
 def table() -> pd.DataFrame:
-    """``recorded`` with two columns more: the numbers of runs that all its accuracies over the
+    """``recorded`` with two more columns: the numbers of runs that all its accuracies over the
     whole test split fit, and the label sets that its Acc2_weak fits."""
     rows = recorded()
     runs = [runs_by_digits([row[name] for name in ACCURACIES]) for _, row in rows.iterrows()]

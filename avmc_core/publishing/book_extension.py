@@ -19,6 +19,7 @@ from avmc_core.artefacts import facts, merged
 from avmc_core.codehash import code_hash
 from avmc_core.home import home
 from avmc_core.published import published
+from avmc_core.publishing.book_figures import drawings
 from avmc_core.publishing.html_table import anchor
 from avmc_core.settings import digest
 
@@ -37,7 +38,9 @@ SHOWN_ON = {"cues": "notebooks/01_dataset_statistics"}
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx. Pages are rebuilt when this code or the published figures change."""
     app.add_config_value(
-        "avmc_made_by", digest([code_hash([__name__, TABLES, FIGURES]), published()]), "env"
+        "avmc_made_by",
+        digest([code_hash([__name__, TABLES, FIGURES]), drawings(), published()]),
+        "env",
     )
     app.add_role("num", Num())
     app.add_directive("datamark", DataMark)

@@ -53,6 +53,12 @@ def alternative(heading: str, what: str, data: str) -> str:
     return f"{place}: {what} {data}".strip() if what else f"{place}. {data}".strip()
 
 
+def drawings() -> list[str]:
+    """The sources of ``avmc_core.drawing``: pages depend on its docstrings, which a notebook's key
+    leaves out."""
+    return [path.read_text(encoding="utf-8") for path in sorted(DRAWING.glob("*.py"))]
+
+
 @cache
 def drawing(module: str, name: str) -> str:
     """What a function of ``avmc_core.drawing`` says that it draws, in one sentence; empty for

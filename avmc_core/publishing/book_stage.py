@@ -38,8 +38,8 @@ def _add_static(app: Sphinx, config: Any) -> None:
 
 
 def book_pages(top: Path = Path()) -> dict[Path, Path]:
-    """Place in the stage -> source, for what needs no execution. A page ``book/NAME.md`` becomes
-    ``NAME.html``."""
+    """The files that need no execution: each one's place in the stage, and its source. A page
+    ``book/NAME.md`` becomes ``NAME.html``."""
     pages = {
         path.relative_to(top / "book"): path for path in (top / "book").rglob("*") if path.is_file()
     }
@@ -50,8 +50,8 @@ def book_pages(top: Path = Path()) -> dict[Path, Path]:
 
 
 def executed_pages(sources: Path, executed: Path) -> dict[Path, Path]:
-    """Place in the stage -> source, for the notebooks ``sources/NAME.py``, which become
-    ``notebooks/NAME.html``. Raises InputError where one has not been executed."""
+    """The executed notebooks: each one's place in the stage, and its source. ``sources/NAME.py``
+    becomes ``notebooks/NAME.html``. Raises InputError where one has not been executed."""
     pages = {}
     for script in sorted(sources.glob("*.py")):
         notebook = executed / f"{script.stem}.ipynb"

@@ -1,8 +1,8 @@
 """The results in machine-readable form: tables as CSV, predictions clip by clip, and an RO-Crate
 that describes them.
 
-It is made from the run store and from what the notebooks saved, and the same of both give the same
-bytes. It holds no transcript and no feature: of the data, only clip ids.
+It is made from the run store and from what the notebooks saved, and equal runs and results give
+equal bytes. It holds no transcript and no feature: of the data, only clip ids.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ SAID = {
 def write_bundle(
     folder: str | Path, store: Store | None, names: Iterable[str], profile: str = "ci"
 ) -> Path:
-    """Writes the bundle to ``folder`` and, beside it, the same as a ``.zip``, in the place of an
-    earlier bundle and of nothing else; returns the folder.
+    """Writes the bundle to ``folder`` and, beside it, the same as a ``.zip``, replacing an earlier
+    bundle but nothing else; returns the folder.
 
     ``names`` are saved results (``artefacts.save``) to include; of the runs, those that the
     declared experiments refer to at ``profile`` and that are in the run store, on ``store`` or,
-    without one, on the simulated corpus that each experiment names. Raises InputError,
-    before anything is written, when a result is missing, or made from real data and holds Chinese
-    text; and when other things than a bundle are where it is to be.
+    without one, on the simulated corpus that each experiment names. Raises InputError, before
+    anything is written, when a result is missing, or made from real data and holds Chinese text;
+    and when something other than a bundle is in its place.
     """
     folder = Path(os.path.abspath(folder))  # "." has no name
     if not folder.name:
@@ -189,8 +189,8 @@ def _write_results(folder: Path, saved: dict[str, str]) -> dict[str, str]:
 
 
 def tables(data: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Name and rows of what is a table in a result: a list of records, or a mapping to records, of
-    plain values."""
+    """The tables in a result, each by its name and rows: a list of records, or a mapping to
+    records, of plain values."""
     found = []
     for key, value in data.items():
         if (

@@ -14,7 +14,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from avmc_core.publishing.markup import resource
+from avmc_core.home import resource_text
 
 FOLDED = "hide-input"
 BUTTON = {
@@ -49,4 +49,4 @@ def folds_code(doctree: nodes.document) -> bool:
 
 def script() -> str:
     """The switch's own script, which stands in the page itself."""
-    return resource("code_switch.js")
+    return resource_text("code_switch.js")

@@ -17,8 +17,9 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from avmc_core.analysis.cues import BANDS, MODALITIES, SUBSETS, recorded
+from avmc_core.home import resource_text
 from avmc_core.publishing.book_extension import read_result
-from avmc_core.publishing.markup import radios, resource
+from avmc_core.publishing.markup import radios
 from avmc_core.schema import TASK_NAMES
 
 LABELS = {"T": "words (T)", "A": "voice (A)", "V": "face (V)"}
@@ -58,7 +59,7 @@ def explorer(data: dict[str, Any]) -> str:
         '<output aria-live="polite"></output></form>'
         f"<details open><summary>All figures</summary>{_table(data)}</details>"
         f'<script type="application/json">{figures}</script>'
-        f"<script>{resource('cues.js')}</script></div>"
+        f"<script>{resource_text('cues.js')}</script></div>"
     )
 
 

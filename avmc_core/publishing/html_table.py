@@ -18,7 +18,7 @@ import pandas as pd
 
 from avmc_core.analysis.estimate import Estimate, picture, scale
 from avmc_core.errors import InputError
-from avmc_core.publishing.markup import resource
+from avmc_core.home import resource_text
 
 SHORT = 12  # characters that are never broken
 LONG = 60  # characters from which on a cell is a sentence, no name
@@ -105,14 +105,14 @@ class Table:
         body = "".join(f"<tr{name}>{row}</tr>" for name, row in zip(ids, rows, strict=True))
         wanted = int(len(self.frame) >= SEARCHED or bool(self.filters))
         return (
-            f'<div class="avmc-t" id="table-{self.name}"><style>{resource("table.css")}</style>'
-            f'<div class="tools" data-wanted="{wanted}" hidden><label>Words <input '
-            'type="search"></label>'
+            f'<div class="avmc-t" id="table-{self.name}">'
+            f'<style>{resource_text("table.css")}</style><div class="tools" '
+            f'data-wanted="{wanted}" hidden><label>Words <input type="search"></label>'
             f"{self._selects()}<output></output></div>"
             f'<div class="box" tabindex="0" role="region" aria-label="table {self.name}">'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-            "<div "
-            f'class="key">{self._key()}{self._download()}</div><script>{resource("table.js")}</script></div>'
+            f'<div class="key">{self._key()}{self._download()}</div>'
+            f"<script>{resource_text('table.js')}</script></div>"
         )
 
     def _column(self, number: int, name: str) -> tuple[str, list[str]]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from html import escape
-from importlib.resources import files
 
 
 def radios(legend: str, name: str, choices: Mapping[str, str], checked: str = "") -> str:
@@ -17,9 +15,3 @@ def radios(legend: str, name: str, choices: Mapping[str, str], checked: str = ""
         for value, words in choices.items()
     )
     return f"<fieldset><legend>{escape(legend)}</legend>{buttons}</fieldset>"
-
-
-@cache
-def resource(name: str) -> str:
-    """A script or a style sheet of the package, to stand in a page itself."""
-    return files("avmc_core").joinpath("resources", name).read_text(encoding="utf-8")

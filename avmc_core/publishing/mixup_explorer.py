@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from avmc_core.analysis.blends import PAIRS, WEIGHTS, Path, Predictions
-from avmc_core.publishing.markup import radios, resource
+from avmc_core.home import resource_text
+from avmc_core.publishing.markup import radios
 
 MODALITIES = {"audio": "voice (A)", "vision": "face (V)"}
 FIRST = ("vision", 0, 10)  # modality, pair and weight that are drawn first
@@ -55,7 +56,7 @@ class MixupExplorer:
         figures = json.dumps(data, separators=(",", ":"))
         panels = "".join(_panel(chosen, network, step) for network in chosen["networks"])
         return (
-            f'<div class="avmc-mix"><style>{resource("mixup.css")}</style><form hidden>'
+            f'<div class="avmc-mix"><style>{resource_text("mixup.css")}</style><form hidden>'
             f"{radios('Modality', 'modality', MODALITIES, modality)}"
             f"{radios(f'Clips by the prediction {last}', 'pair', pairs, str(pair))}"
             '<label class="weight">lambda <span class="value"></span><input type="range" '
@@ -66,7 +67,7 @@ class MixupExplorer:
             f'<p class="of"><span class="drawn">{escape(chosen["drawn"])}{WEIGHTS[step]:.2f}'
             f"</span>. Data: {escape(self.mark)}.</p>"
             f'<script type="application/json">{figures}</script>'
-            f"<script>{resource('mixup.js')}</script></div>"
+            f"<script>{resource_text('mixup.js')}</script></div>"
         )
 
 

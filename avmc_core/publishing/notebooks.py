@@ -253,7 +253,7 @@ def notebook_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def report(notebook: Executed) -> None:
-    """One line for the terminal."""
+    """What became of a notebook, in one line for the terminal."""
     how = "unchanged" if notebook.reused else f"executed in {notebook.seconds:.1f} s"
     click.echo(f"{notebook.name}: {how}")
 

@@ -1,5 +1,5 @@
-"""How the page of a notebook begins and ends: its findings, requirements and computing time; and
-its message."""
+"""The beginning and the end of a notebook's page: what a reader will find, what the page needs and
+how long it takes to compute; and its message in one sentence."""
 
 from __future__ import annotations
 

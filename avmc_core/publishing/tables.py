@@ -40,9 +40,9 @@ def result_table(
     rows: Sequence[str] = (),
     clips: Mapping[str, int] | None = None,
 ) -> Table:
-    """One row per model, one column per metric; all or those chosen, in the order chosen.
-    ``clips``: the training clips of each row, where rows differ in them. Raises KeyError for a
-    missing one."""
+    """One row per model, one column per metric. ``metrics`` and ``rows`` select some of them and
+    set their order; by default all are shown. ``clips``: the number of training clips of each row,
+    where rows differ in it. Raises KeyError for a missing row or metric."""
     at = {(cell.row, cell.metric): cell for cell in cells}
     rows = rows or list(dict.fromkeys(cell.row for cell in cells))
     metrics = metrics or list(dict.fromkeys(cell.metric for cell in cells))
@@ -64,9 +64,9 @@ def interval_table(frame: pd.DataFrame, name: str, metrics: Sequence[str]) -> Ta
 def contrast_table(
     family: pd.DataFrame, name: str, clips: Mapping[str, int] | None = None
 ) -> Table:
-    """A family of comparisons (``contrasts.contrasts``), a row each: first minus second, the
-    smallest difference that the comparison would find in four of five cases, how often a run of
-    the first is better, p alone and over the whole family. Pictures share a scale within a
+    """A family of comparisons (``contrasts.contrasts``), one row per comparison: first minus
+    second, the smallest difference that the comparison would find in four of five cases, how often
+    a run of the first is better, p alone and over the whole family. Pictures share a scale within a
     metric. ``clips``: the training clips of each row, where rows differ in them."""
     differences = [
         Estimate(d.estimate, d.low, d.high, decimals=METRICS[metric].decimals, signed=True)

@@ -1,7 +1,7 @@
 /* Small layers for one or several sets of weights at once (seeds side by side): chains of linear layers, batch norm, Adam.
  *
  * Nothing of one set enters another's arithmetic, and no number's arithmetic depends on where in memory it lies: a set computes
- * the same bytes alone, in company and on any number of threads. Called by dense.py and adam.py.
+ * the same bytes alone, beside other sets and on any number of threads. Called by dense.py and adam.py.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -25,24 +25,18 @@ from avmc_core.settings import as_dict
 
 
 def run_one(
-    run: Run,
-    data: StoreData,
-    runs: RunStore,
-    *,
-    device: str = "cpu",
-    threads: int = 1,
-    progress_bar: bool = False,
+    run: Run, data: StoreData, runs: RunStore, *, device: str = "cpu", threads: int = 1
 ) -> Record:
     """The record of a run, read if it is in the store, otherwise computed (an interrupted run is
     continued) and stored.
 
     If another process is computing the same run, waits for its result.
     """
-    store, settings = data.store, run.settings
+    store = data.store
     key = run.key(store, device, threads)
     while True:
-        if (found := runs.get(key)) is not None:
-            return found
+        if (record := runs.get(key)) is not None:
+            return record
         with runs.claim(key) as folder:
             if folder is not None and runs.get(key) is None:
                 if (finished := runs.recover(folder)) is not None:
@@ -52,14 +46,7 @@ def run_one(
                     build = warm_start.started(build, run)
                 seen = data.under(run.protocol, run.seed)
                 outcome = execute(
-                    build,
-                    settings,
-                    seen,
-                    run.seed,
-                    folder,
-                    device=device,
-                    threads=threads,
-                    progress_bar=progress_bar,
+                    build, run.settings, seen, run.seed, folder, device=device, threads=threads
                 )
                 return runs.publish(folder, _record(run, key, store, device, threads, outcome))
         time.sleep(0.2)
@@ -85,49 +72,35 @@ def _record(run: Run, key: str, store: Store, device: str, threads: int, outcome
 
 
 def run_together(
-    company: Sequence[Run],
-    data: StoreData,
-    runs: RunStore,
-    *,
-    device: str = "cpu",
-    threads: int = 1,
+    group: Sequence[Run], data: StoreData, runs: RunStore, *, device: str = "cpu", threads: int = 1
 ) -> list[Record]:
-    """The records of one run, or of several that can be trained side by side (``companies``), in
+    """The records of one run, or of several that can be trained side by side (``grouped``), in
     the order given and as ``run_one`` returns them. Each is stored as soon as its training ends.
     Runs that another process is computing are waited for at the end."""
-    if len(company) > 1:
+    if len(group) > 1:
         with ExitStack() as claims:
             folders: dict[Run, Path] = {}
-            for run in company:
-                key = run.key(data.store, device, threads)
+            keys = {run: run.key(data.store, device, threads) for run in group}
+            for run, key in keys.items():
                 folder = claims.enter_context(runs.claim(key)) if runs.get(key) is None else None
                 if folder is not None and runs.get(key) is None and runs.recover(folder) is None:
                     folders[run] = folder
-            own, first = list(folders), company[0]
+            own, first = list(folders), group[0]
             seeds, build = [run.seed for run in own], registry.builder(first.model)
-            seen = data.under(first.protocol, first.seed)  # one for all: ``companies`` sees to it
+            seen = data.under(first.protocol, first.seed)  # one for all: ``grouped`` sees to it
             for number, outcome in execute_together(
                 build, first.settings, seen, seeds, [*folders.values()], threads
             ):
-                run, folder = own[number], folders[own[number]]
-                runs.publish(
-                    folder,
-                    _record(
-                        run,
-                        run.key(data.store, device, threads),
-                        data.store,
-                        device,
-                        threads,
-                        outcome,
-                    ),
-                )
-    return [run_one(run, data, runs, device=device, threads=threads) for run in company]
+                run = own[number]
+                record = _record(run, keys[run], data.store, device, threads, outcome)
+                runs.publish(folders[run], record)
+    return [run_one(run, data, runs, device=device, threads=threads) for run in group]
 
 
 LARGE = 1000  # training clips, from which on a training takes longer than another process to start
 
 
-def companies(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[list[Run]]:
+def grouped(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[list[Run]]:
     """Groups the runs that are trained side by side: runs that differ only in their seed, adjacent
     or not, where model and data allow it. Every other run forms a group of its own. Where that
     saves time, there are at least ``jobs`` groups."""

@@ -54,8 +54,9 @@ class StoreData:
 
 @contextmanager
 def deterministic(threads: int, device: str = "cpu"):
-    """Same seed, same bytes: fixed thread count, deterministic kernels, on a GPU its arithmetic
-    (``kernels.gpu``); denormals flushed, which LSTM gradients are full of.
+    """A context in which the same seed gives the same bytes: a fixed thread count, deterministic
+    kernels, on a GPU the arithmetic of ``kernels.gpu``. Denormal numbers, of which LSTM gradients
+    are full, are flushed to zero, which is faster.
 
     Afterwards PyTorch's generator has its former state: what a process draws must not depend on the
     runs that it made in between.
@@ -89,7 +90,6 @@ def execute(
     *,
     device: str = "cpu",
     threads: int = 1,
-    progress_bar: bool = False,
 ) -> dict:
     """Train (or fit) and predict every labelled split; leaves ``predictions.safetensors`` and
     ``model.safetensors`` in ``folder``, beside the trainer's state (a kill from here on costs no
@@ -103,14 +103,8 @@ def execute(
             _keep(predictions, folder)
             return {**OUTCOME, "seconds": time.perf_counter() - start}
         try:
-            model, progress = train(
-                network(build, settings, data.store),
-                data,
-                seed,
-                folder,
-                device=device,
-                progress_bar=progress_bar,
-            )
+            fresh = network(build, settings, data.store)
+            model, progress = train(fresh, data, seed, folder, device=device)
             return _outcome(model, progress, settings, data, folder, device)
         except TrainingFailed as error:
             return _failed(error)
@@ -172,8 +166,8 @@ def _outcome(
     predictions = {name: predict(model, data(name, model.inputs), device) for name in schema.SPLITS}
     for name, tasks in predictions.items():
         if bad := [task for task, values in tasks.items() if not np.isfinite(values).all()]:
-            said = f"predictions of {', '.join(bad)} on {name} that are not finite"
-            raise TrainingFailed(said, progress.seconds)
+            message = f"predictions of {', '.join(bad)} on {name} that are not finite"
+            raise TrainingFailed(message, progress.seconds)
     _keep(predictions, folder)
     facts = {"settings": as_dict(settings), "sizes": as_dict(sizes_of(data.store))}
     write_sealed_tensors(folder / "model.safetensors", model.state_dict(), facts)
@@ -205,11 +199,7 @@ def network(build: Callable, settings: object, store: Store) -> Callable:
     able = build.capabilities(settings)
     if not able.text_encoder:
         return lambda: build(settings, sizes)
-
-    def with_encoder():
-        return build(settings, sizes, encoder_for(store, able.pooler))
-
-    return with_encoder
+    return lambda: build(settings, sizes, encoder_for(store, able.pooler))
 
 
 def encoder_for(store: Store, pooling: bool = False) -> Any:

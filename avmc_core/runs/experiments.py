@@ -45,13 +45,7 @@ VALIDATIONS: dict[str, tuple[tuple[str, Any], ...]] = {
     "mean over batches": (("training.validation", "batches"),),
     "as run, mean over shuffled batches": (("training.validation", "shuffled_batches"),),
 }
-# those for which it is tried; all are quick to train
-VALIDATED = (
-    "AV-MC",
-    "LMF",
-    "MTFN",
-    "Self_MM",
-)
+VALIDATED = ("AV-MC", "LMF", "MTFN", "Self_MM")  # those for which it is tried: quick to train
 SHARES = (0.125, 0.25, 0.5, 1.0)  # of the labelled training clips
 FEW, ALL = 320, 2722  # training clips of the book's small corpus, and of the released data
 # Why a model does not hear: how many clips it has to learn from, and on which scale. The released

@@ -103,17 +103,17 @@ def run_all(
     raises.
     """
     runs, device = runs or run_store(), checked_device(device, here=executor is None)
-    found = {run: runs.get(run.key(store, device, threads)) for run in grid}
-    missing = [run for run, record in found.items() if record is None]
+    records = {run: runs.get(run.key(store, device, threads)) for run in grid}
+    missing = [run for run, record in records.items() if record is None]
     executor = executor or Local(jobs)
     if missing:
         check_grid(missing, store)
         verify_store(store.path)  # no training on features that a disk has changed
     with tqdm(total=len(missing), unit="run", disable=not (progress_bar and missing)) as bar:
         for run, record in executor(missing, store, runs, device, threads):
-            found[run] = record
+            records[run] = record
             bar.update()
-    return found
+    return records
 
 
 def trained(run: Run, record: Record, store: Store) -> Model:

@@ -84,15 +84,15 @@ def leftovers(
     not among ``stores``; one that started from a model package.
     """
     runs, searched = RunStore(home / "runs"), _searched(home)
-    found = [*_unfinished(runs), *_old_corpora(home, stores)]
+    unused = [*_unfinished(runs), *_old_corpora(home, stores)]
     for folder in sorted(
         path for path in runs.root.glob("*") if path.is_dir() and path.name != ".work"
     ):
         if not any(folder.name.startswith(start) for start in kept) and (
             why := _why(folder, runs, stores, searched)
         ):
-            found.append(Leftover(folder, _size(folder), why))
-    return sorted(found, key=lambda item: (-item.size, item.path))
+            unused.append(Leftover(folder, _size(folder), why))
+    return sorted(unused, key=lambda item: (-item.size, item.path))
 
 
 def remove(leftover: Leftover, home: Path) -> bool:
@@ -124,35 +124,35 @@ def remove(leftover: Leftover, home: Path) -> bool:
 def differing(records: Sequence[Record]) -> dict[str, dict[str, object]]:
     """Key of a run to those of its settings, dotted, that differ from the published ones of its
     model."""
-    found = {}
+    changes_of = {}
     for record in records:
         published = _flat(as_dict(settings_of(record.model))) if record.model in MODELS else {}
         own = _flat(record.settings)
-        found[record.key] = {
+        changes_of[record.key] = {
             name: value for name, value in own.items() if published.get(name) != value
         }
-    return found
+    return changes_of
 
 
 def _searched(home: Path) -> set[tuple[str, str]]:
     """Model and digest of the settings of every trial of a finished search."""
-    found = set()
+    trials = set()
     for path in sorted((home / "tuning").glob("*/selection.json")):
         with suppress(OSError, ValueError, TypeError, KeyError):
             kept = json.loads(path.read_text(encoding="utf-8"))
             for trial in kept["trials"]:
                 changes = {**kept["changes"], **trial["changes"]}
-                found.add((kept["model"], digest(as_dict(settings_of(kept["model"], changes)))))
-    return found
+                trials.add((kept["model"], digest(as_dict(settings_of(kept["model"], changes)))))
+    return trials
 
 
 def named_runs(home: Path) -> frozenset[str]:
     """The first digits of the keys of all runs that the results of notebooks rest on."""
-    found: set[str] = set()
+    keys: set[str] = set()
     for path in sorted((home / "results").glob("*.json")):
         with suppress(OSError, ValueError, AttributeError):
-            found.update(json.loads(path.read_text(encoding="utf-8"))["provenance"].get("keys", {}))
-    return frozenset(found)
+            keys.update(json.loads(path.read_text(encoding="utf-8"))["provenance"].get("keys", {}))
+    return frozenset(keys)
 
 
 def _flat(settings: Mapping[str, object], before: str = "") -> dict[str, object]:
@@ -168,14 +168,14 @@ def _flat(settings: Mapping[str, object], before: str = "") -> dict[str, object]
 
 def _declared() -> Mapping[tuple[str, str, str], tuple[tuple[str, str, Run], ...]]:
     """Model, digests of settings and protocol to the declared rows: experiment, profile, run."""
-    found: dict[tuple[str, str, str], tuple[tuple[str, str, Run], ...]] = {}
+    declared: dict[tuple[str, str, str], tuple[tuple[str, str, Run], ...]] = {}
     for name, experiment in EXPERIMENTS.items():
         for profile in PROFILE_CHANGES:
             for row in experiment.rows:
                 run = Run(row.model, 0, row.changes_at(profile), row.name, row.protocol)
                 key = (run.model, digest(as_dict(run.settings)), digest(as_dict(run.protocol)))
-                found[key] = (*found.get(key, ()), (name, profile, run))
-    return found
+                declared[key] = (*declared.get(key, ()), (name, profile, run))
+    return declared
 
 
 def _why(

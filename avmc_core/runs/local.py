@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from avmc_core.data.store import Store, open_store
 from avmc_core.errors import RunsLost, counted
 from avmc_core.files import sockets
-from avmc_core.runs.computing import companies, run_together
+from avmc_core.runs.computing import grouped, run_together
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.runs.workers import end_with_parent
@@ -38,15 +38,12 @@ class Local:
         self, missing: Sequence[Run], store: Store, runs: RunStore, device: str, threads: int
     ) -> Iterator[tuple[Run, Record]]:
         jobs = (self.jobs or os.cpu_count() or 1) if device == "cpu" else 1
-        data, parts = StoreData(store), companies(missing, store, device, jobs)
+        data, parts = StoreData(store), grouped(missing, store, device, jobs)
         jobs = min(jobs, len(parts))
         if jobs <= 1:
-            for company in parts:
-                yield from zip(
-                    company,
-                    run_together(company, data, runs, device=device, threads=threads),
-                    strict=True,
-                )
+            for group in parts:
+                records = run_together(group, data, runs, device=device, threads=threads)
+                yield from zip(group, records, strict=True)
             return
         sockets.settle_multiprocessing()
         context = multiprocessing.get_context("forkserver")
@@ -60,9 +57,9 @@ class Local:
 
         def hand_out() -> None:
             with suppress(IndexError):
-                company = left.popleft()
-                future = pool.submit(_work, company, store.path, runs.root, device, threads)
-                waiting[future] = company
+                group = left.popleft()
+                future = pool.submit(_work, group, store.path, runs.root, device, threads)
+                waiting[future] = group
                 future.add_done_callback(come_back)
 
         def come_back(future: Future) -> None:
@@ -79,18 +76,13 @@ class Local:
                 with suppress(IndexError):
                     own = left.pop()
                 if own is not None:
-                    yield from zip(
-                        own,
-                        run_together(own, data, runs, device=device, threads=threads),
-                        strict=True,
-                    )
+                    records = run_together(own, data, runs, device=device, threads=threads)
+                    yield from zip(own, records, strict=True)
                 for future in _come_back(back, wait=own is None):
                     yield from zip(waiting.pop(future), future.result(), strict=True)
         except BrokenProcessPool:
             records = {run: runs.get(run.key(store, device, threads)) for run in missing}
-            if lost := [
-                f"{run.name} {run.seed}" for run, record in records.items() if record is None
-            ]:
+            if lost := [f"{run.name} {run.seed}" for run in missing if records[run] is None]:
                 why = (
                     f"one of {jobs} processes was ended from outside, most likely for want of "
                     "memory; fewer need less"
@@ -112,10 +104,8 @@ def _come_back(back: SimpleQueue[Future], wait: bool) -> Iterator[Future]:
             yield back.get(block=False)
 
 
-def _work(
-    company: Sequence[Run], store: Path, runs: Path, device: str, threads: int
-) -> list[Record]:
-    return run_together(company, _data(store), RunStore(runs), device=device, threads=threads)
+def _work(group: Sequence[Run], store: Path, runs: Path, device: str, threads: int) -> list[Record]:
+    return run_together(group, _data(store), RunStore(runs), device=device, threads=threads)
 
 
 @cache

@@ -48,7 +48,7 @@ class Package:
         """Seed to network, in evaluation mode. Raises InputError when the weights do not fit the
         settings."""
         name = self.facts["model"]
-        made = {}
+        networks = {}
         for seed, weights in self.weights.items():
             try:
                 # nothing is allocated for settings that the weights do not bear out
@@ -66,8 +66,8 @@ class Package:
                 raise InputError(
                     f"weights of seed {seed}", str(error)[:200], f"those of {name}"
                 ) from None
-            made[seed] = network.eval()
-        return made
+            networks[seed] = network.eval()
+        return networks
 
     def _build(self) -> Model:
         name = self.facts["model"]

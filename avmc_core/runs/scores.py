@@ -20,8 +20,8 @@ Scores = dict[str, dict[str, float]]  # task to metric to value
 
 
 def scores(record: Record, store: Store, split: str = "test") -> Scores:
-    """The scores of a run on one split of ``store``, which is the one that it was made on; {} for a
-    run that failed. Raises InputError for another store."""
+    """The scores of a run on one split of ``store``, the store that it was trained on; {} for a run
+    that failed. Raises InputError for another store."""
     if record.status != "done":
         return {}
     if record.data["digest"] != store.digest:
@@ -48,7 +48,7 @@ def score(
 
 
 def scored_clips(split: Split, task: str) -> np.ndarray:
-    """(N,) bool, the clips that a task is scored on: T, A and V leave those out whose unimodal
+    """(N,) bool, the clips that a task is scored on: T, A and V leave out those whose unimodal
     labels are placeholders."""
     if task == "M":
         return np.ones(len(split.labels), dtype=bool)

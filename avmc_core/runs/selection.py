@@ -15,7 +15,7 @@ def runs_of(models: Mapping[str, Sequence[str]], profile: str) -> list[Run]:
 
     Raises InputError for an experiment or a row that is not declared.
     """
-    found = []
+    runs = []
     for name, rows in models.items():
         by_row: dict[str, list[Run]] = {}
         for run in experiment(name).runs(profile):
@@ -25,5 +25,5 @@ def runs_of(models: Mapping[str, Sequence[str]], profile: str) -> list[Run]:
                 raise InputError(
                     f"experiment {name}", f"row {row!r}", f"one of {', '.join(by_row)}"
                 )
-            found += by_row[row]
-    return found
+            runs += by_row[row]
+    return runs

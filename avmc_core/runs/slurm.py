@@ -47,10 +47,10 @@ class Block:
         with another environment."""
         store = open_store(self.store)
         for run, key in zip(self.runs, self.keys, strict=True):
-            if (found := run.key(store, self.device, self.threads)) != key:
+            if (own := run.key(store, self.device, self.threads)) != key:
                 raise InputError(
                     f"{run.name}, seed {run.seed}, on {socket.gethostname()}",
-                    f"key {found[:12]}",
+                    f"key {own[:12]}",
                     f"{key[:12]}: the source, libraries, processor family, C compiler and "
                     "text encoder of the machine "
                     "that submitted it",
@@ -175,11 +175,15 @@ def _report(lost: dict[Run, str], folder: Path) -> str:
     lines = [f"{counted(len(lost), 'run')} without a result; the jobs' logs are in {folder}"]
     for job, names in runs.items():
         log = folder / f"{job}_0_log.err"
-        said = log.read_text(errors="replace").splitlines() if log.exists() else []
-        said = [line.strip() for line in said if line.strip() and not line.startswith("submitit")]
+        log_lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        log_lines = [
+            line.strip() for line in log_lines if line.strip() and not line.startswith("submitit")
+        ]
         # how srun ends says little where there is more
-        own = [line for line in said if not line.startswith("srun:")]
-        lines.append(f"job {job} ({', '.join(names)}): {(own or said or ['said nothing'])[-1]}")
+        own = [line for line in log_lines if not line.startswith("srun:")]
+        lines.append(
+            f"job {job} ({', '.join(names)}): {(own or log_lines or ['said nothing'])[-1]}"
+        )
     return "\n".join(lines)
 
 

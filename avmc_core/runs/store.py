@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from avmc_core.data.store import Store
     from avmc_core.models.base import Capabilities
 
-# of a finished run
-RECORD, PREDICTIONS, WEIGHTS = (
+# the files of a finished run
+FILES = RECORD, PREDICTIONS, WEIGHTS = (
     "record.json",
     "predictions.safetensors",
     "model.safetensors",
@@ -75,7 +75,7 @@ class Run:
 
     @property
     def modules(self) -> list[str]:
-        """What computes it, as far as it is ours."""
+        """The modules of ours that compute it."""
         return [
             "avmc_core.runs.execution",
             registry.entry(self.model).module,
@@ -136,11 +136,11 @@ class Record:
                 f"a run that is done, not {self.status} ({self.reason})",
             )
         stored = read_sealed(path)[0]
-        found = {n.split(".")[1]: p for n, p in stored.items() if n.split(".")[0] == split}
-        if not found:
+        by_task = {n.split(".")[1]: p for n, p in stored.items() if n.split(".")[0] == split}
+        if not by_task:
             names = sorted({n.split(".")[0] for n in stored})
             raise InputError(path, f"no split {split!r}", f"one of {', '.join(names)}")
-        return found
+        return by_task
 
 
 class RunStore:
@@ -187,11 +187,7 @@ class RunStore:
     def publish(self, folder: Path, record: Record) -> Record:
         """Writes the record into a claimed working folder, which marks the run as finished, and
         moves the folder to its place."""
-        fields = {
-            f.name: getattr(record, f.name)
-            for f in dataclasses.fields(record)
-            if f.name != "folder"
-        }
+        fields = {name: value for name, value in vars(record).items() if name != "folder"}
         for path in folder.glob("*.safetensors"):
             sync(path)
         with new_file(folder / RECORD) as temporary:
@@ -205,12 +201,7 @@ class RunStore:
         if record is None:
             return None
         for path in folder.iterdir():
-            # what the trainer would have gone on from
-            if path.name not in (
-                RECORD,
-                PREDICTIONS,
-                WEIGHTS,
-            ):
+            if path.name not in FILES:  # what the trainer would have gone on from
                 path.unlink()
         target = self.root / record.key
         if target.exists():  # without its record, or it would have been found
@@ -240,7 +231,7 @@ def _read(path: Path) -> Record | None:
 
 def package_digest(package: str | Path) -> str:
     """SHA-256 (hex) of a package's file: part of the key of every run that starts from it. Raises
-    InputError without one."""
+    InputError if there is none."""
     try:
         return file_digest(Path(package))
     except OSError as error:

@@ -23,7 +23,7 @@ from torch import Tensor
 from avmc_core.batch import Batch, on_host, with_host
 from avmc_core.data.batches import SplitData
 from avmc_core.draws import streams
-from avmc_core.kernels.compiled import kernels
+from avmc_core.kernels import compiled
 from avmc_core.models.base import Model, Pass, Training
 from avmc_core.runs import training, training_state
 from avmc_core.runs.training import MARGIN, RARELY, Data, TrainingFailed
@@ -32,9 +32,9 @@ from avmc_core.runs.weight_sets import keep, stacked, unstack, weights_of
 
 
 def stackable(build: Callable[[], Model], device: str = "cpu") -> bool:
-    """Whether what is built can be trained side by side with other seeds, with the same bytes as
-    alone."""
-    if device != "cpu" or kernels() is None:
+    """Whether what ``build`` makes can be trained side by side with other seeds, with the same
+    bytes as alone."""
+    if device != "cpu" or compiled.kernels() is None:
         return False
     with torch.random.fork_rng(devices=[]):
         model = build()
@@ -92,54 +92,53 @@ def train_together(
     ``seeds`` as its training ends.
 
     Only for what is ``stackable``. There is one folder per seed, which must exist; training
-    continues from any state in it. The seconds of a seed are its share of those of the company.
+    continues from any state in it. The seconds of a seed are its share of the time of all seeds
+    that were trained together.
     """
     everyone = [Seed.of(build, seed, folder) for seed, folder in zip(seeds, folders, strict=True)]
     # a kill while states are saved leaves two
     for epoch in sorted({seed.progress.epoch for seed in everyone}):
-        company = [seed for seed in everyone if seed.progress.epoch == epoch]
-        for seed in _train(company, data):
+        group = [seed for seed in everyone if seed.progress.epoch == epoch]
+        for seed in _train(group, data):
             yield everyone.index(seed), seed
 
 
-def _train(company: list[Seed], data: Data) -> Iterator[Seed]:
+def _train(group: list[Seed], data: Data) -> Iterator[Seed]:
     """Seeds that have seen equally many epochs."""
-    settings, epoch = company[0].settings, company[0].progress.epoch
-    yield from (seed for seed in company if seed.progress.finished(settings))
-    company = [seed for seed in company if not seed.progress.finished(settings)]
-    if not company:
+    settings, epoch = group[0].settings, group[0].progress.epoch
+    yield from (seed for seed in group if seed.progress.finished(settings))
+    group = [seed for seed in group if not seed.progress.finished(settings)]
+    if not group:
         return
-    model, optimizers = stacked(
-        [seed.model for seed in company], [seed.optimizers for seed in company]
-    )
+    model, optimizers = stacked([seed.model for seed in group], [seed.optimizers for seed in group])
     valid = data("valid", model.inputs)
     due, clock = 0.0, time.perf_counter()
 
     def share() -> None:
         nonlocal clock
         now = time.perf_counter()
-        for seed in company:
-            seed.progress.seconds += (now - clock) / len(company)
+        for seed in group:
+            seed.progress.seconds += (now - clock) / len(group)
         clock = now
 
-    while company:
+    while group:
         epoch += 1
-        rows: list[dict[str, float]] = [{} for _ in company]
+        rows: list[dict[str, float]] = [{} for _ in group]
         for number, single in enumerate(model.passes(epoch)):
-            found = _one_pass(
-                model, data(single.split, model.inputs), single, optimizers, company, epoch, number
+            means = _one_pass(
+                model, data(single.split, model.inputs), single, optimizers, group, epoch, number
             )
             share()
-            for seed, row, losses in zip(company, rows, found, strict=True):
+            for seed, row, losses in zip(group, rows, means, strict=True):
                 row |= {f"{single.stage}.{name}": value for name, value in losses.items()}
                 if not math.isfinite(losses["total"]) and seed.failure is None:
                     seed.fail(
                         f"epoch {epoch}, pass {single.stage!r}: the training loss is "
                         f"{losses['total']}"
                     )
-        losses = validation_losses(model, valid, settings, len(company))
+        losses = validation_losses(model, valid, settings, len(group))
         share()
-        for place, (seed, row, loss) in enumerate(zip(company, rows, losses, strict=True)):
+        for place, (seed, row, loss) in enumerate(zip(group, rows, losses, strict=True)):
             if not math.isfinite(loss) and seed.failure is None:
                 seed.fail(f"epoch {epoch}: the validation loss is {loss}")
             if seed.failure is not None:
@@ -151,18 +150,18 @@ def _train(company: list[Seed], data: Data) -> Iterator[Seed]:
                 progress.best_loss, progress.best_epoch = loss, epoch
                 seed.best = weights_of(model, place)
         if (saving := time.monotonic()) >= due:
-            for place, seed in enumerate(company):
+            for place, seed in enumerate(group):
                 if seed.failure is None:
                     unstack(model, optimizers, place, seed.model, seed.optimizers)
                     _save(seed)
             due = time.monotonic() + RARELY * (time.monotonic() - saving)
         ended = [
-            seed for seed in company if seed.failure is not None or seed.progress.finished(settings)
+            seed for seed in group if seed.failure is not None or seed.progress.finished(settings)
         ]
         if ended:
-            left = [place for place, seed in enumerate(company) if seed not in ended]
-            company = [company[place] for place in left]
-            if company:
+            left = [place for place, seed in enumerate(group) if seed not in ended]
+            group = [group[place] for place in left]
+            if group:
                 keep(model, optimizers, left)
             yield from ended
             # use of a trained network must not count as training of the others
@@ -193,7 +192,7 @@ def _one_pass(
     data: SplitData,
     single: Pass,
     optimizers: list[torch.optim.Optimizer],
-    company: Sequence[Seed],
+    group: Sequence[Seed],
     epoch: int,
     number: int,
 ) -> list[dict[str, float]]:
@@ -204,11 +203,11 @@ def _one_pass(
     model.begin_pass(single, epoch)
     drawn = [
         torch.Generator().manual_seed(training.drawn_from(seed.seed, epoch, number))
-        for seed in company
+        for seed in group
     ]
     orders = [data.shuffled(settings.batch_size, generator) for generator in drawn]
     sums: dict[str, Tensor] = {}
-    with streams([seed.generator for seed in company]):
+    with streams([seed.generator for seed in group]):
         for count, rows in enumerate(map(torch.stack, zip(*orders, strict=True)), start=1):
             shape = rows.shape
             batch = _map(
@@ -231,9 +230,7 @@ def _one_pass(
     means = {
         name: [value / len(orders[0]) for value in total.tolist()] for name, total in sums.items()
     }
-    return [
-        {name: values[place] for name, values in means.items()} for place in range(len(company))
-    ]
+    return [{name: values[place] for name, values in means.items()} for place in range(len(group))]
 
 
 def _map(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:

@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from avmc_core.batch import Inputs
 from avmc_core.data.batches import Resident, SplitData
@@ -52,7 +51,6 @@ def train(
     folder: Path,
     *,
     device: str = "cpu",
-    progress_bar: bool = False,
     stop: Callable[[Progress], bool] = lambda progress: False,
 ) -> tuple[Model, Progress]:
     """Train ``build()`` until the validation loss has not improved for ``patience`` epochs; returns
@@ -71,9 +69,6 @@ def train(
     best: dict[str, Tensor] = {}  # the best weights, unless they are in the folder
     due = 0.0  # when the state is to be saved next
     valid = data("valid", model.inputs)
-    bar = tqdm(
-        initial=progress.epoch, unit="epoch", disable=not progress_bar, desc=type(model).__name__
-    )
     while not progress.finished(settings):
         epoch = progress.epoch + 1
         row: dict[str, float] = {}
@@ -84,10 +79,10 @@ def train(
             )
             progress.seconds = time.perf_counter() - start
             if not math.isfinite(losses["total"]):
-                said = (
-                    f"epoch {epoch}, pass {single.stage!r}: the training loss is {losses['total']}"
+                raise TrainingFailed(
+                    f"epoch {epoch}, pass {single.stage!r}: the training loss is {losses['total']}",
+                    progress.seconds,
                 )
-                raise TrainingFailed(said, progress.seconds)
             row |= {f"{single.stage}.{name}": value for name, value in losses.items()}
         row["validation"] = validation_loss(
             model, valid, settings, device, drawn_from(seed, epoch, VALIDATION)
@@ -105,11 +100,8 @@ def train(
         if (saving := time.monotonic()) >= due:
             training_state.save(folder, model, optimizers, progress, best)
             due = time.monotonic() + RARELY * (time.monotonic() - saving)
-        bar.update()
-        bar.set_postfix_str(f"validation {row['validation']:.4f}, best {progress.best_loss:.4f}")
         if stop(progress):
             break
-    bar.close()
     model.load_state_dict(best or training_state.best_weights(folder, progress))
     return model.eval(), progress
 
@@ -143,14 +135,14 @@ def predict(model: Model, data: SplitData, device: str = "cpu") -> dict[str, np.
     """Predictions (N,) float32 of each task that the model was trained for, in the order of the
     split; evaluation mode."""
     model.eval()
-    found: dict[str, list[Tensor]] = {}
+    predictions: dict[str, list[Tensor]] = {}
     with torch.no_grad():
         for batch in data.in_order():
             output = model(batch.to(device))
             for task in model.tasks:
                 if task in output:
-                    found.setdefault(task, []).append(output[task])
-    return {task: torch.cat(parts).cpu().numpy() for task, parts in found.items()}
+                    predictions.setdefault(task, []).append(output[task])
+    return {task: torch.cat(parts).cpu().numpy() for task, parts in predictions.items()}
 
 
 def validation_loss(
@@ -173,7 +165,8 @@ def validation_loss(
 
 
 def validation_size(settings: Training) -> int:
-    """Clips of a batch of validation: those of training only where the loss depends on it (D11)."""
+    """The number of clips in a validation batch: that of a training batch only where the loss
+    depends on it (D11)."""
     return 128 if settings.validation == "clips" else settings.batch_size
 
 

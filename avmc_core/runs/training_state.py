@@ -1,7 +1,7 @@
-"""What a run keeps on the disk while it is trained, so that an interrupted one goes on.
+"""What a run keeps on the disk while it is trained, so that it can continue after an interruption.
 
 A run's state lives in one folder: ``state.safetensors`` (weights, optimisers, generator, history;
-replaced as a whole at the end of an epoch, but no oftener than pays) and
+replaced as a whole at the end of an epoch, but no more often than is worthwhile) and
 ``best-<epoch>.safetensors`` (the weights with the lowest validation loss until then).
 """
 
@@ -99,8 +99,8 @@ def restore(folder: Path, model: Model, optimizers: list[torch.optim.Optimizer])
 
 
 def discard_state(folder: Path) -> None:
-    """Remove the state of a run; first what names the other files, so that a kill in between leaves
-    no half."""
+    """Remove the state of a run. The file that names the others goes first, so that a kill in
+    between leaves no partial state."""
     (folder / STATE).unlink(missing_ok=True)
     for path in (*folder.glob("best-*.safetensors"), *folder.glob("*.writing")):
         path.unlink()

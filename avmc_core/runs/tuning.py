@@ -76,16 +76,18 @@ class Search:
 
     def key(self, store: Store) -> str:
         """Digest of all that the outcome depends on."""
-        tried = [
-            dict(self.changes),
-            *({name: value} for name, values in self.space for value in values),
-        ]
-        encoders = {
-            encoder_identity(_capabilities(self.model, changes), store) for changes in tried
-        }
+        encoders = {encoder_identity(able, store) for able in self.capabilities()}
         modules = ["avmc_core.runs.tuning", registry.entry(self.model).module]
         here = surroundings(modules, store, "cpu", 1, ("optuna",))
         return digest([dataclasses.asdict(self), sorted(encoders), here])[:32]
+
+    def capabilities(self) -> list[Capabilities]:
+        """Those of the model with the settings of every trial, and with each value of the space."""
+        tried = [{name: value} for name, values in self.space for value in values]
+        return [
+            registry.capabilities(self.model, registry.settings_of(self.model, changes))
+            for changes in (dict(self.changes), *tried)
+        ]
 
 
 @dataclass(frozen=True)
@@ -136,11 +138,7 @@ def _search(plan: Search, store: Store, folder: Path, progress_bar: bool) -> Tun
     study = optuna.create_study(storage=storage, study_name="search", load_if_exists=True)
     for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(left.number, state=TrialState.FAIL)  # killed on the way
-    tried = [
-        dict(plan.changes),
-        *({name: value} for name, values in plan.space for value in values),
-    ]
-    if any(_capabilities(plan.model, changes).text_encoder for changes in tried):
+    if any(able.text_encoder for able in plan.capabilities()):
         encoder_for(store)  # a damaged one is named before the first trial
     data = StoreData(without_test(store))
     space = {
@@ -187,9 +185,7 @@ def runs_of_trials(result: TuningResult, store: Store, *, every: bool = False) -
     """
     if result.data != store.digest:
         raise InputError(
-            "search",
-            f"made on data {result.data[:12]}",
-            f"{store.digest[:12]}, the store at hand",
+            "search", f"made on data {result.data[:12]}", f"{store.digest[:12]}, the store at hand"
         )
     numbers = range(len(result.trials)) if every else [result.chosen]
     return [
@@ -202,10 +198,6 @@ def runs_of_trials(result: TuningResult, store: Store, *, every: bool = False) -
         for k in numbers
         for seed in result.seeds
     ]
-
-
-def _capabilities(model: str, changes: Mapping[str, Any]) -> Capabilities:
-    return registry.capabilities(model, registry.settings_of(model, changes))
 
 
 def _validation(model: str, changes: Mapping[str, Any], seed: int, data: StoreData) -> float:

@@ -29,8 +29,8 @@ def started(build: Callable[..., nn.Module], run: Run) -> Callable[..., nn.Modul
     """``build`` with the weights of ``run.init`` put into what it builds: those of the run's own
     seed, else of the package's first.
 
-    What is built raises InputError when the weights are another model's, or do not fit its settings
-    or the data's sizes.
+    Building raises InputError when the weights are another model's, or do not fit its settings or
+    the data's sizes.
     """
     package = read_package(run.init)
     if package.facts["model"] != run.model:

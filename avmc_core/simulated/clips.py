@@ -23,10 +23,7 @@ CLIPS_A_PLACEHOLDER_VIDEO = 190 / 15
 # how far a video leans, in standard deviations of M: gives the real intraclass correlation of M
 LEANING = 0.3
 # median and log-standard deviation of a labelled clip's duration; the caps cut at 9.3 s
-SECONDS = (
-    3.5,
-    0.55,
-)
+SECONDS = (3.5, 0.55)
 WILDER = 1.5  # unlabelled clips: more varied durations, recordings and wording
 MISHEARD = 0.08  # rate of wrong characters in their transcripts, which nobody corrected
 

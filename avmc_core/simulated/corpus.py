@@ -1,17 +1,16 @@
 """The embedded corpus: simulated clips with the released schema and the real label statistics.
 
 Every clip has three latent sentiments T, A, V and a multimodal one M (``clips``). Its sentence, its
-voice and its face express the latents, each with noise of its own, so that each modality can be
-read about as well as the paper's Table 3 says. It is a feature store like any other, and written
-out as the released pickles and imported again it is the same; the manifest says that it is
-simulated, and everything made from it carries that mark.
+voice and its face express the latents, each with noise of its own, so that each annotation can be
+predicted from its modality about as well as in the paper's Table 3. It is a feature store like any
+other, and written out as the released pickles and imported again it is the same; the manifest says
+that it is simulated, and everything made from it carries that mark.
 """
 
 from __future__ import annotations
 
 from fcntl import LOCK_EX, flock
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from avmc_core.codehash import code_hash
 from avmc_core.data.store import CLIP_COLUMNS, Store, open_store
 from avmc_core.data.store_writer import write_index, write_split
 from avmc_core.files.atomic import new_folder
-from avmc_core.home import home
+from avmc_core.home import home, resource
 from avmc_core.settings import digest
 from avmc_core.simulated.clips import WILDER, rng, simulate, source_videos
 from avmc_core.simulated.face import TRAITS, visual
@@ -62,19 +61,14 @@ def ensure_corpus(settings: str | CorpusSettings = "ci", root: str | Path | None
         return open_store(path) if path.exists() else build_corpus(path, settings, progress=False)
 
 
-def present_corpora(root: str | Path | None = None) -> list[Store]:
-    """The corpora of this version that have been built under ``root``, opened."""
-    return [
-        open_store(path) for path in sorted(Path(root or home()).glob(f"corpus-*-{_version()}"))
-    ]
+def present_corpora() -> list[Store]:
+    """The corpora of this version that have been built, opened."""
+    return [open_store(path) for path in sorted(home().glob(f"corpus-*-{_version()}"))]
 
 
 def _version() -> str:
     """What the code that generates a corpus and the tables that it reads come to."""
-    tables = {
-        name: sha256(files("avmc_core").joinpath("resources", name).read_bytes()).hexdigest()
-        for name in TABLES
-    }
+    tables = {name: sha256(resource(name).read_bytes()).hexdigest() for name in TABLES}
     return digest({"code": code_hash([__name__]), "tables": tables})[:12]
 
 
@@ -100,15 +94,8 @@ def build_corpus(
                 entries |= write_split(folder, split, tables[split], values, tokens)
                 bar.update(len(behind))
         steps = {"text": schema.STEPS["text"], **settings.numbers.steps}
-        write_index(
-            folder,
-            tables,
-            entries,
-            steps=steps,
-            source={},
-            repairs={},
-            generator=settings.as_mark(),
-        )
+        mark = settings.as_mark()
+        write_index(folder, tables, entries, steps=steps, source={}, repairs={}, generator=mark)
     return open_store(store_path)
 
 

@@ -18,50 +18,15 @@ from avmc_core.schema import DIMS
 from avmc_core.simulated.signals import autoregressive
 
 # intensities; presence also has AU28, before AU45
-AUS = (
-    1,
-    2,
-    4,
-    5,
-    6,
-    7,
-    9,
-    10,
-    12,
-    14,
-    15,
-    17,
-    20,
-    23,
-    25,
-    26,
-    45,
-)
+AUS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
 MAX_INTENSITY = 5.0
 # Per AU: resting level, gain with what the clip expresses (positive: a smile), both in intensity
 # units.
-RESTING = {
-    1: 0.2,
-    2: 0.1,
-    4: 0.5,
-    5: 0.1,
-    6: 0.5,
-    7: 0.6,
-    9: 0.0,
-    10: 0.3,
-    12: 0.6,
-    14: 0.5,
-    15: 0.3,
-    17: 0.4,
-}
-RESTING |= {20: 0.2, 23: 0.1, 25: 0.8, 26: 0.5, 45: 0.0}
+RESTING = {1: 0.2, 2: 0.1, 4: 0.5, 5: 0.1, 6: 0.5, 7: 0.6, 10: 0.3, 12: 0.6, 14: 0.5, 15: 0.3}
+RESTING |= {17: 0.4, 20: 0.2, 23: 0.1, 25: 0.8, 26: 0.5}
 GAIN = {6: 0.9, 12: 1.2, 25: 0.4, 14: 0.3, 4: -1.0, 15: -0.8, 17: -0.5, 1: -0.4, 9: -0.3, 7: -0.3}
 # standard deviations of an intensity between speakers, clips and frames
-SPEAKER, CLIP, COURSE = (
-    0.45,
-    0.35,
-    0.5,
-)
+SPEAKER, CLIP, COURSE = (0.45, 0.35, 0.5)
 BLOCK = 2**16  # frames whose landmarks are made together, which bounds the memory of a large corpus
 # numbers that make a speaker's face: AU habits, proportions, place in the picture
 TRAITS = len(AUS) + 10
@@ -188,11 +153,7 @@ def _moved(intensity: np.ndarray, place: np.ndarray, clip: np.ndarray) -> np.nda
     """The speaker's face with its AUs at work: (F, 17) intensities to (F, 68, 3)."""
     face, moves = neutral_face(), movements()
     # (N, 1, 3): width, height, depth of the face
-    proportions = 1 + 0.06 * place[:, None, 2:5] * [
-        1.0,
-        1.0,
-        0.5,
-    ]
+    proportions = 1 + 0.06 * place[:, None, 2:5] * [1.0, 1.0, 0.5]
     own = (face * proportions).astype(np.float32)
     own[:, 48:, 1] += 0.03 * place[:, 5:6]  # height of the mouth
     own[:, 17:27, 1] += 0.02 * place[:, 6:7]  # height of the brows

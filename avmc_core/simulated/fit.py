@@ -27,17 +27,17 @@ def fit(settings: CorpusSettings | None = None) -> pd.DataFrame:
     tables = simulate(settings or CorpusSettings("large"))
     clips = pd.concat([tables[split] for split in SPLITS]).rename(columns={"video": "video_id"})
     counts, test = shipped_counts(), tables["test"]
-    four, rows = counts["four"], counts["rows"]
+    four, clips_of = counts["four"], counts["rows"]
     irony, placeholders = four["irony"], np.array(counts["placeholders"]["M"])
     labels = clips.loc[~clips["copied"], ["M", "latent_T", "latent_A", "latent_V"]].to_numpy()
     words, change = weight_of_words(labels)
-    weak = np.array(counts["M"]["test"])[WEAK].sum() / rows["test"]
-    found = [
+    weak = np.array(counts["M"]["test"])[WEAK].sum() / clips_of["test"]
+    rows = [
         ("weak", "weak clips, share of the test split", weak, (test["M"].abs() < 0.5).mean()),
         (
             "placeholders",
             "placeholder clips, share of the test split",
-            placeholders.sum() / rows["test"],
+            placeholders.sum() / clips_of["test"],
             test["copied"].mean(),
         ),
         (
@@ -58,18 +58,18 @@ def fit(settings: CorpusSettings | None = None) -> pd.DataFrame:
     for k, task in enumerate(TASKS[1:], start=1):
         name = f"correlation of M with the {TASK_NAMES[task]} annotation"
         real = correlation(four["pairs"][f"M{task}"])
-        found.append((f"corr_{task}", name, real, np.corrcoef(labels[:, 0], labels[:, k])[0, 1]))
-    real, made = {"M": counts["within_videos"]}, alike_within_videos(clips)
+        rows.append((f"corr_{task}", name, real, np.corrcoef(labels[:, 0], labels[:, k])[0, 1]))
+    real, generated = {"M": counts["within_videos"]}, alike_within_videos(clips)
     for task in TASKS:
         name = f"intraclass correlation by source video, {TASK_NAMES[task]} annotation"
-        found.append(
-            (f"within_{task}", name, real.get(task, four["within_videos"][task]), made[task])
+        rows.append(
+            (f"within_{task}", name, real.get(task, four["within_videos"][task]), generated[task])
         )
     against = sum(int((table["degree"] * table["latent_T"] < 0).sum()) for table in tables.values())
-    found.append(
+    rows.append(
         ("against", "clips whose words contradict their own text annotation", np.nan, against)
     )
-    table = pd.DataFrame(found, columns=["key", "property", "real labels", "simulated corpus"])
+    table = pd.DataFrame(rows, columns=["key", "property", "real labels", "simulated corpus"])
     return table.set_index("key").astype({"real labels": float, "simulated corpus": float})
 
 

@@ -41,14 +41,12 @@ def weight_of_words(labels: np.ndarray, weights: np.ndarray | None = None) -> tu
     return float(slopes[1]), float(slopes[4])
 
 
-def interval_of_irony(
-    labels: np.ndarray, videos: np.ndarray, draws: int = 1000, seed: int = 0
-) -> list[float]:
+def interval_of_irony(labels: np.ndarray, videos: np.ndarray, draws: int = 1000) -> list[float]:
     """95 % percentile interval of the change by irony, [low, high], from resampling source videos
     (N,).
     """
     names, of_clip = np.unique(videos, return_inverse=True)
-    rng, odd = np.random.default_rng(seed), ironic(labels)
+    rng, odd = np.random.default_rng(0), ironic(labels)
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)[:, of_clip]
-    found = [weight_of_words(labels, w.astype(float))[1] for w in drawn if w[odd].any()]
-    return [float(x) for x in np.percentile(found, [2.5, 97.5])]
+    changes = [weight_of_words(labels, w.astype(float))[1] for w in drawn if w[odd].any()]
+    return [float(x) for x in np.percentile(changes, [2.5, 97.5])]

@@ -32,7 +32,6 @@ from __future__ import annotations
 import json
 import math
 from functools import cache
-from importlib.resources import files
 from itertools import combinations
 from typing import Any
 
@@ -43,6 +42,7 @@ from avmc_core.data.label_sets import MIXED, original_part, recognise
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.within_videos import alike_within_videos
 from avmc_core.errors import InputError
+from avmc_core.home import resource_text
 from avmc_core.schema import GRID, SPLITS, TASKS, level
 from avmc_core.simulated.irony import interval_of_irony, ironic, weight_of_words
 
@@ -109,9 +109,7 @@ def shipped_counts() -> dict[str, Any]:
     """The counts of the real label table that the package carries: M relabelled, the four labels
     of the new clips.
     """
-    return json.loads(
-        files("avmc_core").joinpath("resources", "label_counts.json").read_text(encoding="utf-8")
-    )
+    return json.loads(resource_text("label_counts.json"))
 
 
 def _four(table: pd.DataFrame, of_split: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -160,33 +158,29 @@ def _within_videos(table: pd.DataFrame) -> dict[str, float | None]:
     sizes = table["video_id"].value_counts()
     if len(sizes) < 2 or sizes.max() < 2:
         return dict.fromkeys(TASKS)
-    found = alike_within_videos(table)
-    return {task: None if math.isnan(value) else round(value, 4) for task, value in found.items()}
+    alike = alike_within_videos(table).items()
+    return {task: None if math.isnan(value) else round(value, 4) for task, value in alike}
 
 
 def _of_clips(table: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     """M (N,) of the clips of ``table`` in another table."""
     keys = ["video_id", "clip_id"]
-    found = table[keys].merge(other[[*keys, "M"]], on=keys, how="left", validate="one_to_one")["M"]
-    if found.isna().any():
-        clip = "/".join(table[keys].iloc[int(found.isna().argmax())])
+    m = table[keys].merge(other[[*keys, "M"]], on=keys, how="left", validate="one_to_one")["M"]
+    if m.isna().any():
+        clip = "/".join(table[keys].iloc[int(m.isna().argmax())])
         raise InputError(
             "relabelled table",
             f"no M of clip {clip}",
             "M of every labelled clip of the label table",
         )
-    return found.to_numpy(np.float64)
+    return m.to_numpy(np.float64)
 
 
 def _basis(
     alone: pd.DataFrame, table: pd.DataFrame, usable: np.ndarray, mixed: bool
 ) -> dict[str, str]:
     """Which clips and labels the counts rest on, in words."""
-    clips = (
-        f"the {usable.sum()} new clips that are"
-        if mixed
-        else f"the {usable.sum()} labelled clips that are"
-    )
+    clips = f"the {usable.sum()} {'new' if mixed else 'labelled'} clips that are"
     why = (
         "; in the original part the four labels are those of the original CH-SIMS" if mixed else ""
     )

@@ -1,10 +1,10 @@
 """The joint distribution of the four annotations, from counts alone.
 
-From the counts that the package carries (``label_counts``) comes the distribution that the embedded
-corpus draws its labels from: among all joint distributions of (M, T, A, V) with the six real
-pairwise tables and the real table of the four signs (which shows how much words count that
-contradict voice and face), the one of maximum entropy, found by iterative proportional fitting. For
-a split it is raked to that split's M; T, A and V follow M as they do elsewhere.
+The embedded corpus draws its labels from the distribution of maximum entropy among all joint
+distributions of (M, T, A, V) that have the six real pairwise tables and the real table of the four
+signs (which shows how much words count that contradict voice and face). It is found by iterative
+proportional fitting, from the counts that the package carries (``label_counts``). For a split it is
+raked to that split's M; T, A and V follow M as they do elsewhere.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ PLACEHOLDERS = "placeholders"  # the test clips of test1 to test15, a group with
 SHAPE = (LEVELS,) * len(TASKS)
 # of the probability, spread over all cells: E[M | T, A, V] then exists for every combination
 UNIFORM_SHARE = 0.001
+
+TOLERANCE = 1e-7  # of the margins of a fitted distribution
 
 # which of K groups each cell is in, of the distribution's shape; their shares (K,)
 Margin = tuple[np.ndarray, np.ndarray]
@@ -56,33 +58,27 @@ def joint(group: str | None = None) -> np.ndarray:
     return fitted
 
 
-def proportional_fit(
-    start: np.ndarray, margins: Sequence[Margin], tolerance: float = 1e-7
-) -> np.ndarray:
+def proportional_fit(start: np.ndarray, margins: Sequence[Margin]) -> np.ndarray:
     """Iterative proportional fitting: the distribution nearest to ``start`` (in relative entropy)
     with the given margins.
 
-    Ends when no margin is off by more than ``tolerance`` in any group. Raises InputError if they
+    Ends when no margin is off by more than ``TOLERANCE`` in any group. Raises InputError if they
     cannot be met together.
     """
     p = (start / start.sum()).ravel()
     for _ in range(2000):
         worst = 0.0
         for groups, wanted in margins:
-            found = np.bincount(groups.ravel(), p, minlength=len(wanted))
-            worst = max(worst, np.abs(found - wanted).max())
-            p = (
-                p
-                * np.divide(wanted, found, out=np.zeros_like(found), where=found > 0)[
-                    groups.ravel()
-                ]
-            )
-        if worst < tolerance:
+            shares = np.bincount(groups.ravel(), p, minlength=len(wanted))
+            worst = max(worst, np.abs(shares - wanted).max())
+            factors = np.divide(wanted, shares, out=np.zeros_like(shares), where=shares > 0)
+            p = p * factors[groups.ravel()]
+        if worst < TOLERANCE:
             return p.reshape(start.shape)
     raise InputError(
         "proportional_fit",
         f"margins off by {worst:.2g}",
-        f"margins that agree within {tolerance:.2g}",
+        f"margins that agree within {TOLERANCE:.2g}",
     )
 
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 
+from avmc_core.home import resource_text
 from avmc_core.schema import level
 
 UNDERSTATED = 0.12  # share of the sentences with T != 0 whose words are neutral
@@ -131,7 +131,7 @@ def _pick(kind: str, rng: np.random.Generator) -> tuple[str, str]:
 
 @cache
 def _lexicon() -> dict[str, list[tuple[str, str]]]:
-    table = files("avmc_core").joinpath("resources", "lexicon.tsv").read_text(encoding="utf-8")
+    table = resource_text("lexicon.tsv")
     phrases: dict[str, list[tuple[str, str]]] = {}
     for line in table.splitlines()[1:]:
         kind, chinese, gloss = line.split("\t")

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 import scipy  # which loads its parts when they are used
 
+from avmc_core.home import resource_text
 from avmc_core.schema import columns
 
 BETWEEN = 0.35  # share of a column's variance that lies between clips
@@ -27,11 +27,7 @@ FLOOR = -201.0
 # neighbour correlation of the vocal effort; gives runs of voiced frames as long as the real ones
 EFFORT_RHO = 0.96
 # correlation with the effort
-EFFORT_SHARE = {
-    "Loudness_sma3": 0.6,
-    "spectralFlux_sma3": 0.5,
-    "alphaRatio_sma3": 0.3,
-}
+EFFORT_SHARE = {"Loudness_sma3": 0.6, "spectralFlux_sma3": 0.5, "alphaRatio_sma3": 0.3}
 # correlation of a column's clip level with what the clip expresses (a bright, loud, lively voice is
 # positive)
 LOADING = {
@@ -46,12 +42,7 @@ LOADING = {
     "F1frequency_sma3nz": 0.3,
 }
 # positive, log-normal
-SKEWED = (
-    "Loudness_sma3",
-    "spectralFlux_sma3",
-    "jitterLocal_sma3nz",
-    "shimmerLocaldB_sma3nz",
-)
+SKEWED = ("Loudness_sma3", "spectralFlux_sma3", "jitterLocal_sma3nz", "shimmerLocaldB_sma3nz")
 
 
 def acoustic(
@@ -117,7 +108,4 @@ def _scaled(z: np.ndarray, name: str, rest: float, absent: float) -> np.ndarray:
 @cache
 def egemaps_stats() -> dict[str, dict[str, float]]:
     """Statistics of real frames by column: mean, sd, min, max, zero (share of exact zeros), ac1."""
-    text = (
-        files("avmc_core").joinpath("resources", "egemaps_stats.json").read_text(encoding="utf-8")
-    )
-    return json.loads(text)["columns"]
+    return json.loads(resource_text("egemaps_stats.json"))["columns"]

@@ -1,6 +1,6 @@
 """The corpus's small text encoder: the same class as bert-base-chinese, with the same 768 features
-per token, but with one layer, a vocabulary of the lexicon's characters, and seeded weights that no
-training has touched and no label has seen.
+per token, but with one layer, a vocabulary of the lexicon's characters, and random weights from a
+fixed seed, which are not trained on anything.
 
 A random encoder already tells sentences apart: its [CLS] state holds a random projection of the bag
 of characters. What pretraining would add, that characters of similar use lie near one another, is
@@ -19,7 +19,6 @@ import torch
 
 from avmc_core.schema import DIMS
 from avmc_core.simulated.sentences import characters, polarity
-from avmc_core.text_encoder import quiet
 
 if TYPE_CHECKING:  # three seconds that those who read stored features need not wait for
     from transformers import BertModel, BertTokenizerFast
@@ -60,13 +59,3 @@ def build_encoder() -> tuple[BertTokenizerFast, BertModel]:
         Path(folder, "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
         tokenizer = BertTokenizerFast.from_pretrained(folder)
     return tokenizer, model
-
-
-def save_encoder(folder) -> Path:
-    """Write the corpus's encoder to ``folder`` in the usual layout, so that ``load_encoder`` can
-    fine-tune it."""
-    tokenizer, model = build_encoder()
-    with quiet():
-        tokenizer.save_pretrained(folder)
-        model.save_pretrained(folder)
-    return Path(folder)

@@ -57,12 +57,7 @@ from avmc_core.speed.bench_data import data_path
     help="Of the part seeds.",
 )
 def main(
-    full: bool,
-    threads: int | None,
-    short: bool,
-    only: str,
-    models: tuple[str, ...],
-    count: int,
+    full: bool, threads: int | None, short: bool, only: str, models: tuple[str, ...], count: int
 ) -> None:
     """Measure steps, data access and scaling on this machine; write results/bench.json."""
     given, threads = threads, threads or torch.get_num_threads()
@@ -167,7 +162,7 @@ def machine(threads: int) -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's name, as the system gives it."""
+    """The processor's name, as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

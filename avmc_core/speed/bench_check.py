@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
 import click
 import pandas as pd
 import torch
 
+from avmc_core.home import resource_text
 from avmc_core.speed import bench
 
 MARGIN = 0.25  # a share of the ratio
@@ -81,9 +81,7 @@ def main(only: str, repeats: int) -> None:
         for name, part in chosen.items():
             fresh[-1][name] = part()
             click.echo(f"{turn} of {repeats}: {bench.render(name, fresh[-1][name])}")
-    record = json.loads(
-        (files("avmc_core") / "resources" / "bench.json").read_text(encoding="utf-8")
-    )
+    record = json.loads(resource_text("bench.json"))
     table = compared(record["data"], fresh)
     if table.empty:
         click.echo("These parts have no ratio.")

@@ -24,20 +24,20 @@ def least(way: Way, rows: Tensor) -> dict[str, float]:
     the weights as often as they cross the bus."""
     ours = [0]
 
-    def counting(module, count):
-        call = module._call
+    def counting(module, called, count):
+        call = getattr(module, called)
 
         def wrapper(name, *rest):
             ours[0] += count(name, *rest)
             return call(name, *rest)
 
-        return patch.object(module, "_call", wrapper)
+        return patch.object(module, called, wrapper)
 
     with (
         FlopCounterMode(display=False) as theirs,
-        counting(recurrence, _recurrence),
-        counting(attention, _attention),
-        counting(dense, _layers),
+        counting(recurrence, "_call", _recurrence),
+        counting(attention, "_call", _attention),
+        counting(dense, "call", _layers),
     ):
         way.step(rows)
     batch = sum(x.nbytes for x in vars(way.data.batch(rows)).values())

@@ -24,9 +24,9 @@ COMPANIES: dict[str, tuple[str, tuple[tuple[str, Any], ...]]] = {
 
 
 def side_by_side(names: Iterable[str], count: int) -> dict[str, dict[str, Any]]:
-    """Of each of ``COMPANIES`` or of the registered models, wall seconds of one seed alone at its
-    better thread count, of ``count`` seeds together on one thread each, their ratio, and how they
-    are together.
+    """For each name, one of ``COMPANIES`` or a registered model: wall seconds of one seed alone at
+    its better thread count, and of ``count`` seeds together on one thread each; their ratio; and
+    whether they were together as one network or as processes.
 
     Each run is made in a fresh process; the seconds are medians of ``REPEATS``. All train for as
     many epochs, because seeds that stop early differ by half. Raises InputError for an unknown

@@ -12,7 +12,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import torch
 
 from avmc_core import schema
 from avmc_core.errors import InputError
+from avmc_core.home import resource_text
 from avmc_core.models import registry
 from avmc_core.runs.execution import sizes_of
 from avmc_core.speed.bench_cases import MEAN_STEPS
@@ -84,8 +84,7 @@ def duration(seconds: float) -> str:
 
 @cache
 def _recorded() -> dict[str, Any]:
-    path = files("avmc_core").joinpath("resources", "bench.json")
-    return json.loads(path.read_text(encoding="utf-8"))["data"]
+    return json.loads(resource_text("bench.json"))["data"]
 
 
 def _core_seconds(run: Run, store: Store, known: dict[str, Any] | None) -> float:

@@ -100,7 +100,7 @@ def _benched(model: str, bench: Mapping[str, dict]) -> float | None:
 def shared(runs: pd.Series, hours: pd.Series) -> pd.DataFrame:
     """Wall-clock hours of the grid by number of workers of the same speed, one run each: the work
     divided evenly, but never less than the longest run. ``hours``: of a run, by model; a model
-    without is left out."""
+    without a figure is left out."""
     known = hours.dropna()
     work, longest = float((runs.reindex(known.index).fillna(0) * known).sum()), float(known.max())
     return pd.DataFrame({"hours": {n: max(work / n, longest) for n in WORKERS}})

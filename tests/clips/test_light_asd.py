@@ -4,7 +4,6 @@ half of the weights; pauses; and the choice of a face."""
 from __future__ import annotations
 
 import os
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from avmc_core import schema
 from avmc_core.clips import light_asd, who_speaks
 from avmc_core.clips.light_asd_network import LightASD
 from avmc_core.errors import InputError
+from avmc_core.home import resource
 
 # Inputs, and what the public code makes of them with the public weights in single precision.
 GOLDEN = load_file(Path(__file__).parents[1] / "golden" / "light_asd.safetensors")
@@ -55,7 +55,7 @@ def test_the_shipped_weights_say_the_same_to_a_hundredth(run):
 
 
 def test_the_shipped_file_holds_every_weight_with_its_licence():
-    path = files("avmc_core").joinpath("resources", light_asd.RESOURCE)
+    path = resource(light_asd.RESOURCE)
     state = load_file(path)
     names = [name for name in LightASD().state_dict() if "num_batches" not in name]
     assert sorted(state) == sorted(names) and all(

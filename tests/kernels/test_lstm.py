@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from avmc_core.kernels import compiled, lstm
+from avmc_core.kernels import compiled
 from avmc_core.kernels.lengths import frames_of, padded
 from avmc_core.kernels.lstm import LSTM, last_valid, reverse_within
 
@@ -31,7 +31,7 @@ def packed(lstm: LSTM, x, lengths):
 def kernel(request, monkeypatch):
     """Runs a test with the compiled kernel and without it."""
     if request.param == "torch":
-        monkeypatch.setattr(lstm, "kernels", lambda: None)
+        monkeypatch.setattr(compiled, "kernels", lambda: None)
     elif compiled.kernels() is None:
         pytest.skip("no C compiler here")
 

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avmc_core.kernels import outer
+from avmc_core.kernels import compiled, outer
 
-pytestmark = pytest.mark.skipif(outer.kernels() is None, reason="the compiled kernels are off")
+pytestmark = pytest.mark.skipif(compiled.kernels() is None, reason="the compiled kernels are off")
 
 
 def made(clips: int, width: int, pairs: int, hidden: int) -> list[torch.Tensor]:

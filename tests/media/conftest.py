@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from made_clips import make_clip
 from media_tools import SPLITS, avmc, labelled, talking, write_meta
+from saved_encoder import save_encoder
 
 from avmc_core.data.store import Store, open_store
-from avmc_core.simulated.text_encoder import save_encoder
 
 
 @pytest.fixture(scope="session")

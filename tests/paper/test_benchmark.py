@@ -169,7 +169,7 @@ def test_a_baseline_that_loses_to_the_constant_is_explained_by_one_difference_or
     alone = pd.DataFrame(
         {"model": "A", "name": ["A, D1 mended", "A, D2 mended"], "MAE": [0.55, 0.45]}
     )
-    said = "D2 alone may bring it below, by 0.050 in 1 of 1 seeds"
+    said = "D2 alone may bring it below, by 0.050 in the one seed that was run"
     assert benchmark.explained("A", alone, 0.5) == said, "one seed explains nothing"
     twice = pd.concat([alone, alone.assign(MAE=alone["MAE"] - 0.01)])
     said = "D2 alone brings it below, by 0.055 in 2 of 2 seeds"

@@ -171,9 +171,9 @@ def test_results_stand_beside_the_papers_figures(build):
     ]
     line = re.sub("<[^>]+>", "", re.search(r'<p class="avmc-caption">.*?</p>', html)[0])
     assert line == (
-        "Data: simulated corpus, not CH-SIMS · seeds 1–3 · 7 runs, 1 failed · against the "
-        "paper: Table 2, which is about "
-        "other data · agreement not counted: other data · command: avmc run made"
+        "Data: simulated corpus, not CH-SIMS · seeds 1–3 · 7 runs, 1 failed · the paper: "
+        "Table 2 (on other data) · agreement not counted: "
+        "other data · command: avmc run made"
     )
 
 
@@ -293,10 +293,10 @@ def test_figures_have_words_and_wide_ones_room(tmp_path):
         section += nodes.container("", source, picture, caption, classes=["cell"])
     describe(SimpleNamespace(srcdir=tmp_path), document)
     words = (
-        "Figure under “Every seed”: Joint label counts of each two annotations; the area of a "
-        "square is the number of "
+        "Figure under “Every seed”: Joint label counts of every two annotations; the area of a "
+        "square is the number of clips, and clips on the diagonal are those on which the two "
+        "agree. Data: simulated corpus, not CH-SIMS."
     )
-    words += "clips, the diagonal agreement. Data: simulated corpus, not CH-SIMS."
     wide, small = document.findall(nodes.image)
     assert wide["alt"] == small["alt"] == words
     assert len(wide.parent) == 3 and 'class="avmc-wide" tabindex="0"' in wide.parent[0].astext()

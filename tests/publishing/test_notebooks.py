@@ -205,7 +205,7 @@ def test_key_follows_code_data_content_and_environment(folder, tmp_path, monkeyp
     )
     assert notebook_key(source, {"meta": str(table)}) == key
     with (root / "avmc_core" / "schema.py").open("a") as file:
-        file.write("# changed\n")
+        file.write("changed = True\n")
     changed = notebook_key(source, {"meta": str(table)})
     assert changed != key
     monkeypatch.setenv("AVMC_BERT", "elsewhere")

@@ -5,13 +5,13 @@ and weights."""
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 
 import golden_files as gf
 import pytest
 from golden_settings import MODELS, for_training
 from golden_training import KINDS, recorded, replay, with_wrong
 
+from avmc_core.home import resource_text
 from avmc_core.settings import file_digest
 
 FILES = [path.stem for path in sorted(gf.TRAINING.glob("*.safetensors"))]
@@ -34,9 +34,7 @@ def test_there_is_a_training_of_every_model():
 def test_the_books_table_is_of_these_trainings():
     """The record that ``tools/record_lockstep.py`` wrote covers exactly the files that are here,
     and lies within their tolerances."""
-    recorded_rows = json.loads((files("avmc_core") / "resources" / "lockstep.json").read_text())[
-        "data"
-    ]["trainings"]
+    recorded_rows = json.loads(resource_text("lockstep.json"))["data"]["trainings"]
     rows = {row["sha256"]: row for row in recorded_rows}
     paths = {file_digest(path): path for path in (gf.GOLDEN / "training").glob("*.safetensors")}
     assert rows.keys() == paths.keys()

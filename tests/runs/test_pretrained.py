@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from saved_encoder import save_encoder
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from avmc_core.clips import wav2vec
@@ -20,7 +21,6 @@ from avmc_core.models import registry
 from avmc_core.runs import experiments, tuning
 from avmc_core.runs.grid import check_grid
 from avmc_core.runs.store import Run
-from avmc_core.simulated.text_encoder import save_encoder
 from avmc_core.text_encoder import encode, encoder_digest, load_encoder, locate, words
 
 POINTER = (

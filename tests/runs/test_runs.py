@@ -10,6 +10,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from saved_encoder import save_encoder
 
 from avmc_core import metrics, schema, text_encoder
 from avmc_core.data.placeholders import placeholder_clips
@@ -23,7 +24,6 @@ from avmc_core.runs.grid import run_all, trained
 from avmc_core.runs.scores import scores
 from avmc_core.runs.store import Run, RunStore
 from avmc_core.runs.training import train
-from avmc_core.simulated.text_encoder import save_encoder
 
 FEW = (("training.max_epochs", 1),)
 GRID = [

@@ -19,7 +19,7 @@ from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI, SUPERVISED
 from avmc_core.runs import together as runs_together
 from avmc_core.runs import training, training_state
-from avmc_core.runs.computing import companies, run_together
+from avmc_core.runs.computing import grouped, run_together
 from avmc_core.runs.execution import StoreData, execute, execute_together, network, trains_together
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
@@ -77,7 +77,7 @@ def test_a_seed_gives_the_same_bytes_in_company_and_alone(name, tiny_store, tmp_
     settings, epochs = MODELS[name], set()
     if name != "released supervised":
         settings = change(settings, {"training.max_epochs": 4})
-    for seed, (outcome, folder) in together(tiny_store, tmp_path / "company", settings).items():
+    for seed, (outcome, folder) in together(tiny_store, tmp_path / "group", settings).items():
         own = alone(tiny_store, tmp_path / f"alone {seed}", settings, seed)
         assert without_seconds(own) == without_seconds(outcome)
         assert files(tmp_path / f"alone {seed}") == files(folder)
@@ -173,7 +173,7 @@ def test_a_seed_that_fails_leaves_the_others_as_they_are(tiny_store, tmp_path, m
         return model
 
     monkeypatch.setattr(avmc_networks, "build", broken)
-    found = together(tiny_store, tmp_path / "company", settings)
+    found = together(tiny_store, tmp_path / "group", settings)
     assert found[1][0]["status"] == "failed"
     assert found[1][0]["reason"] == "epoch 1, pass 'mixup': the training loss is nan"
     for seed in (3, 7):
@@ -223,7 +223,7 @@ def test_run_all_gives_the_same_records_however_runs_are_put_together(tiny_store
 
 def test_which_runs_are_put_together(tiny_store):
     first, second = Run("AV-MC", 1), Run("AV-MC", 2)
-    assert companies([first, Run("LF_DNN", 1), second], tiny_store, "cpu", 2) == [
+    assert grouped([first, Run("LF_DNN", 1), second], tiny_store, "cpu", 2) == [
         [first, second],
         [Run("LF_DNN", 1)],
     ]
@@ -233,11 +233,11 @@ def test_which_runs_are_put_together(tiny_store):
         {"changes": (("text", "frozen_dropout"),)},
     ):
         grid = [replace(run, **apart) for run in (first, second)]
-        assert companies(grid, tiny_store, "cpu", 2) == [[run] for run in grid]
+        assert grouped(grid, tiny_store, "cpu", 2) == [[run] for run in grid]
     shared = [replace(run, protocol=SplitProtocol(standardised=True)) for run in (first, second)]
-    assert companies(shared, tiny_store, "cpu", 2) == [shared], "the same clips for all seeds"
-    assert companies([first, second], tiny_store, "cuda", 1) == [[first], [second]]
-    assert companies([first, first], tiny_store, "cpu", 1) == [[first], [first]]
+    assert grouped(shared, tiny_store, "cpu", 2) == [shared], "the same clips for all seeds"
+    assert grouped([first, second], tiny_store, "cuda", 1) == [[first], [second]]
+    assert grouped([first, first], tiny_store, "cpu", 1) == [[first], [first]]
 
 
 def test_runs_on_standardised_features_are_the_same_in_company_and_alone(tiny_store, tmp_path):
@@ -258,29 +258,29 @@ def test_runs_on_standardised_features_are_the_same_in_company_and_alone(tiny_st
 def test_large_data_are_split_over_idle_processes(tiny_store, monkeypatch):
     """Small data are not: the training would be over before another process has started."""
     grid = [Run("AV-MC", seed) for seed in range(5)]
-    assert [len(part) for part in companies(grid, tiny_store, "cpu", 2)] == [5]
+    assert [len(part) for part in grouped(grid, tiny_store, "cpu", 2)] == [5]
     monkeypatch.setattr("avmc_core.runs.computing.LARGE", 20)
-    assert [len(part) for part in companies(grid, tiny_store, "cpu", 2)] == [3, 2]
+    assert [len(part) for part in grouped(grid, tiny_store, "cpu", 2)] == [3, 2]
     more = [*grid, *(Run("AV-MC(Semi)", seed) for seed in range(5))]
-    assert [len(part) for part in companies(more, tiny_store, "cpu", 2)] == [5, 5]
+    assert [len(part) for part in grouped(more, tiny_store, "cpu", 2)] == [5, 5]
 
 
 def test_a_run_that_another_process_computes_is_waited_for(tiny_store, tmp_path):
     """Here the lock of another file descriptor stands for the other process, which has finished
     when the run is requested again."""
     short = (("training.max_epochs", 1),)
-    company, runs = [Run("AV-MC", seed, short) for seed in (1, 2)], RunStore(tmp_path / "runs")
+    group, runs = [Run("AV-MC", seed, short) for seed in (1, 2)], RunStore(tmp_path / "runs")
     data = StoreData(tiny_store)
-    with runs.claim(company[0].key(tiny_store)):
+    with runs.claim(group[0].key(tiny_store)):
         elsewhere = RunStore(tmp_path / "elsewhere")
-        other = run_together(company[:1], data, elsewhere)[0]
+        other = run_together(group[:1], data, elsewhere)[0]
         os.rename(other.folder, runs.root / other.key)
-    records = run_together(company, data, runs)
+    records = run_together(group, data, runs)
     assert [record.seed for record in records] == [1, 2] and records[0].history == other.history
 
 
 def test_who_does_not_train_together(tiny_store, monkeypatch):
     assert trains_together(avmc_networks.build, SEMI, tiny_store)
     assert not trains_together(avmc_networks.build, SEMI, tiny_store, "cuda")
-    monkeypatch.setattr("avmc_core.runs.together.kernels", lambda: None)
+    monkeypatch.setattr(compiled, "kernels", lambda: None)
     assert not trains_together(avmc_networks.build, SEMI, tiny_store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from saved_encoder import save_encoder
 from transformers import BertModel
 
 from avmc_core import schema
@@ -18,7 +19,7 @@ from avmc_core.simulated.sentences import (
     sentence,
 )
 from avmc_core.simulated.signals import acoustic, autoregressive, egemaps_stats
-from avmc_core.simulated.text_encoder import build_encoder, save_encoder
+from avmc_core.simulated.text_encoder import build_encoder
 from avmc_core.text_encoder import encode, load_encoder
 
 SENTENCES = [expressing(degree, np.random.default_rng(degree + 5)) for degree in range(-5, 6)]

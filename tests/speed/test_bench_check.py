@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 
 import pytest
 from click.testing import CliRunner
 
 from avmc_core.commands.main import main
+from avmc_core.home import resource_text
 from avmc_core.speed import bench, bench_check, bench_seeds
 
 
@@ -42,7 +42,7 @@ def test_what_the_record_lacks_is_said_to_be_missing():
 
 
 def test_the_command_ends_with_one_where_a_ratio_has_changed(monkeypatch):
-    record = json.loads((files("avmc_core") / "resources" / "bench.json").read_text("utf-8"))
+    record = json.loads(resource_text("bench.json"))
     ratio = record["data"]["TFN"]["ratio"]
     for factor, status in ((1.0, 0), (0.5, 1)):
         part = {"TFN": lambda factor=factor: {"ratio": factor * ratio}}

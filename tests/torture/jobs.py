@@ -173,8 +173,8 @@ def _clips(shared: Path) -> Path:
     sys.path.insert(0, str(TESTS / "media"))
     from made_clips import make_clip
     from media_tools import labelled, write_meta
+    from saved_encoder import save_encoder
 
-    from avmc_core.simulated.text_encoder import save_encoder
     from torture.hostile_tables import face_csv, face_rows
 
     source = shared / "clips"

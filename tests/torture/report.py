@@ -9,11 +9,11 @@ import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 
 import avmc_core
 from avmc_core.files.atomic import new_file
+from avmc_core.home import resource, resource_text
 from avmc_core.runs.surroundings import commit
 from avmc_core.settings import digest
 from avmc_core.speed.bench import processor
@@ -170,7 +170,7 @@ def render(result: dict) -> str:
 def record(result: dict) -> Path:
     """Writes the counts into the package's resources, also in words, for the book's page."""
     result = result | {"data": result["data"] | {"shown": shown(result["data"])}}
-    path = Path(str(files("avmc_core").joinpath("resources", RESOURCE)))
+    path = resource(RESOURCE)
     with new_file(path) as temporary:
         temporary.write_text(
             json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
@@ -180,6 +180,4 @@ def record(result: dict) -> Path:
 
 def recorded() -> dict:
     """The counts that the package carries."""
-    return json.loads(
-        files("avmc_core").joinpath("resources", RESOURCE).read_text(encoding="utf-8")
-    )
+    return json.loads(resource_text(RESOURCE))
