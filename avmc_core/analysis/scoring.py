@@ -66,13 +66,15 @@ class TaskScore:
     scores: Mapping[str, Interval]
     constant: Mapping[str, Interval]
     against: Mapping[str, Contrast]
+    cut: int = 0  # predictions beyond the range of the labels, where the convention cuts them
 
 
 @dataclass(frozen=True)
 class ScoreReport:
     """The result of ``score`` on one split. ``data``: the data mark of the labels; ``labels``:
     which of the known label sets they are; ``convention``: the metrics of their range;
-    ``unscored``: annotations that are predicted, but not labelled."""
+    ``unscored``: annotations that are predicted, but not labelled; ``repairs``: what had to be set
+    right in the tables."""
 
     data: str
     split: str
@@ -80,6 +82,7 @@ class ScoreReport:
     tasks: tuple[TaskScore, ...]
     unscored: tuple[str, ...] = ()
     convention: Convention = SIMS
+    repairs: tuple[str, ...] = ()
 
     def frame(self) -> pd.DataFrame:
         """One row per annotation and metric, on the scale of the paper's tables: columns task,
@@ -137,7 +140,14 @@ def score(
         tasks,
         unscored,
         convention,
+        _repairs(labels, ours, *([] if theirs is None else [theirs])),
     )
+
+
+def _repairs(*tables: pd.DataFrame) -> tuple[str, ...]:
+    """What had to be set right in the tables, each once, with its count."""
+    found = [repair for table in tables for repair in table.attrs.get("repairs", [])]
+    return tuple(dict.fromkeys(f"{repair['what']} ({repair['count']})" for repair in found))
 
 
 def conventions(convention: Convention = SIMS) -> str:
@@ -195,6 +205,7 @@ def _score(
         _intervals(prediction, *resampled),
         _intervals(np.full(len(label), CONSTANT), *resampled),
         contrasts,
+        int((np.abs(prediction) > min(LIMITS)).sum()) if convention is SIMS else 0,
     )
 
 
