@@ -25,7 +25,8 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")  # words that a vocabulary of BER
 UNKNOWN = SPECIAL[1]
 VOCABULARIES = ("tokenizer.json", "vocab.txt")  # the first that is there is read
 _BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-_SPARE = 128  # rows of the embedding without a word: some are rounded up to a multiple of it
+# rows of the embedding without a word: some are rounded up to a multiple of this number
+_ROUND, _SPARE = 64, 128
 
 
 def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertModel]:
@@ -56,7 +57,8 @@ def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertMo
         found = "is_decoder: true, a BERT that writes text"
         raise InputError(folder / pretrained.CONFIG, found, "is_decoder: false, one that reads it")
     unused = config.vocab_size - len(tokenizer)
-    if unused < 0 or unused > _SPARE:
+    rounded = unused == 0 or config.vocab_size % _ROUND == 0
+    if unused < 0 or unused > _SPARE or not rounded:
         found = f"a vocabulary of {len(tokenizer)} words for weights of {config.vocab_size}"
         raise InputError(folder, found, "the vocabulary that belongs to the weights")
     if tokenizer.pad_token_id != (config.pad_token_id or 0):
@@ -106,7 +108,8 @@ def encoder_name() -> str:
 def locate(name: str) -> Path | None:
     """The folder that ``load_encoder(name)`` reads: a local one, or that of the local model cache;
     None where neither is there."""
-    return Path(name) if Path(name).is_dir() else pretrained.cached(name)
+    folder = Path(name)
+    return pretrained.snapshot_of(folder) if folder.is_dir() else pretrained.cached(name)
 
 
 def encoder_digest(name: str) -> str:
@@ -115,7 +118,8 @@ def encoder_digest(name: str) -> str:
     folder = locate(name)
     if folder is None:
         return ""
-    files = [folder / pretrained.CONFIG, *folder.glob("*.safetensors"), *folder.glob("*.bin")]
+    config = pretrained.config_of(folder, "bert")
+    files = [config, *folder.glob("*.safetensors"), *folder.glob("*.bin")]
     return (
         digest({path.name: file_digest(path) for path in files if path.is_file()})
         if files[1:]

@@ -366,7 +366,11 @@ artefacts.save(
         },
         "verdict": verdict(apart["A and V"], full, ablated),
         "voice": str(voice)
-        + (f", the generating rule by {found[rule]['A'].slope.estimate:.3f}" if rule else ""),
+        + (
+            f" (that of the generating rule by {found[rule]['A'].slope.estimate:.3f})"
+            if rule
+            else ""
+        ),
         "voice_of_features": str(most),
         "clips": len(crossing.clips),
     },

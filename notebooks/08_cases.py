@@ -24,7 +24,9 @@
 profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 # the first model is shown clip by clip
-models = {"table4": ["AV-MC (paper)", "w/o Mixup-AV & Unimodal tasks (paper)"]}
+models = {
+    "table4": ["AV-MC (released)", "w/o Mixup-AV & Unimodal tasks (released)"],
+}
 seed = 0  # another seed draws other clips of the same kinds
 
 # %% tags=["hide-input"]
@@ -46,7 +48,7 @@ from avmc_core.runs.selection import runs_of
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
-data = open_store(store) if store else ensure_corpus("ci")
+data = open_store(store) if store else ensure_corpus("large")
 command = f"avmc notebooks 08_cases --profile {profile}"
 records = run_all(runs_of(models, profile), data, progress_bar=False)
 opening(
@@ -54,6 +56,7 @@ opening(
     "rule, and the error over all clips of each kind",
     data,
     records,
+    f"{len(data.split('train')):,} training clips",
 )
 
 # %% [markdown]

@@ -197,9 +197,11 @@ readings = []
 for first, second, measure, words in READINGS:
     if second < len(names):
         d = change(table[names[first]][measure], table[names[second]][measure], seed)
-        shown = Estimate(
-            d.estimate, d.low, d.high, decimals=places(d.low, d.high), signed=True
-        )
+        # an end that decides is not shown as zero
+        decimals = places(d.low, d.high)
+        if not all(round(end, decimals) for end in (d.low, d.high)):
+            decimals = max(places(d.low), places(d.high))
+        shown = Estimate(d.estimate, d.low, d.high, decimals=decimals, signed=True)
         readings.append(
             {
                 "the paper": words,
@@ -237,7 +239,7 @@ artefacts.save(
 in_one_sentence(
     f"{striking}, and what the paper reads off its plot, measured in {len(readings)} ways, "
     "comes out as "
-    + " and ".join(f"{verdict} ({count})" for verdict, count in tally.items())
+    + ", ".join(f"{verdict} ({count})" for verdict, count in tally.items())
     + f" ({artefacts.data_mark(data)}). What each part of AV-MC adds to its accuracy: "
     "[](05_ablation.ipynb)."
 )

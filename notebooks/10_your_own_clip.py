@@ -180,7 +180,7 @@ figures.caption(data, command, "it has none", records=records)
 # %% [markdown]
 # ## A clip whose words and face disagree
 #
-# Of the test clips, the one whose text and visual annotations lie farthest apart. The picture shows its loudness and
+# This is the test clip whose text and visual annotations lie farthest apart. The picture shows its loudness and
 # pitch, the landmarks of its face along the clip, what each of the four classifiers says (one dot per seed), and the **Shapley
 # shares** of M: what a modality adds when it replaces an average one, averaged over the six orders in which words, voice
 # and face can be added. With the M of an average clip the shares add up to the prediction. They describe the model, not

@@ -91,13 +91,13 @@ rows = {
     if name in data
 }
 steps = pd.DataFrame(rows).T.infer_objects().reset_index(names="Model")
-formats = {"naive, s": 3, "fast, s": 3, "times faster": 1}
+formats = {"clips": 0, "naive, s": 3, "fast, s": 3, "times faster": 1}
 tiny = dict.fromkeys(["losses differ by", "gradients differ by"], ".0e")
 display(Table(steps, "steps", decimals=formats | tiny))
 figures.caption(source, made["command"], "it gives no times")
 
 # %% [markdown]
-# Where the time went: AV-MC's frozen text features are computed once for a store instead of in every step; its LSTMs run over
+# Where time was saved: AV-MC's frozen text features are computed once for a store instead of in every step; its LSTMs run over
 # valid frames only, with the recurrence in C if there is a compiler; TFN's outer product never exists as a whole; MulT's
 # attention weights, hundreds of millions in a naive step, are held four queries at a time by C code that computes them again for
 # the gradient and skips what the causal mask hides; MFN and Graph_MFN do everything for all steps at once that does not wait for
@@ -212,9 +212,8 @@ else:
 # ## Growth
 #
 # Seconds of one whole pass, not of a step, over made-up clips by AV-MC(Semi), 128 clips in batches of 64 unless the first column
-# says otherwise. A
-# frame share of 1 is the released cap of 925 audio and 232 vision frames. If time grew linearly with what the last column
-# divides by, that column would be constant.
+# says otherwise. A frame share of 1 is the released cap of 925 audio and 232 vision frames. If time grew linearly with what the
+# last column divides by, that column would be constant.
 
 # %% tags=["hide-input"]
 scaling = data.get("scaling", {})
@@ -240,6 +239,7 @@ figures.caption(source, made["command"], "it gives no times")
 # %% [markdown]
 # Clips are not grouped by length, and need not be: the recurrence runs over valid frames only, so padding costs a copy but no
 # arithmetic, and which clips share a batch stays as shuffled.
+#
 # ## Access to the data
 #
 # A made-up supervised file, imported, opened with a first batch, and read whole into memory, as `pickle.load` does it, with a
@@ -346,7 +346,7 @@ on_it = pd.DataFrame(
 display(Table(on_it, "gpu", decimals={"seconds per step": 3, "kernels": 0}))
 figures.caption(
     f"made-up clips of the released sizes, recorded elsewhere on {gpu['machine']}",
-    f"what commit {gpu['commit']} of {gpu['committed']} ran",
+    f"commit {gpu['commit']} of {gpu['committed']}",
     "it gives no times",
 )
 

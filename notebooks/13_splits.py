@@ -51,7 +51,7 @@ records = {
 }
 opening(
     "how many test clips share a source video with training, what sharing is worth, and how "
-    "much hangs on the number of labelled clips",
+    "much depends on the number of labelled clips",
     data,
     {run: record for part in records.values() for run, record in part.items()},
 )
@@ -87,7 +87,7 @@ figures.caption(data, command, "silent on source videos", records=None)
 nearness = fit()
 columns = ["real labels", "simulated corpus"]
 display(Table(nearness.reset_index(drop=True), "fit", decimals=dict.fromkeys(columns, 3)))
-made_of = f"{artefacts.data_mark(None)}, and the simulated corpus, not CH-SIMS"
+made_of = f"{artefacts.SIMULATED}, beside {artefacts.data_mark(None)}"
 artefacts.save(
     "corpus_fit",
     {

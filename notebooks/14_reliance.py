@@ -113,9 +113,9 @@ lost = reliance.losses(with_rule)
 display(figures.mark(reliance_figures.losses(lost, metric), data))
 display(figures.caption(data, command, status="not in the paper", records=records))
 Markdown(
-    f"The noise of a feature has {plan.scale:g} times its standard deviation over the "
-    f"training clips. Each modality is permuted {plan.permutations} times, and the losses "
-    "averaged."
+    f"The standard deviation of the noise is {plan.scale:g} times that of the feature over "
+    f"the training clips. Each modality is permuted {plan.permutations} times, and the "
+    "losses are averaged."
 )
 
 # %% tags=["hide-input"]

@@ -68,8 +68,8 @@ def _path(
     labels: Tensor,
 ) -> Path:
     order = list(seen.values())[-1][task].argsort(stable=True)
-    found = {"lowest": order[0], "middle": order[len(order) // 2], "highest": order[-1]}
-    clips = torch.stack([found[name] for name in pair])
+    clip_of = {"lowest": order[0], "middle": order[len(order) // 2], "highest": order[-1]}
+    clips = torch.stack([clip_of[name] for name in pair])
     predictions = {}
     for name, network in networks.items():
         blends = _between(seen[name][f"Feature_{modality[0]}"][clips])

@@ -71,18 +71,18 @@ def calibration(
             spread = pp - p * p / clips
             slope = np.where(spread > 1e-12 * pp, (py - p * y / clips) / spread, np.nan)
             means = in_p / count, in_y / count
-        found = {"slope": slope, "intercept": (y - slope * p) / clips}
-        found["error"] = np.abs(in_y - in_p).sum(axis=-1) / clips
+        figures = {"slope": slope, "intercept": (y - slope * p) / clips}
+        figures["error"] = np.abs(in_y - in_p).sum(axis=-1) / clips
         for name, values in zip(("predicted", "labelled"), means, strict=True):
-            found |= {f"{name} {k}": values[..., k] for k in range(values.shape[-1])}
-        return found
+            figures |= {f"{name} {k}": values[..., k] for k in range(values.shape[-1])}
+        return figures
 
-    found = bootstrap(statistics, aggregate, groups, n=n)
+    intervals = bootstrap(statistics, aggregate, groups, n=n)
     curves = (
-        tuple(found[f"{name} {k}"] for k in range(len(edges) + 1))
+        tuple(intervals[f"{name} {k}"] for k in range(len(edges) + 1))
         for name in ("predicted", "labelled")
     )
-    return Calibration(found["slope"], found["intercept"], found["error"], *curves)
+    return Calibration(intervals["slope"], intervals["intercept"], intervals["error"], *curves)
 
 
 def calibrations(
@@ -91,11 +91,11 @@ def calibrations(
     """Task to calibration, of predictions (R, N) by task; T, A and V leave out the clips whose
     unimodal labels are placeholders."""
     own = ~placeholder_clips(split.clips)
-    found = {}
+    by_task = {}
     for task in (task for task in schema.TASKS if task in predictions):
         rows = np.flatnonzero(own) if task != "M" else np.arange(len(split))
         label = split.labels[rows, schema.TASKS.index(task)]
-        found[task] = calibration(
+        by_task[task] = calibration(
             predictions[task][:, rows], label, split.clips["video_id"].to_numpy()[rows], n=n
         )
-    return found
+    return by_task

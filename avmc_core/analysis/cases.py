@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from avmc_core import schema
-from avmc_core.analysis.statistics import Interval, bootstrap
+from avmc_core.analysis.statistics import Interval, bootstrap, mean
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
@@ -86,10 +86,10 @@ def choose(split: Split, seed: int = 0, kinds: tuple[Kind, ...] = KINDS) -> list
 def glosses(store: Store) -> dict[str, str]:
     """English glosses of the sentences by clip id: those of the generator for a simulated corpus,
     none for other stores."""
-    made = generator_of(store.manifest)
-    if made is None:
+    generator = generator_of(store.manifest)
+    if generator is None:
         return {}
-    tables = simulate(made)
+    tables = simulate(generator)
     return {row.id: row.gloss for table in tables.values() for row in table.itertuples()}
 
 
@@ -127,18 +127,12 @@ def errors(
     predictions (R, N) by name. Intervals come from resampling seeds and source videos. Kinds
     without clips are left out."""
     groups = split.clips["video_id"].to_numpy()
-    found: dict[str, dict[str, Interval]] = {}
+    intervals: dict[str, dict[str, Interval]] = {}
     for case in (case for case in cases if len(case.clips)):
         for name, runs in predictions.items():
             error = np.abs(np.clip(runs[:, case.clips], -1, 1) - split.labels[case.clips, 0])
             statistics = np.stack([error, np.ones_like(error)], axis=-1)  # (R, n, 2)
-            found.setdefault(case.kind.name, {})[name] = bootstrap(
-                statistics, _mean, groups[case.clips], n=1000
+            intervals.setdefault(case.kind.name, {})[name] = bootstrap(
+                statistics, mean, groups[case.clips], n=1000
             )["mean"]
-    return found
-
-
-def _mean(statistics: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
-    sums = statistics.sum(axis=-2) if weights is None else weights @ statistics
-    with np.errstate(invalid="ignore"):
-        return {"mean": sums[..., 0] / sums[..., 1]}
+    return intervals

@@ -76,7 +76,7 @@ def compare(
     runs_a, runs_b = (multiplicities(len(s), n, rng) / len(s) for s in (a, b))  # (n, R)
     whole_a, whole_b = aggregate(a, None), aggregate(b, None)
     drawn_a, drawn_b = aggregate(a, videos), aggregate(b, videos)  # each (R, n)
-    found = {}
+    differences = {}
     for name in whole_a:
         sign = convention.metrics[name].sign
         apart = np.einsum("nr,rn->n", runs_a, drawn_a[name]) - np.einsum(
@@ -86,12 +86,12 @@ def compare(
         improved = np.einsum("nr,rsn,ns->n", runs_a, wins, runs_b)
         estimate = float(np.mean(whole_a[name]) - np.mean(whole_b[name]))
         better = float(_wins(sign * whole_a[name][:, None], sign * whole_b[name][:, None]).mean())
-        found[name] = Difference(
+        differences[name] = Difference(
             Interval(estimate, *percentile(apart, level), level),
             Interval(better, *percentile(improved, level), level),
             _p_value(apart),
         )
-    return found
+    return differences
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
@@ -134,15 +134,15 @@ def permutation_test(
     both = np.concatenate([a, b])
     one = comparable(both, np.concatenate([kept, 1 - kept], axis=1), convention)
     other = comparable(both, np.concatenate([1 - kept, kept], axis=1), convention)
-    found = {}
+    p_values = {}
     for name in one:
         apart = np.abs(one[name] - other[name])
-        found[name] = (
+        p_values[name] = (
             float(np.mean(apart >= apart[0] * (1 - 1e-9) - 1e-12))
             if np.isfinite(apart[0])
             else float("nan")
         )
-    return found
+    return p_values
 
 
 def _wins(a: np.ndarray, b: np.ndarray) -> np.ndarray:

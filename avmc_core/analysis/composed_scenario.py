@@ -32,15 +32,15 @@ def composed(store: Store, targets: Sequence[Target] = TARGETS, *, seed: int = 0
     and face express the targets fully, and the speaker is the same throughout. Raises InputError
     for a store that the generator did not make.
     """
-    made = generator_of(store.manifest)
-    if made is None:
+    generator = generator_of(store.manifest)
+    if generator is None:
         raise InputError(
             store.path,
             "clips that were not generated",
             "the simulated corpus, whose generator makes more",
         )
     # (K, 2)
-    shorter, labels = (made.numbers.shorter, np.array([pair_of(target) for target in targets]))
+    shorter, labels = (generator.numbers.shorter, np.array([pair_of(target) for target in targets]))
     rng, count = np.random.default_rng(seed), len(labels)
     words = neutral_sentence(rng)
     states, lengths, tokens = encode([words.text], build_encoder())

@@ -16,7 +16,7 @@ from avmc_core.data.store import Split, Store
 
 # text, audio, vision present
 COALITIONS = tuple(product((False, True), repeat=len(schema.MODALITIES)))
-NONE, ALL = COALITIONS[0], COALITIONS[-1]
+ALL = COALITIONS[-1]
 # ("with", coalition), ("permuted", modality, draw), ("noised", modality, scale), ("heard", kind,
 # rate)
 Condition = tuple

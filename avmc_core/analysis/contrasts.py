@@ -11,7 +11,7 @@ from scipy.stats import norm
 from avmc_core.analysis.comparison import compare, holm, permutation_test
 from avmc_core.analysis.results import stacked
 from avmc_core.analysis.statistics import Interval
-from avmc_core.data.metric_conventions import SIMS, Convention, of_limit
+from avmc_core.data.metric_conventions import ALL, SIMS, Convention, of_limit
 from avmc_core.data.store import Store
 from avmc_core.runs.store import Record, Run
 
@@ -21,7 +21,6 @@ def contrasts(
     store: Store,
     pairs: Sequence[tuple[str, str]],
     names: Sequence[str],
-    split: str = "test",
 ) -> pd.DataFrame:
     """One row per pair and metric: columns first, second, metric, difference (Interval, first minus
     second, on the metric's display scale), improvement (Interval), p, and p_holm, adjusted over all
@@ -29,7 +28,7 @@ def contrasts(
 
     Pairs with a row that has no finished run are left out.
     """
-    return family(*stacked(records, store, split), pairs, names, of_limit(store.limit))
+    return family(*stacked(records, store), pairs, names, of_limit(store.limit))
 
 
 def family(
@@ -45,18 +44,12 @@ def family(
     for first, second in pairs:
         if first not in statistics or second not in statistics:
             continue
-        found = compare(statistics[first], statistics[second], groups, convention=convention)
+        compared = compare(statistics[first], statistics[second], groups, convention=convention)
         for name in names:
-            d, scale = found[name], convention.metrics[name].scale
-            shown = Interval(
-                d.difference.estimate * scale, d.difference.low * scale, d.difference.high * scale
-            )
-            rows.append((first, second, name, shown, d.improvement, d.p))
-    table = pd.DataFrame(
-        rows, columns=["first", "second", "metric", "difference", "improvement", "p"]
-    )
-    adjusted = holm(dict(table["p"].items()))
-    return table.assign(p_holm=[adjusted[row] for row in table.index])
+            d, scale = compared[name], convention.metrics[name].scale
+            rows.append((first, second, name, d.difference.scaled(scale), d.improvement, d.p))
+    columns = ["first", "second", "metric", "difference", "improvement", "p"]
+    return one_family([pd.DataFrame(rows, columns=columns)])
 
 
 def one_family(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -67,12 +60,12 @@ def one_family(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return table.assign(p_holm=[adjusted[row] for row in table.index])
 
 
-def detectable(difference: Interval, power: float = 0.8) -> float:
+def detectable(difference: Interval) -> float:
     """The smallest true difference that such a comparison would distinguish from zero, at a level
-    of 5 %, with probability ``power``: (z(.975) + z(power)) standard errors, where the standard
+    of 5 %, with probability 0.8: (z(.975) + z(.8)) standard errors, where the standard
     error is that of a normal distribution with this 95 % interval."""
     error = (difference.high - difference.low) / (2 * norm.ppf(0.975))
-    return float((norm.ppf(0.975) + norm.ppf(power)) * error)
+    return float((norm.ppf(0.975) + norm.ppf(0.8)) * error)
 
 
 def fixed_models(
@@ -86,10 +79,10 @@ def fixed_models(
     one column per metric."""
     test = store.split("test")
     label, groups = test.labels[:, 0], test.clips["video_id"].to_numpy()
-    found = {run.name: r for run, r in records.items() if run.seed == seed and r.status == "done"}
+    done = {run.name: r for run, r in records.items() if run.seed == seed and r.status == "done"}
     rows = {}
-    for first, second in ((a, b) for a, b in pairs if a in found and b in found):
-        predictions = [found[name].predictions("test")["M"] for name in (first, second)]
+    for first, second in ((a, b) for a, b in pairs if a in done and b in done):
+        predictions = [done[name].predictions("test")["M"] for name in (first, second)]
         p = permutation_test(*predictions, label, groups, convention=of_limit(store.limit))
         rows[f"{first} against {second}"] = {name: p[name] for name in names}
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(names))
@@ -105,14 +98,11 @@ def tally(table: pd.DataFrame, level: float = 0.05) -> str:
     )
 
 
-def ahead(table: pd.DataFrame, level: float = 0.05, convention: Convention = SIMS) -> str:
+def ahead(table: pd.DataFrame) -> str:
     """In how many comparisons of a family the first is better or worse after Holm's correction, in
     one sentence."""
-    clear = table[table["p_holm"] <= level]
-    better = sum(
-        convention.metrics[row.metric].sign * row.difference.estimate > 0
-        for row in clear.itertuples()
-    )
+    clear = table[table["p_holm"] <= 0.05]
+    better = sum(ALL[row.metric].sign * row.difference.estimate > 0 for row in clear.itertuples())
     return (
         f"after Holm's correction it is better in {better} of {len(table)} comparisons and worse "
         f"in {len(clear) - better}"

@@ -15,22 +15,20 @@ from functools import partial
 import numpy as np
 
 from avmc_core.analysis.comparison import compare
-from avmc_core.analysis.statistics import bootstrap
+from avmc_core.analysis.statistics import bootstrap, mean
 from avmc_core.runs.kept import kept
 
 VIDEOS, CLIPS_PER_VIDEO = 145, 7
 # an accuracy: 0/1 clips have a spread of nearly one half
 VIDEO_SD, CLIP_SD, RUN_SD = (0.15, 0.45, 0.01)
+DRAWS = 500  # of each bootstrap
 COLUMNS = ("runs apart", "seeds", "coverage", "standard_error", "simulations")
 PARTING_VIDEO_SD, PARTING_CLIP_SD = 0.03, 0.3  # two models disagree on about a tenth of the clips
 
 
-def coverage(
-    seeds: int, simulations: int = 1000, draws: int = 500, level: float = 0.95, seed: int = 0
-) -> float:
+def coverage(seeds: int, simulations: int = 1000, draws: int = DRAWS, level: float = 0.95) -> float:
     """Share of simulated experiments with ``seeds`` runs whose interval contains the truth."""
-    rng = np.random.default_rng(seed)
-    hits = 0
+    rng, hits = np.random.default_rng(0), 0
     for number in range(simulations):
         clip = VIDEO_SD * rng.normal(size=(VIDEOS, 1)) + CLIP_SD * rng.normal(
             size=(VIDEOS, CLIPS_PER_VIDEO)
@@ -38,7 +36,7 @@ def coverage(
         # (R, videos)
         sums = clip.sum(axis=1) + CLIPS_PER_VIDEO * RUN_SD * rng.normal(size=(seeds, 1))
         statistics = np.stack([sums, np.full_like(sums, CLIPS_PER_VIDEO)], axis=-1)
-        interval = bootstrap(statistics, _mean, n=draws, seed=number, level=level)["mean"]
+        interval = bootstrap(statistics, mean, n=draws, seed=number, level=level)["mean"]
         hits += interval.low <= 0.0 <= interval.high
     return hits / simulations
 
@@ -47,14 +45,11 @@ def paired_coverage(
     seeds: int,
     simulations: int = 1000,
     run_sd: float = RUN_SD,
-    draws: int = 500,
-    level: float = 0.95,
-    seed: int = 0,
 ) -> float:
     """Share of simulated comparisons of two models whose interval of the difference
     (``comparison.compare``) contains the true one. Each model has ``seeds`` runs, whose standard
     deviation is ``run_sd``."""
-    rng, size, hits = np.random.default_rng(seed), CLIPS_PER_VIDEO, 0
+    rng, size, hits = np.random.default_rng(0), CLIPS_PER_VIDEO, 0
     for number in range(simulations):
         apart = PARTING_VIDEO_SD * size * rng.normal(size=VIDEOS)
         apart += PARTING_CLIP_SD * np.sqrt(size) * rng.normal(size=VIDEOS)
@@ -64,8 +59,8 @@ def paired_coverage(
             of_run = PARTING_CLIP_SD * np.sqrt(size) * rng.normal(size=(seeds, VIDEOS))
             sums = share * apart + level_of_run + of_run  # (R, videos)
             statistics.append(np.stack([sums, np.full_like(sums, size)], axis=-1))
-        found = compare(*statistics, aggregate=_accuracy, n=draws, seed=number, level=level)
-        interval = found["Acc2"].difference
+        differences = compare(*statistics, aggregate=_accuracy, n=DRAWS, seed=number)
+        interval = differences["Acc2"].difference
         hits += interval.low <= 0.0 <= interval.high
     return hits / simulations
 
@@ -92,14 +87,7 @@ def table(
     for number in seeds:
         share = covers(number, simulations)
         error = float(np.sqrt(share * (1 - share) / simulations))
-        rows.append(
-            {
-                "seeds": number,
-                "coverage": share,
-                "standard_error": error,
-                "simulations": simulations,
-            }
-        )
+        rows.append(dict(zip(COLUMNS[1:], (number, share, error, simulations), strict=True)))
     return rows
 
 
@@ -107,8 +95,8 @@ def kept_rows(name: str, rows: Callable[[], list[dict[str, float]]]) -> list[dic
     """The result of ``table`` or ``paired_table``, computed once and stored."""
 
     def compute() -> dict[str, np.ndarray]:
-        found = rows()
-        return {column: np.array([row[column] for row in found]) for column in found[0]}
+        table = rows()
+        return {column: np.array([row[column] for row in table]) for column in table[0]}
 
     arrays = kept(f"coverage-{name}", [__name__], {}, compute)
     columns = sorted(arrays, key=list(COLUMNS).index)
@@ -118,10 +106,5 @@ def kept_rows(name: str, rows: Callable[[], list[dict[str, float]]]) -> list[dic
     ]
 
 
-def _mean(statistics: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
-    total = statistics.sum(axis=-2) if weights is None else weights @ statistics
-    return {"mean": total[..., 0] / total[..., 1]}
-
-
 def _accuracy(statistics: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
-    return {"Acc2": _mean(statistics, weights)["mean"]}
+    return {"Acc2": mean(statistics, weights)["mean"]}

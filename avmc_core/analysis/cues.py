@@ -37,9 +37,7 @@ BANDS = {
 }
 
 
-def explained(
-    labels: np.ndarray, groups: np.ndarray, n: int = 2000, seed: int = 0
-) -> dict[str, Interval]:
+def explained(labels: np.ndarray, groups: np.ndarray, n: int = 2000) -> dict[str, Interval]:
     """R2 of M on every subset ("T" ... "TAV"), and what each modality adds to the other two ("+T",
     "+A", "+V").
 
@@ -56,7 +54,7 @@ def explained(
     x = np.column_stack([np.ones(len(labels)), labels])  # (N, 5): 1, M, T, A, V
     products = np.einsum("ni,nj->nij", x, x).reshape(1, len(x), -1)
     sums = group_sums(products, groups)[0]  # (G, 25)
-    drawn = multiplicities(len(sums), n, np.random.default_rng(seed)) @ sums  # (n, 25)
+    drawn = multiplicities(len(sums), n, np.random.default_rng(0)) @ sums  # (n, 25)
     whole, draws = (_all(s.reshape(-1, 5, 5)) for s in (sums.sum(0)[None], drawn))
     return {name: Interval(float(whole[name][0]), *percentile(draws[name], 0.95)) for name in whole}
 
@@ -73,18 +71,18 @@ def parts_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
-def by_part(parts: Mapping[str, pd.DataFrame], n: int = 2000) -> dict[str, Any]:
+def by_part(parts: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """``explained`` for each part and band: part to band to {"clips", "videos", "r2": subset to
     [estimate, low, high]}.
 
     ``parts``: name in ``PARTS`` to a label table with the columns video_id, M, T, A, V.
     """
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for part, table in parts.items():
         for band, (largest, _) in BANDS.items():
             kept = table[table["M"].abs() < largest]
-            r2 = explained(kept[list(TASKS)].to_numpy(np.float64), kept["video_id"].to_numpy(), n)
-            found.setdefault(part, {})[band] = {
+            r2 = explained(kept[list(TASKS)].to_numpy(np.float64), kept["video_id"].to_numpy())
+            figures.setdefault(part, {})[band] = {
                 "clips": len(kept),
                 "videos": int(kept["video_id"].nunique()),
                 "r2": {
@@ -92,7 +90,7 @@ def by_part(parts: Mapping[str, pd.DataFrame], n: int = 2000) -> dict[str, Any]:
                     for name, i in r2.items()
                 },
             }
-    return found
+    return figures
 
 
 @cache
@@ -106,13 +104,11 @@ def _all(moments: np.ndarray) -> dict[str, np.ndarray]:
     """The figures of ``explained`` from sums of products (R, 5, 5) of (1, M, T, A, V)."""
     means = moments[:, 0, 1:] / moments[:, :1, 0]  # (R, 4)
     cov = moments[:, 1:, 1:] / moments[:, :1, :1] - means[:, :, None] * means[:, None]  # (R, 4, 4)
-    found = {
-        subset: _r2(cov, [1 + MODALITIES.index(task) for task in subset]) for subset in SUBSETS
-    }
+    r2 = {subset: _r2(cov, [1 + MODALITIES.index(task) for task in subset]) for subset in SUBSETS}
     for task in MODALITIES:
         others = "".join(other for other in MODALITIES if other != task)
-        found[f"+{task}"] = found["".join(MODALITIES)] - found[others]
-    return found
+        r2[f"+{task}"] = r2["".join(MODALITIES)] - r2[others]
+    return r2
 
 
 def _r2(cov: np.ndarray, columns: Sequence[int]) -> np.ndarray:

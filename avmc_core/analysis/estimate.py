@@ -50,11 +50,9 @@ class Estimate:
 
     @property
     def interval(self) -> str:
-        return (
-            ""
-            if self.low is None or self.high is None
-            else f"[{self.text(self.low)}, {self.text(self.high)}]"
-        )
+        if self.low is None or self.high is None:
+            return ""
+        return f"[{self.text(self.low)}, {self.text(self.high)}]"
 
     def __str__(self) -> str:
         """One line: ours, its interval, and after a stroke the published figure."""
@@ -90,8 +88,8 @@ def places(*numbers: float, least: int = 3) -> int:
 def scale(column: Iterable[Estimate]) -> tuple[float, float] | None:
     """The smallest and the largest number of a column, which its pictures share as their scale.
     None for a column without numbers."""
-    found = [n for e in column for n in (e.value, e.low, e.high, e.published) if n is not None]
-    return (min(found), max(found)) if found else None
+    numbers = [n for e in column for n in (e.value, e.low, e.high, e.published) if n is not None]
+    return (min(numbers), max(numbers)) if numbers else None
 
 
 def picture(estimate: Estimate, ends: tuple[float, float]) -> str:
@@ -130,8 +128,8 @@ def of_interval(metric: str, interval: Interval | None, published: float | None 
     shown = ALL[metric]
     if interval is None:
         return Estimate(None, published=published, decimals=shown.decimals)
-    ends = (number * shown.scale for number in (interval.estimate, interval.low, interval.high))
-    return Estimate(*ends, published, shown.decimals, interval.note)
+    i = interval.scaled(shown.scale)
+    return Estimate(i.estimate, i.low, i.high, published, shown.decimals, i.note)
 
 
 @dataclass(frozen=True, kw_only=True)

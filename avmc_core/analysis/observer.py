@@ -39,12 +39,12 @@ class Observer:
 
     def __call__(self, split: Split) -> dict[str, np.ndarray]:
         """Inferred T, A, V and M of the clips of ``split``, each (1, N)."""
-        found = {
+        inferred = {
             task: part.predict(pooled(split, schema.MODALITY_OF_TASK[task]))
             for task, part in self.parts.items()
         }
-        found["M"] = self.fusion.predict(np.column_stack(list(found.values())))
-        return {task: values[None] for task, values in found.items()}
+        inferred["M"] = self.fusion.predict(np.column_stack(list(inferred.values())))
+        return {task: values[None] for task, values in inferred.items()}
 
 
 def observe(train: Split) -> Observer:

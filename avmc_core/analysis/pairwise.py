@@ -40,9 +40,9 @@ def compare_rows(
             raise InputError(f"row {name!r}", "no finished run", "one at least: see `avmc run`")
     a, b = statistics[first], statistics[second]
     convention = of_limit(store.limit)
-    found = compare(a, b, groups, convention=convention)
+    differences = compare(a, b, groups, convention=convention)
     single = len(a) == len(b) == 1
-    p = {name: found[name].p for name in names}
+    p = {name: differences[name].p for name in names}
     if single:
         kept = {run.name: record for run, record in records.items() if record.status == "done"}
         predictions = [kept[name].predictions(split)["M"] for name in (first, second)]
@@ -53,7 +53,11 @@ def compare_rows(
     means = [comparable(part, None, convention) for part in (a, b)]
     rows = []
     for name in names:
-        scale, d, chance = ALL[name].scale, found[name].difference, found[name].improvement
+        scale, d, chance = (
+            ALL[name].scale,
+            differences[name].difference,
+            differences[name].improvement,
+        )
         rows.append(
             {
                 "metric": name,

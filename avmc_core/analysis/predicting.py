@@ -32,7 +32,7 @@ def predictions_of(
     _check(store, clips)
     device = device or default_device()
     views: dict[tuple[Inputs, Any], SplitData] = {}
-    found: dict[str, dict[str, list[np.ndarray]]] = {}
+    by_name: dict[str, dict[str, list[np.ndarray]]] = {}
     for run, record in records.items():
         if record.status != "done":
             continue
@@ -54,10 +54,10 @@ def predictions_of(
                     views[view] = SplitData(seen, model.inputs)
                 predictions = predict(model, views[view], device)
         for task, values in predictions.items():
-            found.setdefault(run.name, {}).setdefault(task, []).append(values)
+            by_name.setdefault(run.name, {}).setdefault(task, []).append(values)
     return {
         name: {task: np.stack(runs) for task, runs in predictions.items()}
-        for name, predictions in found.items()
+        for name, predictions in by_name.items()
     }
 
 
@@ -83,11 +83,11 @@ def kept_predictions(
             for task, values in predictions.items()
         },
     )
-    found: dict[str, dict[str, np.ndarray]] = {name: {} for name in names}
+    by_name: dict[str, dict[str, np.ndarray]] = {name: {} for name in names}
     for key, values in arrays.items():
         number, task = key.split(".")
-        found[names[int(number)]][task] = values
-    return found
+        by_name[names[int(number)]][task] = values
+    return by_name
 
 
 def _check(store: Store, clips: Split) -> None:

@@ -90,19 +90,19 @@ def kept_runs(
         },
     )
     groups = store.split("test").clips["video_id"].to_numpy()
-    found: dict[str, dict[Condition, np.ndarray]] = {}
+    by_name: dict[str, dict[Condition, np.ndarray]] = {}
     order = {condition: k for k, condition in enumerate(named(plan))}
     for key, values in arrays.items():
         number, condition = json.loads(key)
-        found.setdefault(names[number], {})[_tuples(condition)] = values
+        by_name.setdefault(names[number], {})[_tuples(condition)] = values
     return {
         name: Measured(
-            dict(sorted(found[name].items(), key=lambda item: order[item[0]])),
+            dict(sorted(by_name[name].items(), key=lambda item: order[item[0]])),
             groups,
             of_limit(store.limit),
         )
         for name in names
-        if name in found
+        if name in by_name
     }
 
 
@@ -130,18 +130,18 @@ def measure_runs(
         calls = [(share, done, store.path, plan) for share in shares]
         parts = [*side_by_side(_measure_share, calls, jobs)]
     groups = store.split("test").clips["video_id"].to_numpy()
-    found: dict[str, list[dict[Condition, np.ndarray]]] = {}
+    by_name: dict[str, list[dict[Condition, np.ndarray]]] = {}
     for place, run in enumerate(done):
         by_condition = {c: values for part in parts for c, values in part.get(place, {}).items()}
         if by_condition:
-            found.setdefault(run.name, []).append(by_condition)
+            by_name.setdefault(run.name, []).append(by_condition)
     return {
         name: Measured(
             {c: np.concatenate([run[c] for run in runs]) for c in order if c in runs[0]},
             groups,
             of_limit(store.limit),
         )
-        for name, runs in found.items()
+        for name, runs in by_name.items()
     }
 
 
@@ -163,13 +163,15 @@ def _measure_share(
             if "M" in predictions
         }
 
-    made = plan.conditions(store, {*conditions}.__contains__)
-    measured = measure(answer, store.split("test"), made, convention=of_limit(store.limit))
-    found = {int(k): m.statistics for k, m in measured.items()}
+    conditions_here = plan.conditions(store, {*conditions}.__contains__)
+    measured = measure(
+        answer, store.split("test"), conditions_here, convention=of_limit(store.limit)
+    )
+    statistics = {int(k): m.statistics for k, m in measured.items()}
     for run in alone:
         if run.capabilities.tokens:  # noise in text features does not reach it
-            found.get(int(run.label), {}).pop(("noised", "text", plan.scale), None)
-    return found
+            statistics.get(int(run.label), {}).pop(("noised", "text", plan.scale), None)
+    return statistics
 
 
 def measure(
@@ -184,14 +186,14 @@ def measure(
     rows = np.ones(len(split), dtype=bool) if keep is None else keep
     label = split.labels[rows, schema.TASKS.index("M")]
     groups = split.clips["video_id"].to_numpy()[rows]
-    found: dict[str, dict[Condition, np.ndarray]] = {}
+    by_name: dict[str, dict[Condition, np.ndarray]] = {}
     for condition, changed in conditions:
         for name, predictions in answer(changed).items():
             statistics = np.stack(
                 [convention.statistics(_settled(run[rows]), label) for run in predictions]
             )
-            found.setdefault(name, {})[condition] = statistics
-    return {name: Measured(statistics, groups, convention) for name, statistics in found.items()}
+            by_name.setdefault(name, {})[condition] = statistics
+    return {name: Measured(statistics, groups, convention) for name, statistics in by_name.items()}
 
 
 def losses(measured: Mapping[str, Measured]) -> pd.DataFrame:
@@ -238,7 +240,7 @@ def hearing(measured: Mapping[str, Measured]) -> pd.DataFrame:
 
 
 def _losses(scores: Scores) -> dict[str, np.ndarray]:
-    intact, found = scores["with", ALL], {}
+    intact, losses = scores["with", ALL], {}
     changed: dict[tuple[str, str], list[Mapping[str, np.ndarray]]] = {}
     for place, modality in enumerate(schema.MODALITIES):
         without = tuple(k != place for k in range(len(schema.MODALITIES)))
@@ -247,10 +249,10 @@ def _losses(scores: Scores) -> dict[str, np.ndarray]:
         changed.setdefault((modality, way), []).append(scores[way, modality, *_])
     for (modality, way), draws in changed.items():
         for metric, value in intact.items():
-            found[f"{modality}/{way}/{metric}"] = value - np.mean(
+            losses[f"{modality}/{way}/{metric}"] = value - np.mean(
                 [draw[metric] for draw in draws], axis=0
             )
-    return found
+    return losses
 
 
 def _heard(scores: Scores) -> dict[str, np.ndarray]:
@@ -263,7 +265,7 @@ def _heard(scores: Scores) -> dict[str, np.ndarray]:
 
 
 def _shares(scores: Scores) -> dict[str, np.ndarray]:
-    found = {}
+    shares = {}
     for metric in scores["with", ALL]:
         # (R, 8) or (R, n, 8)
         worth = np.stack([scores["with", present][metric] for present in COALITIONS], axis=-1)
@@ -274,8 +276,8 @@ def _shares(scores: Scores) -> dict[str, np.ndarray]:
             "none": worth[..., 0],
             "all": worth[..., -1],
         }
-        found |= {f"{metric}/{part}": value for part, value in parts.items()}
-    return found
+        shares |= {f"{metric}/{part}": value for part, value in parts.items()}
+    return shares
 
 
 def _settled(predictions: np.ndarray) -> np.ndarray:

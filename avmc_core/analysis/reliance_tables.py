@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from avmc_core.analysis.calibration import Calibration
-from avmc_core.analysis.estimate import Estimate
+from avmc_core.analysis.estimate import Estimate, of_interval
 from avmc_core.analysis.statistics import Interval
 from avmc_core.data.metric_conventions import ALL
 from avmc_core.schema import MODALITIES
@@ -20,12 +21,7 @@ def loss_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     then fall and for those that, like MAE, then rise."""
     rows = []
     for (name, modality, way), parts in table.groupby(["name", "modality", "way"], sort=False):
-        found = dict(zip(parts["metric"], parts["loss"], strict=True))
-        cells = {
-            f"{metric} lost": shown(_lost(found[metric], metric), metric, True)
-            for metric in metrics
-        }
-        rows.append({"Model": name, "modality": modality, "change": way} | cells)
+        rows.append({"Model": name, "modality": modality, "change": way} | _losses(parts, metrics))
     return pd.DataFrame(rows)
 
 
@@ -34,16 +30,10 @@ def misheard_table(
 ) -> pd.DataFrame:
     """``reliance.hearing`` of one kind of error at one rate, one row per model, one column per
     metric, lost as in ``loss_table``."""
-    rows = []
     at = table[(table["kind"] == kind) & (table["rate"] == rate)]
-    for name, parts in at.groupby("name", sort=False):
-        found = dict(zip(parts["metric"], parts["loss"], strict=True))
-        cells = {
-            f"{metric} lost": shown(_lost(found[metric], metric), metric, True)
-            for metric in metrics
-        }
-        rows.append({"Model": name} | cells)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {"Model": name} | _losses(parts, metrics) for name, parts in at.groupby("name", sort=False)
+    )
 
 
 def spared(first: Estimate, second: Estimate) -> str:
@@ -69,7 +59,7 @@ def share_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def calibration_table(found: Mapping[str, Mapping[str, Calibration]]) -> pd.DataFrame:
+def calibration_table(calibrations: Mapping[str, Mapping[str, Calibration]]) -> pd.DataFrame:
     """One row per model and task: slope, intercept and mean gap, in label units."""
     return pd.DataFrame(
         {
@@ -79,21 +69,14 @@ def calibration_table(found: Mapping[str, Mapping[str, Calibration]]) -> pd.Data
             "intercept": _plain(c.intercept),
             "gap": _plain(c.error),
         }
-        for name, by_task in found.items()
+        for name, by_task in calibrations.items()
         for task, c in by_task.items()
     )
 
 
-def shown(found: Interval, metric: str, signed: bool = False) -> Estimate:
+def shown(interval: Interval, metric: str, signed: bool = False) -> Estimate:
     """An interval on the display scale of its metric."""
-    scale, decimals = ALL[metric].scale, ALL[metric].decimals
-    return Estimate(
-        found.estimate * scale,
-        found.low * scale,
-        found.high * scale,
-        decimals=decimals,
-        signed=signed,
-    )
+    return replace(of_interval(metric, interval), signed=signed)
 
 
 def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -103,16 +86,21 @@ def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _lost(found: Interval, metric: str) -> Interval:
+def _losses(parts: pd.DataFrame, metrics: Sequence[str]) -> dict[str, Estimate]:
+    """The cells of one row, from one row of ``parts`` for each metric."""
+    lost = dict(zip(parts["metric"], parts["loss"], strict=True))
+    return {f"{metric} lost": _lost(lost[metric], metric) for metric in metrics}
+
+
+def _lost(i: Interval, metric: str) -> Estimate:
     """Intact minus changed as a loss: the sign is reversed for metrics where lower is better."""
-    if ALL[metric].higher_is_better:
-        return found
-    # 0 stays 0 and is not -0
-    return Interval(0.0 - found.estimate, 0.0 - found.high, 0.0 - found.low, found.level)
+    if not ALL[metric].higher_is_better:  # 0 stays 0 and is not -0
+        i = Interval(0.0 - i.estimate, 0.0 - i.high, 0.0 - i.low, i.level)
+    return shown(i, metric, signed=True)
 
 
-def _plain(found: Interval) -> Estimate:
-    return Estimate(found.estimate, found.low, found.high)
+def _plain(i: Interval) -> Estimate:
+    return Estimate(i.estimate, i.low, i.high)
 
 
 def _numbers(value: Any) -> Any:

@@ -48,7 +48,7 @@ Points = dict[str, np.ndarray]  # modality to representations (N, D)
 def representations(model: Model, split: Split) -> Points:
     """Modality to (N, D) float64. Raises InputError for a model that has no representation of each
     modality."""
-    found: dict[str, list[torch.Tensor]] = {name: [] for name in schema.MODALITIES}
+    parts_of: dict[str, list[torch.Tensor]] = {name: [] for name in schema.MODALITIES}
     model.eval()
     with torch.no_grad(), deterministic(threads=1):
         for batch in SplitData(split, model.inputs).in_order():
@@ -59,8 +59,8 @@ def representations(model: Model, split: Split) -> Points:
                     raise InputError(
                         type(model).__name__, f"no {key}", "a representation of each modality"
                     )
-                found[name].append(output[key].flatten(1))
-    return {name: torch.cat(parts).double().numpy() for name, parts in found.items()}
+                parts_of[name].append(output[key].flatten(1))
+    return {name: torch.cat(parts).double().numpy() for name, parts in parts_of.items()}
 
 
 def of_run(run: Run, record: Record, store: Store, split: Split) -> Points:
@@ -97,11 +97,11 @@ def joined(points: Points) -> np.ndarray:
     )
 
 
-def embedding(points: Points, seed: int = 0, perplexity: float = 30.0) -> tuple[np.ndarray, float]:
+def embedding(points: Points, seed: int = 0) -> tuple[np.ndarray, float]:
     """t-SNE of all points (3 N, 2), and its trustworthiness: 1 where neighbours in the picture are
     neighbours in the space."""
     together = joined(points)
-    perplexity = min(perplexity, (len(together) - 1) / 3)
+    perplexity = min(30.0, (len(together) - 1) / 3)
     flat = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(together)
     neighbours = min(10, (len(together) - 1) // 3)
     return flat, float(trustworthiness(together, flat, n_neighbors=neighbours))
@@ -141,7 +141,7 @@ def measures(points: Points, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Every one of ``MEASURES``, (n,), for clips that count ``weights`` (n, N) times each."""
     together, times = joined(points), np.tile(weights, len(points))  # (P, D), (n, P)
     classes = np.repeat(np.arange(len(points)), weights.shape[1])
-    found = {"silhouette by modality": silhouette(pairwise_distances(together), classes, times)}
+    values = {"silhouette by modality": silhouette(pairwise_distances(together), classes, times)}
     sums, clips = times @ together, times.sum(axis=1)
     total = times @ (together**2).sum(axis=1) - (sums**2).sum(axis=1) / clips  # (n,)
     norm, trace = {}, {}
@@ -150,13 +150,13 @@ def measures(points: Points, weights: np.ndarray) -> dict[str, np.ndarray]:
         norm[a, b] = np.array([np.linalg.norm(product) for product in products])
         if a == b:
             trace[a] = np.array([np.trace(product) for product in products])
-            found[f"spread, {a}"] = trace[a] / total
-            found[f"dimensions, {a}"] = trace[a] ** 2 / np.maximum(norm[a, a] ** 2, 1e-300)
+            values[f"spread, {a}"] = trace[a] / total
+            values[f"dimensions, {a}"] = trace[a] ** 2 / np.maximum(norm[a, a] ** 2, 1e-300)
     for a, b in combinations(points, 2):
-        found[f"alignment, {a} and {b}"] = norm[a, b] ** 2 / np.maximum(
+        values[f"alignment, {a} and {b}"] = norm[a, b] ** 2 / np.maximum(
             norm[a, a] * norm[b, b], 1e-300
         )
-    return {name: found[name] for name in MEASURES}
+    return {name: values[name] for name in MEASURES}
 
 
 def _product(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -166,7 +166,7 @@ def _product(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def over_seeds(
-    found: Mapping[str, list[Points]], groups: np.ndarray, n: int = 200, seed: int = 0
+    points_of: Mapping[str, list[Points]], groups: np.ndarray, n: int = 200, seed: int = 0
 ) -> dict[str, dict[str, np.ndarray]]:
     """Each measure by name and measure, (R, n + 1) for R runs: the first column is the value on all
     clips, the others are those of n draws of source videos, ``groups`` (N,).
@@ -176,7 +176,9 @@ def over_seeds(
     _, index = np.unique(groups, return_inverse=True)
     drawn = multiplicities(index.max() + 1, n, np.random.default_rng(seed))[:, index]  # (n, N)
     weights = np.concatenate([np.ones((1, len(index))), drawn])
-    table = {name: [measures(points, weights) for points in runs] for name, runs in found.items()}
+    table = {
+        name: [measures(points, weights) for points in runs] for name, runs in points_of.items()
+    }
     return {
         name: {m: np.stack([run[m] for run in runs]) for m in MEASURES}
         for name, runs in table.items()
@@ -199,8 +201,8 @@ def kept_over_seeds(
     def compute() -> dict[str, np.ndarray]:
         points: dict[str, list[Points]] = {}
         for run, record in done.items():
-            found = untrained(run, store, split) if before else of_run(run, record, store, split)
-            points.setdefault(run.name, []).append(found)
+            own = untrained(run, store, split) if before else of_run(run, record, store, split)
+            points.setdefault(run.name, []).append(own)
         table = over_seeds(points, split.clips["video_id"].to_numpy(), n, seed)
         return {
             f"{names.index(name)}.{measure}": values
@@ -264,15 +266,15 @@ def _drawn(values: np.ndarray, seed: int) -> np.ndarray:
     return (runs * draws.T).sum(axis=1)
 
 
-def reading(found: Interval) -> str:
+def reading(change: Interval) -> str:
     """Whether a measure shows the rise that the paper sees in its picture, by the interval of its
     change."""
-    if np.isnan(found.low):
+    if np.isnan(change.low):
         return "not measured"
     return (
         "seen"
-        if found.low > 0
+        if change.low > 0
         else "the opposite"
-        if found.high < 0
-        else "not seen: the interval holds zero"
+        if change.high < 0
+        else "not seen: the interval contains zero"
     )

@@ -128,7 +128,7 @@ def responses(
 ) -> dict[str, dict[str, Response]]:
     """The response to each cue, by name and cue. ``predictions`` are those of M, (R, N) for each
     name's R runs."""
-    found: dict[str, dict[str, Response]] = {name: {} for name in predictions}
+    by_name: dict[str, dict[str, Response]] = {name: {} for name in predictions}
     for cue in CUES:
         rows, weights = _draws(crossing, cue, n, seed)
         levels = crossing.plan["level"].to_numpy()[rows]
@@ -139,8 +139,8 @@ def responses(
                 for at in (levels == level for level in np.unique(levels))
             )
             slope = _interval(*_slopes(crossing, rows, here, weights), runs)
-            found[name][cue] = Response(np.unique(levels), curve, slope)
-    return found
+            by_name[name][cue] = Response(np.unique(levels), curve, slope)
+    return by_name
 
 
 def difference(
@@ -164,16 +164,16 @@ def difference(
     return Interval(float(whole[0] - whole[1]), *percentile(drawn[0] - drawn[1]))
 
 
-def verdict(found: Interval, first: str, second: str) -> str:
+def verdict(difference: Interval, first: str, second: str) -> str:
     """One sentence about a ``difference``, whatever its sign."""
     words = (
         "larger than"
-        if found.low > 0
+        if difference.low > 0
         else "smaller than"
-        if found.high < 0
+        if difference.high < 0
         else "not distinguishable from"
     )
-    return f"The sensitivity of {first} is {words} that of {second}: difference {found:+.3f}."
+    return f"The sensitivity of {first} is {words} that of {second}: difference {difference:+.3f}."
 
 
 def _draws(crossing: Crossing, cue: str, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -31,11 +31,10 @@ def finished(
     grid: Sequence[Run], store: Store, runs: RunStore, device: str | None = None
 ) -> tuple[dict[Run, Record], list[Run]]:
     """The records of the runs of a grid that are finished, and the runs that are not."""
-    found = {run: runs.get(run.key(store, device or default_device())) for run in grid}
-    return (
-        {run: record for run, record in found.items() if record is not None},
-        [run for run, record in found.items() if record is None],
-    )
+    device = device or default_device()
+    records = {run: runs.get(run.key(store, device)) for run in grid}
+    missing = [run for run, record in records.items() if record is None]
+    return {run: record for run, record in records.items() if record is not None}, missing
 
 
 def per_run(
@@ -114,7 +113,7 @@ def estimate(
     from earlier runs on the same data: those of the same model with the same settings if there are
     any, else those of the same model. If there are none, the recorded benchmark is used."""
     device = device or default_device()
-    missing = [run for run in grid if runs.get(run.key(store, device)) is None]
+    _, missing = finished(grid, store, runs, device)
     alike: dict[str, list[Record]] = {}
     for record in runs:
         if (
@@ -153,19 +152,19 @@ def estimate(
 def from_benchmark(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[str]:
     """The expected time and memory of runs for which no similar run has been computed, one line
     each, scaled from the recorded benchmark."""
-    found = expected(grid, store)
+    cost = expected(grid, store)
     lines = []
-    if timed := len(grid) - found.unknown:
+    if timed := len(grid) - cost.unknown:
         where = f"{jobs} core{'s' if jobs > 1 else ''}" if device == "cpu" else "one CPU core"
         lines.append(
-            f"{timed} are like none computed here: {duration(found.wall(jobs))} on {where}, "
+            f"{timed} are like none computed here: {duration(cost.wall(jobs))} on {where}, "
             "each at "
-            f"most {found.peak_mb / 1024:.1f} GiB. That is the recorded benchmark ({machine()}), "
+            f"most {cost.peak_mb / 1024:.1f} GiB. That is the recorded benchmark ({machine()}), "
             f"scaled by clips and frames, with {EPOCHS} epochs where the settings set no limit: an "
             f"order of magnitude{'' if device == 'cpu' else ', and of a GPU nothing is recorded'}"
         )
-    if found.unknown:
-        lines.append(f"time and memory of {found.unknown} unknown: the benchmark has no such model")
+    if cost.unknown:
+        lines.append(f"time and memory of {cost.unknown} unknown: the benchmark has no such model")
     return lines
 
 
@@ -203,12 +202,12 @@ def averaged(
 ) -> dict[str, dict[str, Interval]]:
     """``summarise`` from the clip statistics (R, N, K) of each name and the source videos (N,)."""
     aggregate = partial(comparable, convention=convention)
-    found = {name: bootstrap(s, aggregate, groups, n=draws) for name, s in statistics.items()}
+    intervals = {name: bootstrap(s, aggregate, groups, n=draws) for name, s in statistics.items()}
     for name, s in statistics.items():
         lost = np.isnan(convention.aggregate(s, None)["Corr"])
         if equal := int((lost & convention.labels_vary(s, None)).sum()):
-            found[name]["Corr"] = _noted(found[name]["Corr"], equal, len(s))
-    return found
+            intervals[name]["Corr"] = _noted(intervals[name]["Corr"], equal, len(s))
+    return intervals
 
 
 def _noted(corr: Interval, equal: int, runs: int) -> Interval:
@@ -229,9 +228,9 @@ def stacked(
     convention = of_limit(store.limit)
     statistics: dict[str, list[np.ndarray]] = {}
     for run, record in records.items():
-        if record.status == "done" and task in (found := record.predictions(split)):
+        if record.status == "done" and task in (predictions := record.predictions(split)):
             statistics.setdefault(run.name, []).append(
-                convention.statistics(found[task][keep], label)
+                convention.statistics(predictions[task][keep], label)
             )
     videos = clips.clips["video_id"].to_numpy()[keep]
     return {name: np.stack(runs) for name, runs in statistics.items()}, videos

@@ -244,8 +244,8 @@ def _choice(
 
 def _gloss(store: Store, split: str, name: str) -> str:
     """The English meaning of a generated sentence."""
-    made = generator_of(store.manifest)
-    if made is None:
+    generator = generator_of(store.manifest)
+    if generator is None:
         return ""
-    table = simulate(made)[split]
+    table = simulate(generator)[split]
     return table.loc[table["id"] == name, "gloss"].item()

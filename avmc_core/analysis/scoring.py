@@ -10,7 +10,7 @@ which metrics there are (``metric_conventions``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import nan
 
@@ -66,13 +66,15 @@ class TaskScore:
     scores: Mapping[str, Interval]
     constant: Mapping[str, Interval]
     against: Mapping[str, Contrast]
+    cut: int = 0  # predictions beyond the range of the labels, where the convention cuts them
 
 
 @dataclass(frozen=True)
 class ScoreReport:
     """The result of ``score`` on one split. ``data``: the data mark of the labels; ``labels``:
     which of the known label sets they are; ``convention``: the metrics of their range;
-    ``unscored``: annotations that are predicted, but not labelled."""
+    ``unscored``: annotations that are predicted, but not labelled; ``repairs``: what had to be set
+    right in the tables."""
 
     data: str
     split: str
@@ -80,6 +82,7 @@ class ScoreReport:
     tasks: tuple[TaskScore, ...]
     unscored: tuple[str, ...] = ()
     convention: Convention = SIMS
+    repairs: tuple[str, ...] = ()
 
     def frame(self) -> pd.DataFrame:
         """One row per annotation and metric, on the scale of the paper's tables: columns task,
@@ -137,7 +140,14 @@ def score(
         tasks,
         unscored,
         convention,
+        _repairs(labels, ours, *([] if theirs is None else [theirs])),
     )
+
+
+def _repairs(*tables: pd.DataFrame) -> tuple[str, ...]:
+    """What had to be set right in the tables, each once, with its count."""
+    found = [repair for table in tables for repair in table.attrs.get("repairs", [])]
+    return tuple(dict.fromkeys(f"{repair['what']} ({repair['count']})" for repair in found))
 
 
 def conventions(convention: Convention = SIMS) -> str:
@@ -195,6 +205,7 @@ def _score(
         _intervals(prediction, *resampled),
         _intervals(np.full(len(label), CONSTANT), *resampled),
         contrasts,
+        int((np.abs(prediction) > min(LIMITS)).sum()) if convention is SIMS else 0,
     )
 
 
@@ -209,10 +220,10 @@ def _intervals(
     """Each metric with its interval; one that is not defined has no number and says why."""
     aggregate = partial(comparable, convention=convention)
     statistics = convention.statistics(prediction, label)
-    found = bootstrap(statistics, aggregate, videos, n=draws, seed=seed)
+    intervals = bootstrap(statistics, aggregate, videos, n=draws, seed=seed)
     for name, why in convention.reasons(prediction, label).items():
-        found[name] = Interval(nan, nan, nan, note=why)
-    return found
+        intervals[name] = Interval(nan, nan, nan, note=why)
+    return intervals
 
 
 def _against(
@@ -225,33 +236,34 @@ def _against(
     convention: Convention,
 ) -> dict[str, Contrast]:
     both = [convention.statistics(prediction, label)[None] for prediction in (ours, theirs)]
-    found = compare(*both, videos, n=draws, seed=seed, convention=convention)
+    compared = compare(*both, videos, n=draws, seed=seed, convention=convention)
     p = permutation_test(ours, theirs, label, videos, n=5 * draws, seed=seed, convention=convention)
     other, adjusted = _intervals(theirs, label, videos, draws, seed, convention), holm(p)
     return {
-        name: Contrast(other[name], found[name].difference, p[name], adjusted[name])
+        name: Contrast(other[name], compared[name].difference, p[name], adjusted[name])
         for name in convention.metrics
     }
 
 
 def _row(task: TaskScore, name: str) -> dict[str, object]:
-    found, constant = _shown(name, task.scores[name]), _shown(name, task.constant[name])
+    scale = ALL[name].scale  # of the paper's tables
+    ours, constant = task.scores[name].scaled(scale), task.constant[name].scaled(scale)
     counted = task.counted.get(name)
     row: dict[str, object] = {
         "task": task.task,
         "metric": name,
-        "value": found.estimate,
-        "low": found.low,
-        "high": found.high,
+        "value": ours.estimate,
+        "low": ours.low,
+        "high": ours.high,
         "constant": constant.estimate,
         "clips": counted or task.clips,
         "step": 100 / counted if counted else nan,
-        "note": found.note,
+        "note": ours.note,
     }
     if contrast := task.against.get(name):
-        difference = _shown(name, contrast.difference)
+        difference = contrast.difference.scaled(scale)
         row |= {
-            "other": _shown(name, contrast.other).estimate,
+            "other": contrast.other.estimate * scale,
             "difference": difference.estimate,
             "difference low": difference.low,
             "difference high": difference.high,
@@ -259,17 +271,6 @@ def _row(task: TaskScore, name: str) -> dict[str, object]:
             "p_holm": contrast.p_holm,
         }
     return row
-
-
-def _shown(name: str, interval: Interval) -> Interval:
-    """On the scale of the paper's tables."""
-    scale = ALL[name].scale
-    return replace(
-        interval,
-        estimate=interval.estimate * scale,
-        low=interval.low * scale,
-        high=interval.high * scale,
-    )
 
 
 def _cuts(values: tuple[float, ...]) -> str:

@@ -10,7 +10,7 @@ draws, no copy of the data.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import stdtrit
@@ -29,6 +29,11 @@ class Interval:
     high: float
     level: float = 0.95
     note: str = ""
+
+    def scaled(self, factor: float) -> Interval:
+        """All three numbers times ``factor``."""
+        numbers = {name: getattr(self, name) * factor for name in ("estimate", "low", "high")}
+        return replace(self, **numbers)
 
     def __format__(self, spec: str) -> str:
         """``f"{interval:.2f}"`` gives ``0.71 [0.66, 0.75]``; the specification applies to all three
@@ -49,11 +54,11 @@ def comparable(
     NaN it would hide the model's other runs. Whatever shows such a mean states how many runs count
     in this way. Where all labels are equal, Corr (like R2) stays NaN.
     """
-    found = convention.aggregate(statistics, weights)
-    equal = np.isnan(found["Corr"])
+    metrics = convention.aggregate(statistics, weights)
+    equal = np.isnan(metrics["Corr"])
     if equal.any():
         equal = equal & convention.labels_vary(statistics, weights)
-    return found | {"Corr": np.where(equal, 0.0, found["Corr"])}
+    return metrics | {"Corr": np.where(equal, 0.0, metrics["Corr"])}
 
 
 def bootstrap(
@@ -96,6 +101,14 @@ def bootstrap(
         low, high = percentile((drawn_runs * draws[name]).sum(axis=0), level)
         intervals[name] = Interval(float(np.mean(estimates)), low, high, level)
     return intervals
+
+
+def mean(statistics: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+    """For ``bootstrap``: the mean of a quantity, whose sum and number are the two columns of the
+    statistics; NaN where nothing is drawn."""
+    sums = statistics.sum(axis=-2) if weights is None else weights @ statistics
+    with np.errstate(invalid="ignore"):
+        return {"mean": sums[..., 0] / sums[..., 1]}
 
 
 def prediction_interval(runs: Sequence[float], level: float = 0.95) -> tuple[float, float]:

@@ -75,17 +75,17 @@ def kinds_of_test_clips(clips: pd.DataFrame) -> str:
     """How test clips of new source videos differ from the others in further respects, in words:
     videos, placeholders, strength of M."""
     test, known, copied = clips["split"].eq("test"), _known(clips), placeholder_clips(clips)
-    said = []
+    kinds = []
     for kind, rows in (("new to it", test & ~known), ("in train or valid", test & known)):
         strength = (
             f", mean strength of M {clips.loc[rows, 'M'].abs().mean():.2f}" if rows.any() else ""
         )
-        said.append(
+        kinds.append(
             f"{rows.sum()} test clips of {clips.loc[rows, 'video_id'].nunique()} source "
             f"videos {kind}, "
             f"{(rows & copied).sum()} of them with placeholder labels{strength}"
         )
-    return "; ".join(said) + "."
+    return "; ".join(kinds) + "."
 
 
 def _known(clips: pd.DataFrame) -> pd.Series:

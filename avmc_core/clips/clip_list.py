@@ -23,6 +23,7 @@ from avmc_core.data.label_table import read_meta, with_zeros
 from avmc_core.data.released import ID_SEPARATOR
 from avmc_core.errors import InputError
 from avmc_core.files import names
+from avmc_core.files.encodings import decoded
 
 VIDEO = (
     *(
@@ -45,7 +46,10 @@ VIDEO = (
 SOUND = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma")
 ENDINGS = (*VIDEO, *SOUND)  # in any case; where several files fit, the first of these is taken
 TABLES, LISTS = (".csv",), (".txt", ".lst")
+SHEETS = (".xlsx", ".xls", ".ods", ".tsv")
 META = "meta.csv"
+# what MMSA-FET calls the table, and the folder beside it that has the videos' folders
+OTHER_META, RAW = "label.csv", "Raw"
 
 _IDS_SHUN = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|\$_\$")
 
@@ -54,13 +58,14 @@ def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
     """One row per clip: video_id, clip_id, text, M, T, A, V, annotation, split, id, path (a file or
     the place where one was looked for), absent (why there is none; "" where there is).
 
-    ``clips``: a folder with meta.csv and files ``<video_id>/<clip_id>`` with any of ``ENDINGS``;
-    that table itself; a text file with a clip on each line, its path, a tab, and its transcript;
+    ``clips``: a folder with meta.csv (or label.csv) and files ``<video_id>/<clip_id>`` with any of
+    ``ENDINGS`` in it or in its folder ``Raw``; that table itself; a text file with a clip on each
+    line, its path, a tab, and its transcript;
     or one clip, whose transcript is ``text``. Raises InputError.
     """
     clips = Path(clips)
     if clips.is_dir():
-        table = _labelled(clips / META, clips)
+        table = _labelled(_table_in(clips), clips)
     elif clips.is_file() and clips.suffix.lower() in TABLES:
         table = _labelled(clips, clips.parent)
     elif clips.is_file() and clips.suffix.lower() in LISTS:
@@ -95,7 +100,21 @@ def one_clip(path: str | Path) -> Path:
     raise InputError(shown(path), found, "a clip")
 
 
+def _table_in(folder: Path) -> Path:
+    """The label table of a folder. Raises InputError, naming what else could be it, for none."""
+    for name in (META, OTHER_META):
+        if (folder / name).is_file():
+            return folder / name
+    others = [path for path in _Names(folder).paths if path.suffix.lower() in (*TABLES, *SHEETS)]
+    there = f"; there is {shown(others[0].name)}" if others else ""
+    expected = f"a folder with {META}: video_id, clip_id, text, labels" + (
+        ", saved as CSV in UTF-8" if others and others[0].suffix.lower() in SHEETS else ""
+    )
+    raise InputError(shown(folder), f"no {META}{there}", expected)
+
+
 def _labelled(meta: Path, root: Path) -> pd.DataFrame:
+    root = root / RAW if (root / RAW).is_dir() else root
     there = [(shown(path.parent.name), shown(path.stem)) for path in root.glob("*/*")]
     table = with_zeros(read_meta(meta), there)
     folders = _Names(root)
@@ -106,7 +125,8 @@ def _labelled(meta: Path, root: Path) -> pd.DataFrame:
         if folder not in inside:
             inside[folder] = _Names(folder)
         held = inside[folder]
-        path = held.clip(clip)
+        path = held.clip(clip) or folders.clip(f"{video}_{clip}")
+        path = path or folders.clip(f"{video}{ID_SEPARATOR}{clip}")
         paths.append(path or folder / f"{clip}.mp4")
         absent.append("" if path else _why_absent(folders, video, held, clip))
     return table.assign(path=paths, absent=absent)
@@ -115,16 +135,22 @@ def _labelled(meta: Path, root: Path) -> pd.DataFrame:
 def _listed(path: Path) -> pd.DataFrame:
     """The clips of a list, which holds paths as bytes and transcripts as text."""
     try:
-        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(shown(path), str(error), "a readable list of clips") from None
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 and UTF-32, as editors save them
+        data = decoded(shown(path), data)[0].encode()
+    lines = data.removeprefix(b"\xef\xbb\xbf").splitlines()
     rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         name, _, sentence = line.partition(b"\t")
         text = names.typed(os.fsdecode(sentence), f"{shown(path)}, line {number}")
-        place = path.parent / os.fsdecode(name.strip(b"\r "))
+        given = os.fsdecode(name.strip(b"\r "))
+        place = _place(path.parent, given)
+        if not place.exists():  # as Windows writes a path
+            place = _place(path.parent, given.replace("\\", "/"))
         video = path.stem if place.parent == path.parent else place.parent.name
         rows.append((_id(video), _id(place.stem), text.strip(), place))
     if not rows:
@@ -132,6 +158,15 @@ def _listed(path: Path) -> pd.DataFrame:
             shown(path), "no line", "a clip on each line: its path, a tab, its transcript"
         )
     return _unlabelled(rows)
+
+
+def _place(base: Path, given: str) -> Path:
+    """The file that a list names, each part of its path under any reading of its bytes."""
+    place = base
+    for part in Path(given).parts:
+        inner = place / part
+        place = inner if inner.exists() else _Names(place).exactly(part) or inner
+    return place
 
 
 def _unlabelled(rows: list[tuple[str, str, str, Path]]) -> pd.DataFrame:
@@ -176,15 +211,18 @@ class _Names:
 
     def exactly(self, name: str) -> Path | None:
         """What the folder holds under a name; None for nothing, or for more than one that fits."""
-        fitting = self._whole.get(_nfc(name), [])
+        readings = {_nfc(name), *names.readings(name)}
+        fitting = [path for reading in sorted(readings) for path in self._whole.get(reading, [])]
         return (
             fitting[0]
-            if len(fitting) == 1
+            if len(set(fitting)) == 1
             else next((path for path in fitting if path.name == name), None)
         )
 
     def clip(self, name: str) -> Path | None:
-        """The clip of that name, whatever its ending."""
+        """The clip of that name, whatever its ending; one that the name has, too, is its own."""
+        if (whole := self.exactly(name)) and whole.suffix.lower() in ENDINGS and whole.is_file():
+            return whole
         files = [path for path in self._clips.get(_nfc(name), []) if path.is_file()]
         return min(files, key=lambda path: ENDINGS.index(path.suffix.lower()), default=None)
 
@@ -200,7 +238,7 @@ def _why_absent(folders: _Names | None, video: str, held: _Names, clip: str) -> 
         )
         return f"no folder {video}" + (f"; the nearest name is {near[0]}" if near else "")
     near = _nearest_of(clip, [path.name for path in held.paths])
-    return f"no such file {clip}" + (f"; the nearest name is {near}" if near else "")
+    return f"no such file {shown(clip)}" + (f"; the nearest name is {near}" if near else "")
 
 
 def _nearest(name: str, folder: Path) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from avmc_core.clips import wholeness
 from avmc_core.clips.pictures import MAX_PIXELS, Pictures
 from avmc_core.clips.sound import MAX_SECONDS, RATE, Track, placed, silent
 from avmc_core.clips.streams import BOTH, PICTURE, SOUND, chosen, moving, shown
@@ -102,8 +103,8 @@ def read_clip(path: str | Path, look: Callable[[np.ndarray], Any], parts: str = 
     ``MAX_PIXELS`` or ``MAX_SECONDS``.
     """
     av = extra("av")
+    video, tracks, notes = _Video(), {}, []
     try:
-        video, tracks, notes = _Video(), [], []
         with av.open(_name(path)) as container:
             streams = chosen(path, container, parts, notes)
             tracks = {stream.index: Track(av) for stream in streams if stream.type == "audio"}
@@ -120,12 +121,16 @@ def read_clip(path: str | Path, look: Callable[[np.ndarray], Any], parts: str = 
                     else:
                         video.add(frame, packet.stream, look)
             video.finish(look)
+            notes += wholeness.of_the_end(
+                Path(path), container, _read_until(container, video, tracks)
+            )
         zero = video.clock.start if video.seen else None
         signal = _heard(tracks, zero, notes)
     except (av.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(shown(path), _said(error), "a video file that can be decoded") from None
+        until = len(video.seen) / FPS
+        raise InputError(shown(path), *wholeness.of_a_refusal(Path(path), error, until)) from None
     if parts != SOUND and not video.seen:
         raise InputError(
             shown(path), "no frame in the video track", "a video file that can be decoded"
@@ -134,6 +139,8 @@ def read_clip(path: str | Path, look: Callable[[np.ndarray], Any], parts: str = 
         raise InputError(
             shown(path), "no sample in the audio track", "a video file that can be decoded"
         )
+    if parts == BOTH:
+        notes += wholeness.of_ends(len(video.seen) / FPS, len(signal) / RATE)
     return Media(video.seen, signal, *video.size, (*notes, *video.notes))
 
 
@@ -171,11 +178,12 @@ def _name(path: str | Path) -> str:
     return f"file:{os.path.abspath(path)}"
 
 
-def _said(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    text = str(error).split(": 'file:")[0].encode("utf-8", "backslashreplace").decode()
-    return text if type(error) is ValueError else f"{type(error).__name__}: {text}"
+def _read_until(container: Any, video: _Video, tracks: dict[int, Track]) -> float:
+    """Seconds from the file's beginning to the end of what was read."""
+    ends = [track.end for track in tracks.values()]
+    if video.seen:
+        ends.append(video.clock.start + len(video.seen) / FPS)
+    return max(ends, default=0.0) - (container.start_time or 0) / 1e6
 
 
 def _heard(tracks: dict[int, Track], zero: float | None, notes: list[str]) -> np.ndarray:
@@ -209,6 +217,7 @@ class _Video:
     def __init__(self):
         self.seen: list[Any] = []
         self.size, self.clock = (0, 0), _Clock()
+        self.frames = self.damaged = 0
         self.sound_starts: float | None = None
         self._pictures: Pictures | None = None
         self._rate: Any = None
@@ -216,7 +225,12 @@ class _Video:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (*self._notes, *(self._pictures.notes if self._pictures else ()))
+        said = f"{self.damaged} of {self.frames} pictures are damaged in the file"
+        return (
+            *self._notes,
+            *(self._pictures.notes if self._pictures else ()),
+            *([said] if self.damaged else []),
+        )
 
     def add(self, frame: Any, stream: Any, look: Callable[[np.ndarray], Any]) -> None:
         if self._pictures is None:
@@ -224,6 +238,7 @@ class _Video:
             self._pictures = Pictures(reformatter, stream.sample_aspect_ratio)
             self._rate = stream.average_rate
         image = self._pictures(frame)
+        self.frames, self.damaged = self.frames + 1, self.damaged + frame.is_corrupt
         if not self.seen and self.clock.image is None:
             self.size = image.shape[1], image.shape[0]
             time = float(frame.time or 0.0)

@@ -18,6 +18,7 @@ import numpy as np
 from avmc_core.clips.media import picture_times, shown
 from avmc_core.clips.openface_table import FLAGS, read_csv, read_table
 from avmc_core.errors import InputError
+from avmc_core.files.names import entry
 from avmc_core.schema import columns
 
 __all__ = ["FLAGS", "OpenFace", "read_csv"]
@@ -27,6 +28,14 @@ OUTSIDE = 0.1  # share of faces whose centre may lie outside the picture
 
 _NAMES = columns("vision")
 _X, _Y = ([_NAMES.index(f"{axis}_{point}") for point in range(68)] for axis in "xy")
+
+
+def _below(folder: Path, place: str) -> Path | None:
+    """What lies in ``folder`` at a relative place, whatever bytes and accents its names are in."""
+    found: Path | None = folder
+    for part in place.split("/"):
+        found = found and entry(found, part)
+    return found
 
 
 class OpenFace:
@@ -64,10 +73,13 @@ class OpenFace:
         if not self.program.is_dir():
             return None
         video, name = clip.parent.name, clip.stem
-        places = [self.program / video / f"{name}.csv", self.program / f"{video}$_${name}.csv"]
-        places += [self.program / f"{video}_{name}.csv", self.program / f"{name}.csv"]
-        places += [place.with_suffix(".CSV") for place in places]
-        return next((place for place in places if place.is_file()), self.program / f"{name}.csv")
+        places = [f"{video}/{name}", f"{video}$_${name}", f"{video}_{name}", name]
+        # as MMSA-FET's folder of temporary files has them, and a folder of its own for each clip
+        places += [f"{video}_{name}/{video}_{name}", f"{video}/{name}/{name}"]
+        for place in (f"{place}{ending}" for place in places for ending in (".csv", ".CSV")):
+            if (found := _below(self.program, place)) and found.is_file():
+                return found
+        return self.program / f"{name}.csv"
 
     def identity(self, clip: Path) -> str:
         """SHA-256 (hex) of the clip's CSV file, or of the program; "" where there is no such

@@ -46,7 +46,9 @@ def read_table(
     time, step, more = _times(path, table, frames, np.zeros(0) if pictures is None else pictures)
     table = table.assign(time=time)
     faces = (
-        [rows for _, rows in table.groupby("face_id")] if "face_id" in table.columns else [table]
+        [rows for _, rows in table.groupby("face_id", dropna=False)]
+        if "face_id" in table.columns
+        else [table]
     )
     return [_on_grid(rows, frames, step) for rows in faces], (*notes, *more)
 

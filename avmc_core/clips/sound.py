@@ -75,6 +75,11 @@ class Track:
             self._take(self._resampler.resample(None))
         self._resampler = None
 
+    @property
+    def end(self) -> float:
+        """Seconds, in the file's own time, at which its last sample ends."""
+        return self._end
+
     def signal(self) -> np.ndarray:
         """(S,) float32 in [-1, 1], from the track's first sample on; empty where there was none.
         Where the channels cancel each other, as two microphones wired in opposition do, it is the

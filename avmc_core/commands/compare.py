@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from avmc_core.commands.options import (
+    device_option,
     format_option,
     profile_option,
     seeds_option,
@@ -35,7 +36,7 @@ from avmc_core.errors import InputError
     type=click.Path(),
     help="Also draw the differences into this file (PNG, PDF or SVG).",
 )
-@click.option("--device", help="Where the runs were computed; as in avmc run.")
+@device_option
 def main(
     experiment: str,
     first: str,
@@ -90,10 +91,9 @@ def main(
             f"missing: {', '.join(f'{run.name}, seed {run.seed}' for run in missing)}", err=True
         )
     if figure:
-        from avmc_core.drawing.contrast_figures import pair_forest
-        from avmc_core.drawing.figures import mark as marked
-        from avmc_core.drawing.figures import use_style
+        from avmc_core.drawing import contrast_figures, figures
 
-        use_style()
-        marked(pair_forest(table, first, second), opened).savefig(figure)
+        figures.use_style()
+        drawn = contrast_figures.pair_forest(table, first, second)
+        figures.mark(drawn, opened).savefig(figure)
         click.echo(figure)

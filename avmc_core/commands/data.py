@@ -40,17 +40,17 @@ def import_(
     from avmc_core.artefacts import data_mark
     from avmc_core.data.importing import import_released
 
-    made = import_released(
+    imported = import_released(
         store, supervised, unsupervised, meta, limit=float(limit) if limit else None
     )
-    rows = ", ".join(f"{name} {count}" for name, count in made.manifest["splits"].items())
-    click.echo(f"{made.path}: {rows}; digest {made.digest[:12]}")
-    if layout := made.manifest["source"].get("layout"):
+    rows = ", ".join(f"{name} {count}" for name, count in imported.manifest["splits"].items())
+    click.echo(f"{imported.path}: {rows}; digest {imported.digest[:12]}")
+    if layout := imported.manifest["source"].get("layout"):
         click.echo(f"taken for: {layout}")
-    if "label_set" in made.manifest:
-        click.echo(f"labels: {made.manifest['label_set']}")
-    click.echo(f"results on it are marked: {data_mark(made)}")
-    for repair in made.manifest["repairs"]:
+    if "label_set" in imported.manifest:
+        click.echo(f"labels: {imported.manifest['label_set']}")
+    click.echo(f"results on it are marked: {data_mark(imported)}")
+    for repair in imported.manifest["repairs"]:
         click.echo(f"repaired: {repair['what']} ({repair['count']})")
 
 
@@ -89,8 +89,8 @@ def audit(source: str, report: str | None) -> None:
     if not Path(source).is_file():
         store = open_store(source)
         parts = [render(audit(store))]
-        if found := first_contact.assumptions(store):
-            parts += ["", first_contact.render(found, data_mark(store))]
+        if assumptions := first_contact.assumptions(store):
+            parts += ["", first_contact.render(assumptions, data_mark(store))]
     else:
         table = read_meta(source)  # says what the file is if it is not a table
         repairs = [f"repaired: {r['what']} ({r['count']})" for r in table.attrs["repairs"]]
@@ -138,8 +138,8 @@ def corpus(store: str, **changes: str | int | None) -> None:
     from avmc_core.simulated.corpus import build_corpus
     from avmc_core.simulated.settings import CorpusSettings
 
-    made = build_corpus(
+    built = build_corpus(
         store,
         CorpusSettings(**{name: value for name, value in changes.items() if value is not None}),
     )
-    click.echo(f"{made.path}: simulated corpus, digest {made.digest[:12]}")
+    click.echo(f"{built.path}: simulated corpus, digest {built.digest[:12]}")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import click
 
+from avmc_core.commands.options import trained_on_option
+
 
 @click.command("export")
 @click.argument("run")
 @click.argument("file", required=False, type=click.Path())
-@click.option(
-    "--store",
-    envvar="AVMC_STORE",
-    default="",
-    help="What the run was trained on; default: the simulated corpus.",
-)
+@trained_on_option
 @click.option("--card", is_flag=True, help="Also print the model card.")
 def main(run: str, file: str | None, store: str, card: bool) -> None:
     """Write the networks of RUN (its key, see avmc status) and of its other seeds to one FILE that

@@ -19,6 +19,13 @@ store_option = click.option(
     default="",
     help="An imported store; default: the simulated corpus.",
 )
+trained_on_option = click.option(
+    "--store",
+    envvar="AVMC_STORE",
+    default="",
+    help="What the run was trained on; default: the simulated corpus.",
+)
+device_option = click.option("--device", help="Where the runs were computed; as in avmc run.")
 seeds_option = click.option(
     "--seeds", default="", help="Comma-separated; default: the experiment's own."
 )

@@ -12,7 +12,7 @@ import click
 
 from avmc_core.clips.media import shown
 from avmc_core.commands.extract import clip_options
-from avmc_core.commands.options import format_option
+from avmc_core.commands.options import format_option, trained_on_option
 from avmc_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,12 +34,7 @@ LACKED = {"sound": "vision", "picture": "audio"}
     required=True,
     help="A package of avmc export, or the key of a run (see avmc status).",
 )
-@click.option(
-    "--store",
-    envvar="AVMC_STORE",
-    default="",
-    help="What the run was trained on; default: the simulated corpus.",
-)
+@trained_on_option
 @clip_options
 @click.option("--picture", default="", help="Also draw it: a .png, .svg or .pdf file.")
 @format_option("json")

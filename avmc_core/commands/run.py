@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from avmc_core.commands.options import (
+    device_option,
     format_option,
     init_option,
     profile_option,
@@ -195,7 +196,7 @@ def run(
 @split_option
 @click.option("--task", default="M", show_default=True, type=click.Choice(["M", "T", "A", "V"]))
 @format_option("csv", "json")
-@click.option("--device", help="Where the runs were computed; as in avmc run.")
+@device_option
 def results(
     experiment: str,
     profile: str,

@@ -62,6 +62,8 @@ def main(
         where_against=against or "",
     )
     frame = report.frame()
+    for repair in report.repairs:
+        click.echo(f"repaired: {repair}", err=True)
     if form == "csv":
         click.echo(frame.to_csv(index=False), nl=False)
     elif form == "json":
@@ -74,6 +76,8 @@ def main(
             "split": split,
             "labels": report.labels,
             "conventions": conventions(report.convention),
+            "repaired": list(report.repairs),
+            "cut": {part.task: part.cut for part in report.tasks},
         }
         click.echo(json.dumps({**facts, "unscored": report.unscored, "scores": rows}, indent=1))
     else:
@@ -94,9 +98,10 @@ def _clips(part: TaskScore) -> str:
     from avmc_core.schema import TASK_NAMES
 
     left_out = f", without {part.left_out} whose labels are placeholders" if part.left_out else ""
+    cut = f"; {part.cut} predictions beyond -1 to 1 were cut" if part.cut else ""
     return (
         f"{part.task} ({TASK_NAMES[part.task]}): {part.clips} clips of {part.videos} source "
-        f"videos{left_out}"
+        f"videos{left_out}{cut}"
     )
 
 

@@ -51,23 +51,10 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
         if init := record.data.get("init"):
             data += f", from the weights of package {init[:8]}"
         if as_json:
-            facts = {
-                "key": record.key,
-                "model": record.model,
-                "seed": record.seed,
-                "status": record.status,
-            }
-            facts |= {
-                "epochs": record.epochs,
-                "seconds": record.seconds,
-                "data": data,
-                "reason": record.reason,
-            }
-            facts |= {
-                "settings": own[record.key],
-                "used_by": list(use.rows),
-                "current": use.current,
-            }
+            kept = ("key", "model", "seed", "status", "epochs", "seconds")
+            facts = {name: getattr(record, name) for name in kept}
+            facts |= {"data": data, "reason": record.reason, "settings": own[record.key]}
+            facts |= {"used_by": list(use.rows), "current": use.current}
             click.echo(json.dumps(facts, ensure_ascii=False))
             continue
         by = "; ".join(use.rows) or "no declared experiment"
@@ -97,15 +84,17 @@ def clean(store: str, yes: bool) -> None:
     from avmc_core.runs.inventory import leftovers, named_runs, remove
 
     root = home()
-    found = leftovers(root, _stores(store), named_runs(root))
-    for item in found:
+    unused = leftovers(root, _stores(store), named_runs(root))
+    for item in unused:
         click.echo(f"{item.size / 1e6:9.2f} MB  {item.path}  {item.why}")
-    total = sum(item.size for item in found) / 1e6
+    total = sum(item.size for item in unused) / 1e6
     if not yes:
-        click.echo(f"{len(found)} that nothing uses, {total:.2f} MB; avmc clean --yes removes them")
+        click.echo(
+            f"{len(unused)} that nothing uses, {total:.2f} MB; avmc clean --yes removes them"
+        )
         return
-    busy = [item.path for item in found if not remove(item, root)]
+    busy = [item.path for item in unused if not remove(item, root)]
     click.echo(
-        f"{len(found) - len(busy)} removed of {total:.2f} MB"
+        f"{len(unused) - len(busy)} removed of {total:.2f} MB"
         + (f"; in use: {', '.join(map(str, busy))}" if busy else "")
     )

@@ -110,6 +110,6 @@ def main(
         for run, record in run_all(
             tuning.runs_of_trials(result, opened), opened, jobs=jobs
         ).items():
-            found = scores(record, opened).get("M", {}).items()
-            said = ", ".join(f"{name} {format_metric(name, value, ALL)}" for name, value in found)
-            click.echo(f"seed {run.seed}: {said or f'failed: {record.reason}'}")
+            own = scores(record, opened).get("M", {}).items()
+            words = ", ".join(f"{name} {format_metric(name, value, ALL)}" for name, value in own)
+            click.echo(f"seed {run.seed}: {words or f'failed: {record.reason}'}")

@@ -12,25 +12,22 @@ from pathlib import Path
 import pandas as pd
 
 from avmc_core import schema
+from avmc_core.data import cells
 from avmc_core.data.text_table import read_table
 from avmc_core.errors import InputError
 
 # of the file: of the table
 COLUMNS = {"label": "M", "label_T": "T", "label_A": "A", "label_V": "V"}
 _REQUIRED = ("video_id", "clip_id", "text", *COLUMNS, "annotation")
-_BLANKS = " \t\u00a0\u3000\u200b\ufeff"  # of an id that was copied from somewhere
 _SPLIT = "mode"  # absent from the unsupervised part's table
 _OTHER_NAMES = {  # what other tables call the columns, in small letters
     **{"label_m": "label", "m": "label", "t": "label_T", "a": "label_A", "v": "label_V"},
     **{"split": _SPLIT},
 }
-_OTHER_SPLITS = {"dev": "valid", "val": "valid", "validation": "valid"}
 # $_$ joins the two ids elsewhere
 _BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|\$_\$|.{201}")
-_COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
 _WHOLE = re.compile(r"^(\d+)\.0+$", re.ASCII)
 _QUOTED = re.compile(r'^(?:="(.*)"|\'(.*))$')  # how a spreadsheet is told that an id is text
-_MINUS = str.maketrans("\u2212\uff0d", "--")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -53,12 +50,10 @@ def read_meta(path: str | Path) -> pd.DataFrame:
     if unused:
         repairs[f"columns of meta.csv left out: {', '.join(unused)}"[:200]] += len(unused)
     rows: dict[tuple[str, str], dict] = {}
-    for line, cells in table.rows:
+    for line, row_cells in table.rows:
         where = f"{path}, line {line}"
-        fields = dict(zip(header, cells, strict=True))
-        if table.separator != ",":
-            _decimal_commas(fields, repairs)
-        _trim(fields, repairs)
+        fields = dict(zip(header, row_cells, strict=True))
+        _trim(fields, repairs, table.separator != ",")
         row = _row(where, fields)
         if rows.setdefault((row["video_id"], row["clip_id"]), row) is not row:
             raise InputError(
@@ -95,34 +90,26 @@ def _header(path: str | Path, names: list[str], repairs: Counter[str]) -> list[s
     return as_ours
 
 
-def _decimal_commas(fields: dict[str, str], repairs: Counter[str]) -> None:
-    for name in COLUMNS:
-        if _COMMA.fullmatch(fields[name].strip()):
-            fields[name] = fields[name].replace(",", ".")
-            repairs["labels of meta.csv with a decimal comma"] += 1
-
-
-def _trim(fields: dict[str, str], repairs: Counter[str]) -> None:
+def _trim(fields: dict[str, str], repairs: Counter[str], commas: bool) -> None:
     """Sets right what the cells of ids, labels and splits may have around them or instead."""
     for name in ("video_id", "clip_id"):
-        if fields[name] != (plain := fields[name].strip(_BLANKS)):
+        if fields[name] != (plain := cells.name(fields[name])):
             fields[name] = plain
             repairs["ids of meta.csv with blanks around them"] += 1
     for name in COLUMNS:
-        if fields[name] != (plain := fields[name].translate(_MINUS)):
-            fields[name] = plain
-            repairs["labels of meta.csv with a printed minus sign"] += 1
-    if split := fields.get(_SPLIT, ""):
-        plain = split.strip().lower()
-        plain = _OTHER_SPLITS.get(plain, plain)
-        if plain in (*schema.SPLITS, schema.UNLABELLED) and plain != split:
-            fields[_SPLIT] = plain
-            repairs[f"split {split!r} of meta.csv read as {plain}"] += 1
+        fields[name], found = cells.number(fields[name], commas)
+        repairs[f"labels of meta.csv {found}"] += bool(found)
+    if (given := fields.get(_SPLIT, "")) and (plain := cells.split(given)) != given:
+        fields[_SPLIT] = plain
+        repairs[f"split {given!r} of meta.csv read as {plain}"] += 1
 
 
-def with_zeros(meta: pd.DataFrame, ids: Iterable[tuple[str, str]]) -> pd.DataFrame:
+def with_zeros(
+    meta: pd.DataFrame, ids: Iterable[tuple[str, str]], what: str = "meta.csv"
+) -> pd.DataFrame:
     """``meta`` with the leading zeros that a spreadsheet took from its ids, where only one of the
-    pairs ``ids`` (video, clip) can be meant; their number is added to its repairs."""
+    pairs ``ids`` (video, clip) can be meant; their number is added to its repairs, under the name
+    ``what`` of the table."""
     known = set(ids)
     plain: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for pair in known:
@@ -140,7 +127,7 @@ def with_zeros(meta: pd.DataFrame, ids: Iterable[tuple[str, str]]) -> pd.DataFra
     restored_table = meta.assign(
         video_id=[video for video, _ in restored], clip_id=[clip for _, clip in restored]
     )
-    lost = {"what": "ids of meta.csv whose lost leading zeros were restored", "count": count}
+    lost = {"what": f"ids of {what} whose lost leading zeros were restored", "count": count}
     restored_table.attrs["repairs"] = [*meta.attrs.get("repairs", []), lost]
     return restored_table
 
@@ -175,6 +162,11 @@ def _row(where: str, fields: dict[str, str]) -> dict:
             )
     if "\0" in "".join(fields.values()):
         raise InputError(where, "a NUL character", "text")
+    if cells.is_formula(fields["text"]):
+        found = f"{fields['text'].strip()!r}, which a spreadsheet put in place of a text"
+        raise InputError(
+            f"{where}, column text", found, "the transcript, with the column formatted as text"
+        )
     labels = {
         task: _label(f"{where}, column {name}", fields[name]) for name, task in COLUMNS.items()
     }

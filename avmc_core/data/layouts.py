@@ -36,6 +36,9 @@ _KNOWN = {  # acoustic and visual columns: the data set laid out so, and the lar
 _BEYOND = 0.1  # share of labels outside -1 to 1 from which a file's range is taken for -3 to 3
 
 
+_LOOKED_AT = 4  # of the shortest and of the longest clips
+
+
 @dataclass(frozen=True)
 class Layout:
     """The format that a file was recognised as."""
@@ -119,11 +122,7 @@ def checked_layout(
     if limit is not None and limit not in schema.LIMITS:
         ranges = " or ".join(f"{value:g}" for value in schema.LIMITS)
         raise InputError("limit of the labels", f"{limit:g}", f"{ranges}: -1 to 1, or -3 to 3")
-    shapes = {
-        name: np.shape(content[name])
-        for name in schema.MODALITIES
-        if isinstance(content.get(name), np.ndarray)
-    }
+    shapes = {name: shape for name in schema.MODALITIES if (shape := _shape(content.get(name)))}
     if shapes and all(len(shape) == 2 for shape in shapes.values()):
         raise InputError(
             where,
@@ -138,16 +137,66 @@ def checked_layout(
             f"the splits {splits}; a flat dict of unlabelled clips is given with --unsupervised",
         )
     layout = recognised(content, limit)
+    _check_axes(where, content)
     if layout and _KNOWN.get(layout.widths[::-1], ("",))[0] == RELEASED:
         found = f"{layout.widths[0]} acoustic and {layout.widths[1]} visual columns"
         raise InputError(where, found, "the keys audio and vision not in each other's place")
     return layout
 
 
+def _check_axes(where: object, content: Mapping[str, Any]) -> None:
+    """Raises InputError for features with their columns before their steps, as other code keeps
+    them. Nothing else would show it: a file of unknown widths can have any."""
+    for split, part in content.items():
+        if not isinstance(part, Mapping):
+            continue
+        for name, key in LENGTHS.items():
+            shape = _shape(part.get(name))
+            try:
+                lengths = np.asarray(part.get(key), dtype=np.float64).ravel()
+            except (TypeError, ValueError):
+                continue  # its own reader names it
+            if len(shape) == 3 and len(lengths) == shape[0] and _turned(part[name], lengths):
+                raise InputError(
+                    f"{where}, split {split}, key {name}",
+                    f"{shape[1]} steps of {shape[2]} columns, with the padding among the columns",
+                    "the axes rows, steps, columns: array.transpose(0, 2, 1)",
+                )
+
+
+def _turned(values: Any, lengths: np.ndarray) -> bool:
+    """Whether, in every clip looked at that tells, the last axis is zero beyond the clip's length,
+    and the one before it, where the steps should be, is not."""
+    told = 0
+    order = np.argsort(lengths, kind="stable")
+    for row in np.unique(np.concatenate([order[:_LOOKED_AT], order[-_LOOKED_AT:]])):
+        clip = np.asarray(values[row])
+        if not np.isfinite(lengths[row]) or clip.ndim != 2 or clip.dtype.kind not in "iuf":
+            return False
+        length = int(lengths[row])
+        if not 0 < length < clip.shape[1] or not clip.any():
+            continue
+        steps_go_on = length > clip.shape[0] or clip[length:].any()
+        if clip[:, length:].any() or not steps_go_on:
+            return False
+        told += 1
+    return told > 0
+
+
 def _width(value: Any) -> int:
-    """Columns of an array (rows, steps, columns); 0 for anything else, which its own reader
+    """Columns of features (rows, steps, columns); 0 for anything else, which its own reader
     names."""
-    return value.shape[2] if isinstance(value, np.ndarray) and value.ndim == 3 else 0
+    shape = _shape(value)
+    return shape[2] if len(shape) == 3 else 0
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """The shape of an array, or of a list of arrays of one shape; () for anything else."""
+    if isinstance(value, np.ndarray):
+        return value.shape
+    if isinstance(value, (list, tuple)) and value and isinstance(value[0], np.ndarray):
+        return (len(value), *value[0].shape)
+    return ()
 
 
 def _beyond(content: Mapping[str, Any]) -> float:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from avmc_core.errors import InputError
 
 MAX_TEXT = 256 * 2**20  # bytes of all strings and unicode arrays together, at four a character
+WHOLE = "the whole file: this one was cut, so download or copy it again"
 MAX_NAME = 256  # bytes of a global's name
 
 
@@ -44,9 +45,8 @@ class Machine:
 
     def take(self, size: int) -> memoryview:
         if size > len(self.data) - self.at:
-            self.refuse(
-                f"the end of the file, {len(self.data) - self.at} bytes on", f"{size} more bytes"
-            )
+            left = len(self.data) - self.at
+            self.refuse(f"the end of the file, {left} bytes on", f"{size} more bytes: {WHOLE}")
         self.at += size
         return self.data[self.at - size : self.at]
 

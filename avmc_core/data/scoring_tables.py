@@ -8,6 +8,7 @@ predicted: M, and T, A, V.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import numpy as np
 import pandas as pd
 
 from avmc_core.artefacts import data_mark
-from avmc_core.data.label_table import COLUMNS, read_meta
+from avmc_core.data import cells
+from avmc_core.data.label_table import COLUMNS, read_meta, with_zeros
 from avmc_core.data.released import ID_SEPARATOR
 from avmc_core.data.store import open_store
+from avmc_core.data.text_table import read_table
 from avmc_core.errors import InputError
 from avmc_core.schema import LIMITS, SPLITS, TASKS
 
@@ -32,6 +35,8 @@ def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
     as ``artefacts.data_mark`` does, and ``attrs["limit"]`` is the largest label that there can be:
     what the store says, 1 in the released label table, else ``limit``, which is 1 by default.
 
+    ``attrs["repairs"]`` lists what had to be set right in a table, as that of ``read_meta`` does.
+
     Raises InputError for a source that is neither, for a clip that occurs twice, a label that is
     not a number in [-limit, limit], an unknown split, and a ``limit`` that is not the source's own.
     """
@@ -41,18 +46,24 @@ def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
         _check_limit(path, limit, store.limit)
         table = pd.concat([store.split(name).clips for name in SPLITS], ignore_index=True)
         return _marked(table[[*IDS, "split", *store.tasks]], data_mark(store), store.limit)
-    table = _read(path)
+    what = "the table of labels"
+    table = _read(path, what)
     if {"text", "annotation", *COLUMNS} <= set(table):
         table = read_meta(path)
         _check_limit(path, limit, min(LIMITS))
         released = table.loc[table["split"].isin(SPLITS), [*IDS, "split", *TASKS]]
-        return _marked(released, "label table", min(LIMITS))
+        return _marked(released, "label table", min(LIMITS), table.attrs["repairs"])
     limit = limit or min(LIMITS)
-    table = table.rename(columns=_OTHER_NAMES)
+    table = _named(path, table.rename(columns=_OTHER_NAMES))
     _require(
         path, table, [*IDS, "split", "M"], "video_id, clip_id, mode (or split) and label (or M)"
     )
     _refuse(path, table, table.duplicated(IDS), "listed twice", "each clip once")
+    given = table["split"]
+    table["split"] = given.map(cells.split)
+    table.attrs["repairs"][f"splits of {what} under other names"] += int(
+        (table["split"] != given).sum()
+    )
     _refuse(
         path,
         table,
@@ -62,23 +73,24 @@ def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
     )
     tasks = [task for task in TASKS if task in table]
     for task in tasks:
-        table[task] = _numbers(path, table, task)
+        table[task] = _numbers(path, table, task, what)
         wider = f", or --limit {max(LIMITS):g} for labels to {max(LIMITS):g}"
         expected = f"labels in [{-limit:g}, {limit:g}]{wider if limit < max(LIMITS) else ''}"
         beyond = table[task].abs() > limit
         _refuse(path, table, beyond, f"with a label {task} beyond {limit:g}", expected)
-    return _marked(table[[*IDS, "split", *tasks]], "label table", limit)
+    repairs = _listed(table.attrs["repairs"])
+    return _marked(table[[*IDS, "split", *tasks]], "label table", limit, repairs)
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
     """Predictions as a table: video_id, clip_id, and a column for each annotation that is predicted
-    (float).
+    (float). ``attrs["repairs"]`` lists what had to be set right.
 
     Raises InputError for an unreadable file, a missing column, a clip that occurs twice, and
     a prediction that is not a finite number.
     """
-    path = Path(path)
-    table = _read(path)
+    path, what = Path(path), "the table of predictions"
+    table = _named(path, _read(path, what))
     if "id" in table and not set(IDS) <= set(table):
         parts = (
             table["id"]
@@ -95,8 +107,10 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     _refuse(path, table, table.duplicated(IDS), "listed twice", "one prediction for each clip")
     tasks = [task for task in TASKS if task in table]
     for task in tasks:
-        table[task] = _numbers(path, table, task)
-    return table[[*IDS, *tasks]]
+        table[task] = _numbers(path, table, task, what)
+    made = table[[*IDS, *tasks]]
+    made.attrs = {"repairs": _listed(table.attrs["repairs"])}
+    return made
 
 
 def matched(
@@ -105,10 +119,14 @@ def matched(
     """The labelled clips of one split in their order, with predictions beside their labels in
     columns ``predicted M`` ....
 
-    Predictions for clips of other splits are left out. Raises InputError, naming clips, when the
-    split has a clip without a prediction, or a prediction is for a clip that the labels do not
-    know.
+    Predictions for clips of other splits are left out, and leading zeros that a spreadsheet took
+    from their ids are restored, which ``attrs["repairs"]`` says. Raises InputError, naming clips,
+    when the split has a clip without a prediction, or a prediction is for a clip that the labels do
+    not know.
     """
+    predictions = with_zeros(
+        predictions, labels[IDS].itertuples(index=False, name=None), "the predictions"
+    )
     known = pd.MultiIndex.from_frame(labels[IDS])
     given = pd.MultiIndex.from_frame(predictions[IDS])
     _refuse(
@@ -132,7 +150,9 @@ def matched(
         f"all {len(clips)} clips of {split}",
     )
     named = predictions.rename(columns={task: f"predicted {task}" for task in TASKS})
-    return clips.merge(named, on=IDS, how="left", validate="one_to_one")
+    made = clips.merge(named, on=IDS, how="left", validate="one_to_one")
+    made.attrs = {"repairs": predictions.attrs.get("repairs", [])}
+    return made
 
 
 def _check_limit(where: Path, asked: float | None, known: float) -> None:
@@ -142,38 +162,54 @@ def _check_limit(where: Path, asked: float | None, known: float) -> None:
         raise InputError("limit of the labels", f"{asked:g}", expected)
 
 
-def _marked(table: pd.DataFrame, mark: str, limit: float) -> pd.DataFrame:
+def _marked(
+    table: pd.DataFrame, mark: str, limit: float, repairs: Sequence[dict] = ()
+) -> pd.DataFrame:
     table = table.reset_index(drop=True)
-    table.attrs = {"mark": mark, "limit": limit}
+    table.attrs = {"mark": mark, "limit": limit, "repairs": list(repairs)}
     return table
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """A CSV file as text, so that a clip 0001 stays 0001."""
-    if not path.is_file():
-        found = "no file" if not path.exists() else "not a regular file"
-        raise InputError(path, found, "a CSV file")
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            table = pd.read_csv(
-                path, dtype=str, keep_default_na=False, encoding=encoding, skipinitialspace=True
-            )
-        except UnicodeDecodeError:
-            continue
-        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise InputError(path, str(error).strip(), "a CSV file with a header") from None
-        if table.empty:
-            raise InputError(path, "no rows", "one row per clip")
-        return table
-    raise InputError(
-        path, "bytes that are neither UTF-8 nor GB18030", "a CSV file in one of these encodings"
+def _read(path: Path, what: str) -> pd.DataFrame:
+    """A table as text, so that a clip 0001 stays 0001; its repairs, a Counter, in ``attrs``."""
+    read = read_table(path, what)
+    if not read.rows:
+        raise InputError(path, "no rows", "one row per clip")
+    known = {name.lower(): name for name in (*IDS, "id", *_OTHER_NAMES, "split", *TASKS)}
+    names = [known.get(name.lower(), name) for name in read.header]
+    table = pd.DataFrame([row for _, row in read.rows], columns=names, dtype=str)
+    repairs = read.repairs
+    repairs[f"column names of {what} in capitals or small letters"] += sum(
+        map(str.__ne__, names, read.header)
     )
+    table.attrs = {"repairs": repairs, "commas": read.separator != ","}
+    return table
+
+
+def _named(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose columns are each there once, with ids as they are meant."""
+    twice = table.columns[table.columns.duplicated()]
+    if twice := [name for name in twice if name in (*IDS, "id", "split", *TASKS)]:
+        raise InputError(path, f"a second column {twice[0]}", "each column once")
+    for name in (*IDS, "id"):
+        if name in table:
+            table[name] = table[name].map(cells.name)
+    return table
+
+
+def _listed(repairs: Counter[str]) -> list[dict]:
+    return [{"what": what, "count": count} for what, count in repairs.items() if count]
 
 
 def _require(path: str | Path, table: pd.DataFrame, names: Sequence[str], expected: str) -> None:
     missing = [name for name in names if name not in table]
     if missing:
-        raise InputError(path, f"no column {', '.join(missing)}", f"the columns {expected}")
+        there = ", ".join(map(str, table.columns))[:200]
+        raise InputError(
+            path,
+            f"no column {', '.join(missing)}",
+            f"the columns {expected}; there are {there}",
+        )
 
 
 def _refuse(
@@ -189,13 +225,20 @@ def _refuse(
     raise InputError(path, f"{count} clip{'s' if count > 1 else ''} {what}: {names}", expected)
 
 
-def _numbers(path: str | Path, table: pd.DataFrame, column: str) -> pd.Series:
-    values = pd.to_numeric(table[column], errors="coerce").astype(np.float64)
+def _numbers(path: str | Path, table: pd.DataFrame, column: str, what: str) -> pd.Series:
+    repaired = [cells.number(cell, table.attrs["commas"]) for cell in table[column]]
+    for _, found in repaired:
+        table.attrs["repairs"][f"numbers of {what} {found}"] += bool(found)
+    values = pd.to_numeric(
+        pd.Series([plain for plain, _ in repaired], table.index), errors="coerce"
+    ).astype(np.float64)
+    bad = ~np.isfinite(values)
+    first = repr(table.loc[bad, column].iloc[0])[:60] if bad.any() else ""
     _refuse(
         path,
         table,
-        ~np.isfinite(values),
+        bad,
         f"whose {column} is not a finite number",
-        f"a number in column {column}",
+        f"a number in column {column}" + (f", not {first}" if first else ""),
     )
     return values

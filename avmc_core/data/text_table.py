@@ -71,6 +71,8 @@ def _bytes(path: Path, what: str) -> bytes:
         raise InputError(
             path, "a pickle", f"a table, {what}; `avmc data import --supervised` reads pickles"
         )
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+        raise InputError(path, "JSON", f"a table, {what}: rows of CSV under a header")
     if (other := foreign_bytes(data[:512])) is not None:
         raise InputError(path, *other)
     return data

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from avmc_core.data.pickle_arrays import Array, ArrayMachine
+from avmc_core.data.pickle_machine import WHOLE
 from avmc_core.errors import InputError
 from avmc_core.files.kinds import foreign_bytes
 
@@ -31,7 +32,6 @@ MAX_DEPTH = 16  # nesting of the result; a released file needs 2
 _PROTOCOLS = (2, 3, 4, 5)
 # names of the files in zip archives that are not there to be unpacked, and what wrote them
 _ARCHIVES = ((b"/data.pkl", "torch.save"), (b".npy", "numpy.savez"))
-_WHOLE = "the whole file: this one was cut, so download or copy it again"
 
 
 def read_pickle(path: str | Path) -> Any:
@@ -44,9 +44,14 @@ def read_pickle(path: str | Path) -> Any:
     path = Path(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(path, "not a regular file", "a pickle file")
+            found = "a folder" if path.is_dir() else "not a regular file"
+            raise InputError(path, found, "a pickle file")
         with path.open("rb") as file:
             mapping = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(path, "no such file", "a pickle file") from None
     except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
         raise InputError(path, str(error), "a readable pickle file") from None
     return parse(mapping, path)
@@ -100,12 +105,23 @@ class _Reader(ArrayMachine):
                     "one file: pickle.dump without buffer_callback",
                 )
             if operation is None:
-                self.refuse(
-                    f"pickle opcode {bytes([code])!r}",
-                    "arrays, numbers, strings, lists, tuples and dicts only",
-                )
+                self.refuse(*self.unknown(code))
             operation(self)
         self.refuse(f"more than {MAX_OPCODES} pickle opcodes", "a file of arrays")
+
+    def unknown(self, code: int) -> tuple[str, str]:
+        """What a byte that is no known opcode tells of the file, and what to do."""
+        head = bytes(self.data[: 2**16])
+        if head.count(b"\n") and head.count(b"\n") == head.count(b"\r\n"):
+            what = "line ends that were rewritten, as a transfer in text mode does"
+            return what, "the file as it was, transferred in binary mode"
+        if not any(self.data[self.start : self.start + 64]):
+            return "zeros where the data should go on: a download that was interrupted", WHOLE
+        if code in b"UT":
+            python = "pickle.dump(pickle.load(file, encoding='latin1'), new, protocol=4)"
+            return "a pickle of Python 2", f"the same of Python 3: {python}"
+        known = "arrays, numbers, strings, lists, tuples and dicts only"
+        return f"pickle opcode {bytes([code])!r}", known
 
     def finish(self) -> Any:
         if self.at != len(self.data) or len(self.stack) != 1 or self.marks:
@@ -151,10 +167,10 @@ class _Reader(ArrayMachine):
         for place, item in enumerate(array.value):
             value = self.plain(item, depth + 1)
             if isinstance(value, (np.ndarray, list, tuple, dict)):
-                self.refuse(
-                    f"an object array of {type(value).__name__}s",
-                    "bool, int, float and unicode arrays",
-                )
+                wanted = "bool, int, float and unicode arrays"
+                if isinstance(value, np.ndarray):
+                    wanted = "one array, padded with zeros: rows, steps, columns"
+                self.refuse(f"an object array of {type(value).__name__}s", wanted)
             objects.flat[place] = value
         objects.flags.writeable = False
         return objects
@@ -163,7 +179,7 @@ class _Reader(ArrayMachine):
 
     def frame(self) -> None:
         if self.number("<Q") > len(self.data) - self.at:
-            self.refuse("a frame beyond the end of the file", _WHOLE)
+            self.refuse("a frame beyond the end of the file", WHOLE)
 
     def long(self) -> None:
         size = self.number("<B")

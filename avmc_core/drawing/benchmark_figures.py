@@ -7,11 +7,17 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from avmc_core.analysis.estimate import Cell
 from avmc_core.analysis.statistics import Interval
-from avmc_core.drawing.figures import MODEL_COLOURS, TASK_COLOURS, WIDTH, axis_label
+from avmc_core.drawing.figures import (
+    MODEL_COLOURS,
+    TASK_COLOURS,
+    WIDTH,
+    interval,
+    key,
+    metric_panel,
+)
 from avmc_core.metrics import METRICS
 from avmc_core.paper.benchmark import Source
 
@@ -31,22 +37,14 @@ def published_tables(
         scale = METRICS[metric].scale
         for y, name in enumerate(reversed(names)):
             if name in ours:
-                interval = ours[name][metric]
-                ax.plot(
-                    [interval.low * scale, interval.high * scale],
-                    [y, y],
-                    color="#3C3C3C",
-                    linewidth=1.2,
-                )
-                ax.plot(interval.estimate * scale, y, "|", color="#3C3C3C", markersize=10)
+                i = ours[name][metric].scaled(scale)
+                interval(ax, y, [i.low, i.high], i.estimate, "#3C3C3C", "|", 1.2, markersize=10)
             for (_, table), form, colour in zip(tables.items(), "Dos", MODEL_COLOURS, strict=False):
                 if metric in table.get(name, {}):
                     ax.plot(
                         table[name][metric], y, form, color=colour, markersize=5, fillstyle="none"
                     )
-        ax.set_title(metric)
-        ax.set_xlabel(axis_label(metric), fontsize=7)
-        ax.grid(axis="x", linewidth=0.4)
+        metric_panel(ax, metric)
     axes[0].set_yticks(range(len(names)), list(reversed(names)))
     for label, form, colour in zip(tables, "Dos", MODEL_COLOURS, strict=False):
         axes[0].plot([], [], form, color=colour, fillstyle="none", label=label)
@@ -69,17 +67,14 @@ def unimodal(cells: Sequence[Cell], metrics: Sequence[str]) -> Figure:
         for cell in (cell for cell in cells if cell.metric == metric):
             y, colour = rows.index(cell.row), colours[cell.row.split("/")[0]]
             if cell.value is not None:
-                ax.plot([cell.low, cell.high], [y, y], color=colour, linewidth=1.4)
-                ax.plot(cell.value, y, "o", color=colour, markersize=4)
+                interval(ax, y, [cell.low, cell.high], cell.value, colour, markersize=4)
             ax.plot(cell.published, y, color="#3C3C3C", **PAPER)
-        ax.set_title(metric)
-        ax.set_xlabel(axis_label(metric), fontsize=7)
-        ax.grid(axis="x", linewidth=0.4)
+        metric_panel(ax, metric)
     axes[0].set_yticks(range(len(rows)), rows)
     ours = {"marker": "o", "markersize": 4, "linewidth": 1.4}
     keys = [
-        Line2D([], [], color="#3C3C3C", **ours, label="ours, with its 95 % interval"),
-        Line2D([], [], color="#3C3C3C", **PAPER, linewidth=0, label="the paper's figure"),
+        key("ours, with its 95 % interval", "#3C3C3C", **ours),
+        key("the paper's figure", "#3C3C3C", **PAPER, linewidth=0),
     ]
     fig.legend(handles=keys, fontsize=7.5, loc="outside upper center", ncols=2)
     return fig

@@ -9,14 +9,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from avmc_core.analysis.cases import Case
 from avmc_core.analysis.statistics import Interval
 from avmc_core.data.store import Split
-from avmc_core.drawing.figures import MODEL_COLOURS, TASK_COLOURS, WIDTH
-from avmc_core.drawing.signal_figures import LOUDNESS, PITCH, UNITS, action_units, faces, sound
-from avmc_core.schema import TASK_NAMES, TASKS, columns
+from avmc_core.drawing.figures import MARKERS, MODEL_COLOURS, TASK_COLOURS, WIDTH, interval, key
+from avmc_core.drawing.signal_figures import action_units, faces, scales, sound
+from avmc_core.schema import TASK_NAMES, TASKS
 
 
 def cases(chosen: list[Case], split: Split, predictions: Mapping[str, np.ndarray]) -> Figure:
@@ -26,22 +25,13 @@ def cases(chosen: list[Case], split: Split, predictions: Mapping[str, np.ndarray
     voices, views = (
         [getattr(split, name)[case.row] for case in shown] for name in ("audio", "vision")
     )
-    loudest = max(float(voice[:, LOUDNESS].max()) for voice in voices)
-    pitch = np.concatenate([voice[:, PITCH] for voice in voices])
-    pitch = pitch[pitch > 0] if (pitch > 0).any() else np.array([0.0, 1.0])
-    highest = (
-        max(
-            float(view[:, [columns("vision").index(name) for name in UNITS]].max())
-            for view in views
-        )
-        or 1.0
-    )
+    loudest, pitches, highest = scales(voices, views)
     size = (WIDTH, 0.9 + 1.15 * len(shown))
     fig, axes = plt.subplots(
         len(shown), 4, figsize=size, squeeze=False, width_ratios=(1.25, 1.9, 1.0, 1.9)
     )
     for row, case, voice, view in zip(axes, shown, voices, views, strict=True):
-        other = sound(row[0], voice, loudest, (float(pitch.min()) - 2, float(pitch.max()) + 2))
+        other = sound(row[0], voice, loudest, pitches)
         faces(row[1], view)
         action_units(row[2], view, highest)
         _predictions(
@@ -60,51 +50,26 @@ def cases(chosen: list[Case], split: Split, predictions: Mapping[str, np.ndarray
     titles = ("loudness, pitch", "face along the clip", "action units", "label and prediction")
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title, fontsize=8)
-    keys = [
-        Line2D(
-            [],
-            [],
-            color="black",
-            marker="|",
-            markersize=9,
-            markeredgewidth=2,
-            linewidth=0,
-            label="label",
-        )
-    ]
-    keys += [
-        Line2D(
-            [],
-            [],
-            color=TASK_COLOURS[t],
-            marker="o",
-            linewidth=2,
-            markersize=4,
-            label=f"{TASK_NAMES[t]}, predicted",
-        )
-        for t in predictions
-    ]
+    keys = [key("label", "black", marker="|", markersize=9, markeredgewidth=2, linewidth=0)]
+    style = {"marker": "o", "linewidth": 2, "markersize": 4}
+    keys += [key(f"{TASK_NAMES[t]}, predicted", TASK_COLOURS[t], **style) for t in predictions]
     fig.legend(handles=keys, fontsize=7, loc="outside upper center", ncols=5)
     return fig
 
 
-def errors(found: Mapping[str, Mapping[str, Interval]], counts: Mapping[str, int]) -> Figure:
+def errors(intervals: Mapping[str, Mapping[str, Interval]], counts: Mapping[str, int]) -> Figure:
     """``cases.errors``: one line per kind with its number of clips, one mark per model."""
-    kinds, names = list(found), list(dict.fromkeys(name for by in found.values() for name in by))
+    kinds, names = (
+        list(intervals),
+        list(dict.fromkeys(name for by in intervals.values() for name in by)),
+    )
     fig, ax = plt.subplots(figsize=(0.8 * WIDTH, 0.9 + 0.12 * len(kinds) * (len(names) + 1)))
     for number, name in enumerate(names):
-        marker, colour = ("o", "s", "^", "D", "v", "P")[number % 6], MODEL_COLOURS[number]
         for place, kind in enumerate(kinds):
-            at, value = place + 0.25 * (number - (len(names) - 1) / 2), found[kind][name]
-            ax.plot([value.low, value.high], [at, at], color=colour, linewidth=1.4)
-            ax.plot(
-                value.estimate,
-                at,
-                marker,
-                color=colour,
-                markersize=4.5,
-                label=name if place == 0 else None,
-            )
+            at, i = place + 0.25 * (number - (len(names) - 1) / 2), intervals[kind][name]
+            style = {"markersize": 4.5, "label": name if place == 0 else None}
+            look = MODEL_COLOURS[number], MARKERS[number]
+            interval(ax, at, [i.low, i.high], i.estimate, *look, **style)
     ax.set_yticks(range(len(kinds)), [f"{kind} ({counts[kind]})" for kind in kinds], fontsize=8)
     ax.set(
         ylim=(len(kinds) - 0.5, -0.5),
@@ -116,15 +81,13 @@ def errors(found: Mapping[str, Mapping[str, Interval]], counts: Mapping[str, int
     return fig
 
 
-def _predictions(ax: Axes, labels: np.ndarray, found: Mapping[str, np.ndarray]) -> None:
+def _predictions(ax: Axes, labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -> None:
     ax.axvline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
     for place, (task, label) in enumerate(zip(TASKS, labels, strict=True)):
         ax.plot(label, place, "|", color="black", markersize=9, markeredgewidth=2)
-        if task in found:
-            values = np.clip(found[task], -1, 1)
-            ax.plot(
-                [values.min(), values.max()], [place, place], color=TASK_COLOURS[task], linewidth=2
-            )
-            ax.plot(values.mean(), place, "o", color=TASK_COLOURS[task], markersize=4)
+        if task in predictions:
+            values = np.clip(predictions[task], -1, 1)
+            ends, style = [values.min(), values.max()], {"linewidth": 2, "markersize": 4}
+            interval(ax, place, ends, values.mean(), TASK_COLOURS[task], **style)
     ax.set(xlim=(-1.1, 1.1), ylim=(3.6, -0.6), xticks=[-1, 0, 1])
     ax.set_yticks(range(len(TASKS)), TASKS)

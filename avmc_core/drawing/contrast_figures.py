@@ -8,10 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from avmc_core.data.metric_conventions import ALL
-from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH
+from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH, interval, key
 
 
 def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
@@ -28,15 +27,8 @@ def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
         ax.axvline(0, color="#999999", linewidth=0.8)
         for row in table[table["metric"] == name].itertuples():
             y, d, sure = at[row.first, row.second], row.difference, row.p_holm <= 0.05
-            ax.plot([d.low, d.high], [y, y], color=MODEL_COLOURS[0], linewidth=1.6)
-            ax.plot(
-                d.estimate,
-                y,
-                "o",
-                color=MODEL_COLOURS[0],
-                markersize=5.5,
-                fillstyle="full" if sure else "none",
-            )
+            style = {"markersize": 5.5, "fillstyle": "full" if sure else "none"}
+            interval(ax, y, [d.low, d.high], d.estimate, MODEL_COLOURS[0], "o", 1.6, **style)
         if not metric.higher_is_better:
             ax.invert_xaxis()
         ax.set_title(name)
@@ -45,9 +37,9 @@ def forest(table: pd.DataFrame, names: Sequence[str]) -> Figure:
     axes[0, 0].set_yticks(
         list(at.values()), [f"{first}\nminus {second}" for first, second in at], fontsize=7.5
     )
-    style = {"marker": "o", "linewidth": 1.6, "color": MODEL_COLOURS[0], "markersize": 5.5}
+    style = {"marker": "o", "linewidth": 1.6, "markersize": 5.5}
     keys = [
-        Line2D([], [], **style, fillstyle=fill, label=words)
+        key(words, MODEL_COLOURS[0], **style, fillstyle=fill)
         for fill, words in (
             ("full", "survives Holm's correction"),
             ("none", "does not survive it (lines are 95 % intervals)"),
@@ -67,11 +59,9 @@ def pair_forest(table: pd.DataFrame, first: str, second: str) -> Figure:
     for ax, row in zip(axes.flat, table.itertuples(), strict=True):
         metric = ALL[row.metric]
         ax.axvline(0, color="#999999", linewidth=0.8)
-        ax.plot([row.low, row.high], [0, 0], color=MODEL_COLOURS[0], linewidth=1.6)
-        sure = row.p_holm <= 0.05
-        ax.plot(
-            row.difference, 0, "o", color=MODEL_COLOURS[0], fillstyle="full" if sure else "none"
-        )
+        fill = "full" if row.p_holm <= 0.05 else "none"
+        look = MODEL_COLOURS[0], "o", 1.6
+        interval(ax, 0, [row.low, row.high], row.difference, *look, fillstyle=fill)
         if not metric.higher_is_better:
             ax.invert_xaxis()
         ax.set(
@@ -81,12 +71,12 @@ def pair_forest(table: pd.DataFrame, first: str, second: str) -> Figure:
     return fig
 
 
-def coverage_curve(rows: Sequence[dict[str, float]], level: float = 0.95) -> Figure:
-    """Share of simulated experiments whose interval holds the truth, by number of seeds, with two
-    standard errors."""
+def coverage_curve(rows: Sequence[dict[str, float]]) -> Figure:
+    """Share of simulated experiments whose interval contains the truth, by number of seeds, with
+    two standard errors."""
     fig, ax = plt.subplots(figsize=(0.55 * WIDTH, 2.3))
     x = np.arange(len(rows))
-    ax.axhline(100 * level, color="#999999", linewidth=0.8)
+    ax.axhline(95, color="#999999", linewidth=0.8)
     shares, errors = (
         100 * np.array([row[name] for row in rows]) for name in ("coverage", "standard_error")
     )

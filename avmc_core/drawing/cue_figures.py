@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from avmc_core.analysis.cues import MODALITIES, SUBSETS
-from avmc_core.drawing.figures import TASK_COLOURS, WIDTH
+from avmc_core.drawing.figures import TASK_COLOURS, WIDTH, interval, key
 from avmc_core.schema import TASK_NAMES
 
 NAMES = {subset: " + ".join(TASK_NAMES[task] for task in subset) for subset in SUBSETS}
@@ -33,16 +33,14 @@ def explained(data: Mapping[str, Any], band: str = "all") -> Figure:
                 (-0.14, 0.14), PART_STYLES.items(), strict=True
             ):
                 estimate, low, high = data[part][band]["r2"][row]
-                ax.plot([low, high], [place + shift] * 2, color=colour, linewidth=1.6)
-                ax.plot(estimate, place + shift, marker, color=colour, markersize=5, fillstyle=fill)
+                look = colour, marker, 1.6
+                style = {"markersize": 5, "fillstyle": fill}
+                interval(ax, place + shift, [low, high], estimate, *look, **style)
         names = [NAMES.get(row) or TASK_NAMES[row[1]] for row in rows]
         ax.set_yticks(range(len(rows)), names, fontsize=7.5)
         ax.invert_yaxis()
     left.set(xlim=(0, 1), xlabel="R² of M", title="alone and together")
     right.set(xlim=(0, None), xlabel="R² added to the other two", title="beyond the other two")
-    keys = [
-        plt.Line2D([], [], color="#3C3C3C", marker=m, fillstyle=f, label=n)
-        for m, f, n in PART_STYLES.values()
-    ]
+    keys = [key(n, "#3C3C3C", marker=m, fillstyle=f) for m, f, n in PART_STYLES.values()]
     fig.legend(handles=keys, fontsize=7.5, loc="outside upper right", ncols=2)
     return fig

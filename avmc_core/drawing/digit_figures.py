@@ -34,15 +34,8 @@ def runs_allowed(read: pd.DataFrame, metrics: Mapping[str, int]) -> Figure:
                 continue
             for x, s in enumerate(RUNS):
                 fits = bool(part.loc[key, s])
-                colour = MODEL_COLOURS[x]
-                ax.plot(
-                    x,
-                    y,
-                    "o",
-                    color=colour if fits else "#B0B0B0",
-                    fillstyle="full" if fits else "none",
-                    markersize=6,
-                )
+                colour, fill = (MODEL_COLOURS[x], "full") if fits else ("#B0B0B0", "none")
+                ax.plot(x, y, "o", color=colour, fillstyle=fill, markersize=6)
             ax.text(
                 len(RUNS) - 0.45, y, f"{part.loc[key, 'figure']:.2f}", va="center", fontsize=7.5
             )
@@ -73,13 +66,8 @@ def clips_that_fit(
     )
     for ax, (metric, table) in zip(axes[:, 0], rankings.items(), strict=True):
         ordered = table.sort_values("n")
-        ax.vlines(
-            ordered["n"],
-            ordered["support"].min(),
-            ordered["support"],
-            color="#B0B0B0",
-            linewidth=0.6,
-        )
+        grey = {"color": "#B0B0B0", "linewidth": 0.6}
+        ax.vlines(ordered["n"], ordered["support"].min(), ordered["support"], **grey)
         for (name, n), colour in zip(marked[metric].items(), MODEL_COLOURS, strict=False):
             support = float(ordered.loc[ordered["n"] == n, "support"].iloc[0])
             ax.vlines(n, ordered["support"].min(), support, color=colour, linewidth=1.6)

@@ -7,8 +7,8 @@ with text as outlines: the same bytes each time, no font needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,6 +16,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
@@ -45,6 +46,7 @@ MODEL_COLOURS = (
     "#3C3C3C",
     "#B9A600",
 )
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 HEAT = "Blues"
 WIDTH = 7.2  # inches: the text width of the book's pages and of its PDF
 
@@ -126,12 +128,39 @@ def axis_label(metric: str) -> str:
     return f"{unit}\n({'higher' if shown.higher_is_better else 'lower'} is better)"
 
 
-def class_counts(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:
+def metric_panel(ax: Axes, metric: str) -> None:
+    """The title, the label and the grid of a panel whose horizontal axis is a metric."""
+    ax.set_title(metric)
+    ax.set_xlabel(axis_label(metric), fontsize=7)
+    ax.grid(axis="x", linewidth=0.4)
+
+
+def interval(
+    ax: Axes,
+    at: float,
+    ends: Sequence[float],
+    estimate: float,
+    colour: str,
+    marker: str = "o",
+    linewidth: float = 1.4,
+    **style: Any,
+) -> None:
+    """An interval as a horizontal line at the height ``at``, with its estimate as a mark on it."""
+    ax.plot(ends, [at, at], color=colour, linewidth=linewidth)
+    ax.plot(estimate, at, marker, color=colour, **style)
+
+
+def key(label: str, colour: str, **style: Any) -> Line2D:
+    """The entry of a legend for lines and marks of this style."""
+    return Line2D([], [], color=colour, label=label, **style)
+
+
+def class_counts(counts: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     """Clips of each class in each split, as found (filled) and as printed in Table 1 (outlined)."""
     fig, axes = plt.subplots(1, len(SPLITS), figsize=(WIDTH, 2.7))
     x = np.arange(len(CLASSES))
     for ax, split in zip(axes, SPLITS, strict=True):
-        ours, theirs = found.loc[split], printed.loc[split]
+        ours, theirs = counts.loc[split], printed.loc[split]
         left = ax.bar(x - 0.2, ours, 0.4, color=[CLASS_COLOURS[name] for name in CLASSES])
         right = ax.bar(
             x + 0.2, theirs, 0.4, color="white", edgecolor="#3C3C3C", hatch="////", linewidth=0.8

@@ -37,15 +37,6 @@ def register() -> tuple[str, ...]:
     return FIGURE_FAMILIES
 
 
-@cache
-def han_glyphs() -> frozenset[str]:
-    """The characters that the font can draw."""
-    from fontTools.ttLib import TTFont
-
-    with TTFont(han_font(), lazy=True) as font:
-        return frozenset(map(chr, font.getBestCmap()))
-
-
 def is_han(char: str) -> bool:
     """Whether ``char`` is Chinese writing or its punctuation: what matplotlib's and a browser's own
     fonts may lack."""

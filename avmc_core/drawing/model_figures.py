@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from avmc_core.analysis.estimate import Cell
-from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH, axis_label
+from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH, key, metric_panel
 from avmc_core.metrics import METRICS
 from avmc_core.runs.store import Record, Run
 
@@ -141,13 +140,13 @@ def over_seeds(cells: Sequence[Cell], runs: pd.DataFrame, metrics: Sequence[str]
     """One panel per metric, one line per row: every seed as a point, mean and 95 % interval, the
     paper's figure as a hollow diamond (a different data set wherever the mark says simulated).
     ``cells``: ``results.comparison``; ``runs``: ``results.tabulate``."""
-    found = {(cell.row, cell.metric): cell for cell in cells}
+    by_place = {(cell.row, cell.metric): cell for cell in cells}
     names = list(dict.fromkeys(cell.row for cell in cells if cell.value is not None))
     fig, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 0.8 + 0.36 * len(names)), sharey=True)
     at = np.arange(len(names))[::-1]
     for ax, metric in zip(axes, metrics, strict=True):
         for y, name in zip(at, names, strict=True):
-            cell = found[name, metric]
+            cell = by_place[name, metric]
             seeds = runs.loc[runs["name"] == name, metric] * METRICS[metric].scale
             if cell.value is not None:
                 ax.plot([cell.low, cell.high], [y, y], color=MODEL_COLOURS[0], linewidth=1.4)
@@ -159,16 +158,14 @@ def over_seeds(cells: Sequence[Cell], runs: pd.DataFrame, metrics: Sequence[str]
                 ax.plot(
                     cell.published, y, "D", color=MODEL_COLOURS[1], markersize=5, fillstyle="none"
                 )
-        ax.set_title(metric)
-        ax.set_xlabel(axis_label(metric), fontsize=7)
-        ax.grid(axis="x", linewidth=0.4)
+        metric_panel(ax, metric)
     axes[0].set_yticks(at, names)
     keys = [
-        Line2D([], [], color=MODEL_COLOURS[0], marker="o", markersize=3, label="seed", linewidth=0),
-        Line2D([], [], color=MODEL_COLOURS[0], linewidth=1.4, label="mean, 95 % interval"),
+        key("seed", MODEL_COLOURS[0], marker="o", markersize=3, linewidth=0),
+        key("mean, 95 % interval", MODEL_COLOURS[0], linewidth=1.4),
     ]
     if any(cell.published is not None for cell in cells if cell.row in names):
         diamond = {"marker": "D", "markersize": 5, "fillstyle": "none", "linewidth": 0}
-        keys.append(Line2D([], [], color=MODEL_COLOURS[1], **diamond, label="the paper's figure"))
+        keys.append(key("the paper's figure", MODEL_COLOURS[1], **diamond))
     fig.legend(handles=keys, fontsize=7.5, loc="outside upper center", ncols=len(keys))
     return fig

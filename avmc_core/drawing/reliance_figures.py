@@ -10,15 +10,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from avmc_core.analysis.calibration import Calibration
 from avmc_core.analysis.statistics import Interval
 from avmc_core.data.metric_conventions import ALL
-from avmc_core.drawing.figures import MODEL_COLOURS, TASK_COLOURS, WIDTH
+from avmc_core.drawing.figures import MARKERS, MODEL_COLOURS, TASK_COLOURS, WIDTH, interval, key
 from avmc_core.schema import MODALITY_OF_TASK, TASK_NAMES
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 WAY_MARKERS = {"permuted": "o", "removed": "s", "noised": "^"}
 COLOURS = {modality: TASK_COLOURS[task] for task, modality in MODALITY_OF_TASK.items()}
 
@@ -39,10 +37,7 @@ def losses(table: pd.DataFrame, metric: str) -> Figure:
         ax.set_title(modality, color=colour)
         ax.set_xlabel(_lost(metric), fontsize=8)
     _lines(axes, names)
-    keys = [
-        Line2D([], [], color="#3C3C3C", marker=m, linewidth=0, label=way)
-        for way, m in WAY_MARKERS.items()
-    ]
+    keys = [key(way, "#3C3C3C", marker=m, linewidth=0) for way, m in WAY_MARKERS.items()]
     fig.legend(handles=keys, fontsize=8, loc="outside upper right", ncols=3)
     return fig
 
@@ -57,22 +52,15 @@ def shares(table: pd.DataFrame, metrics: Sequence[str]) -> Figure:
     for ax, metric in zip(axes.flat, metrics, strict=True):
         sign, scale = _display(metric)
         for number, (modality, colour) in enumerate(COLOURS.items()):
-            for row in table[
-                (table["part"] == modality) & (table["metric"] == metric)
-            ].itertuples():
-                _interval(
-                    ax,
-                    row.value,
-                    sign * scale,
-                    names.index(row.name) + 0.24 * (number - 1),
-                    colour,
-                    MARKERS[number],
-                )
+            rows = table[(table["part"] == modality) & (table["metric"] == metric)]
+            for row in rows.itertuples():
+                at = names.index(row.name) + 0.24 * (number - 1)
+                _interval(ax, row.value, sign * scale, at, colour, MARKERS[number])
         ax.set_title(metric)
         ax.set_xlabel(f"{'gained' if sign > 0 else 'taken off'}, {_unit(metric)}", fontsize=8)
     _lines(axes.flat, names)
     keys = [
-        Line2D([], [], color=colour, marker=marker, linewidth=1.4, label=modality)
+        key(modality, colour, marker=marker, linewidth=1.4)
         for (modality, colour), marker in zip(COLOURS.items(), MARKERS, strict=False)
     ]
     fig.legend(handles=keys, fontsize=8, loc="outside upper right", ncols=3)
@@ -110,30 +98,21 @@ def hearing(table: pd.DataFrame, metric: str) -> Figure:
     return fig
 
 
-def calibration(found: Mapping[str, Mapping[str, Calibration]]) -> Figure:
+def calibration(calibrations: Mapping[str, Mapping[str, Calibration]]) -> Figure:
     """One panel per task, one line per model; on the diagonal, predictions equal mean labels.
-    ``found``: name to task to calibration."""
-    tasks = list(dict.fromkeys(task for by_task in found.values() for task in by_task))
+    ``calibrations``: name to task to calibration."""
+    tasks = list(dict.fromkeys(task for by_task in calibrations.values() for task in by_task))
     fig, axes = plt.subplots(
         1, len(tasks), figsize=(WIDTH, 2.8), sharex=True, sharey=True, squeeze=False
     )
     for ax, task in zip(axes.flat, tasks, strict=True):
         ax.axline((0, 0), slope=1, color="#999999", linewidth=0.8)
-        for number, (name, by_task) in enumerate(found.items()):
+        for number, (name, by_task) in enumerate(calibrations.items()):
             if task in by_task:
                 middle, ends = _ends(by_task[task].labelled, 1.0)
                 x = [interval.estimate for interval in by_task[task].predicted]
-                style = {"color": MODEL_COLOURS[number], "marker": MARKERS[number]}
-                ax.errorbar(
-                    x,
-                    middle,
-                    ends,
-                    markersize=4,
-                    linewidth=1.0,
-                    elinewidth=0.8,
-                    label=name,
-                    **style,
-                )
+                style = {"color": MODEL_COLOURS[number], "marker": MARKERS[number], "label": name}
+                ax.errorbar(x, middle, ends, markersize=4, linewidth=1.0, elinewidth=0.8, **style)
         ax.set_title(f"{TASK_NAMES[task]} ({task})", fontsize=8.5)
         ax.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         ax.set_aspect("equal")
@@ -169,11 +148,9 @@ def _ends(intervals: Sequence[Interval], factor: float) -> tuple[np.ndarray, np.
     return middle, np.maximum(np.abs([middle - low, high - middle]), 0)
 
 
-def _interval(
-    ax: Axes, found: Interval, factor: float, at: float, colour: str, marker: str
-) -> None:
-    ax.plot([factor * found.low, factor * found.high], [at, at], color=colour, linewidth=1.3)
-    ax.plot(factor * found.estimate, at, marker, color=colour, markersize=4.5)
+def _interval(ax: Axes, loss: Interval, factor: float, at: float, colour: str, marker: str) -> None:
+    i = loss.scaled(factor)
+    interval(ax, at, [i.low, i.high], i.estimate, colour, marker, 1.3, markersize=4.5)
 
 
 def _lines(axes: Sequence[Axes], names: Sequence[str]) -> None:

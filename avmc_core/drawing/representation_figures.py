@@ -7,14 +7,21 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from avmc_core.analysis.representations import MEASURES
 from avmc_core.analysis.statistics import Interval
-from avmc_core.drawing.figures import CLASS_COLOURS, MODEL_COLOURS, TASK_COLOURS, WIDTH
+from avmc_core.drawing.figures import (
+    CLASS_COLOURS,
+    MARKERS,
+    MODEL_COLOURS,
+    TASK_COLOURS,
+    WIDTH,
+    interval,
+    key,
+)
 from avmc_core.schema import CLASSES, MODALITY_OF_TASK
 
-MARKERS = dict(zip(MODALITY_OF_TASK.values(), ("o", "s", "^"), strict=True))
+FORMS = dict(zip(MODALITY_OF_TASK.values(), MARKERS, strict=False))
 
 
 def embeddings(flat: Mapping[str, np.ndarray], classes: np.ndarray) -> Figure:
@@ -27,7 +34,7 @@ def embeddings(flat: Mapping[str, np.ndarray], classes: np.ndarray) -> Figure:
             x, y = points[k * n : (k + 1) * n].T
             style = {
                 "s": 7,
-                "marker": MARKERS[modality],
+                "marker": FORMS[modality],
                 "linewidth": 0,
                 "alpha": 0.75,
                 "rasterized": True,
@@ -41,22 +48,12 @@ def embeddings(flat: Mapping[str, np.ndarray], classes: np.ndarray) -> Figure:
                 spine.set(visible=True, color="#BBBBBB")
     axes[0, 0].set_ylabel("by modality", fontsize=8)
     axes[1, 0].set_ylabel("by sentiment (M)", fontsize=8)
+    dot = {"linewidth": 0, "markersize": 5}
     keys = [
-        Line2D(
-            [],
-            [],
-            color=TASK_COLOURS[task],
-            marker=MARKERS[modality],
-            linewidth=0,
-            markersize=5,
-            label=modality,
-        )
+        key(modality, TASK_COLOURS[task], marker=FORMS[modality], **dot)
         for task, modality in MODALITY_OF_TASK.items()
     ]
-    keys += [
-        Line2D([], [], color=CLASS_COLOURS[c], marker="o", linewidth=0, markersize=5, label=c)
-        for c in CLASSES
-    ]
+    keys += [key(c, CLASS_COLOURS[c], marker="o", **dot) for c in CLASSES]
     fig.legend(handles=keys, fontsize=7.5, loc="outside upper center", ncols=len(keys))
     return fig
 
@@ -83,50 +80,20 @@ def measured(
                 at = place + 0.22 * (number - (len(names) - 1) / 2)
                 colour = MODEL_COLOURS[number]
                 if name in before:
-                    ax.plot(
-                        before[name][member].estimate,
-                        at,
-                        "o",
-                        color="#8C8C8C",
-                        markersize=4.5,
-                        fillstyle="none",
-                    )
-                found = table[name][member]
-                ax.plot([found.low, found.high], [at, at], color=colour, linewidth=1.4)
-                ax.plot(found.estimate, at, _marker(number), color=colour, markersize=4.5)
+                    style = {"color": "#8C8C8C", "markersize": 4.5, "fillstyle": "none"}
+                    ax.plot(before[name][member].estimate, at, "o", **style)
+                i, marker = table[name][member], MARKERS[number]
+                interval(ax, at, [i.low, i.high], i.estimate, colour, marker, markersize=4.5)
         labels = [member.partition(", ")[2] for member in members]
         ax.set_yticks(range(len(members)), labels, fontsize=7.5)
         ax.set_ylim(len(members) - 0.5, -0.5)
         ax.set_title(kind, fontsize=8.5)
         ax.tick_params(axis="x", labelsize=7.5)
         ax.grid(axis="x", linewidth=0.4)
-    keys = [
-        Line2D(
-            [],
-            [],
-            color=MODEL_COLOURS[k],
-            marker=_marker(k),
-            linewidth=1.4,
-            markersize=4.5,
-            label=name,
-        )
-        for k, name in enumerate(names)
-    ]
+    line = {"linewidth": 1.4, "markersize": 4.5}
+    keys = [key(name, MODEL_COLOURS[k], marker=MARKERS[k], **line) for k, name in enumerate(names)]
     if before:
-        keys.append(
-            Line2D(
-                [],
-                [],
-                color="#8C8C8C",
-                marker="o",
-                fillstyle="none",
-                linewidth=0,
-                label="before training",
-            )
-        )
+        hollow = {"marker": "o", "fillstyle": "none", "linewidth": 0}
+        keys.append(key("before training", "#8C8C8C", **hollow))
     fig.legend(handles=keys, fontsize=7.5, loc="outside upper center", ncols=2)
     return fig
-
-
-def _marker(number: int) -> str:
-    return ("o", "s", "^", "D", "v", "P", "X", "*")[number % 8]

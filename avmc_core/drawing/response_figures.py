@@ -10,36 +10,26 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from avmc_core.analysis.response import CUES, Response
-from avmc_core.drawing.figures import TASK_COLOURS, WIDTH
+from avmc_core.drawing.figures import TASK_COLOURS, WIDTH, interval
 from avmc_core.drawing.scenario_figures import model_style
 
 TITLES = {"A and V": "voice and face", "A": "voice alone", "V": "face alone", "T": "words"}
-COLOURS = {
-    "A and V": "#3C3C3C",
-    "A": TASK_COLOURS["A"],
-    "V": TASK_COLOURS["V"],
-    "T": TASK_COLOURS["T"],
-}
-Found = Mapping[str, Mapping[str, Response]]  # name to cue to response
+COLOURS = {"A and V": TASK_COLOURS["M"], **{task: TASK_COLOURS[task] for task in "AVT"}}
+Responses = Mapping[str, Mapping[str, Response]]  # name to cue to response
 
 
-def curves(found: Found, names: Sequence[str], rule: str = "") -> Figure:
+def curves(responses: Responses, names: Sequence[str], rule: str = "") -> Figure:
     """Mean predicted M against the donors' label, one panel per cue, with 95 % intervals; ``rule``
     is drawn as a black line."""
     fig, axes = plt.subplots(1, len(CUES), figsize=(WIDTH, 2.9), sharey=True)
     for ax, cue in zip(axes, CUES, strict=True):
         ax.axhline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
         if rule:
-            response = found[rule][cue]
-            ax.plot(
-                response.levels,
-                [point.estimate for point in response.curve],
-                color="black",
-                linewidth=1.6,
-                label=rule,
-            )
+            response = responses[rule][cue]
+            means = [point.estimate for point in response.curve]
+            ax.plot(response.levels, means, color="black", linewidth=1.6, label=rule)
         for number, name in enumerate(names):
-            response = found[name][cue]
+            response = responses[name][cue]
             shift = 0.018 * (number - (len(names) - 1) / 2)
             means, low, high = np.array(
                 [(point.estimate, point.low, point.high) for point in response.curve]
@@ -63,7 +53,7 @@ def curves(found: Found, names: Sequence[str], rule: str = "") -> Figure:
     return fig
 
 
-def slopes(found: Found, names: Sequence[str]) -> Figure:
+def slopes(responses: Responses, names: Sequence[str]) -> Figure:
     """The slope of each name's curves with its 95 % interval, one panel per cue: 0 means that the
     cue is ignored, 1 that the prediction follows the label."""
     fig, axes = plt.subplots(
@@ -73,9 +63,9 @@ def slopes(found: Found, names: Sequence[str]) -> Figure:
     for ax, cue in zip(axes, CUES, strict=True):
         ax.axvline(0, color="#999999", linewidth=0.8)
         for y, name in zip(at, names, strict=True):
-            slope = found[name][cue].slope
-            ax.plot([slope.low, slope.high], [y, y], color=COLOURS[cue], linewidth=1.4)
-            ax.plot(slope.estimate, y, "o", color=COLOURS[cue], markersize=4)
+            slope = responses[name][cue].slope
+            ends = [slope.low, slope.high]
+            interval(ax, y, ends, slope.estimate, COLOURS[cue], markersize=4)
         ax.set_title(TITLES[cue], color=COLOURS[cue], fontsize=8.5)
         ax.set_xlabel("slope", fontsize=8)
         ax.tick_params(labelsize=7.5)

@@ -11,20 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from avmc_core.analysis.scenarios import Scenarios
-from avmc_core.drawing.figures import MODEL_COLOURS, TASK_COLOURS, WIDTH
-from avmc_core.drawing.signal_figures import (
-    LOUDNESS,
-    PITCH,
-    UNITS,
-    action_units,
-    faces,
-    outline,
-    sound,
-)
-from avmc_core.schema import TASK_NAMES, TASKS, columns
+from avmc_core.drawing.figures import MARKERS, MODEL_COLOURS, TASK_COLOURS, WIDTH, key
+from avmc_core.drawing.signal_figures import action_units, faces, outline, scales, sound
+from avmc_core.schema import TASK_NAMES, TASKS
 
 GAIN = 3.0  # how much larger than they are differences between faces are drawn
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # name to task to predictions (R, K) of R runs for K scenarios
 Predictions = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -44,12 +35,7 @@ def contexts(scenarios: Scenarios, predictions: Predictions) -> Figure:
     audio, vision = scenarios.clips.audio, scenarios.clips.vision
     count = len(scenarios)
     voices, views = [audio[k] for k in range(count)], [vision[k] for k in range(count)]
-    loudest = max(float(voice[:, LOUDNESS].max()) for voice in voices)
-    voiced = np.concatenate([voice[:, PITCH] for voice in voices])
-    voiced = voiced[voiced > 0] if (voiced > 0).any() else np.array([0.0, 1.0])
-    pitches = (float(voiced.min()) - 2, float(voiced.max()) + 2)
-    unit_columns = [columns("vision").index(name) for name in UNITS]
-    highest = max(float(view[:, unit_columns].max()) for view in views) or 1.0
+    loudest, pitches, highest = scales(voices, views)
     usual = np.mean([outline(view).mean(axis=0) for view in views], axis=0)  # (68, 2)
     fig, axes = plt.subplots(
         count,
@@ -134,22 +120,27 @@ def by_task(scenarios: Scenarios, predictions: Predictions) -> Figure:
     axes[0, 0].set_ylabel("prediction, mean of seeds", fontsize=7.5)
     keys = [
         *_keys(predictions, np.array([np.nan])),
-        Line2D([], [], color="black", linewidth=1.6, label="label"),
+        key("label", "black", linewidth=1.6),
     ]
     fig.legend(handles=keys, fontsize=7, loc="outside upper center", ncols=3)
     return fig
 
 
-def _predictions(ax, truth: float, found: Mapping[str, np.ndarray]) -> None:
+def _predictions(ax, truth: float, predictions: Mapping[str, np.ndarray]) -> None:
     """One line per model: mean and range of its runs; the truth across all of them."""
     ax.axvline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
     if np.isfinite(truth):
         ax.axvline(truth, color="black", linewidth=1.6)
-    for number, values in enumerate(found.values()):
+    for number, values in enumerate(predictions.values()):
         style = model_style(number)
         ax.plot([values.min(), values.max()], [number, number], color=style["color"], linewidth=1.4)
         ax.plot(values.mean(), number, markersize=4.5, **style)
-    ax.set(xlim=(-1.1, 1.1), ylim=(len(found) - 0.4, -0.6), yticks=[], xticks=[-1, -0.5, 0, 0.5, 1])
+    ax.set(
+        xlim=(-1.1, 1.1),
+        ylim=(len(predictions) - 0.4, -0.6),
+        yticks=[],
+        xticks=[-1, -0.5, 0, 0.5, 1],
+    )
 
 
 def _keys(predictions: Predictions, truth: np.ndarray) -> list[Line2D]:
@@ -157,11 +148,4 @@ def _keys(predictions: Predictions, truth: np.ndarray) -> list[Line2D]:
         Line2D([], [], markersize=4.5, linewidth=1.4, label=name, **model_style(number))
         for number, name in enumerate(predictions)
     ]
-    return [
-        *keys,
-        *(
-            [Line2D([], [], color="black", linewidth=1.6, label="truth")]
-            if np.isfinite(truth).any()
-            else []
-        ),
-    ]
+    return [*keys, *([key("truth", "black", linewidth=1.6)] if np.isfinite(truth).any() else [])]

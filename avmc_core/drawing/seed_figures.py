@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH, axis_label
+from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH, metric_panel
 
 
 def beside_table_2(
@@ -33,31 +33,17 @@ def beside_table_2(
             colour = MODEL_COLOURS[1] if row.startswith("AV-MC") else "#3C3C3C"
             ax.plot(column[row], y, "D", color=colour, markersize=5, fillstyle="none")
         for y, (name, part) in enumerate(runs.items(), start=len(rows)):
-            ax.plot(
-                part[metric],
-                np.full(len(part), y),
-                "o",
-                color=MODEL_COLOURS[0],
-                markersize=3.5,
-                alpha=0.7,
-            )
+            dot = {"color": MODEL_COLOURS[0], "markersize": 3.5, "alpha": 0.7}
+            ax.plot(part[metric], np.full(len(part), y), "o", **dot)
             if part["model"].nunique() == 1:
-                ax.plot(
-                    part[metric].mean(),
-                    y,
-                    "|",
-                    color=MODEL_COLOURS[0],
-                    markersize=11,
-                    markeredgewidth=1.6,
-                )
+                stroke = {"color": MODEL_COLOURS[0], "markersize": 11, "markeredgewidth": 1.6}
+                ax.plot(part[metric].mean(), y, "|", **stroke)
             if name == of:
                 ax.plot(
                     marked[metric], y, "D", color=MODEL_COLOURS[1], markersize=7, fillstyle="none"
                 )
         ax.axhline(len(rows) - 0.5, color="#8C8C8C", linewidth=0.6)
-        ax.set_title(metric)
-        ax.set_xlabel(axis_label(metric), fontsize=7)
-        ax.grid(axis="x", linewidth=0.4)
+        metric_panel(ax, metric)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].tick_params(axis="y", labelsize=7)
     axes[0].set_ylim(len(names) - 0.4, -0.6)
@@ -90,13 +76,8 @@ def winners_curve(
             for at in (k for k in (5, 10, 50) if k in draws):
                 value = gain[list(draws).index(at)]
                 ax.plot(at, value, form, color=colour, markersize=4.5)
-        ax.axhline(
-            margins[title],
-            color="#3C3C3C",
-            linestyle="--",
-            linewidth=0.9,
-            label="AV-MC's margin in Table 2",
-        )
+        style = {"color": "#3C3C3C", "linestyle": "--", "linewidth": 0.9}
+        ax.axhline(margins[title], **style, label="AV-MC's margin in Table 2")
         ax.set(title=title, xscale="log", xlabel="draws, of which the best is reported")
         ax.set_xticks([1, 5, 10, 50], ["1", "5", "10", "50"])
         ax.minorticks_off()

@@ -3,7 +3,7 @@ action units."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,6 +25,20 @@ UNITS = {
     "AU04_r": "frown",
     "AU15_r": "corners down",
 }
+
+
+def scales(
+    voices: Sequence[np.ndarray], views: Sequence[np.ndarray]
+) -> tuple[float, tuple[float, float], float]:
+    """The ends of the scales on which the pictures of several clips can be compared: the largest
+    loudness, the lowest and the highest pitch with a margin, the largest intensity of an action
+    unit. ``voices`` (T, 25) and ``views`` (T, 177) of each clip."""
+    loudest = max(float(voice[:, LOUDNESS].max()) for voice in voices)
+    pitch = np.concatenate([voice[:, PITCH] for voice in voices])
+    pitch = pitch[pitch > 0] if (pitch > 0).any() else np.array([0.0, 1.0])
+    units = [_VISION.index(name) for name in UNITS]
+    highest = max(float(view[:, units].max()) for view in views) or 1.0
+    return loudest, (float(pitch.min()) - 2, float(pitch.max()) + 2), highest
 
 
 def sound(ax: Axes, audio: np.ndarray, loudest: float, pitches: tuple[float, float]) -> Axes:
@@ -87,15 +101,15 @@ def faces(
         spine.set_visible(False)
 
 
-def action_units(ax: Axes, vision: np.ndarray, highest: float, units: Mapping[str, str] = UNITS):
+def action_units(ax: Axes, vision: np.ndarray, highest: float):
     """Intensities of some action units over time, the darker the stronger; returns the image, for a
     colour bar.
 
     ``vision`` (T, 177); ``highest`` is the end of the scale.
     """
-    shown = vision[:, [_VISION.index(name) for name in units]].T
+    shown = vision[:, [_VISION.index(name) for name in UNITS]].T
     end = len(vision) * HOP_SECONDS["vision"]
-    extent = (0, end, len(units) - 0.5, -0.5)
+    extent = (0, end, len(UNITS) - 0.5, -0.5)
     image = ax.imshow(
         shown,
         aspect="auto",
@@ -105,6 +119,6 @@ def action_units(ax: Axes, vision: np.ndarray, highest: float, units: Mapping[st
         extent=extent,
         interpolation="nearest",
     )
-    ax.set_yticks(range(len(units)), list(units.values()))
+    ax.set_yticks(range(len(UNITS)), list(UNITS.values()))
     ax.tick_params(axis="y", length=0)
     return image

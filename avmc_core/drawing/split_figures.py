@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from avmc_core.analysis.statistics import Interval
 from avmc_core.data.metric_conventions import ALL
-from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH, axis_label
+from avmc_core.drawing.figures import MODEL_COLOURS, WIDTH, metric_panel
 
 Summary = Mapping[str, Mapping[str, Interval]]
 
@@ -26,18 +26,9 @@ def slices(parts: Mapping[str, Summary], heads: Mapping[str, str], names: Sequen
         for part, form, colour, shift in zip(
             parts, "os", MODEL_COLOURS, (0.14, -0.14), strict=False
         ):
-            _intervals(
-                ax,
-                [parts[part][model][name] for model in models],
-                at + shift,
-                name,
-                form,
-                colour,
-                heads[part],
-            )
-        ax.set_title(name)
-        ax.set_xlabel(axis_label(name), fontsize=7)
-        ax.grid(axis="x", linewidth=0.4)
+            own = [parts[part][model][name] for model in models]
+            _intervals(ax, own, at + shift, name, form, colour, heads[part])
+        metric_panel(ax, name)
     axes[0].set_yticks(at, models)
     fig.legend(
         *axes[0].get_legend_handles_labels(), fontsize=7.5, loc="outside upper right", ncols=2
@@ -64,24 +55,13 @@ def learning_curve(
             summary.items(), "os", MODEL_COLOURS, (0.97, 1.03), strict=False
         ):
             x = np.array(clips) * shift
-            found = [point[name] for point in points]
-            middle = np.array([interval.estimate for interval in found]) * scale
-            ax.vlines(
-                x,
-                [i.low * scale for i in found],
-                [i.high * scale for i in found],
-                color=colour,
-                linewidth=1.4,
-            )
+            own = [point[name].scaled(scale) for point in points]
+            ax.vlines(x, [i.low for i in own], [i.high for i in own], color=colour, linewidth=1.4)
+            middle = [i.estimate for i in own]
             ax.plot(x, middle, form + "-", color=colour, markersize=4, linewidth=0.9, label=model)
             for at, values in zip(x, seeds[model], strict=True):
-                ax.plot(
-                    np.full(len(values[name]), at),
-                    np.array(values[name]) * scale,
-                    ".",
-                    color=colour,
-                    alpha=0.45,
-                )
+                seed = np.array(values[name]) * scale
+                ax.plot(np.full(len(seed), at), seed, ".", color=colour, alpha=0.45)
         ax.set_xscale("log", base=2)
         ax.set_xticks(clips, [str(n) for n in clips])
         ax.minorticks_off()
@@ -95,14 +75,11 @@ def learning_curve(
 
 
 def _intervals(
-    ax, found: Sequence[Interval], at: np.ndarray, name: str, form: str, colour: str, label: str
+    ax, intervals: Sequence[Interval], at: np.ndarray, name: str, form: str, colour: str, label: str
 ) -> None:
     scale = ALL[name].scale
-    ax.hlines(
-        at,
-        [i.low * scale for i in found],
-        [i.high * scale for i in found],
-        color=colour,
-        linewidth=1.3,
+    low, high = ([getattr(i, end) * scale for i in intervals] for end in ("low", "high"))
+    ax.hlines(at, low, high, color=colour, linewidth=1.3)
+    ax.plot(
+        [i.estimate * scale for i in intervals], at, form, color=colour, markersize=4, label=label
     )
-    ax.plot([i.estimate * scale for i in found], at, form, color=colour, markersize=4, label=label)

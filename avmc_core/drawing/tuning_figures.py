@@ -20,15 +20,8 @@ def trials(scores: pd.DataFrame, chosen: int) -> Figure:
     }
     for (name, (trial, form)), colour in zip(choices.items(), MODEL_COLOURS, strict=False):
         row = scores.loc[trial]
-        ax.plot(
-            row["validation"],
-            row["MAE"],
-            form,
-            color=colour,
-            markersize=9,
-            fillstyle="none",
-            label=name,
-        )
+        style = {"color": colour, "markersize": 9, "fillstyle": "none", "label": name}
+        ax.plot(row["validation"], row["MAE"], form, **style)
     ax.set(xlabel="MAE on validation", ylabel="MAE on test")
     ax.legend(fontsize=8)
     return fig

@@ -12,6 +12,11 @@ _STARTS = (  # first bytes, what they belong to, what to do
         "a pointer of Git LFS",
         "the file itself, which `git lfs pull` fetches",
     ),
+    (
+        b"../../blobs/",
+        "the text of a link, as some copies of the model cache have it",
+        "the file that it leads to, in the folder blobs",
+    ),
     (b"PK\x03\x04", "a zip archive", "what it holds, unpacked"),
     (b"\x1f\x8b", "a gzip archive", "what it holds, unpacked with gunzip"),
     (b"\xfd7zXZ\x00", "an xz archive", "what it holds, unpacked with unxz"),
@@ -28,6 +33,9 @@ _STARTS = (  # first bytes, what they belong to, what to do
     (b"\x89HDF", "an HDF5 file", "another format"),
     (b"%PDF", "a PDF document", "another file"),
     (b"\x93NUMPY", "a single array of numpy (.npy)", "a file with all keys"),
+    (b"PAR1", "a Parquet file", "another format"),
+    (b"MATLAB 5.0", "a file of MATLAB", "another format"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive", "what it holds, unpacked with unzstd"),
     (b"bplist", "a property list of macOS", "another file"),
 )
 _PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<script", b"<table")

@@ -18,11 +18,30 @@ from typing import TYPE_CHECKING, Any
 
 from avmc_core.errors import InputError
 from avmc_core.files.kinds import foreign
+from avmc_core.files.model_folders import (
+    CONFIG,
+    broken_link,
+    cached,
+    config_of,
+    folder_of,
+    snapshot_of,
+)
 
 if TYPE_CHECKING:
     import torch
 
-CONFIG = "config.json"
+__all__ = [
+    "CONFIG",
+    "cached",
+    "checked",
+    "config_of",
+    "configuration",
+    "fill",
+    "folder_of",
+    "snapshot_of",
+    "weight_files",
+]
+
 # the first that is there; either may be in shards
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _ELSEWHERE = [
@@ -43,39 +62,6 @@ _OLD = (
 )
 
 
-def folder_of(name: str | Path, what: str) -> Path:
-    """The local folder ``name``, or that of the local model cache under this name. Raises
-    InputError if there is neither; ``what`` says, in words, what is wanted there."""
-    folder = Path(name)
-    if folder.is_dir():
-        return folder
-    if folder.exists():
-        raise InputError(
-            name, "a file", f"the folder that it lies in, with {CONFIG} and the weights of {what}"
-        )
-    folder = cached(str(name))
-    if folder is None:
-        raise InputError(
-            name,
-            "no such folder, and nothing of this name in the local model cache",
-            f"a folder with {CONFIG} and the weights of {what}, downloaded beforehand with "
-            "`hf download`",
-        )
-    return folder
-
-
-def cached(name: str) -> Path | None:
-    """The folder of the local model cache with the model ``name``; None if there is none."""
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        config = try_to_load_from_cache(name, CONFIG)
-    except HFValidationError:  # the path of a folder that is not there
-        return None
-    return Path(config).parent if isinstance(config, str) else None
-
-
 def checked(path: Path) -> Path:
     """``path``, a file that is what its name says as far as its first bytes tell. Raises InputError
     naming what it is."""
@@ -91,16 +77,18 @@ def checked(path: Path) -> Path:
 def configuration(folder: Path, kind: str) -> dict[str, Any]:
     """The facts of ``config.json``. Raises InputError if the file is missing or damaged, or
     describes a model of another ``kind``."""
-    path = folder / CONFIG
+    path = config_of(folder, kind)
     if not path.is_file():
+        inside = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))[:1]
+        found = f"no {CONFIG}" + (f", but one in its folder {inside[0]}" if inside else "")
         raise InputError(
             folder,
-            f"no {CONFIG}",
+            found + broken_link(path),
             f"a folder with {CONFIG} and the weights of a model of type {kind}",
         )
     checked(path)
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8-sig"))
         stated = facts.get("model_type", kind)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
@@ -134,6 +122,12 @@ def weight_files(folder: Path) -> list[Path]:
                     folder, f"no {', '.join(lost[:3])}", f"all files that {index.name} names"
                 )
             return paths
+    links = "".join(broken_link(folder / name) for name in _WEIGHTS)
+    named = [
+        path.name
+        for path in sorted(folder.iterdir())
+        if path.suffix in (".safetensors", ".bin", ".pt") and "-of-" not in path.name
+    ]
     others = [path.name for pattern in _ELSEWHERE for path in sorted(folder.glob(pattern))]
     partial = [
         path.name
@@ -145,6 +139,8 @@ def weight_files(folder: Path) -> list[Path]:
     what += f", so is the index that belongs to {shards[0]}" if shards else ""
     what += f", {', '.join(partial[:2])} is a download that never ended" if partial else ""
     what += f", {', '.join(others[:2])} is of another framework" if others else ""
+    what += f", {named[0]} is under another name" if named and not links else ""
+    what += links
     raise InputError(
         folder, f"{what})", f"{' or '.join(_WEIGHTS)} of PyTorch, downloaded beforehand"
     )

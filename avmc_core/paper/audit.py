@@ -18,7 +18,7 @@ import pandas as pd
 from avmc_core.artefacts import data_mark
 from avmc_core.data.label_sets import MIXED, OTHER, RELABELLED, Recognised, recognise
 from avmc_core.paper.feature_audit import feature_findings, manifest_lines
-from avmc_core.paper.findings import DECIDED, UNDECIDED, Finding
+from avmc_core.paper.findings import DECIDED, UNDECIDED, Finding, aligned
 from avmc_core.paper.label_findings import MULTIMODAL, STORE, bases, label_findings
 from avmc_core.paper.label_summary import Counts
 from avmc_core.schema import DATASET
@@ -114,9 +114,9 @@ def deciding(*sources: Store | pd.DataFrame | None) -> Audit:
     relabelled set, else of the counts that the package ships. A simulated store never decides."""
     for source in sources:
         if source is not None and (isinstance(source, pd.DataFrame) or not source.simulated):
-            found = audit(source)
-            if found.labels.key == RELABELLED:
-                return found
+            result = audit(source)
+            if result.labels.key == RELABELLED:
+                return result
     return audit()
 
 
@@ -133,12 +133,7 @@ def render(result: Audit) -> str:
     """The audit as plain text for a terminal, one line per finding."""
     frame = result.as_frame()
     rows = [tuple(frame.columns), *frame.itertuples(index=False, name=None)]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(frame.columns))]
-    table = [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
     used = {item.basis for item in result.findings}
     notes = [f"{basis}: {sentence}" for basis, sentence in result.bases.items() if basis in used]
     head = [f"data: {result.source}", f"labels: {result.label_set}", *result.manifest]
-    return "\n".join([*head, "", *table, "", "Basis", *notes])
+    return "\n".join([*head, "", *aligned(rows), "", "Basis", *notes])

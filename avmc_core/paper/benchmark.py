@@ -96,10 +96,10 @@ def beats_constant(table: pd.DataFrame, models: Mapping[str, tuple[str, ...]]) -
         }
         for m in models
     ]
-    found = pd.DataFrame(rows)
+    beaten = pd.DataFrame(rows)
     for kind in ("as run", "mended"):
-        found[f"{kind} beats it"] = found[kind] < found["constant"]
-    return found
+        beaten[f"{kind} beats it"] = beaten[kind] < beaten["constant"]
+    return beaten
 
 
 def stopping(runs: Iterable[Run]) -> str:
@@ -130,16 +130,16 @@ def stopping(runs: Iterable[Run]) -> str:
 def beside_constant(cells: list[Cell], metric: str) -> str:
     """How many rows of ``results.comparison`` are better than the constant in a metric, in
     words."""
-    found = {
+    means = {
         cell.row: cell.value for cell in cells if cell.metric == metric and cell.value is not None
     }
-    constant, sign = found.pop("Constant"), METRICS[metric].sign
-    better = [row for row, value in found.items() if sign * value > sign * constant]
+    constant, sign = means.pop("Constant"), METRICS[metric].sign
+    better = [row for row, value in means.items() if sign * value > sign * constant]
     names = f" ({', '.join(better)})" if 0 < len(better) <= 3 else ""
     figure = f"{constant:.{METRICS[metric].decimals}f}"
     return (
         f"In {metric} the constant has {figure}; rows with a better mean: {len(better)} of "
-        f"{len(found)}{names}."
+        f"{len(means)}{names}."
     )
 
 
@@ -186,10 +186,10 @@ def table_3(summary: Summary) -> list[Cell]:
             for metric, pair in zip(
                 (BY_COLUMN[c].name for c in printed["metrics"]), printed["rows"][row], strict=True
             ):
-                found = summary[name][metric] if name in summary else None
+                interval = summary[name][metric] if name in summary else None
                 place = {"row": f"{row}, {kind}", "run": name, "published_row": row}
-                cell = Cell.of(metric, found, pair[column], **place)
-                needs = found is None and "wav2vec" in row
+                cell = Cell.of(metric, interval, pair[column], **place)
+                needs = interval is None and "wav2vec" in row
                 cells.append(replace(cell, note=NOT_RUN) if needs else cell)
     return cells
 
@@ -210,17 +210,13 @@ def own_minus_whole(records: Mapping[Run, Record], store: Store) -> pd.DataFrame
         first, groups = own[task][0].get(f"{name}, annotation {task}"), own[task][1]
         second = own["M"][0].get(f"{name}, annotation M")
         both = first is not None and second is not None
-        found = compare(first, second[:, keep], groups) if both else {}
+        differences = compare(first, second[:, keep], groups) if both else {}
         for metric in dict.fromkeys(metric for _, metric in figures):
             printed = [figures[f"{row}, {kind}", metric] for kind in KINDS]
-            d, scale = found.get(metric), METRICS[metric].scale
-            ours = d and Interval(*(scale * part for part in _ends(d.difference)))
+            d, scale = differences.get(metric), METRICS[metric].scale
+            ours = d and d.difference.scaled(scale)
             rows.append((row, metric, ours, printed[0] - printed[1]))
     return pd.DataFrame(rows, columns=["row", "metric", "ours", "Table 3"])
-
-
-def _ends(interval: Interval) -> tuple[float, float, float]:
-    return interval.estimate, interval.low, interval.high
 
 
 def easier(differences: pd.DataFrame) -> str:
@@ -238,7 +234,7 @@ def easier(differences: pd.DataFrame) -> str:
     return (
         f"Here the own annotation is clearly the easier one in {up} of {len(ran)} comparisons, "
         f"clearly the harder one in {down}, and {len(ran) - len(clear)} are undecided, their "
-        f"intervals holding zero; in Table 3, which gives no intervals, it is the easier one in "
+        f"intervals containing zero; in Table 3, which gives no intervals, it is the easier one in "
         f"{len(differences) - len(other)} of {len(differences)}"
         + (f" (not in {names})." if names else ".")
     )

@@ -146,13 +146,13 @@ def _beside(part: Finished, table: str) -> list[tuple[Cell, list[float]]]:
     """The cells of a printed table, each with the figures of the single runs that correspond to
     it."""
     if table == "table3_unimodal":
-        found = part.table_3
+        cells = part.table_3
     else:
-        found = results.comparison(
+        cells = results.comparison(
             part.rows, results.summarise(part.records, part.store), PRINTED, table
         )
     tables = {task: results.tabulate(part.records, part.store, task=task) for task in TASKS}
-    return [(cell, _seeds(tables, cell.run or cell.row, cell.metric)) for cell in found]
+    return [(cell, _seeds(tables, cell.run or cell.row, cell.metric)) for cell in cells]
 
 
 def _seeds(tables: Mapping[str, pd.DataFrame], name: str, metric: str) -> list[float]:
@@ -180,9 +180,9 @@ def _table_3(
         groups = stacked["M"][1][own]
         for row, (name, task) in benchmark.TABLE_3.items():
             for kind, of in zip(benchmark.KINDS, (task, "M"), strict=True):
-                found = stacked[of][0].get(f"{name}, annotation {of}")
-                if found is not None:
-                    statistics[row, kind] = found[:, own] if of == "M" else found
+                statistics_of = stacked[of][0].get(f"{name}, annotation {of}")
+                if statistics_of is not None:
+                    statistics[row, kind] = statistics_of[:, own] if of == "M" else statistics_of
     return statistics, groups, simulated
 
 

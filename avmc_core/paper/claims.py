@@ -117,13 +117,13 @@ class Ruling:
 def claims() -> tuple[Claim, ...]:
     """All claims, in the order of the paper. Raises InputError for an unreadable entry."""
     text = resource_text("claims.toml")
-    found = tuple(claim for entry in tomllib.loads(text)["claim"] for claim in _expand(entry))
-    keys = [claim.key for claim in found]
+    entries = tuple(claim for entry in tomllib.loads(text)["claim"] for claim in _expand(entry))
+    keys = [claim.key for claim in entries]
     if repeated := {key for key in keys if keys.count(key) > 1}:
         raise InputError(
             "claims.toml", f"key {min(repeated)!r} more than once", "a key for each claim"
         )
-    return found
+    return entries
 
 
 def ledger(evidence: Evidence) -> list[Ruling]:
@@ -189,8 +189,8 @@ def source_of(ruling: Ruling) -> str:
 
 def tally(rulings: list[Ruling], kind: str = CLAIM) -> dict[str, int]:
     """How many rulings of a kind got each verdict."""
-    found = [ruling.verdict for ruling in rulings if ruling.claim.kind == kind]
-    return {verdict: found.count(verdict) for verdict in VERDICTS}
+    verdicts = [ruling.verdict for ruling in rulings if ruling.claim.kind == kind]
+    return {verdict: verdicts.count(verdict) for verdict in VERDICTS}
 
 
 def verdict_counts(rulings: list[Ruling], kind: str = CLAIM) -> pd.DataFrame:

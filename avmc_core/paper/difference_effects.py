@@ -48,15 +48,15 @@ VALIDATION_CHANGES: tuple[Change, ...] = tuple(
 def mended_changes() -> list[Change]:
     """Every difference of a baseline put right alone, and all of them together where there are
     several, once per model."""
-    found = []
+    changes = []
     for model, numbers in MENDABLE.items():
         if len(numbers) > 1:
-            found += [
+            changes += [
                 ((number,), f"{model}: mended", f"{model}, {number} mended", model)
                 for number in numbers
             ]
-        found.append((numbers, f"{model}: mended", f"{model} mended", model))
-    return found
+        changes.append((numbers, f"{model}: mended", f"{model} mended", model))
+    return changes
 
 
 def effects(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,21 +66,20 @@ def finding(
 
 
 def in_text(
-    key: str,
-    name: str,
-    figure: str,
-    value: Any,
-    shown: str | None = None,
-    *,
-    holds: bool | None = None,
-    partly: bool = False,
-    basis: str = "",
+    key: str, name: str, figure: str, value: Any, shown: str | None = None, **options: Any
 ) -> Finding:
-    """A finding against a figure printed in the paper's text (``published.text_figure``)."""
+    """A ``finding`` against a figure printed in the paper's text (``published.text_figure``)."""
     published, place = text_figure(figure)
-    return finding(
-        key, name, place, value, published, shown, holds=holds, partly=partly, basis=basis
-    )
+    return finding(key, name, place, value, published, shown, **options)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of equally many cells as lines of text for a terminal, in columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def slashes(values: Iterable[Any]) -> str:

@@ -18,6 +18,7 @@ import torch
 from avmc_core.data.label_sets import MIXED, NAMES, RELABELLED, of_set, recognise, total
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.errors import InputError
+from avmc_core.paper.findings import aligned
 from avmc_core.published import text_figure
 from avmc_core.runs.execution import encoder_for
 from avmc_core.schema import HOP_SECONDS, MODALITIES, SPLITS, UNLABELLED, columns
@@ -68,14 +69,10 @@ def render(found: tuple[Assumption, ...], mark: str) -> str:
     """The list as plain text, for a terminal and for a report."""
     rows = [("Assumption", "Expected", "Found", "Verdict")]
     rows += [(item.about, item.expected, item.found, item.verdict) for item in found]
-    widths = [max(len(row[k]) for row in rows) for k in range(4)]
-    lines = [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
     counts = {verdict: sum(item.verdict == verdict for item in found) for verdict in VERDICTS}
-    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    return "\n".join([f"What is assumed about the released files, on {mark}: {said}", "", *lines])
+    totals = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    title = f"What is assumed about the released files, on {mark}: {totals}"
+    return "\n".join([title, "", *aligned(rows)])
 
 
 def _decided(about: str, expected: str, found: str, holds: bool | None) -> Assumption:

@@ -27,6 +27,8 @@ RUNS = (1, 3, 5, 10)  # numbers of runs that papers average over
 # run is rounded to the printed digits first, and their mean again.
 ROUNDINGS = ("half", "truncated", "per run")
 DECIMALS = 2
+WHOLE = 100 * 10**DECIMALS  # 100 %, in units of the last digit
+RANKED = (1, 3)  # numbers of runs behind the rows of one column
 SURE = 0.95  # the least weight of an answer
 LUCK = 0.01  # the most pairs that may fit as well by chance
 
@@ -58,40 +60,34 @@ def fits(
     n: int,
     runs: int = 1,
     rounding: str = "half",
-    decimals: int = DECIMALS,
 ) -> np.ndarray:
     """Which printed percentages can be the mean accuracy of ``runs`` runs over ``n`` clips:
     (len(figures),) bool.
 
-    Raises InputError for a figure that is not a percentage with that many decimals, for N or runs
-    below 1, and for an unknown rounding.
+    Raises InputError for a figure that is not a percentage with ``DECIMALS`` decimals, for N or
+    runs below 1, and for an unknown rounding.
 
     >>> fits([82.50, 79.92], n=1034).tolist(), fits([79.92], n=1034, runs=3).tolist()
     ([True, False], [True])
     """
-    return _fit(_printed(figures, decimals), n, runs, rounding, decimals)
+    return _fit(_printed(figures), n, runs, rounding)
 
 
 @cache
-def chance(n: int, runs: int = 1, rounding: str = "half", decimals: int = DECIMALS) -> float:
-    """The share of all percentages with that many decimals that fit: how probably a random one
+def chance(n: int, runs: int = 1, rounding: str = "half") -> float:
+    """The share of all percentages with as many decimals that fit: how probably a random one
     does."""
-    return float(_fit(np.arange(10 ** (decimals + 2) + 1), n, runs, rounding, decimals).mean())
+    return float(_fit(np.arange(WHOLE + 1), n, runs, rounding).mean())
 
 
-def ranked(
-    figures: Sequence[float],
-    candidates: Iterable[int],
-    runs: Sequence[int] = (1, 3),
-    rounding: str = "half",
-) -> pd.DataFrame:
+def ranked(figures: Sequence[float], candidates: Iterable[int]) -> pd.DataFrame:
     """How well each number of clips fits a column whose rows may be of different kinds: the best
     first.
 
     With c_s the share of all figures that fit as means of s runs, a figure that does is 1 / c_s
-    times as probable under that grid as at random. A row may be any of the S kinds in ``runs``, or
-    none of them, all equally probable beforehand, so that a column of different figures x is more
-    probable under N than at random by the factor
+    times as probable under that grid as at random. A row may be any of the S kinds in ``RANKED``,
+    or none of them, all equally probable beforehand, so that a column of different figures x is
+    more probable under N than at random by the factor
 
         L(N) = product over x of (1 + sum over s of [x fits] / c_s) / (1 + S).
 
@@ -99,13 +95,13 @@ def ranked(
     ``support``, log10 L; ``p``, a bound on how often random figures support any candidate as well:
     the number of candidates over L (at most 1; Markov's inequality).
     """
-    printed, numbers = np.unique(_printed(figures, DECIMALS)), list(candidates)
+    printed, numbers = np.unique(_printed(figures)), list(candidates)
     rows = []
     for n in numbers:
-        fit = {s: _fit(printed, n, s, rounding, DECIMALS) for s in runs}
-        factors = (1 + sum(fit[s] / chance(n, s, rounding) for s in runs)) / (1 + len(runs))
+        fit = {s: _fit(printed, n, s) for s in RANKED}
+        factors = (1 + sum(fit[s] / chance(n, s) for s in RANKED)) / (1 + len(RANKED))
         support = float(np.log10(factors).sum())
-        counts = {s: int(fit[s].sum()) for s in runs}
+        counts = {s: int(fit[s].sum()) for s in RANKED}
         rows.append({"n": n, **counts, "of": len(printed), "support": support, "p": 0.0})
     table = pd.DataFrame(rows).sort_values(
         ["support", "n"], ascending=[False, True], ignore_index=True
@@ -125,7 +121,6 @@ def read_column(
     figures: Sequence[float],
     candidates: Iterable[int],
     runs: Sequence[int] = RUNS,
-    rounding: str = "half",
 ) -> Answer:
     """N and the number of runs, when all figures are means of the same number of runs over one
     number of clips.
@@ -140,14 +135,15 @@ def read_column(
     >>> str(read_column([82.50, 83.46, 79.01, 81.33, 73.98], [1034]))
     '1 run over 1034 clips'
     """
-    printed, numbers = _printed(figures, DECIMALS), np.array(list(candidates))
+    printed, numbers = _printed(figures), np.array(list(candidates))
     # cells of the grid to its share of all figures, runs and N
     pairs: dict[int, tuple[float, int, int]] = {}
     fitting = []
     for s in sorted(runs):
-        for n, fit in zip(numbers.tolist(), _all_fit(printed, numbers, s, rounding), strict=True):
+        fitted = _fit(printed, numbers[:, None], s).all(axis=1)
+        for n, fit in zip(numbers.tolist(), fitted, strict=True):
             if s * n not in pairs:  # else the same grid, with fewer runs
-                pairs[s * n] = (chance(n, s, rounding), s, n)
+                pairs[s * n] = (chance(n, s), s, n)
                 fitting += [pairs[s * n]] if fit else []
     if not fitting:
         return Answer(None, None, 0.0, 0.0)
@@ -169,42 +165,31 @@ def simulated_column(rows: int, n: int, runs: int, rng: np.random.Generator) -> 
     return np.round(100 * (right / n).mean(axis=1), DECIMALS)
 
 
-def _printed(figures: Sequence[float], decimals: int) -> np.ndarray:
+def _printed(figures: Sequence[float]) -> np.ndarray:
     """Percentages as whole numbers of their last digit."""
     values = np.asarray(figures, dtype=np.float64)
-    units = np.round(values * 10**decimals)
-    bad = ~(np.abs(values * 10**decimals - units) < 1e-6) | (values < 0) | (values > 100)
+    units = np.round(values * 10**DECIMALS)
+    bad = ~(np.abs(values * 10**DECIMALS - units) < 1e-6) | (values < 0) | (values > 100)
     if values.ndim != 1 or bad.any():
         found = values[bad][0] if values.ndim == 1 else f"shape {values.shape}"
         raise InputError(
-            "a printed accuracy", str(found), f"percentages from 0 to 100 with {decimals} decimals"
+            "a printed accuracy", str(found), f"percentages from 0 to 100 with {DECIMALS} decimals"
         )
     return units.astype(np.int64)
 
 
-def _all_fit(printed: np.ndarray, numbers: np.ndarray, runs: int, rounding: str) -> np.ndarray:
-    """For each number of clips whether every figure fits: (len(numbers),) bool."""
-    if rounding == "per run" and runs > 1:
-        return np.array(
-            [_fit(printed, n, runs, rounding, DECIMALS).all() for n in numbers.tolist()], dtype=bool
-        )
-    return _fit(printed, numbers[:, None], runs, rounding, DECIMALS).all(axis=1)
-
-
-def _fit(
-    printed: np.ndarray, n: int | np.ndarray, runs: int, rounding: str, decimals: int
-) -> np.ndarray:
+def _fit(printed: np.ndarray, n: int | np.ndarray, runs: int, rounding: str = "half") -> np.ndarray:
     """``fits`` for figures as whole numbers of their last digit; ``n`` may be an array that
-    broadcasts with them."""
+    broadcasts with them, unless every run is rounded."""
     if rounding not in ROUNDINGS:
         raise InputError("rounding", repr(rounding), f"one of {', '.join(ROUNDINGS)}")
     if np.min(n) < 1 or runs < 1:
         raise InputError("a printed accuracy", f"{runs} runs over {n} clips", "at least 1 of each")
     if rounding == "per run" and runs > 1:
-        sums = _sums_of_rounded(n, runs, decimals)
+        sums = _sums_of_rounded(n, runs)
         return np.array([_within(sums, runs, int(figure)) for figure in printed], dtype=bool)
     # in half units of the last digit, so that ties are whole numbers
-    whole, cells = (2 * 10 ** (decimals + 2), runs * n)
+    whole, cells = 2 * WHOLE, runs * n
     low, high = (
         (2 * printed, 2 * printed + 2)
         if rounding == "truncated"
@@ -218,11 +203,10 @@ def _fit(
 
 
 @cache
-def _sums_of_rounded(n: int, runs: int, decimals: int) -> int:
+def _sums_of_rounded(n: int, runs: int) -> int:
     """The sums that ``runs`` accuracies over ``n`` clips can have when each is rounded first, as
     the bits of a number."""
-    whole = 10 ** (decimals + 2)
-    one = {(2 * whole * k + n - tie) // (2 * n) for k in range(n + 1) for tie in (0, 1)}
+    one = {(2 * WHOLE * k + n - tie) // (2 * n) for k in range(n + 1) for tie in (0, 1)}
     sums = 1
     for _ in range(runs):
         reached = 0

@@ -38,10 +38,10 @@ def class_counts(multimodal: dict[str, Any], cut: str = TABLE_1) -> pd.DataFrame
 def classes_by_part() -> pd.DataFrame:
     """What Figure 2 shows of the labelled clips: the original and the new ones, by the relabelled
     set. Columns part, clips, then each class in percent, cut as in Table 1."""
-    found = label_sets.recorded()["sets"]["relabelled"]["M"]
+    relabelled = label_sets.recorded()["sets"]["relabelled"]["M"]
     rows = []
     for part in ("original", "new"):
-        counts = class_counts({split: found[split][part] for split in SPLITS}).sum()
+        counts = class_counts({split: relabelled[split][part] for split in SPLITS}).sum()
         shares = {name: 100 * count / counts.sum() for name, count in counts.items()}
         rows.append({"part": f"{part} clips", "clips": int(counts.sum()), **shares})
     return pd.DataFrame(rows)

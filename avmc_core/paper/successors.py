@@ -39,11 +39,11 @@ def table() -> pd.DataFrame:
 def runs_by_digits(figures: list[str]) -> str:
     """The numbers of runs that every one of some accuracies over the whole test split fits, in
     words."""
-    told = [figure for figure in figures if _decimals(figure) == DECIMALS]
-    if not told:
+    exact = [figure for figure in figures if _decimals(figure) == DECIMALS]
+    if not exact:
         return "its digits are too few to tell"
     clips = digits.clips("Acc2")
-    allowed = [s for s in RUNS if all(_fits(figure, clips, s) for figure in told)]
+    allowed = [s for s in RUNS if all(_fits(figure, clips, s) for figure in exact)]
     return " or ".join(map(str, allowed)) or f"none of {', '.join(map(str, RUNS))}"
 
 

@@ -14,10 +14,12 @@ def spread(metric: str) -> dict[str, float | str | int]:
     table, the largest gap in the metric, and the model that it belongs to."""
     column = METRICS[metric].column
     tables = [published()["table2_benchmark"], *published()["later_tables"].values()]
-    found: dict[str, list[float]] = {}
+    spreads: dict[str, list[float]] = {}
     for table in tables:
         for model, values in table["rows"].items():
-            found.setdefault(model, []).append(values[table["metrics"].index(column)])
-    gaps = {model: max(values) - min(values) for model, values in found.items() if len(values) > 1}
+            spreads.setdefault(model, []).append(values[table["metrics"].index(column)])
+    gaps = {
+        model: max(values) - min(values) for model, values in spreads.items() if len(values) > 1
+    }
     widest = max(gaps, key=gaps.get)
     return {"models": len(gaps), "model": widest, "gap": gaps[widest]}

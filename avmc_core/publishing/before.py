@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from avmc_core.analysis.results import finished
 from avmc_core.artefacts import data_mark, other_data
 from avmc_core.data.store import Store, open_store
 from avmc_core.errors import InputError
 from avmc_core.runs.declaration import SEEDS
 from avmc_core.runs.experiments import EXPERIMENTS
-from avmc_core.runs.grid import default_device, run_store
+from avmc_core.runs.grid import run_store
 from avmc_core.runs.store import Run
 from avmc_core.schema import DATASET, DIMS
 from avmc_core.speed.expected import duration, expected, machine
@@ -44,11 +45,11 @@ def announce(store: str, profile: str, sources: Iterable[Path]) -> list[str]:
         lines.append(f"{mark} is not {DATASET}: no figure of the paper is counted as met")
     names = _experiments(sources)
     grid = _runs(names, profile, opened)
-    missing = _missing(grid, opened)
+    missing = finished(grid, opened, run_store())[1]
     if missing:
         seed = SEEDS[0]
         first = [run for run in _runs([FIRST], profile, opened) if run.seed == seed]
-        first = _missing(first, opened)
+        first = finished(first, opened, run_store())[1]
         lines += [
             f"{len(missing)} of {len(grid)} runs are missing: {_takes(missing, opened)}",
             f"a first answer, of one seed, takes {_takes(first, opened)}: "
@@ -71,23 +72,18 @@ def _experiments(sources: Iterable[Path]) -> list[str]:
 
 def _runs(names: Iterable[str], profile: str, store: Store) -> list[Run]:
     """The different runs of experiments at a profile."""
-    found: dict[tuple, Run] = {}
+    different: dict[tuple, Run] = {}
     for name in names:
         for run in EXPERIMENTS[name].runs(profile, store=store):
-            found.setdefault((run.model, run.settings, run.seed, run.protocol), run)
-    return list(found.values())
-
-
-def _missing(grid: Iterable[Run], store: Store) -> list[Run]:
-    runs, device = run_store(), default_device()
-    return [run for run in grid if runs.get(run.key(store, device)) is None]
+            different.setdefault((run.model, run.settings, run.seed, run.protocol), run)
+    return list(different.values())
 
 
 def _takes(grid: list[Run], store: Store) -> str:
     cores = os.cpu_count() or 1
-    found = expected(grid, store)
-    unknown = f", without {found.unknown} of unknown length" if found.unknown else ""
+    cost = expected(grid, store)
+    unknown = f", without {cost.unknown} of unknown length" if cost.unknown else ""
     return (
-        f"{duration(found.wall(cores))} on {cores} core{'s' if cores > 1 else ''} by the recorded "
+        f"{duration(cost.wall(cores))} on {cores} core{'s' if cores > 1 else ''} by the recorded "
         f"benchmark ({machine()}), an order of magnitude{unknown}"
     )

@@ -125,8 +125,8 @@ def fill_pdf_links(site: Path, text: str, link: bool = False) -> int:
         html = page.read_text(encoding="utf-8")
         root = "../" * (len(page.relative_to(site).parts) - 1)
         shown = f'<a href="{root}{PDF}">{text}</a>' if link else text
-        filled, found = PDF_SLOT.subn(f'<span class="avmc-pdf">{shown}</span>', html)
-        count += found
+        filled, places = PDF_SLOT.subn(f'<span class="avmc-pdf">{shown}</span>', html)
+        count += places
         if filled != html:
             page.write_text(filled, encoding="utf-8")
     return count

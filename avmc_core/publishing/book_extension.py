@@ -84,8 +84,12 @@ def origin(result: dict[str, Any], key: str) -> str:
     """The basis of a figure, in words: the kind of evidence if its row names it, else the data of
     the result."""
     row = lookup(result, key.rpartition(".")[0]) if "." in key else {}
-    made = result["provenance"]
-    data = f"labels: {made['labels']}; runs: {made['data']}" if "labels" in made else made["data"]
+    provenance = result["provenance"]
+    data = (
+        f"labels: {provenance['labels']}; runs: {provenance['data']}"
+        if "labels" in provenance
+        else provenance["data"]
+    )
     return (row.get("decided by") if isinstance(row, dict) else None) or data
 
 

@@ -68,11 +68,11 @@ def drawing(module: str, name: str) -> str:
     for node in functions:
         draws = isinstance(node, ast.FunctionDef) and node.name == name and name != "mark"
         if draws and isinstance(node.returns, ast.Name) and node.returns.id == "Figure":
-            told = " ".join((ast.get_docstring(node) or "").split())
-            told = re.sub(
-                r" \((``[^()]*``|[^()]*\bN\b[^()]*)\)", "", re.sub(r"^``\w+\.\w+``: ", "", told)
+            words = " ".join((ast.get_docstring(node) or "").split())
+            words = re.sub(
+                r" \((``[^()]*``|[^()]*\bN\b[^()]*)\)", "", re.sub(r"^``\w+\.\w+``: ", "", words)
             ).replace("``", "")
-            sentence = told.partition(". ")[0].rstrip(".") + "."
+            sentence = words.partition(". ")[0].rstrip(".") + "."
             return sentence[0].upper() + sentence[1:]
     return ""
 
@@ -86,13 +86,13 @@ def _heading(node: nodes.Node) -> str:
 
 def _data(cell: nodes.Node) -> str:
     """The data that the caption of a cell names, as a sentence."""
-    found = re.search(r"Data: (.+?) ·", cell.astext())
-    return f"Data: {found[1]}." if found else ""
+    data = re.search(r"Data: (.+?) ·", cell.astext())
+    return f"Data: {data[1]}." if data else ""
 
 
 def _width(path: Path) -> float:
     """The width in points; 0 for anything but an SVG."""
     if path.suffix != ".svg" or not path.is_file():
         return 0.0
-    found = WIDTH.search(path.read_text(encoding="utf-8")[:2000])
-    return float(found[1]) if found else 0.0
+    width = WIDTH.search(path.read_text(encoding="utf-8")[:2000])
+    return float(width[1]) if width else 0.0

@@ -152,11 +152,11 @@ def _stores(store: Store | None) -> list[tuple[str, Store]]:
     """Each experiment with what it was computed on, by name; no corpus that has not been made."""
     if store is not None:
         return [(name, store) for name in EXPERIMENTS]
-    made = {generator_of(corpus.manifest): corpus for corpus in present_corpora()}
+    corpora = {generator_of(corpus.manifest): corpus for corpus in present_corpora()}
     wanted = [
         (name, CorpusSettings(size)) for name, plan in EXPERIMENTS.items() for size in plan.corpora
     ]
-    return [(name, made[settings]) for name, settings in wanted if settings in made]
+    return [(name, corpora[settings]) for name, settings in wanted if settings in corpora]
 
 
 def _runs(
@@ -169,8 +169,8 @@ def _runs(
         for name, store in stores
         for run in EXPERIMENTS[name].runs(profile, store=store)
     ]
-    found = [(name, run, runs.get(run.key(store, device)), store) for name, run, store in grids]
-    return [parts for parts in found if parts[2] is not None]
+    described = [(name, run, runs.get(run.key(store, device)), store) for name, run, store in grids]
+    return [parts for parts in described if parts[2] is not None]
 
 
 def _write_results(folder: Path, saved: dict[str, str]) -> dict[str, str]:
@@ -180,18 +180,18 @@ def _write_results(folder: Path, saved: dict[str, str]) -> dict[str, str]:
     for name, text in saved.items():
         (folder / "results" / f"{name}.json").write_text(text, encoding="utf-8")
         result = json.loads(text)
-        made = [f"results/{name}.json"]
+        written = [f"results/{name}.json"]
         for key, rows in tables(result["data"]):
-            made.append(f"tables/{name}-{key}.csv")
-            (folder / made[-1]).write_text(_csv(rows), encoding="utf-8")
-        commands |= dict.fromkeys(made, str(result["provenance"].get("command", "")))
+            written.append(f"tables/{name}-{key}.csv")
+            (folder / written[-1]).write_text(_csv(rows), encoding="utf-8")
+        commands |= dict.fromkeys(written, str(result["provenance"].get("command", "")))
     return {path: command for path, command in commands.items() if command}
 
 
 def tables(data: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
     """The tables in a result, each by its name and rows: a list of records, or a mapping to
     records, of plain values."""
-    found = []
+    listed = []
     for key, value in data.items():
         if (
             isinstance(value, dict)
@@ -200,8 +200,8 @@ def tables(data: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
         ):
             value = [{key: name, **row} for name, row in value.items()]
         if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-            found.append((key, value))
-    return found
+            listed.append((key, value))
+    return listed
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
@@ -247,8 +247,8 @@ def _write_runs(
         name = f"predictions/{record.key}.csv"
         if record.status == "done" and name not in commands:
             test = run.protocol.of(store, run.seed).split("test")  # a re-split has other test clips
-            found = {"id": test.clips["id"], **record.predictions("test")}
-            pd.DataFrame(found).to_csv(
+            columns = {"id": test.clips["id"], **record.predictions("test")}
+            pd.DataFrame(columns).to_csv(
                 folder / name, index=False, float_format="%.4f", lineterminator="\n"
             )
             commands[name] = f"avmc run {experiment} --profile {profile}"
@@ -287,10 +287,9 @@ def main(folder: str, profile: str, store: str) -> None:
     """
     try:
         names = sorted(path.stem for path in (home() / "results").glob("*.json"))
-        made = write_bundle(folder, open_store(store) if store else None, names, profile)
+        written = write_bundle(folder, open_store(store) if store else None, names, profile)
     except InputError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
-    click.echo(
-        f"{made}: {sum(path.is_file() for path in made.rglob('*'))} files, and {archive(made)}"
-    )
+    files = sum(path.is_file() for path in written.rglob("*"))
+    click.echo(f"{written}: {files} files, and {archive(written)}")

@@ -19,12 +19,16 @@ FORMATS = {".csv": "text/csv", ".json": "application/json", ".md": "text/markdow
 
 
 def write_crate(
-    folder: Path, name: str, description: str, said: Mapping[str, str], commands: Mapping[str, str]
+    folder: Path,
+    name: str,
+    description: str,
+    descriptions: Mapping[str, str],
+    commands: Mapping[str, str],
 ) -> Path:
     """Describes every file under ``folder``; returns the metadata file.
 
-    ``said`` gives a file's description by its path in the folder (a folder's, by its path and "/");
-    ``commands`` the command line that makes a file. The same files give the same bytes.
+    ``descriptions`` are those of files, by the path in the folder (of folders, by the path and
+    "/"); ``commands`` the command line that makes a file. The same files give the same bytes.
     """
     cited = citation()
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != METADATA)
@@ -68,7 +72,7 @@ def write_crate(
             "name": f"{cited['license']} licence",
         },
         {"@id": "#contributors", "@type": "Organization", "name": cited["authors"][0]["name"]},
-        *(_file(path, part, said) for path, part in zip(files, names, strict=True)),
+        *(_file(path, part, descriptions) for path, part in zip(files, names, strict=True)),
         *_actions(names, commands),
     ]
     with new_file(folder / METADATA) as temporary:
@@ -79,9 +83,9 @@ def write_crate(
     return folder / METADATA
 
 
-def _file(path: Path, name: str, said: Mapping[str, str]) -> dict[str, Any]:
+def _file(path: Path, name: str, descriptions: Mapping[str, str]) -> dict[str, Any]:
     content = path.read_bytes()
-    described = said.get(name) or said.get(name.rsplit("/", 1)[0] + "/", "")
+    described = descriptions.get(name) or descriptions.get(name.rsplit("/", 1)[0] + "/", "")
     return {
         "@id": name,
         "@type": "File",
@@ -95,10 +99,10 @@ def _file(path: Path, name: str, said: Mapping[str, str]) -> dict[str, Any]:
 
 def _actions(names: list[str], commands: Mapping[str, str]) -> list[dict[str, Any]]:
     """One action per command line, with the files that it makes."""
-    made: dict[str, list[str]] = {}
+    results_of: dict[str, list[str]] = {}
     for name in names:
         if name in commands:
-            made.setdefault(commands[name], []).append(name)
+            results_of.setdefault(commands[name], []).append(name)
     return [
         {
             "@id": f"#command-{i}",
@@ -107,5 +111,5 @@ def _actions(names: list[str], commands: Mapping[str, str]) -> list[dict[str, An
             "instrument": {"@id": "#companion"},
             "result": [{"@id": name} for name in results],
         }
-        for i, (command, results) in enumerate(sorted(made.items()))
+        for i, (command, results) in enumerate(sorted(results_of.items()))
     ]

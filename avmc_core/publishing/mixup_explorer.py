@@ -110,13 +110,13 @@ def _network(name: str, predictions: Predictions, high: float, low: float) -> di
     x = LEFT + (RIGHT - LEFT) * WEIGHTS
     values = np.stack([predictions.predicted, predictions.mixed], 1)
     y = TOP + (BOTTOM - TOP) * (high - values) / (high - low)
-    said, meant = (_line(x, column) for column in y.T)
+    predicted, meant = (_line(x, column) for column in y.T)
     return {
         "name": name[:1].upper() + name[1:],
         "x": x.round(1).tolist(),
         "y": y.round(1).tolist(),
         "values": [[round(float(value), 4) for value in pair] for pair in values],
-        "said": said,
+        "said": predicted,
         "meant": meant,
     }
 

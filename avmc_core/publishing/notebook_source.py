@@ -130,9 +130,9 @@ def sha256(path: Path) -> str | None:
 
 
 def _table_digest(path: Path) -> str:
-    if (found := sha256(path)) is None:
+    if (digest_of_table := sha256(path)) is None:
         raise InputError(path, "no such file", "the real label table (meta.csv)")
-    return found
+    return digest_of_table
 
 
 def _store_digest(path: str) -> str:

@@ -98,11 +98,11 @@ def build_notebooks(
     for name, call in calls.items() if because else ():
         if reason := why(*call):
             because(name, reason)
-    found = {}
+    by_name = {}
     for executed in _each(calls, jobs or JOBS):
-        found[executed.name] = executed
+        by_name[executed.name] = executed
         done(executed)
-    return [found[name] for name in calls]
+    return [by_name[name] for name in calls]
 
 
 def _check_replaceable(target: Path) -> None:
@@ -197,11 +197,11 @@ def _results(record: Path, key: str) -> tuple[str, ...] | None:
     """The results of a notebook that ran with this key, if all it wrote is as it left it; a damaged
     record counts as none."""
     try:
-        found = json.loads(record.read_text(encoding="utf-8"))
-        same = found["key"] == key and all(
-            sha256(Path(path)) == sha for path, sha in found["files"].items()
+        saved = json.loads(record.read_text(encoding="utf-8"))
+        same = saved["key"] == key and all(
+            sha256(Path(path)) == sha for path, sha in saved["files"].items()
         )
-        return tuple(found["results"]) if same else None
+        return tuple(saved["results"]) if same else None
     except DAMAGED:
         return None
 

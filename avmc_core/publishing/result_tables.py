@@ -3,6 +3,7 @@ figures beside them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -87,16 +88,33 @@ class PublishedTable(SphinxDirective):
         return table_nodes(Table(pd.DataFrame(rows, columns=["", *heads]), name), " ".join(notes))
 
 
-class ResultsTable(SphinxDirective):
+class FromResults(SphinxDirective):
+    """A directive that shows saved results; a missing result, row or metric fails the build."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        try:
+            return self.shown()
+        except (OSError, LookupError, TypeError, ValueError) as error:
+            what = ": ".join([self.name, *self.arguments])
+            log.warning(f"{what}: {type(error).__name__}: {error}", location=self.get_location())
+            return []
+
+    def shown(self) -> list[nodes.Node]:
+        """The table, and the line that says where its figures come from."""
+        raise NotImplementedError
+
+
+class ResultsTable(FromResults):
     """``{results-table} name``: the ``cells`` of ``$AVMC_HOME/results/name.json``, one row per
     model and one column per metric.
 
     ``:rows:`` (separated by semicolons) and ``:metrics:`` (separated by spaces) select some of
     them; ``:caption:`` precedes the caption that every such table has, and ``:against:`` names the
-    paper's table. A missing result, row or metric fails the build.
+    paper's table.
     """
 
-    required_arguments = 1
     option_spec = {  # noqa: RUF012 - docutils' interface
         "against": directives.unchanged_required,
         "caption": directives.unchanged_required,
@@ -104,26 +122,19 @@ class ResultsTable(SphinxDirective):
         "rows": directives.unchanged_required,
     }
 
-    def run(self) -> list[nodes.Node]:
+    def shown(self) -> list[nodes.Node]:
         name = self.arguments[0]
-        try:
-            result = read_result(self.env, name)
-            cells = [Cell.read(record) for record in result["data"]["cells"]]
-            metrics, rows = self._chosen("metrics"), self._chosen("rows")
-            table = result_table(cells, name, metrics, rows)
-        except (OSError, LookupError, TypeError, ValueError) as error:
-            log.warning(
-                f"results-table: {name}: {type(error).__name__}: {error}",
-                location=self.get_location(),
-            )
-            return []
+        result = read_result(self.env, name)
+        cells = [Cell.read(record) for record in result["data"]["cells"]]
+        metrics, rows = self._chosen("metrics"), self._chosen("rows")
+        table = result_table(cells, name, metrics, rows)
         caption = f"{self.options.get('caption', '')} {SCOPE}".strip()
-        shown = [
+        chosen = [
             c for c in cells if c.row in (rows or [c.row]) and c.metric in (metrics or [c.metric])
         ]
-        status = agreement(shown, result["provenance"]["data"])
-        made = statement(result["provenance"], self.options.get("against", ""), status)
-        return [*table_nodes(table, caption), _line(made)]
+        status = agreement(chosen, result["provenance"]["data"])
+        line = statement(result["provenance"], self.options.get("against", ""), status)
+        return [*table_nodes(table, caption), _line(line)]
 
     def _chosen(self, option: str) -> list[str]:
         text = self.options.get(option, "")
@@ -132,41 +143,28 @@ class ResultsTable(SphinxDirective):
         ]
 
 
-class RecordsTable(SphinxDirective):
+class RecordsTable(FromResults):
     """``{records-table} name:key``: a list of records, all with the same fields; one per row."""
 
-    required_arguments = 1
     option_spec = {"caption": directives.unchanged_required}  # noqa: RUF012 - docutils' interface
 
-    def run(self) -> list[nodes.Node]:
+    def shown(self) -> list[nodes.Node]:
         name, _, key = self.arguments[0].partition(":")
-        try:
-            result = read_result(self.env, name)
-            table = Table(pd.DataFrame(lookup(result, key)), f"{name}-{key.replace('.', '-')}")
-        except (OSError, LookupError, ValueError) as error:
-            log.warning(
-                f"records-table: {name}:{key}: {type(error).__name__}: {error}",
-                location=self.get_location(),
-            )
-            return []
-        return [
-            *table_nodes(table, self.options.get("caption", "")),
-            _line(statement(result["provenance"])),
-        ]
+        result = read_result(self.env, name)
+        table = Table(pd.DataFrame(lookup(result, key)), f"{name}-{key.replace('.', '-')}")
+        line = _line(statement(result["provenance"]))
+        return [*table_nodes(table, self.options.get("caption", "")), line]
 
 
-class RealTextOnly(SphinxDirective):
+class RealTextOnly(FromResults):
     """``{real-text-only}``: the scores of the model that only reads, where it was computed on real
     transcripts (a label table or store was given); nothing where it was not."""
 
+    required_arguments = 0
     SHOWN = ("Acc2", "Corr", "MAE")
 
-    def run(self) -> list[nodes.Node]:
-        try:
-            result = read_result(self.env, "text_only")
-        except (OSError, ValueError) as error:
-            log.warning(f"real-text-only: {error}", location=self.get_location())
-            return []
+    def shown(self) -> list[nodes.Node]:
+        result = read_result(self.env, "text_only")
         if other_data(result["provenance"]["data"]):
             self.env.avmc_quoted[self.env.docname].pop("text_only")
             return []
@@ -186,28 +184,21 @@ class RealTextOnly(SphinxDirective):
         return [*table_nodes(table, caption), _line(statement(result["provenance"]))]
 
 
-class EffectsTable(SphinxDirective):
+class EffectsTable(FromResults):
     """``{effects-table} name:key ...``: every D number that this page has an entry for, with the
     effects measured in results."""
 
-    required_arguments = 1
     final_argument_whitespace = True
     option_spec = {"caption": directives.unchanged_required}  # noqa: RUF012 - docutils' interface
 
-    def run(self) -> list[nodes.Node]:
+    def shown(self) -> list[nodes.Node]:
         lines, measured = [], []
-        try:
-            for name, _, key in (argument.partition(":") for argument in self.arguments[0].split()):
-                result = read_result(self.env, name)
-                measured += lookup(result, key)
-                lines.append(_line(statement(result["provenance"])))
-            page = Path(self.env.doc2path(self.env.docname)).read_text(encoding="utf-8")
-            table = effects_table(page, measured)
-        except (OSError, LookupError, ValueError) as error:
-            log.warning(
-                f"effects-table: {type(error).__name__}: {error}", location=self.get_location()
-            )
-            return []
+        for name, _, key in (argument.partition(":") for argument in self.arguments[0].split()):
+            result = read_result(self.env, name)
+            measured += lookup(result, key)
+            lines.append(_line(statement(result["provenance"])))
+        page = Path(self.env.doc2path(self.env.docname)).read_text(encoding="utf-8")
+        table = effects_table(page, measured)
         return [*table_nodes(table, self.options.get("caption", "")), *lines]
 
 
@@ -238,36 +229,25 @@ def printed(head: str, value: float) -> str:
 
 def table_nodes(table: Table, caption: str) -> list[nodes.Node]:
     """The table as HTML with its caption; for other builders its words."""
-    told = nodes.paragraph(text=caption, classes=["avmc-told"])
+    line = nodes.paragraph(text=caption, classes=["avmc-told"])
     elsewhere = addnodes.only(expr="not format_html")
     elsewhere += _plain(table)
     return [
         nodes.raw("", table._repr_html_(), format="html"),
         elsewhere,
-        *([told] if caption else []),
+        *([line] if caption else []),
     ]
 
 
 def _plain(table: Table) -> nodes.table:
-    node = nodes.table()
-    group = nodes.tgroup(cols=len(table.frame.columns))
-    head = nodes.thead()
-    body = nodes.tbody()
-    group += [nodes.colspec(colwidth=1) for _ in table.frame]
-    head += _row(list(table.frame))
-    body += [_row(list(row)) for row in table.words().itertuples(index=False)]
-    group += [head, body]
-    node += group
-    return node
+    columns = [nodes.colspec(colwidth=1) for _ in table.frame]
+    head = nodes.thead("", _row(table.frame))
+    body = nodes.tbody("", *(_row(row) for row in table.words().itertuples(index=False)))
+    return nodes.table("", nodes.tgroup("", *columns, head, body, cols=len(columns)))
 
 
-def _row(texts: list[str]) -> nodes.row:
-    row = nodes.row()
-    for text in texts:
-        entry = nodes.entry()
-        entry += nodes.paragraph(text=text)
-        row += entry
-    return row
+def _row(texts: Iterable[str]) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", nodes.paragraph(text=text)) for text in texts))
 
 
 def _line(statement: str) -> nodes.paragraph:

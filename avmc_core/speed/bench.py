@@ -46,7 +46,7 @@ from avmc_core.speed.bench_data import data_path
     "models",
     multiple=True,
     help="Of the part seeds; may be given several times. Default: "
-    f"{'; '.join(bench_seeds.COMPANIES)}.",
+    f"{'; '.join(bench_seeds.GROUPS)}.",
 )
 @click.option(
     "--seeds",
@@ -62,7 +62,7 @@ def main(
     """Measure steps, data access and scaling on this machine; write results/bench.json."""
     given, threads = threads, threads or torch.get_num_threads()
     steps = bench_cases.STEPS_SHORT if short else schema.STEPS
-    chosen = parts(only, threads, steps, full, models or tuple(bench_seeds.COMPANIES), count)
+    chosen = parts(only, threads, steps, full, models or tuple(bench_seeds.GROUPS), count)
     options = [
         ("--full", full),
         ("--short", short),
@@ -96,7 +96,7 @@ def parts(
     threads: int,
     steps: dict[str, int] = schema.STEPS,
     full: bool = False,
-    models: tuple[str, ...] = tuple(bench_seeds.COMPANIES),
+    models: tuple[str, ...] = tuple(bench_seeds.GROUPS),
     count: int = 6,
 ) -> dict[str, Callable[[], Any]]:
     """The parts of the benchmark that ``only`` names, separated by commas; all where it is empty.

@@ -177,9 +177,9 @@ def agreement(slow: Way, fast: Way, rows: Tensor) -> dict[str, float]:
         way.model.zero_grad()
         torch.manual_seed(1)
         mixed = (no_fixed_points(way.model.draws(len(rows))),) if way.case.stage == "mixup" else ()
-        found = way.model.loss(way.data.batch(rows), way.case.stage, *mixed)
-        found["total"].backward()
-        losses.append({name: value.item() for name, value in found.items()})
+        own = way.model.loss(way.data.batch(rows), way.case.stage, *mixed)
+        own["total"].backward()
+        losses.append({name: value.item() for name, value in own.items()})
         gradients.append(
             {n: p.grad.clone() for n, p in way.model.named_parameters() if p.grad is not None}
         )

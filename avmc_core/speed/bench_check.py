@@ -26,12 +26,12 @@ MARGIN = 0.25  # a share of the ratio
 def ratios(parts: Mapping[str, Any]) -> dict[str, float]:
     """The ratios of a benchmark's data: of each model's step, naive over fast, and of each model's
     seeds, together over one alone."""
-    found = {
+    by_name = {
         f"{name}: naive / fast": float(part["ratio"])
         for name, part in parts.items()
         if isinstance(part, Mapping) and "ratio" in part
     }
-    return found | {
+    return by_name | {
         f"{name}: {part['seeds']} seeds / one": float(part["ratio"])
         for name, part in parts.get("seeds", {}).items()
     }

@@ -16,7 +16,7 @@ from avmc_core.runs.execution import trains_together
 
 EPOCHS, REPEATS = 25, 5
 # what is timed unless other models are named: a model and changes to its published settings
-COMPANIES: dict[str, tuple[str, tuple[tuple[str, Any], ...]]] = {
+GROUPS: dict[str, tuple[str, tuple[tuple[str, Any], ...]]] = {
     "AV-MC": ("AV-MC", ()),
     "AV-MC, paper": ("AV-MC", (("variant", "paper"),)),
     "AV-MC(Semi)": ("AV-MC(Semi)", ()),
@@ -24,7 +24,7 @@ COMPANIES: dict[str, tuple[str, tuple[tuple[str, Any], ...]]] = {
 
 
 def side_by_side(names: Iterable[str], count: int) -> dict[str, dict[str, Any]]:
-    """For each name, one of ``COMPANIES`` or a registered model: wall seconds of one seed alone at
+    """For each name, one of ``GROUPS`` or a registered model: wall seconds of one seed alone at
     its better thread count, and of ``count`` seeds together on one thread each; their ratio; and
     whether they were together as one network or as processes.
 
@@ -34,11 +34,11 @@ def side_by_side(names: Iterable[str], count: int) -> dict[str, dict[str, Any]]:
     """
     from avmc_core.simulated.corpus import ensure_corpus
 
-    companies = {name: COMPANIES.get(name, (name, ())) for name in names}
-    for model, _ in companies.values():
+    groups = {name: GROUPS.get(name, (name, ())) for name in names}
+    for model, _ in groups.values():
         registry.entry(model)
-    store, found = ensure_corpus("ci"), {}
-    for name, (model, changes) in companies.items():
+    store, costs = ensure_corpus("ci"), {}
+    for name, (model, changes) in groups.items():
         # seeds, threads; in turn, so that a busy minute falls on all
         kinds = [(1, 1), (1, 2), (count, 1)]
         seconds = [[_alone(model, changes, *kind) for kind in kinds] for _ in range(REPEATS)]
@@ -46,7 +46,7 @@ def side_by_side(names: Iterable[str], count: int) -> dict[str, dict[str, Any]]:
         best = min(one)
         settings = registry.settings_of(model, dict(changes))
         one_network = trains_together(registry.builder(model), settings, store)
-        found[name] = {
+        costs[name] = {
             "one": best,
             "threads": one.index(best) + 1,
             "seeds": count,
@@ -54,7 +54,7 @@ def side_by_side(names: Iterable[str], count: int) -> dict[str, dict[str, Any]]:
             "as": "one network" if one_network else "processes",
             "ratio": together / best,
         }
-    return found
+    return costs
 
 
 def _alone(model: str, changes: tuple, count: int, threads: int) -> float:

@@ -64,8 +64,8 @@ def expected(grid: Sequence[Run], store: Store) -> Expected:
 
 def machine() -> str:
     """The processor on which the benchmark was recorded, and the number of threads, in words."""
-    found = _recorded()["machine"]
-    return f"{found['processor']}, {found['threads']} threads"
+    facts = _recorded()["machine"]
+    return f"{facts['processor']}, {facts['threads']} threads"
 
 
 def duration(seconds: float) -> str:

@@ -85,8 +85,8 @@ def full_size(
 
 def _benched(model: str, bench: Mapping[str, dict]) -> float | None:
     """Core seconds of an epoch by the benchmark's record, None if that has not timed the model."""
-    if found := bench.get("models", {}).get(model):
-        return found["epoch"] * found["threads"]
+    if own := bench.get("models", {}).get(model):
+        return own["epoch"] * own["threads"]
     step = bench.get(BENCHED.get(model, model), {})
     seconds = step.get("whole", step.get("fast"))
     if seconds is None:

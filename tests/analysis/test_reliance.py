@@ -13,7 +13,6 @@ from avmc_core import metrics, schema
 from avmc_core.analysis.conditions import (
     ALL,
     COALITIONS,
-    NONE,
     Plan,
     coalitions,
     disturbances,
@@ -110,7 +109,7 @@ def test_shapley_values_add_up_exactly_and_are_means_over_orders(test, condition
                 steps.append(np.subtract(value[tuple(after)], value[tuple(before)]).mean())
             assert table[metric, name].estimate == pytest.approx(np.mean(steps), abs=1e-12)
         parts = sum(table[metric, name].estimate for name in schema.MODALITIES)
-        whole = np.mean(value[ALL]) - np.mean(value[NONE])
+        whole = np.mean(value[ALL]) - np.mean(value[COALITIONS[0]])
         assert parts == pytest.approx(whole, abs=1e-12)
         assert table[metric, "all"].estimate - table[metric, "none"].estimate == pytest.approx(
             whole, abs=1e-12

@@ -154,11 +154,11 @@ def test_two_models_on_the_same_clips(labelled, tmp_path):
         ),
         (
             lambda t: t.assign(M=["much", *t["M"][1:].astype(str)]),
-            r"1 clip whose M is not a finite number",
+            r"1 clip whose M is not a finite number: .*, not 'much'$",
         ),
         (
             lambda t: t.rename(columns={"M": "score"}),
-            r"no column M; expected the columns video_id and clip_id \(or id\), M",
+            r"no column M; expected the columns video_id and clip_id \(or id\), M.*, score$",
         ),
         (lambda t: t.iloc[:0], r"no rows"),
     ],
@@ -191,7 +191,7 @@ def test_joined_ids_and_clips_of_other_splits_are_taken(tmp_path):
     "change, message",
     [
         ({"label": 2.0}, "with a label M beyond 1: "),
-        ({"mode": "dev"}, "of no known split: "),
+        ({"mode": "practice"}, "of no known split: "),
         ({"label": ""}, "whose M is not a finite number: "),
     ],
 )
@@ -200,6 +200,89 @@ def test_label_tables_that_do_not_read_are_refused(change, message, tmp_path):
         read_labels(saved(table_of(label_sets.MIXED).assign(**change), tmp_path / "labels.csv"))
     with pytest.raises(InputError, match="no file"):
         read_labels(tmp_path / "nowhere.csv")
+
+
+def _written(rows, separator=",", encoding="utf-8") -> bytes:
+    return "\r\n".join(separator.join(row) for row in rows).encode(encoding)
+
+
+SAVED = {  # what programs make of a table of predictions: its bytes, and what is said
+    "semicolons and decimal commas": (
+        lambda rows: _written([[cell.replace(".", ",") for cell in row] for row in rows], ";"),
+        ["read with semicolons", "with a decimal comma"],
+    ),
+    "UTF-16": (lambda rows: _written(rows, "\t", "utf-16"), ["read as utf-16", "with tabs"]),
+    "lost zeros": (
+        lambda rows: _written([[video, clip.lstrip("0") or "0", m] for video, clip, m in rows]),
+        ["lost leading zeros"],
+    ),
+    "ids marked as text": (
+        lambda rows: _written([rows[0], *([v, f'="{clip}"', m] for v, clip, m in rows[1:])]),
+        ["lost leading zeros"],
+    ),
+    "blanks": (lambda rows: _written([[f"{cell} " for cell in row] for row in rows]), ["blanks"]),
+    "a comma too many": (
+        lambda rows: _written([rows[0], *([*row, ""] for row in rows[1:])]),
+        ["without a name left out"],
+    ),
+    "capitals": (
+        lambda rows: _written([["Video_ID", "CLIP_ID", "m"], *rows[1:]]),
+        ["in capitals or small letters"],
+    ),
+    "signs of print": (
+        lambda rows: _written([[v, c, m.replace("-", "\u2212")] for v, c, m in rows]),
+        ["a printed minus sign"],
+    ),
+    "wide digits": (
+        lambda rows: _written([[v, c, m.replace("0", "\uff10")] for v, c, m in rows]),
+        ["wide digits"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SAVED)
+def test_tables_that_went_through_other_programs_score_as_the_plain_one(what, tmp_path):
+    table = table_of(label_sets.MIXED)
+    labels = read_labels(saved(table, tmp_path / "labels.csv"))
+    plain = predictions_for(table).assign(M=lambda given: given["M"].abs() + 0.1)
+    plain.loc[plain.index[::2], "M"] *= -1
+    rows = [list(plain.columns), *plain.astype(str).to_numpy().tolist()]
+    write, said = SAVED[what]
+    (tmp_path / "p.csv").write_bytes(write(rows))
+    report = score(read_predictions(tmp_path / "p.csv"), labels, **FEW)
+    expected = score(plain, labels, **FEW)
+    pd.testing.assert_frame_equal(report.frame(), expected.frame())
+    assert not expected.repairs
+    assert all(any(word in repair for repair in report.repairs) for word in said), report.repairs
+
+
+def test_labels_of_other_programs_are_read_and_a_doubled_column_is_refused(tmp_path):
+    table = table_of(label_sets.MIXED)
+    given = predictions_for(table)
+    other = table.assign(mode=table["mode"].replace("valid", "Dev"))
+    other.to_csv(tmp_path / "other.csv", index=False, sep=";")
+    labels = read_labels(tmp_path / "other.csv")
+    plain = score(given, read_labels(saved(table, tmp_path / "labels.csv")), **FEW)
+    report = score(given, labels, **FEW)
+    pd.testing.assert_frame_equal(report.frame(), plain.frame())
+    assert any("splits of the table of labels" in repair for repair in report.repairs)
+    rows = [["video_id", "clip_id", "M", "M"], ["v", "0", "0.1", "-0.9"]]
+    (tmp_path / "twice.csv").write_bytes(_written(rows))
+    with pytest.raises(InputError, match="a second column M"):
+        read_predictions(tmp_path / "twice.csv")
+
+
+def test_predictions_beyond_the_labels_are_counted(tmp_path):
+    """Classes or percentages in place of labels would be cut to 1 without a word."""
+    table = table_of(label_sets.MIXED)
+    labels = read_labels(saved(table, tmp_path / "labels.csv"))
+    given = predictions_for(table).assign(M=[37.0, -2.0] + [0.1] * 1032)
+    (found,) = score(given, labels, **FEW).tasks
+    assert found.cut == 2
+    path = saved(given, tmp_path / "p.csv")
+    words = ["score", str(path), "--labels", str(tmp_path / "labels.csv")]
+    shown = CliRunner().invoke(main, words).output
+    assert "2 predictions beyond -1 to 1 were cut" in shown
 
 
 def test_unimodal_predictions_are_scored_without_placeholders(many_videos, tmp_path):

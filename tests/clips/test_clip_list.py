@@ -112,3 +112,45 @@ def test_one_clip_and_what_is_not_there(tmp_path):
             ask(tmp_path / "clip.mp4")
     with pytest.raises(InputError, match="a folder"):
         one_clip(tmp_path)
+
+
+def test_the_folders_that_mmsa_fet_works_on(tmp_path):
+    """Its table is label.csv, and the videos' folders lie in Raw beside it."""
+    clips = folder(tmp_path, [("v", "0001"), ("v", "0002")], [b"Raw/v/0001.mp4"])
+    (clips / "meta.csv").rename(clips / "label.csv")
+    found = clip_table(clips)
+    assert found["path"][0] == tmp_path / "Raw" / "v" / "0001.mp4"
+    assert "no such file 0002" in found["absent"][1]
+
+
+@pytest.mark.parametrize(
+    ("clip", "file"), [("0001", "v_0001.mp4"), ("0001", "v$_$0001.MP4"), ("0001.mp4", "v/0001.mp4")]
+)
+def test_clips_in_one_folder_and_names_with_their_ending(tmp_path, clip, file):
+    clips = folder(tmp_path, [("v", clip)], [file.encode()])
+    assert clip_table(clips)["path"][0] == tmp_path / file
+
+
+def test_a_folder_without_a_table_names_what_could_be_it(tmp_path):
+    (tmp_path / "labels.xlsx").touch()
+    with pytest.raises(InputError, match=r"no meta.csv; there is labels.xlsx; .*CSV in UTF-8"):
+        clip_table(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+def test_lists_of_other_systems(tmp_path, encoding):
+    """A list of Windows in any encoding names a file whose own name is in UTF-8."""
+    (tmp_path / "视频").mkdir()
+    (tmp_path / "视频" / "片段.mp4").touch()
+    path = tmp_path / "clips.txt"
+    path.write_bytes(f"视频\\片段.mp4\t{SENTENCE}\r\n".encode(encoding))
+    (row,) = clip_table(path).itertuples()
+    assert row.absent == "" and row.text == SENTENCE and row.path.is_file()
+
+
+def test_a_list_of_other_bytes_with_a_name_that_fits_no_file(tmp_path):
+    """It once ended in a traceback."""
+    path = tmp_path / "clips.txt"
+    path.write_bytes(f"片段.mp4\t{SENTENCE}".encode("gb18030"))
+    (row,) = clip_table(path).itertuples()
+    assert row.absent == "no such file 片段.mp4"

@@ -77,11 +77,8 @@ def test_features_of_a_frame_depend_on_no_more_than_the_context():
 
 
 def test_damaged_weights_are_one_error(tmp_path, monkeypatch):
-    (tmp_path / "resources").mkdir()
-    (tmp_path / "resources" / light_asd.RESOURCE).write_bytes(
-        b"version https://git-lfs.github.com/spec/v1\n"
-    )
-    monkeypatch.setattr(light_asd, "files", lambda package: tmp_path)
+    (tmp_path / light_asd.RESOURCE).write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    monkeypatch.setattr(light_asd, "resource", tmp_path.joinpath)
     with pytest.raises(InputError, match=r"43 bytes with digest .*install the package again"):
         light_asd.load.__wrapped__()
 

@@ -180,13 +180,30 @@ def inside(path: Path, **changes) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["v/0001.csv", "v$_$0001.csv", "v_0001.csv", "0001.csv", "0001.CSV"]
+    "name",
+    [
+        *("v/0001.csv", "v$_$0001.csv", "v_0001.csv", "0001.csv", "0001.CSV"),
+        *("v_0001/v_0001.csv", "v/0001/0001.csv"),  # of MMSA-FET, and of a folder for each clip
+    ],
 )
 def test_tables_are_found_in_a_folder(tmp_path, name):
     inside(tmp_path / "faces" / name)
     visual = OpenFace(tmp_path / "faces")
     (track,) = visual.tracks(tmp_path / "v" / "0001.mp4", [None] * 20, (320, 240))
     assert np.isfinite(track).all() and visual.identity(tmp_path / "v" / "0001.mp4")
+
+
+def test_a_table_whose_name_composes_its_accents_otherwise_is_found(tmp_path):
+    inside(tmp_path / "faces" / "e\u0301.csv")
+    visual = OpenFace(tmp_path / "faces")
+    assert visual.table(tmp_path / "v" / "\u00e9.mp4").is_file()
+
+
+def test_an_empty_column_face_id_is_that_of_one_face(tmp_path):
+    """Its rows were once left out, and the clip had no face."""
+    table(tmp_path / "x.csv", np.arange(10) / 25, face_id="")
+    (track,) = read_csv(tmp_path / "x.csv", 10)
+    assert shown(track).tolist() == list(range(10))
 
 
 def test_a_single_table_is_taken_for_a_single_clip(tmp_path):

@@ -266,3 +266,34 @@ def test_tokens_are_missed_where_they_are_needed(tmp_path):
     with pytest.raises(InputError, match=expected):
         imported(tmp_path, content)
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("modalities", [("audio",), ("vision",), ("audio", "vision")])
+def test_features_with_their_columns_before_their_steps_are_refused(tmp_path, modalities):
+    """Imported as another data set, they would once have been trained on."""
+    content = factory.supervised()
+    for columns in content.values():
+        for name in modalities:
+            columns[name] = np.ascontiguousarray(columns[name].transpose(0, 2, 1))
+    with pytest.raises(InputError, match=rf"key {modalities[0]}: .*array.transpose\(0, 2, 1\)"):
+        factory.imports(tmp_path, content)
+
+
+def test_lists_of_arrays_are_recognised_as_the_layout_that_they_are(tmp_path):
+    for folder in ("plain", "listed"):
+        (tmp_path / folder).mkdir()
+    plain = factory.imports(tmp_path / "plain", factory.supervised())
+    content = factory.supervised()
+    for columns in content.values():
+        columns["audio"] = list(columns["audio"])
+    listed = factory.imports(tmp_path / "listed", content)
+    assert listed.manifest["source"]["layout"] == plain.manifest["source"]["layout"]
+    assert listed.digest == plain.digest
+
+
+def test_names_of_splits_in_capitals_are_read_and_said(tmp_path):
+    content = {name.title(): columns for name, columns in factory.supervised().items()}
+    content["VAL"] = content.pop("Valid")
+    store = factory.imports(tmp_path, content)
+    said = [repair["what"] for repair in store.manifest["repairs"]]
+    assert "split 'Train' read as train" in said and "split 'VAL' read as val" in said

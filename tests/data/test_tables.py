@@ -173,6 +173,10 @@ SPREADSHEETS = {  # what a spreadsheet makes of the table: what is said of it
         joined([line.replace("v1,", "v1\u00a0,", 1) for line in lines()]),
         {"ids of meta.csv with blanks around them": 1},
     ),
+    "wide digits": (
+        joined([line.replace("0.2,", "\uff10\uff0e\uff12,", 1) for line in lines()]),
+        {"labels of meta.csv in wide digits": 4},
+    ),
     "blanks in names": (
         joined([HEADER.replace(",", " , "), *lines()[1:]]),
         {"column names of meta.csv with blanks around them": 9},
@@ -195,6 +199,11 @@ REFUSED = {
         "line 3, column video_id: found ''.*merged",
     ),
     "a decimal comma among commas": (joined(lines(label='"0,2"')), "column label: found '0,2'"),
+    "an error of the spreadsheet": (
+        joined(lines([*SIMPLIFIED[:3], "#NAME?"])),
+        "line 5, column text: found '#NAME\\?', which a spreadsheet put in place",
+    ),
+    "JSON": (b'[{"video_id": "v0"}]', "found JSON; expected a table"),
     "a title": (joined(["CH-SIMS", *lines()]), "line 1: found 'CH-SIMS', a title"),
     "a name unknown": (
         joined([HEADER.replace("label_T", "feeling"), *lines()[1:]]),

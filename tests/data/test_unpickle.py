@@ -133,6 +133,20 @@ FOREIGN = {
     "protocol 0": (pickle.dumps({"train": {}}, 0), "a pickle of protocol 0 or 1; .*protocol=4"),
     "protocol 1": (pickle.dumps({"train": {}}, 1), "a pickle of protocol 0 or 1"),
     "a new protocol": (b"\x80\x09N.", "pickle protocol 9; expected a pickle of protocol 2 to 5"),
+    "sent as text": (
+        pickle.dumps({"a": np.arange(10)}, 4).replace(b"\n", b"\r\n"),
+        "line ends that were rewritten, .*binary mode",
+    ),
+    "an end of zeros": (
+        pickle.dumps({"a": 1.0, "b": "x" * 90}, 3)[:20] + bytes(200),
+        "zeros where the data should go on.*the whole file",
+    ),
+    "Python 2": (b"\x80\x02}q\x00U\x05trainq\x01K\x01s.", "a pickle of Python 2; .*latin1"),
+    "Parquet": (b"PAR1" + bytes(60), "a Parquet file"),
+    "an array of arrays": (
+        pickle.dumps(np.array([np.zeros(2), np.zeros(3)], dtype=object), 4),
+        "an object array of ndarrays; expected one array, padded with zeros",
+    ),
     "buffers apart": (
         pickle.dumps(np.zeros(3), 5, buffer_callback=[].append),
         "arrays whose bytes were stored separately",

@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 import subprocess
 import warnings
+from functools import cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from fontTools.ttLib import TTFont
 
 from avmc_core.drawing import figures, fonts
 from avmc_core.simulated.sentences import misheard, sentence
@@ -20,8 +22,15 @@ SOURCES = (".py", ".md", ".svg", ".tsv", ".json", ".toml", ".css")
 UNKNOWN = "龘"  # a character that nobody here writes
 
 
+@cache
+def glyphs() -> frozenset[str]:
+    """The characters that the font can draw."""
+    with TTFont(fonts.han_font(), lazy=True) as font:
+        return frozenset(map(chr, font.getBestCmap()))
+
+
 def lacking(text: str) -> set[str]:
-    return {char for char in text if fonts.is_han(char)} - fonts.han_glyphs()
+    return {char for char in text if fonts.is_han(char)} - glyphs()
 
 
 def missing_when_drawn(text: str) -> list[str]:

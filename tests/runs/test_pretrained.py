@@ -21,7 +21,7 @@ from avmc_core.models import registry
 from avmc_core.runs import experiments, tuning
 from avmc_core.runs.grid import check_grid
 from avmc_core.runs.store import Run
-from avmc_core.text_encoder import encode, load_encoder, words
+from avmc_core.text_encoder import encode, encoder_digest, load_encoder, locate, words
 
 POINTER = (
     b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 411553788\n"
@@ -235,6 +235,53 @@ def test_a_file_or_nothing_in_place_of_the_folder(folder, tmp_path):
         InputError, match="no such folder, and nothing of this name in the local model cache"
     ):
         load_encoder(str(tmp_path / "nothing"))
+
+
+def test_folders_of_the_model_cache_are_read_as_they_lie(good, states, tmp_path, monkeypatch):
+    """A model has two names there, and its folder is not the one with the files."""
+    place = tmp_path / "hub" / "models--google-bert--bert-base-chinese"
+    for branch in ("abc", "old"):
+        shutil.copytree(good, place / "snapshots" / branch)
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text("abc")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    for name in ("bert-base-chinese", "google-bert/bert-base-chinese", place, place / "snapshots"):
+        assert locate(str(name)) == place / "snapshots" / "abc"
+        assert encoder_digest(str(name)) == encoder_digest(str(good))
+        np.testing.assert_array_equal(encode([SENTENCE], load_encoder(name))[0], states)
+
+
+def test_the_configuration_of_the_first_releases_is_read(folder, states):
+    """Under its old name, and with the mark that some editors of Windows put first."""
+    text = (folder / "config.json").read_text(encoding="utf-8")
+    (folder / "config.json").unlink()
+    (folder / "bert_config.json").write_text(f"\ufeff{text}", encoding="utf-8")
+    np.testing.assert_array_equal(encode([SENTENCE], load_encoder(folder))[0], states)
+
+
+def test_what_a_copy_of_the_model_cache_lacks_is_named(folder, tmp_path):
+    weights = folder / "model.safetensors"
+    weights.rename(folder / "model.fp16.safetensors")
+    with pytest.raises(InputError, match=r"model\.fp16\.safetensors is under another name"):
+        load_encoder(folder)
+    weights.symlink_to("../../blobs/0a1b")
+    with pytest.raises(InputError, match=r"model\.safetensors is a link that leads nowhere"):
+        load_encoder(folder)
+    weights.unlink()
+    weights.write_text("../../blobs/0a1b")
+    with pytest.raises(InputError, match="the text of a link, as some copies"):
+        load_encoder(folder)
+    with pytest.raises(InputError, match=r"no config\.json, but one in its folder encoder"):
+        load_encoder(folder.parent)
+
+
+@pytest.mark.parametrize("lost", [1, 50])
+def test_a_vocabulary_that_lost_words_is_refused(folder, lost):
+    """Every word after them would be another one; at the end they would become [UNK]."""
+    words = vocabulary(folder)
+    (folder / "vocab.txt").write_text("\n".join(words[:20] + words[20 + lost :]), encoding="utf-8")
+    with pytest.raises(InputError, match=f"a vocabulary of {len(words) - lost} words for weights"):
+        load_encoder(folder)
 
 
 def test_a_model_of_another_kind_is_named(folder):
