@@ -26,7 +26,7 @@ class Adam(torch.optim.Adam):
         parameters = [
             p for group in self.param_groups for p in group["params"] if p.grad is not None
         ]
-        if not all(map(_takes, parameters)):
+        if not (takes(*parameters) and all(map(_contiguous, parameters))):
             super().step(closure)
             return
         for group in self.param_groups:
@@ -81,5 +81,5 @@ class _Settings(ctypes.Structure):
     )
 
 
-def _takes(p: torch.Tensor) -> bool:
-    return p.is_contiguous() and p.grad.is_contiguous() and takes(p)
+def _contiguous(p: torch.Tensor) -> bool:
+    return p.is_contiguous() and p.grad.is_contiguous()
