@@ -389,5 +389,6 @@ in_one_sentence(
     f"in the run shown, the pairs above miss that by up to {widest['audio']:.3f} label units "
     f"for voices and {widest['vision']:.3f} for faces. {better} of {counted} runs have a "
     "lower MAE than a model that only reads. AV-MC was also compared with the late mean: "
-    f"{ahead(linear)} ({artefacts.data_mark(data)})."
+    f"{ahead(linear)}; supervised, with {size}, {ahead(more_linear)} "
+    f"({artefacts.data_mark(data)})."
 )

@@ -33,8 +33,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _add_static(app: Sphinx, config: Any) -> None:
-    """The folder that Jupyter Book adds by itself where it is told to read the stage."""
+    """The folder and the style sheets that Jupyter Book adds by itself where it is told to read the
+    stage."""
+    static = Path(app.srcdir) / "_static"
+    sheets = [path.relative_to(static).as_posix() for path in sorted(static.rglob("*.css"))]
     config.html_static_path = [*config.html_static_path, "_static"]
+    config.html_css_files = [*config.html_css_files, *sheets]
 
 
 def book_pages(top: Path = Path()) -> dict[Path, Path]:

@@ -30,6 +30,7 @@ def checkout(tmp_path, monkeypatch):
     for name, text in {
         "book/index.md": "# Book\n\nMade with {num}`made:seed`, see [](notebooks/page).\n",
         "book/references.bib": "",
+        "book/_static/book.css": "body { margin: 0 }",
         "notebooks/page.py": "# %% [markdown]\n# # As written\n",
         "home/results/made.json": json.dumps(MADE),
         "CHANGELOG.md": "# Changes\n",
@@ -77,6 +78,8 @@ def test_it_makes_the_pages_of_the_contents(executed):
     assert "As executed" in (html / "notebooks" / "page.html").read_text(encoding="utf-8")
     assert "simulated corpus, not CH-SIMS" in (html / "index.html").read_text(encoding="utf-8")
     assert (html / "_static" / "han.otf").is_file()
+    landing = (html / "index.html").read_text(encoding="utf-8")
+    assert 'href="_static/book.css' in landing  # without its style sheets it is another book
 
 
 def test_avmc_book_elsewhere_asks_for_a_checkout(tmp_path, monkeypatch):
