@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from avmc_core.files.kinds import foreign
 
@@ -61,9 +61,8 @@ def _riff_bytes(path: Path) -> int:
         head = file.read(12)
         if len(head) < 12 or not head.startswith(b"RIFF"):
             return 0
-        whole, kind = struct.unpack("<4xI4s", head)
-        if kind != b"WAVE":  # an AVI file may have several such parts, one after the other
-            return 0 if whole in _UNKNOWN else whole + 8
+        if head[8:] != b"WAVE":
+            return _end_of_parts(file)
         for _ in range(_PARTS):
             at = file.tell()
             head = file.read(8)
@@ -74,6 +73,22 @@ def _riff_bytes(path: Path) -> int:
                 return 0
             file.seek(size + size % 2, 1)
     return 0
+
+
+def _end_of_parts(file: BinaryIO) -> int:
+    """The end of the last of an AVI file's parts, each of at most a gigabyte; 0 if one was written
+    while its length was not known."""
+    end = 0
+    for _ in range(_PARTS):
+        file.seek(end)
+        head = file.read(12)
+        if len(head) < 12 or not head.startswith(b"RIFF"):
+            break
+        whole = struct.unpack("<4xI", head[:8])[0]
+        if whole in _UNKNOWN:
+            return 0
+        end += 8 + whole + whole % 2
+    return end
 
 
 def of_a_refusal(path: Path, error: Exception, seconds: float) -> tuple[str, str]:

@@ -43,6 +43,17 @@ def test_a_file_that_was_cut_says_so(tmp_path, kind, said):
     assert any(said in note for note in notes), notes
 
 
+def test_an_avi_file_of_several_parts_is_whole(tmp_path):
+    """Programs begin a new part after a gigabyte; the first part's header does not count it."""
+    path = write(tmp_path / "clip.avi", AVI, seconds=3.0)
+    part = struct.pack("<4sI4s4sI", b"RIFF", 8004, b"AVIX", b"JUNK", 7992) + bytes(7992)
+    data = path.read_bytes() + part
+    path.write_bytes(data)
+    assert read_clip(path, len).notes == ()
+    path.write_bytes(data[:-6000])
+    assert any("it was cut" in note for note in read_clip(path, len).notes)
+
+
 def test_sound_files_whose_header_states_another_length(tmp_path):
     """A length of 0 or of the largest number is that of a program that did not yet know it."""
     data = _wav(tmp_path / "whole.wav").read_bytes()
