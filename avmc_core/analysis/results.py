@@ -113,7 +113,7 @@ def estimate(
     from earlier runs on the same data: those of the same model with the same settings if there are
     any, else those of the same model. If there are none, the recorded benchmark is used."""
     device = device or default_device()
-    _, missing = finished(grid, store, runs, device)
+    missing = [run for run in grid if runs.get(run.key(store, device)) is None]
     alike: dict[str, list[Record]] = {}
     for record in runs:
         if (
