@@ -373,7 +373,7 @@ artefacts.save(
             },
         },
     },
-    artefacts.provenance(data, command, records | grown),
+    artefacts.provenance(data, f"avmc run avmc --profile {profile}", records),
 )
 display(Markdown("The same figures beside the paper's: [](../results.md)."))
 widest = {
