@@ -113,7 +113,7 @@ def statement(provenance: Mapping[str, Any], against: str = "", status: str = ""
     drawn, own_status = os.environ.get(DRAWN_BY, ""), [status] if status else []
     command = f"command: `{provenance['command']}`"
     if drawn and not provenance["command"].startswith(drawn.partition(" --")[0]):
-        command = f"drawn by `{drawn}`, numbers by `{provenance['command']}`"
+        command = f"drawn by `{drawn}`, its numbers by the {command}"
     return " · ".join([*parts, *own_status, command])
 
 
