@@ -321,7 +321,7 @@ display(Table(log, "log"))
 figures.caption(
     "made-up clips of the released sizes, measured by hand",
     made["command"],
-    "it gives no times",
+    "not in the paper, which gives no times",
 )
 
 # %% [markdown]
@@ -346,8 +346,8 @@ on_it = pd.DataFrame(
 display(Table(on_it, "gpu", decimals={"seconds per step": 3, "kernels": 0}))
 figures.caption(
     f"made-up clips of the released sizes, recorded elsewhere on {gpu['machine']}",
-    f"commit {gpu['commit']} of {gpu['committed']}",
-    "it gives no times",
+    f"what commit {gpu['commit']} of {gpu['committed']} ran",
+    "not in the paper, which gives no times",
 )
 
 # %% tags=["hide-input"]
