@@ -321,7 +321,7 @@ display(Table(log, "log"))
 figures.caption(
     "made-up clips of the released sizes, measured by hand",
     made["command"],
-    "not in the paper, which gives no times",
+    "it gives no times",
 )
 
 # %% [markdown]
@@ -347,7 +347,7 @@ display(Table(on_it, "gpu", decimals={"seconds per step": 3, "kernels": 0}))
 figures.caption(
     f"made-up clips of the released sizes, recorded elsewhere on {gpu['machine']}",
     f"what commit {gpu['commit']} of {gpu['committed']} ran",
-    "not in the paper, which gives no times",
+    "it gives no times",
 )
 
 # %% tags=["hide-input"]

@@ -33,10 +33,8 @@ _KNOWN = {  # acoustic and visual columns: the data set laid out so, and the lar
     (5, 20): ("CMU-MOSI", 3.0),
     (74, 35): ("CMU-MOSEI", 3.0),
 }
+_LOOKED_AT = 4  # of the shortest and of the longest clips, where the order of axes is checked
 _BEYOND = 0.1  # share of labels outside -1 to 1 from which a file's range is taken for -3 to 3
-
-
-_LOOKED_AT = 4  # of the shortest and of the longest clips
 
 
 @dataclass(frozen=True)

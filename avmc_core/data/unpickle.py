@@ -118,8 +118,11 @@ class _Reader(ArrayMachine):
         if not any(self.data[self.start : self.start + 64]):
             return "zeros where the data should go on: a download that was interrupted", WHOLE
         if code in b"UT":
-            python = "pickle.dump(pickle.load(file, encoding='latin1'), new, protocol=4)"
-            return "a pickle of Python 2", f"the same of Python 3: {python}"
+            return "a pickle of Python 2", (
+                "the same of Python 3, from its maker; or, only where you trust its maker, because "
+                "to load a pickle can run code, written anew: pickle.dump(pickle.load(file, "
+                "encoding='latin1'), new, protocol=4)"
+            )
         known = "arrays, numbers, strings, lists, tuples and dicts only"
         return f"pickle opcode {bytes([code])!r}", known
 
