@@ -122,7 +122,11 @@ def score(
     Raises InputError for clips that are missing or unknown, by name.
     """
     ours = matched(predictions, labels, split, where)
-    theirs = None if against is None else matched(against, labels, split, where_against)
+    theirs = (
+        None
+        if against is None
+        else matched(against, labels, split, where_against, "the other predictions")
+    )
     predicted = [task for task in TASKS if f"predicted {task}" in ours]
     # whether unimodal labels are placeholders shows in all four together
     whole = set(TASKS) <= set(labels)
@@ -145,9 +149,9 @@ def score(
 
 
 def _repairs(*tables: pd.DataFrame) -> tuple[str, ...]:
-    """What had to be set right in the tables, each once, with its count."""
+    """What had to be set right in the tables, with its count."""
     found = [repair for table in tables for repair in table.attrs.get("repairs", [])]
-    return tuple(dict.fromkeys(f"{repair['what']} ({repair['count']})" for repair in found))
+    return tuple(f"{repair['what']} ({repair['count']})" for repair in found)
 
 
 def conventions(convention: Convention = SIMS) -> str:

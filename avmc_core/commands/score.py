@@ -57,7 +57,7 @@ def main(
         read_predictions(predictions),
         read_labels(labels, float(limit) if limit else None),
         split=split,
-        against=read_predictions(against) if against else None,
+        against=read_predictions(against, "the other table of predictions") if against else None,
         where=predictions,
         where_against=against or "",
     )

@@ -6,24 +6,25 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from avmc_core import schema
 from avmc_core.data import cells
-from avmc_core.data.text_table import read_table
+from avmc_core.data.text_table import TextTable, read_table
 from avmc_core.errors import InputError
 
 # of the file: of the table
 COLUMNS = {"label": "M", "label_T": "T", "label_A": "A", "label_V": "V"}
 _REQUIRED = ("video_id", "clip_id", "text", *COLUMNS, "annotation")
 _SPLIT = "mode"  # absent from the unsupervised part's table
-_OTHER_NAMES = {  # what other tables call the columns, in small letters
-    **{"label_m": "label", "m": "label", "t": "label_T", "a": "label_A", "v": "label_V"},
-    **{"split": _SPLIT},
+OTHER_NAMES = {  # what other tables call the columns
+    **{name: (task,) for name, task in COLUMNS.items()},
+    **{"label": ("label_M", "M"), _SPLIT: ("split",)},
 }
+_NAMES = {name: OTHER_NAMES.get(name, ()) for name in (*_REQUIRED, _SPLIT)}
 # $_$ joins the two ids elsewhere
 _BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]|^\s|\s$|^\.*$|\$_\$|.{201}")
 _WHOLE = re.compile(r"^(\d+)\.0+$", re.ASCII)
@@ -31,9 +32,10 @@ _QUOTED = re.compile(r'^(?:="(.*)"|\'(.*))$')  # how a spreadsheet is told that 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
-def read_meta(path: str | Path) -> pd.DataFrame:
+def read_meta(path: str | Path, table: TextTable | None = None) -> pd.DataFrame:
     """meta.csv as a table: video_id, clip_id, text (strings), M, T, A, V (float, NaN where
-    unlabelled), annotation, split (train, valid, test or unlabelled).
+    unlabelled), annotation, split (train, valid, test or unlabelled). ``table``: what is in the
+    file, where it is read already.
 
     Ids stay strings. What had to be decided or set right is listed in ``attrs["repairs"]`` as
     ``{"what": ..., "count": ...}``: an encoding other than UTF-8, blank rows and columns
@@ -43,16 +45,18 @@ def read_meta(path: str | Path) -> pd.DataFrame:
     or $_$, a label that is not a number in [-1, 1], an unknown split, and for labels without a
     split or a split without labels.
     """
-    table = read_table(path, "meta.csv")
+    table = table or read_table(path, "meta.csv")
+    if table.flaw is not None:
+        raise table.flaw
     repairs = table.repairs
-    header = _header(path, table.header, repairs)
-    unused = [name for name in header if name not in (*_REQUIRED, _SPLIT)]
+    columns = _header(path, table.header, repairs)
+    unused = [name for n, name in enumerate(table.header) if n not in columns.values()]
     if unused:
         repairs[f"columns of meta.csv left out: {', '.join(unused)}"[:200]] += len(unused)
     rows: dict[tuple[str, str], dict] = {}
     for line, row_cells in table.rows:
         where = f"{path}, line {line}"
-        fields = dict(zip(header, row_cells, strict=True))
+        fields = {name: row_cells[place] for name, place in columns.items()}
         _trim(fields, repairs, table.separator != ",")
         row = _row(where, fields)
         if rows.setdefault((row["video_id"], row["clip_id"]), row) is not row:
@@ -66,28 +70,51 @@ def read_meta(path: str | Path) -> pd.DataFrame:
         found = f"question marks alone in {lost} of {len(rows)} transcripts"
         raise InputError(path, found, "the text as it was before it was converted")
     clips = pd.DataFrame(list(rows.values()))
-    clips.attrs["repairs"] = [
-        {"what": what, "count": count} for what, count in repairs.items() if count
-    ]
+    clips.attrs["repairs"] = listed(repairs)
     return clips
 
 
-def _header(path: str | Path, names: list[str], repairs: Counter[str]) -> list[str]:
-    known = {name.lower(): name for name in (*_REQUIRED, _SPLIT)}
-    as_ours = [known.get(name.lower(), name) for name in names]
-    repairs["column names of meta.csv in capitals"] += sum(map(str.__ne__, names, as_ours))
-    for place, name in enumerate(as_ours):
-        ours = _OTHER_NAMES.get(name.lower(), name)
-        if ours not in as_ours:
-            as_ours[place] = ours
-            repairs[f"column {name} of meta.csv read as {ours}"] += 1
-    missing = [name for name in _REQUIRED if name not in as_ours]
+def listed(repairs: Mapping[str, int]) -> list[dict]:
+    """What was set right, as ``attrs["repairs"]`` of a table has it."""
+    return [{"what": what, "count": count} for what, count in repairs.items() if count]
+
+
+def places(
+    path: str | Path, header: list[str], known: Mapping[str, tuple[str, ...]]
+) -> dict[str, int]:
+    """Where each of the ``known`` columns stands: under its own name before the others that it may
+    have, and as these are written before in other capitals. Raises InputError where two columns
+    have that name."""
+    found, small = {}, [name.lower() for name in header]
+    for ours, others in known.items():
+        candidates = [
+            pair for name in (ours, *others) for pair in ((name, header), (name.lower(), small))
+        ]
+        for name, names in candidates:
+            if ours not in found and name in names:
+                found[ours] = names.index(name)
+                if names.count(name) > 1:
+                    raise InputError(path, f"a second column {name}", "each column once")
+    return found
+
+
+def is_meta(path: str | Path, header: list[str]) -> bool:
+    """Whether a table has all columns of the released one."""
+    return set(_REQUIRED) <= set(places(path, header, _NAMES))
+
+
+def _header(path: str | Path, names: list[str], repairs: Counter[str]) -> dict[str, int]:
+    columns = places(f"{path}, line 1", names, _NAMES)
+    for ours, place in columns.items():
+        if names[place].lower() == ours.lower():
+            repairs["column names of meta.csv in capitals"] += names[place] != ours
+        else:
+            repairs[f"column {names[place]} of meta.csv read as {ours}"] += 1
+    missing = [name for name in _REQUIRED if name not in columns]
     if missing:
         found = f"no column {', '.join(missing)} among {', '.join(names)}"
         raise InputError(f"{path}, line 1", found[:400], f"the columns {', '.join(_REQUIRED)}")
-    if len(set(as_ours)) < len(as_ours):
-        raise InputError(f"{path}, line 1", "a column twice", "each column once")
-    return as_ours
+    return columns
 
 
 def _trim(fields: dict[str, str], repairs: Counter[str], commas: bool) -> None:
@@ -127,8 +154,16 @@ def with_zeros(
     restored_table = meta.assign(
         video_id=[video for video, _ in restored], clip_id=[clip for _, clip in restored]
     )
-    lost = {"what": f"ids of {what} whose lost leading zeros were restored", "count": count}
-    restored_table.attrs["repairs"] = [*meta.attrs.get("repairs", []), lost]
+    marked = sum(
+        any(map(_QUOTED.match, pair))
+        for pair, new in zip(own, restored, strict=True)
+        if pair != new
+    )
+    found = {
+        f"ids of {what} marked as text by a spreadsheet": marked,
+        f"ids of {what} whose lost leading zeros were restored": count - marked,
+    }
+    restored_table.attrs["repairs"] = [*meta.attrs.get("repairs", []), *listed(found)]
     return restored_table
 
 

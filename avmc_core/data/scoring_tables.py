@@ -8,8 +8,7 @@ predicted: M, and T, A, V.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,26 @@ import pandas as pd
 
 from avmc_core.artefacts import data_mark
 from avmc_core.data import cells
-from avmc_core.data.label_table import COLUMNS, read_meta, with_zeros
+from avmc_core.data.label_table import (
+    COLUMNS,
+    OTHER_NAMES,
+    is_meta,
+    listed,
+    places,
+    read_meta,
+    with_zeros,
+)
 from avmc_core.data.released import ID_SEPARATOR
 from avmc_core.data.store import open_store
-from avmc_core.data.text_table import read_table
+from avmc_core.data.text_table import TextTable, read_table
 from avmc_core.errors import InputError
+from avmc_core.files.encodings import undamaged
 from avmc_core.schema import LIMITS, SPLITS, TASKS
 
 IDS = ["video_id", "clip_id"]
 _NAMED = 5  # clips that an error names
-_OTHER_NAMES = {"mode": "split", **COLUMNS}  # of the released label table
+_OF_LABELS = {"video_id": (), "clip_id": (), **OTHER_NAMES}
+_OF_PREDICTIONS = dict.fromkeys((*IDS, "id", *TASKS), ())
 
 
 def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
@@ -47,14 +56,14 @@ def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
         table = pd.concat([store.split(name).clips for name in SPLITS], ignore_index=True)
         return _marked(table[[*IDS, "split", *store.tasks]], data_mark(store), store.limit)
     what = "the table of labels"
-    table = _read(path, what)
-    if {"text", "annotation", *COLUMNS} <= set(table):
-        table = read_meta(path)
+    read = read_table(path, what)
+    if is_meta(path, read.header):
+        table = read_meta(path, read)
         _check_limit(path, limit, min(LIMITS))
         released = table.loc[table["split"].isin(SPLITS), [*IDS, "split", *TASKS]]
         return _marked(released, "label table", min(LIMITS), table.attrs["repairs"])
     limit = limit or min(LIMITS)
-    table = _named(path, table.rename(columns=_OTHER_NAMES))
+    table = _columns(path, read, _OF_LABELS, what).rename(columns={"mode": "split", **COLUMNS})
     _require(
         path, table, [*IDS, "split", "M"], "video_id, clip_id, mode (or split) and label (or M)"
     )
@@ -78,19 +87,19 @@ def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
         expected = f"labels in [{-limit:g}, {limit:g}]{wider if limit < max(LIMITS) else ''}"
         beyond = table[task].abs() > limit
         _refuse(path, table, beyond, f"with a label {task} beyond {limit:g}", expected)
-    repairs = _listed(table.attrs["repairs"])
+    repairs = listed(table.attrs["repairs"])
     return _marked(table[[*IDS, "split", *tasks]], "label table", limit, repairs)
 
 
-def read_predictions(path: str | Path) -> pd.DataFrame:
+def read_predictions(path: str | Path, what: str = "the table of predictions") -> pd.DataFrame:
     """Predictions as a table: video_id, clip_id, and a column for each annotation that is predicted
-    (float). ``attrs["repairs"]`` lists what had to be set right.
+    (float). ``attrs["repairs"]`` lists what had to be set right in ``what`` the table is.
 
     Raises InputError for an unreadable file, a missing column, a clip that occurs twice, and
     a prediction that is not a finite number.
     """
-    path, what = Path(path), "the table of predictions"
-    table = _named(path, _read(path, what))
+    path = Path(path)
+    table = _columns(path, read_table(path, what), _OF_PREDICTIONS, what)
     if "id" in table and not set(IDS) <= set(table):
         parts = (
             table["id"]
@@ -109,24 +118,26 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     for task in tasks:
         table[task] = _numbers(path, table, task, what)
     made = table[[*IDS, *tasks]]
-    made.attrs = {"repairs": _listed(table.attrs["repairs"])}
+    made.attrs = {"repairs": listed(table.attrs["repairs"])}
     return made
 
 
 def matched(
-    predictions: pd.DataFrame, labels: pd.DataFrame, split: str, where: str | Path
+    predictions: pd.DataFrame,
+    labels: pd.DataFrame,
+    split: str,
+    where: str | Path,
+    what: str = "the predictions",
 ) -> pd.DataFrame:
     """The labelled clips of one split in their order, with predictions beside their labels in
     columns ``predicted M`` ....
 
     Predictions for clips of other splits are left out, and leading zeros that a spreadsheet took
-    from their ids are restored, which ``attrs["repairs"]`` says. Raises InputError, naming clips,
-    when the split has a clip without a prediction, or a prediction is for a clip that the labels do
-    not know.
+    from their ids are restored, which ``attrs["repairs"]`` says of ``what`` they are. Raises
+    InputError, naming clips, when the split has a clip without a prediction, or a prediction is for
+    a clip that the labels do not know.
     """
-    predictions = with_zeros(
-        predictions, labels[IDS].itertuples(index=False, name=None), "the predictions"
-    )
+    predictions = with_zeros(predictions, labels[IDS].itertuples(index=False, name=None), what)
     known = pd.MultiIndex.from_frame(labels[IDS])
     given = pd.MultiIndex.from_frame(predictions[IDS])
     _refuse(
@@ -170,41 +181,32 @@ def _marked(
     return table
 
 
-def _read(path: Path, what: str) -> pd.DataFrame:
-    """A table as text, so that a clip 0001 stays 0001; its repairs, a Counter, in ``attrs``."""
-    read = read_table(path, what)
+def _columns(
+    path: Path, read: TextTable, known: Mapping[str, tuple[str, ...]], what: str
+) -> pd.DataFrame:
+    """The ``known`` columns of a table as text, so that a clip 0001 stays 0001, with ids as they
+    are meant; its repairs, a Counter, in ``attrs``. Other columns may hold anything."""
     if not read.rows:
         raise InputError(path, "no rows", "one row per clip")
-    known = {name.lower(): name for name in (*IDS, "id", *_OTHER_NAMES, "split", *TASKS)}
-    names = [known.get(name.lower(), name) for name in read.header]
-    table = pd.DataFrame([row for _, row in read.rows], columns=names, dtype=str)
-    repairs = read.repairs
+    columns, repairs = places(path, read.header, known), read.repairs
+    for line, row in read.rows if read.flaw else ():
+        undamaged(f"{path}, line {line}", read.separator.join(row[n] for n in columns.values()))
+    table = pd.DataFrame({ours: [row[n] for _, row in read.rows] for ours, n in columns.items()})
     repairs[f"column names of {what} in capitals or small letters"] += sum(
-        map(str.__ne__, names, read.header)
+        read.header[n] not in (ours, *known[ours]) for ours, n in columns.items()
     )
-    table.attrs = {"repairs": repairs, "commas": read.separator != ","}
+    for name in [name for name in (*IDS, "id") if name in table]:
+        given = table[name]
+        table[name] = given.map(cells.name)
+        repairs[f"ids of {what} with blanks around them"] += int((table[name] != given).sum())
+    table.attrs = {"repairs": repairs, "commas": read.separator != ",", "header": read.header}
     return table
-
-
-def _named(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose columns are each there once, with ids as they are meant."""
-    twice = table.columns[table.columns.duplicated()]
-    if twice := [name for name in twice if name in (*IDS, "id", "split", *TASKS)]:
-        raise InputError(path, f"a second column {twice[0]}", "each column once")
-    for name in (*IDS, "id"):
-        if name in table:
-            table[name] = table[name].map(cells.name)
-    return table
-
-
-def _listed(repairs: Counter[str]) -> list[dict]:
-    return [{"what": what, "count": count} for what, count in repairs.items() if count]
 
 
 def _require(path: str | Path, table: pd.DataFrame, names: Sequence[str], expected: str) -> None:
     missing = [name for name in names if name not in table]
     if missing:
-        there = ", ".join(map(str, table.columns))[:200]
+        there = ", ".join(table.attrs["header"])[:200]
         raise InputError(
             path,
             f"no column {', '.join(missing)}",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +23,15 @@ SEPARATORS = (",", ";", "\t", "|")
 
 @dataclass(frozen=True)
 class TextTable:
-    """A header and rows of as many cells each, with the line that each ends on."""
+    """A header and rows of as many cells each, with the line that each ends on. ``flaw``: what is
+    wrong somewhere in the text, for whoever needs all of it: signs of a wrong conversion, or quotes
+    within a cell."""
 
     header: list[str]
     rows: list[tuple[int, list[str]]]
     separator: str
     repairs: Counter[str]
+    flaw: InputError | None = None
 
 
 def read_table(path: str | Path, what: str) -> TextTable:
@@ -36,14 +39,18 @@ def read_table(path: str | Path, what: str) -> TextTable:
 
     It reads UTF-8, UTF-16 and UTF-32, GB18030 and Big5; commas, semicolons, tabs and bars; a first
     line ``sep=;``. Blank rows and columns and names with blanks around them are set right. Raises
-    InputError for anything that is not a table of text, for bytes whose encoding is in doubt, for
-    text that was damaged by a conversion, and for a row with too many or too few cells.
+    InputError for anything that is not a table of text, for bytes whose encoding is in doubt, for a
+    quote that never ends, and for a row with too many or too few cells.
     """
     path = Path(path)
     repairs: Counter[str] = Counter()
     text, encoding = decoded(path, _bytes(path, what))
     repairs[f"{what} was read as {encoding}"] += encoding != "utf-8-sig"
-    undamaged(str(path), text)
+    flaw = None
+    try:
+        undamaged(str(path), text)
+    except InputError as error:
+        flaw = error
     first, _, rest = text.partition("\n")
     if first.strip().lower().startswith("sep=") and len(first.strip()) <= 5:
         separator, text = first.strip()[4:] or "\t", rest
@@ -51,9 +58,9 @@ def read_table(path: str | Path, what: str) -> TextTable:
     else:
         separator, skipped = _separator(first), 0
     repairs[f"{what} was read with {_name(separator)} between its cells"] += separator != ","
-    lines = list(_lines(path, text, separator, skipped))
+    lines, misquoted = _lines(path, text, separator, skipped)
     header, rows = _trimmed(path, lines, what, repairs)
-    return TextTable(header, rows, separator, repairs)
+    return TextTable(header, rows, separator, repairs, flaw or misquoted)
 
 
 def _bytes(path: Path, what: str) -> bytes:
@@ -79,7 +86,8 @@ def _bytes(path: Path, what: str) -> bytes:
 
 
 def _separator(header: str) -> str:
-    """The separator of which a header holds the most; a comma where it holds none."""
+    """The separator of which a header holds the most outside quotes; a comma if it holds none."""
+    header = re.sub(r'"[^"]*"', "", header)
     return max(SEPARATORS, key=lambda separator: (header.count(separator), separator == ","))
 
 
@@ -89,15 +97,27 @@ def _name(separator: str) -> str:
     )
 
 
-def _lines(path: Path, text: str, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
-    try:
-        for cells in reader:
-            yield reader.line_num + skipped, cells
-    except csv.Error as error:
-        raise InputError(
-            f"{path}, line {reader.line_num + skipped}", str(error), "well-formed CSV"
-        ) from None
+def _lines(
+    path: Path, text: str, separator: str, skipped: int
+) -> tuple[list[tuple[int, list[str]]], InputError | None]:
+    """The cells of each line, and what is wrong with the quotes of some cell."""
+    style = {
+        "delimiter": separator,
+        # only where a quoted cell has a blank before it: a transcript may begin with one
+        "skipinitialspace": re.search(rf'{re.escape(separator)} +"(?!")', text) is not None,
+    }
+    flaw = None
+    for strict in (True, False):
+        reader = csv.reader(io.StringIO(f"{text}\n\n", newline=""), strict=strict, **style)
+        try:
+            lines = [(reader.line_num + skipped, cells) for cells in reader]
+        except csv.Error as error:
+            where = f"{path}, line {reader.line_num + skipped}"
+            flaw = flaw or InputError(where, str(error), "well-formed CSV")
+            continue
+        if not lines[-1][1]:  # else the blank line at the end is within a quote that never ends
+            return lines, flaw
+    raise flaw
 
 
 def _trimmed(
@@ -119,6 +139,10 @@ def _trimmed(
     repairs[f"column names of {what} with blanks around them"] += sum(
         map(str.__ne__, names, header)
     )
+    numbers = [cells[0] for _, cells in rows if len(cells) == len(names) + 1 and cells[-1].strip()]
+    if len(set(numbers)) == len(rows) and all(map(str.isdecimal, numbers)):
+        rows = [(line, cells[1:]) for line, cells in rows]
+        repairs[f"row names of {what} left out"] += len(rows)  # as R writes them: without a title
     width = len(names)
     while width and not names[width - 1]:
         width -= 1

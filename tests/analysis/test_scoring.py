@@ -218,9 +218,26 @@ SAVED = {  # what programs make of a table of predictions: its bytes, and what i
     ),
     "ids marked as text": (
         lambda rows: _written([rows[0], *([v, f'="{clip}"', m] for v, clip, m in rows[1:])]),
-        ["lost leading zeros"],
+        ["ids of the predictions marked as text"],
     ),
-    "blanks": (lambda rows: _written([[f"{cell} " for cell in row] for row in rows]), ["blanks"]),
+    "blanks": (
+        lambda rows: _written([rows[0], *([f"{cell} " for cell in row] for row in rows[1:])]),
+        ["ids of the table of predictions with blanks around them (2068)"],
+    ),
+    "quotes after blanks": (
+        lambda rows: _written([[row[0], *(f' "{cell}"' for cell in row[1:])] for row in rows]),
+        [],
+    ),
+    "row names of R": (
+        lambda rows: _written([rows[0], *([str(n), *row] for n, row in enumerate(rows[1:], 1))]),
+        ["row names of the table of predictions left out (1034)"],
+    ),
+    "texts that nobody reads": (
+        lambda rows: _written(
+            [[*rows[0], "m", '"a;b;c;d;e;f"'], *([*row, '"5" tall"', "\ufffd"] for row in rows[1:])]
+        ),
+        [],
+    ),
     "a comma too many": (
         lambda rows: _written([rows[0], *([*row, ""] for row in rows[1:])]),
         ["without a name left out"],
@@ -254,6 +271,51 @@ def test_tables_that_went_through_other_programs_score_as_the_plain_one(what, tm
     pd.testing.assert_frame_equal(report.frame(), expected.frame())
     assert not expected.repairs
     assert all(any(word in repair for repair in report.repairs) for word in said), report.repairs
+
+
+def test_an_open_quote_is_refused_and_no_row_is_lost(tmp_path):
+    rows = [["video_id", "clip_id", "M", "n"], ["v", "0", "1", '"5" tall"'], ["v", "1", "1", '"x']]
+    (tmp_path / "p.csv").write_bytes(_written([*rows, ["v", "2", "1", "x"]]))
+    with pytest.raises(InputError, match=r"line 2: .*well-formed CSV"):
+        read_predictions(tmp_path / "p.csv")
+
+
+def test_a_repair_is_said_of_each_table_that_needed_it(tmp_path):
+    table = table_of(label_sets.MIXED)
+    saved(table, tmp_path / "labels.csv")
+    given = predictions_for(table)
+    path = saved(
+        given.assign(clip_id='="' + given["clip_id"] + '"').add_suffix(" "), tmp_path / "p"
+    )
+    words = ["score", str(path), "--against", str(path), "--labels", str(tmp_path / "labels.csv")]
+    said = CliRunner().invoke(main, words).output
+    for name in ("predictions", "other predictions"):
+        assert f"repaired: ids of the {name} marked as text by a spreadsheet (1034)" in said
+    for name in ("table of predictions", "other table of predictions"):
+        assert f"repaired: column names of the {name} with blanks around them (3)" in said
+
+
+RELEASED = {  # headers of the released label table, as others write them
+    "as it is": "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode",
+    "capitals": "Video_ID,Clip_ID,Text,Label,Label_T,Label_A,Label_V,Annotation,Mode",
+    "other names": "video_id,clip_id,text,M,T,A,V,annotation,split",
+}
+
+
+@pytest.mark.parametrize("what", RELEASED)
+def test_unlabelled_rows_of_the_released_table_are_left_out(what, tmp_path):
+    path = tmp_path / "meta.csv"
+    rows = "v,1,x,0.2,0.4,0.6,0.8,Positive,test\nv,2,y,,,,,,\n"
+    path.write_text(f"{RELEASED[what]}\n{rows}", encoding="utf-8")
+    assert read_labels(path).values.tolist() == [["v", "1", "test", 0.2, 0.4, 0.6, 0.8]]
+
+
+def test_a_column_under_its_own_name_is_read_before_one_that_is_like_it(tmp_path):
+    (tmp_path / "p.csv").write_bytes(_written([["video_id", "clip_id", "m", "M"], list("vc12")]))
+    assert read_predictions(tmp_path / "p.csv")["M"].tolist() == [2]
+    rows = [["video_id", "clip_id", "mode", "split", "M"], ["v", "c", "test", "test", "0.5"]]
+    (tmp_path / "l.csv").write_bytes(_written(rows))
+    assert read_labels(tmp_path / "l.csv").values.tolist() == [["v", "c", "test", 0.5]]
 
 
 def test_labels_of_other_programs_are_read_and_a_doubled_column_is_refused(tmp_path):

@@ -303,18 +303,19 @@ def test_turned_features_are_refused_also_where_no_padding_shows_it(tmp_path):
         imported(tmp_path, turned(content))
 
 
-UNTURNED = {  # padding, the columns from which on all are zero, lengths of 20 clips of 60 steps
-    "normalised after padding": (-0.3, 27, [27, 28, 29] + [40] * 17),
-    "one length too small": (0.0, 29, [29] + [60] * 19),
-    "lengths of before the cut": (0.0, 20, [25, 80] + [70] * 18),
+UNTURNED = {  # steps, padding, the columns from which on all are zero, lengths of 20 clips
+    "normalised after padding": (60, -0.3, 27, [27, 28, 29] + [40] * 17),
+    "one length too small": (60, 0.0, 29, [29] + [60] * 19),
+    "lengths of before the cut": (12, 0.0, 20, [25] * 20),
 }
 
 
 @pytest.mark.parametrize("what", UNTURNED)
 def test_columns_that_are_always_zero_are_not_taken_for_padding(what):
-    padding, zero, lengths = UNTURNED[what]
-    values = np.random.default_rng(0).normal(size=(20, 60, 30))
-    values[np.arange(60) >= np.array(lengths)[:, None]] = padding
+    steps, padding, zero, lengths = UNTURNED[what]
+    values = np.random.default_rng(0).normal(size=(20, steps, 30))
+    values[np.arange(steps) >= np.array(lengths)[:, None]] = padding
+    values[0, 29:, 3] = 0.001
     values[:, :, zero:] = 0
     part = {"audio": values, "vision": values}
     part |= {f"{name}_lengths": lengths for name in ("audio", "vision")}

@@ -363,7 +363,7 @@ BAD_META = {
     "empty": ("", "an empty file"),
     "no rows": (HEADER, "no rows"),
     "missing column": (HEADER.replace("label_A,", "") + "\n", "line 1: found no column label_A"),
-    "column twice": (HEADER + ",text\n", "a column twice"),
+    "column twice": (HEADER + ",text\n", "a second column text"),
     "short line": (f"{HEADER}\n{ROW}\nv,1,x", "line 3: found 3 fields"),
     "long line": (f"{HEADER}\n{ROW},x", "line 2: found 10 fields"),
     "clip twice": (f"{HEADER}\n{ROW}\n{ROW}", "line 3.*video_0001/0001 again"),
