@@ -120,7 +120,8 @@ def read_clip(path: str | Path, look: Callable[[np.ndarray], Any], parts: str = 
                         tracks[packet.stream.index].add(frame)
                     else:
                         video.add(frame, packet.stream, look)
-            video.finish(look)
+            stated = (container.duration or 0) + max(container.start_time or 0, 0)
+            video.finish(look, stated / 1e6)
             read = [stream.index for stream in streams]
             until = _read_until(container, video, tracks)
             notes += wholeness.of_the_end(Path(path), container, read, until)
@@ -252,8 +253,10 @@ class _Video:
                 )
         self.seen += [look(previous) for previous in self.clock.until(frame.time, image)]
 
-    def finish(self, look: Callable[[np.ndarray], Any]) -> None:
-        self.seen += [look(image) for image in self.clock.rest(self._lasting, self._rate)]
+    def finish(self, look: Callable[[np.ndarray], Any], stated: float) -> None:
+        """The last frame stays on as long as it says, until the end ``stated`` for the file."""
+        end = min(self.clock.time + self._lasting, stated)
+        self.seen += [look(image) for image in self.clock.rest(end, self._rate)]
 
 
 class _Clock:
@@ -273,6 +276,8 @@ class _Clock:
         time = self.time if time is None else float(time)
         if self.image is None:
             self.start = self.time = time
+        if time - self.start > MAX_SECONDS:
+            raise ValueError(f"a picture {time - self.start:.0f} seconds after the first")
         if time < self.time - BACK:
             raise ValueError(
                 f"pictures whose times jump back by {self.time - time:.1f} s: write the clip again"
@@ -280,14 +285,13 @@ class _Clock:
         yield from self._shown(time)
         self.image, self.time = image, time
 
-    def rest(self, lasting: float, rate: Any) -> Iterator[np.ndarray]:
-        """Yields the last frame for the grid times of its own duration, in seconds, which is at
-        least that of a frame at the clip's ``rate``."""
-        yield from self._shown(self.time + max(lasting, float(1 / (rate or FPS))))
+    def rest(self, end: float, rate: Any) -> Iterator[np.ndarray]:
+        """Yields the last frame for the grid times until ``end``, or of one frame at ``rate``."""
+        if end - self.start > MAX_SECONDS:  # a slip of the program that wrote the file
+            end = self.time
+        yield from self._shown(max(end, self.time + float(1 / (rate or FPS))))
 
     def _shown(self, time: float) -> Iterator[np.ndarray]:
-        if time - self.start > MAX_SECONDS:
-            raise ValueError(f"pictures until {time - self.start:.0f} seconds after the first")
         while self.image is not None and self.start + self.count / FPS < time - 1e-6:
             self.count += 1
             yield self.image

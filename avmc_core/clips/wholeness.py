@@ -23,7 +23,7 @@ _ANEW = "a video file that can be decoded: copy, download or record it again"
 _PARTS = 64  # of a file that are looked at
 _UNFINISHED = 0x7FFFF000 - 64  # sizes from here on are written while a length is not yet known
 _PADDING = 4096  # bytes by which programs miscount, or which they leave at a file's end
-_TAG = re.compile(rb"\0?(TAG|[A-Za-z]\w\w[\w ])")  # the name of a part that is not sound or picture
+_TAG = re.compile(rb"\0?(TAG|ID3|\w{3}[\w ])")  # the name of a part that is not sound or picture
 # how the brands of MP4, MOV and 3GP files begin, in contrast to those of still pictures
 _VIDEO_BRANDS = (b"iso", b"mp4", b"M4", b"qt", b"avc1", b"3g", b"dash", b"MSNV", b"f4v", b"XAVC")
 
