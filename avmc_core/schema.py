@@ -18,7 +18,7 @@ from avmc_core.home import resource_text
 DATASET = "CH-SIMS v2.0"
 MODALITIES = ("text", "audio", "vision")
 DIMS = {"text": 768, "audio": 25, "vision": 177}  # D of each modality
-STEPS = {"text": 50, "audio": 925, "vision": 232}  # T at which they are cut and padded
+STEPS = {"text": 50, "audio": 925, "vision": 232}  # T: the released arrays are cut and padded to it
 # further features that a store may hold, and the modality they can stand in for
 EXTRAS = {"audio_wav2vec": "audio"}
 HOP_SECONDS = {"audio": 0.01, "vision": 0.04}  # openSMILE's 10 ms hop; 25 frames per second

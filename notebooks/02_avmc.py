@@ -77,7 +77,7 @@ opening(
     "learn from more clips",
     data,
     records | grown,
-    "training clips: " + " and ".join(dict.fromkeys(clips.values())),
+    "trained on " + " and on ".join(dict.fromkeys(clips.values())),
 )
 
 # %% [markdown]
@@ -362,18 +362,22 @@ artefacts.save(
         },
         "epochs": epochs,
         "runs": len(records),
-        "more_clips": {
-            "clips": len(larger.split("train")),
-            "late_mean": ahead(more_linear),
-            "heads": {
-                name.removesuffix(f", {size}"): {
-                    task: str(found) for task, found in tasks.items()
-                }
-                for name, tasks in more_heads.items()
-            },
-        },
     },
     artefacts.provenance(data, f"avmc run avmc --profile {profile}", records),
+)
+artefacts.save(
+    "avmc_more_clips",
+    {
+        "clips": len(larger.split("train")),
+        "late_mean": ahead(more_linear),
+        "heads": {
+            name.removesuffix(f", {size}"): {
+                task: str(found) for task, found in tasks.items()
+            }
+            for name, tasks in more_heads.items()
+        },
+    },
+    artefacts.provenance(larger, command, grown),
 )
 display(Markdown("The same figures beside the paper's: [](../results.md)."))
 widest = {

@@ -154,7 +154,14 @@ heard, best = found[full]["A"].slope, found[reader]["A"].slope
 seen = found[full]["V"].slope
 voice = Estimate(heard.estimate, heard.low, heard.high, decimals=3)
 most = Estimate(best.estimate, best.low, best.high, decimals=3)
-hears = heard.low > 0
+
+
+def clear_of_zero(slope):
+    """As shown: an interval that begins at 0.000 is not clear of zero."""
+    return round(slope.low, 3) > 0
+
+
+hears = clear_of_zero(heard)
 Markdown(
     f"**{full} {'hears' if hears else 'does not measurably hear'}**: where the voice's "
     f"annotation is one unit higher, M is higher by {voice}. For a linear reader of the same "
@@ -207,15 +214,14 @@ frame = pd.DataFrame(
 )
 display(Table(frame, "hearing"))
 display(figures.caption(data, command, "not in the paper", records=hearing))
-# as shown: an interval that begins at 0.000 is not clear of zero
-clear = [name for name in rows if round(moved[name]["A"].slope.low, 3) > 0]
+clear = [name for name in rows if clear_of_zero(moved[name]["A"].slope)]
 unclear = [name for name in rows if name not in clear]
 grid = {
     (size, scale): moved[name]["A"].slope.estimate
     for name, (variant, size, scale) in zip(rows, parts, strict=True)
     if variant == "paper"
 }
-sizes, scales = (list(dict.fromkeys(keys)) for keys in zip(*grid, strict=True))
+sizes, scales = (list(dict.fromkeys(key[place] for key in grid)) for place in (0, 1))
 gained = (
     f" In the printed variant, the slope is {grid[sizes[0], scales[0]]:.3f} on {sizes[0]} "
     f"with {scales[0]}; {sizes[1]} alone bring it to {grid[sizes[1], scales[0]]:.3f}, "
@@ -377,7 +383,7 @@ artefacts.save(
     artefacts.provenance(data, command, records | hearing),
 )
 words = found[full]["T"].slope.estimate
-both = hears and seen.low > 0
+both = hears and clear_of_zero(seen)
 in_one_sentence(
     f"Trained on {clips:,} clips, {full} "
     f"{'hears and sees' if both else 'does not measurably hear and see both'}: a unit of the "

@@ -6,7 +6,7 @@ another user, or has other versions (tools/versions.py). Its counts are kept in
 ``_build/portability/<member>.json``, so an interrupted matrix goes on with the members that are
 missing; ``--again`` forgets them. ``--record`` puts those that are there into the package, where
 the book's page on robustness finds them, each with the tests that it ran and the code that it ran
-on; what was recorded of the other members stays.
+on; what was recorded of the other members on the same machine stays.
 """
 
 from __future__ import annotations
@@ -145,8 +145,18 @@ def record(folder: Path) -> None:
     others."""
     from avmc_core.speed.bench import processor
 
-    before = json.loads(RESOURCE.read_text(encoding="utf-8"))["data"]["members"]
-    recorded = {row["limit"]: row for row in before}
+    provenance = {
+        "data": "made-up files, no result about CH-SIMS",
+        "command": "python tools/portability.py",
+        "machine": f"{processor()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "torch": metadata.version("torch"),
+        "numpy": metadata.version("numpy"),
+    }
+    before = json.loads(RESOURCE.read_text(encoding="utf-8"))
+    # what another machine counted must not stand under the name of this one
+    alike = before["provenance"] == provenance
+    recorded = {row["limit"]: row for row in before["data"]["members"] if alike}
     rows, missing = [], []
     for member, limit in WORDS.items():
         path = folder / f"{member}.json"
@@ -159,16 +169,9 @@ def record(folder: Path) -> None:
         kept = json.loads(path.read_text(encoding="utf-8"))
         counts = {name: kept.get(name, 0) for name in ("passed", "failed", "skipped", "seconds")}
         tests = ", ".join(Path(word).stem.removeprefix("test_") for word in kept["arguments"])
-        rows.append({"limit": limit, "tests": tests or "all", **counts, "code": kept["commit"]})
-    provenance = {
-        "data": "made-up files, no result about CH-SIMS",
-        "command": "python tools/portability.py",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{processor()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "torch": metadata.version("torch"),
-        "numpy": metadata.version("numpy"),
-    }
+        date = time.strftime("%Y-%m-%d", time.gmtime(path.stat().st_mtime))
+        row = {"limit": limit, "tests": tests or "all", **counts}
+        rows.append(row | {"date": date, "code": kept["commit"]})
     data = {
         "members": rows,
         "run": len(rows),

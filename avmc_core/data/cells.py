@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from avmc_core import schema
 
 _BLANKS = " \t\u00a0\u3000\u200b\ufeff"  # of an id that was copied from somewhere
-_MINUS = str.maketrans("\u2212\uff0d", "--")
+# nothing else: a raised digit is another sign, perhaps that of a footnote
+_PRINTED = {
+    "with a printed minus sign": str.maketrans("\u2212\u2013\uff0d", "---"),
+    "in wide digits": {0xFEE0 + ord(sign): sign for sign in "0123456789.,+"},
+}
 _COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
 _OTHER_SPLITS = {"dev": "valid", "val": "valid", "validation": "valid"}
 # what a spreadsheet shows where it took a text for a formula, or a column was too narrow
-_FORMULA = re.compile(r"#(NAME|VALUE|REF|DIV/0|NULL|NUM|N/A|####+)[!?]?", re.ASCII)
+_FORMULA = re.compile(r"#(NAME|VALUE|REF|DIV/0|NULL|NUM|N/A)[!?]?|#{5,}", re.ASCII)
 
 
 def name(text: str) -> str:
@@ -23,13 +26,15 @@ def name(text: str) -> str:
 def number(text: str, commas: bool) -> tuple[str, str]:
     """A number in plain digits, and what was set right in it, in words ("" for nothing).
     ``commas``: whether a comma can be a decimal one."""
-    if commas and _COMMA.fullmatch(text.strip()):
-        return text.replace(",", "."), "with a decimal comma"
-    if (plain := text.translate(_MINUS)) != text:
-        return unicodedata.normalize("NFKC", plain), "with a printed minus sign"
-    if not text.isascii() and (plain := unicodedata.normalize("NFKC", text)).isascii():
-        return plain, "in wide digits"
-    return text, ""
+    text, found = text.strip(_BLANKS), []
+    for what, signs in _PRINTED.items():
+        if (plain := text.translate(signs)) != text:
+            text = plain
+            found.append(what)
+    if commas and _COMMA.fullmatch(text):
+        text = text.replace(",", ".")
+        found.append("with a decimal comma")
+    return text, " and ".join(found)
 
 
 def split(text: str) -> str:

@@ -33,7 +33,7 @@ _KNOWN = {  # acoustic and visual columns: the data set laid out so, and the lar
     (5, 20): ("CMU-MOSI", 3.0),
     (74, 35): ("CMU-MOSEI", 3.0),
 }
-_LOOKED_AT = 4  # of the shortest and of the longest clips, where the order of axes is checked
+_LOOKED_AT = 8  # clips of different lengths, where the order of axes is checked
 _BEYOND = 0.1  # share of labels outside -1 to 1 from which a file's range is taken for -3 to 3
 
 
@@ -148,37 +148,47 @@ def _check_axes(where: object, content: Mapping[str, Any]) -> None:
     for split, part in content.items():
         if not isinstance(part, Mapping):
             continue
+        shapes = {name: _shape(part.get(name)) for name in schema.MODALITIES}
+        both = [shapes[name] for name in LENGTHS]
+        if any(len(shape) != 3 for shape in both):
+            continue  # its own reader names it
+        steps, columns = (tuple(shape[axis] for shape in both) for axis in (1, 2))
+        text = shapes["text"][1:2] * 2
+        # whose columns are the steps of its text was aligned to it
+        aligned = columns == text and not any(map(part.__contains__, LENGTHS.values()))
+        all_turned = (steps in _KNOWN and columns not in _KNOWN) or (aligned and steps != text)
         for name, key in LENGTHS.items():
-            shape = _shape(part.get(name))
-            try:
-                lengths = np.asarray(part.get(key), dtype=np.float64).ravel()
-            except (TypeError, ValueError):
-                continue  # its own reader names it
-            if len(shape) == 3 and len(lengths) == shape[0] and _turned(part[name], lengths):
+            if all_turned or _turned(part[name], part.get(key)):
                 raise InputError(
                     f"{where}, split {split}, key {name}",
-                    f"{shape[1]} steps of {shape[2]} columns, with the padding among the columns",
+                    "{1} steps of {2} columns, in each other's place".format(*shapes[name]),
                     "the axes rows, steps, columns: array.transpose(0, 2, 1)",
                 )
 
 
-def _turned(values: Any, lengths: np.ndarray) -> bool:
-    """Whether, in every clip looked at that tells, the last axis is zero beyond the clip's length,
-    and the one before it, where the steps should be, is not."""
-    told = 0
-    order = np.argsort(lengths, kind="stable")
-    for row in np.unique(np.concatenate([order[:_LOOKED_AT], order[-_LOOKED_AT:]])):
+def _turned(values: Any, lengths: Any) -> bool:
+    """Whether the last axis is zero beyond the length of each clip looked at, and begins to be so
+    right there in clips of at least two lengths. Columns that are always zero begin at one place,
+    and what is behind the last step does not matter, whatever the padding is."""
+    try:
+        lengths = np.asarray(lengths, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        return False  # its own reader names it
+    if len(lengths) != len(values) or not np.isfinite(lengths).all():
+        return False
+    rows = np.unique(lengths, return_index=True)[1]
+    ends = set()
+    for row in rows[np.linspace(0, len(rows) - 1, min(_LOOKED_AT, len(rows))).astype(int)]:
         clip = np.asarray(values[row])
-        if not np.isfinite(lengths[row]) or clip.ndim != 2 or clip.dtype.kind not in "iuf":
+        if clip.ndim != 2 or clip.dtype.kind not in "iuf":
             return False
-        length = int(lengths[row])
-        if not 0 < length < clip.shape[1] or not clip.any():
-            continue
-        steps_go_on = length > clip.shape[0] or clip[length:].any()
-        if clip[:, length:].any() or not steps_go_on:
+        used = np.flatnonzero(clip.any(axis=0))
+        end = int(used[-1]) + 1 if len(used) else 0
+        if end > lengths[row]:
             return False
-        told += 1
-    return told > 0
+        if end == lengths[row] < clip.shape[1]:
+            ends.add(end)
+    return len(ends - {0}) > 1
 
 
 def _width(value: Any) -> int:

@@ -183,12 +183,9 @@ def _mapping(where: str | Path, value: Any) -> dict[str, Any]:
 
 def _renamed(content: dict[str, Any], repairs: Counter[str]) -> dict[str, Any]:
     """The splits under our names, where a file has them under others alone."""
-    for other in [key for key in content if key.lower() in (*schema.SPLITS, *layouts.SYNONYMS)]:
-        if (small := other.lower()) not in content:
-            content = {small if key == other else key: value for key, value in content.items()}
-            repairs[f"split {other!r} read as {small}"] += 1
-    for other, ours in layouts.SYNONYMS.items():
-        if other in content and ours not in content:
+    for other in list(content):
+        ours = layouts.SYNONYMS.get(other.lower(), other.lower())
+        if ours in schema.SPLITS and ours not in content:
             content = {ours if key == other else key: value for key, value in content.items()}
             repairs[f"split {other!r} read as {ours}"] += 1
     return content

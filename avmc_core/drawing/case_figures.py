@@ -19,8 +19,8 @@ from avmc_core.schema import TASK_NAMES, TASKS
 
 
 def cases(chosen: list[Case], split: Split, predictions: Mapping[str, np.ndarray]) -> Figure:
-    """One row per case: voice, face, action units, and labels (black) with predictions (R, N) by
-    task, mean and range."""
+    """One row per case that there is: voice, face, action units, and labels (black) with
+    predictions (R, N) by task, mean and range."""
     shown = [case for case in chosen if case.row is not None]
     voices, views = (
         [getattr(split, name)[case.row] for case in shown] for name in ("audio", "vision")

@@ -60,9 +60,9 @@ def snapshot_of(folder: Path) -> Path:
         return folder
     root = folder.parent if folder.name == "snapshots" else folder
     main = root / "refs" / "main"
-    commits = [main.read_text(encoding="utf-8").strip()] if main.is_file() else ["*"]
-    found = [path.parent for path in (root / "snapshots").glob(f"{commits[0]}/{CONFIG}")]
-    return found[0] if len(found) == 1 else folder
+    commit = main.read_text(encoding="utf-8", errors="replace").strip() if main.is_file() else ""
+    found = {path.parent.name: path.parent for path in root.glob(f"snapshots/*/{CONFIG}")}
+    return found.get(commit) or (next(iter(found.values())) if len(found) == 1 else folder)
 
 
 def config_of(folder: Path, kind: str) -> Path:

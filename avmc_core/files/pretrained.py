@@ -52,6 +52,8 @@ _ELSEWHERE = [
     "*.ckpt*",
     "*.gguf",
 ]
+# what a training leaves beside the weights
+_OF_A_TRAINING = ("optimizer.pt", "scheduler.pt", "scaler.pt", "training_args.bin")
 _WRAPPERS = ("state_dict", "model_state_dict")  # keys under which a script keeps the weights
 _WRAPPED = r"(?:(?:module|model)\.)*"
 _OLD = (
@@ -126,7 +128,9 @@ def weight_files(folder: Path) -> list[Path]:
     named = [
         path.name
         for path in sorted(folder.iterdir())
-        if path.suffix in (".safetensors", ".bin", ".pt") and "-of-" not in path.name
+        if path.suffix in (".safetensors", ".bin", ".pt")
+        and "-of-" not in path.name
+        and path.name not in _OF_A_TRAINING
     ]
     others = [path.name for pattern in _ELSEWHERE for path in sorted(folder.glob(pattern))]
     partial = [

@@ -86,9 +86,9 @@ class Capabilities:
 
 
 class Fitted:
-    """A model that is fitted at once and not trained by gradients: sub-classes have
-    ``fit_predict(splits)``, which takes names of splits to ``store.Split`` and returns, for each,
-    tasks to predictions (N,)."""
+    """A model that is fitted at once and not trained by gradients: sub-classes are built with
+    ``(settings, sizes)`` and have ``fit_predict(splits)``, which takes names of splits to
+    ``store.Split`` and returns, for each, tasks to predictions (N,)."""
 
     def __init__(self, settings: object, sizes: object):
         self.settings = settings

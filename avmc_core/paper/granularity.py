@@ -75,7 +75,7 @@ def fits(
 
 @cache
 def chance(n: int, runs: int = 1, rounding: str = "half") -> float:
-    """The share of all percentages with as many decimals that fit: how probably a random one
+    """The share of all percentages with ``DECIMALS`` decimals that fit: how probably a random one
     does."""
     return float(_fit(np.arange(WHOLE + 1), n, runs, rounding).mean())
 

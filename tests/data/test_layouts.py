@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from avmc_core import schema
 from avmc_core.artefacts import data_mark, other_data
 from avmc_core.commands.main import main
-from avmc_core.data import importing, label_sets
+from avmc_core.data import importing, label_sets, layouts
 from avmc_core.data.importing import import_released
 from avmc_core.errors import InputError
 
@@ -279,6 +279,48 @@ def test_features_with_their_columns_before_their_steps_are_refused(tmp_path, mo
         factory.imports(tmp_path, content)
 
 
+def turned(content):
+    for columns in content.values():
+        for name in ("audio", "vision"):
+            columns[name] = np.ascontiguousarray(columns[name].transpose(0, 2, 1))
+    return content
+
+
+def test_turned_features_are_refused_also_where_no_padding_shows_it(tmp_path):
+    """Known widths among the steps, and columns as many as the steps of the text that they are
+    aligned to."""
+    content = turned(made.mosi())
+    for columns in content.values():
+        for name in ("audio", "vision"):
+            columns[name][:] = 0.5
+    with pytest.raises(InputError, match=r"5 steps of 20 columns, .*array.transpose"):
+        imported(tmp_path, content)
+    content = made.mosi(aligned=True)
+    for columns in content.values():
+        for name in ("audio", "vision"):
+            columns[name] = columns[name][:, :, :4]
+    with pytest.raises(InputError, match=r"4 steps of \d+ columns, .*array.transpose"):
+        imported(tmp_path, turned(content))
+
+
+UNTURNED = {  # padding, the columns from which on all are zero, lengths of 20 clips of 60 steps
+    "normalised after padding": (-0.3, 27, [27, 28, 29] + [40] * 17),
+    "one length too small": (0.0, 29, [29] + [60] * 19),
+    "lengths of before the cut": (0.0, 20, [25, 80] + [70] * 18),
+}
+
+
+@pytest.mark.parametrize("what", UNTURNED)
+def test_columns_that_are_always_zero_are_not_taken_for_padding(what):
+    padding, zero, lengths = UNTURNED[what]
+    values = np.random.default_rng(0).normal(size=(20, 60, 30))
+    values[np.arange(60) >= np.array(lengths)[:, None]] = padding
+    values[:, :, zero:] = 0
+    part = {"audio": values, "vision": values}
+    part |= {f"{name}_lengths": lengths for name in ("audio", "vision")}
+    assert layouts.checked_layout("x", {"train": part}).widths == (30, 30)
+
+
 def test_lists_of_arrays_are_recognised_as_the_layout_that_they_are(tmp_path):
     for folder in ("plain", "listed"):
         (tmp_path / folder).mkdir()
@@ -296,4 +338,5 @@ def test_names_of_splits_in_capitals_are_read_and_said(tmp_path):
     content["VAL"] = content.pop("Valid")
     store = factory.imports(tmp_path, content)
     said = [repair["what"] for repair in store.manifest["repairs"]]
-    assert "split 'Train' read as train" in said and "split 'VAL' read as val" in said
+    assert "split 'Train' read as train" in said and "split 'VAL' read as valid" in said
+    assert len(said) == 3, "each split once"

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from label_header import HEADER
 
 from avmc_core.commands.main import main
+from avmc_core.data import cells
 from avmc_core.data.label_table import read_meta, with_zeros
 from avmc_core.errors import InputError
 from avmc_core.files.encodings import decoded, undamaged
@@ -182,6 +183,28 @@ SPREADSHEETS = {  # what a spreadsheet makes of the table: what is said of it
         {"column names of meta.csv with blanks around them": 9},
     ),
 }
+
+
+NUMBERS = {  # a cell: its plain number, and what is said
+    "\u22120.5": ("-0.5", "with a printed minus sign"),
+    "\u20130.5": ("-0.5", "with a printed minus sign"),
+    "\u22120,5": ("-0.5", "with a printed minus sign and with a decimal comma"),
+    "\uff10\uff0c\uff15": ("0.5", "in wide digits and with a decimal comma"),
+    "\uff0b\uff10\uff0e\uff15": ("+0.5", "in wide digits"),
+    "0.5\u00a0": ("0.5", ""),
+    "0.4\u00b9": ("0.4\u00b9", ""),  # the mark of a footnote is no digit
+    "\u00bd": ("\u00bd", ""),
+}
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+def test_signs_of_print_are_read_and_no_other_sign_becomes_a_digit(text):
+    assert cells.number(text, commas=True) == NUMBERS[text]
+
+
+def test_the_errors_of_a_spreadsheet_are_told():
+    assert all(map(cells.is_formula, ("#NAME?", "#DIV/0!", "#N/A", "#####", " ######## ")))
+    assert not any(map(cells.is_formula, ("#", "####", "#1", "a #####")))
 
 
 @pytest.mark.parametrize("what", SPREADSHEETS)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avmc_core.kernels import compiled
+from avmc_core.kernels import attention, compiled, lstm
 from avmc_core.runs.computing import run_one
 from avmc_core.runs.execution import StoreData
 from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
@@ -48,15 +48,22 @@ def test_threads_agree_to_a_tolerance_and_have_keys_of_their_own(tiny_store, tmp
 
 
 @pytest.mark.skipif(compiled.kernels() is None, reason="no C compiler here")
-@pytest.mark.parametrize("run", [RUN, Run("MulT", 1, ATTENTION)], ids=["LSTM", "attention"])
+@pytest.mark.parametrize(
+    "run, module, decides",
+    [(RUN, lstm, "fused"), (Run("MulT", 1, ATTENTION), attention, "compiles")],
+    ids=["LSTM", "attention"],
+)
 def test_compiled_code_agrees_to_a_tolerance_and_has_a_key_of_its_own(
-    run, tiny_store, tmp_path, monkeypatch
+    run, module, decides, tiny_store, tmp_path, monkeypatch
 ):
-    """That the bytes differ shows that the compiled code was really off."""
+    """That the bytes differ shows that this part of the compiled code, and no other, was off."""
     with_it, files = result(tiny_store, tmp_path / "with", run=run)
-    monkeypatch.setattr(compiled, "kernels", lambda: None)
-    without, others = result(tiny_store, tmp_path / "without", run=run)
-    assert with_it.key != without.key
+    with monkeypatch.context() as off:
+        off.setattr(module, decides, lambda *_: False)
+        without, others = result(tiny_store, tmp_path / "without", run=run)
+    with monkeypatch.context() as off:
+        off.setattr(compiled, "kernels", lambda: None)
+        assert run.key(tiny_store) != with_it.key
     assert all(one != other for one, other in zip(files, others, strict=True))
     _agree(with_it, without)
 

@@ -251,6 +251,29 @@ def test_folders_of_the_model_cache_are_read_as_they_lie(good, states, tmp_path,
         np.testing.assert_array_equal(encode([SENTENCE], load_encoder(name))[0], states)
 
 
+@pytest.mark.parametrize("main", [b"", b"abc\n", b"def", b"/abc", b"**", b"\xff\xfe\0", None])
+def test_the_only_snapshot_is_read_whatever_the_branch_says(tmp_path, main):
+    place = tmp_path / "models--x"
+    for folder in ("snapshots/abc", "refs"):
+        (place / folder).mkdir(parents=True)
+    (place / "snapshots" / "abc" / "config.json").touch()
+    if main is not None:
+        (place / "refs" / "main").write_bytes(main)
+    assert locate(str(place)) == place / "snapshots" / "abc"
+    other = place / "snapshots" / "other"
+    other.mkdir()
+    (other / "config.json").touch()
+    assert locate(str(place)) == (place / "snapshots" / "abc" if main == b"abc\n" else place)
+
+
+def test_what_a_training_leaves_is_not_taken_for_weights(folder):
+    (folder / "model.safetensors").unlink()
+    for name in ("optimizer.pt", "scheduler.pt", "training_args.bin"):
+        (folder / name).touch()
+    with pytest.raises(InputError, match=r"no weights \(.* are both absent\)"):
+        load_encoder(folder)
+
+
 def test_the_configuration_of_the_first_releases_is_read(folder, states):
     """Under its old name, and with the mark that some editors of Windows put first."""
     text = (folder / "config.json").read_text(encoding="utf-8")
@@ -282,6 +305,17 @@ def test_a_vocabulary_that_lost_words_is_refused(folder, lost):
     (folder / "vocab.txt").write_text("\n".join(words[:20] + words[20 + lost :]), encoding="utf-8")
     with pytest.raises(InputError, match=f"a vocabulary of {len(words) - lost} words for weights"):
         load_encoder(folder)
+
+
+def test_an_embedding_may_be_rounded_up(folder):
+    """ERNIE 1.0 has 18000 rows, a multiple of 16, for 17964 words."""
+    rows = -(-(len(vocabulary(shutil.copytree(folder, folder / "copy"))) + 1) // 16) * 16
+    rows += 16 * (rows % 64 == 0)
+    name = "embeddings.word_embeddings.weight"
+    rewrite(folder, lambda state: state | {name: torch.ones(rows, 768)})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"vocab_size": rows}))
+    assert len(load_encoder(folder)[0]) < rows
 
 
 def test_a_model_of_another_kind_is_named(folder):
