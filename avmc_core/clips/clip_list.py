@@ -71,7 +71,7 @@ def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
     elif clips.is_file() and clips.suffix.lower() in LISTS:
         table = _listed(clips)
     elif clips.is_file():
-        table = _unlabelled([(_id(clips.stem), "0001", text, clips)])
+        table = _unlabelled([(_id(clips.stem), "0001", text, clips)], _Folders())
     else:
         near = _nearest(clips.name, clips.parent)
         found = "nothing there" + (
@@ -82,6 +82,11 @@ def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
     table["id"] = table["video_id"] + ID_SEPARATOR + table["clip_id"]
     if (twice := table["id"].duplicated()).any():
         raise InputError(shown(clips), f"clip {table['id'][twice].iloc[0]} twice", "each clip once")
+    there = table[table["absent"] == ""]
+    if (twice := there["path"].duplicated(keep=False)).any():
+        one, other = there[twice].sort_values("path", kind="stable")["id"].iloc[:2]
+        found = f"{shown(there['path'][twice].min().name)} as the only file for {one} and {other}"
+        raise InputError(shown(clips), found, "a file for each clip: <video_id>/<clip_id>.mp4")
     return table
 
 
@@ -114,17 +119,25 @@ def _table_in(folder: Path) -> Path:
 
 
 def _labelled(meta: Path, root: Path) -> pd.DataFrame:
-    root = root / RAW if (root / RAW).is_dir() else root
+    table = read_meta(meta)
+    found = _found(table, root)
+    return _found(table, root / RAW) if found["absent"].all() and (root / RAW).is_dir() else found
+
+
+def _found(table: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """The clips of a label table, as files in ``root`` and its folders."""
+    read = _Folders()
+    folders = read[root]
     there = [(shown(path.parent.name), shown(path.stem)) for path in root.glob("*/*")]
-    table = with_zeros(read_meta(meta), there)
-    folders = _Names(root)
-    inside: dict[Path, _Names] = {}
+    for path in folders.paths:  # <video_id>_<clip_id>, either of which may hold a "_", too
+        if path.suffix.lower() in ENDINGS:
+            parts = shown(path.stem).replace(ID_SEPARATOR, "_").split("_")
+            there += [("_".join(parts[:n]), "_".join(parts[n:])) for n in range(1, len(parts))]
+    table = with_zeros(table, there)
     paths, absent = [], []
     for video, clip in zip(table["video_id"], table["clip_id"], strict=True):
         folder = folders.exactly(video) or root / video
-        if folder not in inside:
-            inside[folder] = _Names(folder)
-        held = inside[folder]
+        held = read[folder]
         path = held.clip(clip) or folders.clip(f"{video}_{clip}")
         path = path or folders.clip(f"{video}{ID_SEPARATOR}{clip}")
         paths.append(path or folder / f"{clip}.mp4")
@@ -138,42 +151,42 @@ def _listed(path: Path) -> pd.DataFrame:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(shown(path), str(error), "a readable list of clips") from None
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 and UTF-32, as editors save them
+    if b"\0" in data:  # UTF-16 and UTF-32, as editors save them, marked or not
         data = decoded(shown(path), data)[0].encode()
     lines = data.removeprefix(b"\xef\xbb\xbf").splitlines()
-    rows = []
+    rows, read = [], _Folders()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         name, _, sentence = line.partition(b"\t")
         text = names.typed(os.fsdecode(sentence), f"{shown(path)}, line {number}")
         given = os.fsdecode(name.strip(b"\r "))
-        place = _place(path.parent, given)
+        place = _place(read, path.parent, given)
         if not place.exists():  # as Windows writes a path
-            place = _place(path.parent, given.replace("\\", "/"))
+            place = _place(read, path.parent, given.replace("\\", "/"))
         video = path.stem if place.parent == path.parent else place.parent.name
         rows.append((_id(video), _id(place.stem), text.strip(), place))
     if not rows:
         raise InputError(
             shown(path), "no line", "a clip on each line: its path, a tab, its transcript"
         )
-    return _unlabelled(rows)
+    return _unlabelled(rows, read)
 
 
-def _place(base: Path, given: str) -> Path:
+def _place(read: _Folders, base: Path, given: str) -> Path:
     """The file that a list names, each part of its path under any reading of its bytes."""
     place = base
     for part in Path(given).parts:
         inner = place / part
-        place = inner if inner.exists() else _Names(place).exactly(part) or inner
+        place = inner if inner.exists() else read[place].exactly(part) or inner
     return place
 
 
-def _unlabelled(rows: list[tuple[str, str, str, Path]]) -> pd.DataFrame:
+def _unlabelled(rows: list[tuple[str, str, str, Path]], read: _Folders) -> pd.DataFrame:
     made = []
     for video, clip, text, path in rows:
-        found = path if path.is_file() else _Names(path.parent).exactly(path.name)
-        absent = "" if found else _why_absent(None, "", _Names(path.parent), path.name)
+        found = path if path.is_file() else read[path.parent].exactly(path.name)
+        absent = "" if found else _why_absent(None, "", read[path.parent], path.name)
         row = {
             "video_id": video,
             "clip_id": clip,
@@ -196,15 +209,10 @@ class _Names:
     """The names in a folder, which is read once: each under all that its bytes can say."""
 
     def __init__(self, folder: Path):
-        try:
-            self.paths = sorted(folder.iterdir())
-        except OSError:
-            self.paths = []
-        self._whole: dict[str, list[Path]] = {}
+        self._whole = names.entries(folder)
+        self.paths = sorted({path for paths in self._whole.values() for path in paths})
         self._clips: dict[str, list[Path]] = {}
         for path in self.paths:
-            for reading in names.readings(path.name):
-                self._whole.setdefault(reading, []).append(path)
             if path.suffix.lower() in ENDINGS:
                 for reading in names.readings(path.stem):
                     self._clips.setdefault(reading, []).append(path)
@@ -225,6 +233,13 @@ class _Names:
             return whole
         files = [path for path in self._clips.get(_nfc(name), []) if path.is_file()]
         return min(files, key=lambda path: ENDINGS.index(path.suffix.lower()), default=None)
+
+
+class _Folders(dict[Path, _Names]):
+    """The names in each folder that was asked about."""
+
+    def __missing__(self, folder: Path) -> _Names:
+        return self.setdefault(folder, _Names(folder))
 
 
 def _nfc(name: str) -> str:

@@ -120,16 +120,17 @@ def read_clip(path: str | Path, look: Callable[[np.ndarray], Any], parts: str = 
                         tracks[packet.stream.index].add(frame)
                     else:
                         video.add(frame, packet.stream, look)
-            video.finish(look)
-            notes += wholeness.of_the_end(
-                Path(path), container, _read_until(container, video, tracks)
-            )
+            stated = (container.duration or 0) + max(container.start_time or 0, 0)
+            video.finish(look, stated / 1e6)
+            read = [stream.index for stream in streams]
+            until = _read_until(container, video, tracks)
+            notes += wholeness.of_the_end(Path(path), container, read, until)
         zero = video.clock.start if video.seen else None
         signal = _heard(tracks, zero, notes)
     except (av.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        until = len(video.seen) / FPS
+        until = len(video.seen) / FPS if isinstance(error, av.FFmpegError) else 0.0
         raise InputError(shown(path), *wholeness.of_a_refusal(Path(path), error, until)) from None
     if parts != SOUND and not video.seen:
         raise InputError(
@@ -179,11 +180,11 @@ def _name(path: str | Path) -> str:
 
 
 def _read_until(container: Any, video: _Video, tracks: dict[int, Track]) -> float:
-    """Seconds from the file's beginning to the end of what was read."""
+    """Seconds from the file's beginning, time zero or before, to the end of what was read."""
     ends = [track.end for track in tracks.values()]
     if video.seen:
         ends.append(video.clock.start + len(video.seen) / FPS)
-    return max(ends, default=0.0) - (container.start_time or 0) / 1e6
+    return max(ends, default=0.0) - min(container.start_time or 0, 0) / 1e6
 
 
 def _heard(tracks: dict[int, Track], zero: float | None, notes: list[str]) -> np.ndarray:
@@ -221,6 +222,7 @@ class _Video:
         self.sound_starts: float | None = None
         self._pictures: Pictures | None = None
         self._rate: Any = None
+        self._lasting = 0.0  # seconds that the last frame says it stays on
         self._notes: list[str] = []
 
     @property
@@ -237,6 +239,7 @@ class _Video:
             reformatter = extra("av.video.reformatter").VideoReformatter()
             self._pictures = Pictures(reformatter, stream.sample_aspect_ratio)
             self._rate = stream.average_rate
+        self._lasting = float((frame.duration or 0) * (frame.time_base or 0))
         image = self._pictures(frame)
         self.frames, self.damaged = self.frames + 1, self.damaged + frame.is_corrupt
         if not self.seen and self.clock.image is None:
@@ -250,8 +253,10 @@ class _Video:
                 )
         self.seen += [look(previous) for previous in self.clock.until(frame.time, image)]
 
-    def finish(self, look: Callable[[np.ndarray], Any]) -> None:
-        self.seen += [look(image) for image in self.clock.rest(self._rate)]
+    def finish(self, look: Callable[[np.ndarray], Any], stated: float) -> None:
+        """The last frame stays on as long as it says, until the end ``stated`` for the file."""
+        end = min(self.clock.time + self._lasting, stated)
+        self.seen += [look(image) for image in self.clock.rest(end, self._rate)]
 
 
 class _Clock:
@@ -280,10 +285,11 @@ class _Clock:
         yield from self._shown(time)
         self.image, self.time = image, time
 
-    def rest(self, rate: Any) -> Iterator[np.ndarray]:
-        """Yields the last frame for the grid times of its own duration."""
-        if self.image is not None:
-            yield from self._shown(self.time + float(1 / rate) if rate else self.time + 1 / FPS)
+    def rest(self, end: float, rate: Any) -> Iterator[np.ndarray]:
+        """Yields the last frame for the grid times until ``end``, or of one frame at ``rate``."""
+        if end - self.start > MAX_SECONDS:  # a slip of the program that wrote the file
+            end = self.time
+        yield from self._shown(max(end, self.time + float(1 / (rate or FPS))))
 
     def _shown(self, time: float) -> Iterator[np.ndarray]:
         while self.image is not None and self.start + self.count / FPS < time - 1e-6:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from avmc_core.clips.media import picture_times, shown
 from avmc_core.clips.openface_table import FLAGS, read_csv, read_table
 from avmc_core.errors import InputError
-from avmc_core.files.names import entry
+from avmc_core.files.names import entries
 from avmc_core.schema import columns
 
 __all__ = ["FLAGS", "OpenFace", "read_csv"]
@@ -28,14 +29,6 @@ OUTSIDE = 0.1  # share of faces whose centre may lie outside the picture
 
 _NAMES = columns("vision")
 _X, _Y = ([_NAMES.index(f"{axis}_{point}") for point in range(68)] for axis in "xy")
-
-
-def _below(folder: Path, place: str) -> Path | None:
-    """What lies in ``folder`` at a relative place, whatever bytes and accents its names are in."""
-    found: Path | None = folder
-    for part in place.split("/"):
-        found = found and entry(found, part)
-    return found
 
 
 class OpenFace:
@@ -48,6 +41,7 @@ class OpenFace:
     def __init__(self, program: str | Path):
         self.program = Path(program)
         self.notes: tuple[str, ...] = ()  # what the last call of ``tracks`` assumed
+        self._folders: dict[Path, dict[str, list[Path]]] = {}  # what each holds, read once
         if not self.program.exists():
             raise InputError(
                 program,
@@ -76,10 +70,26 @@ class OpenFace:
         places = [f"{video}/{name}", f"{video}$_${name}", f"{video}_{name}", name]
         # as MMSA-FET's folder of temporary files has them, and a folder of its own for each clip
         places += [f"{video}_{name}/{video}_{name}", f"{video}/{name}/{name}"]
-        for place in (f"{place}{ending}" for place in places for ending in (".csv", ".CSV")):
-            if (found := _below(self.program, place)) and found.is_file():
-                return found
-        return self.program / f"{name}.csv"
+        places = [f"{place}{ending}" for place in places for ending in (".csv", ".CSV")]
+        found = next(
+            (self.program / place for place in places if (self.program / place).is_file()), None
+        )
+        return found or next(filter(None, map(self._below, places)), self.program / f"{name}.csv")
+
+    def _below(self, place: str) -> Path | None:
+        """The file at a relative place, whatever bytes and accents its names are in; None for none,
+        and where several fit."""
+        found = self.program
+        for part in place.split("/"):
+            if not (found / part).exists():
+                if found not in self._folders:
+                    self._folders[found] = entries(found)
+                fitting = self._folders[found].get(unicodedata.normalize("NFC", part), [])
+                if len(fitting) != 1:
+                    return None
+                part = fitting[0].name
+            found = found / part
+        return found if found.is_file() else None
 
     def identity(self, clip: Path) -> str:
         """SHA-256 (hex) of the clip's CSV file, or of the program; "" where there is no such

@@ -21,8 +21,10 @@ def shown(path: str | Path) -> str:
 
 def moving(container: Any) -> list[Any]:
     """The video streams that hold moving pictures, the best first: no cover, no thumbnails; where
-    several are left, no stream of a single picture; then the file's default, then the largest."""
-    found = [stream for stream in container.streams.video if not _still(stream)]
+    several are left, no stream of a single picture; then the file's default, then the largest.
+    Streams in a codec that is not known are left out."""
+    known = [stream for stream in container.streams.video if stream.codec_context is not None]
+    found = [stream for stream in known if not _still(stream)]
     if len(found) > 1:
         counts = Counter(packet.stream.index for packet in container.demux(*found) if packet.size)
         container.seek(0)
@@ -57,9 +59,11 @@ def chosen(path: str | Path, container: Any, parts: str, notes: list[str]) -> li
     pictures = moving(container) if parts != SOUND else []
     tracks = audible(container) if parts != PICTURE else []
     if parts != SOUND and not pictures:
-        found = "no video track" + (
-            ", only a still picture such as a cover" if container.streams.video else ""
-        )
+        found = "no video track"
+        if any(map(_still, container.streams.video)):
+            found += ", only a still picture such as a cover"
+        elif container.streams.video:
+            found = "a video codec that is not known"
         raise InputError(shown(path), found, "a clip with picture and sound")
     if parts != PICTURE and not tracks:
         raise InputError(shown(path), "no audio track", "a clip with picture and sound")

@@ -1,9 +1,15 @@
 """Whether a clip's file is whole. A decoder goes on silently where a recording was cut, a download
-ended early or some bytes were lost; what it left out is said here."""
+ended early or some bytes were lost; what it left out is said here.
+
+Only where that is certain: MP3, MPEG, Ogg and ASF files do not state how long they are, and
+where streams are left aside, such as subtitles, the length stated may be theirs.
+"""
 
 from __future__ import annotations
 
+import re
 import struct
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,11 +18,14 @@ from avmc_core.files.kinds import foreign
 # seconds, and share of the clip, by which an end may come early without a word
 EARLY, SHARE = 0.4, 0.05
 # containers whose header states how long they are; of others FFmpeg makes an estimate
-_STATING = frozenset({"matroska", "webm", "mov", "mp4", "flv", "asf"})
+_STATING = frozenset({"matroska", "webm", "mov", "mp4", "flv"})
 _ANEW = "a video file that can be decoded: copy, download or record it again"
 _PARTS = 64  # of a file that are looked at
-_UNKNOWN = (0, 2**32 - 1)  # sizes in the header of a file that was not finished
-_PADDING = 4096  # bytes that some programs leave at a file's end
+_UNFINISHED = 0x7FFFF000 - 64  # sizes from here on are written while a length is not yet known
+_PADDING = 4096  # bytes by which programs miscount, or which they leave at a file's end
+_TAG = re.compile(rb"\0?(TAG|ID3|\w{3}[\w ])")  # the name of a part that is not sound or picture
+# how the brands of MP4, MOV and 3GP files begin, in contrast to those of still pictures
+_VIDEO_BRANDS = (b"iso", b"mp4", b"M4", b"qt", b"avc1", b"3g", b"dash", b"MSNV", b"f4v", b"XAVC")
 
 
 def early(by: float, of: float) -> bool:
@@ -35,65 +44,54 @@ def of_ends(picture: float, sound: float) -> list[str]:
     return []
 
 
-def of_the_end(path: Path, container: Any, seconds: float) -> list[str]:
-    """A sentence where the file ends well before what its header states; ``seconds``: what was
-    read, of all that it holds. Only of an open container of sound and picture alone: subtitles may
-    be longer."""
-    kinds = {stream.type for stream in container.streams}
-    if kinds <= {"video", "audio"} and _STATING & set(container.format.name.split(",")):
+def of_the_end(path: Path, container: Any, read: Collection[int], seconds: float) -> list[str]:
+    """A sentence where the file ends well before what its header states. ``read``: the numbers of
+    the streams of the open ``container`` that were read, to ``seconds`` after its beginning."""
+    whole = {stream.index for stream in container.streams} == set(read)
+    if whole and _STATING & set(container.format.name.split(",")):
         stated = (container.duration or 0) / 1e6
         if early(stated - seconds, stated):
             return [
                 f"the file ends at {seconds:.2f} s of the {stated:.2f} s that it states: it was cut"
             ]
-    stated, there = _riff_bytes(path), path.stat().st_size
-    if stated > there + 1:
+    there = path.stat().st_size
+    with path.open("rb") as file:
+        stated = _stated_bytes(file)
+        file.seek(stated)
+        rest = file.read(2**20)
+    if stated > there + _PADDING:
         return [f"the file has {there} of the {stated} bytes that it states: it was cut"]
-    if 0 < stated < there - _PADDING:
+    if 0 < stated < there - _PADDING and any(rest) and not _TAG.match(rest):
         return [f"{there - stated} bytes after the end that the file states are not read"]
     return []
 
 
-def _riff_bytes(path: Path) -> int:
-    """Where a WAV or AVI file ends according to its headers, in bytes; 0 for a file of another
-    kind, and for one that was written while its length was not known."""
-    with path.open("rb") as file:
-        head = file.read(12)
-        if len(head) < 12 or not head.startswith(b"RIFF"):
-            return 0
-        if head[8:] != b"WAVE":
-            return _end_of_parts(file)
-        for _ in range(_PARTS):
-            at = file.tell()
-            head = file.read(8)
-            if len(head) < 8 or not head[:4].isascii() or not head[:4].decode().isprintable():
-                return at
-            size = struct.unpack("<4xI", head)[0]
-            if size in _UNKNOWN:
-                return 0
-            file.seek(size + size % 2, 1)
-    return 0
-
-
-def _end_of_parts(file: BinaryIO) -> int:
-    """The end of the last of an AVI file's parts, each of at most a gigabyte; 0 if one was written
-    while its length was not known."""
-    end = 0
+def _stated_bytes(file: BinaryIO) -> int:
+    """Where the sound of a WAV file or the last of an AVI file's parts, each of at most a gigabyte,
+    ends according to its header, in bytes; 0 for a file of another kind, and for one that was
+    written while its length was not known."""
+    head, end = file.read(12), 0
+    if not head.startswith(b"RIFF"):
+        return 0
+    wave = head[8:] == b"WAVE"
+    file.seek(12 if wave else 0)
     for _ in range(_PARTS):
-        file.seek(end)
-        head = file.read(12)
-        if len(head) < 12 or not head.startswith(b"RIFF"):
+        head = file.read(8)
+        if len(head) < 8 or not (wave or head.startswith(b"RIFF")):
             break
-        whole = struct.unpack("<4xI", head[:8])[0]
-        if whole in _UNKNOWN:
+        size = struct.unpack("<4xI", head)[0]
+        if not 0 < size < _UNFINISHED:
             return 0
-        end += 8 + whole + whole % 2
-    return end
+        end = file.tell() + size
+        if head.startswith(b"data"):
+            return end
+        file.seek(end + size % 2)
+    return 0 if wave else end
 
 
 def of_a_refusal(path: Path, error: Exception, seconds: float) -> tuple[str, str]:
     """What is wrong with a file that could not be decoded, and what to do; ``seconds``: how far it
-    was read before the ``error``."""
+    was read before the decoder's ``error``, 0 for an error of another kind."""
     said = _said(error)
     try:
         if (other := foreign(path)) is not None:
@@ -102,7 +100,7 @@ def of_a_refusal(path: Path, error: Exception, seconds: float) -> tuple[str, str
             return "an MP4 or MOV file without its index, which is written last: it was cut", _ANEW
     except OSError:
         return said, "a video file that can be decoded"
-    if seconds and type(error) is not ValueError:
+    if seconds:
         return f"damage after {seconds:.2f} s ({said})", _ANEW
     return said, "a video file that can be decoded"
 
@@ -120,6 +118,8 @@ def _without_index(path: Path) -> bool:
     """Whether the outermost boxes of an MP4 or MOV file have no ``moov`` among them."""
     size, at, seen = path.stat().st_size, 0, []
     with path.open("rb") as file:
+        if not file.read(12).startswith(_VIDEO_BRANDS, 8):
+            return False
         for _ in range(_PARTS):
             file.seek(at)
             head = file.read(16)

@@ -48,23 +48,23 @@ def typed(text: str, option: str) -> str:
         ) from None
 
 
-def entry(folder: Path, name: str) -> Path | None:
-    """What ``folder`` holds under ``name``, in whatever encoding and composition of accents its own
-    name is written; None for nothing, or more than one that fits."""
-    if (folder / name).exists():
-        return folder / name
+def entries(folder: Path) -> dict[str, list[Path]]:
+    """What a folder holds, in order, under every reading of its names; nothing for a folder that
+    cannot be read."""
     try:
-        there = os.listdir(folder)
+        there = sorted(folder.iterdir())
     except OSError:
-        return None
-    wanted = unicodedata.normalize("NFC", name)
-    fitting = [other for other in there if wanted in readings(other)]
-    return folder / fitting[0] if len(fitting) == 1 else None
+        return {}
+    found: dict[str, list[Path]] = {}
+    for path in there:
+        for reading in readings(path.name):
+            found.setdefault(reading, []).append(path)
+    return found
 
 
 def readings(name: str) -> set[str]:
-    """The possible readings of a name: itself, or its bytes decoded in the encodings of Chinese
-    systems."""
+    """The possible readings of a name, at least one: itself, or its bytes decoded in the encodings
+    of Chinese systems."""
     if _is_text(name):
         return {unicodedata.normalize("NFC", name)}
     decoded = set()
@@ -73,7 +73,7 @@ def readings(name: str) -> set[str]:
             decoded.add(unicodedata.normalize("NFC", os.fsencode(name).decode(encoding)))
         except UnicodeDecodeError:
             continue
-    return decoded
+    return decoded or {shown(name)}
 
 
 def _is_text(name: str) -> bool:

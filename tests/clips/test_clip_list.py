@@ -123,6 +123,12 @@ def test_the_folders_that_mmsa_fet_works_on(tmp_path):
     assert "no such file 0002" in found["absent"][1]
 
 
+def test_a_folder_called_raw_does_not_hide_the_clips_beside_it(tmp_path):
+    """It may hold the recordings from which the clips were cut."""
+    clips = folder(tmp_path, [("v", "0001")], [b"v/0001.mp4", b"Raw/recording.mp4"])
+    assert clip_table(clips)["path"][0] == tmp_path / "v" / "0001.mp4"
+
+
 @pytest.mark.parametrize(
     ("clip", "file"), [("0001", "v_0001.mp4"), ("0001", "v$_$0001.MP4"), ("0001.mp4", "v/0001.mp4")]
 )
@@ -131,13 +137,25 @@ def test_clips_in_one_folder_and_names_with_their_ending(tmp_path, clip, file):
     assert clip_table(clips)["path"][0] == tmp_path / file
 
 
+def test_lost_zeros_are_restored_in_one_folder(tmp_path):
+    clips = folder(tmp_path, [("a_v", "1"), ("b", "2")], [b"a_v_0001.mp4", b"b$_$0002.mp4"])
+    table = clip_table(clips)
+    assert table["id"].tolist() == ["a_v$_$0001", "b$_$0002"] and not table["absent"].any()
+
+
+def test_a_file_that_two_names_fit_is_refused(tmp_path):
+    clips = folder(tmp_path, [("a", "1_2"), ("a_1", "2")], [b"a_1_2.mp4"])
+    with pytest.raises(InputError, match=r"a_1_2.mp4 as the only file for a\$_\$1_2 and a_1\$_\$2"):
+        clip_table(clips)
+
+
 def test_a_folder_without_a_table_names_what_could_be_it(tmp_path):
     (tmp_path / "labels.xlsx").touch()
     with pytest.raises(InputError, match=r"no meta.csv; there is labels.xlsx; .*CSV in UTF-8"):
         clip_table(tmp_path)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "gb18030"])
 def test_lists_of_other_systems(tmp_path, encoding):
     """A list of Windows in any encoding names a file whose own name is in UTF-8."""
     (tmp_path / "视频").mkdir()
@@ -146,6 +164,16 @@ def test_lists_of_other_systems(tmp_path, encoding):
     path.write_bytes(f"视频\\片段.mp4\t{SENTENCE}\r\n".encode(encoding))
     (row,) = clip_table(path).itertuples()
     assert row.absent == "" and row.text == SENTENCE and row.path.is_file()
+
+
+def test_the_folders_of_a_list_are_read_once(tmp_path, listings):
+    """They were once read for each line whose name is in other bytes than its file's."""
+    names = [f"视频/{number}.mp4" for number in range(10)]
+    folder(tmp_path, [], [name.encode() for name in names])
+    (tmp_path / "clips.txt").write_bytes("\n".join(names).encode("gbk"))
+    listings.clear()
+    assert not clip_table(tmp_path / "clips.txt")["absent"].any()
+    assert len(listings) <= 3
 
 
 def test_a_list_of_other_bytes_with_a_name_that_fits_no_file(tmp_path):

@@ -199,6 +199,22 @@ def test_a_table_whose_name_composes_its_accents_otherwise_is_found(tmp_path):
     assert visual.table(tmp_path / "v" / "\u00e9.mp4").is_file()
 
 
+def test_a_folder_of_tables_is_listed_once_at_most(tmp_path, listings):
+    """It was once listed for every place at which the table of a clip was not: the time grew with
+    the square of their number."""
+    for number in range(10):
+        inside(tmp_path / "plain" / f"v_{number}.csv")
+        (tmp_path / "other").mkdir(exist_ok=True)
+        (tmp_path / "other" / f"e\u0301_{number}.csv").touch()
+    for folder, video, most in (("plain", "v", 0), ("other", "\u00e9", 1)):
+        visual = OpenFace(tmp_path / folder)
+        listings.clear()
+        assert all(
+            visual.table(tmp_path / video / f"{number}.mp4").is_file() for number in range(10)
+        )
+        assert len(listings) <= most
+
+
 def test_an_empty_column_face_id_is_that_of_one_face(tmp_path):
     """Its rows were once left out, and the clip had no face."""
     table(tmp_path / "x.csv", np.arange(10) / 25, face_id="")

@@ -331,6 +331,15 @@ def test_pictures_that_change_their_size_are_brought_to_one_and_of_another_shape
         read_clip(tmp_path / "other.ts", looked)
 
 
+def test_a_codec_that_is_not_known_is_named(tmp_path):
+    """It once ended in a traceback."""
+    path = write(tmp_path / "clip.mp4", Kind())
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"xxxx"))
+    with pytest.raises(InputError, match="a video codec that is not known"):
+        read_clip(path, looked)
+    assert contents(path) == SOUND and len(read_clip(path, looked, SOUND).signal)
+
+
 def _joined(path: Path, first: Path, second: Path) -> None:
     path.write_bytes(first.read_bytes() + second.read_bytes())
 
