@@ -24,9 +24,9 @@ from avmc_core.clips.watching import Watched
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import new_file
 from avmc_core.files.sealed import read_sealed, write_sealed
+from avmc_core.runs.stopping import Stopped
 from avmc_core.runs.workers import side_by_side
 from avmc_core.settings import digest
-from avmc_core.stopping import Stopped
 
 PATIENCE = 0.3  # seconds that a worker has to end in, when it is asked to
 SHOWN = "picture"  # the name of a clip's small picture among its arrays

@@ -27,8 +27,8 @@ from avmc_core.codehash import code_hash
 from avmc_core.data.store import Store, open_store
 from avmc_core.errors import InputError, counted
 from avmc_core.files.atomic import new_folder
+from avmc_core.runs.stopping import stoppable
 from avmc_core.settings import as_dict, digest
-from avmc_core.stopping import stoppable
 from avmc_core.text_encoder import load_encoder
 from avmc_core.text_encoder import words as count_words
 

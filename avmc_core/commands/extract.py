@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from avmc_core.clips.clip_features import ExtractionSettings
-from avmc_core.stopping import Stopped, ended_at_once, leave
+from avmc_core.runs.stopping import Stopped, ended_at_once, leave
 
 
 def clip_options(command: Callable[..., None]) -> Callable[..., None]:

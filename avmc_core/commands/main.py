@@ -13,7 +13,7 @@ import click
 
 from avmc_core import __version__
 from avmc_core.errors import InputError, RunsLost
-from avmc_core.stopping import ended_at_once, heard
+from avmc_core.runs.stopping import ended_at_once, heard
 
 LAZY = {  # command to the module and function that carry it out
     "demo": "avmc_core.commands.demo:main",

@@ -21,7 +21,7 @@ from avmc_core.commands.options import (
     store_option,
 )
 from avmc_core.errors import InputError, counted
-from avmc_core.stopping import ended_at_once
+from avmc_core.runs.stopping import ended_at_once
 
 
 def plan(

@@ -36,6 +36,11 @@ def test_the_core_is_small_and_holds_no_files_and_no_run_store():
     assert of_a_gpu <= 400 and fast - of_a_gpu <= 900 and sum(lines.values()) - fast <= 1500
 
 
+def test_the_top_of_the_library_can_be_taken_in_at_a_glance():
+    """What does not belong to every layer lies in a folder, so that the tree shows the layers."""
+    assert len([*(ROOT / "avmc_core").glob("*.py")]) <= 14
+
+
 def test_the_example_of_the_readme_runs_and_loads_nothing_heavy():
     """In a fresh interpreter, so that what other tests imported does not count."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import weakref
 
 import pytest
 
-from avmc_core.stopping import KINDS, Stopped, ended_at_once, heard, stoppable
+from avmc_core.runs.stopping import KINDS, Stopped, ended_at_once, heard, stoppable
 
 
 class Ended:
@@ -79,7 +79,7 @@ def test_other_ignored_exceptions_are_reported_as_before(monkeypatch):
 def test_before_the_work_begins_a_signal_ends_the_process(kind):
     """Even inside code that catches every exception, as some imports do."""
     program = f"""
-from avmc_core.stopping import ended_at_once
+from avmc_core.runs.stopping import ended_at_once
 import os, time
 with ended_at_once():
     try:
