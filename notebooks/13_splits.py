@@ -29,7 +29,7 @@ from IPython.display import Markdown, display
 
 from avmc_core import artefacts
 from avmc_core.analysis import resplits, results
-from avmc_core.analysis.contrasts import contrasts, family, tally
+from avmc_core.analysis.contrasts import contrasts, estimates, family, tally
 from avmc_core.data.splits import pooled_clips
 from avmc_core.data.store import open_store
 from avmc_core.data.within_videos import alike_within_videos
@@ -189,7 +189,10 @@ unlabelled = contrasts(
 )
 display(contrast_table(unlabelled, "learning-curve"))
 display(figures.caption(data, curve_command, "all labelled clips only", records=records))
-Markdown(f"What the unlabelled clips add at each size: **{tally(unlabelled)}**")
+Markdown(
+    f"What the unlabelled clips add at each size: **{tally(unlabelled)}** "
+    f"{estimates(unlabelled, 'AV-MC(Semi)')}"
+)
 
 # %% tags=["hide-input"]
 every = {**trained, **dealt, **records}

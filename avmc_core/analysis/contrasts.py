@@ -98,6 +98,17 @@ def tally(table: pd.DataFrame, level: float = 0.05) -> str:
     )
 
 
+def estimates(table: pd.DataFrame, first: str) -> str:
+    """In how many comparisons of a family the estimate, whatever its interval, favours ``first``,
+    in one sentence. Equal estimates favour neither."""
+    gains = [ALL[row.metric].sign * row.difference.estimate for row in table.itertuples()]
+    better, worse = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
+    return (
+        f"By its estimate, whatever the interval, {first} is better in {better} and worse in "
+        f"{worse} of these {len(gains)} comparisons."
+    )
+
+
 def ahead(table: pd.DataFrame) -> str:
     """In how many comparisons of a family the first is better or worse after Holm's correction, in
     one sentence."""

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import permutation_test as scipy_permutation
 
 from avmc_core.analysis.comparison import Difference, compare, holm, permutation_test
-from avmc_core.analysis.contrasts import ahead, detectable, family, one_family
+from avmc_core.analysis.contrasts import ahead, detectable, estimates, family, one_family
 from avmc_core.analysis.coverage import coverage, kept_rows, paired_coverage, paired_table, table
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.errors import InputError
@@ -229,6 +229,9 @@ def test_better_and_worse_are_told_apart_whichever_way_a_metric_points(clips):
     assert ahead(second).endswith("better in 0 of 2 comparisons and worse in 2")
     equal = family(models, groups, [("good", "good")], ["Corr", "MAE"])
     assert ahead(equal).endswith("better in 0 of 2 comparisons and worse in 0")
+    assert "A is better in 2 and worse in 0 of these 2 comparisons" in estimates(first, "A")
+    assert "B is better in 0 and worse in 2 of these 2 comparisons" in estimates(second, "B")
+    assert "A is better in 0 and worse in 0 of these 2 comparisons" in estimates(equal, "A")
 
 
 def test_clips_that_do_not_match_are_an_error(clips):
