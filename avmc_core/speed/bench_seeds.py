@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+from tqdm import tqdm
+
 from avmc_core.models import registry
 from avmc_core.runs.execution import trains_together
 
@@ -28,9 +30,9 @@ def side_by_side(names: Iterable[str], count: int) -> dict[str, dict[str, Any]]:
     its better thread count, and of ``count`` seeds together on one thread each; their ratio; and
     whether they were together as one network or as processes.
 
-    Each run is made in a fresh process; the seconds are medians of ``REPEATS``. All train for as
-    many epochs, because seeds that stop early differ by half. Raises InputError for an unknown
-    model.
+    Each run is made in a fresh process; the seconds are medians of ``REPEATS``. A bar shows how far
+    this has got, for it takes minutes. All train for as many epochs, because seeds that stop early
+    differ by half. Raises InputError for an unknown model.
     """
     from avmc_core.simulated.corpus import ensure_corpus
 
@@ -38,10 +40,17 @@ def side_by_side(names: Iterable[str], count: int) -> dict[str, dict[str, Any]]:
     for model, _ in groups.values():
         registry.entry(model)
     store, costs = ensure_corpus("ci"), {}
+    # seeds, threads; in turn, so that a busy minute falls on all
+    kinds = [(1, 1), (1, 2), (count, 1)]
+    bar = tqdm(total=len(groups) * REPEATS * len(kinds), unit="measurement")
     for name, (model, changes) in groups.items():
-        # seeds, threads; in turn, so that a busy minute falls on all
-        kinds = [(1, 1), (1, 2), (count, 1)]
-        seconds = [[_alone(model, changes, *kind) for kind in kinds] for _ in range(REPEATS)]
+        bar.set_description(name)
+        seconds: list[list[float]] = []
+        for _ in range(REPEATS):
+            seconds.append([])
+            for kind in kinds:
+                seconds[-1].append(_alone(model, changes, *kind))
+                bar.update()
         *one, together = (statistics.median(times) for times in zip(*seconds, strict=True))
         best = min(one)
         settings = registry.settings_of(model, dict(changes))
@@ -54,6 +63,7 @@ def side_by_side(names: Iterable[str], count: int) -> dict[str, dict[str, Any]]:
             "as": "one network" if one_network else "processes",
             "ratio": together / best,
         }
+    bar.close()
     return costs
 
 
