@@ -70,11 +70,11 @@ display(
         needs="or a label table or store of yours",
     )
 )
-said = [f"The paper is held against: **{result.source}**, {result.label_set}."]
+paragraphs = [f"The paper is held against: **{result.source}**, {result.label_set}."]
 if others:
-    said.append(f"Shown beside it: **{others.source}**, {others.label_set}")
-said += [f"*{basis}*: {result.bases[basis]}" for basis in ("M", "four labels")]
-Markdown("\n\n".join(said))
+    paragraphs.append(f"Shown beside it: **{others.source}**, {others.label_set}")
+paragraphs += [f"*{basis}*: {result.bases[basis]}" for basis in ("M", "four labels")]
+Markdown("\n\n".join(paragraphs))
 
 # %% [markdown]
 # ## Table 1: classes and splits
@@ -85,18 +85,18 @@ Markdown("\n\n".join(said))
 # ones are what Table 1 prints.
 
 # %% tags=["hide-input"]
-found, printed = (
+counted, printed = (
     label_summary.class_counts(counts["M"]),
     label_summary.published_class_counts(),
 )
-display(figures.mark(figures.class_counts(found, printed), labels))
+display(figures.mark(figures.class_counts(counted, printed), labels))
 verdicts = {
-    words: {split: result[f"{what}_{split}"].verdict for split in found.index}
+    words: {split: result[f"{what}_{split}"].verdict for split in counted.index}
     for what, words in (("rows", "number of clips"), ("classes", "their classes"))
 }
 against = "; ".join(
-    f"{what}: " + ", ".join(f"{split} {verdict}" for split, verdict in found_of.items())
-    for what, found_of in verdicts.items()
+    f"{what}: " + ", ".join(f"{split} {verdict}" for split, verdict in by_split.items())
+    for what, by_split in verdicts.items()
 )
 figures.caption(labels, command, f"Table 1, {against}")
 
@@ -113,7 +113,7 @@ display(Table(cells, "classes", ["split", "source"]))
 figures.caption(None, command, "Table 1")
 
 # %% tags=["hide-input"]
-keys = [f"classes_{split}{cut}" for cut in ("", "_section_3_2") for split in found.index]
+keys = [f"classes_{split}{cut}" for cut in ("", "_section_3_2") for split in counted.index]
 display(Table(result.as_frame([*keys, "classes_any_cut", "rows_total"]), "table-1"))
 display(
     figures.caption(labels, "avmc data audit meta.csv", "Table 1 and Sections 3.1 and 3.2")

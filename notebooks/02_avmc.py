@@ -193,10 +193,10 @@ display(
         records={chosen: records[chosen]},
     )
 )
-told = records[chosen]
+chosen_record = records[chosen]
 Markdown(
     f"{model_figures.consistency_in_words(*mixtures)} "
-    f"{curves.consistency_in_training(told.history, told.best_epoch)}"
+    f"{curves.consistency_in_training(chosen_record.history, chosen_record.best_epoch)}"
 )
 
 # %% [markdown]
@@ -292,17 +292,19 @@ Markdown(f"**Compared with the late mean, AV-MC performs as follows: {ahead(line
 # %% tags=["hide-input"]
 def corr_of_heads(some, of):
     """Row name to task to its Corr, over the seeds of runs on one store."""
-    found = {}
+    correlations = {}
     for task in schema.MODALITY_OF_TASK:
         for name, scores in results.summarise(some, of, task=task).items():
-            found.setdefault(name, {})[task] = of_interval("Corr", scores["Corr"])
-    return found
+            correlations.setdefault(name, {})[task] = of_interval("Corr", scores["Corr"])
+    return correlations
 
 
-def head_columns(found):
-    """One column per head, for a table with one line per row of ``found``."""
+def head_columns(correlations):
+    """One column per head, for a table with one line per row of ``correlations``."""
     return {
-        f"Corr, {modality}": [tasks.get(task, Estimate(None)) for tasks in found.values()]
+        f"Corr, {modality}": [
+            tasks.get(task, Estimate(None)) for tasks in correlations.values()
+        ]
         for task, modality in schema.MODALITY_OF_TASK.items()
     }
 
@@ -357,7 +359,7 @@ artefacts.save(
         "late_mean": ahead(linear),
         "weak": benchmark.beside_constant(compared, "Acc2_weak"),
         "heads": {
-            name: {task: str(found) for task, found in tasks.items()}
+            name: {task: str(corr) for task, corr in tasks.items()}
             for name, tasks in heads.items()
         },
         "epochs": epochs,
@@ -371,9 +373,7 @@ artefacts.save(
         "clips": len(larger.split("train")),
         "late_mean": ahead(more_linear),
         "heads": {
-            name.removesuffix(f", {size}"): {
-                task: str(found) for task, found in tasks.items()
-            }
+            name.removesuffix(f", {size}"): {task: str(corr) for task, corr in tasks.items()}
             for name, tasks in more_heads.items()
         },
     },

@@ -139,14 +139,14 @@ display(
 display(figures.caption("published figures only", "avmc notebooks 03_benchmark", "Table 2"))
 rerun = secondary.set_index("model").loc["AV-MC (re-run)"]
 printed = tables["Paper"]["AV-MC"]
-told = seeds.fitting_runs()
+fitting = seeds.fitting_runs()
 Markdown(
     f"AV-MC run again by others has Acc2 {rerun['Acc2']}, MAE {rerun['MAE']} and Corr "
     f"{rerun['Corr']} ({rerun['source']}; {rerun['caveat']}); the paper prints "
     f"{printed['Acc2']:.2f}, {printed['MAE']:.3f} and {printed['Corr']:.2f}. Which labels a "
-    f"later figure was computed on is known for one model alone: of {told['runs']} single "
-    f"runs of MSE-Adapter, {told['relabelled']} print an Acc2_weak that the relabelled set's "
-    f"weak clips allow, and {told['mixed']} one that the mixed set's do."
+    f"later figure was computed on is known for one model alone: of {fitting['runs']} single "
+    f"runs of MSE-Adapter, {fitting['relabelled']} print an Acc2_weak that the relabelled "
+    f"set's weak clips allow, and {fitting['mixed']} one that the mixed set's do."
 )
 
 # %% [markdown]

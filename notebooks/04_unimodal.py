@@ -140,7 +140,7 @@ artefacts.save(
     {
         "cells": [cell.record() for cell in cells],
         "corr": {
-            name: str(of_interval("Corr", found["Corr"])) for name, found in summary.items()
+            name: str(of_interval("Corr", scores["Corr"])) for name, scores in summary.items()
         },
         "differences": differences.assign(
             ours=[vars(i) if i else None for i in differences["ours"]]

@@ -170,9 +170,9 @@ smallest = {
 Markdown(
     "So a true difference may go undetected here, up to about: "
     + "; ".join(
-        f"{variant}, {clips[variant]:,} training clips: {found['Acc2']:.1f} points of Acc2, "
-        f"{found['Corr']:.1f} points of Corr, {found['MAE']:.3f} of MAE"
-        for variant, found in smallest.items()
+        f"{variant}, {clips[variant]:,} training clips: {thresholds['Acc2']:.1f} points of "
+        f"Acc2, {thresholds['Corr']:.1f} points of Corr, {thresholds['MAE']:.3f} of MAE"
+        for variant, thresholds in smallest.items()
     )
     + "."
 )

@@ -110,7 +110,7 @@ predicted[reader] = observer(crossing.clips)["M"]
 rule = "generating rule" if data.simulated else ""
 if rule:
     predicted[rule] = oracle(crossing.clips)
-found = responses(crossing, predicted)
+sensitivities = responses(crossing, predicted)
 Markdown(
     f"{len(crossing.clips):,} recombined clips, {crossing.plan['context'].nunique()} neutral "
     f"sentences, {len(records)} runs."
@@ -120,7 +120,7 @@ Markdown(
 display(
     figures.mark(
         response_figures.curves(
-            found, [full, "AV-MC (paper)", reader, "Text-only ridge"], rule
+            sensitivities, [full, "AV-MC (paper)", reader, "Text-only ridge"], rule
         ),
         data,
     )
@@ -137,12 +137,12 @@ order = [
     reader,
     *([rule] if rule else []),
 ]
-display(figures.mark(response_figures.slopes(found, order), data))
+display(figures.mark(response_figures.slopes(sensitivities, order), data))
 display(figures.caption(data, command, "not in the paper", records=records))
 titles = response_figures.TITLES
 table = {"Model": order}
 for cue in CUES:
-    slopes = [found[name][cue].slope for name in order]
+    slopes = [sensitivities[name][cue].slope for name in order]
     table[titles[cue]] = [
         Estimate(slope.estimate, slope.low, slope.high, decimals=3) for slope in slopes
     ]
@@ -150,8 +150,8 @@ display(Table(pd.DataFrame(table), "sensitivity"))
 figures.caption(data, command, "not in the paper", records=records)
 
 # %% tags=["hide-input"]
-heard, best = found[full]["A"].slope, found[reader]["A"].slope
-seen = found[full]["V"].slope
+heard, best = sensitivities[full]["A"].slope, sensitivities[reader]["A"].slope
+seen = sensitivities[full]["V"].slope
 voice = Estimate(heard.estimate, heard.low, heard.high, decimals=3)
 most = Estimate(best.estimate, best.low, best.high, decimals=3)
 
@@ -167,10 +167,11 @@ Markdown(
     f"annotation is one unit higher, M is higher by {voice}. For a linear reader of the same "
     f"features it is {most}. "
     + (
-        f"For the rule that knows the labels it is {found[rule]['A'].slope.estimate:.2f}"
+        "For the rule that knows the labels it is "
+        f"{sensitivities[rule]['A'].slope.estimate:.2f}"
         + (
             ": most of a voice's annotation cannot be read off its features."
-            if best.estimate < found[rule]["A"].slope.estimate / 2
+            if best.estimate < sensitivities[rule]["A"].slope.estimate / 2
             else "."
         )
         if rule
@@ -188,8 +189,8 @@ Markdown(
 # seed. Corr is that of the unimodal heads with the annotation of their own modality, in points of 100 and without placeholders.
 
 # %%
-made = kept_predictions(hearing, data, crossing.clips)
-moved = responses(crossing, {name: tasks["M"] for name, tasks in made.items()})
+kept = kept_predictions(hearing, data, crossing.clips)
+moved = responses(crossing, {name: tasks["M"] for name, tasks in kept.items()})
 heads = {task: results.summarise(hearing, data, task=task) for task in "AV"}
 
 # %% tags=["hide-input"]
@@ -198,8 +199,8 @@ parts = [name.split(", ", 2) for name in rows]
 
 
 def slope(name, cue):
-    found = moved[name][cue].slope
-    return Estimate(found.estimate, found.low, found.high, decimals=3)
+    interval = moved[name][cue].slope
+    return Estimate(interval.estimate, interval.low, interval.high, decimals=3)
 
 
 frame = pd.DataFrame(
@@ -331,9 +332,9 @@ Markdown(
 # %% tags=["hide-input"]
 acted = composed(data) if data.simulated else None
 if acted:
-    acted_said = predictions_of(networks, data, acted.clips)
+    acted_predictions = predictions_of(networks, data, acted.clips)
     display(Markdown(f"> {acted.sentence} *{acted.gloss}*"))
-    display(figures.mark(scenario_figures.contexts(acted, acted_said), data))
+    display(figures.mark(scenario_figures.contexts(acted, acted_predictions), data))
 figures.caption(data, command, "Figure 6", records=networks) if acted else Markdown(
     "Only the simulated corpus has an actor."
 )
@@ -350,7 +351,7 @@ artefacts.save(
                 cue: {"value": r.slope.estimate, "low": r.slope.low, "high": r.slope.high}
                 for cue, r in cues.items()
             }
-            for name, cues in found.items()
+            for name, cues in sensitivities.items()
         },
         "hearing": [
             {column: str(value) for column, value in row.items()}
@@ -373,7 +374,7 @@ artefacts.save(
         "verdict": verdict(apart["A and V"], full, ablated),
         "voice": str(voice)
         + (
-            f" (that of the generating rule by {found[rule]['A'].slope.estimate:.3f})"
+            f" (that of the generating rule by {sensitivities[rule]['A'].slope.estimate:.3f})"
             if rule
             else ""
         ),
@@ -382,14 +383,15 @@ artefacts.save(
     },
     artefacts.provenance(data, command, records | hearing),
 )
-words = found[full]["T"].slope.estimate
+words = sensitivities[full]["T"].slope.estimate
 both = hears and clear_of_zero(seen)
 in_one_sentence(
     f"Trained on {clips:,} clips, {full} "
     f"{'hears and sees' if both else 'does not measurably hear and see both'}: a unit of the "
     f"voice's annotation moves its prediction by {heard.estimate:.3f}, one of the face's by "
     f"{seen.estimate:.2f}, one of the words' by {words:.2f}, where a linear reader of the "
-    f"same features gets {best.estimate:.3f}, {found[reader]['V'].slope.estimate:.2f} and "
-    f"{found[reader]['T'].slope.estimate:.2f} ({artefacts.data_mark(data)}). What each part "
-    "of AV-MC does for the metrics: [](05_ablation.ipynb)."
+    f"same features gets {best.estimate:.3f}, "
+    f"{sensitivities[reader]['V'].slope.estimate:.2f} and "
+    f"{sensitivities[reader]['T'].slope.estimate:.2f} ({artefacts.data_mark(data)}). What "
+    "each part of AV-MC does for the metrics: [](05_ablation.ipynb)."
 )

@@ -119,11 +119,11 @@ Markdown(
 # are. Kinds with few clips have wide intervals, or intervals that come from a handful of videos and are too narrow.
 
 # %% tags=["hide-input"]
-found = cases.errors(
+mean_errors = cases.errors(
     chosen, test, {name: tasks["M"] for name, tasks in predictions.items() if "M" in tasks}
 )
 counts = {case.kind.name: len(case.clips) for case in chosen}
-display(figures.mark(case_figures.errors(found, counts), data))
+display(figures.mark(case_figures.errors(mean_errors, counts), data))
 rows = [
     {
         "case": kind,
@@ -131,7 +131,7 @@ rows = [
         "Model": name,
         "MAE": Estimate(i.estimate, i.low, i.high, decimals=3),
     }
-    for kind, by_name in found.items()
+    for kind, by_name in mean_errors.items()
     for name, i in by_name.items()
 ]
 display(Table(pd.DataFrame(rows), "errors", filters=("case",)))
@@ -148,7 +148,7 @@ artefacts.save(
         ),
         "errors": {
             kind: {name: vars(i) for name, i in by_name.items()}
-            for kind, by_name in found.items()
+            for kind, by_name in mean_errors.items()
         },
         "clips": counts,
     },
@@ -160,7 +160,7 @@ display(
         "[](07_oh_my_god.ipynb)."
     )
 )
-by_kind = {kind: by_name[first] for kind, by_name in found.items() if first in by_name}
+by_kind = {kind: by_name[first] for kind, by_name in mean_errors.items() if first in by_name}
 sides = ("all agree", "words against")
 in_one_sentence(
     f"On the data of this page ({artefacts.data_mark(data)}), {first} errs by "

@@ -128,17 +128,17 @@ Markdown(
 # %% tags=["hide-input"]
 table = kept_over_seeds(records, data, some, seed=seed)
 start = kept_over_seeds(records, data, some, before=True, n=20, seed=seed)
-found, untouched = (
+trained, untouched = (
     {
         name: {m: interval(values, seed) for m, values in by_measure.items()}
         for name, by_measure in which.items()
     }
     for which in (table, start)
 )
-display(figures.mark(representation_figures.measured(found, untouched), data))
+display(figures.mark(representation_figures.measured(trained, untouched), data))
 display(figures.caption(data, command, status="not in the paper", records=records))
 apart = MEASURES[0]
-ends = {name: (untouched[name][apart].estimate, found[name][apart]) for name in names}
+ends = {name: (untouched[name][apart].estimate, trained[name][apart]) for name in names}
 nearer = [name for name, (start_at, end) in ends.items() if end.high < start_at]
 farther = [name for name, (start_at, end) in ends.items() if end.low > start_at]
 if len(nearer) == len(names):
@@ -171,7 +171,7 @@ rows = [
     }
     for m in MEASURES
     for name in names
-    for _ends in [(found[name][m].estimate, found[name][m].low, found[name][m].high)]
+    for _ends in [(trained[name][m].estimate, trained[name][m].low, trained[name][m].high)]
 ]
 display(
     Table(
@@ -223,7 +223,9 @@ Markdown(
 artefacts.save(
     "representations",
     {
-        "measures": {name: {m: vars(i) for m, i in by.items()} for name, by in found.items()},
+        "measures": {
+            name: {m: vars(i) for m, i in by.items()} for name, by in trained.items()
+        },
         "before": {
             name: {m: i.estimate for m, i in by.items()} for name, by in untouched.items()
         },

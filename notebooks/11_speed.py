@@ -45,8 +45,8 @@ resources = files("avmc_core") / "resources"
 bench = json.loads(
     (Path(recorded) if recorded else resources / "bench.json").read_text(encoding="utf-8")
 )
-data, made = bench["data"], bench["provenance"]
-machine, source = data["machine"], f"{made['data']}, recorded {made['date']}"
+data, provenance = bench["data"], bench["provenance"]
+machine, source = data["machine"], f"{provenance['data']}, recorded {provenance['date']}"
 clock = (
     "processor time of one thread"
     if machine["threads"] == 1
@@ -60,16 +60,16 @@ display(
     )
 )
 Markdown(
-    f"Recorded on {made['date']} in {made['minutes']:.1f} minutes, code version "
-    f"{made.get('commit', 'unknown')}: {machine['processor']}, PyTorch {machine['torch']}, "
-    f"{clock}, recurrence: {machine['recurrence']}. Matrix products ran at "
-    f"{machine['gemm_gflops']:.0f} GFLOP/s, copies at {machine['copy_gb_per_s']:.0f} GB/s. "
+    f"Recorded on {provenance['date']} in {provenance['minutes']:.1f} minutes, code version "
+    f"{provenance.get('commit', 'unknown')}: {machine['processor']}, "
+    f"PyTorch {machine['torch']}, {clock}, recurrence: {machine['recurrence']}. "
+    f"Matrix products ran at {machine['gemm_gflops']:.0f} GFLOP/s, copies at {machine['copy_gb_per_s']:.0f} GB/s. "
     + (
         f"The load of the machine in the minute before was {machine['load']:.1f}. "
         if "load" in machine
         else ""
     )
-    + made.get("note", "")
+    + provenance.get("note", "")
 )
 
 # %% [markdown]
@@ -94,7 +94,7 @@ steps = pd.DataFrame(rows).T.infer_objects().reset_index(names="Model")
 formats = {"clips": 0, "naive, s": 3, "fast, s": 3, "times faster": 1}
 tiny = dict.fromkeys(["losses differ by", "gradients differ by"], ".0e")
 display(Table(steps, "steps", decimals=formats | tiny))
-figures.caption(source, made["command"], "it gives no times")
+figures.caption(source, provenance["command"], "it gives no times")
 
 # %% [markdown]
 # Where time was saved: AV-MC's frozen text features are computed once for a store instead of in every step; its LSTMs run over
@@ -131,7 +131,7 @@ display(
         decimals=seconds | {"Gflop": 1, "MB": 0, "times the limit": 1},
     )
 )
-figures.caption(source, made["command"], "it gives no times")
+figures.caption(source, provenance["command"], "it gives no times")
 
 # %% [markdown]
 # ## Models that fine-tune BERT
@@ -158,7 +158,7 @@ display(
         decimals={"share": ".1%", "outside BERT, s": 3},
     )
 )
-figures.caption(source, made["command"], "it gives no times")
+figures.caption(source, provenance["command"], "it gives no times")
 
 # %% [markdown]
 # ## Every model
@@ -173,21 +173,21 @@ figures.caption(source, made["command"], "it gives no times")
 
 # %% tags=["hide-input"]
 before = {
-    TITLES.get(name, name): found.get("fast", found.get("whole"))
-    for name, found in data.items()
-    if isinstance(found, dict) and {"fast", "whole"} & set(found)
+    TITLES.get(name, name): entry.get("fast", entry.get("whole"))
+    for name, entry in data.items()
+    if isinstance(entry, dict) and {"fast", "whole"} & set(entry)
 }
 costs = pd.DataFrame(
     {
         "Model": model,
-        "clips": found["clips"],
-        "step, s": found["step"],
+        "clips": cost["clips"],
+        "step, s": cost["step"],
         "step above, s": before.get(model),
-        "epoch, s": found["epoch"],
-        "epoch, core s": found["epoch"] * found["threads"],
-        "peak, MB": found["peak_mb"] - found["libraries_mb"],
+        "epoch, s": cost["epoch"],
+        "epoch, core s": cost["epoch"] * cost["threads"],
+        "peak, MB": cost["peak_mb"] - cost["libraries_mb"],
     }
-    for model, found in data.get("models", {}).items()
+    for model, cost in data.get("models", {}).items()
 )
 if costs.empty:
     display(Markdown("This record has no such part yet: `avmc bench` makes it."))
@@ -195,7 +195,7 @@ else:
     seconds = dict.fromkeys(["step, s", "step above, s"], 3)
     epochs = dict.fromkeys(["epoch, s", "epoch, core s"], 1)
     display(Table(costs, "models", decimals=seconds | epochs | {"peak, MB": 0}))
-    display(figures.caption(source, made["command"], "it gives no times"))
+    display(figures.caption(source, provenance["command"], "it gives no times"))
     twice = costs.dropna(subset="step above, s").set_index("Model")
     ratio = twice["step, s"] / twice["step above, s"]
     display(
@@ -234,7 +234,7 @@ growth = [
 display(
     Table(pd.DataFrame(growth), "growth", ["what"], decimals={"how many": "g", "seconds": 3})
 )
-figures.caption(source, made["command"], "it gives no times")
+figures.caption(source, provenance["command"], "it gives no times")
 
 # %% [markdown]
 # Clips are not grouped by length, and need not be: the recurrence runs over valid frames only, so padding costs a copy but no
@@ -262,7 +262,7 @@ if "data" in data:
             "GB."
         )
     )
-figures.caption(source, made["command"], "it gives no times")
+figures.caption(source, provenance["command"], "it gives no times")
 
 # %% [markdown]
 # ## Memory
@@ -272,11 +272,11 @@ figures.caption(source, made["command"], "it gives no times")
 
 # %% tags=["hide-input"]
 memory = [
-    {"clips": int(clips), "MB": found["own_mb"]}
-    for clips, found in data.get("data", {}).get("train", {}).items()
+    {"clips": int(clips), "MB": point["own_mb"]}
+    for clips, point in data.get("data", {}).get("train", {}).items()
 ]
 display(Table(pd.DataFrame(memory), "memory", decimals={"MB": 0}))
-figures.caption(source, made["command"], "it gives no memory")
+figures.caption(source, provenance["command"], "it gives no memory")
 
 # %% [markdown]
 # ## Several seeds
@@ -290,14 +290,14 @@ figures.caption(source, made["command"], "it gives no memory")
 together = [
     {
         "Model": model,
-        "threads of one": found["threads"],
-        "one, s": found["one"],
-        "seeds": found["seeds"],
-        "together, s": found["together"],
-        "as": found["as"],
-        "ratio": found["ratio"],
+        "threads of one": timing["threads"],
+        "one, s": timing["one"],
+        "seeds": timing["seeds"],
+        "together, s": timing["together"],
+        "as": timing["as"],
+        "ratio": timing["ratio"],
     }
-    for model, found in data.get("seeds", {}).items()
+    for model, timing in data.get("seeds", {}).items()
 ]
 display(
     Table(
@@ -306,7 +306,7 @@ display(
         decimals=dict.fromkeys(["one, s", "together, s", "ratio"], 1),
     )
 )
-figures.caption(source, made["command"], "it gives no times")
+figures.caption(source, provenance["command"], "it gives no times")
 
 # %% [markdown]
 # ## What paid off, and what did not
@@ -320,7 +320,7 @@ log = pd.DataFrame(json.loads((resources / "speed_log.json").read_text(encoding=
 display(Table(log, "log"))
 figures.caption(
     "made-up clips of the released sizes, measured by hand",
-    made["command"],
+    provenance["command"],
     "it gives no times",
 )
 
@@ -353,7 +353,7 @@ figures.caption(
 # %% tags=["hide-input"]
 quoted = {**rows, "machine": machine}
 saved = artefacts.save(
-    "speed", quoted, {**made, "data": "made-up clips of the released sizes, recorded"}
+    "speed", quoted, {**provenance, "data": "made-up clips of the released sizes, recorded"}
 )
 faster = steps.set_index("Model")["times faster"]
 in_one_sentence(

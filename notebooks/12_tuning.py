@@ -76,7 +76,7 @@ Markdown(
 # Table 2 are shown above them.
 
 # %% tags=["hide-input"]
-source, made = seeds.SOURCE, "avmc notebooks 12_tuning"
+source, seeds_command = seeds.SOURCE, "avmc notebooks 12_tuning"
 table_2 = published()["table2_benchmark"]
 printed = {
     metric: {
@@ -88,7 +88,7 @@ printed = {
 batch, reported = seeds.printed_batch()
 fig = seed_figures.beside_table_2(seeds.by_name(), printed, reported, batch)
 display(figures.mark(fig, "runs of others on the real files, and printed figures"))
-display(figures.caption(source, made, "Table 2", records=None))
+display(figures.caption(source, seeds_command, "Table 2", records=None))
 means = seeds.batches()
 same = means[means["model"] == means.loc[means["name"] == batch, "model"].iloc[0]]
 rank = int((same["Acc2"] > reported["Acc2"] + 0.005).sum()) + 1
@@ -109,7 +109,7 @@ Markdown(
 # %% tags=["hide-input"]
 spreads = seeds.spreads()
 display(Table(spreads, "seed-spread", decimals={"p": 3}))
-figures.caption(source, made, "Table 2", records=None)
+figures.caption(source, seeds_command, "Table 2", records=None)
 
 # %% [markdown]
 # ## What the best of many draws gains
@@ -123,7 +123,7 @@ draws = list(range(1, 51))
 gains, margins = seeds.curves(draws)
 fig = seed_figures.winners_curve(draws, gains, margins)
 display(figures.mark(fig, "runs of others on the real files, and binomial chance"))
-display(figures.caption(source, made, "Table 2", records=None))
+display(figures.caption(source, seeds_command, "Table 2", records=None))
 best_of = pd.DataFrame(
     [
         {"metric": metric, "luck": luck} | {f"best of {k}": gain[k - 1] for k in (5, 10, 50)}
@@ -142,10 +142,10 @@ artefacts.save(
         "mean_of_batches": float(same["Acc2"].mean()),
         "best_of": best_of.to_dict("records"),
     },
-    artefacts.provenance(source, made, None),
+    artefacts.provenance(source, seeds_command, None),
 )
 display(Table(best_of, "best-of"))
-figures.caption(source, made, "Table 2", records=None)
+figures.caption(source, seeds_command, "Table 2", records=None)
 
 # %% [markdown]
 # ## One search, judged both ways
@@ -190,7 +190,7 @@ artefacts.save(
     artefacts.provenance(data, command, records),
 )
 agree = table["difference"].eq(0).all()
-told = (
+comparison = (
     "Both ways choose the same trial, so this search does not show what choosing on the test "
     "split gains."
     if agree
@@ -198,7 +198,7 @@ told = (
     f"and Acc2 by **{gain['Acc2']:+.2f}** points, with nothing learnt about new clips. "
     "Compare this with the differences on [](05_ablation.ipynb)."
 )
-display(Markdown(told))
+display(Markdown(comparison))
 five = best_of[best_of["metric"].str.startswith("Acc2,")]["best of 5"].max()
 within = spreads.set_index("metric").loc["Acc2", "within a batch"]
 in_one_sentence(

@@ -87,16 +87,16 @@ figures.caption(data, command, "silent on source videos", records=None)
 nearness = fit()
 columns = ["real labels", "simulated corpus"]
 display(Table(nearness.reset_index(drop=True), "fit", decimals=dict.fromkeys(columns, 3)))
-made_of = f"{artefacts.SIMULATED}, beside {artefacts.data_mark(None)}"
+sources = f"{artefacts.SIMULATED}, beside {artefacts.data_mark(None)}"
 artefacts.save(
     "corpus_fit",
     {
         key: {"real": row["real labels"], "simulated": row["simulated corpus"]}
         for key, row in nearness.iterrows()
     },
-    artefacts.provenance(made_of, command, None),
+    artefacts.provenance(sources, command, None),
 )
-figures.caption(made_of, command, "silent on all of this", records=None)
+figures.caption(sources, command, "silent on all of this", records=None)
 
 # %% [markdown]
 # ## The published split, by kind of clip
@@ -115,9 +115,9 @@ Markdown(resplits.new_and_placeholders(data))
 
 # %% tags=["hide-input"]
 rows = [
-    {"Model": model, "clips": resplits.SLICES[part], **found}
+    {"Model": model, "clips": resplits.SLICES[part], **scores}
     for part, by in parts.items()
-    for model, found in by.items()
+    for model, scores in by.items()
 ]
 display(interval_table(pd.DataFrame(rows)[["Model", "clips", *shown]], "slices", shown))
 figures.caption(data, benchmark_command, "it has no such slices", records=trained)
@@ -148,7 +148,7 @@ worth = {
 Markdown(
     f"{len(groups)} clips of {len(set(groups))} videos. **{tally(gained)}** Right of zero, "
     "mixing videos is better. In points of Corr, sharing videos is worth "
-    + "; ".join(f"{found:+.2f} for {model}" for model, found in worth.items())
+    + "; ".join(f"{difference:+.2f} for {model}" for model, difference in worth.items())
     + "."
 )
 
@@ -171,11 +171,15 @@ names = {  # a store without unlabelled clips has none of AV-MC(Semi)
     model: list(dict.fromkeys(run.name for run in records if run.model == model))
     for model in ("AV-MC", "AV-MC(Semi)")
 }
-points = {model: [summary[name] for name in found] for model, found in names.items() if found}
+points = {
+    model: [summary[name] for name in run_names]
+    for model, run_names in names.items()
+    if run_names
+}
 seeds = {
-    model: [table[table["name"] == name][shown].to_dict("list") for name in found]
-    for model, found in names.items()
-    if found
+    model: [table[table["name"] == name][shown].to_dict("list") for name in run_names]
+    for model, run_names in names.items()
+    if run_names
 }
 display(
     figures.mark(split_figures.learning_curve(clips, points, seeds, ["Acc2", "MAE"]), data)
@@ -203,7 +207,7 @@ artefacts.save(
         "alike": alike,
         "tally": tally(gained),
         "tally_unlabelled": tally(unlabelled),
-        "worth": {model: vars(found) for model, found in worth.items()},
+        "worth": {model: vars(difference) for model, difference in worth.items()},
         "clips": clips,
     },
     artefacts.provenance(data, command, every),
@@ -215,14 +219,14 @@ display(
     )
 )
 counted = shared.set_index("split").loc["test"]
-clear = {model: found for model, found in worth.items() if found.low > 0}
+clear = {model: difference for model, difference in worth.items() if difference.low > 0}
 in_one_sentence(
     f"{int(counted['clips of a video in train'])} of {int(counted['clips'])} test clips come "
     f"from a source video that is also in the training split; {alike['M']:.3f} of the "
     f"variance of M lies between videos, and sharing videos makes {len(clear)} of "
     f"{len(worth)} models clearly better in Corr"
     + (
-        f", by at most {max(found.estimate for found in clear.values()):.1f} points."
+        f", by at most {max(gain.estimate for gain in clear.values()):.1f} points."
         if clear
         else ", so here it is worth less than the intervals can show."
     )

@@ -205,10 +205,10 @@ if not heard.empty:
 
 # %% tags=["hide-input"]
 predictions = kept_predictions(records, data, test)
-found = {name: calibrations(tasks, test) for name, tasks in predictions.items()}
-display(figures.mark(reliance_figures.calibration(found), data))
+calibration_fits = {name: calibrations(tasks, test) for name, tasks in predictions.items()}
+display(figures.mark(reliance_figures.calibration(calibration_fits), data))
 display(figures.caption(data, command, status="not in the paper", records=records))
-display(Table(calibration_table(found), "calibration", filters=("task",)))
+display(Table(calibration_table(calibration_fits), "calibration", filters=("task",)))
 figures.caption(data, command, status="slope 1 and intercept 0 are perfect", records=records)
 
 # %% tags=["hide-input"]
@@ -226,7 +226,7 @@ artefacts.save(
         "shares": as_rows(shares),
         "hearing": as_rows(heard),
         "misheard": errors,
-        "calibration": as_rows(calibration_table(found)),
+        "calibration": as_rows(calibration_table(calibration_fits)),
         "remainder": worst,
     },
     artefacts.provenance(data, command, records),
