@@ -36,17 +36,17 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        self.anchors.update(value for name in ("id", "name") if (value := found.get(name)))
-        if tag == "a" and found.get("href"):
-            self.links.append(found["href"])
-        relation = found.get("rel", "")
+        attributes = dict(attrs)
+        self.anchors.update(value for name in ("id", "name") if (value := attributes.get(name)))
+        if tag == "a" and attributes.get("href"):
+            self.links.append(attributes["href"])
+        relation = attributes.get("rel", "")
         if (
             tag in LOADS
-            and found.get(LOADS[tag])
+            and attributes.get(LOADS[tag])
             and relation not in ("canonical", "search", "next", "prev", "index")
         ):
-            self.loads.append(found[LOADS[tag]])
+            self.loads.append(attributes[LOADS[tag]])
 
 
 def problems(root: Path) -> list[str]:
@@ -55,35 +55,35 @@ def problems(root: Path) -> list[str]:
     if not (root / "index.html").is_file():
         return [f"{root}: no index.html"]
     pages = {path.resolve(): Page(path.read_text(encoding="utf-8")) for path in files}
-    found = []
+    faults = []
     for path, page in pages.items():
         where = path.relative_to(root.resolve())
         for load in page.loads:
             if urlsplit(load).scheme in ("http", "https") or load.startswith("//"):
-                found.append(f"{where}: loads {load}")
+                faults.append(f"{where}: loads {load}")
             elif not load.startswith("data:") and not target(path, load).is_file():
-                found.append(f"{where}: {load} does not exist")
+                faults.append(f"{where}: {load} does not exist")
         for link in page.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
             goal = target(path, link) if parts.path else path
             if not goal.is_file():
-                found.append(f"{where}: link to {link}, which does not exist")
+                faults.append(f"{where}: link to {link}, which does not exist")
             elif (
                 parts.fragment
                 and goal in pages
                 and unquote(parts.fragment) not in pages[goal].anchors
             ):
-                found.append(f"{where}: link to {link}, which has no such anchor")
-        found += [f"{where}: {problem}" for problem in check_captions.problems(path)]
+                faults.append(f"{where}: link to {link}, which has no such anchor")
+        faults += [f"{where}: {problem}" for problem in check_captions.problems(path)]
         if "notebooks" in where.parts and "avmc-mark" not in path.read_text(encoding="utf-8"):
-            found.append(f"{where}: shows results without saying on which data")
+            faults.append(f"{where}: shows results without saying on which data")
     for style in root.rglob("*.css"):
         for address in re.findall(
             r"url\(['\"]?(https?:[^)'\"]+)", style.read_text(encoding="utf-8", errors="replace")
         ):
-            found.append(f"{style.relative_to(root)}: loads {address}")
+            faults.append(f"{style.relative_to(root)}: loads {address}")
     landing = {
         root.resolve() / "index.html",
         *(target(root.resolve() / "index.html", x) for x in page_of(pages, root).loads),
@@ -93,9 +93,9 @@ def problems(root: Path) -> list[str]:
         size = sum(path.stat().st_size for path in parts if path.is_file())
         print(f"{name}: {size / 1e6:.2f} MB")
         if size > limit:
-            found.append(f"{name}: {size} bytes, more than {limit}")
+            faults.append(f"{name}: {size} bytes, more than {limit}")
     print(f"{len(pages)} pages, {sum(len(page.links) for page in pages.values())} links")
-    return found
+    return faults
 
 
 def page_of(pages: dict[Path, Page], root: Path) -> Page:

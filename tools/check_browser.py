@@ -61,61 +61,61 @@ SORTS = """() => [...document.querySelectorAll("table")]
 def open_page(context, path: Path, query: str = "") -> tuple[object, list[str], list[str]]:
     """The loaded page, one sentence for each error and outside request while it loaded, and the
     addresses requested."""
-    page, found, requested = context.new_page(), [], []
-    page.on("pageerror", lambda error: found.append(f"JavaScript error: {error}"))
+    page, errors, requested = context.new_page(), [], []
+    page.on("pageerror", lambda error: errors.append(f"JavaScript error: {error}"))
     page.on(
         "console",
         lambda message: (
-            found.append(f"console: {message.text}") if message.type == "error" else None
+            errors.append(f"console: {message.text}") if message.type == "error" else None
         ),
     )
     page.on("request", lambda r: requested.append(r.url))
     page.route(OUTSIDE, lambda route: route.abort())
     page.goto(path.resolve().as_uri() + query)
     page.wait_for_timeout(SETTLE_MS)
-    found += [f"requests {url}" for url in requested if OUTSIDE.match(url)]
-    return page, found, requested
+    errors += [f"requests {url}" for url in requested if OUTSIDE.match(url)]
+    return page, errors, requested
 
 
 def problems(context, path: Path, shot: Path | None) -> list[str]:
     """What is wrong with one page in one theme and width."""
-    page, found, requested = open_page(context, path)
+    page, faults, requested = open_page(context, path)
     if page.locator(".math").count():
         page.wait_for_function(f"{UNRENDERED} === 0 || !window.MathJax", timeout=20_000)
         if count := page.evaluate(UNRENDERED):
-            found.append(f"{count} formulas not rendered")
-    found += unfitting(page)
-    found += [f"a picture with {alt!r} for words" for alt in page.evaluate(UNTOLD)]
-    found += accessibility(page)
+            faults.append(f"{count} formulas not rendered")
+    faults += unfitting(page)
+    faults += [f"a picture with {alt!r} for words" for alt in page.evaluate(UNTOLD)]
+    faults += accessibility(page)
     if shot:
         page.screenshot(path=shot, full_page=True)
-    found += [f"table {name} does not sort" for name in page.evaluate(SORTS)]
-    found += [f"a figure does not answer {name!r} by keyboard" for name in deaf(page)]
+    faults += [f"table {name} does not sort" for name in page.evaluate(SORTS)]
+    faults += [f"a figure does not answer {name!r} by keyboard" for name in deaf(page)]
     if path.name == "index.html" and (weight := bytes_of(requested)) > LANDING_BYTES:
-        found.append(f"loads {weight} bytes, more than {LANDING_BYTES}")
+        faults.append(f"loads {weight} bytes, more than {LANDING_BYTES}")
     if page.viewport_size["width"] == max(WIDTHS):
         page.set_viewport_size({"width": BETWEEN, "height": 900})
         page.wait_for_timeout(SETTLE_MS)
-        found += [f"at {BETWEEN} px {problem}" for problem in unfitting(page)]
+        faults += [f"at {BETWEEN} px {problem}" for problem in unfitting(page)]
         if shot:
             page.screenshot(path=shot.with_stem(f"{shot.stem}-{BETWEEN}"), full_page=True)
     page.close()
-    return found
+    return faults
 
 
 def unfitting(page) -> list[str]:
     """What does not fit into the width of the window."""
-    found = []
+    faults = []
     if (excess := page.evaluate(SIDEWAYS)) > 0:
-        found.append(f"{excess} px wider than the window")
+        faults.append(f"{excess} px wider than the window")
     if page.evaluate(CUT):
-        found.append("a link to the page before or after is cut")
-    return found
+        faults.append("a link to the page before or after is cut")
+    return faults
 
 
 def deaf(page) -> list[str]:
     """The inputs of interactive figures whose use by keyboard changes nothing in the figure."""
-    found = []
+    unmoved = []
     for ask in page.locator(ASKED).all():
         names = [field.get_attribute("name") for field in ask.locator("input").all()]
         for name in dict.fromkeys(names):
@@ -127,8 +127,8 @@ def deaf(page) -> list[str]:
             ).focus()
             page.keyboard.press("Space" if kind == "checkbox" else "ArrowRight")
             if ask.inner_text() == before:
-                found.append(name)
-    return found
+                unmoved.append(name)
+    return unmoved
 
 
 def bytes_of(addresses: list[str]) -> int:
@@ -160,19 +160,19 @@ def accessibility(page) -> list[str]:
 
 def searches(context, root: Path) -> list[str]:
     """The search page must find a word that the book is full of."""
-    page, found, _ = open_page(context, root / "search.html", f"?q={SEARCH}")
+    page, faults, _ = open_page(context, root / "search.html", f"?q={SEARCH}")
     try:
         page.wait_for_selector("#search-results li", timeout=10_000)
     except Exception as error:  # playwright's own class is not importable without playwright
-        found.append(f"finds nothing for {SEARCH!r} ({type(error).__name__})")
+        faults.append(f"finds nothing for {SEARCH!r} ({type(error).__name__})")
     page.close()
-    return found
+    return faults
 
 
 def check(root: Path, theme: str, shots: Path | None) -> dict[str, list[str]]:
     """Page, theme and width to what is wrong there, for all pages in one theme, in a browser of its
     own."""
-    found = {}
+    by_place = {}
     with launch() as browser:
         for width in WIDTHS:
             context = browser.new_context(
@@ -181,10 +181,10 @@ def check(root: Path, theme: str, shots: Path | None) -> dict[str, list[str]]:
             for path in pages_of(root):
                 name = path.relative_to(root).with_suffix("").as_posix()
                 shot = shots and shots / f"{name.replace('/', '-')}-{theme}-{width}.png"
-                found[f"{name}, {theme}, {width}"] = problems(context, path, shot)
-            found[f"search, {theme}, {width}"] += searches(context, root)
+                by_place[f"{name}, {theme}, {width}"] = problems(context, path, shot)
+            by_place[f"search, {theme}, {width}"] += searches(context, root)
             context.close()
-    return found
+    return by_place
 
 
 def pages_of(root: Path) -> list[Path]:
@@ -206,11 +206,11 @@ def main() -> int:
         parts = pool.map(
             check, itertools.repeat(options.root), THEMES, itertools.repeat(options.shots)
         )
-        found = {where: problems for part in parts for where, problems in part.items()}
+        by_place = {where: problems for part in parts for where, problems in part.items()}
     if options.report:
-        options.report.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        options.report.write_text(json.dumps(by_place, indent=1) + "\n", encoding="utf-8")
     wrong = Counter(
-        f"{where}: {problem}" for where, problems in found.items() for problem in problems
+        f"{where}: {problem}" for where, problems in by_place.items() for problem in problems
     )
     print(
         "\n".join(f"{problem} (x{count})" for problem, count in sorted(wrong.items()))

@@ -19,27 +19,27 @@ LARGEST = 10_000_000  # bytes
 def problems(folder: Path) -> list[str]:
     """One sentence for each thing that is wrong."""
     crate = ROCrate(folder)
-    found = [f"no {name}" for name in REQUIRED if not crate.root_dataset.get(name)]
+    faults = [f"no {name}" for name in REQUIRED if not crate.root_dataset.get(name)]
     described = {entity.id: entity for entity in crate.data_entities}
     present = {
         path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()
     }
     present.pop(METADATA)
-    found += [
+    faults += [
         f"{name} is described and not there" for name in sorted(described.keys() - present.keys())
     ]
-    found += [f"{name} is not described" for name in sorted(present.keys() - described.keys())]
+    faults += [f"{name} is not described" for name in sorted(present.keys() - described.keys())]
     for name in sorted(present.keys() & described.keys()):
         content = present[name].read_bytes()
         if described[name].get("sha256") != hashlib.sha256(content).hexdigest():
-            found.append(f"{name} is not the file that was described")
+            faults.append(f"{name} is not the file that was described")
     if (size := sum(path.stat().st_size for path in present.values())) > LARGEST:
-        found.append(f"{size} bytes, more than {LARGEST}")
+        faults.append(f"{size} bytes, more than {LARGEST}")
     print(
         f"{folder}: {len(present)} files, {size / 1e6:.2f} MB, "
         f"{len(crate.contextual_entities)} entities beside them"
     )
-    return found
+    return faults
 
 
 if __name__ == "__main__":

@@ -38,30 +38,30 @@ TOLERANCE = 1e-6  # of a figure on its display scale: both come from the same pr
 
 
 class Captions(HTMLParser):
-    """Walks a page: ``unsaid`` are figures and tables without a caption before the next cell or
-    section, ``said`` pairs of a caption with the files of the figures above it, ``marks`` the data
-    that the page names at its top."""
+    """Walks a page: ``uncaptioned`` are figures and tables without a caption before the next cell
+    or section, ``captioned`` pairs of a caption with the files of the figures above it, ``marks``
+    the data that the page names at its top."""
 
     def __init__(self, text: str):
         super().__init__()
         self.open: list[tuple[str, str, str]] = []  # tag, classes, id
         self.pending: list[str] = []
-        self.unsaid: list[str] = []
-        self.said: list[tuple[str, list[str]]] = []
+        self.uncaptioned: list[str] = []
+        self.captioned: list[tuple[str, list[str]]] = []
         self.marks: set[str] = set()
         self.results = False
         self.feed(text)
         self._leave()
 
     def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        classes, name = found.get("class") or "", found.get("id") or ""
+        attributes = dict(attrs)
+        classes, name = attributes.get("class") or "", attributes.get("id") or ""
         if tag not in VOID:
             self.open.append((tag, classes, name))
         if tag == "section" or "cell docutils" in classes:
             self._leave()
         if tag == "img" and self._within("cell_output"):
-            self.pending.append(found.get("src") or "")
+            self.pending.append(attributes.get("src") or "")
         elif ("avmc-t" in classes.split() and not name.startswith(PUBLISHED)) or (
             tag == "table" and self._within("cell_output") and not self._within("avmc-t")
         ):
@@ -70,7 +70,7 @@ class Captions(HTMLParser):
             "avmc-t" in classes.split() and not name.startswith(PUBLISHED)
         )
         if "avmc-caption" in classes:
-            self.said.append(("", self.pending))
+            self.captioned.append(("", self.pending))
             self.pending = []
 
     def handle_endtag(self, tag):
@@ -79,7 +79,7 @@ class Captions(HTMLParser):
 
     def handle_data(self, data):
         if self._within("avmc-caption"):
-            self.said[-1] = (self.said[-1][0] + data, self.said[-1][1])
+            self.captioned[-1] = (self.captioned[-1][0] + data, self.captioned[-1][1])
         if self._within("avmc-mark") and self.open[-1][0] == "strong":
             self.marks.add(data)
 
@@ -87,41 +87,41 @@ class Captions(HTMLParser):
         return any(word in classes.split() for _, classes, _ in self.open)
 
     def _leave(self):
-        self.unsaid += self.pending
+        self.uncaptioned += self.pending
         self.pending = []
 
 
 def problems(path: Path) -> list[str]:
     """One sentence for each thing that is wrong with the captions of one page."""
     page = Captions(path.read_text(encoding="utf-8"))
-    found = [f"{what} has no caption" for what in page.unsaid]
+    faults = [f"{what} has no caption" for what in page.uncaptioned]
     if page.results and not page.marks:
-        found.append("shows results without saying on which data")
-    for caption, shown in page.said:
+        faults.append("shows results without saying on which data")
+    for caption, shown in page.captioned:
         line = " ".join(caption.split())
         data = re.match(r"Data: (.+?) ·", line)
         if not data or not COMMAND.search(line):
-            found.append(f"a caption without data or command: {line[:80]!r}")
+            faults.append(f"a caption without data or command: {line[:80]!r}")
         elif (
             data[1] not in page.marks
             and not data[1].startswith(NO_CLIPS)
             and not data[1].endswith(RECORDED)
         ):
-            found.append(
+            faults.append(
                 f"a caption about {data[1]!r} on a page about {' and '.join(sorted(page.marks))}"
             )
         elif "published figures lie within" in line and (
             other_data(data[1]) or not data[1].startswith(IMPORTED)
         ):
-            found.append(f"a caption about {data[1]!r} that counts published figures as met")
+            faults.append(f"a caption about {data[1]!r} that counts published figures as met")
         elif data[1].startswith("simulated"):
             figures = [path.parent / name for name in shown if name.endswith(".svg")]
-            found += [
+            faults += [
                 f"{f.name} does not say simulated"
                 for f in figures
                 if "<!-- data: simulated" not in f.read_text()
             ]
-    return found
+    return faults
 
 
 def shown_figures(html: str, name: str) -> dict[tuple[str, str], float]:
@@ -144,17 +144,17 @@ def printed_figures(text: str) -> dict[tuple[str, str], float]:
         for metric, value in row.items():
             if value and metric in ("Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE"):
                 values[row["name"], metric].append(float(value))
-    return {key: sum(found) / len(found) for key, found in values.items()}
+    return {key: sum(by_seed) / len(by_seed) for key, by_seed in values.items()}
 
 
 def unlike(html: str, name: str, text: str) -> list[str]:
     """The figures of a table that are not those that its command prints."""
-    printed, found = printed_figures(text), []
+    printed, differences = printed_figures(text), []
     for (row, metric), shown in shown_figures(html, name).items():
         value = printed.get((row, metric), float("nan")) * (1 if metric == "MAE" else 100)
         if not abs(value - shown) <= TOLERANCE:
-            found.append(f"{row}, {metric}: {shown} on the page, {value} printed")
-    return found
+            differences.append(f"{row}, {metric}: {shown} on the page, {value} printed")
+    return differences
 
 
 def reproduced(path: Path, name: str) -> list[str]:
@@ -164,7 +164,7 @@ def reproduced(path: Path, name: str) -> list[str]:
         re.search(r"command: (?:\S+=STORE )?avmc (results .+)", " ".join(caption.split()))[
             1
         ].split()
-        for caption, shown in Captions(html).said
+        for caption, shown in Captions(html).captioned
         if f"table-{name}" in shown
     )
     avmc = [sys.executable, "-c", "from avmc_core.commands.main import main; main()"]

@@ -24,27 +24,27 @@ LARGEST = 15_000_000  # bytes
 
 def problems(path: Path, toc: Path) -> list[str]:
     """One sentence for each thing that is wrong."""
-    found = []
+    faults = []
     reader = PdfReader(path)
     chapters = list(listed(yaml.safe_load(toc.read_text(encoding="utf-8"))))
     tops = [item for item in reader.outline if not isinstance(item, list)]
     if len(tops) != len(chapters):
-        found.append(f"{len(tops)} bookmarks for {len(chapters)} chapters")
+        faults.append(f"{len(tops)} bookmarks for {len(chapters)} chapters")
     if len(reader.pages) < len(chapters) + 2:
-        found.append(f"{len(reader.pages)} pages for {len(chapters)} chapters")
+        faults.append(f"{len(reader.pages)} pages for {len(chapters)} chapters")
     if (size := path.stat().st_size) > LARGEST:
-        found.append(f"{size} bytes, more than {LARGEST}")
+        faults.append(f"{size} bytes, more than {LARGEST}")
     for number, page in enumerate(reader.pages, 1):
         for name, font in fonts(page["/Resources"]):
             if not embedded(font):
-                found.append(f"page {number}: font {name} is not in the file")
+                faults.append(f"page {number}: font {name} is not in the file")
         if missing := missing_glyphs(page, reader):
-            found.append(f"page {number}: {missing} missing glyphs")
+            faults.append(f"page {number}: {missing} missing glyphs")
     document = pypdfium2.PdfDocument(path)
     for number, page in enumerate(document, 1):
-        found += [f"page {number}: {problem}" for problem in placed(page)]
+        faults += [f"page {number}: {problem}" for problem in placed(page)]
     print(f"{path}: {len(reader.pages)} pages, {len(tops)} chapters, {size / 1e6:.1f} MB")
-    return found
+    return faults
 
 
 def placed(page: pypdfium2.PdfPage) -> Iterator[str]:

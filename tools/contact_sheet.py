@@ -23,7 +23,7 @@ figure { margin: 0; } img { width: 100%; height: auto; } figcaption { overflow-w
 def figures_of(site: Path) -> dict[Path, str]:
     """The pictures that pages show, page by page, each with the page that shows it first and its
     number there."""
-    found: dict[Path, str] = {}
+    figures: dict[Path, str] = {}
     for page in sorted(site.rglob("*.html")):
         if "_static" in page.parts:
             continue
@@ -31,8 +31,10 @@ def figures_of(site: Path) -> dict[Path, str]:
         name = page.relative_to(site).with_suffix("").as_posix()
         sources = [image["src"] for image in article.select('article img[src*="_images/"]')]
         for number, source in enumerate(dict.fromkeys(sources), 1):
-            found.setdefault((page.parent / unquote(source)).resolve(), f"{name}, figure {number}")
-    return found
+            figures.setdefault(
+                (page.parent / unquote(source)).resolve(), f"{name}, figure {number}"
+            )
+    return figures
 
 
 def sheet(site: Path, theme: str) -> str:

@@ -19,7 +19,7 @@ from avmc_core.clips.landmarks import poses
 from avmc_core.files.atomic import new_file
 from avmc_core.simulated.face import AUS
 
-MADE = Path(__file__).resolve().parents[1] / "avmc_core" / "resources" / "face_agreement.json"
+RESOURCE = Path(__file__).resolve().parents[1] / "avmc_core" / "resources" / "face_agreement.json"
 POSE = ("pose_Tx", "pose_Ty", "pose_Tz", "pose_Rx", "pose_Ry", "pose_Rz")
 # Pearson's r on 431 frames of another clip, whose OpenFace output cannot be handed on, with the
 # measures as they were before the neutral mouth, the lids and the brows were mended; about 0 is
@@ -75,6 +75,6 @@ if __name__ == "__main__":
         "command": f"python tools/face_agreement.py {file.name}",
     }
     facts["rows"] = agreement(table)
-    with new_file(MADE) as path:
+    with new_file(RESOURCE) as path:
         path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     print(pd.DataFrame(facts["rows"]).to_string())

@@ -20,7 +20,7 @@ from avmc_core.clips.landmarks import Landmarks
 from avmc_core.clips.media import read_clip
 from avmc_core.files.atomic import new_file
 
-MADE = Path(__file__).resolve().parents[1] / "avmc_core" / "resources" / "face_sizes.json"
+RESOURCE = Path(__file__).resolve().parents[1] / "avmc_core" / "resources" / "face_sizes.json"
 PICTURES = ((1920, 1080), (1280, 720), (640, 360))
 WIDTHS = (20, 30, 40, 50, 60, 80, 100, 120, 160, 200, 240)  # pixels from ear to ear
 FRAMES, PLACES = 10, ((0.2, 0.3), (0.75, 0.3), (0.3, 0.7), (0.8, 0.75))
@@ -52,7 +52,7 @@ def pictures(parts: list, size: tuple[int, int], width: int, place: tuple[float,
     noise = cv2.GaussianBlur(
         rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8), (0, 0), 12
     )
-    made = []
+    composites = []
     for part, own, middle in parts:
         scale = width / own
         small = resized(part, scale)
@@ -64,8 +64,10 @@ def pictures(parts: list, size: tuple[int, int], width: int, place: tuple[float,
         across = slice(left + x, left + x + inside.shape[1])
         image[rows, across] = inside
         centre = left + middle[0] * scale, top + middle[1] * scale - 0.2 * width
-        made.append((image, (*(c - width / 2 for c in centre), *(c + width / 2 for c in centre))))
-    return made
+        composites.append(
+            (image, (*(c - width / 2 for c in centre), *(c + width / 2 for c in centre)))
+        )
+    return composites
 
 
 def shares(parts: list, size: tuple[int, int], width: int) -> dict[str, float]:
@@ -75,8 +77,8 @@ def shares(parts: list, size: tuple[int, int], width: int) -> dict[str, float]:
         search = FaceSearch(detector)
         for image, box in pictures(parts, size, width, place):
             once = FaceSearch(detector)._detect(image, min(1.0, ALWAYS / max(size)))
-            before += any(overlap(box, found) > 0.2 for found in once)
-            after += any(overlap(box, found) > 0.2 for found in search.boxes(image))
+            before += any(overlap(box, detected) > 0.2 for detected in once)
+            after += any(overlap(box, detected) > 0.2 for detected in search.boxes(image))
             count += 1
     return {"before": before / count, "after": after / count}
 
@@ -98,5 +100,5 @@ if __name__ == "__main__":
     facts["command"] = "python tools/face_sizes.py " + " ".join(
         Path(clip).name for clip in sys.argv[1:]
     )
-    with new_file(MADE) as path:
+    with new_file(RESOURCE) as path:
         path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-MADE = Path(__file__).resolve().parents[1] / "avmc_core" / "resources" / "light_asd.safetensors"
+RESOURCE = Path(__file__).resolve().parents[1] / "avmc_core" / "resources" / "light_asd.safetensors"
 
 if __name__ == "__main__":
     state = load_file(sys.argv[1])
-    save_file({name: state[name].to(torch.float16) for name in sorted(state)}, MADE)
+    save_file({name: state[name].to(torch.float16) for name in sorted(state)}, RESOURCE)

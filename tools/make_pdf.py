@@ -85,8 +85,8 @@ def print_book(site: Path, toc: Path) -> int:
     fit on a page."""
     book = chapters(site, toc)
     css = Path(__file__).with_name("print.css").read_text(encoding="utf-8")
-    title, told = citation()["title"], facts()
-    mark = re.sub("<[^>]+>", "", told[1])
+    title, title_facts = citation()["title"], facts()
+    mark = re.sub("<[^>]+>", "", title_facts[1])
     footer = (
         '<div style="font: 7px DejaVu Sans; color: #555; width: 100%; margin: 0 18mm; '
         "display: flex; "
@@ -100,7 +100,9 @@ def print_book(site: Path, toc: Path) -> int:
             page = browser.new_page(viewport={"width": WIDTH, "height": 1000}, color_scheme="light")
             page.emulate_media(media="print")
             for _ in range(2):
-                source.write_text(document(book, site, css, title, told, starts), encoding="utf-8")
+                source.write_text(
+                    document(book, site, css, title, title_facts, starts), encoding="utf-8"
+                )
                 page.goto(source.resolve().as_uri())
                 page.wait_for_function(
                     "window.MathJax && MathJax.startup && MathJax.startup.promise", timeout=60_000

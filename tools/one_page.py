@@ -42,7 +42,7 @@ def chapters(site: Path, toc: Path) -> list[Chapter]:
     """The pages' articles, ready to stand in one document beside each other."""
     pages = list(listed(yaml.safe_load(toc.read_text(encoding="utf-8"))))
     names = {name: i for i, (name, _) in enumerate(pages)}
-    found = []
+    articles = []
     for name, part in pages:
         article = BeautifulSoup(
             (site / f"{name}.html").read_text(encoding="utf-8"), "html.parser"
@@ -55,8 +55,8 @@ def chapters(site: Path, toc: Path) -> list[Chapter]:
         for details in article.select("details"):
             details["open"] = ""
         _move(article, name, names, site)
-        found.append(Chapter(name, part, article.h1.get_text(" ", strip=True), article))
-    return found
+        articles.append(Chapter(name, part, article.h1.get_text(" ", strip=True), article))
+    return articles
 
 
 def _move(article: Tag, name: str, names: dict[str, int], site: Path) -> None:

@@ -32,7 +32,7 @@ from avmc_core.clips.landmarks import Landmarks  # noqa: E402
 from avmc_core.clips.media import FPS, read_clip  # noqa: E402
 from avmc_core.files.atomic import new_file  # noqa: E402
 
-MADE = ROOT / "avmc_core" / "resources" / "speakers.json"
+RESOURCE = ROOT / "avmc_core" / "resources" / "speakers.json"
 NUMBER = 5  # clips of a kind
 SIDE = 480  # pixels: width of each of two real pictures
 KINDS = (
@@ -91,12 +91,12 @@ def side_by_side(folder: Path, clips: list[str], number: int) -> list[tuple[Path
         for a in first
         for b in second
     ]
-    made = []
+    written = []
     for count, (a, b) in enumerate(pairs[:number]):
         pictures = [np.hstack(pair) for pair in zip(a, b, strict=True)]
         signal = np.resize(speak(SENTENCES[count % len(SENTENCES)], count % 3).signal, 2 * 16000)
-        made.append((write_pictures(folder / f"real{count}.mp4", pictures, signal), 0))
-    return made
+        written.append((write_pictures(folder / f"real{count}.mp4", pictures, signal), 0))
+    return written
 
 
 def answer(choice: who_speaks.Choice) -> int:
@@ -132,18 +132,18 @@ if __name__ == "__main__":
         }
         cases[REAL] = side_by_side(folder, sys.argv[1:], NUMBER)
         for kind, clips in cases.items():
-            found = [(asked(path), heard) for path, heard in clips]
+            judged = [(asked(path), heard) for path, heard in clips]
             row = {"clips": kind, "number": len(clips)}
             row |= {
-                way: sum(costs[way] == heard for costs, heard in found) for way in who_speaks.WAYS
+                way: sum(costs[way] == heard for costs, heard in judged) for way in who_speaks.WAYS
             }
             for name in ("faces_seconds", *(f"{way}_seconds" for way in who_speaks.WAYS)):
-                row[name] = round(float(np.median([costs[name] for costs, _ in found])), 2)
+                row[name] = round(float(np.median([costs[name] for costs, _ in judged])), 2)
             rows.append(row)
             print(row, flush=True)
     voices = "espeak-ng" if espeak() else "made syllables"
     command = "python tools/speakers.py " + " ".join(Path(clip).name for clip in sys.argv[1:])
-    with new_file(MADE) as path:
+    with new_file(RESOURCE) as path:
         path.write_text(
             json.dumps({"voices": voices, "command": command, "rows": rows + REPORTED}, indent=1)
             + "\n",

@@ -64,9 +64,9 @@ def subsetted(source: Path, chars: set[str]) -> TTFont:
 
 
 if __name__ == "__main__":
-    made = subsetted(Path(sys.argv[1]), set(characters()) | set(PUNCTUATION) | written())
-    made.save(han_font(), reorderTables=True)
+    font = subsetted(Path(sys.argv[1]), set(characters()) | set(PUNCTUATION) | written())
+    font.save(han_font(), reorderTables=True)
     print(
-        f"{han_font().name}: {len(made.getBestCmap())} characters, "
+        f"{han_font().name}: {len(font.getBestCmap())} characters, "
         f"{han_font().stat().st_size} bytes"
     )
