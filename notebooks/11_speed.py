@@ -63,7 +63,8 @@ Markdown(
     f"Recorded on {provenance['date']} in {provenance['minutes']:.1f} minutes, code version "
     f"{provenance.get('commit', 'unknown')}: {machine['processor']}, "
     f"PyTorch {machine['torch']}, {clock}, recurrence: {machine['recurrence']}. "
-    f"Matrix products ran at {machine['gemm_gflops']:.0f} GFLOP/s, copies at {machine['copy_gb_per_s']:.0f} GB/s. "
+    f"Matrix products ran at {machine['gemm_gflops']:.0f} GFLOP/s, "
+    f"copies at {machine['copy_gb_per_s']:.0f} GB/s. "
     + (
         f"The load of the machine in the minute before was {machine['load']:.1f}. "
         if "load" in machine
