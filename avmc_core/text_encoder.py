@@ -48,26 +48,30 @@ def load_encoder(name, pooling: bool = False) -> tuple[BertTokenizerFast, BertMo
         with torch.random.fork_rng(devices=[]):
             model = BertModel(config, add_pooling_layer=pooling)
     except (ValueError, TypeError, AttributeError, RuntimeError, KeyError) as error:
-        found = f"{type(error).__name__}: {str(error)[:120]}"
-        raise InputError(folder / pretrained.CONFIG, found, "the configuration of a BERT") from None
+        reason = f"{type(error).__name__}: {str(error)[:120]}"
+        raise InputError(
+            folder / pretrained.CONFIG, reason, "the configuration of a BERT"
+        ) from None
     if pretrained.fill(
         model, folder, "bert.", optional=[r"pooler\.", r"embeddings\.position_ids$"]
     ):
         model.pooler = None
     if config.is_decoder:  # each word would see those before it alone
-        found = "is_decoder: true, a BERT that writes text"
-        raise InputError(folder / pretrained.CONFIG, found, "is_decoder: false, one that reads it")
+        setting = "is_decoder: true, a BERT that writes text"
+        raise InputError(
+            folder / pretrained.CONFIG, setting, "is_decoder: false, one that reads it"
+        )
     unused = config.vocab_size - len(tokenizer)
     rounded = unused == 0 or config.vocab_size % _ROUND == 0
     if unused < 0 or unused > _SPARE or not rounded:
-        found = f"a vocabulary of {len(tokenizer)} words for weights of {config.vocab_size}"
-        raise InputError(folder, found, "the vocabulary that belongs to the weights")
+        sizes = f"a vocabulary of {len(tokenizer)} words for weights of {config.vocab_size}"
+        raise InputError(folder, sizes, "the vocabulary that belongs to the weights")
     if tokenizer.pad_token_id != (config.pad_token_id or 0):
-        found = f"{SPECIAL[0]} as word {tokenizer.pad_token_id} of the vocabulary"
+        padding_token = f"{SPECIAL[0]} as word {tokenizer.pad_token_id} of the vocabulary"
         wanted = (
             f"word {config.pad_token_id or 0}, as {pretrained.CONFIG} says: words in their order"
         )
-        raise InputError(folder, found, wanted)
+        raise InputError(folder, padding_token, wanted)
     return tokenizer, model
 
 
@@ -168,11 +172,11 @@ def encode(
     lengths = tokens[:, 1].sum(dim=1)
     unknown = (tokens[:, 0] == tokenizer.unk_token_id).sum(dim=1)
     for row in torch.nonzero((unknown > 0) & (unknown == lengths - 2)).flatten().tolist()[:1]:
-        found = (
+        unencodable = (
             f"{list(sentences)[row][:40]!r}, of which the encoder's vocabulary has not one "
             "character"
         )
-        raise InputError("transcript", found, "a sentence in the language of the encoder")
+        raise InputError("transcript", unencodable, "a sentence in the language of the encoder")
     ends = lengths.cumsum(0)
     states = np.empty((int(ends[-1]), model.config.hidden_size), dtype=np.float32)
     # like lengths together: little padding is computed

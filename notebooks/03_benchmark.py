@@ -140,7 +140,7 @@ display(
 display(figures.caption("published figures only", "avmc notebooks 03_benchmark", "Table 2"))
 rerun = secondary.set_index("model").loc["AV-MC (re-run)"]
 printed = tables["Paper"]["AV-MC"]
-told = seeds.labels_told()
+told = seeds.fitting_runs()
 Markdown(
     f"AV-MC run again by others has Acc2 {rerun['Acc2']}, MAE {rerun['MAE']} and Corr "
     f"{rerun['Corr']} ({rerun['source']}; {rerun['caveat']}); the paper prints "

@@ -69,16 +69,16 @@ def consistency_in_training(history: Sequence[Mapping[str, float]], kept: int) -
         return (
             "The first epoch was kept, so there is no change of the consistency losses to report."
         )
-    said = (
+    change = (
         f"From the first epoch of its training to the one that was kept, the consistency losses "
         f"changed: {went}."
     )
     if not grown:
-        return said
+        return change
     return (
-        f"{said} For {' and '.join(grown)} the loss grew although it is part of what is minimised. "
-        "That is not an error: as the predictions for different clips move apart, a mixture can "
-        "miss by more. "
+        f"{change} For {' and '.join(grown)} the loss grew although it is part of what is "
+        "minimised. That is not an error: as the predictions for different clips move apart, a "
+        "mixture can miss by more. "
         f"The regression loss went from {first['regression']:.2f} to {last['regression']:.2f}."
     )
 

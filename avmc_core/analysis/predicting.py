@@ -96,11 +96,11 @@ def _check(store: Store, clips: Split) -> None:
         ours, theirs = (getattr(split, name) for split in (clips, store.split("train")))
         sizes = [(ragged.steps, ragged.parts[0][0].shape[1]) for ragged in (ours, theirs)]
         if sizes[0] != sizes[1]:
-            found, expected = (
+            size, expected = (
                 f"at most {steps} steps of {width} features" for steps, width in sizes
             )
             raise InputError(
                 f"{name} of {clips.name}",
-                found,
+                size,
                 f"{expected}, those of the store that was trained on",
             )

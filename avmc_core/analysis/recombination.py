@@ -38,8 +38,8 @@ def crossed(
         )
     }
     if len({len(chosen) for chosen in rows.values()}) > 1:
-        found = ", ".join(f"{len(chosen)} of {name}" for name, chosen in rows.items())
-        raise InputError("crossed clips", f"rows: {found}", "as many rows of each modality")
+        counts = ", ".join(f"{len(chosen)} of {name}" for name, chosen in rows.items())
+        raise InputError("crossed clips", f"rows: {counts}", "as many rows of each modality")
     donors = {
         name: source.clips.iloc[rows[name]].reset_index(drop=True)
         for name, source in sources.items()

@@ -127,15 +127,15 @@ def estimate(
             ):
                 alike.setdefault(key, []).append(record)
     known = [
-        found for run in missing if (found := alike.get(_kind_of(run)) or alike.get(run.model))
+        records for run in missing if (records := alike.get(_kind_of(run)) or alike.get(run.model))
     ]
     lines = [f"{counted(len(grid), 'run')}, {len(missing)} to compute, on {data_mark(store)}"]
     lines += [f"  {run.name}, seed {run.seed}" for run in missing]
     if missing:
         jobs = min(jobs or os.cpu_count() or 1, len(missing)) if device == "cpu" else 1
-        seconds = sum(np.mean([record.seconds for record in found]) for found in known)
+        seconds = sum(np.mean([record.seconds for record in records]) for records in known)
         peak = max(
-            (record.environment.get("peak_bytes", 0) for found in known for record in found),
+            (record.environment.get("peak_bytes", 0) for records in known for record in records),
             default=0,
         )
         memory = f"at most {peak / 2**30:.1f} GiB each" if peak else "memory unknown"

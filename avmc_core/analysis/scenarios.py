@@ -102,9 +102,9 @@ def from_donors(
     words = _sentence(store, chosen, labels, sentence, tolerance, seed, taken)
     taken.append(words)
     if twice := [row for row in taken if taken.count(row) > 1]:
-        found = f"{chosen.clips['id'].iloc[twice[0]]!r} more than once"
+        repetition = f"{chosen.clips['id'].iloc[twice[0]]!r} more than once"
         raise InputError(
-            "donors", found, "other clips for each scenario, none of them the sentence's own"
+            "donors", repetition, "other clips for each scenario, none of them the sentence's own"
         )
     for number, target in enumerate(targets, start=1):
         if number not in rows:
@@ -145,8 +145,10 @@ def from_own_clips(
     rows = np.array([names.index(name) for name in ids or names], dtype=np.int64)
     texts = sorted(set(chosen.clips["text"].iloc[rows]))
     if len(texts) != 1:
-        found = f"{len(texts)} sentences" + (f": {texts[0]!r}, {texts[1]!r} ..." if texts else "")
-        raise InputError(f"split {split}", found, "one sentence in all clips: name them by id")
+        sentences = f"{len(texts)} sentences" + (
+            f": {texts[0]!r}, {texts[1]!r} ..." if texts else ""
+        )
+        raise InputError(f"split {split}", sentences, "one sentence in all clips: name them by id")
     clips = crossed(chosen, rows, chosen, rows, chosen, rows)
     clips = replace(clips, clips=clips.clips.assign(id=[names[row] for row in rows]))
     return Scenarios(
@@ -195,9 +197,9 @@ def _row(store: Store, split: Split, labels: np.ndarray, name: str) -> int:
         others = [
             other.name for other in store.splits.values() if (other.clips["id"] == name).any()
         ]
-        found = f"{name!r}, a clip of {others[0]}" if others else f"no clip {name!r}"
+        origin = f"{name!r}, a clip of {others[0]}" if others else f"no clip {name!r}"
         raise InputError(
-            "scenarios", found, f"the id of a clip of {split.name}; never one of train"
+            "scenarios", origin, f"the id of a clip of {split.name}; never one of train"
         )
     if np.isnan(labels[rows[0]]).any():
         raise InputError(
@@ -230,11 +232,11 @@ def _choice(
                 if np.isnan(left).all()
                 else f"the nearest has {labels[np.nanargmin(left), place]:+.1f}"
             )
-            found = (
+            shortage = (
                 f"no unused clip of {split.name} with {task} within {tolerance:g} of "
                 f"{wanted:+.1f} ({near})"
             )
-            raise InputError("scenarios", found, "a target that a donor has, or more tolerance")
+            raise InputError("scenarios", shortage, "a target that a donor has, or more tolerance")
     both = fits["A"] & fits["V"]
     if both.any():
         row = int(rng.choice(np.flatnonzero(both)))

@@ -150,8 +150,8 @@ def score(
 
 def _repairs(*tables: pd.DataFrame) -> tuple[str, ...]:
     """What had to be set right in the tables, with its count."""
-    found = [repair for table in tables for repair in table.attrs.get("repairs", [])]
-    return tuple(f"{repair['what']} ({repair['count']})" for repair in found)
+    repairs = [repair for table in tables for repair in table.attrs.get("repairs", [])]
+    return tuple(f"{repair['what']} ({repair['count']})" for repair in repairs)
 
 
 def conventions(convention: Convention = SIMS) -> str:

@@ -117,7 +117,7 @@ def judge(network: Network, pictures: np.ndarray, sound: np.ndarray) -> np.ndarr
 
     shown, heard, total = torch.from_numpy(pictures), torch.from_numpy(sound), len(pictures)
     edge = network.context
-    said = np.zeros((len(SECONDS), total))
+    window_scores = np.zeros((len(SECONDS), total))
 
     @cache
     def looks(start: int, stop: int) -> Tensor:
@@ -142,38 +142,42 @@ def judge(network: Network, pictures: np.ndarray, sound: np.ndarray) -> np.ndarr
                         window[:edge] = looks(start, start + 2 * edge)[:edge]
                     if stop < total:
                         window[-edge:] = looks(stop - 2 * edge, stop)[-edge:]
-                said[row, start:stop] = network(window, heard[4 * start : 4 * stop]).numpy()
+                window_scores[row, start:stop] = network(
+                    window, heard[4 * start : 4 * stop]
+                ).numpy()
     near = np.ones(SMOOTH_SCORE)
-    return np.convolve(said.mean(axis=0), near, "same") / np.convolve(np.ones(total), near, "same")
+    return np.convolve(window_scores.mean(axis=0), near, "same") / np.convolve(
+        np.ones(total), near, "same"
+    )
 
 
 def faces(clip: str | Path, tracks: list[np.ndarray]) -> list[Stretch]:
     """The stretches of all faces, with their pictures from the clip."""
-    cv2, found = extra("cv2"), []
+    cv2, face_stretches = extra("cv2"), []
     for face, track in enumerate(tracks):
         for part in stretches(np.isfinite(track).all(axis=1)):
             boxes = boxes_of(track[part])
-            found.append(
+            face_stretches.append(
                 Stretch(face, part.start, boxes, np.zeros((len(boxes), SIDE, SIDE), np.uint8))
             )
     number = count()
 
     def look(image: np.ndarray) -> None:
         frame, grey = next(number), cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
-        for stretch in found:
+        for stretch in face_stretches:
             if 0 <= frame - stretch.start < len(stretch.boxes):
                 stretch.pictures[frame - stretch.start] = crop(
                     grey, *stretch.boxes[frame - stretch.start]
                 )
 
     read_clip(clip, look)
-    return found
+    return face_stretches
 
 
-def stretches(found: np.ndarray) -> Iterator[slice]:
-    """The frames of a face, found (F,) or not, without long gaps and without stretches too short to
-    be judged."""
-    frames = np.flatnonzero(found)
+def stretches(visible: np.ndarray) -> Iterator[slice]:
+    """The frames of a face, ``visible`` (F,) or not, without long gaps and without stretches
+    too short to be judged."""
+    frames = np.flatnonzero(visible)
     for part in np.split(frames, np.flatnonzero(np.diff(frames) > GAP) + 1):
         if len(part) > SHORTEST:
             yield slice(int(part[0]), int(part[-1]) + 1)

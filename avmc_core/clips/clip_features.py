@@ -57,10 +57,10 @@ class ExtractionSettings:
                 "media", "the picture alone", "sound, for wav2vec 2.0 and TalkNet to hear"
             )
         if (self.visual == "openface") != bool(self.openface):
-            found = f"{self.openface!r} with visual {self.visual!r}"
+            program = f"{self.openface!r} with visual {self.visual!r}"
             raise InputError(
                 "openface",
-                found,
+                program,
                 "the program or a folder of its CSV files, and visual 'openface', or neither",
             )
         if self.wav2vec_layers and not self.wav2vec:

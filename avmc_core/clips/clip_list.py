@@ -74,19 +74,23 @@ def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
         table = _unlabelled([(_id(clips.stem), "0001", text, clips)], _Folders())
     else:
         near = _nearest(clips.name, clips.parent)
-        found = "nothing there" + (
+        absence = "nothing there" + (
             f"; the nearest name is {shown(clips.parent / near)}" if near else ""
         )
         expected = f"a clip, a list of clips, or a folder with {META} and <video_id>/<clip_id>.mp4"
-        raise InputError(shown(clips), found, expected)
+        raise InputError(shown(clips), absence, expected)
     table["id"] = table["video_id"] + ID_SEPARATOR + table["clip_id"]
     if (twice := table["id"].duplicated()).any():
         raise InputError(shown(clips), f"clip {table['id'][twice].iloc[0]} twice", "each clip once")
     there = table[table["absent"] == ""]
     if (twice := there["path"].duplicated(keep=False)).any():
         one, other = there[twice].sort_values("path", kind="stable")["id"].iloc[:2]
-        found = f"{shown(there['path'][twice].min().name)} as the only file for {one} and {other}"
-        raise InputError(shown(clips), found, "a file for each clip: <video_id>/<clip_id>.mp4")
+        shared_file = (
+            f"{shown(there['path'][twice].min().name)} as the only file for {one} and {other}"
+        )
+        raise InputError(
+            shown(clips), shared_file, "a file for each clip: <video_id>/<clip_id>.mp4"
+        )
     return table
 
 
@@ -101,8 +105,10 @@ def one_clip(path: str | Path) -> Path:
     if other := _Names(path.parent).exactly(path.name):
         return other
     near = _nearest(path.name, path.parent)
-    found = "nothing there" + (f"; the nearest name is {shown(path.parent / near)}" if near else "")
-    raise InputError(shown(path), found, "a clip")
+    absence = "nothing there" + (
+        f"; the nearest name is {shown(path.parent / near)}" if near else ""
+    )
+    raise InputError(shown(path), absence, "a clip")
 
 
 def _table_in(folder: Path) -> Path:
@@ -120,11 +126,15 @@ def _table_in(folder: Path) -> Path:
 
 def _labelled(meta: Path, root: Path) -> pd.DataFrame:
     table = read_meta(meta)
-    found = _found(table, root)
-    return _found(table, root / RAW) if found["absent"].all() and (root / RAW).is_dir() else found
+    located = _with_files(table, root)
+    return (
+        _with_files(table, root / RAW)
+        if located["absent"].all() and (root / RAW).is_dir()
+        else located
+    )
 
 
-def _found(table: pd.DataFrame, root: Path) -> pd.DataFrame:
+def _with_files(table: pd.DataFrame, root: Path) -> pd.DataFrame:
     """The clips of a label table, as files in ``root`` and its folders."""
     read = _Folders()
     folders = read[root]
@@ -183,10 +193,10 @@ def _place(read: _Folders, base: Path, given: str) -> Path:
 
 
 def _unlabelled(rows: list[tuple[str, str, str, Path]], read: _Folders) -> pd.DataFrame:
-    made = []
+    records = []
     for video, clip, text, path in rows:
-        found = path if path.is_file() else read[path.parent].exactly(path.name)
-        absent = "" if found else _why_absent(None, "", read[path.parent], path.name)
+        file = path if path.is_file() else read[path.parent].exactly(path.name)
+        absent = "" if file else _why_absent(None, "", read[path.parent], path.name)
         row = {
             "video_id": video,
             "clip_id": clip,
@@ -194,10 +204,10 @@ def _unlabelled(rows: list[tuple[str, str, str, Path]], read: _Folders) -> pd.Da
             "annotation": "",
             "split": schema.UNLABELLED,
         }
-        made.append(
-            row | dict.fromkeys(schema.TASKS, np.nan) | {"path": found or path, "absent": absent}
+        records.append(
+            row | dict.fromkeys(schema.TASKS, np.nan) | {"path": file or path, "absent": absent}
         )
-    return pd.DataFrame(made)
+    return pd.DataFrame(records)
 
 
 def _id(name: str) -> str:

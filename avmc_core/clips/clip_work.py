@@ -48,10 +48,10 @@ def reports_of(
     reports: dict[int, ClipReport] = {}
     for row in table.itertuples():
         if row.unread:
-            found = (
+            reason = (
                 f"{row.id}: the text encoder's vocabulary has not one character of the transcript"
             )
-            reports[row.Index] = ClipReport("failed", found)
+            reports[row.Index] = ClipReport("failed", reason)
         elif not row.text.strip():
             reports[row.Index] = ClipReport(
                 "failed", f"{row.id}: no transcript; expected one in meta.csv or with --text"
@@ -100,10 +100,10 @@ def _extracted(
     try:
         yield from side_by_side(_numbered, calls, jobs, PATIENCE)
     except ChildProcessError as error:
-        found = "a process that was ended while it worked on this clip"
+        crash = "a process that was ended while it worked on this clip"
         raise InputError(
             shown(str(error).rpartition(": its process")[0]),
-            found,
+            crash,
             "clips that do not crash their decoder: run again with --jobs 1",
         ) from None
 

@@ -140,7 +140,7 @@ def _extract(
         work / f"{entry_name(key, row, visual)}.safetensors" for row in table.itertuples()
     ]
     start = time.monotonic()
-    reports, made = reports_of(table, settings, jobs, progress)
+    reports, extracted = reports_of(table, settings, jobs, progress)
     minutes = (time.monotonic() - start) / 60
     table = pd.concat([table, pd.DataFrame([asdict(one) for one in reports])], axis=1)
     _say_of_texts(table)
@@ -152,8 +152,11 @@ def _extract(
         )
     summary = _summary(table, settings)
     summary += (
-        [f"{counted(made, 'clip')} in {minutes:.1f} minutes: {made / minutes:.0f} per minute"]
-        if made
+        [
+            f"{counted(extracted, 'clip')} in {minutes:.1f} minutes: "
+            f"{extracted / minutes:.0f} per minute"
+        ]
+        if extracted
         else []
     )
     columns = ["id", *asdict(reports[0])]
@@ -204,13 +207,13 @@ def _possible(table: pd.DataFrame, settings: ExtractionSettings) -> ExtractionSe
     """The settings, with sound or picture alone where not one clip has the other."""
     if settings.media != BOTH:
         return settings
-    found = set()
+    kinds = set()
     for path in table["path"][table["absent"] == ""]:
         with suppress(InputError):  # of a missing package the backend speaks
-            found.add(contents(path))
-        if BOTH in found:
+            kinds.add(contents(path))
+        if BOTH in kinds:
             return settings
-    known = found - {""}
+    known = kinds - {""}
     return replace(settings, media=known.pop()) if len(known) == 1 else settings
 
 
@@ -223,8 +226,8 @@ def _one_table_each(table: pd.DataFrame, visual: clip_features.Visual) -> None:
     for row in table.itertuples():
         place = visual.table(row.path)
         if place and place.is_file() and own.setdefault(place.resolve(), row.id) != row.id:
-            found = f"the only table for {own[place.resolve()]} and {row.id}"
-            raise InputError(place, found, "a table for each clip: VIDEO_ID/CLIP_ID.csv")
+            conflict = f"the only table for {own[place.resolve()]} and {row.id}"
+            raise InputError(place, conflict, "a table for each clip: VIDEO_ID/CLIP_ID.csv")
 
 
 def _say_of_texts(table: pd.DataFrame) -> None:
@@ -249,10 +252,10 @@ def _summary(table: pd.DataFrame, settings: ExtractionSettings) -> list[str]:
         name: int(kept["reason"].str.contains(f"{name} cut from").sum())
         for name in schema.MODALITIES
     }
-    said = ", ".join(f"{name} of {counted(count, 'clip')}" for name, count in cut.items() if count)
+    cuts = ", ".join(f"{name} of {counted(count, 'clip')}" for name, count in cut.items() if count)
     silent = int(kept["notes"].str.contains(SILENCE).sum())
     return [
-        *([f"cut at the released lengths: {said}"] if said else []),
+        *([f"cut at the released lengths: {cuts}"] if cuts else []),
         *([f"{counted(silent, 'clip')} with a silent sound track"] if silent else []),
         *(
             [f"no {LACKS[settings.media]} features: models that need them are left out"]

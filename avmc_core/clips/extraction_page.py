@@ -54,11 +54,11 @@ def write(
             _row(place, number, table.loc[index], picture(index))
             for number, index in enumerate(order)
         ]
-        said = "".join(f"<p>{escape(sentence)}</p>" for sentence in summary)
+        sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in summary)
         page = (
             '<!doctype html><html lang="en"><meta '
             f'charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-            f"<h1>{escape(title)}</h1>{said}<p>Green: the landmarks of the face that was "
+            f"<h1>{escape(title)}</h1>{sentences}<p>Green: the landmarks of the face that was "
             "taken for the speaker's; grey: of "
             "others. This folder shows people: it is yours, and no part of the store.</p>"
             "<table><tr><th>frame</th><th>clip</th><th>what became of it</th></tr>"
@@ -81,8 +81,8 @@ def _row(place: Path, number: int, row: pd.Series, jpeg: np.ndarray) -> str:
     facts = f"{row['seconds']:.2f} s, {row['faces']} faces"
     facts += f", {row['missing']:.0%} of the frames without the speaker's" if row["faces"] else ""
     words = [f"<b>{row['outcome']}</b>: {facts}", row["speaker"], row["reason"], row["notes"]]
-    said = "<br>".join([words[0], *(escape(word) for word in words[1:] if word)])
+    remarks = "<br>".join([words[0], *(escape(word) for word in words[1:] if word)])
     return (
         "<tr "
-        f'class="{row["outcome"]}"><td>{shown}</td><td>{escape(row["id"])}</td><td>{said}</td></tr>'
+        f'class="{row["outcome"]}"><td>{shown}</td><td>{escape(row["id"])}</td><td>{remarks}</td></tr>'
     )

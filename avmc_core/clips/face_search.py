@@ -55,33 +55,33 @@ class FaceSearch:
         cut = self._cut(image)
         if cut:
             self._known = []
-        found = self._detect(image, scale)
+        boxes = self._detect(image, scale)
         for known in self._known:
-            here = [box for box in found if overlap(box, known.box) > OVERLAP]
+            here = [box for box in boxes if overlap(box, known.box) > OVERLAP]
             if here and _side(known.box) * scale >= SMALL:
                 continue
             box = self._near(image, known.box)
             if box is not None:
-                found = [other for other in found if overlap(other, box) <= OVERLAP] + [box]
-        due = EVERY if found else AGAIN
+                boxes = [other for other in boxes if overlap(other, box) <= OVERLAP] + [box]
+        due = EVERY if boxes else AGAIN
         if cut or self._frame - self._searched >= due:
             self._searched = self._frame
-            found = self._added(image, found, min(LARGE / longer, UPWARDS))
+            boxes = self._added(image, boxes, min(LARGE / longer, UPWARDS))
             if (
-                not found
+                not boxes
                 and longer * UPWARDS > LARGE
                 and (cut or self._frame - self._deep >= EVERY)
             ):
                 self._deep = self._frame
-                found = self._added(image, found, min(LARGEST / longer, UPWARDS))
-        self._remember(found)
-        return found
+                boxes = self._added(image, boxes, min(LARGEST / longer, UPWARDS))
+        self._remember(boxes)
+        return boxes
 
-    def _added(self, image: np.ndarray, found: list[Box], scale: float) -> list[Box]:
-        """``found`` and the further faces that are seen at ``scale``."""
+    def _added(self, image: np.ndarray, boxes: list[Box], scale: float) -> list[Box]:
+        """``boxes`` and the further faces that are seen at ``scale``."""
         seen = self._detect(image, scale)
-        return found + [
-            box for box in seen if all(overlap(box, other) <= OVERLAP for other in found)
+        return boxes + [
+            box for box in seen if all(overlap(box, other) <= OVERLAP for other in boxes)
         ]
 
     def _cut(self, image: np.ndarray) -> bool:
@@ -114,14 +114,14 @@ class FaceSearch:
         ]
         return max(faces, key=lambda face: overlap(face, box), default=None)
 
-    def _remember(self, found: list[Box]) -> None:
+    def _remember(self, boxes: list[Box]) -> None:
         lost = [
             known
             for known in self._known
             if self._frame - known.frame < KEEP
-            and all(overlap(known.box, box) <= OVERLAP for box in found)
+            and all(overlap(known.box, box) <= OVERLAP for box in boxes)
         ]
-        self._known = [_Known(box, self._frame) for box in found] + lost
+        self._known = [_Known(box, self._frame) for box in boxes] + lost
 
 
 def overlap(a: Box, b: Box) -> float:

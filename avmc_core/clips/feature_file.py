@@ -69,8 +69,8 @@ def read_feature_file(
         raise InputError(
             f"{path}, key text", f"{len(parts['text'])} steps", f"{words}, as text_bert's mask has"
         )
-    said = content.get("raw_text", "")
-    sentence = sentence or (said if isinstance(said, str) else "")
+    raw_text = content.get("raw_text", "")
+    sentence = sentence or (raw_text if isinstance(raw_text, str) else "")
     frames = np.arange(len(parts["vision"]))
     notes.append(
         "features as they stand in the file: on what scale the model's own were, is unpublished"

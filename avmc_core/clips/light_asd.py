@@ -34,10 +34,10 @@ def load() -> LightASD:
 
     path = resource(RESOURCE)
     data = path.read_bytes() if path.is_file() else b""
-    if (found := hashlib.sha256(data).hexdigest()) != DIGEST:
+    if (digest := hashlib.sha256(data).hexdigest()) != DIGEST:
         raise InputError(
             path,
-            f"{len(data)} bytes with digest {found[:12]}",
+            f"{len(data)} bytes with digest {digest[:12]}",
             f"{DIGEST[:12]}: install the package again",
         )
     network = LightASD()

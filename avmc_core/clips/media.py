@@ -156,12 +156,12 @@ def picture_times(path: str | Path) -> np.ndarray:
         with av.open(_name(path)) as container:
             streams = chosen(path, container, BOTH if container.streams.audio else PICTURE, [])
             (video, *sounds) = streams
-            found = [
+            timestamps = [
                 p.pts
                 for p in container.demux(video)
                 if p.size and p.pts is not None and not p.is_discard
             ]
-            times = np.sort(np.array(found, dtype=np.float64)) * float(video.time_base)
+            times = np.sort(np.array(timestamps, dtype=np.float64)) * float(video.time_base)
             starts = [
                 float(s.start_time * s.time_base) for s in sounds[:1] if s.start_time is not None
             ]
@@ -227,11 +227,11 @@ class _Video:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        said = f"{self.damaged} of {self.frames} pictures are damaged in the file"
+        damage = f"{self.damaged} of {self.frames} pictures are damaged in the file"
         return (
             *self._notes,
             *(self._pictures.notes if self._pictures else ()),
-            *([said] if self.damaged else []),
+            *([damage] if self.damaged else []),
         )
 
     def add(self, frame: Any, stream: Any, look: Callable[[np.ndarray], Any]) -> None:

@@ -71,25 +71,25 @@ class OpenFace:
         # as MMSA-FET's folder of temporary files has them, and a folder of its own for each clip
         places += [f"{video}_{name}/{video}_{name}", f"{video}/{name}/{name}"]
         places = [f"{place}{ending}" for place in places for ending in (".csv", ".CSV")]
-        found = next(
+        match = next(
             (self.program / place for place in places if (self.program / place).is_file()), None
         )
-        return found or next(filter(None, map(self._below, places)), self.program / f"{name}.csv")
+        return match or next(filter(None, map(self._below, places)), self.program / f"{name}.csv")
 
     def _below(self, place: str) -> Path | None:
         """The file at a relative place, whatever bytes and accents its names are in; None for none,
         and where several fit."""
-        found = self.program
+        path = self.program
         for part in place.split("/"):
-            if not (found / part).exists():
-                if found not in self._folders:
-                    self._folders[found] = entries(found)
-                fitting = self._folders[found].get(unicodedata.normalize("NFC", part), [])
+            if not (path / part).exists():
+                if path not in self._folders:
+                    self._folders[path] = entries(path)
+                fitting = self._folders[path].get(unicodedata.normalize("NFC", part), [])
                 if len(fitting) != 1:
                     return None
                 part = fitting[0].name
-            found = found / part
-        return found if found.is_file() else None
+            path = path / part
+        return path if path.is_file() else None
 
     def identity(self, clip: Path) -> str:
         """SHA-256 (hex) of the clip's CSV file, or of the program; "" where there is no such
@@ -116,23 +116,23 @@ class OpenFace:
                 raise InputError(
                     self.program, f"{type(error).__name__}: {error}", "a program that runs"
                 ) from None
-            made = Path(folder, "faces.csv")
-            if done.returncode or not made.exists():
-                said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
+            output = Path(folder, "faces.csv")
+            if done.returncode or not output.exists():
+                message = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
                 raise InputError(
                     shown(clip),
-                    f"OpenFace ended with {done.returncode} and said: {said[0]}",
+                    f"OpenFace ended with {done.returncode} and said: {message[0]}",
                     "its CSV file",
                 )
-            return self._read(made, clip, len(seen), size)
+            return self._read(output, clip, len(seen), size)
 
     def _read(self, file: Path, clip: Path, frames: int, size: tuple[int, int]) -> list[np.ndarray]:
         tracks, self.notes = read_table(file, frames, picture_times(clip))
         rows = np.concatenate(tracks)
         x, y = rows[:, _X].mean(axis=1), rows[:, _Y].mean(axis=1)
-        found = np.isfinite(x)
+        has_face = np.isfinite(x)
         inside = (np.abs(2 * x / size[0] - 1) < 1.1) & (np.abs(2 * y / size[1] - 1) < 1.1)
-        if found.any() and (~inside[found]).mean() > OUTSIDE:
+        if has_face.any() and (~inside[has_face]).mean() > OUTSIDE:
             raise InputError(
                 file,
                 f"faces outside the picture of {size[0]} by {size[1]} pixels",

@@ -54,7 +54,7 @@ def read_table(
 
 
 def _numbers(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
-    """The table as numbers, with a column ``found``: whether a row holds a face."""
+    """The table as numbers, with a column ``has_face``: whether a row holds a face."""
     try:
         table = pd.read_csv(
             path, skipinitialspace=True, encoding_errors="replace", index_col=False, **_form(path)
@@ -71,8 +71,8 @@ def _numbers(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     clocks = [name for name in ("frame", "timestamp") if name in table.columns] or ["timestamp"]
     if missing := [name for name in [*names, *clocks, judge] if name not in table.columns]:
         more = ", ..." if len(missing) > 5 else ""
-        found = f"{len(missing)} columns missing: {', '.join(missing[:5])}{more}"
-        raise InputError(path, found, f"the columns that OpenFace writes with {' '.join(FLAGS)}")
+        absence = f"{len(missing)} columns missing: {', '.join(missing[:5])}{more}"
+        raise InputError(path, absence, f"the columns that OpenFace writes with {' '.join(FLAGS)}")
     if (
         doubled := table.columns[table.columns.duplicated()]
         .intersection([*names, *clocks, judge])
@@ -92,9 +92,9 @@ def _numbers(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
             f"no column success in OpenFace's table: rows with a confidence of {CONFIDENT} or "
             "more count as faces"
         )
-    found = table["confidence"] >= CONFIDENT if judge == "confidence" else table["success"] == 1
+    has_face = table["confidence"] >= CONFIDENT if judge == "confidence" else table["success"] == 1
     values = np.full((len(table), len(names)), np.nan, np.float32)
-    rows = table.loc[found, names]
+    rows = table.loc[has_face, names]
     rows = (
         rows.apply(lambda column: _as_numbers(path, column))
         if len(rows)
@@ -103,20 +103,20 @@ def _numbers(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     if not (rows.abs() <= np.finfo(np.float32).max).all(axis=None):
         bad = rows.index[~(rows.abs() <= np.finfo(np.float32).max).all(axis=1)][0]
         where = f"{shown(path)}, line {bad + 2}"
-        said = "an empty, infinite or too large value in a row with a face"
-        raise InputError(where, said, "numbers that float32 holds, or success 0")
-    values[found.to_numpy()] = rows.to_numpy(np.float32)
-    kept = table.drop(columns=[*names, judge]).assign(found=found)
+        flaw = "an empty, infinite or too large value in a row with a face"
+        raise InputError(where, flaw, "numbers that float32 holds, or success 0")
+    values[has_face.to_numpy()] = rows.to_numpy(np.float32)
+    kept = table.drop(columns=[*names, judge]).assign(has_face=has_face)
     return pd.concat([kept, pd.DataFrame(values, columns=names, index=table.index)], axis=1), notes
 
 
 def _check_faces(path: str | Path, table: pd.DataFrame) -> None:
     """Raises InputError where several rows are of one frame and no column says of which face."""
     if "frame" in table.columns and "face_id" not in table.columns:
-        again = int(table.loc[table["found"]].drop_duplicates()["frame"].duplicated().sum())
+        again = int(table.loc[table["has_face"]].drop_duplicates()["frame"].duplicated().sum())
         if again > FEW:
-            found = f"several rows for {again} frames, without a column face_id"
-            raise InputError(shown(path), found, "a column that says of which face a row is")
+            repeats = f"several rows for {again} frames, without a column face_id"
+            raise InputError(shown(path), repeats, "a column that says of which face a row is")
 
 
 def _form(path: str | Path) -> dict[str, str]:
@@ -217,5 +217,5 @@ def _on_grid(rows: pd.DataFrame, frames: int, step: float) -> np.ndarray:
     )
     nearest = after - (grid - time[after - 1] <= time[after] - grid) if len(rows) > 1 else after
     values = rows[list(columns("vision"))].to_numpy(np.float32)[nearest]
-    found = rows["found"].to_numpy()[nearest] & (np.abs(time[nearest] - grid) <= step)
-    return np.where(found[:, None], values, np.float32(np.nan))
+    has_face = rows["has_face"].to_numpy()[nearest] & (np.abs(time[nearest] - grid) <= step)
+    return np.where(has_face[:, None], values, np.float32(np.nan))

@@ -93,11 +93,11 @@ def read_clip(path: str | Path, sentence: str, encoder, extraction: ExtractionSe
         raise InputError(shown(path), "no transcript", "the words that are spoken, in Chinese")
     features, report = extract_clip(path, backend(extraction), extraction)
     if features is None:
-        found = (
+        reason = (
             f"{report.reason.removesuffix(' found')}{f' ({report.notes})' if report.notes else ''}"
         )
         raise InputError(
-            shown(path), found, "a clip whose speaker is seen in three quarters of the frames"
+            shown(path), reason, "a clip whose speaker is seen in three quarters of the frames"
         )
     states, _, tokens = encode([sentence], encoder)
     ((length,), (unknown,)) = words([sentence], encoder)
@@ -111,11 +111,11 @@ def read_clip(path: str | Path, sentence: str, encoder, extraction: ExtractionSe
         tokens[0],
         features.frames,
         features.signal,
-        notes=(*_said(report), *filter(None, of_text)),
+        notes=(*_remarks(report), *filter(None, of_text)),
     )
 
 
-def _said(report: ClipReport) -> tuple[str, ...]:
+def _remarks(report: ClipReport) -> tuple[str, ...]:
     """The remarks of ``avmc extract`` on a clip, sentence by sentence."""
     faces = counted(report.faces, "face") + " found" if report.vision_steps and report.faces else ""
     if report.faces > 1:

@@ -57,19 +57,19 @@ def face_sizes() -> pd.DataFrame:
 def agreement() -> pd.DataFrame:
     """One row per measure of a face: r with OpenFace here and as reported, and whether its columns
     are to be trusted."""
-    found = trust.table()
+    measures = trust.table()
     words = {True: "yes", False: "no"}
     return pd.DataFrame(
         {
-            "measure": found.index,
+            "measure": measures.index,
             "columns": [
                 ", ".join(c for c in columns("vision") if c.startswith(name))
-                for name in found.index
+                for name in measures.index
             ],
-            "r on this record": found["r"].map(
+            "r on this record": measures["r"].map(
                 lambda r: "not decidable" if pd.isna(r) else f"{r:+.2f}"
             ),
-            "r as reported": found["reported"].map(lambda r: "—" if pd.isna(r) else f"{r:+.2f}"),
-            "to be trusted": found["trusted"].map(words),
+            "r as reported": measures["reported"].map(lambda r: "—" if pd.isna(r) else f"{r:+.2f}"),
+            "to be trusted": measures["trusted"].map(words),
         }
     )

@@ -24,13 +24,13 @@ def moving(container: Any) -> list[Any]:
     several are left, no stream of a single picture; then the file's default, then the largest.
     Streams in a codec that is not known are left out."""
     known = [stream for stream in container.streams.video if stream.codec_context is not None]
-    found = [stream for stream in known if not _still(stream)]
-    if len(found) > 1:
-        counts = Counter(packet.stream.index for packet in container.demux(*found) if packet.size)
+    streams = [stream for stream in known if not _still(stream)]
+    if len(streams) > 1:
+        counts = Counter(packet.stream.index for packet in container.demux(*streams) if packet.size)
         container.seek(0)
-        found = [stream for stream in found if counts[stream.index] > 1] or found
+        streams = [stream for stream in streams if counts[stream.index] > 1] or streams
     return sorted(
-        found,
+        streams,
         key=lambda stream: (
             not stream.disposition & 1,
             -(stream.width or 0) * (stream.height or 0),
@@ -59,12 +59,12 @@ def chosen(path: str | Path, container: Any, parts: str, notes: list[str]) -> li
     pictures = moving(container) if parts != SOUND else []
     tracks = audible(container) if parts != PICTURE else []
     if parts != SOUND and not pictures:
-        found = "no video track"
+        lack = "no video track"
         if any(map(_still, container.streams.video)):
-            found += ", only a still picture such as a cover"
+            lack += ", only a still picture such as a cover"
         elif container.streams.video:
-            found = "a video codec that is not known"
-        raise InputError(shown(path), found, "a clip with picture and sound")
+            lack = "a video codec that is not known"
+        raise InputError(shown(path), lack, "a clip with picture and sound")
     if parts != PICTURE and not tracks:
         raise InputError(shown(path), "no audio track", "a clip with picture and sound")
     if parts != SOUND and len(container.streams.video) > 1:

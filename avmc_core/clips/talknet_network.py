@@ -223,6 +223,6 @@ class _Attention(nn.Module):
 
     def forward(self, asked: Tensor, asking: Tensor) -> Tensor:
         """(T, D) from two of that shape."""
-        found = self.self_attn(asking, asked, asked, need_weights=False)[0]
-        x = self.norm1(asked + found)
+        attended = self.self_attn(asking, asked, asked, need_weights=False)[0]
+        x = self.norm1(asked + attended)
         return self.norm2(x + self.linear2(F.relu(self.linear1(x))))

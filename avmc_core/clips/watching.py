@@ -58,16 +58,18 @@ class Watched:
         """(N,) uint8, a JPEG of the kept frame nearest to the clip's middle, one with a face if
         there is one; empty without a picture. ``vision`` (T, 177), scaled as features are, and
         ``frames`` (T,): of the face that was taken for the speaker's, which is drawn in green."""
-        found = [
+        candidates = [
             frame
             for frame in self._small
             if any(np.isfinite(track[frame]).all() for track in self._tracks)
         ]
         if frames is not None and len(frames):
-            found = [frame for frame in found if frame in set(frames.tolist())] or found
+            candidates = [
+                frame for frame in candidates if frame in set(frames.tolist())
+            ] or candidates
         if not self._small:
             return np.zeros(0, np.uint8)
-        frame = min(found or self._small, key=lambda number: abs(number - self._frame / 2))
+        frame = min(candidates or self._small, key=lambda number: abs(number - self._frame / 2))
         image = self._small[frame].copy()
         scale = image.shape[1] / (self._size[0] or image.shape[1])
         shown = [track[frame] for track in self._tracks if np.isfinite(track[frame]).all()]

@@ -56,8 +56,8 @@ def load(folder: str | Path) -> tuple[Any, Any]:
         RuntimeError,
         ZeroDivisionError,
     ) as error:
-        found = f"{type(error).__name__}: {str(error)[:120]}"
-        raise InputError(place, found, "the configuration of a wav2vec 2.0 model") from None
+        reason = f"{type(error).__name__}: {str(error)[:120]}"
+        raise InputError(place, reason, "the configuration of a wav2vec 2.0 model") from None
     if prepare.sampling_rate != RATE:
         raise InputError(
             preprocessor, f"sound at {prepare.sampling_rate} samples per second", f"{RATE}"

@@ -92,20 +92,20 @@ def _stated_bytes(file: BinaryIO) -> int:
 def of_a_refusal(path: Path, error: Exception, seconds: float) -> tuple[str, str]:
     """What is wrong with a file that could not be decoded, and what to do; ``seconds``: how far it
     was read before the decoder's ``error``, 0 for an error of another kind."""
-    said = _said(error)
+    message = _message(error)
     try:
         if (other := foreign(path)) is not None:
             return other
         if _without_index(path):
             return "an MP4 or MOV file without its index, which is written last: it was cut", _ANEW
     except OSError:
-        return said, "a video file that can be decoded"
+        return message, "a video file that can be decoded"
     if seconds:
-        return f"damage after {seconds:.2f} s ({said})", _ANEW
-    return said, "a video file that can be decoded"
+        return f"damage after {seconds:.2f} s ({message})", _ANEW
+    return message, "a video file that can be decoded"
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if type(error) is ValueError:

@@ -109,12 +109,12 @@ def main(
             from avmc_core.files.names import typed
 
             page = "" if no_report else report or f"{store.rstrip('/')}.report"
-            said = typed(text, "--text")
-            made = extract(
+            transcript = typed(text, "--text")
+            extraction = extract(
                 clips,
                 store,
                 ExtractionSettings(**settings),
-                text=said,
+                text=transcript,
                 bert=bert,
                 jobs=jobs,
                 report=page,
@@ -122,31 +122,31 @@ def main(
     except Stopped as error:
         click.echo(f"stopped: {_how_to_go_on(store, error)}", err=True)
         leave(error.status)
-    for repair in made.store.manifest["repairs"]:
+    for repair in extraction.store.manifest["repairs"]:
         click.echo(f"repaired: {repair['what']} ({repair['count']})")
-    for row in made.table.itertuples():
+    for row in extraction.table.itertuples():
         steps = (
             f"{row.seconds:6.2f} s  audio {row.audio_steps:3}  vision {row.vision_steps:3}  "
             f"faces {row.faces}"
         )
-        said = "; ".join(part for part in (row.reason, row.notes) if part)
-        click.echo(f"{row.outcome:9}  {row.Index}  {steps}  {said}".rstrip())
+        remarks = "; ".join(part for part in (row.reason, row.notes) if part)
+        click.echo(f"{row.outcome:9}  {row.Index}  {steps}  {remarks}".rstrip())
     counts = ", ".join(
-        f"{count} {name}" for name, count in made.table["outcome"].value_counts().items()
+        f"{count} {name}" for name, count in extraction.table["outcome"].value_counts().items()
     )
-    click.echo(f"{made.store.path}: {counts}; digest {made.store.digest[:12]}")
-    for sentence in made.summary:
+    click.echo(f"{extraction.store.path}: {counts}; digest {extraction.store.digest[:12]}")
+    for sentence in extraction.summary:
         click.echo(sentence)
-    source = made.store.manifest["source"]["extraction"]
+    source = extraction.store.manifest["source"]["extraction"]
     click.echo(f"speaker: {source['speaker']}")
     if source["approximation"]:
         click.echo(f"note: {source['approximation']}")
     if page:
         click.echo(f"a page with a frame of each clip and its landmarks: {page}/index.html")
-    if (made.table["outcome"] == "failed").any():
+    if (extraction.table["outcome"] == "failed").any():
         click.echo(
-            f"finished clips stay in {made.work}: remove {made.store.path} and run again to "
-            "add the failed ones"
+            f"finished clips stay in {extraction.work}: remove {extraction.store.path} and run "
+            "again to add the failed ones"
         )
         sys.exit(1)
 

@@ -123,9 +123,9 @@ def _check_widths(model: str, package) -> None:
 
     widths = {name: getattr(package.sizes, name) for name in DIMS}
     if widths != DIMS:
-        said = ", ".join(f"{width} columns of {name}" for name, width in widths.items())
+        columns = ", ".join(f"{width} columns of {name}" for name, width in widths.items())
         expected = "a .pkl file with features of these columns instead of a video"
-        raise InputError(model, f"a model trained on {said}", expected)
+        raise InputError(model, f"a model trained on {columns}", expected)
 
 
 def _of_what_there_is(

@@ -51,8 +51,8 @@ def plan(
     grid = [run for run in wanted.runs(profile, chosen or None, opened) if run.name in asked]
     lost = {row: why for row, why in wanted.left_out(opened, profile).items() if row in asked}
     if not grid:
-        found = "; ".join(f"{row}: {why}" for row, why in lost.items())
-        raise InputError(opened.path, found, f"what a row of {experiment} needs")
+        reasons = "; ".join(f"{row}: {why}" for row, why in lost.items())
+        raise InputError(opened.path, reasons, f"what a row of {experiment} needs")
     for row, lacking in lost.items():
         click.echo(f"left out: {row}: {lacking} in {opened.path}", err=True)
     return (_started_from(init, grid, opened) if init else grid), opened

@@ -70,9 +70,9 @@ def _check_beginnings(padded: np.ndarray, ends: np.ndarray, where: str, lacks: s
     """Raises InputError where sequences (N, T, D) begin with zeros, which may be padding."""
     late = (ends > 1) & ~padded[:, 0].any(axis=1)
     if late.any():
-        found = f"{int(late.sum())} sequences that begin with zeros, and {lacks}"
+        late_starts = f"{int(late.sum())} sequences that begin with zeros, and {lacks}"
         raise InputError(
-            f"{where}, row {int(late.argmax())}", found, "padding at the end, or lengths"
+            f"{where}, row {int(late.argmax())}", late_starts, "padding at the end, or lengths"
         )
 
 

@@ -26,15 +26,15 @@ def name(text: str) -> str:
 def number(text: str, commas: bool) -> tuple[str, str]:
     """A number in plain digits, and what was set right in it, in words ("" for nothing).
     ``commas``: whether a comma can be a decimal one."""
-    text, found = text.strip(_BLANKS), []
+    text, repairs = text.strip(_BLANKS), []
     for what, signs in _PRINTED.items():
         if (plain := text.translate(signs)) != text:
             text = plain
-            found.append(what)
+            repairs.append(what)
     if commas and _COMMA.fullmatch(text):
         text = text.replace(",", ".")
-        found.append("with a decimal comma")
-    return text, " and ".join(found)
+        repairs.append("with a decimal comma")
+    return text, " and ".join(repairs)
 
 
 def split(text: str) -> str:

@@ -157,11 +157,11 @@ def _open_sources(
     if "unsupervised" in sources:
         splits[schema.UNLABELLED] = open_unsupervised(sources["unsupervised"], repairs)
         for what, of in (("steps", steps), ("columns", dims)):
-            found, expected = of(splits[schema.UNLABELLED]), of(splits["train"])
-            if found != expected:
+            size, expected = of(splits[schema.UNLABELLED]), of(splits["train"])
+            if size != expected:
                 raise InputError(
                     sources["unsupervised"],
-                    f"{what} {found}",
+                    f"{what} {size}",
                     f"those of {sources['supervised']}, {expected}",
                 )
     return {

@@ -67,8 +67,8 @@ def read_meta(path: str | Path, table: TextTable | None = None) -> pd.DataFrame:
         raise InputError(path, "no rows", "one row per clip")
     lost = sum(len(row["text"]) > 1 and not row["text"].strip("? ") for row in rows.values())
     if 2 * lost > len(rows):
-        found = f"question marks alone in {lost} of {len(rows)} transcripts"
-        raise InputError(path, found, "the text as it was before it was converted")
+        damage = f"question marks alone in {lost} of {len(rows)} transcripts"
+        raise InputError(path, damage, "the text as it was before it was converted")
     clips = pd.DataFrame(list(rows.values()))
     clips.attrs["repairs"] = listed(repairs)
     return clips
@@ -85,17 +85,17 @@ def places(
     """Where each of the ``known`` columns stands: under its own name before the others that it may
     have, and as these are written before in other capitals. Raises InputError where two columns
     have that name."""
-    found, small = {}, [name.lower() for name in header]
+    columns, small = {}, [name.lower() for name in header]
     for ours, others in known.items():
         candidates = [
             pair for name in (ours, *others) for pair in ((name, header), (name.lower(), small))
         ]
         for name, names in candidates:
-            if ours not in found and name in names:
-                found[ours] = names.index(name)
+            if ours not in columns and name in names:
+                columns[ours] = names.index(name)
                 if names.count(name) > 1:
                     raise InputError(path, f"a second column {name}", "each column once")
-    return found
+    return columns
 
 
 def is_meta(path: str | Path, header: list[str]) -> bool:
@@ -112,8 +112,8 @@ def _header(path: str | Path, names: list[str], repairs: Counter[str]) -> dict[s
             repairs[f"column {names[place]} of meta.csv read as {ours}"] += 1
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
-        found = f"no column {', '.join(missing)} among {', '.join(names)}"
-        raise InputError(f"{path}, line 1", found[:400], f"the columns {', '.join(_REQUIRED)}")
+        absence = f"no column {', '.join(missing)} among {', '.join(names)}"
+        raise InputError(f"{path}, line 1", absence[:400], f"the columns {', '.join(_REQUIRED)}")
     return columns
 
 
@@ -124,8 +124,8 @@ def _trim(fields: dict[str, str], repairs: Counter[str], commas: bool) -> None:
             fields[name] = plain
             repairs["ids of meta.csv with blanks around them"] += 1
     for name in COLUMNS:
-        fields[name], found = cells.number(fields[name], commas)
-        repairs[f"labels of meta.csv {found}"] += bool(found)
+        fields[name], repair = cells.number(fields[name], commas)
+        repairs[f"labels of meta.csv {repair}"] += bool(repair)
     if (given := fields.get(_SPLIT, "")) and (plain := cells.split(given)) != given:
         fields[_SPLIT] = plain
         repairs[f"split {given!r} of meta.csv read as {plain}"] += 1
@@ -159,11 +159,11 @@ def with_zeros(
         for pair, new in zip(own, restored, strict=True)
         if pair != new
     )
-    found = {
+    counts = {
         f"ids of {what} marked as text by a spreadsheet": marked,
         f"ids of {what} whose lost leading zeros were restored": count - marked,
     }
-    restored_table.attrs["repairs"] = [*meta.attrs.get("repairs", []), *listed(found)]
+    restored_table.attrs["repairs"] = [*meta.attrs.get("repairs", []), *listed(counts)]
     return restored_table
 
 
@@ -198,9 +198,9 @@ def _row(where: str, fields: dict[str, str]) -> dict:
     if "\0" in "".join(fields.values()):
         raise InputError(where, "a NUL character", "text")
     if cells.is_formula(fields["text"]):
-        found = f"{fields['text'].strip()!r}, which a spreadsheet put in place of a text"
+        formula = f"{fields['text'].strip()!r}, which a spreadsheet put in place of a text"
         raise InputError(
-            f"{where}, column text", found, "the transcript, with the column formatted as text"
+            f"{where}, column text", formula, "the transcript, with the column formatted as text"
         )
     labels = {
         task: _label(f"{where}, column {name}", fields[name]) for name, task in COLUMNS.items()

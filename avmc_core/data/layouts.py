@@ -137,8 +137,8 @@ def checked_layout(
     layout = recognised(content, limit)
     _check_axes(where, content)
     if layout and _KNOWN.get(layout.widths[::-1], ("",))[0] == RELEASED:
-        found = f"{layout.widths[0]} acoustic and {layout.widths[1]} visual columns"
-        raise InputError(where, found, "the keys audio and vision not in each other's place")
+        widths = f"{layout.widths[0]} acoustic and {layout.widths[1]} visual columns"
+        raise InputError(where, widths, "the keys audio and vision not in each other's place")
     return layout
 
 

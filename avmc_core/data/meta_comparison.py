@@ -69,17 +69,17 @@ def _refuse(both: pd.DataFrame, path: str | Path) -> None:
         "in another split than in the pickle": (both["_merge"] == "both")
         & (both["split"] != both["split_meta"]),
     }
-    found = [
+    mismatches = [
         f"{counted(rows.sum(), 'clip')} {what} ({_named(both[rows])})"
         for what, rows in where.items()
         if rows.any()
     ]
-    if found:
+    if mismatches:
         expected = (
             "the table of the same clips in the same splits: give the meta.csv that belongs to "
             "this pickle, or none"
         )
-        raise InputError(path, " and ".join(found), expected)
+        raise InputError(path, " and ".join(mismatches), expected)
 
 
 def _named(clips: pd.DataFrame) -> str:

@@ -96,12 +96,12 @@ def _check_side(
     begin at the start."""
     for row in np.flatnonzero(outside):
         if not block[row, : block.shape[1] - ends[row]].any():
-            found = (
+            padding = (
                 f"zeros first and values after step {ends[row]}: padding at the start, in this "
                 "row alone"
             )
             raise InputError(
-                f"{where}, row {start + row}", found, "all clips padded on the same side"
+                f"{where}, row {start + row}", padding, "all clips padded on the same side"
             )
 
 

@@ -28,8 +28,8 @@ class Machine:
         self.within: list[str] = []  # keys of the dicts that are being copied
         self.text_left = MAX_TEXT
 
-    def refuse(self, found: str, expected: str) -> NoReturn:
-        raise InputError(f"{self.path}, byte {self.start}{self.place()}", found, expected)
+    def refuse(self, content: str, expected: str) -> NoReturn:
+        raise InputError(f"{self.path}, byte {self.start}{self.place()}", content, expected)
 
     def place(self) -> str:
         """Where in the file the machine is, for an error message: the keys of the dicts that are

@@ -117,9 +117,9 @@ def read_predictions(path: str | Path, what: str = "the table of predictions") -
     tasks = [task for task in TASKS if task in table]
     for task in tasks:
         table[task] = _numbers(path, table, task, what)
-    made = table[[*IDS, *tasks]]
-    made.attrs = {"repairs": listed(table.attrs["repairs"])}
-    return made
+    predictions = table[[*IDS, *tasks]]
+    predictions.attrs = {"repairs": listed(table.attrs["repairs"])}
+    return predictions
 
 
 def matched(
@@ -161,9 +161,9 @@ def matched(
         f"all {len(clips)} clips of {split}",
     )
     named = predictions.rename(columns={task: f"predicted {task}" for task in TASKS})
-    made = clips.merge(named, on=IDS, how="left", validate="one_to_one")
-    made.attrs = {"repairs": predictions.attrs.get("repairs", [])}
-    return made
+    merged = clips.merge(named, on=IDS, how="left", validate="one_to_one")
+    merged.attrs = {"repairs": predictions.attrs.get("repairs", [])}
+    return merged
 
 
 def _check_limit(where: Path, asked: float | None, known: float) -> None:
@@ -229,8 +229,8 @@ def _refuse(
 
 def _numbers(path: str | Path, table: pd.DataFrame, column: str, what: str) -> pd.Series:
     repaired = [cells.number(cell, table.attrs["commas"]) for cell in table[column]]
-    for _, found in repaired:
-        table.attrs["repairs"][f"numbers of {what} {found}"] += bool(found)
+    for _, repair in repaired:
+        table.attrs["repairs"][f"numbers of {what} {repair}"] += bool(repair)
     values = pd.to_numeric(
         pd.Series([plain for plain, _ in repaired], table.index), errors="coerce"
     ).astype(np.float64)

@@ -160,7 +160,7 @@ def open_store(path: str | Path) -> Store:
     """
     path = Path(path)
     if not (path / MANIFEST).exists():
-        found = (
+        kind = (
             f"a folder without {MANIFEST}"
             if path.is_dir()
             else "a file"
@@ -168,7 +168,7 @@ def open_store(path: str | Path) -> Store:
             else "no such folder"
         )
         raise InputError(
-            path, found, "a feature store, as `avmc data import` and `avmc extract` make them"
+            path, kind, "a feature store, as `avmc data import` and `avmc extract` make them"
         )
     manifest = read_manifest(path / MANIFEST)
     try:

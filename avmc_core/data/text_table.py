@@ -133,8 +133,8 @@ def _trimmed(
         return [], []
     (first, header), rows = lines[0], lines[1:]
     if len(header) == 1 and any(len(cells) > 1 for _, cells in rows):
-        found = f"{header[0][:80]!r}, a title"
-        raise InputError(f"{path}, line {first}", found, "the names of the columns")
+        title = f"{header[0][:80]!r}, a title"
+        raise InputError(f"{path}, line {first}", title, "the names of the columns")
     names = [name.strip() for name in header]
     repairs[f"column names of {what} with blanks around them"] += sum(
         map(str.__ne__, names, header)

@@ -44,8 +44,8 @@ def read_pickle(path: str | Path) -> Any:
     path = Path(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            found = "a folder" if path.is_dir() else "not a regular file"
-            raise InputError(path, found, "a pickle file")
+            kind = "a folder" if path.is_dir() else "not a regular file"
+            raise InputError(path, kind, "a pickle file")
         with path.open("rb") as file:
             mapping = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except InputError:
@@ -79,19 +79,19 @@ class _Reader(ArrayMachine):
     def read(self) -> Any:
         protocol = self.data[1] if len(self.data) > 1 and self.data[0] == 0x80 else None
         if protocol not in _PROTOCOLS:
-            found, expected = "no pickle header", "a pickle of protocol 2 to 5"
+            content, expected = "no pickle header", "a pickle of protocol 2 to 5"
             if protocol is not None:
-                found = f"pickle protocol {protocol}"
+                content = f"pickle protocol {protocol}"
             elif (other := foreign_bytes(self.data[:512])) is not None:
-                found, expected = other
+                content, expected = other
                 for member, writer in _ARCHIVES:  # the first name stands behind a header of 30
-                    if "zip" in found and member in bytes(self.data[30:512]):
-                        found = f"a zip archive written by {writer}"
+                    if "zip" in content and member in bytes(self.data[30:512]):
+                        content = f"a zip archive written by {writer}"
                         expected = "the same data as numpy arrays, written by pickle.dump"
             elif self.data and self.data[0] in b"(]})" and self.data[-1] == ord("."):
-                found = "a pickle of protocol 0 or 1"
+                content = "a pickle of protocol 0 or 1"
                 expected = "protocol 2 to 5: pickle.dump(value, file, protocol=4)"
-            self.refuse(found, expected)
+            self.refuse(content, expected)
         self.at = 2
         for _ in range(MAX_OPCODES):
             self.start = self.at

@@ -96,7 +96,7 @@ def contexts(scenarios: Scenarios, predictions: Predictions) -> Figure:
 def by_task(scenarios: Scenarios, predictions: Predictions) -> Figure:
     """M and the unimodal predictions against the scenario, one panel per task, with the labels as
     steps."""
-    tasks = [task for task in TASKS if any(task in found for found in predictions.values())]
+    tasks = [task for task in TASKS if any(task in predicted for predicted in predictions.values())]
     fig, axes = plt.subplots(1, len(tasks), figsize=(WIDTH, 2.7), sharey=True, squeeze=False)
     x = np.arange(1, len(scenarios) + 1)
     labels = dict(zip(TASKS, [scenarios.truth, *scenarios.clips.labels[:, 1:].T], strict=True))
@@ -109,12 +109,12 @@ def by_task(scenarios: Scenarios, predictions: Predictions) -> Figure:
             color="black",
             linewidth=1.6,
         )
-        for number, found in enumerate(predictions.values()):
-            if task in found:
+        for number, predicted in enumerate(predictions.values()):
+            if task in predicted:
                 shift = 0.1 * (number - (len(predictions) - 1) / 2)
                 ax.plot(
                     x + shift,
-                    found[task].mean(axis=0),
+                    predicted[task].mean(axis=0),
                     linewidth=0.9,
                     markersize=3.5,
                     **model_style(number),

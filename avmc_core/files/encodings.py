@@ -85,16 +85,16 @@ def undamaged(where: str, text: str) -> str:
             continue
         place = f"{where}, line {number}" if "\n" in text else where
         if "\ufffd" in line or "\u951f\u65a4\u62f7" in line:  # and what GBK makes of two of them
-            found = "signs of characters that were lost when the text was converted"
-            raise InputError(place, found, _BEFORE)
+            damage = "signs of characters that were lost when the text was converted"
+            raise InputError(place, damage, _BEFORE)
         for encoding in ("cp1252", "gb18030"):
             raw = _bytes_of(line, encoding)
             reread = raw.decode("utf-8", "ignore")
             # of a short text that is right, some bytes may make a usual character by chance
             better = usual(reread) >= max(_COMMON, usual(line) + _LEAD)
             if better and len(raw) - len(reread.encode()) <= _LOST:
-                found = f"text in UTF-8 that was once read as {encoding.upper()}"
-                raise InputError(place, f"{found} ({line.strip()[:20]!r})", _BEFORE)
+                damage = f"text in UTF-8 that was once read as {encoding.upper()}"
+                raise InputError(place, f"{damage} ({line.strip()[:20]!r})", _BEFORE)
     return text
 
 

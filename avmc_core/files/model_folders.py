@@ -23,15 +23,15 @@ def folder_of(name: str | Path, what: str) -> Path:
         raise InputError(
             name, "a file", f"the folder that it lies in, with {CONFIG} and the weights of {what}"
         )
-    found = cached(str(name))
-    if found is None:
+    folder_in_cache = cached(str(name))
+    if folder_in_cache is None:
         raise InputError(
             name,
             "no such folder, and nothing of this name in the local model cache",
             f"a folder with {CONFIG} and the weights of {what}, downloaded beforehand with "
             "`hf download`",
         )
-    return found
+    return folder_in_cache
 
 
 def cached(name: str) -> Path | None:
@@ -45,11 +45,11 @@ def cached(name: str) -> Path | None:
     others += [short] if organisation in _ORGANISATIONS else []
     for candidate in (name, *others):
         try:
-            found = try_to_load_from_cache(candidate, CONFIG)
+            config_path = try_to_load_from_cache(candidate, CONFIG)
         except HFValidationError:  # the path of a folder that is not there
             return None
-        if isinstance(found, str):
-            return Path(found).parent
+        if isinstance(config_path, str):
+            return Path(config_path).parent
     return None
 
 
@@ -61,8 +61,10 @@ def snapshot_of(folder: Path) -> Path:
     root = folder.parent if folder.name == "snapshots" else folder
     main = root / "refs" / "main"
     commit = main.read_text(encoding="utf-8", errors="replace").strip() if main.is_file() else ""
-    found = {path.parent.name: path.parent for path in root.glob(f"snapshots/*/{CONFIG}")}
-    return found.get(commit) or (next(iter(found.values())) if len(found) == 1 else folder)
+    snapshots = {path.parent.name: path.parent for path in root.glob(f"snapshots/*/{CONFIG}")}
+    return snapshots.get(commit) or (
+        next(iter(snapshots.values())) if len(snapshots) == 1 else folder
+    )
 
 
 def config_of(folder: Path, kind: str) -> Path:

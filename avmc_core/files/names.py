@@ -42,9 +42,9 @@ def typed(text: str, option: str) -> str:
     try:
         return decoded(option, raw)[0]
     except InputError:
-        found = f"bytes that are not UTF-8 ({raw[:20]!r})"
+        undecodable = f"bytes that are not UTF-8 ({raw[:20]!r})"
         raise InputError(
-            option, found, "text typed in UTF-8, or a locale such as zh_CN.GBK in $LANG"
+            option, undecodable, "text typed in UTF-8, or a locale such as zh_CN.GBK in $LANG"
         ) from None
 
 
@@ -55,11 +55,11 @@ def entries(folder: Path) -> dict[str, list[Path]]:
         there = sorted(folder.iterdir())
     except OSError:
         return {}
-    found: dict[str, list[Path]] = {}
+    by_reading: dict[str, list[Path]] = {}
     for path in there:
         for reading in readings(path.name):
-            found.setdefault(reading, []).append(path)
-    return found
+            by_reading.setdefault(reading, []).append(path)
+    return by_reading
 
 
 def readings(name: str) -> set[str]:

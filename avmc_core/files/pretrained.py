@@ -82,10 +82,10 @@ def configuration(folder: Path, kind: str) -> dict[str, Any]:
     path = config_of(folder, kind)
     if not path.is_file():
         inside = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))[:1]
-        found = f"no {CONFIG}" + (f", but one in its folder {inside[0]}" if inside else "")
+        absence = f"no {CONFIG}" + (f", but one in its folder {inside[0]}" if inside else "")
         raise InputError(
             folder,
-            found + broken_link(path),
+            absence + broken_link(path),
             f"a folder with {CONFIG} and the weights of a model of type {kind}",
         )
     checked(path)
@@ -187,11 +187,11 @@ def fill(
         )
     for name, tensor in named.items():
         if tensor.shape != wanted[name].shape:
-            found = f"{name} of shape {tuple(tensor.shape)}"
-            raise InputError(folder, found, f"{tuple(wanted[name].shape)}, as {CONFIG} says")
+            mismatch = f"{name} of shape {tuple(tensor.shape)}"
+            raise InputError(folder, mismatch, f"{tuple(wanted[name].shape)}, as {CONFIG} says")
         if not tensor.is_floating_point():
-            found = f"{name} of whole numbers ({str(tensor.dtype).removeprefix('torch.')})"
-            raise InputError(folder, found, "weights that are not quantised")
+            mismatch = f"{name} of whole numbers ({str(tensor.dtype).removeprefix('torch.')})"
+            raise InputError(folder, mismatch, "weights that are not quantised")
         if not tensor.isfinite().all():
             raise InputError(folder, f"NaN or inf in {name}", "finite weights")
         if tensor.ndim > 1 and len(tensor) > 1 and not tensor.any():
@@ -231,8 +231,8 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
     except Exception as error:  # of the unpickler: torch admits nothing but tensors
         if "Unsupported global" in str(error):
-            found = "a pickled model, which would be executed when it is read"
-            raise InputError(path, found, "weights alone: model.save_pretrained(...)") from None
+            content = "a pickled model, which would be executed when it is read"
+            raise InputError(path, content, "weights alone: model.save_pretrained(...)") from None
         reason = type(error).__name__
     other = foreign(path)  # only now: the first bytes of sound weights can be any
     # torch's own are zip archives

@@ -41,9 +41,9 @@ class LayeredLSTM(UnimodalLSTM):
 
     def __init__(self, settings: LayeredLSTMSettings, sizes: Sizes):
         if sizes.audio % settings.layers:
-            found = f"{sizes.audio} acoustic columns"
+            width = f"{sizes.audio} acoustic columns"
             raise InputError(
-                "LayeredLSTMSettings.layers", found, f"a multiple of {settings.layers}"
+                "LayeredLSTMSettings.layers", width, f"a multiple of {settings.layers}"
             )
         super().__init__(settings, replace(sizes, audio=sizes.audio // settings.layers))
         self.layers = nn.Parameter(torch.zeros(settings.layers))

@@ -169,9 +169,9 @@ def all_tasks(records: dict[Run, Record], store: Store) -> dict[str, dict[str, I
     """The summaries of rows that predict different annotations, each scored on the one that it was
     trained on."""
     return {
-        name: found
+        name: scores
         for task in TASKS
-        for name, found in results.summarise(records, store, task=task).items()
+        for name, scores in results.summarise(records, store, task=task).items()
     }
 
 

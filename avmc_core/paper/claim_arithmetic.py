@@ -28,8 +28,8 @@ def size_factor() -> Outcome:
     before = figure("supervised_clips") - figure("new_clips")
     ratio = figure("supervised_clips") / before
     printed = figure("size_factor")
-    found = f"{ratio:.2f} times ({before} clips before), as a whole number {round(ratio)}"
-    return Outcome(f"{printed} times", found, round(ratio) == printed)
+    growth = f"{ratio:.2f} times ({before} clips before), as a whole number {round(ratio)}"
+    return Outcome(f"{printed} times", growth, round(ratio) == printed)
 
 
 def mosi_drop() -> Outcome:
@@ -40,8 +40,8 @@ def mosi_drop() -> Outcome:
     )
     points, percent = before - after, 100 * (before - after) / before
     rounded = _one_digit(points), _one_digit(percent)
-    found = f"{points} points, {percent:.1f} %; to one digit {rounded[0]:g} and {rounded[1]:g}"
-    return Outcome(f"about {printed} %", found, printed in rounded)
+    loss = f"{points} points, {percent:.1f} %; to one digit {rounded[0]:g} and {rounded[1]:g}"
+    return Outcome(f"about {printed} %", loss, printed in rounded)
 
 
 def original_balance() -> Outcome:
@@ -50,8 +50,8 @@ def original_balance() -> Outcome:
     ratio = figure("original_positive_to_negative_percent")
     printed = figure("original_negative_percent")
     most = 100 * 100 / (100 + ratio)
-    found = f"at most {most:.2f} %, if {ratio} positive clips come with 100 negative ones"
-    return Outcome(f"{printed} %", found, printed <= most)
+    bound = f"at most {most:.2f} %, if {ratio} positive clips come with 100 negative ones"
+    return Outcome(f"{printed} %", bound, printed <= most)
 
 
 def supervised_total() -> Outcome:
@@ -134,8 +134,8 @@ def weak_band() -> Outcome:
     low, high = figure("weak_band")
     weak = printed_weak_levels()
     counted = {level for level in figure("label_grid") if low <= level <= high}
-    found = f"leaves out {words(sorted(weak - counted))}; adds {words(sorted(counted - weak))}"
-    return Outcome(f"{low:g} to {high:g}", found, weak == counted)
+    difference = f"leaves out {words(sorted(weak - counted))}; adds {words(sorted(counted - weak))}"
+    return Outcome(f"{low:g} to {high:g}", difference, weak == counted)
 
 
 def vision_groups() -> Outcome:

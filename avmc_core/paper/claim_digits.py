@@ -15,14 +15,14 @@ def column_clips(metric: str) -> Outcome:
     printed, table = digits.clips(metric), digits.ranking(metric)
     best, second = table.iloc[0], granularity.runner_up(table)
     ahead = best["support"] - second["support"]
-    found = (
+    fit = (
         f"{best['n']:.0f} fits best: {best[1]:.0f} of {best['of']:.0f} different figures as "
         f"single runs and {best[3]:.0f} as "
         f"means of three, which makes them 10^{ahead:.0f} times as probable as under the next "
         "number of clips "
         f"({second['n']:.0f}); chance does as well with a probability of at most {best['p']:.1g}"
     )
-    return Outcome(f"{printed} clips", found, bool(best["n"] == printed and best["p"] < RARE))
+    return Outcome(f"{printed} clips", fit, bool(best["n"] == printed and best["p"] < RARE))
 
 
 def released_weak_clips() -> Outcome:
@@ -30,11 +30,11 @@ def released_weak_clips() -> Outcome:
     was computed over."""
     table, released = digits.ranking("Acc2_weak"), digits.weak_clips(RELABELLED)
     best, row = int(table.loc[0, "n"]), table.set_index("n").loc[released]
-    found = (
+    fit = (
         f"{released}, which {row[1]:.0f} of {row['of']:.0f} figures fit as single runs and "
         f"{row[3]:.0f} as means of three"
     )
-    return Outcome(f"{best} clips, by its digits", found, best == released)
+    return Outcome(f"{best} clips, by its digits", fit, best == released)
 
 
 def one_kind(table: str) -> Outcome:
@@ -45,15 +45,15 @@ def one_kind(table: str) -> Outcome:
         "only means of three": kinds.means,
         "neither": kinds.neither,
     }
-    found = ", ".join(
+    tally = ", ".join(
         f"{len(rows)} {what} ({', '.join(rows)})" for what, rows in parts.items() if rows
     )
     rounded = [row for row in kinds.neither if digits.fits_rounded_runs(table, row)]
     if rounded:
-        found += f"; {', '.join(rounded)} can be a mean of three if every run was rounded before"
+        tally += f"; {', '.join(rounded)} can be a mean of three if every run was rounded before"
     others = len(kinds.means + kinds.neither)
     if kinds.one_run and others:
-        found += (
+        tally += (
             "; if all were means of three, so many would look like single runs with a "
             f"probability of {kinds.p:.1g}"
         )
@@ -63,7 +63,7 @@ def one_kind(table: str) -> Outcome:
         holds = False
     else:
         holds = None if kinds.one_run else True
-    return Outcome("rows of one kind", found, holds)
+    return Outcome("rows of one kind", tally, holds)
 
 
 CHECKS = {check.__name__: check for check in (column_clips, released_weak_clips, one_kind)}

@@ -17,12 +17,12 @@ class Outcome:
     partly: bool = False
 
 
-def compared(printed: str, found: str, better: int, worse: int, whole: int) -> Outcome:
+def compared(printed: str, tally: str, better: int, worse: int, whole: int) -> Outcome:
     """The verdict of many comparisons on a statement that says "better": it holds if all of them
     are better, and holds in part if more than half of them are. It fails if so many are worse (on
     paper: not better) that at most half of them can be better. Otherwise it remains open."""
     holds = True if better == whole else False if better > whole / 2 or worse >= whole / 2 else None
-    return Outcome(printed, found, holds, partly=whole / 2 < better < whole)
+    return Outcome(printed, tally, holds, partly=whole / 2 < better < whole)
 
 
 def words(value: Any) -> str:

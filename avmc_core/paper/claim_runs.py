@@ -77,22 +77,22 @@ def cells(runs: Mapping[str, Finished], table: str, experiments: list[str]) -> t
             if cell.published is not None and seeds:
                 ran.add(at)
             if at in ran and len(seeds) > 1:
-                found = [
+                within = [
                     _within(cell.published, prediction_interval(seeds, level))
                     for level in (1 - LEVEL / count, 1 - LEVEL)
                 ]
                 before = fits.get(at, (False, False))
-                fits[at] = (before[0] or found[0], before[1] or found[1])
+                fits[at] = (before[0] or within[0], before[1] or within[1])
     if simulated or not ran:
         return Outcome(f"{count} cells", f"{len(ran)} cells have runs beside them", None), True
     missing = f", not run twice for {count - len(fits)} cells" if len(fits) < count else ""
     together, alone = (sum(fit[way] for fit in fits.values()) for way in (0, 1))
     holds = False if together < len(fits) else None if missing else True
-    found = (
+    coverage = (
         f"{together} of {len(fits)} in simultaneous prediction intervals, {alone} in those of 95 % "
         f"each{missing}"
     )
-    return Outcome(f"{count} cells", found, holds), False
+    return Outcome(f"{count} cells", coverage, holds), False
 
 
 def _within(value: float, ends: tuple[float, float]) -> bool:
@@ -135,11 +135,11 @@ def duration_spread(store: Store) -> Outcome:
     spread = [
         float(np.std(lengths)) for lengths in (labelled, store.split(UNLABELLED).audio.lengths)
     ]
-    found = (
+    deviations = (
         f"standard deviation of the audio lengths: {spread[1]:.0f} steps in the unlabelled clips, "
         f"{spread[0]:.0f} in the labelled ones"
     )
-    return Outcome("more diverse", found, spread[1] > spread[0])
+    return Outcome("more diverse", deviations, spread[1] > spread[0])
 
 
 def _beside(part: Finished, table: str) -> list[tuple[Cell, list[float]]]:
@@ -208,11 +208,11 @@ def _counted(printed: str, tally: list[bool | None], whole: int) -> Outcome:
     """``tally``: what each comparison said; ``whole``: how many there would be."""
     better, worse = tally.count(True), tally.count(False)
     missing = f", not run for {whole - len(tally)}" if len(tally) < whole else ""
-    found = (
+    counts = (
         f"better in {better} of {whole} comparisons, worse in {worse}, undecided in "
         f"{tally.count(None)}{missing}"
     )
-    return compared(printed, found, better, worse, whole)
+    return compared(printed, counts, better, worse, whole)
 
 
 def _merged(

@@ -66,13 +66,13 @@ def relative_gain(row: str, metric: str) -> Outcome:
     """A printed gain against the gain over the best model of the benchmark, in percent."""
     printed = _printed_gain(row, metric)
     best = best_of_benchmark(metric)
-    found = gain(row, metric, best)
+    percent = gain(row, metric, best)
     fits = [rival for rival in benchmark_rows() if round(gain(row, metric, rival), 2) == printed]
     elsewhere = (
         "" if best in fits else f"; fits {words(fits)}" if fits else "; fits no cell of the column"
     )
-    shown = f"{found:.2f} % over {best} ({cell('table2_benchmark', best, metric):g}){elsewhere}"
-    return Outcome(f"{printed:.2f} %", shown, round(found, 2) == printed)
+    shown = f"{percent:.2f} % over {best} ({cell('table2_benchmark', best, metric):g}){elsewhere}"
+    return Outcome(f"{printed:.2f} %", shown, round(percent, 2) == printed)
 
 
 def largest_gain(row: str, metric: str) -> Outcome:
@@ -122,18 +122,18 @@ def same_row() -> Outcome:
 def change_from_ablated(metric: str) -> Outcome:
     """A printed decline of the ablation, taken relative to the ablated model."""
     printed = figure("ablation_decline_percent")[metric]
-    found = abs(_ablation_change(metric, "ablated"))
-    return Outcome(f"{printed:.2f} %", f"{found:.2f} %", round(found, 2) == printed)
+    decline = abs(_ablation_change(metric, "ablated"))
+    return Outcome(f"{printed:.2f} %", f"{decline:.2f} %", round(decline, 2) == printed)
 
 
 def declines_from_full() -> Outcome:
     """A decline is relative to what declined: AV-MC's own cell."""
     printed = figure("ablation_decline_percent")
-    found = {metric: round(abs(_ablation_change(metric, "full")), 2) for metric in printed}
+    declines = {metric: round(abs(_ablation_change(metric, "full")), 2) for metric in printed}
     return Outcome(
         words(printed),
-        f"{words(found)}; as printed they are gains over the ablated model",
-        found == printed,
+        f"{words(declines)}; as printed they are gains over the ablated model",
+        declines == printed,
     )
 
 
@@ -162,12 +162,12 @@ def _in_metrics(printed: str, pairs: dict[str, list[tuple[float, float]]]) -> Ou
         where.append("; ".join(losses) or f"{metric} {cells[0][0]:g}")
     won = "all" if len(better) == len(pairs) else f"{len(better)} of"
     others = [
-        f", {name} {'; '.join(found)}"
-        for name, found in {"equal in": equal, "worse in": worse}.items()
-        if found
+        f", {name} {'; '.join(entries)}"
+        for name, entries in {"equal in": equal, "worse in": worse}.items()
+        if entries
     ]
-    found = f"better in {won} {len(pairs)} metrics{''.join(others)}"
-    return compared(printed, found, len(better), len(equal) + len(worse), len(pairs))
+    tally = f"better in {won} {len(pairs)} metrics{''.join(others)}"
+    return compared(printed, tally, len(better), len(equal) + len(worse), len(pairs))
 
 
 def _better(ours: float, theirs: float, metric: str) -> bool:

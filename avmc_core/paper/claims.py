@@ -211,9 +211,9 @@ def evidence_counts(rulings: list[Ruling]) -> dict[str, dict[str, int]]:
         for way in HOW
     }
     return {
-        way: {"all": len(found)}
-        | {verdict: sum(r.verdict == verdict for r in found) for verdict in DECIDED}
-        for way, found in claims_of.items()
+        way: {"all": len(group)}
+        | {verdict: sum(r.verdict == verdict for r in group) for verdict in DECIDED}
+        for way, group in claims_of.items()
         if way != "run"
     }
 
@@ -221,12 +221,14 @@ def evidence_counts(rulings: list[Ruling]) -> dict[str, dict[str, int]]:
 def _by_audit(claim: Claim, evidence: Evidence) -> Ruling:
     """The audit's own verdict; what its source cannot tell stays open."""
     source = evidence.features if claim.how == "features" and evidence.features else evidence.labels
-    found = source[claim.finding]
-    if found.verdict in DECIDED:
-        return Ruling(claim, found.printed, found.found, found.verdict, source.bases[found.basis])
+    finding = source[claim.finding]
+    if finding.verdict in DECIDED:
+        return Ruling(
+            claim, finding.printed, finding.found, finding.verdict, source.bases[finding.basis]
+        )
     if claim.how == "features":
-        return Ruling(claim, found.printed, "–", NEEDS)
-    return Ruling(claim, found.printed, "not among the counts shipped with the package", CANNOT)
+        return Ruling(claim, finding.printed, "–", NEEDS)
+    return Ruling(claim, finding.printed, "not among the counts shipped with the package", CANNOT)
 
 
 def _verdict(outcome: Outcome, undecided: str) -> str:

@@ -181,9 +181,9 @@ def simulated_check() -> pd.DataFrame:
     for n, s in product((clips("Acc2"), clips("Acc2_weak")), RUNS):
         columns = (granularity.simulated_column(19, n, s, rng) for _ in range(tables))
         read = [granularity.read_column(column, candidates) for column in columns]
-        found = sum((answer.n, answer.runs) == (n, s) for answer in read)
+        identified = sum((answer.n, answer.runs) == (n, s) for answer in read)
         undecidable = sum(answer.n is None for answer in read)
-        lines.append((n, s, found, undecidable, tables - found - undecidable))
+        lines.append((n, s, identified, undecidable, tables - identified - undecidable))
     return pd.DataFrame(lines, columns=["clips", "runs", "found", "undecidable", "wrong"])
 
 

@@ -62,21 +62,23 @@ def assumptions(store: Store) -> tuple[Assumption, ...]:
         _picture,
         _text_states,
     )
-    return tuple(found for check in checks for found in check(store))
+    return tuple(assumption for check in checks for assumption in check(store))
 
 
-def render(found: tuple[Assumption, ...], mark: str) -> str:
+def render(decided: tuple[Assumption, ...], mark: str) -> str:
     """The list as plain text, for a terminal and for a report."""
     rows = [("Assumption", "Expected", "Found", "Verdict")]
-    rows += [(item.about, item.expected, item.found, item.verdict) for item in found]
-    counts = {verdict: sum(item.verdict == verdict for item in found) for verdict in VERDICTS}
+    rows += [(item.about, item.expected, item.found, item.verdict) for item in decided]
+    counts = {verdict: sum(item.verdict == verdict for item in decided) for verdict in VERDICTS}
     totals = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     title = f"What is assumed about the released files, on {mark}: {totals}"
     return "\n".join([title, "", *aligned(rows)])
 
 
-def _decided(about: str, expected: str, found: str, holds: bool | None) -> Assumption:
-    return Assumption(about, expected, found, OPEN if holds is None else MET if holds else NOT_MET)
+def _decided(about: str, expected: str, observed: str, holds: bool | None) -> Assumption:
+    return Assumption(
+        about, expected, observed, OPEN if holds is None else MET if holds else NOT_MET
+    )
 
 
 def _file(store: Store) -> Iterator[Assumption]:
@@ -119,12 +121,12 @@ def _repairs(store: Store) -> Iterator[Assumption]:
 def _sizes(store: Store) -> Iterator[Assumption]:
     clips = {name: len(store.split(name)) for name in store.manifest["splits"]}
     expected = [int(total(of_set(RELABELLED), split=name).sum()) for name in SPLITS]
-    found = [clips[name] for name in SPLITS]
+    sizes = [clips[name] for name in SPLITS]
     yield _decided(
         "clips in train, valid, test",
         ", ".join(map(str, expected)),
-        ", ".join(map(str, found)),
-        found == expected,
+        ", ".join(map(str, sizes)),
+        sizes == expected,
     )
     unlabelled = text_figure("unlabelled_clips")[0]
     yield _decided(
@@ -134,12 +136,12 @@ def _sizes(store: Store) -> Iterator[Assumption]:
         clips[UNLABELLED] == unlabelled if UNLABELLED in clips else None,
     )
     caps = text_figure("steps")[0]
-    found_caps = {name: store.manifest["steps"][name] for name in MODALITIES}
+    store_caps = {name: store.manifest["steps"][name] for name in MODALITIES}
     yield _decided(
         "steps of text, audio, vision at most",
         ", ".join(str(caps[name]) for name in MODALITIES),
-        ", ".join(str(found_caps[name]) for name in MODALITIES),
-        all(caps[name] == found_caps[name] for name in MODALITIES),
+        ", ".join(str(store_caps[name]) for name in MODALITIES),
+        all(caps[name] == store_caps[name] for name in MODALITIES),
     )
 
 

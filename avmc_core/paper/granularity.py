@@ -171,9 +171,11 @@ def _printed(figures: Sequence[float]) -> np.ndarray:
     units = np.round(values * 10**DECIMALS)
     bad = ~(np.abs(values * 10**DECIMALS - units) < 1e-6) | (values < 0) | (values > 100)
     if values.ndim != 1 or bad.any():
-        found = values[bad][0] if values.ndim == 1 else f"shape {values.shape}"
+        offending = values[bad][0] if values.ndim == 1 else f"shape {values.shape}"
         raise InputError(
-            "a printed accuracy", str(found), f"percentages from 0 to 100 with {DECIMALS} decimals"
+            "a printed accuracy",
+            str(offending),
+            f"percentages from 0 to 100 with {DECIMALS} decimals",
         )
     return units.astype(np.int64)
 

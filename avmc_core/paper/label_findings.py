@@ -106,8 +106,8 @@ def _grid(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
             table["split"].isin(SPLITS)
             & ((GRID[level(table["M"].fillna(0.0))] - table["M"]).abs() > 1e-6)
         ]
-        found = (f"{row.M:g} in {row.video_id}/{row.clip_id}" for row in off.itertuples())
-        shown += f" ({', '.join(found)})"
+        exceptions = (f"{row.M:g} in {row.video_id}/{row.clip_id}" for row in off.itertuples())
+        shown += f" ({', '.join(exceptions)})"
     grid, place = text_figure("label_grid")
     yield finding(
         "off_grid", f"labels M off the {len(grid)} levels", place, n, 0, shown, basis=MULTIMODAL
@@ -119,12 +119,12 @@ def _classes(counts: Counts) -> Iterator[Finding]:
     levels."""
     printed = published_class_counts()
     for cut, suffix in {TABLE_1: "", SECTION_3_2: "_section_3_2"}.items():
-        found = class_counts(counts["M"], cut)
+        classes = class_counts(counts["M"], cut)
         for split in SPLITS:
             by = "Table 1" if cut == TABLE_1 else cut
             name = f"{slashes(CLASSES)} in {split}, as {by} cuts them"
-            key, values = f"classes_{split}{suffix}", found.loc[split].tolist()
-            apart = (found.loc[split] - printed.loc[split]).abs()
+            key, values = f"classes_{split}{suffix}", classes.loc[split].tolist()
+            apart = (classes.loc[split] - printed.loc[split]).abs()
             shown = slashes(values)
             if apart.any():
                 many = f"{(apart > 0).sum()} of {len(CLASSES)}"

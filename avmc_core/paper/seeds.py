@@ -181,7 +181,7 @@ def printed_batch() -> tuple[str, dict[str, float]]:
     return name, printed
 
 
-def labels_told() -> dict[str, int]:
+def fitting_runs() -> dict[str, int]:
     """How many of the single runs of others print an Acc2_weak that fits each set's weak test
     clips."""
     weak = runs()["Acc2_weak"]

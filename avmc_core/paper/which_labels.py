@@ -81,15 +81,15 @@ def disagreement() -> pd.DataFrame:
 def _table_1() -> dict[str, str]:
     printed = published_class_counts()
     apart = {key: (class_counts(of_splits(key), TABLE_1) - printed).abs() for key in SETS}
-    said = {
+    agreement = {
         key: f"{int((cells == 0).sum().sum())} of them, the others off by at most "
         f"{cells.max().max()}"
         for key, cells in apart.items()
     }
     whole = [split for split in SPLITS if not apart[RELABELLED].loc[split].any()]
-    said[RELABELLED] += f"; {' and '.join(whole)} to the clip"
+    agreement[RELABELLED] += f"; {' and '.join(whole)} to the clip"
     return _piece(
-        "Cells of Table 1 that come out", f"{printed.size} cells", said, "the paper, Table 1"
+        "Cells of Table 1 that come out", f"{printed.size} cells", agreement, "the paper, Table 1"
     )
 
 
@@ -97,44 +97,49 @@ def _weak_accuracies() -> dict[str, str]:
     """Of single runs: each is k/N for the N weak clips of the test split on which it was
     computed."""
     figures = sorted(set(seeds.runs()["Acc2_weak"]))
-    said = {
+    agreement = {
         key: f"{int(fits(figures, n).sum())} with N = {n}"
         for key in SETS
         for n in [digits.weak_clips(key)]
     }
     most = int(of_splits(RELABELLED)["test"].sum())
     numbers = [str(n) for n in range(1, most + 1) if fits(figures, n).all()]
-    said[RELABELLED] += f"; of all N up to {most} only {' and '.join(numbers)} fit all"
+    agreement[RELABELLED] += f"; of all N up to {most} only {' and '.join(numbers)} fit all"
     what = "Different values of Acc2_weak on test that are k/N"
     return _piece(
-        what, f"{len(figures)} values", said, f"released pickle, seed by seed: {seeds.SOURCE}"
+        what, f"{len(figures)} values", agreement, f"released pickle, seed by seed: {seeds.SOURCE}"
     )
 
 
 def _original_ratio() -> dict[str, str]:
     figure, place = text_figure("original_positive_to_negative_percent")
-    said = {key: _percent(total(of_set(key), part=ORIGINAL)) for key in SETS}
+    percentages = {key: _percent(total(of_set(key), part=ORIGINAL)) for key in SETS}
     what = "Positive to negative clips in %, in the original part: printed for the original CH-SIMS"
-    return _piece(what, f"{figure:.2f}", said, f"the paper, {place}")
+    return _piece(what, f"{figure:.2f}", percentages, f"the paper, {place}")
 
 
 def _off_grid() -> dict[str, str]:
-    said = {}
+    exceptions = {}
     for key in SETS:
-        found = recorded()["sets"][key]["off_grid"]
-        said[key] = ", ".join(f"{label['clips']} ({label['label']:g})" for label in found) or "0"
+        labels = recorded()["sets"][key]["off_grid"]
+        exceptions[key] = (
+            ", ".join(f"{label['clips']} ({label['label']:g})" for label in labels) or "0"
+        )
     report = recorded()["reports"]["off_grid"]
-    return _piece("Labels off the levels", str(report["clips"]), said, report["source"])
+    return _piece("Labels off the levels", str(report["clips"]), exceptions, report["source"])
 
 
 def _ratio() -> dict[str, str]:
     figure, place = text_figure("positive_to_negative_percent")
-    said = {key: _percent(total(of_set(key))) for key in SETS}
+    percentages = {key: _percent(total(of_set(key))) for key in SETS}
     sums = published_class_counts().sum()
     cells = positive_percent(sums["NEG"] + sums["WNEG"], sums["WPOS"] + sums["POS"])
     what = "Positive to negative clips in %, in the whole set"
     return _piece(
-        what, f"{figure:.2f} (by Table 1: {cells:.2f})", said, f"the paper, {place} and Table 1"
+        what,
+        f"{figure:.2f} (by Table 1: {cells:.2f})",
+        percentages,
+        f"the paper, {place} and Table 1",
     )
 
 
@@ -142,22 +147,27 @@ def _annotations() -> dict[str, str]:
     """The pickle's field ``annotations`` has the signs of the mixed set; where they contradict the
     pickle's own labels, those have another sign than in the mixed set: so the labels are not those
     of the mixed set."""
-    report, found = recorded()["reports"]["annotations"], recorded()["other_sign"]
+    report, other_sign = recorded()["reports"]["annotations"], recorded()["other_sign"]
     quoted = report["quoted_equal"]
     known = f"{_by_split(report['other_sign'])}; {report['quoted']} rows quoted"
-    said = {
-        RELABELLED: f"{_by_split(found)}; {quoted[RELABELLED]} of the rows",
+    contradictions = {
+        RELABELLED: f"{_by_split(other_sign)}; {quoted[RELABELLED]} of the rows",
         MIXED: f"{_by_split(dict.fromkeys(SPLITS, 0))}; {quoted[MIXED]} of the rows",
     }
     what = (
         "Clips whose word (positive, neutral, negative) has another sign than their label, by "
         "split; labels of single rows"
     )
-    return _piece(what, known, said, report["source"])
+    return _piece(what, known, contradictions, report["source"])
 
 
-def _piece(what: str, known: str, said: dict[str, str], source: str) -> dict[str, str]:
-    return {"Evidence": what, "Known": known, **{key: said[key] for key in SETS}, "Source": source}
+def _piece(what: str, known: str, by_set: dict[str, str], source: str) -> dict[str, str]:
+    return {
+        "Evidence": what,
+        "Known": known,
+        **{key: by_set[key] for key in SETS},
+        "Source": source,
+    }
 
 
 def _percent(levels: np.ndarray) -> str:

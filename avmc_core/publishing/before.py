@@ -32,13 +32,13 @@ def announce(store: str, profile: str, sources: Iterable[Path]) -> list[str]:
     opened = open_store(store)
     if not opened.as_released:
         widths = ", ".join(f"{opened.dims[name]} columns of {name}" for name in DIMS)
-        found = f"{widths}; labels of {', '.join(opened.tasks)} to {opened.limit:g}"
-        found += "" if opened.has_tokens else "; no tokens of the text"
+        form = f"{widths}; labels of {', '.join(opened.tasks)} to {opened.limit:g}"
+        form += "" if opened.has_tokens else "; no tokens of the text"
         expected_ = (
             f"a store in the form of {DATASET}, which the book's pages are about; "
             "`avmc run`, `results`, `compare` and `data audit` take this one"
         )
-        raise InputError(opened.path, found, expected_)
+        raise InputError(opened.path, form, expected_)
     mark = data_mark(opened)
     lines = []
     if other_data(mark):

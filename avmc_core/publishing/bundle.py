@@ -53,7 +53,7 @@ Data: {data}
 
 Clips are named by id. No transcript and no feature is included.
 """
-SAID = {
+CONTENTS = {
     "results/": "What a notebook saved: provenance and data",
     "tables/": "A table of a saved result",
     "predictions/": "Predictions of one run on the test split, one line per clip",
@@ -81,14 +81,14 @@ def write_bundle(
     _check_replaceable(folder, packed)
     saved = {name: _saved(name) for name in sorted(set(names))}
     described = _runs(run_store(), _stores(store), profile)
-    with new_folder(folder, replace=True) as made:
-        commands = _write_results(made, saved) | _write_runs(made, described, profile)
+    with new_folder(folder, replace=True) as bundle:
+        commands = _write_results(bundle, saved) | _write_runs(bundle, described, profile)
         marks = [json.loads(text)["provenance"].get("data", "") for text in saved.values()]
         # each says its own besides
         first = data_mark(store) if store else SIMULATED
         mark = "; ".join(dict.fromkeys(filter(None, [first, *map(str, marks)])))
-        (made / "README.md").write_text(README.format(data=mark), encoding="utf-8")
-        write_crate(made, NAME, DESCRIPTION + mark, SAID, commands)
+        (bundle / "README.md").write_text(README.format(data=mark), encoding="utf-8")
+        write_crate(bundle, NAME, DESCRIPTION + mark, CONTENTS, commands)
     with new_file(packed) as temporary:
         _zip(folder, temporary)
     return folder

@@ -126,7 +126,7 @@ def _line(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _panel(chosen: dict[str, Any], network: dict[str, Any], step: int) -> str:
-    x, (said, meant) = network["x"][step], network["y"][step]
+    x, (predicted, meant) = network["x"][step], network["y"][step]
     high, low = chosen["ends"]
     return (
         f'<div><b>{escape(network["name"])}</b>, predicted sentiment<svg viewBox="0 0 310 185">'
@@ -141,5 +141,5 @@ def _panel(chosen: dict[str, Any], network: dict[str, Any], step: int) -> str:
         f'<line class="at" x1="{x}" x2="{x}" y1="{TOP}" y2="{BOTTOM}"/>'
         f'<path class="meant" d="{network["meant"]}"/><path class="said" d="{network["said"]}"/>'
         f'<rect x="{x - 3.5}" y="{meant - 3.5}" width="7" height="7"/>'
-        f'<circle cx="{x}" cy="{said}" r="4"/></svg></div>'
+        f'<circle cx="{x}" cy="{predicted}" r="4"/></svg></div>'
     )

@@ -60,11 +60,11 @@ def duration(records: Mapping[Run, Record] | None) -> str:
         return AT_ONCE
     seconds = sum({record.key: record.seconds for record in records.values()}.values())
     minutes = seconds / 60
-    said = (
+    length = (
         "less than a minute"
         if minutes < 1
         else f"about {round(minutes)} minute{'s' if minutes >= 1.5 else ''}"
         if minutes < 10
         else f"about {5 * round(minutes / 5)} minutes"
     )
-    return f"The runs took {said} of one process; once they are stored, the page takes seconds."
+    return f"The runs took {length} of one process; once they are stored, the page takes seconds."

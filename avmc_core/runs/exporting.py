@@ -55,16 +55,16 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
         )
     (chosen,) = records
     if chosen.data["digest"] != store.digest:
-        found = f"digest {store.digest[:12]}"
+        digest = f"digest {store.digest[:12]}"
         raise InputError(
-            store.path, found, f"{chosen.data['digest'][:12]}, the store of run {chosen.key[:12]}"
+            store.path, digest, f"{chosen.data['digest'][:12]}, the store of run {chosen.key[:12]}"
         )
     if chosen.status != "done" or not (chosen.folder / WEIGHTS).exists():
         raise InputError(chosen.folder, "no weights", "a finished run of a model that is trained")
     able = registry.capabilities(chosen.model, registry.settings_of(chosen.model, chosen.settings))
     if able.text_encoder:
-        found = f"text = {chosen.settings['text']!r}: a text encoder inside the model"
-        raise InputError(chosen.model, found, "one that reads frozen text features")
+        encoder = f"text = {chosen.settings['text']!r}: a text encoder inside the model"
+        raise InputError(chosen.model, encoder, "one that reads frozen text features")
     if "M" not in (tasks := chosen.predictions("test")):
         raise InputError(
             chosen.model, f"predictions of {', '.join(tasks)}", "a model that predicts M"
@@ -73,10 +73,12 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
     if other := {
         name: value for name, value in chosen.data["protocol"].items() if value != published[name]
     }:
-        found = "a run with " + ", ".join(f"{name} = {value!r}" for name, value in other.items())
+        difference = "a run with " + ", ".join(
+            f"{name} = {value!r}" for name, value in other.items()
+        )
         raise InputError(
             chosen.model,
-            found,
+            difference,
             "one on all clips of the published splits, with the released features",
         )
     ensemble = sorted(

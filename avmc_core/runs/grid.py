@@ -64,8 +64,8 @@ def check_grid(grid: Sequence[Run], store: Store) -> None:
         if lost := registry.without(store, run.model, run.settings):
             raise InputError(store.path, lost, f"a store with them, for {run.name}")
         if not store.simulated and run.capabilities.text_encoder and locate(encoder_name()) is None:
-            found = f"no text encoder {encoder_name()!r}, which it runs in every step"
-            raise InputError(run.name, found, "$AVMC_BERT, its folder, or other rows alone")
+            lack = f"no text encoder {encoder_name()!r}, which it runs in every step"
+            raise InputError(run.name, lack, "$AVMC_BERT, its folder, or other rows alone")
     if not store.simulated and any(run.capabilities.text_encoder for run in grid):
         # read once in whole: a damaged one is named here, not at the first run that needs it
         encoder_for(store)

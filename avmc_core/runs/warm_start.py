@@ -44,12 +44,12 @@ def started(build: Callable[..., nn.Module], run: Run) -> Callable[..., nn.Modul
         if name := next(
             (n for n in sorted({*wanted, *given}) if wanted.get(n) != given.get(n)), None
         ):
-            found = (
+            mismatch = (
                 f"{name} {given.get(name, 'missing')}, trained on sizes {package.facts['sizes']}"
             )
             raise InputError(
                 run.init,
-                found,
+                mismatch,
                 f"{wanted.get(name, 'no such weights')}, as {run.name} has on this store",
             )
         if not next(model.parameters()).is_meta:

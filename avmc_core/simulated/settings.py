@@ -97,6 +97,8 @@ def generator_of(manifest: Mapping[str, Any]) -> CorpusSettings | None:
     """The settings of the generator that made a store, from its manifest; None if another program
     made it, or if the manifest does not say.
     """
-    said = manifest.get("generator", {})
+    stated = manifest.get("generator", {})
     known = {field.name for field in dataclasses.fields(CorpusSettings)}
-    return CorpusSettings(**said) if said.get("size") in SIZES and set(said) <= known else None
+    return (
+        CorpusSettings(**stated) if stated.get("size") in SIZES and set(stated) <= known else None
+    )

@@ -27,7 +27,7 @@ def test_the_record_has_98_runs_of_which_three_stand_in_two_files():
 
 def test_single_runs_say_which_labels_they_used():
     """Each distinct Acc2_weak is k / 483 to two decimals; Acc2 is over 1034 clips for both sets."""
-    assert seeds.labels_told() == {"relabelled": 98, "mixed": 6, "runs": 98}
+    assert seeds.fitting_runs() == {"relabelled": 98, "mixed": 6, "runs": 98}
     k = seeds.runs()["Acc2_weak"] * 483 / 100
     assert (k - k.round()).abs().max() <= 0.005 * 4.83 + 1e-9
 
