@@ -281,9 +281,10 @@ figures.caption(labels, command, f"Section 3.1: {result['text_reliance'].verdict
 # %% [markdown]
 # ## How much does each annotation explain?
 #
-# Here the labels are asked the question of the first page: do voices and faces matter? M is regressed on the annotations of one modality, of two, and of all
-# three; R² is the share of its variance that they explain. On the right, what each adds to the other two. No model is involved,
-# and the annotators of T, A and V were given that modality alone. Intervals resample source videos.
+# Here the labels are asked the question of the first page: do voices and faces matter? M is regressed on the annotations of one
+# modality, of two, and of all three; R² is the share of its variance that they explain. On the right, what each adds to the
+# other two. No model is involved, and the annotators of T, A and V were given that modality alone. Intervals resample source
+# videos.
 
 # %% tags=["hide-input"]
 explained = cues.recorded()
@@ -298,12 +299,21 @@ alone, added = (
     for name in ("{}", "+{}")
 )
 both = explained["new"]["all"]["r2"]["AV"][0]
+most, least = max(alone, key=alone.get), min(alone, key=alone.get)
+of_claims = (
+    f"The paper says that the voice is closest to the whole ({near.verdict}) and the words "
+    f"are farthest from it ({far.verdict}). Ordered by what each explains alone, "
+    f"the voice is {'' if most == 'A' else 'not '}first and the words are "
+    f"{'' if least == 'T' else 'not '}last, too. That the new clips rely less on their words "
+    f"({result['text_reliance'].verdict}, by the section above) is not settled by what the "
+    "words add, because the original clips carry another set of labels."
+)
 Markdown(
     f"On the new clips the voice explains {alone['A']:.0%}, the face {alone['V']:.0%}, the "
     f"words {alone['T']:.0%}; voice and face together {both:.0%}. To these the words add "
     f"{added['T']:.1%}; the voice adds {added['A']:.1%} to words and face, and the face adds "
     f"{added['V']:.1%} to words and voice. On the original clips the words add "
-    f"{explained['original']['all']['r2']['+T'][0]:.1%}."
+    f"{explained['original']['all']['r2']['+T'][0]:.1%}.\n\n{of_claims}"
 )
 
 # %% [markdown]
@@ -346,6 +356,9 @@ figures.caption(None, command, "Figure 2, which prints no numbers")
 # %% tags=["hide-input"]
 clips = pd.concat([features.split(name).clips for name in features.manifest["splits"]])
 kind = clips["split"].eq("unlabelled").map({True: "unlabelled", False: "labelled"})
+if not features.simulated:  # the simulated corpus has no clips of an earlier data set
+    original = cues.of_original(clips)
+    kind = kind.mask(kind.eq("labelled"), original.map({True: "original", False: "new"}))
 lengths = {
     m: pd.DataFrame({"length": clips[f"{m}_length"], "clips": kind})
     for m in ("text", "audio", "vision")

@@ -150,8 +150,8 @@ figures.caption(data, command, "Equation 2, no figure in the paper", records=Non
 #
 # Supervised training sees the labelled clips only. Semi-supervised training makes two passes per epoch (Algorithm 1): one over
 # labelled and unlabelled clips with both losses, one over the labelled clips with the regression loss alone. Training ends
-# when the loss on the validation split, averaged over its clips, has not improved for eight epochs; the test split is not used
-# before that. Three baselines need no training loop: a constant, a ridge regression on the text alone, and three unimodal
+# when the loss on the validation split, averaged over its clips, has not improved for eight epochs, or, at the profile `ci`,
+# after 60 epochs; the test split is not used before that. Three baselines need no training loop: a constant, a ridge regression on the text alone, and three unimodal
 # ridge regressions, weighted by a regression on the validation split.
 
 # %% tags=["hide-input"]
@@ -284,7 +284,7 @@ Markdown(f"**Compared with the late mean, AV-MC performs as follows: {ahead(line
 # without the clips whose unimodal labels are placeholders. *Epoch kept* is the one at which the validation loss was lowest: the
 # weighted sum of the losses of all four tasks (D11) decides when training stops.
 #
-# The printed equations do not normalise features, and the acoustic columns mix hertz, decibels and shares. The released
+# The printed equations do not normalise features, and the acoustic columns mix hertz, decibels and ratios. The released
 # supervised network begins with batch normalisation of averaged frames; the semi-supervised one does not. Correlation is
 # undefined for constant predictions.
 

@@ -24,7 +24,8 @@
 # the paper's own figures say about how they were computed.
 #
 # Each baseline first runs as in the public code, defects included. Every defect has a number on [](../differences.md) and can
-# be put right on its own.
+# be put right on its own. One thing differs from the public code everywhere: the loss that decides when training stops is a
+# mean over clips here, not over shuffled batches ([D17](#d17)); what that is worth is on [](16_reference_training.ipynb).
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store

@@ -30,6 +30,7 @@ from IPython.display import Markdown, display
 from avmc_core import artefacts
 from avmc_core.analysis import results
 from avmc_core.analysis.composed_scenario import composed
+from avmc_core.analysis.contrasts import detectable
 from avmc_core.analysis.estimate import Estimate
 from avmc_core.analysis.observer import observe
 from avmc_core.analysis.predicting import kept_predictions, predictions_of
@@ -81,7 +82,7 @@ Markdown(results.carried_out(records))
 #
 # Every neutral sentence of the test split is given a voice and a face at each level of the label scale. How
 # far the prediction follows the donors' label is its **sensitivity**, the slope of the curve, in label units of M for each label
-# unit of the donors: 0 for a model that does not listen or look, 1 for one that follows the annotation all the way. For the
+# unit of the donors: 0 for a model that ignores the cue, 1 for one whose prediction moves as much as the annotation. For the
 # *voice alone* the face is held neutral, for the *face alone* the voice. The last panel is the counterpart: words of every level
 # on neutral voices and faces.
 #
@@ -183,10 +184,10 @@ Markdown(
 # ## Why a model does not hear
 #
 # A model may fail to use what its features convey for two reasons: the number of training clips, and the scale of the features,
-# whose acoustic columns mix hertz, decibels and shares. Here both are varied. *Standardised* scales each acoustic and visual
+# whose acoustic columns mix hertz, decibels and ratios. Here both are varied. *Standardised* scales each acoustic and visual
 # column by the mean and the standard deviation of the training clips' frames; the released variant begins with a batch norm,
-# which has much the same effect. All rows are tested on the same clips. *Few* are drawn from all training clips, anew for each
-# seed. Corr is that of the unimodal heads with the annotation of their own modality, in points of 100 and without placeholders.
+# which has much the same effect. All rows are tested on the same clips. Where there are fewer training clips, they are drawn from
+# all of them, anew for each seed. Corr is that of the unimodal heads with the annotation of their own modality, in points of 100 and without placeholders.
 
 # %%
 kept = kept_predictions(hearing, data, crossing.clips)
@@ -255,6 +256,7 @@ frame = pd.DataFrame(
             Estimate(d.estimate, d.low, d.high, decimals=3, signed=True)
             for d in apart.values()
         ],
+        "detectable": [f"{detectable(d):.3f}" for d in apart.values()],
     }
 )
 display(Table(frame, "differences"))
@@ -372,6 +374,7 @@ artefacts.save(
             for cue, d in apart.items()
         },
         "verdict": verdict(apart["A and V"], full, ablated),
+        "hears": "does use the voice" if hears else "does not measurably use the voice",
         "voice": str(voice)
         + (
             f" (that of the generating rule by {sensitivities[rule]['A'].slope.estimate:.3f})"

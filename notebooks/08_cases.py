@@ -78,8 +78,9 @@ first = next(iter(predictions))
 # %% [markdown]
 # ## One clip of each kind
 #
-# From left to right: loudness (in openSMILE's units) as an area, with pitch in semitones as dots where there is a voice; the face
-# in frames from the first to the last; the intensity of five action units over time, darker for stronger; and on the right black bars
+# From left to right: loudness (in openSMILE's units) as an area, with pitch in semitones as dots where there is a voice; the mean
+# face of the first and of the second half of the clip, where what differs from the mean of the clips shown (grey) is drawn three
+# times as large; the intensity of five action units over time, darker for stronger; and on the right black bars
 # for the labels, points for the mean prediction over seeds, and lines for the range over seeds. A kind that the test split does
 # not have appears only in the table, with zero clips. In the simulated corpus words, voice and face express their labels
 # with noise, as in life: a picture need not look like its label, and a sentence may be a shade stronger or weaker than its T,

@@ -36,6 +36,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts, schema
+from avmc_core.analysis.contrasts import detectable
 from avmc_core.analysis.estimate import Estimate, places
 from avmc_core.analysis.representations import (
     MEASURES,
@@ -209,6 +210,7 @@ for first, second, measure, words in READINGS:
                 "to": names[second],
                 "measure": measure,
                 "change": shown,
+                "detectable": f"{detectable(d):.{decimals}f}",
             }
             | {"verdict": reading(d)}
         )

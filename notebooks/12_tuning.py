@@ -70,7 +70,7 @@ Markdown(
 # %% [markdown]
 # ## What a seed is worth on real data
 #
-# Nobody has published more than one figure for any row of Table 2. For one later model every seed is public: MSE-Adapter, a
+# Nobody has published the single runs behind any row of Table 2. For one later model every seed is public: MSE-Adapter, a
 # small module beside a frozen language model, run in batches of five seeds by its authors and by others. It is another model, and
 # its authors tuned it on these very runs; but it is trained and tested on the same clips. Every point is one seed; the figures of
 # Table 2 are shown above them.

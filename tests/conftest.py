@@ -14,6 +14,9 @@ from pathlib import Path
 os.environ.pop("AVMC_DEVICE", None)
 if os.environ.get("AVMC_TEST_DEVICE") != "cuda":
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
+# Tests run beside each other, where threads of NumPy's that wait for each other cost many times the
+# work; before NumPy is imported, for it reads this once.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 import released_factory as factory

@@ -64,11 +64,16 @@ def parts_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     placeholder videos, and the original clips, recognised by their ids of four digits. Only the
     labelled splits."""
     labelled = table[table["split"].isin(SPLITS) & table[list(TASKS)].notna().all(axis=1)]
-    original = labelled["clip_id"].str.len() <= 4
+    original = of_original(labelled)
     return {
         "new": labelled[~original & ~placeholder_clips(labelled)],
         "original": labelled[original],
     }
+
+
+def of_original(table: pd.DataFrame) -> pd.Series:
+    """Whether each clip belongs to the original CH-SIMS: its id has at most four digits."""
+    return table["clip_id"].str.len() <= 4
 
 
 def by_part(parts: Mapping[str, pd.DataFrame]) -> dict[str, Any]:

@@ -124,8 +124,10 @@ def _one_thread() -> None:
     """The processes take the cores; networks that took them all in each would be in each other's
     way."""
     import torch
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(1)
+    threadpool_limits(1, "blas")
 
 
 @lru_cache(maxsize=1)

@@ -283,7 +283,7 @@ def video_groups(clips: pd.DataFrame) -> Figure:
 
 def length_histograms(lengths: dict[str, pd.DataFrame]) -> Figure:
     """Lengths of clips, one panel per kind of length. Each table has columns ``length`` and
-    ``clips`` (labelled, unlabelled).
+    ``clips``, the part that a clip belongs to; the part that comes first is filled.
 
     Steps of audio and vision are given in seconds as well, in a second line under the axis.
     """
@@ -304,13 +304,11 @@ def _length_panel(ax: Axes, name: str, table: pd.DataFrame) -> None:
     # a whole number of steps, or every few bins would hold one more
     width = -(-(high - low + 1) // 24)
     edges = np.arange(low, high + width + 1, width) - 0.5
-    for kind, colour in (
-        ("labelled", SPLIT_COLOURS["train"]),
-        ("unlabelled", SPLIT_COLOURS["valid"]),
-    ):
+    kinds = list(dict.fromkeys(table["clips"]))
+    for kind, colour in zip(kinds, SPLIT_COLOURS.values(), strict=False):
         values = table.loc[table["clips"] == kind, "length"]
         if len(values):
-            style = {"fill": True, "alpha": 0.6} if kind == "labelled" else {"linewidth": 1.8}
+            style = {"fill": True, "alpha": 0.6} if kind == kinds[0] else {"linewidth": 1.8}
             ax.stairs(
                 100 * np.histogram(values, edges)[0] / len(values),
                 edges,

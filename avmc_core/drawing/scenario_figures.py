@@ -12,10 +12,16 @@ from matplotlib.lines import Line2D
 
 from avmc_core.analysis.scenarios import Scenarios
 from avmc_core.drawing.figures import MARKERS, MODEL_COLOURS, TASK_COLOURS, WIDTH, key
-from avmc_core.drawing.signal_figures import action_units, faces, outline, scales, sound
+from avmc_core.drawing.signal_figures import (
+    GAIN,
+    action_units,
+    faces,
+    scales,
+    sound,
+    usual_face,
+)
 from avmc_core.schema import TASK_NAMES, TASKS
 
-GAIN = 3.0  # how much larger than they are differences between faces are drawn
 # name to task to predictions (R, K) of R runs for K scenarios
 Predictions = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -36,7 +42,7 @@ def contexts(scenarios: Scenarios, predictions: Predictions) -> Figure:
     count = len(scenarios)
     voices, views = [audio[k] for k in range(count)], [vision[k] for k in range(count)]
     loudest, pitches, highest = scales(voices, views)
-    usual = np.mean([outline(view).mean(axis=0) for view in views], axis=0)  # (68, 2)
+    usual = usual_face(views)
     fig, axes = plt.subplots(
         count,
         4,
@@ -47,7 +53,7 @@ def contexts(scenarios: Scenarios, predictions: Predictions) -> Figure:
     for k, row in enumerate(axes):
         last = k == count - 1
         other = sound(row[0], voices[k], loudest, pitches)
-        faces(row[1], views[k], 2, usual, GAIN)
+        faces(row[1], views[k], usual)
         action_units(row[2], views[k], highest)
         _predictions(
             row[3],
@@ -73,7 +79,7 @@ def contexts(scenarios: Scenarios, predictions: Predictions) -> Figure:
         (
             "loudness\n· pitch",
             f"face, early and late\n(differences x {GAIN:g})",
-            "action\nunits",
+            "action units\n(darker: stronger)",
             "predicted M",
         ),
         strict=True,

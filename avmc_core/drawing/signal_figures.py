@@ -17,6 +17,7 @@ POINTS = [[_VISION.index(f"{axis}_{point}") for axis in "xy"] for point in range
 # Landmarks that a line joins: jaw, brows, nose, eyes, lips; the last three kinds are closed.
 LINES = [range(0, 17), range(17, 22), range(22, 27), range(27, 31), range(31, 36)]
 LINES += [[*ring, ring[0]] for ring in (range(36, 42), range(42, 48), range(48, 60), range(60, 68))]
+GAIN = 3.0  # how much larger than they are differences between faces are drawn
 # Action units that are read as sentiment more than others (intensities), with what they do.
 UNITS = {
     "AU06_r": "cheeks up",
@@ -74,29 +75,22 @@ def outline(vision: np.ndarray) -> np.ndarray:
     return (points - middle[:, None]) / size
 
 
-def faces(
-    ax: Axes, vision: np.ndarray, count: int = 4, usual: np.ndarray | None = None, gain: float = 1.0
-) -> None:
-    """The landmarks of ``count`` frames from first to last, each centred, at one scale and in usual
-    proportions.
+def usual_face(views: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean (68, 2) of the mean ``outline`` of each clip. ``views``: (T, 177) of each."""
+    return np.mean([outline(view).mean(axis=0) for view in views], axis=0)
 
-    ``vision`` (T, 177). With a ``usual`` face (68, 2), as from ``outline``, the mean faces of
-    ``count`` equal parts of the clip are drawn in place of single frames: what differs from the
-    usual face is drawn ``gain`` times as large, and the usual face behind it in grey.
-    """
-    rows = np.linspace(0, len(vision) - 1, min(count, len(vision))).round().astype(int)
-    shapes = outline(vision)[rows]
-    if usual is not None:
-        parts = np.array_split(outline(vision), min(count, len(vision)))
-        shapes = [usual + gain * (part.mean(axis=0) - usual) for part in parts]
-    for place, face in enumerate(shapes):
+
+def faces(ax: Axes, vision: np.ndarray, usual: np.ndarray) -> None:
+    """The mean face of the first and of the second half of a clip, at one scale: what differs from
+    the ``usual`` face (68, 2) is drawn ``GAIN`` times as large, and that face behind it in grey.
+    ``vision`` (T, 177)."""
+    for place, part in enumerate(np.array_split(outline(vision), min(2, len(vision)))):
+        face = usual + GAIN * (part.mean(axis=0) - usual)
         for line in LINES:
-            if usual is not None:
-                x, y = usual[list(line)].T
-                ax.plot(place + 0.8 * x, -y, color="#BBBBBB", linewidth=0.7)
-            x, y = face[list(line)].T
-            ax.plot(place + 0.8 * x, -y, color=TASK_COLOURS["V"], linewidth=0.9)
-    ax.set(xlim=(-0.5, count - 0.5), ylim=(-0.62, 0.62), xticks=[], yticks=[])
+            for shape, colour, width in ((usual, "#BBBBBB", 0.7), (face, TASK_COLOURS["V"], 0.9)):
+                x, y = shape[list(line)].T
+                ax.plot(place + 0.8 * x, -y, color=colour, linewidth=width)
+    ax.set(xlim=(-0.5, 1.5), ylim=(-0.62, 0.62), xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set_visible(False)
 

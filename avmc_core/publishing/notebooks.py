@@ -41,8 +41,14 @@ from avmc_core.settings import digest
 DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 # notebooks at a time; each computes its missing runs on all cores
 JOBS = min(2, os.cpu_count() or 1)
-# tqdm's bars carry timings; sets and dicts of strings iterate in the order of their hashes
-KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
+# tqdm's bars carry timings; sets and dicts of strings iterate in the order of their hashes; the
+# last digits of NumPy's products depend on the number of threads, which slow each other down, too
+KERNEL_ENVIRONMENT = {
+    "TQDM_DISABLE": "1",
+    "PYTHONHASHSEED": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+}
 
 
 @dataclass(frozen=True)

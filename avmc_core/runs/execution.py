@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from avmc_core import schema
 from avmc_core.batch import Inputs
@@ -54,9 +55,9 @@ class StoreData:
 
 @contextmanager
 def deterministic(threads: int, device: str = "cpu"):
-    """A context in which the same seed gives the same bytes: a fixed thread count, deterministic
-    kernels, on a GPU the arithmetic of ``kernels.gpu``. Denormal numbers, of which LSTM gradients
-    are full, are flushed to zero, which is faster.
+    """A context in which the same seed gives the same bytes: a fixed thread count, also of NumPy's
+    products of matrices, deterministic kernels, on a GPU the arithmetic of ``kernels.gpu``.
+    Denormal numbers, of which LSTM gradients are full, are flushed to zero, which is faster.
 
     Afterwards PyTorch's generator has its former state: what a process draws must not depend on the
     runs that it made in between.
@@ -72,7 +73,8 @@ def deterministic(threads: int, device: str = "cpu"):
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.set_flush_denormal(True)
     try:
-        with arithmetic(device):
+        # beside other processes, threads that wait for each other are many times slower than one
+        with arithmetic(device), threadpool_limits(threads, "blas"):
             yield
     finally:
         torch.set_num_threads(before[0])

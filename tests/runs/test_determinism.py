@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from avmc_core.kernels import attention, compiled, lstm
 from avmc_core.runs.computing import run_one
-from avmc_core.runs.execution import StoreData
+from avmc_core.runs.execution import StoreData, deterministic
 from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
 
 RUN = Run("AV-MC(Semi)", 1, (("training.max_epochs", 3),))
@@ -38,6 +39,19 @@ def test_other_runs_in_the_process_change_no_byte(tiny_store, tmp_path):
     for run in OTHERS:
         run_one(run, StoreData(tiny_store), RunStore(tmp_path / "others"))
     assert result(tiny_store, tmp_path / "after")[1] == alone
+
+
+def test_a_run_has_its_own_number_of_threads_for_products_of_matrices():
+    """NumPy's last digits depend on it, and a run's key holds the number it was given."""
+
+    def threads():
+        return {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+
+    with threadpool_limits(2, "blas"):
+        before = threads()
+        with deterministic(1):
+            assert threads() <= {1}
+        assert threads() == before
 
 
 def test_threads_agree_to_a_tolerance_and_have_keys_of_their_own(tiny_store, tmp_path):
