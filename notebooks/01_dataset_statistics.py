@@ -128,7 +128,7 @@ Markdown(
     f"it is not a misprint: it has {digits.clips('Acc2_weak')} clips that Acc2_weak counts, "
     "and that many the scores that the paper prints were computed over, by their digits "
     f"([](03_benchmark.ipynb)). The labels here have {digits.weak_clips('relabelled')}: the "
-    "paper was written with a few test labels other than those that were released."
+    "paper was probably written with a few test labels other than those released."
 )
 
 # %% [markdown]
@@ -197,8 +197,8 @@ display(Table(signs.rename_axis("annotation").reset_index(), "signs"))
 display(figures.caption(labels, command, "Section 3.2"))
 ratio, original = result["ratio_M"], result["ratio_original"]
 Markdown(
-    f"There are **{ratio.found}** as many positive clips as negative ones by M. The paper "
-    f"prints {ratio.printed} %: {ratio.verdict}. Table 1 as printed gives "
+    f"By M the number of positive clips is **{ratio.found}** of that of negative ones. The "
+    f"paper prints {ratio.printed} %: {ratio.verdict}. Table 1 as printed gives "
     f"{result['ratio_printed'].found}, so that the paper's text and its own table differ, "
     f"too, by little. For the original CH-SIMS it prints {original.printed} %, and its "
     f"labels give {original.found}: {original.verdict}. That "
@@ -340,13 +340,19 @@ figures.caption(clips_of, command, "not in the paper")
 # ## Figure 2: the parts, their classes and durations
 #
 # Figure 2 describes the dataset part by part: the original clips, which were labelled anew, the new ones, and the unlabelled
-# ones. Classes first, counted on the relabelled set, in percent of each part. The new clips hold fewer negative and
-# neutral ones: that is how the balance of the whole was reached.
+# ones. Classes first, counted on the relabelled set, in percent of each part.
 
 # %% tags=["hide-input"]
 parts = label_summary.classes_by_part()
 display(Table(parts, "parts", decimals=dict.fromkeys(parts.columns[2:], 1)))
-figures.caption(None, command, "Figure 2, which prints no numbers")
+display(figures.caption(None, command, "Figure 2, which prints no numbers"))
+was, now = (parts.set_index("part").loc[f"{part} clips"] for part in ("original", "new"))
+Markdown(
+    f"Of the new clips {now['NEG'] + now['WNEG']:.1f} % are negative, of the original ones "
+    f"{was['NEG'] + was['WNEG']:.1f} %; positive are {now['POS'] + now['WPOS']:.1f} % "
+    f"against {was['POS'] + was['WPOS']:.1f} %, and neutral {now['NEU']:.1f} % against "
+    f"{was['NEU']:.1f} %."
+)
 
 # %% [markdown]
 # Durations next. The released arrays are cut at a fixed number of steps, probably the mean length plus three standard

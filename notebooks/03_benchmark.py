@@ -116,7 +116,7 @@ Markdown(
     f"The widest gap in MAE is {gaps['largest difference'].max():.3f}, for {widest}. Over "
     f"the three pairs of tables, {int(opposite['reversed'].sum())} of "
     f"{int(opposite['pairs'].sum())} pairs of models change places in MAE. A rank in one of "
-    "these tables is not evidence about the other two."
+    "these tables is weak evidence about the other two."
 )
 
 # %% [markdown]
@@ -129,10 +129,10 @@ Markdown(
 
 # %% tags=["hide-input"]
 secondary = successors.table()
-columns = ["model", "venue", "Acc2", "Acc2_weak", "MAE", "Corr", "runs by its digits"]
+columns = ["model", "venue", "Acc2", "Acc2_weak", "MAE", "Corr", "runs by digits"]
 display(
     Table(
-        secondary[[*columns, "labels by its digits", "caveat"]],
+        secondary[[*columns, "labels by digits", "caveat"]],
         "successors",
         details={"model": secondary["source"].tolist()},
     )
@@ -348,7 +348,7 @@ display(Markdown("How a model of your own gets into this table: [](../add_a_mode
 in_one_sentence(
     f"Three published tables of the same models put {int(opposite['reversed'].sum())} of "
     f"{int(opposite['pairs'].sum())} pairs in opposite order by MAE, so that a rank in one "
-    f"of them is no evidence; here ({artefacts.data_mark(data)}), "
+    f"of them is weak evidence; here ({artefacts.data_mark(data)}), "
     f"{int(verdicts['as run beats it'].sum())} of {len(verdicts)} baselines beat a constant "
     f"as their public code runs, and {int(verdicts['mended beats it'].sum())} with their "
     "known defects put right."

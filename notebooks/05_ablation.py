@@ -36,6 +36,7 @@ from avmc_core.analysis import coverage, results
 from avmc_core.analysis.contrasts import (
     contrasts,
     detectable,
+    estimates,
     fixed_models,
     one_family,
     tally,
@@ -135,8 +136,8 @@ figures.caption(data, command, "Table 4", records=records, status=agreed)
 #
 # One bootstrap draws source videos for both rows together and seeds for each row separately. All comparisons of this table form
 # one family, and the last column corrects for that. Two columns help to interpret the absence of a difference. *Detectable* is
-# the smallest true difference that the comparison, uncorrected, would distinguish from zero in four of five repetitions; a
-# smaller one would mostly be missed. The *chance of a better run* is the chance that a run of the full model beats a run of the
+# the smallest true difference that the comparison, uncorrected, would distinguish from zero in four of five repetitions; one of
+# seven tenths of that size is missed as often as it is seen. The *chance of a better run* is the chance that a run of the full model beats a run of the
 # ablated one. One half does not mean that the two are equal: it means that neither is ahead more often, which also holds for two
 # models whose runs scatter widely.
 
@@ -153,7 +154,7 @@ family = one_family(
 )
 display(figures.mark(contrast_figures.forest(family, ["Acc2", "Acc2_weak", "MAE"]), data))
 display(figures.caption(data, command, "Section 5.4", records=records))
-Markdown(f"**{tally(family)}**")
+Markdown(f"**{tally(family)}** {estimates(family, 'the full model')}")
 
 # %% tags=["hide-input"]
 display(contrast_table(family, "table4-differences", of_row))
@@ -168,7 +169,7 @@ smallest = {
     for variant in VARIANTS
 }
 Markdown(
-    "So a true difference may go undetected here, up to about: "
+    "In the median, the smallest difference that is found in four of five repetitions: "
     + "; ".join(
         f"{variant}, {clips[variant]:,} training clips: {thresholds['Acc2']:.1f} points of "
         f"Acc2, {thresholds['Corr']:.1f} points of Corr, {thresholds['MAE']:.3f} of MAE"
@@ -224,7 +225,7 @@ display(
         data, open_command, "silent (D07, D08), or undecided (D31)", records=mixed
     )
 )
-Markdown(f"**{tally(open_family)}**")
+Markdown(f"**{tally(open_family)}** All are trained on {clips['paper']:,} clips.")
 
 # %% [markdown]
 # ## Text features that are drawn again at every step
@@ -245,7 +246,8 @@ display(contrast_table(noise, "text-dropout"))
 drawn_command = f"avmc run text_dropout --profile {profile}"
 display(figures.caption(data, drawn_command, "features computed once", records=drawn))
 Markdown(
-    f"**{tally(noise)}** The simulated corpus has an untrained text encoder of one layer; "
+    f"**{tally(noise)}** Both are trained on {clips['paper']:,} clips. The simulated corpus "
+    "has an untrained text encoder of one layer; "
     "BERT has twelve, and was trained."
 )
 
@@ -329,13 +331,14 @@ sure = family[(family["p_holm"] <= 0.05) & (family["first"] == "AV-MC (released)
 tried = family[family["first"] == "AV-MC (released)"]
 in_one_sentence(
     f"Of {len(tried)} comparisons of AV-MC (released) with a part taken away, on "
-    f"{clips['released']:,} training clips, {len(sure)} survive correction"
+    f"{clips['released']:,} training clips, {len(sure)} survive the correction over all "
+    f"{len(family)} of this page"
     + (
         " (" + "; ".join(f"{row.second}, {row.metric}" for row in sure.itertuples()) + ")"
         if len(sure)
         else ""
     )
-    + f", and a difference below {smallest['released']['Acc2']:.1f} points of Acc2 would "
-    f"mostly have been missed ({artefacts.data_mark(data)}). Which of the paper's sentences "
+    + f"; in four of five repetitions, uncorrected, a difference of "
+    f"{smallest['released']['Acc2']:.1f} points of Acc2 would be found ({artefacts.data_mark(data)}). Which of the paper's sentences "
     "about Table 4 hold is decided in [](06_claims.ipynb)."
 )

@@ -163,10 +163,11 @@ def clear_of_zero(slope):
 
 
 hears = clear_of_zero(heard)
+words = sensitivities[full]["T"].slope.estimate
 Markdown(
     f"**{full} {'hears' if hears else 'does not measurably hear'}**: where the voice's "
-    f"annotation is one unit higher, M is higher by {voice}. For a linear reader of the same "
-    f"features it is {most}. "
+    f"annotation is one unit higher, M is higher by {voice}; where that of the words is, by "
+    f"{words:.2f}. For a linear reader of the same features the voice gives {most}. "
     + (
         "For the rule that knows the labels it is "
         f"{sensitivities[rule]['A'].slope.estimate:.2f}"
@@ -261,7 +262,13 @@ frame = pd.DataFrame(
 )
 display(Table(frame, "differences"))
 display(figures.caption(data, command, "Section 5.4", records=networks))
-Markdown(f"{verdict(apart['A and V'], full, ablated)}")
+clear_of_it = [
+    f"{titles[cue]} {d.estimate:+.3f}" for cue, d in apart.items() if d.low > 0 or d.high < 0
+]
+Markdown(
+    f"{verdict(apart['A and V'], full, ablated)} Intervals that exclude zero, without a "
+    f"correction for their number: {'; '.join(clear_of_it) or 'none'}."
+)
 
 # %% [markdown]
 # ## Six scenarios
@@ -305,6 +312,8 @@ distance = {
 }
 given = scenarios.table().reset_index(names="scenario")
 display(Table(given, "scenarios"))
+if np.isfinite(list(distance.values())).all():
+    display(Markdown("M is what the generating rule expects, not the rating of a person."))
 means = pd.DataFrame(
     {name: tasks["M"].mean(axis=0) for name, tasks in predictions.items()},
     index=scenarios.table().index,
@@ -328,7 +337,7 @@ Markdown(
 # %% [markdown]
 # ## One actor
 #
-# Donors are six different people, and what a person shows matches the annotation only in part. The paper used staged
+# Donors are clips of several people, and what a person shows matches the annotation only in part. The paper used staged
 # performances. The generator of the simulated corpus can do the same: one speaker, whose voice and face show all of the target.
 
 # %% tags=["hide-input"]
@@ -386,7 +395,6 @@ artefacts.save(
     },
     artefacts.provenance(data, command, records | hearing),
 )
-words = sensitivities[full]["T"].slope.estimate
 both = hears and clear_of_zero(seen)
 in_one_sentence(
     f"Trained on {clips:,} clips, {full} "

@@ -16,7 +16,8 @@
 #
 # The paper shows the unimodal representations of three models in a t-SNE plot and draws two conclusions from it: with unimodal
 # tasks the modalities overlap less, and with the mixup each modality is "more separated" within itself. A t-SNE plot is one
-# random projection that keeps neighbourhoods, but neither distances nor sizes, so by itself it supports neither conclusion.
+# nonlinear embedding from a random start; it keeps neighbourhoods, but neither distances nor sizes, so by itself it supports
+# neither conclusion.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store

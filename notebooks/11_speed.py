@@ -360,5 +360,6 @@ faster = steps.set_index("Model")["times faster"]
 in_one_sentence(
     f"A training step of {faster.idxmax()} is {faster.max():.0f} times as fast as the plain "
     f"one, that of {faster.idxmin()} {faster.min():.1f} times, with losses and gradients "
-    "that agree to rounding."
+    "that agree to rounding; the largest gains come from text features that a frozen "
+    "encoder computes once instead of in every step."
 )

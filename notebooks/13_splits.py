@@ -60,7 +60,7 @@ opening(
 # ## Videos in several splits
 #
 # In the simulated corpus this is a design choice, not a finding: a clip has the traits of its source video's speaker, and the
-# labels of a video are as similar as in the real label table. Their similarity is measured by the intraclass correlation, the
+# labels of a video are about as similar as in the real label table. Their similarity is measured by the intraclass correlation, the
 # share of the variance that lies between videos. The share of placeholders among the test clips is that of the real table; they
 # are in videos of their own.
 

@@ -113,8 +113,9 @@ lost = reliance.losses(with_rule)
 display(figures.mark(reliance_figures.losses(lost, metric), data))
 display(figures.caption(data, command, status="not in the paper", records=records))
 Markdown(
-    f"The standard deviation of the noise is {plan.scale:g} times that of the feature over "
-    f"the training clips. Each modality is permuted {plan.permutations} times, and the "
+    "The noise is normal, with a standard deviation of "
+    f"{plan.scale:g} standard deviations of the feature over the training clips. Each "
+    f"modality is permuted {plan.permutations} times, and the "
     "losses are averaged."
 )
 

@@ -39,6 +39,10 @@ CUT = """() => [...document.querySelectorAll(".prev-next-area a, .prev-next-area
   const box = e.getBoundingClientRect();
   return box.width && (box.left < -0.5 || box.right > document.documentElement.clientWidth + 0.5);
 })"""
+# Tables that are cut where the window is as wide as a laptop's, by their names.
+HIDDEN = """() => [...document.querySelectorAll(".avmc-t .box")]
+  .filter(box => box.scrollWidth > box.clientWidth + 1)
+  .map(box => box.ariaLabel)"""
 UNTOLD = r"""() => [...document.querySelectorAll("main img")].map(e => e.getAttribute("alt") || "")
   .filter(alt => !alt.trim() || /\.(svg|png|jpe?g|gif|webp)$/i.test(alt))"""
 # Clicks the second heading of each table that sorts, twice; both times its column must be in order,
@@ -85,6 +89,8 @@ def problems(context, path: Path, shot: Path | None) -> list[str]:
         if count := page.evaluate(UNRENDERED):
             faults.append(f"{count} formulas not rendered")
     faults += unfitting(page)
+    if page.viewport_size["width"] == max(WIDTHS):
+        faults += [f"a table wider than its place: {name}" for name in page.evaluate(HIDDEN)]
     faults += [f"a picture with {alt!r} for words" for alt in page.evaluate(UNTOLD)]
     faults += accessibility(page)
     if shot:

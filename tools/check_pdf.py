@@ -1,13 +1,14 @@
 """Checks the book's PDF: python tools/check_pdf.py book.pdf _toc.yml.
 
 Every chapter has its bookmark and page; no page is empty; no text leaves the page; every font is
-inside the file; no character is drawn as the box that stands for a missing glyph.
+inside the file; no character is drawn as the box that stands for a missing glyph; and figures that
+answer on a screen are there in their still form.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pypdfium2
@@ -20,10 +21,12 @@ from pypdf.generic import ContentStream, DictionaryObject, NameObject
 MARGIN = 18  # points around a page in which no text may stand, its foot excepted
 FOOT = 60  # points: where the page number is
 LARGEST = 15_000_000  # bytes
+# words of the still forms of interactive figures
+STILL = ("R² of the multimodal label M on the annotations", "prediction of the blend")
 
 
-def problems(path: Path, toc: Path) -> list[str]:
-    """One sentence for each thing that is wrong."""
+def problems(path: Path, toc: Path, words: Sequence[str] = ()) -> list[str]:
+    """One sentence for each thing that is wrong. ``words`` must occur, however lines are broken."""
     faults = []
     reader = PdfReader(path)
     chapters = list(listed(yaml.safe_load(toc.read_text(encoding="utf-8"))))
@@ -43,6 +46,8 @@ def problems(path: Path, toc: Path) -> list[str]:
     document = pypdfium2.PdfDocument(path)
     for number, page in enumerate(document, 1):
         faults += [f"page {number}: {problem}" for problem in placed(page)]
+    printed = "".join("".join(page.get_textpage().get_text_range().split()) for page in document)
+    faults += [f"lacks {text!r}" for text in words if "".join(text.split()) not in printed]
     print(f"{path}: {len(reader.pages)} pages, {len(tops)} chapters, {size / 1e6:.1f} MB")
     return faults
 
@@ -124,6 +129,6 @@ if __name__ == "__main__":
     if not Path(sys.argv[1]).is_file():
         print("no PDF to check")
         sys.exit(0)
-    wrong = problems(Path(sys.argv[1]), Path(sys.argv[2]))
+    wrong = problems(Path(sys.argv[1]), Path(sys.argv[2]), STILL)
     print("\n".join(wrong) or "nothing wrong")
     sys.exit(bool(wrong))

@@ -16,7 +16,7 @@ from avmc_core.data.released import read_meta
 TARGET = Path(__file__).resolve().parents[1] / "avmc_core" / "resources" / "cues.json"
 BASIS = (
     "Labels of the public label table meta.csv of CH-SIMS v2.0. New clips: the {new:,} that "
-    "CH-SIMS v2.0 added, without the videos "
+    "CH-SIMS v2.0 added outside the videos "
     "test1 to test15, whose unimodal labels are copies of M. Original clips: the "
     "{original:,} of CH-SIMS, with their "
     "original labels."

@@ -32,8 +32,8 @@ PARTS = {
 # the largest |M|, between two levels so that rounding does not matter
 BANDS = {
     "all": (2.0, "all clips"),
-    "weak_table1": (0.5, "weak clips as Table 1 counts them, |M| up to 0.4"),
-    "weak_section": (0.7, "weak clips as Section 3.2 names them, |M| up to 0.6"),
+    "weak_table1": (0.5, "weak clips, |M| up to 0.4 (the paper's Table 1)"),
+    "weak_section": (0.7, "weak clips, |M| up to 0.6 (its Section 3.2)"),
 }
 
 

@@ -51,10 +51,11 @@ def beside_table_2(
         "printed in the paper": ("D", "none", "#3C3C3C"),
         "one seed": ("o", "full", MODEL_COLOURS[0]),
         "mean of its batch": ("|", "full", MODEL_COLOURS[0]),
+        f"printed for {of}": ("D", "none", MODEL_COLOURS[1]),
     }
     for label, (form, style, colour) in marks.items():
         axes[0].plot([], [], form, color=colour, fillstyle=style, label=label)
-    fig.legend(loc="outside upper left", ncols=3, fontsize=7)
+    fig.legend(loc="outside upper left", ncols=4, fontsize=7)
     return fig
 
 

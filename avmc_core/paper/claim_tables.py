@@ -98,7 +98,7 @@ def worst_modality(modality: str) -> Outcome:
         for row, other in product(own, others)
         if not _better(table["rows"][other][i][j], table["rows"][row][i][j], metric)
     ]
-    return Outcome("worst in every column", "; ".join(wrong) or "so it is", not wrong)
+    return Outcome("worst in every column", "; ".join(wrong) or "worst in every column", not wrong)
 
 
 def own_annotation_better(row: str) -> Outcome:

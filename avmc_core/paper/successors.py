@@ -32,7 +32,7 @@ def table() -> pd.DataFrame:
     rows = recorded()
     runs = [runs_by_digits([row[name] for name in ACCURACIES]) for _, row in rows.iterrows()]
     return rows.assign(
-        **{"runs by its digits": runs, "labels by its digits": rows["Acc2_weak"].map(labels_of)}
+        **{"runs by digits": runs, "labels by digits": rows["Acc2_weak"].map(labels_of)}
     )
 
 

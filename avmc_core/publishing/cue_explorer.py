@@ -52,7 +52,7 @@ def explorer(data: dict[str, Any]) -> str:
     figures = json.dumps(data, separators=(",", ":"))
     return (
         '<div class="avmc-cues"><form class="avmc-cues-ask" hidden>'
-        f"<fieldset><legend>Annotators heard or saw</legend>{boxes}</fieldset>"
+        f"<fieldset><legend>Annotators were given</legend>{boxes}</fieldset>"
         f"{parts}{bands}"
         '<div class="avmc-cues-bar" aria-hidden="true"><span class="share"></span><span '
         'class="interval"></span></div>'

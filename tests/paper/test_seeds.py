@@ -93,13 +93,11 @@ def test_how_large_a_difference_has_to_be():
 def test_successors_keep_their_digits_and_say_what_those_allow():
     table = successors.table().set_index("model")
     assert table.loc["AV-MC (re-run)", ["Acc2", "MAE", "Corr"]].tolist() == ["80.6", ".301", "72.1"]
-    assert "too few" in table.loc["AV-MC (re-run)", "runs by its digits"], (
+    assert "too few" in table.loc["AV-MC (re-run)", "runs by digits"], (
         "one decimal admits everything"
     )
-    assert table.loc["MSE-Adapter ChatGLM3-6B", "runs by its digits"] == "5 or 10", (
-        "five seeds said"
-    )
-    assert "relabelled (483 clips): none" in table.loc["PaP ChatGLM3-6B", "labels by its digits"]
+    assert table.loc["MSE-Adapter ChatGLM3-6B", "runs by digits"] == "5 or 10", "five seeds said"
+    assert "relabelled (483 clips): none" in table.loc["PaP ChatGLM3-6B", "labels by digits"]
     assert (table["source"] != "").all()
     by_runs = successors.tables_by_runs().set_index("table")
     assert (

@@ -62,6 +62,13 @@ def test_text_beyond_the_margin_is_noticed(tmp_path, toc):
     assert len(found) == 5 and all("characters outside the margins" in line for line in found)
 
 
+def test_a_still_form_that_is_missing_is_noticed(tmp_path, toc):
+    """Its words may be broken over lines."""
+    printed = pdf(tmp_path / "x.pdf", "one", "two", "three", "four\nlines", "five")
+    found = check_pdf.problems(printed, toc, ("four lines", "six"))
+    assert found == ["lacks 'six'"]
+
+
 def test_a_font_that_is_not_in_the_file_is_noticed(tmp_path, toc):
     found = check_pdf.problems(pdf(tmp_path / "x.pdf", *["plain"] * 5, core_fonts=True), toc)
     assert found == [f"page {i}: font /Helvetica is not in the file" for i in range(1, 6)]
