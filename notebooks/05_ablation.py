@@ -339,6 +339,7 @@ in_one_sentence(
         else ""
     )
     + f"; in four of five repetitions, uncorrected, a difference of "
-    f"{smallest['released']['Acc2']:.1f} points of Acc2 would be found ({artefacts.data_mark(data)}). Which of the paper's sentences "
+    f"{smallest['released']['Acc2']:.1f} points of Acc2 would be found "
+    f"({artefacts.data_mark(data)}). Which of the paper's sentences "
     "about Table 4 hold is decided in [](06_claims.ipynb)."
 )
