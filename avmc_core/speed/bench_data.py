@@ -85,9 +85,9 @@ print(json.dumps(found))
 
 def data_path(full: bool) -> dict[str, Any]:
     """Seconds and peak memory of each way of reading a made-up supervised file: the memory of
-    the whole process, and that of the libraries alone. Then the same for ``STEPS`` steps of training on
-    growing parts of its clips, with the largest memory that is not the mapped store's
-    (``own_mb``)."""
+    the whole process, and that of the libraries alone. Then the same for ``STEPS`` steps of
+    training on growing parts of its clips, with the largest memory that is not the mapped
+    store's (``own_mb``)."""
     share = 1 if full else SHARE
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "s.pkl"), Path(folder, "store")

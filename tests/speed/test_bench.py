@@ -181,5 +181,5 @@ def test_access_to_the_data_is_measured_in_processes_of_their_own(monkeypatch):
 
 
 def test_a_measurement_that_fails_says_why():
-    with pytest.raises(RuntimeError, match="status 1: .*no such thing"):
+    with pytest.raises(RuntimeError, match="status 1: no such thing"):
         printed_by("-c", "raise SystemExit('no such thing')")
