@@ -64,8 +64,9 @@ def main(
     frame = report.frame()
     for repair in report.repairs:
         click.echo(f"repaired: {repair}", err=True)
-    if form == "csv":
-        click.echo(frame.to_csv(index=False), nl=False)
+    if form == "csv":  # a row says what it is about wherever it is copied to
+        about = {"data": report.data, "labels": report.labels, "split": split}
+        click.echo(frame.assign(**about).to_csv(index=False), nl=False)
     elif form == "json":
         rows = [
             {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
