@@ -267,7 +267,8 @@ display(Table(limits.reset_index(names="Model"), "limits"))
 figures.caption("none, these are settings", "avmc notebooks 03_benchmark")
 
 # %% tags=["hide-input"]
-Markdown(f"{results.carried_out(records)}\n\n**{benchmark.stopping(records)}**")
+carried_out = f"{results.carried_out(records)} {plan.not_run(data, profile)}"
+Markdown(f"{carried_out}\n\n**{benchmark.stopping(records)}**")
 
 # %% [markdown]
 # ## Every seed
@@ -298,10 +299,11 @@ Markdown(benchmark.beside_constant(compared, "Acc2_weak"))
 
 # %% tags=["hide-input"]
 mended = experiment("mended")
-mended_records = run_all(mended.runs(profile), data, progress_bar=False)
+mended_records = run_all(mended.runs(profile, store=data), data, progress_bar=False)
 verdicts = benchmark.beats_constant(results.tabulate(mended_records, data), MENDABLE)
 losing = list(verdicts.loc[~verdicts["as run beats it"], "model"])
-alone = [run for run in experiment("differences").runs(profile) if run.model in losing]
+singly = experiment("differences").runs(profile, store=data)
+alone = [run for run in singly if run.model in losing]
 alone_records = run_all(alone, data, progress_bar=False)
 
 # %% tags=["hide-input"]

@@ -69,7 +69,8 @@ parts = {
 }
 records = {run: record for part in parts.values() for run, record in part.items()}
 mixed = run_all(experiment("mixup").runs(profile), data, progress_bar=False)
-drawn = run_all(experiment("text_dropout").runs(profile), data, progress_bar=False)
+dropping = experiment("text_dropout")
+drawn = run_all(dropping.runs(profile, store=data), data, progress_bar=False)
 opening(
     "what each part of AV-MC is worth, with the smallest difference that each comparison "
     "could have found; what the paper leaves open about its mixup; and how far such "
@@ -246,7 +247,7 @@ display(contrast_table(noise, "text-dropout"))
 drawn_command = f"avmc run text_dropout --profile {profile}"
 display(figures.caption(data, drawn_command, "features computed once", records=drawn))
 Markdown(
-    f"**{tally(noise)}** Both are trained on {clips['paper']:,} clips. The simulated corpus "
+    f"{dropping.not_run(data, profile)} **{tally(noise)}** Both are trained on {clips['paper']:,} clips. The simulated corpus "
     "has an untrained text encoder of one layer; "
     "BERT has twelve, and was trained."
 )

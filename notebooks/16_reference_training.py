@@ -50,7 +50,8 @@ from avmc_core.simulated.corpus import ensure_corpus
 figures.use_style()
 data = open_store(store) if store else ensure_corpus("ci")
 lockstep = json.loads(resource_text("lockstep.json"))
-records = run_all(experiment("validation").runs(profile), data, progress_bar=False)
+plan = experiment("validation")
+records = run_all(plan.runs(profile, store=data), data, progress_bar=False)
 opening(
     "how closely our trainings follow those of the public code; why two trainings on two "
     "machines cannot agree as closely; and what the one thing that the public code draws at "

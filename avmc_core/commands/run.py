@@ -34,9 +34,10 @@ def plan(
 ):
     """The runs and the store that the options of ``run`` and ``results`` select; reports the rows
     that cannot run on the store. ``rows`` are the names of the rows wanted; if empty, all rows.
-    Raises InputError for a row that the experiment does not have, and if no row can run on the
-    store."""
+    Raises InputError for a row that the experiment does not have, for a wanted one that cannot run
+    on the store, and if none can."""
     from avmc_core.data.store import open_store
+    from avmc_core.runs.declaration import NO_ENCODER
     from avmc_core.runs.experiments import experiment as declared
     from avmc_core.simulated.corpus import ensure_corpus
 
@@ -50,11 +51,12 @@ def plan(
     asked = set(rows or names)
     grid = [run for run in wanted.runs(profile, chosen or None, opened) if run.name in asked]
     lost = {row: why for row, why in wanted.left_out(opened, profile).items() if row in asked}
-    if not grid:
+    if not grid or (rows and lost):
         reasons = "; ".join(f"{row}: {why}" for row, why in lost.items())
         raise InputError(opened.path, reasons, f"what a row of {experiment} needs")
     for row, lacking in lost.items():
-        click.echo(f"left out: {row}: {lacking} in {opened.path}", err=True)
+        where = "" if lacking.startswith(NO_ENCODER) else f" in {opened.path}"
+        click.echo(f"left out: {row}: {lacking}{where}", err=True)
     return (_started_from(init, grid, opened) if init else grid), opened
 
 

@@ -85,7 +85,7 @@ def reversals(tables: Mapping[str, Source], metric: str) -> pd.DataFrame:
 def beats_constant(table: pd.DataFrame, models: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
     """For each baseline the mean MAE as run and mended over the seeds in a table of runs, and
     whether each is below the constant's: columns model, constant, as run, mended, as run beats it,
-    mended beats it."""
+    mended beats it. A baseline without a run is left out."""
     mae = table.groupby("name")["MAE"].mean()
     rows = [
         {
@@ -95,6 +95,7 @@ def beats_constant(table: pd.DataFrame, models: Mapping[str, tuple[str, ...]]) -
             "mended": mae.get(f"{m} mended"),
         }
         for m in models
+        if m in mae or f"{m} mended" in mae
     ]
     beaten = pd.DataFrame(rows)
     for kind in ("as run", "mended"):

@@ -12,6 +12,7 @@ from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.models.registry import capabilities, settings_of, without
 from avmc_core.runs.store import Run
+from avmc_core.text_encoder import encoder_name, locate
 
 # the laboratory's own list; the paper's released run uses the first alone (D12)
 SEEDS = (1111, 1112, 1113, 1114, 1115)
@@ -21,6 +22,8 @@ PROFILE_CHANGES: dict[str, tuple[tuple[str, Any], ...]] = {
     "ci": (("training.max_epochs", 60),),
     "full": (),
 }
+
+NO_ENCODER = "no text encoder"  # how a row is left out that this machine and not the store stops
 
 # stands in for the unimodal LSTM where a store holds every layer of a speech network
 LAYERED = "Layered LSTM"
@@ -81,9 +84,15 @@ class Experiment:
             row.name: lacking for row in self.rows if (lacking := _lacking(store, row, profile))
         }
 
+    def not_run(self, store: Store | None, profile: str) -> str:
+        """The rows that are ``left_out``, as a sentence for a page; "" if there are none."""
+        lost = self.left_out(store, profile).items()
+        reasons = "; ".join(f"{row}: {lacking}" for row, lacking in lost)
+        return f"Not run: {reasons}." if reasons else ""
+
 
 def _lacking(store: Store | None, row: Row, profile: str) -> str:
-    """What a row needs and a store lacks, in words; "" if nothing."""
+    """What a row needs and a store or this machine lacks, in words; "" if nothing."""
     if row.protocol.audio != "audio" and (store is None or row.protocol.audio not in store.extras):
         return f"no features {row.protocol.audio}"
     settings = settings_of(row.model, dict(row.changes_at(profile)))
@@ -92,6 +101,11 @@ def _lacking(store: Store | None, row: Row, profile: str) -> str:
     labelled_only = store is not None and schema.UNLABELLED not in store.splits
     if labelled_only and capabilities(row.model, settings).unlabelled:
         return "no unlabelled clips"
+    # a simulated corpus has an encoder; one that is there is read before anything is computed
+    real = store is not None and not store.simulated
+    encoded = real and capabilities(row.model, settings).text_encoder
+    if encoded and locate(encoder_name()) is None:
+        return f"{NO_ENCODER} {encoder_name()} (set AVMC_BERT to its folder)"
     return ""
 
 

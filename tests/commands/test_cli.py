@@ -201,7 +201,7 @@ def test_nothing_is_trained_where_a_run_needs_an_encoder_that_is_not_there(
     monkeypatch.setenv("AVMC_BERT", "/no/such/folder")
     real = replace(tiny_store, manifest={**tiny_store.manifest, "kind": "real"})
     assert not real.simulated
-    runs = experiments.experiment("benchmark").runs("ci", store=real)
+    runs = experiments.experiment("benchmark").runs("ci")
     with pytest.raises(
         InputError, match=r"^Bert_MAG: found no text encoder '/no/such/folder', .*AVMC_BERT"
     ):

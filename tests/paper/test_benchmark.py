@@ -166,6 +166,9 @@ def test_a_baseline_that_loses_to_the_constant_is_explained_by_one_difference_or
         True,
         False,
     ]
+    assert list(benchmark.beats_constant(table, {"A": (), "C": ()})["model"]) == ["A"], (
+        "no run of C"
+    )
     alone = pd.DataFrame(
         {"model": "A", "name": ["A, D1 mended", "A, D2 mended"], "MAE": [0.55, 0.45]}
     )
