@@ -15,7 +15,7 @@ from avmc_core import metrics
 from avmc_core.analysis.estimate import Cell
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.artefacts import data_mark
-from avmc_core.data.metric_conventions import Convention, of_limit
+from avmc_core.data.metric_conventions import ALL, Convention, of_limit
 from avmc_core.data.store import Store
 from avmc_core.errors import InputError, counted
 from avmc_core.published import published
@@ -104,6 +104,20 @@ def tabulate(
     return table
 
 
+def as_text(table: pd.DataFrame) -> str:
+    """The table of ``per_run`` for a terminal, without what is the same in every row."""
+    return in_points(table.drop(columns=["data", "split", "task"])).to_string(index=False)
+
+
+def in_points(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose columns that are named as metrics are text on the scale of the paper's tables,
+    with the decimals of each metric."""
+    shown = table.copy()
+    for name in (name for name in table if name in ALL):
+        shown[name] = [metrics.format_metric(name, value, ALL) for value in table[name]]
+    return shown
+
+
 def estimate(
     grid: Sequence[Run],
     store: Store,
@@ -115,7 +129,8 @@ def estimate(
     from earlier runs on the same data: those of the same model with the same settings if there are
     any, else those of the same model. If there are none, the recorded benchmark is used."""
     device = device or default_device()
-    missing = [run for run in grid if runs.get(run.key(store, device)) is None]
+    keys = {run: run.key(store, device) for run in grid}
+    missing = [run for run in grid if runs.get(keys[run]) is None]
     alike: dict[str, list[Record]] = {}
     for record in runs:
         if (
@@ -133,6 +148,11 @@ def estimate(
     ]
     lines = [f"{counted(len(grid), 'run')}, {len(missing)} to compute, on {data_mark(store)}"]
     lines += [f"  {run.name}, seed {run.seed}" for run in missing]
+    if begun := sum(runs.begun(keys[run]) for run in missing):
+        lines.append(
+            f"{counted(begun, 'interrupted run')} among them: the progress that was saved is kept, "
+            "and they go on from there"
+        )
     if missing:
         jobs = min(jobs or os.cpu_count() or 1, len(missing)) if device == "cpu" else 1
         seconds = sum(np.mean([record.seconds for record in records]) for records in known)
@@ -142,9 +162,12 @@ def estimate(
         )
         memory = f"at most {peak / 2**30:.1f} GiB each" if peak else "memory unknown"
         if known:
+            like = "is like earlier runs" if len(known) == 1 else "are like earlier runs"
+            took = f"took {seconds:.0f} s of one process in all"
+            processes = "1 process" if jobs == 1 else f"{jobs} processes"
             lines.append(
-                f"{len(known)} of them are like earlier runs, which took {seconds:.0f} s of one "
-                f"process in all: about {seconds / jobs:.0f} s with {jobs} processes, {memory}"
+                f"{len(known)} of them {like}, which {took}: about {seconds / jobs:.0f} s with "
+                f"{processes}, {memory}"
             )
         others = [run for run in missing if not (alike.get(_kind_of(run)) or alike.get(run.model))]
         lines += from_benchmark(others, store, device, jobs) if others else []
@@ -159,8 +182,8 @@ def from_benchmark(grid: Sequence[Run], store: Store, device: str, jobs: int) ->
     if timed := len(grid) - cost.unknown:
         where = f"{jobs} core{'s' if jobs > 1 else ''}" if device == "cpu" else "one CPU core"
         lines.append(
-            f"{timed} are like none computed here: {duration(cost.wall(jobs))} on {where}, "
-            "each at "
+            f"{timed} {'is' if timed == 1 else 'are'} like none computed here: "
+            f"{duration(cost.wall(jobs))} on {where}, each at "
             f"most {cost.peak_mb / 1024:.1f} GiB. That is the recorded benchmark ({machine()}), "
             f"scaled by clips and frames, with {EPOCHS} epochs where the settings set no limit: an "
             f"order of magnitude{'' if device == 'cpu' else ', and of a GPU nothing is recorded'}"

@@ -150,9 +150,7 @@ def score(
     return ScoreReport(
         labels.attrs.get("mark", "labels"),
         split,
-        str(label_sets.recognise(labels))
-        if convention is SIMS
-        else f"from {-limit:g} to {limit:g}",
+        labels.attrs.get("set") or label_sets.named(labels, limit),
         tasks,
         unscored,
         convention,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 from avmc_core.files.atomic import new_folder
 
 REPORT = "extraction.csv"  # also in the store's folder
@@ -78,7 +78,7 @@ def _row(place: Path, number: int, row: pd.Series, jpeg: np.ndarray) -> str:
             f'<img loading="lazy" src="{name}" alt="a frame of {escape(row["id"])} with its '
             'landmarks">'
         )
-    facts = f"{row['seconds']:.2f} s, {row['faces']} faces"
+    facts = f"{row['seconds']:.2f} s, {counted(row['faces'], 'face')}"
     facts += f", {row['missing']:.0%} of the frames without the speaker's" if row["faces"] else ""
     words = [f"<b>{row['outcome']}</b>: {facts}", row["speaker"], row["reason"], row["notes"]]
     remarks = "<br>".join([words[0], *(escape(word) for word in words[1:] if word)])

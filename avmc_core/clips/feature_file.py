@@ -12,7 +12,7 @@ from avmc_core import schema
 from avmc_core.clips.prediction import Clip
 from avmc_core.data.padding import FINITE
 from avmc_core.data.unpickle import read_pickle
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 from avmc_core.files.names import shown
 from avmc_core.models.base import Sizes
 
@@ -91,7 +91,8 @@ def _features(where: str, value: Any, width: int, name: str, notes: list[str]) -
         )
     silent = np.isneginf(value)
     if name != "text" and silent.any():
-        notes.append(f"{int(silent.sum())} values of -inf in {name} set to 0")
+        values = counted(int(silent.sum()), "value")
+        notes.append(f"{values} of -inf in {name} set to 0")
         value = np.where(silent, 0, value)
     with np.errstate(over="ignore"):
         values = value.astype(np.float32)
@@ -107,9 +108,8 @@ def _without_padding(where: str, values: np.ndarray, name: str, notes: list[str]
         raise InputError(where, "nothing but zeros", "features")
     kept = values[there[0] : there[-1] + 1]
     if len(kept) < len(values):
-        notes.append(
-            f"{len(values) - len(kept)} steps of zeros at the ends of {name} left out, as padding"
-        )
+        steps = counted(len(values) - len(kept), "step")
+        notes.append(f"{steps} of zeros at the ends of {name} left out, as padding")
     return kept
 
 

@@ -56,6 +56,7 @@ def main(
     seeds. "improvement" is the probability that a run of FIRST is better than a run of SECOND.
     p_holm holds over all the metrics asked for. Where each row has one run only, p comes from a
     permutation test that swaps whole videos.
+    Both forms have accuracies, F1, Corr and R2 in points of 100, and MAE in label units.
     """
     from avmc_core.analysis.pairwise import CLEAR, as_text, compare_rows
     from avmc_core.analysis.results import finished

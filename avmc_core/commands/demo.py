@@ -25,7 +25,7 @@ def main(out: str | None) -> None:
     """
     from avmc_core.analysis.composed_scenario import composed
     from avmc_core.analysis.predicting import predictions_of
-    from avmc_core.analysis.results import tabulate
+    from avmc_core.analysis.results import in_points, tabulate
     from avmc_core.artefacts import data_mark
     from avmc_core.drawing import figures, scenario_figures
     from avmc_core.home import home
@@ -44,9 +44,7 @@ def main(out: str | None) -> None:
     table = tabulate(records, data)
     shown = [name for name, metric in METRICS.items() if metric.column]
     click.echo(f"\nMultimodal sentiment on the test split, data: {data_mark(data)}")
-    click.echo(
-        table.groupby("name", sort=False)[shown].mean().to_string(float_format="{:.3f}".format)
-    )
+    click.echo(in_points(table.groupby("name", sort=False)[shown].mean()).to_string())
     scenarios = composed(data)
     path = Path(out or home() / "demo.png")
     path.parent.mkdir(parents=True, exist_ok=True)

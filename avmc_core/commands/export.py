@@ -23,6 +23,6 @@ def main(run: str, file: str | None, store: str, card: bool) -> None:
     path = write_package(package, file or f"{package.facts['model']}-{run[:12]}{SUFFIX}")
     if card:
         click.echo(model_card(package))
-    click.echo(
-        f"{path}: {package.facts['model']}, seeds {', '.join(map(str, package.facts['seeds']))}"
-    )
+    seeds = package.facts["seeds"]
+    listed = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    click.echo(f"{path}: {package.facts['model']}, {listed}")

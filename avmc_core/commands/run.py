@@ -212,9 +212,13 @@ def results(
     device: str | None,
 ) -> None:
     """Metrics of EXPERIMENT from the run records: one row per finished run, and which runs are
-    missing."""
+    missing.
+
+    The table shows accuracies, F1, Corr and R2 as the paper does, in points of 100, and MAE in
+    label units; csv and json hold the same numbers unrounded as shares of 1, 0.795 for 79.50.
+    """
     with ended_at_once():
-        from avmc_core.analysis.results import per_run
+        from avmc_core.analysis.results import as_text, per_run
         from avmc_core.artefacts import facts
         from avmc_core.runs.grid import checked_device, run_store
 
@@ -223,8 +227,7 @@ def results(
     table = per_run(grid, opened, run_store(), split, task, device)
     if form == "table":
         click.echo(f"data: {table.attrs['mark']}, split {split}, task {task}")
-        table = table.drop(columns=["data", "split", "task"])
-        click.echo(table.to_string(index=False, float_format="{:.4f}".format))
+        click.echo(as_text(table))
         click.echo(*facts({"runs": len(table), "failed": int((table["status"] != "done").sum())}))
     else:
         click.echo(
@@ -235,5 +238,6 @@ def results(
     if missing := table.attrs["missing"]:
         shown = "; ".join(missing[:5]) + ("; ..." if len(missing) > 5 else "")
         click.echo(
-            f"missing: {len(missing)} of {len(missing) + len(table)} runs: {shown}", err=True
+            f"missing: {len(missing)} of {counted(len(missing) + len(table), 'run')}: {shown}",
+            err=True,
         )

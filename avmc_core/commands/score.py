@@ -44,12 +44,13 @@ def main(
     predictions: str, labels: str, against: str | None, limit: str | None, split: str, form: str
 ) -> None:
     """Score the file PREDICTIONS: columns video_id and clip_id (or id), M, and if predicted T, A,
-    V.
+    V; or MMSA's columns Ids and SResults.
 
     All metrics of labels in their range (from -1 to 1 those of the paper, from -3 to 3 those of
     MMSA) with 95 % intervals over source videos, beside those of a constant, and with
     --against the paired difference from another file. Every clip of the split needs one prediction;
-    clips that are missing, listed twice or unknown are named.
+    clips that are missing, listed twice or unknown are named. Every form of the result has
+    accuracies, F1, Corr and R2 in points of 100, and MAE in label units.
     """
     from avmc_core.analysis.scoring import conventions, score
     from avmc_core.data.scoring_tables import read_labels, read_predictions
@@ -151,11 +152,11 @@ def _digits(part: TaskScore) -> str:
     """How fine the printed accuracies can be."""
     from avmc_core.paper.granularity import chance
 
-    counted = {name: clips for name in BINARY if (clips := part.counted.get(name))}
+    over = {name: clips for name in BINARY if (clips := part.counted.get(name))}
     steps = " and ".join(
-        f"{name} by {100 / n:.2f} points ({n} clips)" for name, n in counted.items()
+        f"{name} by {100 / n:.2f} points ({counted(n, 'clip')})" for name, n in over.items()
     )
-    chances = " and ".join(f"{100 * chance(n):.1f} %" for n in counted.values())
+    chances = " and ".join(f"{100 * chance(n):.1f} %" for n in over.values())
     return (
         f"digits: one clip changes {steps}; of all figures with two decimals {chances} can be "
         "the score of one run over "

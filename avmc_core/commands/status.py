@@ -23,7 +23,12 @@ def _stores(store: str) -> list:
 @click.command("status")
 @click.argument("experiment", default="")
 @click.option("--model", default="", help="Only runs of this model.")
-@store_option
+@click.option(
+    "--store",
+    envvar="AVMC_STORE",
+    default="",
+    help="Only runs on this imported store; default: runs on every store.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per run, for scripts.")
 def status(experiment: str, model: str, store: str, as_json: bool) -> None:
     """List the finished runs: what distinguishes them, and the experiments that use them.
@@ -38,13 +43,20 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
     if experiment:
         declared(experiment)
     stores = _stores(store)
-    records = [record for record in run_store() if not model or record.model == model]
+    wanted = stores[-1] if store else None  # _stores names it last
+    records = [
+        record
+        for record in run_store()
+        if (not model or record.model == model)
+        and (wanted is None or record.data["digest"] == wanted.digest)
+    ]
     used = {record.key: uses(record, stores) for record in records}
     if experiment:
         records = [
             r for r in records if any(row.startswith(f"{experiment}: ") for row in used[r.key].rows)
         ]
     own = differing(records)
+    width = max((len(record.model) for record in records), default=0)
     for record in records:
         use = used[record.key]
         data = "simulated corpus" if record.simulated else f"store {record.data['digest'][:8]}"
@@ -61,13 +73,14 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
         age = {True: "", False: ", made by other data, code or libraries", None: ""}[use.current]
         what = ", ".join(f"{name} {value}" for name, value in own[record.key].items())
         click.echo(
-            f"{record.key[:12]}  {record.status:6}  {record.model:13} seed {record.seed}  "
+            f"{record.key[:12]}  {record.status:6}  {record.model:{width}} seed {record.seed}  "
             f"{record.epochs:3} epochs  "
             f"{record.seconds:7.1f} s  {data}  {record.reason}\n              "
             f"{what or 'published settings'}\n"
             f"              used by {by}{age}"
         )
-    click.echo(f"{counted(len(records), 'run')} in {run_store().root}", err=True)
+    where = f" on {wanted.path}" if wanted else ""
+    click.echo(f"{counted(len(records), 'run')}{where} in {run_store().root}", err=True)
 
 
 @click.command("clean")
@@ -90,7 +103,8 @@ def clean(store: str, yes: bool) -> None:
     total = sum(item.size for item in unused) / 1e6
     if not yes:
         click.echo(
-            f"{len(unused)} that nothing uses, {total:.2f} MB; avmc clean --yes removes them"
+            f"{counted(len(unused), 'item')} that nothing uses, {total:.2f} MB; avmc clean --yes "
+            f"removes {'it' if len(unused) == 1 else 'them'}"
         )
         return
     busy = [item.path for item in unused if not remove(item, root)]

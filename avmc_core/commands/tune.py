@@ -50,7 +50,7 @@ def main(
     both_ways: bool,
 ) -> None:
     """Search settings of MODEL on the validation split; an interrupted search is continued."""
-    from avmc_core.analysis.results import carried_out
+    from avmc_core.analysis.results import carried_out, in_points
     from avmc_core.data.metric_conventions import ALL
     from avmc_core.data.store import open_store
     from avmc_core.errors import InputError
@@ -102,9 +102,7 @@ def main(
         click.echo(f"  {name} = {value}")
     if both_ways:
         records = run_all(tuning.runs_of_trials(result, opened, every=True), opened, jobs=jobs)
-        click.echo(
-            choices.both_ways(result, records, opened).to_string(float_format="{:.4f}".format)
-        )
+        click.echo(in_points(choices.both_ways(result, records, opened).T).T.to_string())
         click.echo(carried_out(records))
     if score:
         for run, record in run_all(

@@ -20,14 +20,15 @@ import numpy as np
 import pandas as pd
 
 from avmc_core.home import resource_text
-from avmc_core.schema import GRID, SPLITS, level
+from avmc_core.schema import GRID, LIMITS, SPLITS, level
 
-RELABELLED, MIXED, OTHER = "relabelled", "mixed", "other"
+RELABELLED, MIXED, OTHER, SIMULATED = "relabelled", "mixed", "other", "simulated"
 ORIGINAL, NEW = PARTS = ("original", "new")
 NAMES = {
     RELABELLED: "the relabelled set",
     MIXED: "the mixed set: original labels in the original part",
     OTHER: "another set of labels",
+    SIMULATED: "simulated labels",
 }
 _TOLERATED = 0.01  # of the clips; the two sets lie 18.5 % apart
 
@@ -86,6 +87,11 @@ def recognise(table: pd.DataFrame) -> Recognised:
         if same_rows and apart <= _TOLERATED * total(known).sum():
             return Recognised(key, apart)
     return Recognised(OTHER)
+
+
+def named(table: pd.DataFrame, limit: float) -> str:
+    """A label table's set in words, if its labels are at most 1, else their range."""
+    return str(recognise(table)) if limit == min(LIMITS) else f"from {-limit:g} to {limit:g}"
 
 
 def of_set(key: str) -> Histograms:

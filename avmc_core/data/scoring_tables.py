@@ -3,7 +3,7 @@
 Labels come from a feature store, from the released label table, or from any CSV file with the
 columns video_id, clip_id, mode (or split) and label (or M). Predictions come from a CSV file with
 video_id and clip_id (or id, the two joined by ``$_$``) and a column for each annotation that is
-predicted: M, and T, A, V.
+predicted: M, and T, A, V. MMSA's results for single clips have Ids and SResults for id and M.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pandas as pd
 
 from avmc_core.artefacts import data_mark
 from avmc_core.data import cells
+from avmc_core.data.label_sets import NAMES, SIMULATED
 from avmc_core.data.label_table import (
     COLUMNS,
     OTHER_NAMES,
@@ -35,7 +36,8 @@ from avmc_core.schema import LIMITS, SPLITS, TASKS
 IDS = ["video_id", "clip_id"]
 _NAMED = 5  # clips that an error names
 _OF_LABELS = {"video_id": (), "clip_id": (), **OTHER_NAMES}
-_OF_PREDICTIONS = dict.fromkeys((*IDS, "id", *TASKS), ())
+# the other names are those of MMSA's results for single clips
+_OF_PREDICTIONS = {**dict.fromkeys((*IDS, *TASKS), ()), "id": ("Ids",), "M": ("SResults",)}
 
 
 def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
@@ -43,6 +45,7 @@ def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
     and T, A, V where the source has them (float). ``attrs["mark"]`` says which data they belong to,
     as ``artefacts.data_mark`` does, and ``attrs["limit"]`` is the largest label that there can be:
     what the store says, 1 in the released label table, else ``limit``, which is 1 by default.
+    ``attrs["set"]``: how the labels are called, where their counts cannot say it.
 
     ``attrs["repairs"]`` lists what had to be set right in a table, as that of ``read_meta`` does.
 
@@ -54,7 +57,11 @@ def read_labels(source: str | Path, limit: float | None = None) -> pd.DataFrame:
         store = open_store(path)
         _check_limit(path, limit, store.limit)
         table = pd.concat([store.split(name).clips for name in SPLITS], ignore_index=True)
-        return _marked(table[[*IDS, "split", *store.tasks]], data_mark(store), store.limit)
+        marked = _marked(table[[*IDS, "split", *store.tasks]], data_mark(store), store.limit)
+        marked.attrs["set"] = NAMES[SIMULATED] if store.simulated else ""
+        return marked
+    if not path.exists():
+        raise InputError(path, "no file or folder", "a label table (CSV) or an imported store")
     what = "the table of labels"
     read = read_table(path, what)
     if is_meta(path, read.header):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from avmc_core.files.encodings import decoded, undamaged
 from avmc_core.files.kinds import foreign_bytes
 
 MAX_BYTES = 2**26
+_HEAD = 512  # bytes that show what a file is
 SEPARATORS = (",", ";", "\t", "|")
 
 
@@ -69,20 +71,30 @@ def _bytes(path: Path, what: str) -> bytes:
             raise InputError(
                 path, "no file" if not path.exists() else "not a regular file", f"a table, {what}"
             )
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise InputError(path, f"{size} bytes", f"a table of up to {MAX_BYTES}")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            last = file.read(1)
+            _check_kind(path, what, head, last)  # first: a large pickle is no large table
+            if size > MAX_BYTES:
+                raise InputError(path, f"{size:,} bytes", f"a table of up to {MAX_BYTES:,}")
+            file.seek(0)
+            return file.read()
     except OSError as error:
         raise InputError(path, str(error), "a readable table") from None
-    if data.startswith(b"\x80") and data.endswith(b"."):
+
+
+def _check_kind(path: Path, what: str, head: bytes, last: bytes) -> None:
+    """Raises InputError for a file that its first bytes, or its last, show to be no table."""
+    if head.startswith(b"\x80") and last == b".":
         raise InputError(
             path, "a pickle", f"a table, {what}; `avmc data import --supervised` reads pickles"
         )
-    if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
         raise InputError(path, "JSON", f"a table, {what}: rows of CSV under a header")
-    if (other := foreign_bytes(data[:512])) is not None:
+    if (other := foreign_bytes(head)) is not None:
         raise InputError(path, *other)
-    return data
 
 
 def _separator(header: str) -> str:

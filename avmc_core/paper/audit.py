@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from avmc_core.artefacts import data_mark
-from avmc_core.data.label_sets import MIXED, OTHER, RELABELLED, Recognised, recognise
+from avmc_core.data.label_sets import (
+    MIXED,
+    NAMES,
+    OTHER,
+    RELABELLED,
+    SIMULATED,
+    Recognised,
+    recognise,
+)
 from avmc_core.paper.feature_audit import feature_findings, manifest_lines
 from avmc_core.paper.findings import DECIDED, UNDECIDED, Finding, aligned
 from avmc_core.paper.label_findings import MULTIMODAL, STORE, bases, label_findings
@@ -55,7 +63,7 @@ class Audit:
     def label_set(self) -> str:
         """Which set of labels this is, in words."""
         if self.labels is None:
-            return "simulated labels"
+            return NAMES[SIMULATED]
         return f"{self.labels}{'. ' + NOT_HERE if self.labels.key == MIXED else ''}"
 
     def as_frame(self, keys: Iterable[str] = ()) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from pathlib import Path
 from avmc_core.analysis.results import finished
 from avmc_core.artefacts import data_mark, other_data
 from avmc_core.data.store import Store, open_store
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 from avmc_core.runs.declaration import SEEDS
 from avmc_core.runs.experiments import EXPERIMENTS
 from avmc_core.runs.grid import run_store
@@ -42,7 +42,8 @@ def announce(store: str, profile: str, sources: Iterable[Path]) -> list[str]:
     mark = data_mark(opened)
     lines = []
     if other_data(mark):
-        lines.append(f"{mark} is not {DATASET}: no figure of the paper is counted as met")
+        what = "a simulated corpus" if opened.simulated else mark
+        lines.append(f"{what} is not {DATASET}: no figure of the paper is counted as met")
     names = _experiments(sources)
     grid = _runs(names, profile, opened)
     missing = finished(grid, opened, run_store())[1]
@@ -50,8 +51,9 @@ def announce(store: str, profile: str, sources: Iterable[Path]) -> list[str]:
         seed = SEEDS[0]
         first = [run for run in _runs([FIRST], profile, opened) if run.seed == seed]
         first = finished(first, opened, run_store())[1]
+        declared = counted(len(grid), "run")
         lines += [
-            f"{len(missing)} of {len(grid)} runs are missing: {_takes(missing, opened)}",
+            f"{len(missing)} of {declared} to be computed: {_takes(missing, opened)}",
             f"a first answer, of one seed, takes {_takes(first, opened)}: "
             f"avmc run {FIRST} --profile {profile} --seeds {seed} --store {store}",
         ]

@@ -24,7 +24,7 @@ import pandas as pd
 from avmc_core.artefacts import SIMULATED, data_mark
 from avmc_core.data.store import Store, open_store
 from avmc_core.drawing.fonts import is_han
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 from avmc_core.files.atomic import new_file, new_folder
 from avmc_core.home import home
 from avmc_core.publishing.crate import METADATA, write_crate
@@ -292,4 +292,4 @@ def main(folder: str, profile: str, store: str) -> None:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
     files = sum(path.is_file() for path in written.rglob("*"))
-    click.echo(f"{written}: {files} files, and {archive(written)}")
+    click.echo(f"{written}: {counted(files, 'file')}, and {archive(written)}")

@@ -51,13 +51,16 @@ def collect(key: str, runs: RunStore, store: Store) -> Package:
         raise InputError(
             runs.root,
             f"{len(records)} runs whose key begins with {key!r}, and no package of that name",
-            "one run, as avmc status lists them, or the folder that avmc export wrote",
+            "one run, as avmc status lists them, or the file that avmc export wrote",
         )
     (chosen,) = records
     if chosen.data["digest"] != store.digest:
         digest = f"digest {store.digest[:12]}"
+        right = f"the store that it was trained on, of digest {chosen.data['digest'][:12]}"
         raise InputError(
-            store.path, digest, f"{chosen.data['digest'][:12]}, the store of run {chosen.key[:12]}"
+            store.path,
+            f"{digest}, not the data of run {chosen.key[:12]}",
+            "a simulated corpus of this version" if chosen.simulated else f"{right}: give --store",
         )
     if chosen.status != "done" or not (chosen.folder / WEIGHTS).exists():
         raise InputError(chosen.folder, "no weights", "a finished run of a model that is trained")

@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from avmc_core.data.store import Store, verify_store
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 from avmc_core.files.sealed import read_sealed
 from avmc_core.home import home
 from avmc_core.models import registry
@@ -57,7 +57,7 @@ def check_grid(grid: Sequence[Run], store: Store) -> None:
         if (clips := len(store.split(name).labels)) < least:
             raise InputError(
                 store.path,
-                f"{clips} clips in the split {name}",
+                f"{counted(clips, 'clip')} in the split {name}",
                 f"{least} or more, to run an experiment",
             )
     for run in grid:

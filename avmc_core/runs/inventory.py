@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from avmc_core.errors import InputError
 from avmc_core.files.atomic import sync
+from avmc_core.models.base import Training
 from avmc_core.models.registry import MODELS, settings_of
 from avmc_core.runs.declaration import PROFILE_CHANGES
 from avmc_core.runs.experiments import EXPERIMENTS
@@ -123,15 +124,24 @@ def remove(leftover: Leftover, home: Path) -> bool:
 
 def differing(records: Sequence[Record]) -> dict[str, dict[str, object]]:
     """Key of a run to those of its settings, dotted, that differ from the published ones of its
-    model."""
+    model; of a model that is not registered here, whose published ones nobody knows, all but those
+    of the training that are every model's."""
     changes_of = {}
     for record in records:
-        published = _flat(as_dict(settings_of(record.model))) if record.model in MODELS else {}
-        own = _flat(record.settings)
-        changes_of[record.key] = {
-            name: value for name, value in own.items() if published.get(name) != value
-        }
+        known = record.model in MODELS
+        every = {"training": as_dict(Training())}
+        published = as_dict(settings_of(record.model)) if known else every
+        changes_of[record.key] = _changes(_flat(record.settings), _flat(published))
     return changes_of
+
+
+def _changes(own: Mapping[str, object], published: Mapping[str, object]) -> dict[str, object]:
+    """The settings that differ. One that is not given is NaN, which does not equal itself."""
+
+    def same(one: object, other: object) -> bool:
+        return one == other or (one != one and other != other)
+
+    return {name: value for name, value in own.items() if not same(value, published.get(name))}
 
 
 def _searched(home: Path) -> set[tuple[str, str]]:

@@ -147,7 +147,8 @@ class Slurm:
             for key in block.keys:
                 (folder / key).write_text(job.job_id)
         tqdm.write(
-            f"{len(jobs)} jobs submitted, {jobs[0].job_id} first; they do not need this process",
+            f"{counted(len(jobs), 'job')} submitted, the first is {jobs[0].job_id}; none of them "
+            "needs this process",
             file=sys.stderr,
         )
 

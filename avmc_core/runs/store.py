@@ -162,6 +162,11 @@ class RunStore:
             if (record := self.get(path.parent.name)) is not None:
                 yield record
 
+    def begun(self, key: str) -> bool:
+        """Whether a run that is not finished has saved progress, from which it would go on."""
+        folder = self.root / ".work" / key
+        return folder.is_dir() and any(folder.iterdir())
+
     @contextmanager
     def claim(self, key: str) -> Iterator[Path | None]:
         """The working folder of a run, held by this process alone; None if another process holds

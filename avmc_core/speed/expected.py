@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from avmc_core import schema
-from avmc_core.errors import InputError
+from avmc_core.errors import InputError, counted
 from avmc_core.home import resource_text
 from avmc_core.models import registry
 from avmc_core.runs.execution import sizes_of
@@ -71,15 +71,15 @@ def machine() -> str:
 def duration(seconds: float) -> str:
     """About how long, in words.
 
-    >>> [duration(s) for s in (20, 400, 9000, 400_000)]
-    ['less than a minute', 'about 7 minutes', 'about 2.5 hours', 'about 4.6 days']
+    >>> [duration(s) for s in (20, 70, 400, 9000, 400_000)]
+    ['less than a minute', 'about 1 minute', 'about 7 minutes', 'about 2.5 hours', 'about 4.6 days']
     """
     if seconds < 60:
         return "less than a minute"
     for size, word in ((86_400, "days"), (3600, "hours")):
         if seconds >= 2 * size:
             return f"about {seconds / size:.1f} {word}"
-    return f"about {seconds / 60:.0f} minutes"
+    return f"about {counted(round(seconds / 60), 'minute')}"
 
 
 @cache

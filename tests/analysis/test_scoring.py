@@ -399,7 +399,10 @@ def test_the_command_prints_what_the_library_finds(labelled, tiny_store, tmp_pat
     )
     test = tiny_store.split("test").clips
     simulated = saved(test[["id"]].assign(M=0.0), tmp_path / "simulated.csv")
-    assert "simulated corpus, not CH-SIMS" in call("score", simulated, "--labels", tiny_store.path)
+    said = call("score", simulated, "--labels", tiny_store.path)
+    assert "simulated corpus, not CH-SIMS" in said
+    name = "labels: simulated labels"
+    assert name in said and name in call("data", "audit", tiny_store.path), "one name everywhere"
 
 
 def wide_table() -> pd.DataFrame:

@@ -1,9 +1,10 @@
 """Predictions for the clips of one source video or of a few are scored, and nothing is claimed that
-so few cannot show."""
+so few cannot show; files of other forms are read, or named."""
 
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from click.testing import CliRunner
 
 from avmc_core.analysis.scoring import FEW_VIDEOS, score
 from avmc_core.commands.main import main
+from avmc_core.data.scoring_tables import read_labels
+from avmc_core.errors import InputError
 
 
 def called(tmp_path, videos: int, clips: int, *options: str) -> str:
@@ -59,3 +62,29 @@ def test_intervals_over_few_videos_are_too_narrow():
         (found,) = score(given, labels, draws=200).tasks
         held += found.scores["Acc2"].low <= 0.5 <= found.scores["Acc2"].high
     assert held / 200 < 0.9
+
+
+def test_results_of_mmsa_for_single_clips_are_read(tmp_path):
+    """The columns that its trainers return with ``return_sample_results``."""
+    shown = called(tmp_path, 12, 24)
+    table = pd.read_csv(tmp_path / "p.csv", dtype=str)
+    given = {"Ids": table["video_id"] + "$_$" + table["clip_id"], "SResults": table["M"]}
+    pd.DataFrame(given).assign(Labels=0.0).to_csv(tmp_path / "mmsa.csv", index=False)
+    words = ["score", str(tmp_path / "mmsa.csv"), "--labels", str(tmp_path / "labels.csv")]
+    assert CliRunner().invoke(main, words).output == shown
+
+
+def test_labels_that_are_no_table_are_named(tmp_path, monkeypatch):
+    """A pickle of any size is called a pickle."""
+    (tmp_path / "p.csv").write_text("id,M\n", encoding="utf-8")
+    (tmp_path / "big.pkl").write_bytes(b"\x80\x04" + 5000 * b"x" + b".")
+    monkeypatch.setattr("avmc_core.data.text_table.MAX_BYTES", 1000)
+    for name, said in (
+        ("nosuch", "found no file or folder; expected a label table (CSV) or an imported store"),
+        ("big.pkl", "found a pickle; "),
+    ):
+        with pytest.raises(InputError, match=re.escape(said)):
+            read_labels(tmp_path / name)
+    (tmp_path / "big.csv").write_bytes(5000 * b"x")
+    with pytest.raises(InputError, match="found 5,000 bytes; expected a table of up to 1,000"):
+        read_labels(tmp_path / "big.csv")

@@ -73,7 +73,7 @@ def test_the_prediction_is_that_of_the_same_clip_in_a_store(package, tiny_store,
             assert len(said) == 2 * (name == "padded") and "scale" in notes[-1]
     silent[0, 0] = -np.inf
     read, notes = read_feature_file(write(tmp_path, whole | {"audio": silent}))
-    assert read.audio[0, 0] == 0 and "1 values of -inf in audio set to 0" in notes
+    assert read.audio[0, 0] == 0 and "1 value of -inf in audio set to 0" in notes
 
 
 def test_the_command_reads_it(package, tiny_store, tmp_path):

@@ -214,6 +214,18 @@ def test_a_model_of_other_clips_is_not_packed(tiny_store, tmp_path):
         collect(record.key, runs, tiny_store)
 
 
+def test_a_run_of_another_store_says_which_option_names_it(
+    trained, ci_store, tmp_path, monkeypatch
+):
+    runs, records = trained
+    real = dataclasses.replace(records[0], data=records[0].data | {"kind": "real"})
+    monkeypatch.setattr(RunStore, "__iter__", lambda self: iter([real]))
+    with pytest.raises(InputError, match=r"the store that it was trained on, .*: give --store$"):
+        collect(real.key, runs, ci_store)
+    with pytest.raises(InputError, match="or the file that avmc export wrote"):
+        collect("nosuchkey", runs, ci_store)
+
+
 def test_the_command_line_exports_a_run_and_prints_its_card(
     trained, tiny_store, tmp_path, monkeypatch
 ):

@@ -147,7 +147,7 @@ def test_a_killed_job_costs_one_resubmission_and_no_byte(
     ]
     again = CliRunner().invoke(cli.main, ["run", "quick", *options])
     assert (
-        again.exit_code == 0 and "20 runs" in again.output and "1 jobs submitted" in again.output
+        again.exit_code == 0 and "20 runs" in again.output and "1 job submitted" in again.output
     ), again.output
     assert submitted(runs) == 5
     here = run_all(GRID, tiny_store, RunStore(tmp_path / "local"), device="cpu", progress_bar=False)

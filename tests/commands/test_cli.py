@@ -56,7 +56,12 @@ def test_runs_and_results(tiny_store, home, monkeypatch):
     assert "7 runs" in call("run", "avmc", *options, "--jobs", "1")
     assert "0 to compute" in call("run", "avmc", *options, "--dry-run")
     assert call("status").count("simulated corpus") == 7
+    shown = call("results", "avmc", *options)
     rows = json.loads(call("results", "avmc", *options, "--format", "json"))
+    constant = next(row for row in rows if row["name"] == "Constant")
+    line = next(line for line in shown.splitlines() if line.split()[0] == "Constant")
+    assert f"{100 * constant['Acc2']:.2f}" in line.split(), "points, as in the paper's tables"
+    assert f"{constant['MAE']:.3f}" in line.split()
     assert len(rows) == 7 and all(row["data"] == "simulated corpus, not CH-SIMS" for row in rows)
     assert call("results", "avmc", *options, "--format", "csv").count("\n") >= 8
     validation = ("results", "avmc", *options, "--split", "valid", "--task", "T")

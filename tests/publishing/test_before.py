@@ -38,9 +38,14 @@ def test_missing_runs_their_time_and_a_smaller_step_are_said(home):
     assert other.endswith("is not CH-SIMS v2.0: no figure of the paper is counted as met")
     declared = [run for n in ("table3", "avmc") for run in EXPERIMENTS[n].runs("full", store=store)]
     different = {(run.model, run.settings, run.seed) for run in declared}
-    assert runs.startswith(f"{len(different)} of {len(different)} runs are missing: ")
+    assert runs.startswith(f"{len(different)} of {len(different)} runs to be computed: ")
     assert "by the recorded benchmark" in runs and "order of magnitude" in runs
     assert f"avmc run avmc --profile full --seeds 1111 --store {store.path}" in first
+
+
+def test_a_simulated_store_is_named_in_a_sentence(home, tiny_store):
+    (said,) = announce(str(tiny_store.path), "ci", [])
+    assert said.startswith("a simulated corpus is not CH-SIMS v2.0: no figure")
 
 
 def test_a_page_that_asks_for_no_run_says_nothing_of_runs(home):

@@ -95,6 +95,17 @@ def test_time_and_memory_come_from_the_runs_most_like(tiny_store, runs):
     )
 
 
+def test_saved_progress_is_said(tiny_store, runs):
+    """A run that was stopped has saved its state, and goes on from there."""
+    grid = [Run("AV-MC", seed, MORE) for seed in (1, 2)]
+    assert "interrupted" not in estimate(grid, tiny_store, runs, "cpu")
+    with runs.claim(grid[0].key(tiny_store)):
+        assert "interrupted" not in estimate(grid, tiny_store, runs, "cpu"), "nothing saved yet"
+    with runs.claim(grid[0].key(tiny_store)) as folder:
+        (folder / "training.safetensors").write_bytes(b"state")
+    assert "1 interrupted run among them" in estimate(grid, tiny_store, runs, "cpu")
+
+
 def test_what_is_partly_known_says_so(tiny_store, runs):
     run_all([Run("AV-MC", 1, FEW)], tiny_store, runs, jobs=1, device="cpu", progress_bar=False)
     text = estimate(
@@ -102,8 +113,10 @@ def test_what_is_partly_known_says_so(tiny_store, runs):
     )
     assert (
         "3 runs, 2 to compute" in text
-        and "1 of them are like" in text
-        and "1 are like none computed here: less than a minute" in text
+        and "1 of them is like" in text
+        and "1 is like none computed here: less than a minute" in text
     )
+    alone = estimate([Run("AV-MC", 2, FEW)], tiny_store, runs, "cpu", jobs=1)
+    assert " s with 1 process, " in alone
     nothing = estimate([Run("AV-MC", 1, FEW)], tiny_store, runs, "cpu")
     assert nothing.endswith("0 to compute, on simulated corpus, not CH-SIMS")

@@ -14,11 +14,13 @@ from click.testing import CliRunner
 
 from avmc_core.commands.main import main
 from avmc_core.errors import InputError
+from avmc_core.models.base import Training
 from avmc_core.runs import inventory
 from avmc_core.runs.experiments import EXPERIMENTS
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.inventory import Leftover, differing, leftovers, remove, uses
 from avmc_core.runs.store import RECORD, Run, RunStore
+from avmc_core.settings import as_dict
 
 USED = [
     run
@@ -158,6 +160,27 @@ def test_uses_names_the_rows_and_differing_the_settings(home, tiny_store):
     assert uses(used, []).current is None
     own = differing([store.get(UNUSED.key(tiny_store))])[UNUSED.key(tiny_store)]
     assert own == {"lr": 0.123, "training.max_epochs": 1}
+
+
+def test_only_what_differs_from_the_published_settings_is_shown(home, tiny_store, monkeypatch):
+    """A setting that is not given is NaN, which does not equal itself; of a model that is not
+    registered, what every training has by default is no difference."""
+    store = RunStore(home / "runs")
+    run = Run("AV-MC", 1, (("training.max_epochs", 1),))
+    record = run_all([run], tiny_store, store, jobs=1, device="cpu", progress_bar=False)[run]
+    assert differing([store.get(record.key)])[record.key] == {"training.max_epochs": 1}
+    own = replace(record, model="Wordless", settings={"lr": 0.1, "training": as_dict(Training())})
+    assert differing([own])[own.key] == {"lr": 0.1}
+
+
+def test_status_lists_runs_of_the_store_that_is_named_in_even_columns(home, tiny_store, ci_store):
+    def call(*words: str) -> list[str]:
+        done = CliRunner().invoke(main, ["status", *words], catch_exceptions=False)
+        return [line for line in done.output.splitlines() if " epochs " in line]
+
+    assert len(call()) == len(call("--store", str(tiny_store.path))) == 3
+    assert call("--store", str(ci_store.path)) == []
+    assert len({line.index(" seed ") for line in call()}) == 1
 
 
 def test_the_commands(home, tiny_store):
