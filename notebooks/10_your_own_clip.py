@@ -165,7 +165,8 @@ display(Table(measured.agreement(), "agreement"))
 display(
     Markdown(
         f"A measure is trusted if its correlation is at least {trust.TRUSTED}: the one on "
-        "this record, or where this decides nothing the reported one. A reported +0.00 stands for "
+        "this record, or where this decides nothing the reported one. A reported "
+        "+0.00 stands for "
         '"about 0", which is all that was reported.'
     )
 )
