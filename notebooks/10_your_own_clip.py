@@ -102,6 +102,7 @@ from IPython.display import Markdown, display
 
 from avmc_core import artefacts, schema
 from avmc_core.clips import records as measured
+from avmc_core.clips import trust
 from avmc_core.clips.prediction import clip_of, explain
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import open_store
@@ -163,6 +164,14 @@ figures.caption(
 
 # %% tags=["hide-input"]
 display(Table(measured.agreement(), "agreement"))
+display(
+    Markdown(
+        f"A measure is trusted if its correlation is at least {trust.TRUSTED}: the one on "
+        "this record, or where this decides nothing the reported one. A reported "
+        "+0.00 stands for "
+        '"about 0", which is all that was reported.'
+    )
+)
 figures.caption(
     "an OpenFace file of one person, recorded", measured.record("face_agreement")["command"]
 )

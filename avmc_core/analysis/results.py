@@ -45,8 +45,8 @@ def per_run(
     task: str = "M",
     device: str | None = None,
 ) -> pd.DataFrame:
-    """One row per finished run: name, model, seed, status, data mark, epochs, key and the metrics
-    of one task on one split.
+    """One row per finished run: name, model, seed, status, data mark, split, task, epochs, key and
+    the metrics of that task on that split, as shares (0.795 for the 79.50 of the paper's tables).
 
     ``attrs["missing"]`` lists the runs that have not been computed. Raises InputError when no run
     has been computed.
@@ -91,6 +91,8 @@ def tabulate(
             "seed": run.seed,
             "status": record.status,
             "data": mark,
+            "split": split,
+            "task": task,
             "epochs": record.epochs,
             "key": record.key[:12],
             **scores(record, store, split).get(task, {}),

@@ -10,7 +10,7 @@ which metrics there are (``metric_conventions``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import nan
 
@@ -27,6 +27,8 @@ from avmc_core.errors import InputError
 from avmc_core.metrics import D14
 from avmc_core.schema import LIMITS, TASKS
 
+# source videos below which a bootstrap over them is known to give intervals that are too narrow
+FEW_VIDEOS = 10
 CONSTANT = 0.0  # the constant prediction whose score accompanies every score
 # columns of the clip statistics whose sum is the number of clips that an accuracy is taken over
 COUNTED = {
@@ -68,6 +70,16 @@ class TaskScore:
     against: Mapping[str, Contrast]
     cut: int = 0  # predictions beyond the range of the labels, where the convention cuts them
 
+    @property
+    def doubt(self) -> str:
+        """What is to be said of the intervals, in a sentence; "" if there is nothing."""
+        if self.videos == 1:
+            alike = "all clips are of one source video, and those of one cannot be resampled"
+            return f"no interval: {alike}"
+        if self.videos < FEW_VIDEOS:
+            return f"intervals over {self.videos} source videos are too narrow: they are few"
+        return ""
+
 
 @dataclass(frozen=True)
 class ScoreReport:
@@ -87,8 +99,8 @@ class ScoreReport:
     def frame(self) -> pd.DataFrame:
         """One row per annotation and metric, on the scale of the paper's tables: columns task,
         metric, value, low, high, constant, clips (that the accuracy counts) and step (what one clip
-        changes), note; with another model also other, difference, difference low, difference high,
-        p, p_holm."""
+        changes), note (on the value or its interval); with another model also other, difference,
+        difference low, difference high, p, p_holm."""
         return pd.DataFrame(
             [_row(task, name) for task in self.tasks for name in self.convention.metrics]
         )
@@ -225,6 +237,8 @@ def _intervals(
     aggregate = partial(comparable, convention=convention)
     statistics = convention.statistics(prediction, label)
     intervals = bootstrap(statistics, aggregate, videos, n=draws, seed=seed)
+    if len(set(videos)) == 1:  # every draw would be the same clips
+        intervals = {name: replace(i, low=nan, high=nan) for name, i in intervals.items()}
     for name, why in convention.reasons(prediction, label).items():
         intervals[name] = Interval(nan, nan, nan, note=why)
     return intervals
@@ -241,10 +255,14 @@ def _against(
 ) -> dict[str, Contrast]:
     both = [convention.statistics(prediction, label)[None] for prediction in (ours, theirs)]
     compared = compare(*both, videos, n=draws, seed=seed, convention=convention)
+    differences = {name: compared[name].difference for name in convention.metrics}
     p = permutation_test(ours, theirs, label, videos, n=5 * draws, seed=seed, convention=convention)
     other, adjusted = _intervals(theirs, label, videos, draws, seed, convention), holm(p)
+    if len(set(videos)) == 1:  # nothing to draw, and nothing to swap
+        differences = {name: replace(d, low=nan, high=nan) for name, d in differences.items()}
+        p = adjusted = dict.fromkeys(convention.metrics, nan)
     return {
-        name: Contrast(other[name], compared[name].difference, p[name], adjusted[name])
+        name: Contrast(other[name], differences[name], p[name], adjusted[name])
         for name in convention.metrics
     }
 
@@ -262,7 +280,7 @@ def _row(task: TaskScore, name: str) -> dict[str, object]:
         "constant": constant.estimate,
         "clips": counted or task.clips,
         "step": 100 / counted if counted else nan,
-        "note": ours.note,
+        "note": ours.note or task.doubt,
     }
     if contrast := task.against.get(name):
         difference = contrast.difference.scaled(scale)

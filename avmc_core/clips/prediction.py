@@ -58,10 +58,32 @@ class Account:
     empty: np.ndarray
     # per modality: share of its features that are unlike the training clips'
     strange: dict[str, float]
+    limit: float = min(schema.LIMITS)  # the largest label
+
+    @property
+    def shown(self) -> dict[str, np.ndarray]:
+        """The predictions cut to the range of the labels, (K,) by task: a network may go beyond
+        it."""
+        return {task: np.clip(v, -self.limit, self.limit) for task, v in self.tasks.items()}
+
+    @property
+    def cut(self) -> str:
+        """How many predictions ``shown`` cuts, in a sentence; "" if none. The metrics of labels
+        from -1 to 1 cut them, too; the shares of M add up to the number before."""
+        parts = []
+        for task, values in self.tasks.items():
+            beyond = values[np.abs(values) > self.limit]
+            if len(beyond):
+                far = beyond[np.argmax(np.abs(beyond))]
+                parts.append(f"{len(beyond)} of {task} (as far as {far:+.3f})")
+        seeds = counted(len(self.empty), "seed")
+        scale = f"beyond the labels, {-self.limit:g} to {self.limit:g}, are shown cut"
+        return f"predictions {scale}: of {seeds} {', '.join(parts)}" if parts else ""
 
     def table(self) -> pd.DataFrame:
-        """Mean, lowest and highest over the seeds, one row per prediction or share."""
-        rows = {f"prediction {task}": values for task, values in self.tasks.items()}
+        """Mean, lowest and highest over the seeds, one row per prediction, cut to the range of the
+        labels (``cut`` says whether any was beyond), or share."""
+        rows = {f"prediction {task}": values for task, values in self.shown.items()}
         rows |= {f"share of {name} in M": values for name, values in self.shares.items()}
         rows["M of an average clip"] = self.empty
         return pd.DataFrame(
@@ -152,7 +174,11 @@ def explain(package: Package, clip: Clip) -> Account:
     }
     shares = dict(zip(schema.MODALITIES, shapley(worth, coalitions), strict=True))
     return Account(
-        {task: np.array(values) for task, values in tasks.items()}, shares, worth[:, 0], strange
+        {task: np.array(values) for task, values in tasks.items()},
+        shares,
+        worth[:, 0],
+        strange,
+        package.sizes.limit,
     )
 
 

@@ -96,6 +96,8 @@ def main(
             "the model was trained on the simulated corpus: its predictions mean nothing for "
             "real clips"
         )
+    if prediction.cut:
+        notes.append(prediction.cut)
     for name, share in prediction.strange.items():
         if share > 0.1:
             notes.append(f"{share:.0%} of the {name} features are unlike the training clips'")

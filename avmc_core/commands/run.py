@@ -220,7 +220,8 @@ def results(
     grid, opened = plan(experiment, profile, seeds, store, init, rows)
     table = per_run(grid, opened, run_store(), split, task, device)
     if form == "table":
-        click.echo(f"data: {table.attrs['mark']}")
+        click.echo(f"data: {table.attrs['mark']}, split {split}, task {task}")
+        table = table.drop(columns=["data", "split", "task"])
         click.echo(table.to_string(index=False, float_format="{:.4f}".format))
         click.echo(*facts({"runs": len(table), "failed": int((table["status"] != "done").sum())}))
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from avmc_core.commands.options import format_option, split_option
+from avmc_core.errors import counted
 
 # the accuracies of two classes, whose digits are looked at
 BINARY = ("Acc2", "Acc2_weak", "Has0_acc_2", "Non0_acc_2")
@@ -64,8 +65,9 @@ def main(
     frame = report.frame()
     for repair in report.repairs:
         click.echo(f"repaired: {repair}", err=True)
-    if form == "csv":
-        click.echo(frame.to_csv(index=False), nl=False)
+    if form == "csv":  # a row says what it is about wherever it is copied to
+        about = {"data": report.data, "labels": report.labels, "split": split}
+        click.echo(frame.assign(**about).to_csv(index=False), nl=False)
     elif form == "json":
         rows = [
             {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
@@ -87,6 +89,8 @@ def main(
             click.echo(f"\n{_clips(part)}")
             click.echo(_table(frame[frame["task"] == part.task]).to_string(index=False))
             click.echo(_digits(part))
+            if part.doubt:
+                click.echo(f"note: {part.doubt}")
         for task in report.unscored:
             click.echo(
                 f"note: {task} is predicted, but these labels do not have all four annotations"
@@ -98,10 +102,11 @@ def _clips(part: TaskScore) -> str:
     from avmc_core.schema import TASK_NAMES
 
     left_out = f", without {part.left_out} whose labels are placeholders" if part.left_out else ""
-    cut = f"; {part.cut} predictions beyond -1 to 1 were cut" if part.cut else ""
+    were = "was" if part.cut == 1 else "were"
+    cut = f"; {counted(part.cut, 'prediction')} beyond -1 to 1 {were} cut" if part.cut else ""
     return (
-        f"{part.task} ({TASK_NAMES[part.task]}): {part.clips} clips of {part.videos} source "
-        f"videos{left_out}{cut}"
+        f"{part.task} ({TASK_NAMES[part.task]}): {counted(part.clips, 'clip')} of "
+        f"{counted(part.videos, 'source video')}{left_out}{cut}"
     )
 
 
@@ -114,23 +119,29 @@ def _table(frame: pd.DataFrame) -> pd.DataFrame:
     def text(metric: str, value: float, sign: str = "") -> str:
         return "n/a" if math.isnan(value) else f"{value:{sign}.{ALL[metric].decimals}f}"
 
+    def between(metric: str, low: float, high: float, sign: str = "") -> str:
+        if math.isnan(low):
+            return "–"
+        return f"[{text(metric, low, sign)}, {text(metric, high, sign)}]"
+
     rows = []
     for row in frame.to_dict("records"):
         metric = row["metric"]
-        interval = f"[{text(metric, row['low'])}, {text(metric, row['high'])}]"
+        interval = between(metric, row["low"], row["high"])
         line = {
             "metric": metric,
             "score": text(metric, row["value"]),
             "95 % interval": row["note"] if math.isnan(row["value"]) else interval,
             "constant 0": text(metric, row["constant"]),
         }
-        if "difference" in row and not math.isnan(row["p"]):
-            low, high = (text(metric, row[f"difference {end}"], "+") for end in ("low", "high"))
+        if "difference" in row and not math.isnan(row["difference"]):
+            ends = (row[f"difference {end}"] for end in ("low", "high"))
+            difference = text(metric, row["difference"], "+")
             line |= {
                 "other": text(metric, row["other"]),
-                "difference": f"{text(metric, row['difference'], '+')} [{low}, {high}]",
-                "p": f"{row['p']:.4f}",
-                "p, Holm": f"{row['p_holm']:.4f}",
+                "difference": f"{difference} {between(metric, *ends, '+')}",
+                "p": "–" if math.isnan(row["p"]) else f"{row['p']:.4f}",
+                "p, Holm": "–" if math.isnan(row["p_holm"]) else f"{row['p_holm']:.4f}",
             }
         rows.append(line)
     return pd.DataFrame(rows).fillna("n/a")

@@ -94,10 +94,11 @@ def _faces(ax: Axes, clip: Clip) -> None:
 
 
 def _scale(ax: Axes, prediction: Account) -> None:
-    """Each prediction: one dot per seed, and a bar over their range."""
-    names = list(prediction.tasks)
+    """Each prediction, cut to the range of the labels: one dot per seed, and a bar over their
+    range."""
+    names, limit = list(prediction.tasks), prediction.limit
     for place, task in enumerate(names):
-        values = np.clip(prediction.tasks[task], -1, 1)
+        values = prediction.shown[task]
         ax.plot(
             [values.min(), values.max()],
             [place, place],
@@ -106,14 +107,17 @@ def _scale(ax: Axes, prediction: Account) -> None:
             alpha=0.3,
         )
         ax.plot(values, np.full(len(values), place), "o", markersize=4, color=TASK_COLOURS[task])
-        ax.text(1.05, place, f"{prediction.tasks[task].mean():+.2f}", va="center", fontsize=8)
+        ax.text(1.05 * limit, place, f"{values.mean():+.2f}", va="center", fontsize=8)
     ax.axvline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
     labels = [f"{TASK_NAMES[task]} ({task})" for task in names]
     ax.set(
-        xlim=(-1, 1), ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)), yticklabels=labels
+        xlim=(-limit, limit),
+        ylim=(len(names) - 0.5, -0.5),
+        yticks=range(len(names)),
+        yticklabels=labels,
     )
     ax.set(
-        xticks=[-1, -0.5, 0, 0.5, 1],
+        xticks=np.linspace(-limit, limit, 5),
         xlabel="negative  -  positive",
         title=f"predictions, {counted(len(prediction.empty), 'seed')}",
     )

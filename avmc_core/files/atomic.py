@@ -7,8 +7,9 @@ import os
 import secrets
 import shutil
 import socket
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from avmc_core.errors import InputError
@@ -17,10 +18,11 @@ from avmc_core.errors import InputError
 @contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path to write to; replaces ``path`` with it when the block ends without an
-    exception."""
+    exception. Others may read the file as far as the umask lets them (``give_usual_mode``)."""
     path = Path(path)
     with _temporary_sibling(path) as temporary:
         yield temporary
+        give_usual_mode(temporary)
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)
@@ -49,6 +51,22 @@ def new_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
         else:
             os.rename(temporary, path)
         sync(path.parent)
+
+
+def give_usual_mode(path: Path) -> None:
+    """Gives a file the permissions that a file opened in its folder gets: some writers, such as
+    that of safetensors, let their owner alone read what they write."""
+    probe = path.with_name(f".mode-{secrets.token_hex(8)}")
+    # a file asks for the umask; os.umask would change it for every thread for a moment
+    handle = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        usual = stat.S_IMODE(os.fstat(handle).st_mode)
+    finally:
+        os.close(handle)
+        probe.unlink(missing_ok=True)
+    if stat.S_IMODE(path.stat().st_mode) != usual:
+        with suppress(PermissionError):  # some shared drives know no permissions
+            path.chmod(usual)
 
 
 def sync(path: Path) -> None:

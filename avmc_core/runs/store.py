@@ -25,7 +25,7 @@ import numpy as np
 
 from avmc_core.data.splits import PUBLISHED, SplitProtocol
 from avmc_core.errors import InputError
-from avmc_core.files.atomic import new_file, sync
+from avmc_core.files.atomic import give_usual_mode, new_file, sync
 from avmc_core.files.sealed import SEAL, read_sealed
 from avmc_core.models import registry
 from avmc_core.runs.execution import encoder_identity
@@ -189,6 +189,7 @@ class RunStore:
         moves the folder to its place."""
         fields = {name: value for name, value in vars(record).items() if name != "folder"}
         for path in folder.glob("*.safetensors"):
+            give_usual_mode(path)
             sync(path)
         with new_file(folder / RECORD) as temporary:
             text = json.dumps({**fields, SEAL: digest(fields)}, indent=1, sort_keys=True)

@@ -8,9 +8,6 @@ arrays and peaks), so that nothing here unpickles.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,10 +18,12 @@ from avmc_core import schema
 from avmc_core.data.released_writer import Padded, write_supervised
 from avmc_core.data.store import Split
 from avmc_core.speed.bench_cases import made_up
+from avmc_core.speed.bench_process import printed_by
 
 ROWS = {"train": 2722, "valid": 647, "test": 1034}  # of the released file
 SHARE = 8  # the short benchmark takes one clip of so many
 PARTS = (8, 4, 2, 1)  # training takes one training clip of so many
+STEPS = 40  # of training
 
 NAIVE = """
 import torch
@@ -48,14 +47,14 @@ SplitData(open_store(target).split("train")).batch(torch.arange(64))
 TRAIN = """
 import numpy as np, torch
 from avmc_core.speed.bench_cases import fast_way
-from avmc_core.speed.bench_way import Case
+from avmc_core.speed.bench_way import BenchCase
 from avmc_core.data.splits import take
 from avmc_core.data.store import open_store
 split = open_store(target).split("train")
 part = take(split, np.arange(len(split) // {part}), "train")
-way = fast_way(Case("AV-MC(Semi)", stage="mixup"), part)
+way = fast_way(BenchCase("AV-MC(Semi)", stage="mixup"), part)
 order = torch.Generator().manual_seed(0)
-while len(own) <= 40:  # as many steps whatever the clips
+while len(own) <= {steps}:  # as many whatever the clips
     for rows in way.data.shuffled(64, order):
         way.step(rows)
         own.append(status_mb("RssAnon"))
@@ -86,9 +85,9 @@ print(json.dumps(found))
 
 def data_path(full: bool) -> dict[str, Any]:
     """Seconds and peak memory of each way of reading a made-up supervised file: the memory of
-    the whole process, and that of the libraries alone. Then the same for 40 steps of training on
-    growing parts of its clips, with the largest memory that is not the mapped store's
-    (``own_mb``)."""
+    the whole process, and that of the libraries alone. Then the same for ``STEPS`` steps of
+    training on growing parts of its clips, with the largest memory that is not the mapped
+    store's (``own_mb``)."""
     share = 1 if full else SHARE
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "s.pkl"), Path(folder, "store")
@@ -102,15 +101,16 @@ def data_path(full: bool) -> dict[str, Any]:
         for name, code in {"import": IMPORT, "open": OPEN, "pickle": NAIVE}.items():
             result[name] = _measured(code, source, target)
         result["train"] = {
-            ROWS["train"] // share // part: _measured(TRAIN.format(part=part), source, target)
+            ROWS["train"] // share // part: _measured(
+                TRAIN.format(part=part, steps=STEPS), source, target
+            )
             for part in PARTS
         }
     return result
 
 
 def _measured(code: str, source: Path, target: Path) -> dict[str, float]:
-    words = [sys.executable, "-c", MEASURED.format(code=code), source, target]
-    return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    return printed_by("-c", MEASURED.format(code=code), source, target)
 
 
 def released_columns(name: str, clips: int) -> dict[str, Any]:

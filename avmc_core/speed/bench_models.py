@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from avmc_core.data.batches import SplitData
 from avmc_core.models import registry
 from avmc_core.runs.experiments import MENDABLE
 from avmc_core.speed.bench_cases import bert, like_a_run, made_up, median_seconds, sizes_of
+from avmc_core.speed.bench_process import printed_by
 from avmc_core.speed.bench_way import BenchCase, Way
 
 MODELS = (*MENDABLE, "AV-MC", "AV-MC(Semi)", "Unimodal LSTM")
@@ -30,15 +30,7 @@ def all_models(threads: int, steps: dict[str, int] = schema.STEPS) -> dict[str, 
 
 
 def _alone(name: str, threads: int, steps: dict[str, int]) -> dict[str, Any]:
-    words = [
-        sys.executable,
-        "-m",
-        "avmc_core.speed.bench_models",
-        name,
-        str(threads),
-        json.dumps(steps),
-    ]
-    return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    return printed_by("-m", "avmc_core.speed.bench_models", name, threads, json.dumps(steps))
 
 
 def cost(name: str, threads: int, steps: dict[str, int], layers: int = 12) -> dict[str, Any]:

@@ -3,6 +3,7 @@ and unsuitable files are refused by name."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 
@@ -389,11 +390,10 @@ def test_the_command_prints_what_the_library_finds(labelled, tiny_store, tmp_pat
     read = json.loads(call("score", files[0], "--labels", labels, "--format", "json"))
     frame = score(read_predictions(files[0]), read_labels(labels)).frame()
     assert [row["value"] for row in read["scores"]] == pytest.approx(frame["value"].tolist())
-    assert (
-        call("score", files[0], "--labels", labels, "--format", "csv")
-        .splitlines()[0]
-        .startswith("task,metric,value")
-    )
+    rows = pd.read_csv(io.StringIO(call("score", files[0], "--labels", labels, "--format", "csv")))
+    assert list(rows)[:3] == ["task", "metric", "value"]
+    for name in ("data", "labels", "split"):  # what the text and JSON say once, each row says
+        assert set(rows[name]) == {read[name]} and f"{read[name]}" in shown
     assert "error: " in call("score", labels, "--labels", labels, status=2), (
         "a label table has no column M"
     )

@@ -3,6 +3,8 @@ arrays give in a store."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import pickle
 
 import numpy as np
@@ -83,6 +85,29 @@ def test_the_command_reads_it(package, tiny_store, tmp_path):
         result.output.startswith("x.pkl: AV-MC, 1 seed")
         and "note: features as they stand in the file" in result.output
     )
+
+
+def test_predictions_beyond_the_labels_are_shown_cut_and_counted(package, tiny_store, tmp_path):
+    """As every metric cuts them, and as the package's card states the range. The heads of AV-MC
+    but that of M have no bound: here all weights are a hundredfold."""
+    path = write(tmp_path, content(clip_of(tiny_store.split("test"), 1)))
+    steep = {
+        seed: {name: np.asarray(100 * tensor, tensor.dtype) for name, tensor in weights.items()}
+        for seed, weights in package.weights.items()
+    }
+    wide = dataclasses.replace(package, weights=steep)
+    account = explain(wide, read_feature_file(path)[0])
+    beyond = [task for task, values in account.tasks.items() if abs(values[0]) > 1]
+    assert beyond and "1 seed" in account.cut
+    model = write_package(wide, tmp_path / "model.avmc.safetensors")
+    words = ["predict", str(path), "--model", str(model), "--format", "json"]
+    found = json.loads(CliRunner().invoke(main, words).output)
+    for task, values in account.tasks.items():
+        row = found["said"][f"prediction {task}"]
+        assert row["mean"] == pytest.approx(np.clip(values[0], -1, 1))
+        said = f"1 of {task} (as far as {values[0]:+.3f})"
+        assert any(said in note for note in found["notes"]) == (task in beyond)
+    assert explain(package, read_feature_file(path)[0]).cut == ""
 
 
 def test_what_is_beyond_the_caps_is_said(tiny_store, tmp_path):

@@ -111,7 +111,7 @@ def test_the_command_says_it_of_approximate_features_alone(monkeypatch, tmp_path
         notes=("1 face found",),
     )
     said = SimpleNamespace(
-        table=lambda: pd.DataFrame({"mean": [0.5]}, index=["prediction M"]), strange={}
+        table=lambda: pd.DataFrame({"mean": [0.5]}, index=["prediction M"]), strange={}, cut=""
     )
     facts = {"model": "AV-MC", "seeds": [1], "data": {"approximation": ""}}
     package = SimpleNamespace(simulated=False, facts=facts, sizes=SimpleNamespace(**schema.DIMS))

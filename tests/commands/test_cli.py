@@ -3,10 +3,12 @@ bad input ends in one sentence."""
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -57,6 +59,12 @@ def test_runs_and_results(tiny_store, home, monkeypatch):
     rows = json.loads(call("results", "avmc", *options, "--format", "json"))
     assert len(rows) == 7 and all(row["data"] == "simulated corpus, not CH-SIMS" for row in rows)
     assert call("results", "avmc", *options, "--format", "csv").count("\n") >= 8
+    validation = ("results", "avmc", *options, "--split", "valid", "--task", "T")
+    assert ", split valid, task T" in call(*validation).splitlines()[0]
+    rows = pd.read_csv(io.StringIO(call(*validation, "--format", "csv")))
+    assert set(rows["split"]) == {"valid"} and set(rows["task"]) == {"T"}
+    row = json.loads(call(*validation, "--format", "json"))[0]
+    assert (row["split"], row["task"]) == ("valid", "T")
 
 
 @pytest.mark.parametrize(

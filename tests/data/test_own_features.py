@@ -32,7 +32,8 @@ def test_the_pages_features_are_trained_on(tmp_path, width):
     rows = {"train": 24, "valid": 12, "test": 16}
     factory.write(
         tmp_path / "ch-simsv2s.pkl",
-        {split: factory.columns(split, rows=rows[split]) for split in schema.SPLITS},
+        {split: factory.columns(split, rows=rows[split]) for split in schema.SPLITS}
+        | {"config": "what some writers keep beside the splits"},
     )
     (listing,) = FENCE.findall((ROOT / "book" / "add_features.md").read_text(encoding="utf-8"))
     assert listing.count("width = 40") == 1

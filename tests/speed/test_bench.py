@@ -20,6 +20,7 @@ from avmc_core.settings import replace
 from avmc_core.speed import bench, bench_bert, bench_cases, bench_data, bench_models
 from avmc_core.speed.bench_limits import least
 from avmc_core.speed.bench_naive import PLAIN, naive
+from avmc_core.speed.bench_process import printed_by
 
 NAMES = ["AVMC_semi_released", "TFN", "MFN", "Graph_MFN", "MulT", "MISA"]
 
@@ -165,3 +166,20 @@ def test_command_writes_its_result(tmp_path, monkeypatch):
     for words in (["--only", ","], ["--threads", "0"]):
         assert CliRunner().invoke(main, ["bench", *words]).exit_code == 2
     assert CliRunner().invoke(main, ["bench", "--only", "nothing"]).exit_code == 2
+
+
+def test_access_to_the_data_is_measured_in_processes_of_their_own(monkeypatch):
+    """Import, opening, the naive way and training, on a few clips and for a step each."""
+    monkeypatch.setattr(bench_data, "ROWS", {"train": 64, "valid": 2, "test": 2})
+    monkeypatch.setattr(bench_data, "PARTS", (8,))
+    monkeypatch.setattr(bench_data, "STEPS", 1)
+    measured = bench_data.data_path(full=True)
+    assert measured["clips"] == 68 and set(measured["train"]) == {8}
+    for part in (measured["import"], measured["open"], measured["pickle"], measured["train"][8]):
+        assert part["seconds"] > 0 and part["peak_mb"] >= part["libraries_mb"] > 0
+    assert measured["train"][8]["own_mb"] > 0
+
+
+def test_a_measurement_that_fails_says_why():
+    with pytest.raises(RuntimeError, match="status 1: no such thing"):
+        printed_by("-c", "raise SystemExit('no such thing')")
