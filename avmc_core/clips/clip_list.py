@@ -25,35 +25,13 @@ from avmc_core.errors import InputError
 from avmc_core.files import names
 from avmc_core.files.encodings import decoded
 
-VIDEO = tuple(
-    [
-        ".mp4",
-        ".mkv",
-        ".mov",
-        ".avi",
-        ".webm",
-        ".m4v",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".flv",
-        ".wmv",
-        ".mpg",
-        ".mpeg",
-        ".3gp",
-        ".3g2",
-        ".rmvb",
-        ".rm",
-        ".vob",
-        ".f4v",
-        ".asf",
-        ".ogv",
-    ]
-)
+_USUAL = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts", ".mts", ".m2ts", ".flv", ".wmv")
+_OTHERS = (".mpg", ".mpeg", ".3gp", ".3g2", ".rmvb", ".rm", ".vob", ".f4v", ".asf", ".ogv")
+VIDEO = (*_USUAL, *_OTHERS)
 SOUND = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma", ".amr")
 ENDINGS = (*VIDEO, *SOUND)  # in any case; where several files fit, the first of these is taken
-TABLES, LISTS = (".csv",), (".txt", ".lst")
-SHEETS = (".xlsx", ".xls", ".ods", ".tsv")
+TABLES, LISTS = (".csv", ".tsv"), (".txt", ".lst")
+SHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 META = "meta.csv"
 # what MMSA-FET calls the table, and the folder beside it that has the videos' folders
 OTHER_META, RAW = "label.csv", "Raw"
@@ -78,6 +56,7 @@ def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
     elif clips.is_file() and clips.suffix.lower() in LISTS:
         table = _listed(clips)
     elif clips.is_file():
+        _refuse_sheet(clips)
         table = _unlabelled([(_id(clips.stem), "0001", text, clips)], _Folders())
     else:
         near = _nearest(clips.name, clips.parent)
@@ -106,6 +85,10 @@ def one_clip(path: str | Path) -> Path:
     where there is none."""
     path = Path(path)
     if path.is_file():
+        _refuse_sheet(path)
+        if path.suffix.lower() in (*TABLES, *LISTS):
+            found = "a list of clips" if path.suffix.lower() in LISTS else "a table"
+            raise InputError(shown(path), found, "one clip; `avmc extract` reads lists and tables")
         return path
     if path.is_dir():
         raise InputError(shown(path), "a folder", "one clip")
@@ -116,6 +99,11 @@ def one_clip(path: str | Path) -> Path:
         f"; the nearest name is {shown(path.parent / near)}" if near else ""
     )
     raise InputError(shown(path), absence, "a clip")
+
+
+def _refuse_sheet(path: Path) -> None:
+    if path.suffix.lower() in SHEETS:
+        raise InputError(shown(path), "a sheet", "a clip, or the sheet saved as CSV in UTF-8")
 
 
 def _table_in(folder: Path) -> Path:
@@ -293,27 +281,9 @@ def _why_absent(folders: _Names | None, video: str, held: _Names, clip: str) -> 
             video, [shown(path.name) for path in folders.paths if path.is_dir()], 1, 0.5
         )
         return f"no folder {video}" + (f"; the nearest name is {near[0]}" if near else "")
-    near = _nearest_of(clip, [path.name for path in held.paths])
+    near = names.nearest(clip, [path.name for path in held.paths])
     return f"no such file {shown(clip)}" + (f"; the nearest name is {near}" if near else "")
 
 
 def _nearest(name: str, folder: Path) -> str:
-    return _nearest_of(name, [path.name for path in _Names(folder).paths])
-
-
-def _nearest_of(name: str, others: list[str]) -> str:
-    """The name of ``others`` that is most like ``name``, with or without its ending; "" for none
-    that is like it."""
-    keys = {shown(other).lower(): shown(other) for other in others if not other.startswith(".")}
-    if longer := [key for key in keys if name and key.startswith(f"{shown(name).lower()}.")]:
-        return keys[min(longer, key=len)]
-    bare = {
-        shown(Path(other).stem).lower(): shown(other)
-        for other in others
-        if not other.startswith(".")
-    }
-    for wanted, known in ((name, keys), (Path(name).stem, bare), (name, bare)):
-        if near := get_close_matches(shown(wanted).lower(), list(known), 1, 0.6):
-            return known[near[0]]
-    numbers = {key.lstrip("0"): value for key, value in bare.items()}
-    return numbers.get(shown(Path(name).stem).lower().lstrip("0"), "")
+    return names.nearest(name, [path.name for path in _Names(folder).paths])

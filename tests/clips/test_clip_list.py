@@ -214,3 +214,17 @@ def test_a_list_without_tabs_is_told_what_it_lacks(tmp_path, between):
     (tmp_path / "clips.txt").write_text(f"v/1.mp4{between}{SENTENCE}\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"no tab in any line; expected .* its path, a tab"):
         clip_table(tmp_path / "clips.txt")
+
+
+def test_sheets_tables_and_lists_are_not_taken_for_a_clip(tmp_path):
+    """A sheet was once said to have no transcript, and a list that it cannot be decoded."""
+    clips = folder(tmp_path, [("v", "1")], [b"v/1.mp4", b"a.txt", b"a.XLSX"])
+    for ask in (one_clip, clip_table):
+        with pytest.raises(InputError, match=r"a sheet; expected .* saved as CSV in UTF-8"):
+            ask(tmp_path / "a.XLSX")
+    for name, found in (("meta.csv", "a table"), ("a.txt", "a list of clips")):
+        with pytest.raises(InputError, match=f"{found}; expected one clip; `avmc extract` reads"):
+            one_clip(clips / name)
+    text = (clips / "meta.csv").read_text(encoding="utf-8").replace(",", "\t")
+    (clips / "meta.tsv").write_text(text, encoding="utf-8")
+    assert clip_table(clips / "meta.tsv")["id"].tolist() == ["v$_$1"]
