@@ -128,6 +128,14 @@ def test_columns_that_a_version_does_not_write(tmp_path, lost):
     assert shown(track).tolist() == list(range(20))
 
 
+def test_a_table_of_a_single_picture_is_named(tmp_path):
+    """OpenFace's program for pictures writes other first columns and no time."""
+    lost = dict.fromkeys(("frame", "face_id", "timestamp", "success"))
+    table(tmp_path / "t.csv", [0.0] * 2, face=0, **lost)
+    with pytest.raises(InputError, match=r"FaceLandmarkImg, .*; expected one of FeatureExtraction"):
+        read_table(tmp_path / "t.csv", 2)
+
+
 def test_more_columns_than_ours_and_none_of_the_needed(tmp_path):
     table(
         tmp_path / "t.csv", [k / 25 for k in range(20)], X_0=1.0, p_scale=2.0, gaze_0_x="-nan(ind)"
