@@ -245,6 +245,24 @@ def test_landmarks_outside_the_picture_are_of_another_picture(tmp_path):
         OpenFace(tmp_path).tracks(tmp_path / "0001.mp4", [None] * 20, (240, 320))
 
 
+@pytest.mark.parametrize(("factor", "good"), [(1.0, True), (0.5, False), (1.5, False)])
+def test_a_table_of_a_smaller_or_larger_copy_of_the_clip_is_refused(tmp_path, factor, good):
+    """Its landmarks lie in the picture, but elsewhere than the face. A face 60 cm away and 12 cm to
+    the left, seen by OpenFace's camera in a picture of 640 by 360 pixels."""
+    x, y = 320 - 437.5 * 120 / 600, 180.0
+    places = {f"x_{n}": factor * (x + n - 33.5) for n in range(68)}
+    places |= {f"y_{n}": factor * (y + n - 33.5) for n in range(68)}
+    table(tmp_path / "0001.csv", [k / 25 for k in range(20)], **places)
+    rows = pd.read_csv(tmp_path / "0001.csv", skipinitialspace=True)
+    rows.assign(pose_Tx=-120.0, pose_Ty=0.0, pose_Tz=600.0).to_csv(tmp_path / "0001.csv")
+    ask = OpenFace(tmp_path)
+    if good:
+        assert len(ask.tracks(tmp_path / "0001.mp4", [None] * 20, (640, 360))) == 1
+    else:
+        with pytest.raises(InputError, match=f"{factor:.2f} times as large as the clip's"):
+            ask.tracks(tmp_path / "0001.mp4", [None] * 20, (640, 360))
+
+
 @pytest.mark.skipif(
     not REAL.is_file(), reason="AVMC_OPENFACE_TABLE names no table that OpenFace wrote"
 )
