@@ -78,7 +78,8 @@
 #
 # - **Light-ASD** (Liao et al. 2023), out of the box: the package brings its public weights. It gives each face a score in each
 #   frame. The face with the highest one is the speaker, who may change within a clip. In pauses of up to a second the speaker
-#   remains the speaker; longer stretches in which no face speaks are left out.
+#   remains the speaker; longer stretches in which no face speaks are left out. Its scores say that a face speaks, not whose voice
+#   it is: where several speak most of the time, the mouth that moves with the loudness decides among them, if one clearly does.
 # - With `--talknet WEIGHTS`, **TalkNet** (Tao et al. 2021) as in the paper, from a published weight file that you have. Frames in
 #   which no face reaches zero are left out. The network has the published names and shapes and agrees with the public code on
 #   generated weights, but the published weights were not available here: how well it finds speakers **was never verified**.
@@ -87,7 +88,8 @@
 #   when two people talk or laugh together or when a mouth is small, turned away or covered.
 #
 # The public demos of both networks find faces with a detector of their own; here the face's box follows from the landmarks. Where
-# several people talk at the same time and one of them is heard, none of these ways is reliable, and the report says so.
+# several people talk at the same time and one of them is heard, none of these ways was shown to be reliable with real people, and
+# the report says so.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -100,6 +102,7 @@ from IPython.display import Markdown, display
 
 from avmc_core import artefacts, schema
 from avmc_core.clips import records as measured
+from avmc_core.clips import trust
 from avmc_core.clips.prediction import clip_of, explain
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import open_store
@@ -161,6 +164,14 @@ figures.caption(
 
 # %% tags=["hide-input"]
 display(Table(measured.agreement(), "agreement"))
+display(
+    Markdown(
+        f"A measure is trusted if its correlation is at least {trust.TRUSTED}: the one on "
+        "this record, or where this decides nothing the reported one. A reported "
+        "+0.00 stands for "
+        '"about 0", which is all that was reported.'
+    )
+)
 figures.caption(
     "an OpenFace file of one person, recorded", measured.record("face_agreement")["command"]
 )

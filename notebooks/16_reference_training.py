@@ -197,8 +197,11 @@ artefacts.save(
     {"effects": effects(records, data, VALIDATION_CHANGES), "tally": tally(family)},
     artefacts.provenance(data, validation_command, records),
 )
+unsteady = max(followed, key=lambda model: followed[model][-1])
 in_one_sentence(
     f"Our trainer follows the public code's as closely as rounding allows in {held} of "
-    f"{len(trainings)} recorded trainings; shuffled batches make the lowest validation loss "
+    f"{len(trainings)} recorded trainings; a change of {ROUNDING:.0e} in the first weights "
+    f"moves the predictions of {unsteady} by {followed[unsteady][-1]:.0e} after "
+    f"{len(followed[unsteady])} epochs; and shuffled batches make the lowest validation loss "
     f"look better in {len(lower)} of {len(pairs)} models. On the test split: {tally(family)}"
 )

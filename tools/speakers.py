@@ -45,7 +45,7 @@ REAL = "neither of two people speaks"
 REPORTED = [
     {"clips": "reported: one of two people speaks", "number": 33, "rule": 21, "light-asd": 33},
     {
-        "clips": "reported: both people speak, one is heard",
+        "clips": "reported, the network alone: both people speak, one is heard",
         "number": 33,
         "rule": None,
         "light-asd": 16,

@@ -19,34 +19,19 @@ import pandas as pd
 
 from avmc_core import schema
 from avmc_core.clips.media import shown
-from avmc_core.data.label_table import read_meta, with_zeros
+from avmc_core.data.label_table import listed, read_meta, with_zeros
 from avmc_core.data.released import ID_SEPARATOR
 from avmc_core.errors import InputError
 from avmc_core.files import names
 from avmc_core.files.encodings import decoded
 
-VIDEO = (
-    *(
-        ".mp4",
-        ".mkv",
-        ".mov",
-        ".avi",
-        ".webm",
-        ".m4v",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".flv",
-        ".wmv",
-        ".mpg",
-        ".mpeg",
-    ),
-    ".3gp",
-)
-SOUND = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma")
+_USUAL = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts", ".mts", ".m2ts", ".flv", ".wmv")
+_OTHERS = (".mpg", ".mpeg", ".3gp", ".3g2", ".rmvb", ".rm", ".vob", ".f4v", ".asf", ".ogv")
+VIDEO = (*_USUAL, *_OTHERS)
+SOUND = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma", ".amr")
 ENDINGS = (*VIDEO, *SOUND)  # in any case; where several files fit, the first of these is taken
-TABLES, LISTS = (".csv",), (".txt", ".lst")
-SHEETS = (".xlsx", ".xls", ".ods", ".tsv")
+TABLES, LISTS = (".csv", ".tsv"), (".txt", ".lst")
+SHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 META = "meta.csv"
 # what MMSA-FET calls the table, and the folder beside it that has the videos' folders
 OTHER_META, RAW = "label.csv", "Raw"
@@ -71,6 +56,7 @@ def clip_table(clips: Path, text: str = "") -> pd.DataFrame:
     elif clips.is_file() and clips.suffix.lower() in LISTS:
         table = _listed(clips)
     elif clips.is_file():
+        _refuse_sheet(clips)
         table = _unlabelled([(_id(clips.stem), "0001", text, clips)], _Folders())
     else:
         near = _nearest(clips.name, clips.parent)
@@ -99,6 +85,10 @@ def one_clip(path: str | Path) -> Path:
     where there is none."""
     path = Path(path)
     if path.is_file():
+        _refuse_sheet(path)
+        if path.suffix.lower() in (*TABLES, *LISTS):
+            found = "a list of clips" if path.suffix.lower() in LISTS else "a table"
+            raise InputError(shown(path), found, "one clip; `avmc extract` reads lists and tables")
         return path
     if path.is_dir():
         raise InputError(shown(path), "a folder", "one clip")
@@ -109,6 +99,11 @@ def one_clip(path: str | Path) -> Path:
         f"; the nearest name is {shown(path.parent / near)}" if near else ""
     )
     raise InputError(shown(path), absence, "a clip")
+
+
+def _refuse_sheet(path: Path) -> None:
+    if path.suffix.lower() in SHEETS:
+        raise InputError(shown(path), "a sheet", "a clip, or the sheet saved as CSV in UTF-8")
 
 
 def _table_in(folder: Path) -> Path:
@@ -164,23 +159,35 @@ def _listed(path: Path) -> pd.DataFrame:
     if b"\0" in data:  # UTF-16 and UTF-32, as editors save them, marked or not
         data = decoded(shown(path), data)[0].encode()
     lines = data.removeprefix(b"\xef\xbb\xbf").splitlines()
-    rows, read = [], _Folders()
+    rows, read, bare, untabbed = [], _Folders(), 0, 0
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        name, _, sentence = line.partition(b"\t")
-        text = names.typed(os.fsdecode(sentence), f"{shown(path)}, line {number}")
-        given = os.fsdecode(name.strip(b"\r "))
+        name, tab, sentence = line.partition(b"\t")
+        cells = [name.strip(b"\r "), sentence.strip(b"\r ")]
+        plain = [_unquoted(cell) for cell in cells]
+        bare += plain != cells
+        given = os.fsdecode(plain[0])
+        text = names.typed(os.fsdecode(plain[1]), f"{shown(path)}, line {number}")
         place = _place(read, path.parent, given)
         if not place.exists():  # as Windows writes a path
             place = _place(read, path.parent, given.replace("\\", "/"))
         video = path.stem if place.parent == path.parent else place.parent.name
         rows.append((_id(video), _id(place.stem), text.strip(), place))
-    if not rows:
-        raise InputError(
-            shown(path), "no line", "a clip on each line: its path, a tab, its transcript"
-        )
-    return _unlabelled(rows, read)
+        untabbed += not tab and not place.exists()
+    if not rows or untabbed == len(rows):
+        found = "no tab in any line" if rows else "no line"
+        raise InputError(shown(path), found, "a clip on each line: its path, a tab, its transcript")
+    table = _unlabelled(rows, read)
+    table.attrs["repairs"] = listed({"lines of the list read without quotes around a cell": bare})
+    return table
+
+
+def _unquoted(cell: bytes) -> bytes:
+    """A cell without the quotes in which a spreadsheet and Windows' "Copy as path" put it."""
+    inner = cell[1:-1].replace(b'""', b"")
+    quoted = len(cell) > 1 and cell[:1] == cell[-1:] == b'"' and b'"' not in inner
+    return cell[1:-1].replace(b'""', b'"') if quoted else cell
 
 
 def _place(read: _Folders, base: Path, given: str) -> Path:
@@ -223,9 +230,9 @@ class _Names:
         self.paths = sorted({path for paths in self._whole.values() for path in paths})
         self._clips: dict[str, list[Path]] = {}
         for path in self.paths:
-            if path.suffix.lower() in ENDINGS:
-                for reading in names.readings(path.stem):
-                    self._clips.setdefault(reading, []).append(path)
+            stems = _stems(path) if path.suffix.lower() in ENDINGS else ()
+            for reading in {one for stem in stems for one in names.readings(stem)}:
+                self._clips.setdefault(reading, []).append(path)
 
     def exactly(self, name: str) -> Path | None:
         """What the folder holds under a name; None for nothing, or for more than one that fits."""
@@ -242,7 +249,7 @@ class _Names:
         if (whole := self.exactly(name)) and whole.suffix.lower() in ENDINGS and whole.is_file():
             return whole
         files = [path for path in self._clips.get(_nfc(name), []) if path.is_file()]
-        return min(files, key=lambda path: ENDINGS.index(path.suffix.lower()), default=None)
+        return min(files, key=_rank, default=None)
 
 
 class _Folders(dict[Path, _Names]):
@@ -250,6 +257,18 @@ class _Folders(dict[Path, _Names]):
 
     def __missing__(self, folder: Path) -> _Names:
         return self.setdefault(folder, _Names(folder))
+
+
+def _stems(path: Path) -> set[str]:
+    """What a clip's file can be called in a table: its name without the ending, and without two
+    of them, as Windows gives it to a name that had one before; blanks around it do not count."""
+    inner = Path(path.stem)
+    one = inner.stem if inner.suffix.lower() in ENDINGS else path.stem
+    return {path.stem.strip(), one.strip()}
+
+
+def _rank(path: Path) -> tuple[int, int]:
+    return ENDINGS.index(path.suffix.lower()), len(path.stem)
 
 
 def _nfc(name: str) -> str:
@@ -262,25 +281,9 @@ def _why_absent(folders: _Names | None, video: str, held: _Names, clip: str) -> 
             video, [shown(path.name) for path in folders.paths if path.is_dir()], 1, 0.5
         )
         return f"no folder {video}" + (f"; the nearest name is {near[0]}" if near else "")
-    near = _nearest_of(clip, [path.name for path in held.paths])
+    near = names.nearest(clip, [path.name for path in held.paths])
     return f"no such file {shown(clip)}" + (f"; the nearest name is {near}" if near else "")
 
 
 def _nearest(name: str, folder: Path) -> str:
-    return _nearest_of(name, [path.name for path in _Names(folder).paths])
-
-
-def _nearest_of(name: str, others: list[str]) -> str:
-    """The name of ``others`` that is most like ``name``, with or without its ending; "" for none
-    that is like it."""
-    keys = {shown(other).lower(): shown(other) for other in others if not other.startswith(".")}
-    bare = {
-        shown(Path(other).stem).lower(): shown(other)
-        for other in others
-        if not other.startswith(".")
-    }
-    for wanted, known in ((name, keys), (Path(name).stem, bare), (name, bare)):
-        if near := get_close_matches(shown(wanted).lower(), list(known), 1, 0.6):
-            return known[near[0]]
-    numbers = {key.lstrip("0"): value for key, value in bare.items()}
-    return numbers.get(shown(Path(name).stem).lower().lstrip("0"), "")
+    return names.nearest(name, [path.name for path in _Names(folder).paths])

@@ -54,7 +54,9 @@ def reports_of(
             reports[row.Index] = ClipReport("failed", reason)
         elif not row.text.strip():
             reports[row.Index] = ClipReport(
-                "failed", f"{row.id}: no transcript; expected one in meta.csv or with --text"
+                "failed",
+                f"{row.id}: no transcript; expected one in meta.csv, after a tab in a list, or "
+                "with --text",
             )
         elif row.absent:
             wanted = (

@@ -200,10 +200,7 @@ def _heard(tracks: dict[int, Track], zero: float | None, notes: list[str]) -> np
             f"sound track {number + 1} of {len(signals)} heard"
             + (": those before it are silent" if number else "")
         )
-    if track.cancelled:
-        notes.append("the channels of the sound cancel each other: the first is heard alone")
-    if track.gaps:
-        notes.append(f"gaps of {track.gaps:.2f} s in the sound filled with silence")
+    notes += track.notes
     late = track.start - zero if len(signal) and zero is not None else 0.0
     if late > 1 / FPS:
         notes.append(f"the sound begins {late:.2f} s after the picture: silence before it")

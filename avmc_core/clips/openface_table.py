@@ -69,6 +69,11 @@ def _numbers(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     names, notes = list(columns("vision")), []
     judge = next((name for name in ("success", "confidence") if name in table.columns), "success")
     clocks = [name for name in ("frame", "timestamp") if name in table.columns] or ["timestamp"]
+    if "face" in table.columns and not {"frame", "timestamp"} & set(table.columns):
+        wanted = (
+            "one of FeatureExtraction, run on the clip, or on the folder of its pictures (-fdir)"
+        )
+        raise InputError(shown(path), "a table of FaceLandmarkImg, which is of one picture", wanted)
     if missing := [name for name in [*names, *clocks, judge] if name not in table.columns]:
         more = ", ..." if len(missing) > 5 else ""
         absence = f"{len(missing)} columns missing: {', '.join(missing[:5])}{more}"

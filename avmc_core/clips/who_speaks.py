@@ -5,7 +5,8 @@ The two networks give each face a score in each frame, so that the speaker may c
 frames in which no face reaches zero are left out, as in the paper (Section 3.3). With Light-ASD,
 which is the default, the speaker remains the speaker in pauses of up to a second where the speech
 about them is as long, and if several faces speak, the one with the highest mean score over a second
-is taken.
+is taken. Its scores say who speaks, not whose voice it is: where several speak most of the time,
+the one whose mouth moves in time with the sound is taken, if one clearly does.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from avmc_core.schema import columns
 WAYS = ("light-asd", "rule")  # a file with TalkNet's weights is the third
 PAUSE = FPS  # frames for which the speaker may be silent
 BOTH = 0.1  # share of frames with several speakers from which on it is said
+MOSTLY = 0.5  # share of frames from which on a face speaks most of the time
+AHEAD = 0.1  # by which the face that is heard leads the others in synchrony of mouth and sound
 
 _NOSE = columns("vision").index("x_30")
 
@@ -80,13 +83,29 @@ def choose(
         doubt = _doubt(scores)
     elif way == "light-asd":
         how, scores = light_asd.NAME, active_speaker.scores(clip, tracks, signal, light_asd.load())
-        faces = through_pauses(active_speaker.speaking(scores, around=FPS))
-        doubt = _doubt(scores)
+        faces, doubt = active_speaker.speaking(scores, around=FPS), _doubt(scores)
+        if (heard := in_time(scores, tracks, signal)) >= 0:
+            faces = np.where(scores[heard] >= 0, heard, faces)
+            doubt += ": the face whose mouth moves in time with the sound is taken"
+        faces = through_pauses(faces)
     else:
         row, how = speaker.choose(tracks, signal)
         faces = np.full(len(tracks[0]), row)
         doubt = "the rule takes a face even where nobody in the picture speaks"
     return Choice(faces, how, _in_words(faces, tracks), doubt)
+
+
+def in_time(scores: np.ndarray, tracks: list[np.ndarray], signal: np.ndarray) -> int:
+    """Of several faces that speak most of the time, and at once, the row of the one whose mouth
+    moves in time with the sound; -1 where not several do, or none is clearly ahead. ``scores`` (K,
+    F), ``tracks`` and ``signal`` as in ``choose``."""
+    speak = scores >= 0  # False where a face is not judged
+    rows = np.flatnonzero(speak.mean(axis=1) > MOSTLY)
+    if len(rows) < 2 or (speak[rows].sum(axis=0) > 1).mean() <= MOSTLY:
+        return -1
+    synchrony = np.array([speaker.synchrony(tracks[row], signal) for row in rows])
+    second, first = np.sort(synchrony)[-2:]
+    return int(rows[synchrony.argmax()]) if first - second >= AHEAD else -1
 
 
 def through_pauses(faces: np.ndarray) -> np.ndarray:

@@ -60,7 +60,7 @@ def cases(chosen: list[Case], split: Split, predictions: Mapping[str, np.ndarray
     titles = (
         "loudness\n· pitch",
         f"face, early and late\n(differences x {GAIN:g})",
-        "action units\n(darker: stronger)",
+        "action units\n(dark: strong)",
         "label and prediction",
     )
     for ax, title in zip(axes[0], titles, strict=True):

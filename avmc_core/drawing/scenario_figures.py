@@ -79,7 +79,7 @@ def contexts(scenarios: Scenarios, predictions: Predictions) -> Figure:
         (
             "loudness\n· pitch",
             f"face, early and late\n(differences x {GAIN:g})",
-            "action units\n(darker: stronger)",
+            "action units\n(dark: strong)",
             "predicted M",
         ),
         strict=True,

@@ -80,12 +80,22 @@ def usual_face(views: Sequence[np.ndarray]) -> np.ndarray:
     return np.mean([outline(view).mean(axis=0) for view in views], axis=0)
 
 
+def aligned(shape: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """A face (68, 2) moved, turned and scaled so that it lies as close as possible to another, in
+    the sense of least squares: what is left is expression, and a head that is turned aside."""
+    own, other = (points @ (1, 1j) for points in (shape, to))  # the plane as complex numbers
+    centred = own - own.mean()
+    turn = np.vdot(centred, other - other.mean()) / np.vdot(centred, centred)
+    placed = turn * centred + other.mean()
+    return np.stack([placed.real, placed.imag], axis=-1)
+
+
 def faces(ax: Axes, vision: np.ndarray, usual: np.ndarray) -> None:
-    """The mean face of the first and of the second half of a clip, at one scale: what differs from
-    the ``usual`` face (68, 2) is drawn ``GAIN`` times as large, and that face behind it in grey.
-    ``vision`` (T, 177)."""
+    """The mean face of the first and of the second half of a clip, upright and at one scale: what
+    differs from the ``usual`` face (68, 2) is drawn ``GAIN`` times as large, and that face behind
+    it in grey. ``vision`` (T, 177)."""
     for place, part in enumerate(np.array_split(outline(vision), min(2, len(vision)))):
-        face = usual + GAIN * (part.mean(axis=0) - usual)
+        face = usual + GAIN * (aligned(part.mean(axis=0), usual) - usual)
         for line in LINES:
             for shape, colour, width in ((usual, "#BBBBBB", 0.7), (face, TASK_COLOURS["V"], 0.9)):
                 x, y = shape[list(line)].T

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import os
 import unicodedata
+from difflib import get_close_matches
 from pathlib import Path
 
 from avmc_core.errors import InputError
@@ -74,6 +75,24 @@ def readings(name: str) -> set[str]:
         except UnicodeDecodeError:
             continue
     return decoded or {shown(name)}
+
+
+def nearest(name: str, others: list[str]) -> str:
+    """The name of ``others`` that is most like ``name``, with or without its ending; "" for none
+    that is like it."""
+    keys = {shown(other).lower(): shown(other) for other in others if not other.startswith(".")}
+    if longer := [key for key in keys if name and key.startswith(f"{shown(name).lower()}.")]:
+        return keys[min(longer, key=len)]
+    bare = {
+        shown(Path(other).stem).lower(): shown(other)
+        for other in others
+        if not other.startswith(".")
+    }
+    for wanted, known in ((name, keys), (Path(name).stem, bare), (name, bare)):
+        if near := get_close_matches(shown(wanted).lower(), list(known), 1, 0.6):
+            return known[near[0]]
+    numbers = {key.lstrip("0"): value for key, value in bare.items()}
+    return numbers.get(shown(Path(name).stem).lower().lstrip("0"), "")
 
 
 def _is_text(name: str) -> bool:

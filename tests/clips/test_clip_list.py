@@ -59,6 +59,7 @@ def test_names_in_other_bytes_and_other_forms(tmp_path, name):
         ("0002", [b"v/00021.mp4"], "00021.mp4"),
         ("clip_01", [b"v/clip-01.MP4"], "clip-01.MP4"),
         ("x", [b"v/abcdefg.mp4"], ""),
+        ("0001", [b"v/0001.mp4.part", b"v/0002.mp4"], "0001.mp4.part"),
     ],
 )
 def test_a_name_that_fits_no_file_is_told_the_nearest(tmp_path, clip, files, nearest):
@@ -182,3 +183,48 @@ def test_a_list_of_other_bytes_with_a_name_that_fits_no_file(tmp_path):
     path.write_bytes(f"片段.mp4\t{SENTENCE}".encode("gb18030"))
     (row,) = clip_table(path).itertuples()
     assert row.absent == "no such file 片段.mp4"
+
+
+def test_endings_that_were_given_twice_and_blanks_around_a_name(tmp_path):
+    """As Windows makes them where it hides endings, and as people type them."""
+    files = [b"v/0001.mp4.MP4", b"v/0002 .mp4", b"v/0003.mp4", b"v/0003.mp4.mp4"]
+    table = clip_table(folder(tmp_path, [("v", f"000{k}") for k in (1, 2, 3)], files))
+    assert [path.name for path in table["path"]] == ["0001.mp4.MP4", "0002 .mp4", "0003.mp4"]
+    assert not table["absent"].any()
+
+
+def test_quotes_around_the_cells_of_a_list(tmp_path):
+    """Windows' "Copy as path" and spreadsheets add them; they once became a part of the path and
+    of the transcript. Quotes within a transcript are its own."""
+    folder(tmp_path, [], [b"v/1.mp4", b"v/2.mp4", b"v/3.mp4"])
+    lines = ['"v\\1.mp4"\t"他说""好"", 我走了"', 'v/2.mp4\t"好"是他说的', 'v/3.mp4\t"好","不"']
+    (tmp_path / "clips.txt").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    table = clip_table(tmp_path / "clips.txt")
+    assert table["text"].tolist() == ['他说"好", 我走了', '"好"是他说的', '"好","不"']
+    assert not table["absent"].any()
+    assert table.attrs["repairs"] == [
+        {"what": "lines of the list read without quotes around a cell", "count": 1}
+    ]
+
+
+@pytest.mark.parametrize("between", [",", " ", ";"])
+def test_a_list_without_tabs_is_told_what_it_lacks(tmp_path, between):
+    """Its clips were once said to have no transcript."""
+    folder(tmp_path, [], [b"v/1.mp4"])
+    (tmp_path / "clips.txt").write_text(f"v/1.mp4{between}{SENTENCE}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"no tab in any line; expected .* its path, a tab"):
+        clip_table(tmp_path / "clips.txt")
+
+
+def test_sheets_tables_and_lists_are_not_taken_for_a_clip(tmp_path):
+    """A sheet was once said to have no transcript, and a list that it cannot be decoded."""
+    clips = folder(tmp_path, [("v", "1")], [b"v/1.mp4", b"a.txt", b"a.XLSX"])
+    for ask in (one_clip, clip_table):
+        with pytest.raises(InputError, match=r"a sheet; expected .* saved as CSV in UTF-8"):
+            ask(tmp_path / "a.XLSX")
+    for name, found in (("meta.csv", "a table"), ("a.txt", "a list of clips")):
+        with pytest.raises(InputError, match=f"{found}; expected one clip; `avmc extract` reads"):
+            one_clip(clips / name)
+    text = (clips / "meta.csv").read_text(encoding="utf-8").replace(",", "\t")
+    (clips / "meta.tsv").write_text(text, encoding="utf-8")
+    assert clip_table(clips / "meta.tsv")["id"].tolist() == ["v$_$1"]

@@ -128,6 +128,14 @@ def test_columns_that_a_version_does_not_write(tmp_path, lost):
     assert shown(track).tolist() == list(range(20))
 
 
+def test_a_table_of_a_single_picture_is_named(tmp_path):
+    """OpenFace's program for pictures writes other first columns and no time."""
+    lost = dict.fromkeys(("frame", "face_id", "timestamp", "success"))
+    table(tmp_path / "t.csv", [0.0] * 2, face=0, **lost)
+    with pytest.raises(InputError, match=r"FaceLandmarkImg, .*; expected one of FeatureExtraction"):
+        read_table(tmp_path / "t.csv", 2)
+
+
 def test_more_columns_than_ours_and_none_of_the_needed(tmp_path):
     table(
         tmp_path / "t.csv", [k / 25 for k in range(20)], X_0=1.0, p_scale=2.0, gaze_0_x="-nan(ind)"
@@ -235,6 +243,24 @@ def test_landmarks_outside_the_picture_are_of_another_picture(tmp_path):
         InputError, match=r"faces outside the picture of 240 by 320 pixels.*turned upright"
     ):
         OpenFace(tmp_path).tracks(tmp_path / "0001.mp4", [None] * 20, (240, 320))
+
+
+@pytest.mark.parametrize(("factor", "good"), [(1.0, True), (0.5, False), (1.5, False)])
+def test_a_table_of_a_smaller_or_larger_copy_of_the_clip_is_refused(tmp_path, factor, good):
+    """Its landmarks lie in the picture, but elsewhere than the face. A face 60 cm away and 12 cm to
+    the left, seen by OpenFace's camera in a picture of 640 by 360 pixels."""
+    x, y = 320 - 437.5 * 120 / 600, 180.0
+    places = {f"x_{n}": factor * (x + n - 33.5) for n in range(68)}
+    places |= {f"y_{n}": factor * (y + n - 33.5) for n in range(68)}
+    table(tmp_path / "0001.csv", [k / 25 for k in range(20)], **places)
+    rows = pd.read_csv(tmp_path / "0001.csv", skipinitialspace=True)
+    rows.assign(pose_Tx=-120.0, pose_Ty=0.0, pose_Tz=600.0).to_csv(tmp_path / "0001.csv")
+    ask = OpenFace(tmp_path)
+    if good:
+        assert len(ask.tracks(tmp_path / "0001.mp4", [None] * 20, (640, 360))) == 1
+    else:
+        with pytest.raises(InputError, match=f"{factor:.2f} times as large as the clip's"):
+            ask.tracks(tmp_path / "0001.mp4", [None] * 20, (640, 360))
 
 
 @pytest.mark.skipif(

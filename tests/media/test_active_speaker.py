@@ -178,6 +178,17 @@ def test_two_talkers_leave_a_doubt_that_is_said(clip):
     assert features is not None and "more than one face seems to speak in" in report.reason
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_of_two_talkers_the_one_that_is_heard_is_chosen(tmp_path, number):
+    """The network alone took the right one in both of these clips."""
+    clip = make_clip(tmp_path / "both.mp4", *two_talking(number))
+    _, report = extract_clip(clip, Landmarks())
+    assert report.chosen == f"{2 - (number + 1) % 2} of 2 from the left"
+    assert report.reason.endswith(
+        "uncertain: the face whose mouth moves in time with the sound is taken"
+    )
+
+
 def test_the_rule_chooses_where_it_is_asked_for(clip):
     features, report = extract_clip(clip, Landmarks(), ExtractionSettings(speaker="rule"))
     assert (

@@ -287,10 +287,17 @@ def test_the_second_sound_track_is_heard_where_the_first_is_silent(tmp_path):
 
 @pytest.mark.parametrize(
     "layout, signs, note",
-    [("stereo", (1, 1), ""), ("5.1", (1,) * 6, ""), ("stereo", (1, -1), "cancel")],
+    [
+        ("stereo", (1, 1), ""),
+        ("5.1", (1,) * 6, ""),
+        ("stereo", (1, -1), "cancel"),
+        ("stereo", (0, 1), "1 channel of the sound silent"),  # a microphone on one side
+        ("5.1", (0, 0, 1, 0, 0, 0), "4 channels of the sound silent"),  # a film's dialogue
+    ],
 )
 def test_sound_on_several_channels_is_as_loud_as_on_one(tmp_path, layout, signs, note):
-    """Once, it was up to 3.4 times as loud, and channels that cancel each other were silent."""
+    """Once, it was up to 3.4 times as loud, channels that cancel each other were silent, and a
+    voice on one of two channels had half of its loudness."""
     with av.open(str(tmp_path / "clip.wav"), "w") as container:
         track = container.add_stream("pcm_s16le", rate=RATE, layout=layout)
         samples = np.multiply.outer(tone(0.1, 0.5), signs) * 32767
@@ -301,6 +308,19 @@ def test_sound_on_several_channels_is_as_loud_as_on_one(tmp_path, layout, signs,
     read = read_clip(tmp_path / "clip.wav", looked, SOUND)
     np.testing.assert_allclose(read.signal, tone(0.1, 0.5), atol=1e-3)
     assert (note in read.notes[0]) if note else read.notes == ()
+
+
+def test_sound_beyond_full_scale_is_clipped_and_said(tmp_path):
+    """As recorders of floating-point sound write it; other programs clip it, too."""
+    with av.open(str(tmp_path / "clip.wav"), "w") as container:
+        track = container.add_stream("pcm_f32le", rate=RATE, layout="mono")
+        loud = (8 * tone(0.1, 0.5)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(loud[None], format="flt", layout="mono")
+        frame.sample_rate = RATE
+        container.mux([*track.encode(frame), *track.encode(None)])
+    read = read_clip(tmp_path / "clip.wav", looked, SOUND)
+    np.testing.assert_allclose(read.signal, loud.clip(-1, 1), atol=1e-3)
+    assert "beyond full scale, clipped" in read.notes[0]
 
 
 def test_pictures_that_change_their_size_are_brought_to_one_and_of_another_shape_refused(tmp_path):

@@ -15,7 +15,7 @@ from avmc_core.runs.declaration import Experiment, Row
 def test_the_entry_of_contributing_is_an_experiment(tiny_store, tmp_path, monkeypatch):
     """Its two rows are listed with three seeds each, and differ in the one setting."""
     text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (entry,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (entry,) = re.findall(r'```python\n("losses".*?)```', text, re.DOTALL)
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
     made = eval(f"{{{entry}}}", {"Experiment": Experiment, "Row": Row})
     monkeypatch.setattr(experiments, "EXPERIMENTS", experiments.EXPERIMENTS | made)
