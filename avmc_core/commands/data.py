@@ -39,7 +39,7 @@ def import_(
     """
     from avmc_core.artefacts import data_mark
     from avmc_core.data.importing import import_released
-    from avmc_core.data.remarks import said
+    from avmc_core.data.remarks import remark
 
     imported = import_released(
         store, supervised, unsupervised, meta, limit=float(limit) if limit else None
@@ -52,7 +52,7 @@ def import_(
         click.echo(f"labels: {imported.manifest['label_set']}")
     click.echo(f"results on it are marked: {data_mark(imported)}")
     for repair in imported.manifest["repairs"]:
-        click.echo(said(repair))
+        click.echo(remark(repair))
 
 
 @main.command()
@@ -82,7 +82,7 @@ def audit(source: str, report: str | None) -> None:
     from avmc_core import __version__
     from avmc_core.artefacts import data_mark
     from avmc_core.data.released import read_meta
-    from avmc_core.data.remarks import said
+    from avmc_core.data.remarks import remark
     from avmc_core.data.store import open_store
     from avmc_core.files.atomic import new_file
     from avmc_core.paper import first_contact
@@ -95,7 +95,7 @@ def audit(source: str, report: str | None) -> None:
             parts += ["", first_contact.render(assumptions, data_mark(store))]
     else:
         table = read_meta(source)  # says what the file is if it is not a table
-        parts = [render(audit(table)), *map(said, table.attrs["repairs"])]
+        parts = [render(audit(table)), *map(remark, table.attrs["repairs"])]
     text = "\n".join(parts)
     click.echo(text)
     if report:

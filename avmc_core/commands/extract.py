@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from avmc_core.clips.clip_features import ExtractionSettings
-from avmc_core.data.remarks import said
+from avmc_core.data.remarks import remark
 from avmc_core.runs.stopping import Stopped, ended_at_once, leave
 
 
@@ -124,7 +124,7 @@ def main(
         click.echo(f"stopped: {_how_to_go_on(store, error)}", err=True)
         leave(error.status)
     for repair in extraction.store.manifest["repairs"]:
-        click.echo(said(repair))
+        click.echo(remark(repair))
     for row in extraction.table.itertuples():
         steps = (
             f"{row.seconds:6.2f} s  audio {row.audio_steps:3}  vision {row.vision_steps:3}  "

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 COUNTED = " differs in meta.csv in "  # such a remark says itself in how many clips
 
 
-def said(repair: Mapping[str, object]) -> str:
+def remark(repair: Mapping[str, object]) -> str:
     """One entry of ``attrs["repairs"]`` or of a manifest's ``repairs`` as a line: what was set
     right is "repaired", and what was found and kept as it was is "noticed".
 
-    >>> said({"what": "labels off the grid of 0.2, kept", "count": 3})
+    >>> remark({"what": "labels off the grid of 0.2, kept", "count": 3})
     'noticed: labels off the grid of 0.2, kept (3)'
     """
     what, count = str(repair["what"]), repair["count"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from avmc_core.data.remarks import said
+from avmc_core.data.remarks import remark
 from avmc_core.paper.findings import Finding, finding
 from avmc_core.published import text_figure
 from avmc_core.schema import DIMS, MODALITIES, columns
@@ -28,7 +28,7 @@ def manifest_lines(store: Store | None) -> tuple[str, ...]:
         f"splits: {', '.join(f'{name} {rows}' for name, rows in manifest['splits'].items())}",
         *([f"taken for: {layout}"] if (layout := manifest["source"].get("layout")) else []),
         f"files: {len(manifest['files'])}, {size / 1e6:.1f} MB",
-        *map(said, manifest["repairs"]),
+        *map(remark, manifest["repairs"]),
     )
 
 
