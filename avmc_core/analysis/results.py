@@ -54,7 +54,8 @@ def per_run(
     records, missing = finished(grid, store, runs, device)
     if missing and not records:
         key = missing[0].key(store, device or default_device())
-        what = f"no run {key[:12]}, and none of the other {len(missing) - 1}"
+        others = f", and none of the other {len(missing) - 1}" if len(missing) > 2 else ""
+        what = f"no run {key[:12]}{others}"
         raise InputError(
             f"{missing[0].name}, seed {missing[0].seed}", what, "a finished run: see `avmc run`"
         )
