@@ -247,7 +247,8 @@ display(contrast_table(noise, "text-dropout"))
 drawn_command = f"avmc run text_dropout --profile {profile}"
 display(figures.caption(data, drawn_command, "features computed once", records=drawn))
 Markdown(
-    f"{dropping.not_run(data, profile)} **{tally(noise)}** Both are trained on {clips['paper']:,} clips. The simulated corpus "
+    f"{dropping.not_run(data, profile)} **{tally(noise)}** Both are trained on "
+    f"{clips['paper']:,} clips. The simulated corpus "
     "has an untrained text encoder of one layer; "
     "BERT has twelve, and was trained."
 )
