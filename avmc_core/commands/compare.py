@@ -16,7 +16,7 @@ from avmc_core.commands.run import plan
 from avmc_core.errors import InputError
 
 
-@click.command("compare")
+@click.command("compare", short_help="Compare two rows of an experiment on the same clips.")
 @click.argument("experiment")
 @click.argument("first")
 @click.argument("second")
@@ -24,7 +24,7 @@ from avmc_core.errors import InputError
     "--metric",
     "names",
     multiple=True,
-    help="May be repeated; default: every metric of the paper's tables.",
+    help="A metric to compare; may be repeated; default: all of the paper's tables.",
 )
 @profile_option
 @store_option

@@ -7,20 +7,22 @@ from pathlib import Path
 import click
 
 
-@click.group("data")
+@click.group("data", short_help="Import, export, check, audit or simulate data.")
 def main() -> None:
     """Import, export, check and audit data; make the simulated corpus."""
 
 
-@main.command("import")
+@main.command("import", short_help="Convert the released pickles into a feature store.")
 @click.option(
     "--supervised",
     required=True,
     type=click.Path(),
     help="ch-simsv2s.pkl, or the file of another data set in the layout of MMSA or MMSA-FET.",
 )
-@click.option("--unsupervised", type=click.Path(), help="ch-simsv2u.pkl")
-@click.option("--meta", type=click.Path(), help="meta.csv, to be compared with the pickle")
+@click.option("--unsupervised", type=click.Path(), help="ch-simsv2u.pkl, the unlabelled clips.")
+@click.option(
+    "--meta", type=click.Path(), help="meta.csv, the label table, to be compared with the pickle."
+)
 @click.option(
     "--labels",
     "limit",
@@ -55,7 +57,7 @@ def import_(
         click.echo(remark(repair))
 
 
-@main.command()
+@main.command(short_help="Write a store as pickles of the released schema.")
 @click.argument("store", type=click.Path())
 @click.argument("folder", type=click.Path())
 def export(store: str, folder: str) -> None:
@@ -68,7 +70,7 @@ def export(store: str, folder: str) -> None:
         click.echo(path)
 
 
-@main.command()
+@main.command(short_help="Report what is in a store or label table.")
 @click.argument("source", type=click.Path())
 @click.option(
     "--report", type=click.Path(), help="Write it into a file too, which can be sent to others."
@@ -104,7 +106,7 @@ def audit(source: str, report: str | None) -> None:
         click.echo(f"written to {report}", err=True)
 
 
-@main.command()
+@main.command(short_help="Compare every file of a store with its manifest.")
 @click.argument("store", type=click.Path())
 def verify(store: str) -> None:
     """Read every file of STORE and compare it with the manifest's SHA-256."""
@@ -114,12 +116,18 @@ def verify(store: str) -> None:
     click.echo(f"{store}: every file is as imported")
 
 
-@main.command()
+@main.command(short_help="Generate a simulated corpus.")
 @click.argument("store", type=click.Path())
 @click.option(
-    "--size", default="ci", show_default=True, type=click.Choice(["tiny", "ci", "large", "full"])
+    "--size",
+    default="ci",
+    show_default=True,
+    type=click.Choice(["tiny", "ci", "large", "full"]),
+    help="How many clips there are and how long they are, as said above.",
 )
-@click.option("--seed", type=click.IntRange(0), help="Instead of the simulated corpus's own.")
+@click.option(
+    "--seed", type=click.IntRange(0), help="A seed in place of the simulated corpus's own."
+)
 @click.option(
     "--train", type=click.IntRange(2), help="Training clips, instead of those of the size."
 )
@@ -133,8 +141,8 @@ def corpus(store: str, **changes: str | int | None) -> None:
     """Generate the simulated corpus into STORE: the released schema and real label statistics, no
     real clip.
 
-    ``ci`` is what the book's small pages use; ``large`` has as many labelled clips as the real
-    data, at an eighth of their lengths; ``full`` has the real lengths too.
+    The size ci is what the book's small pages use; large has as many labelled clips as the real
+    data, at an eighth of their lengths; full has the real lengths too; tiny is for a trial.
     """
     from avmc_core.simulated.corpus import build_corpus
     from avmc_core.simulated.settings import CorpusSettings

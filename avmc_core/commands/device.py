@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.command("device")
+@click.command("device", short_help="Report where runs are computed on this machine.")
 def main() -> None:
     """Report where runs are computed here, and why; on a GPU, also what computes the
     recurrences."""

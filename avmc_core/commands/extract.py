@@ -31,7 +31,7 @@ def clip_options(command: Callable[..., None]) -> Callable[..., None]:
             "--threshold",
             default=0.0,
             show_default=True,
-            help="Of the face detector; lower finds more.",
+            help="The score from which something is a face; a lower one finds more.",
         ),
         click.option(
             "--openface",
@@ -43,20 +43,22 @@ def clip_options(command: Callable[..., None]) -> Callable[..., None]:
             default="landmarks",
             show_default=True,
             type=click.Choice(["landmarks", "openface"]),
+            help="Visual features from our landmarks, which approximate OpenFace's, or from "
+            "OpenFace.",
         ),
         click.option(
             "--bert",
             envvar="AVMC_BERT",
             default="bert-base-chinese",
             show_default=True,
-            help="Local folder or name.",
+            help="The text encoder: a local folder, or a name in the local model cache.",
         ),
     ):
         command = option(command)
     return command
 
 
-@click.command("extract")
+@click.command("extract", short_help="Extract the features of clips into a store.")
 @click.argument("clips", type=click.Path())
 @click.argument("store", type=click.Path())
 @click.option("--text", default="", help="The transcript, when CLIPS is one clip.")

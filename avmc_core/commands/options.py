@@ -12,6 +12,7 @@ profile_option = click.option(
     default="ci",
     show_default=True,
     type=click.Choice(["ci", "full"]),
+    help="ci: few epochs, for the simulated corpus; full: the published settings.",
 )
 store_option = click.option(
     "--store",
@@ -27,7 +28,7 @@ trained_on_option = click.option(
 )
 device_option = click.option("--device", help="Where the runs were computed; as in avmc run.")
 seeds_option = click.option(
-    "--seeds", default="", help="Comma-separated; default: the experiment's own."
+    "--seeds", default="", help="Seeds, comma-separated; default: the experiment's own."
 )
 rows_option = click.option(
     "--row",
@@ -42,14 +43,25 @@ init_option = click.option(
     help="The runs of this model package's model, started from its weights.",
 )
 split_option = click.option(
-    "--split", default="test", show_default=True, type=click.Choice(["train", "valid", "test"])
+    "--split",
+    default="test",
+    show_default=True,
+    type=click.Choice(["train", "valid", "test"]),
+    help="The clips that the scores are about.",
 )
 
 
 def format_option(*others: str):
     """``--format``, read as ``form``: a table, or one of the ``others``."""
     forms = click.Choice(["table", *others])
-    return click.option("--format", "form", default="table", show_default=True, type=forms)
+    return click.option(
+        "--format",
+        "form",
+        default="table",
+        show_default=True,
+        type=forms,
+        help=f"A table to read, or {' or '.join(others)} for other programs.",
+    )
 
 
 def read_seeds(text: str) -> tuple[int, ...]:

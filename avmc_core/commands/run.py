@@ -86,7 +86,7 @@ def _started_from(package: str, grid: list, store) -> list:
     return fitting
 
 
-@click.command("run")
+@click.command("run", short_help="Compute the runs of an experiment that are missing.")
 @click.argument("experiment")
 @profile_option
 @store_option
@@ -188,7 +188,7 @@ def run(
     sys.exit(1 if failed else 0)
 
 
-@click.command("results")
+@click.command("results", short_help="Show the metrics of an experiment's finished runs.")
 @click.argument("experiment")
 @profile_option
 @store_option
@@ -196,7 +196,13 @@ def run(
 @rows_option
 @init_option
 @split_option
-@click.option("--task", default="M", show_default=True, type=click.Choice(["M", "T", "A", "V"]))
+@click.option(
+    "--task",
+    default="M",
+    show_default=True,
+    type=click.Choice(["M", "T", "A", "V"]),
+    help="The annotation that is scored: multimodal, or of the text, the sound or the picture.",
+)
 @format_option("csv", "json")
 @device_option
 def results(

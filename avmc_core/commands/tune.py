@@ -10,22 +10,27 @@ import click
 from avmc_core.commands.options import profile_option, read_seeds, store_option
 
 
-@click.command("tune")
+@click.command("tune", short_help="Search settings of a model on the validation split.")
 @click.argument("model")
 @profile_option
 @store_option
-@click.option("--trials", type=click.IntRange(1), help="Default: 8 at the profile ci, 50 at full.")
+@click.option(
+    "--trials",
+    type=click.IntRange(1),
+    help="Settings that are tried; default: 8 at the profile ci, 50 at full.",
+)
 @click.option(
     "--seeds",
     default="",
-    help="Comma-separated; default: 1111,1112 at the profile ci, 1111,1112,1113 at full.",
+    help="Seeds of each trial, comma-separated; default: 1111,1112 at the profile ci, "
+    "1111,1112,1113 at full.",
 )
 @click.option(
     "-o",
     "--over",
     multiple=True,
     metavar="SETTING=[JSON]",
-    help="Values to draw from; default: our space.",
+    help="A setting and the values to draw from; may be repeated; default: our space.",
 )
 @click.option(
     "--jobs",

@@ -132,7 +132,7 @@ def fill_pdf_links(site: Path, text: str, link: bool = False) -> int:
     return count
 
 
-@click.command()
+@click.command(short_help="Execute the notebooks that changed, and build the book.")
 @click.option(
     "--out",
     default=".",

@@ -265,7 +265,7 @@ def _zip(folder: Path, archive: Path) -> None:
             packed.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
-@click.command()
+@click.command(short_help="Write all results into a folder, to hand on.")
 @click.argument("folder", default="_build/results", type=click.Path())
 @click.option(
     "--profile",
@@ -273,6 +273,7 @@ def _zip(folder: Path, archive: Path) -> None:
     default="ci",
     show_default=True,
     type=click.Choice(["ci", "full"]),
+    help="ci: few epochs, for the simulated corpus; full: the published settings.",
 )
 @click.option(
     "--store",

@@ -239,12 +239,15 @@ def notebook_options(command: Callable[..., None]) -> Callable[..., None]:
                 default="ci",
                 show_default=True,
                 type=click.Choice(["ci", "full"]),
+                help="ci: few epochs, for the simulated corpus; full: the published settings.",
             ),
             click.option(
                 "--store", envvar="AVMC_STORE", help="An imported store of the real features."
             ),
             click.option("--meta", envvar="AVMC_META", help="The real label table, meta.csv."),
-            click.option("--seed", type=click.IntRange(0), help="Instead of the notebooks' own."),
+            click.option(
+                "--seed", type=click.IntRange(0), help="A seed in place of the notebooks' own."
+            ),
             click.option(
                 "--jobs",
                 type=click.IntRange(1),
@@ -264,7 +267,7 @@ def report(notebook: Executed) -> None:
     click.echo(f"{notebook.name}: {how}")
 
 
-@click.command()
+@click.command(short_help="Execute the notebooks that changed.")
 @click.argument("names", nargs=-1)
 @click.option(
     "--out", default="_build/notebooks", show_default=True, help="Where the executed ones go."

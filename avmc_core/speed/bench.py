@@ -23,12 +23,14 @@ from avmc_core.speed.bench_cases import like_a_run, made_up, median_seconds
 from avmc_core.speed.bench_data import data_path
 
 
-@click.command()
+@click.command(short_help="Measure how fast this machine trains and reads.")
 @click.option(
     "--full", is_flag=True, help="Also write and import a supervised file of full size (3.6 GB)."
 )
 @click.option(
-    "--threads", type=click.IntRange(1), help="Of the steps; default: as many as PyTorch takes."
+    "--threads",
+    type=click.IntRange(1),
+    help="Threads of a training step; default: as many as PyTorch takes.",
 )
 @click.option(
     "--short",
@@ -38,15 +40,15 @@ from avmc_core.speed.bench_data import data_path
 @click.option(
     "--only",
     default="",
-    help=f"Comma-separated: {', '.join([*bench_cases.CASES, *bench_bert.STAGES])}, data, models, "
-    "scaling, seeds.",
+    help="Only these parts, comma-separated: "
+    f"{', '.join([*bench_cases.CASES, *bench_bert.STAGES])}, data, models, scaling, seeds.",
 )
 @click.option(
     "--model",
     "models",
     multiple=True,
-    help="Of the part seeds; may be given several times. Default: "
-    f"{'; '.join(bench_seeds.GROUPS)}.",
+    help="A model of the part seeds, which trains several seeds together; may be repeated; "
+    f"default: {'; '.join(bench_seeds.GROUPS)}.",
 )
 @click.option(
     "--seeds",
@@ -54,7 +56,7 @@ from avmc_core.speed.bench_data import data_path
     type=click.IntRange(2),
     default=6,
     show_default=True,
-    help="Of the part seeds.",
+    help="How many seeds the part seeds trains together.",
 )
 def main(
     full: bool, threads: int | None, short: bool, only: str, models: tuple[str, ...], count: int
