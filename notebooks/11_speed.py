@@ -55,7 +55,7 @@ clock = (
 display(
     opening(
         "how much faster a training step is than a plain one, how far that is from what the "
-        "machine can do, what an epoch of each model costs, and what paid off",
+        "machine can do, and what an epoch of each model and several seeds cost",
         source,
     )
 )
@@ -210,76 +210,6 @@ else:
     )
 
 # %% [markdown]
-# ## Growth
-#
-# Seconds of one whole pass, not of a step, over made-up clips by AV-MC(Semi), 128 clips in batches of 64 unless the first column
-# says otherwise. A frame share of 1 is the released cap of 925 audio and 232 vision frames. If time grew linearly with what the
-# last column divides by, that column would be constant.
-
-# %% tags=["hide-input"]
-scaling = data.get("scaling", {})
-growth = [
-    {
-        "what": what,
-        "how many": float(n),
-        "seconds": seconds,
-        "milliseconds per clip, or per clip and share": 1000 * unit,
-    }
-    for what, times in scaling.items()
-    for n, seconds in times.items()
-    for unit in [
-        seconds
-        / (float(n) if what == "clips" else 128 * float(n) if what == "frames" else 128)
-    ]
-]
-display(
-    Table(pd.DataFrame(growth), "growth", ["what"], decimals={"how many": "g", "seconds": 3})
-)
-figures.caption(source, provenance["command"], "it gives no times")
-
-# %% [markdown]
-# Clips are not grouped by length, and need not be: the recurrence runs over valid frames only, so padding costs a copy but no
-# arithmetic, and which clips share a batch stays as shuffled.
-#
-# ## Access to the data
-#
-# A made-up supervised file, imported, opened with a first batch, and read whole into memory, as `pickle.load` does it, with a
-# first batch, each in a process of its own. Memory is the peak of the process beyond its libraries.
-
-# %% tags=["hide-input"]
-access = {
-    name: {
-        "seconds": data["data"][name]["seconds"],
-        "MB": data["data"][name]["peak_mb"] - data["data"][name]["libraries_mb"],
-    }
-    for name in ("import", "open", "pickle")
-    if "data" in data
-}
-display(Table(pd.DataFrame(access).T.reset_index(names="step"), "access"))
-if "data" in data:
-    display(
-        Markdown(
-            f"The file held {data['data']['clips']} clips in {data['data']['gigabytes']:.2f} "
-            "GB."
-        )
-    )
-figures.caption(source, provenance["command"], "it gives no times")
-
-# %% [markdown]
-# ## Memory
-#
-# The largest memory that the mapped store does not account for, in 40 steps of AV-MC(Semi) on growing parts of the training clips
-# of the same file, each in a process of its own. A clip adds the averages and text vectors that are kept for it, a few kilobytes.
-
-# %% tags=["hide-input"]
-memory = [
-    {"clips": int(clips), "MB": point["own_mb"]}
-    for clips, point in data.get("data", {}).get("train", {}).items()
-]
-display(Table(pd.DataFrame(memory), "memory", decimals={"MB": 0}))
-figures.caption(source, provenance["command"], "it gives no memory")
-
-# %% [markdown]
 # ## Several seeds
 #
 # Runs on the simulated corpus of the `ci` profile, all of as many epochs: one seed, at the better of one and two threads, against
@@ -308,22 +238,6 @@ display(
     )
 )
 figures.caption(source, provenance["command"], "it gives no times")
-
-# %% [markdown]
-# ## What paid off, and what did not
-#
-# If a figure was predicted before it was measured, the prediction is shown next to it. Times are for both encoders of
-# AV-MC(Semi), forward and backward, unless something else is named, and are wall-clock times on a mostly idle machine unless
-# stated otherwise.
-
-# %% tags=["hide-input"]
-log = pd.DataFrame(json.loads((resources / "speed_log.json").read_text(encoding="utf-8")))
-display(Table(log, "log"))
-figures.caption(
-    "made-up clips of the released sizes, measured by hand",
-    provenance["command"],
-    "it gives no times",
-)
 
 # %% [markdown]
 # ## On a GPU, and what has not been measured

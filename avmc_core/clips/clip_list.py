@@ -87,8 +87,10 @@ def one_clip(path: str | Path) -> Path:
     if path.is_file():
         _refuse_sheet(path)
         if path.suffix.lower() in (*TABLES, *LISTS):
-            found = "a list of clips" if path.suffix.lower() in LISTS else "a table"
-            raise InputError(shown(path), found, "one clip; `avmc extract` reads lists and tables")
+            content = "a list of clips" if path.suffix.lower() in LISTS else "a table"
+            raise InputError(
+                shown(path), content, "one clip; `avmc extract` reads lists and tables"
+            )
         return path
     if path.is_dir():
         raise InputError(shown(path), "a folder", "one clip")
@@ -176,8 +178,10 @@ def _listed(path: Path) -> pd.DataFrame:
         rows.append((_id(video), _id(place.stem), text.strip(), place))
         untabbed += not tab and not place.exists()
     if not rows or untabbed == len(rows):
-        found = "no tab in any line" if rows else "no line"
-        raise InputError(shown(path), found, "a clip on each line: its path, a tab, its transcript")
+        content = "no tab in any line" if rows else "no line"
+        raise InputError(
+            shown(path), content, "a clip on each line: its path, a tab, its transcript"
+        )
     table = _unlabelled(rows, read)
     table.attrs["repairs"] = listed({"lines of the list read without quotes around a cell": bare})
     return table

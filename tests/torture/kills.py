@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 KILLS_A_CHAIN = 5
 
@@ -138,6 +140,8 @@ def _start(job: Job, folder: Path) -> int:
         quiet = os.open(os.devnull, os.O_RDWR)
         for handle in (0, 1, 2):
             os.dup2(quiet, handle)
+        # A process that is killed while it draws a bar keeps the lock that tqdm shares with forks.
+        tqdm.set_lock(threading.RLock())
         job.work(folder)
         status = 0
     except BaseException:
