@@ -34,6 +34,7 @@ _KNOWN = {  # acoustic and visual columns: the data set laid out so, and the lar
     (74, 35): ("CMU-MOSEI", 3.0),
 }
 _LOOKED_AT = 8  # clips of different lengths, where the order of axes is checked
+_CHANCE = 1e-3  # below which no split is taken to lack labels outside -1 to 1 by chance
 _BEYOND = 0.1  # share of labels outside -1 to 1 from which a file's range is taken for -3 to 3
 
 
@@ -136,6 +137,7 @@ def checked_layout(
         )
     layout = recognised(content, limit)
     _check_axes(where, content)
+    _check_one_range(where, content)
     if layout and _KNOWN.get(layout.widths[::-1], ("",))[0] == RELEASED:
         widths = f"{layout.widths[0]} acoustic and {layout.widths[1]} visual columns"
         raise InputError(where, widths, "the keys audio and vision not in each other's place")
@@ -210,12 +212,34 @@ def _shape(value: Any) -> tuple[int, ...]:
 def _beyond(content: Mapping[str, Any]) -> float:
     """The share of the multimodal labels of all splits outside [-1, 1]; 0 where there are none that
     can be compared."""
-    beyond = []
-    for part in content.values():
+    beyond = [*_outside(content).values()]
+    return float(np.concatenate(beyond).mean()) if sum(map(len, beyond)) else 0.0
+
+
+def _outside(content: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Of each split, which of its multimodal labels that can be compared lie outside [-1, 1]."""
+    outside = {}
+    for name, part in content.items():
         column = part.get(schema.LABEL_KEYS["M"]) if isinstance(part, Mapping) else None
         try:
             labels = np.asarray(column, dtype=np.float64).ravel()
         except (TypeError, ValueError):
             continue  # its own reader names it
-        beyond.append(np.abs(labels[np.isfinite(labels)]) > 1 + 1e-6)
-    return float(np.concatenate(beyond).mean()) if sum(map(len, beyond)) else 0.0
+        outside[name] = np.abs(labels[np.isfinite(labels)]) > 1 + 1e-6
+    return outside
+
+
+def _check_one_range(where: object, content: Mapping[str, Any]) -> None:
+    """Raises InputError where the labels of one split stay within -1 to 1 although, by those of the
+    others, hardly any such number of clips would: the splits have labels of two ranges."""
+    outside = _outside(content)
+    for name, own in outside.items():
+        others = [labels for split, labels in outside.items() if split != name]
+        share = float(np.concatenate(others).mean()) if sum(map(len, others)) else 0.0
+        if share > _BEYOND and not own.any() and (1 - share) ** len(own) < _CHANCE:
+            raise InputError(
+                f"{where}, split {name}",
+                f"labels from -1 to 1, where {100 * share:.0f} % of those of the other splits "
+                "lie outside",
+                "labels of one range in all splits",
+            )

@@ -161,6 +161,20 @@ def test_the_range_of_labels_can_be_declared(tmp_path):
         imported(tmp_path / "narrow", content, limit=2.0)
 
 
+@pytest.mark.parametrize("declared", [None, 3.0])
+def test_splits_with_labels_of_two_ranges_are_refused(tmp_path, declared):
+    """A model would learn from labels three times as large as those it is scored on."""
+    content = made.splits((40, 7), limit=3.0)
+    labels = content["valid"]["regression_labels"]
+    content["valid"] = {
+        key: np.concatenate([column] * 4) if isinstance(column, np.ndarray) else column * 4
+        for key, column in content["valid"].items()
+    }
+    content["valid"]["regression_labels"] = np.concatenate([labels] * 4) / 3
+    with pytest.raises(InputError, match=r"split valid: found labels from -1 to 1, where .* one r"):
+        imported(tmp_path, content, limit=declared)
+
+
 def test_a_single_label_outside_is_an_error_and_no_other_range(tmp_path):
     content = made.released()
     content["test"]["regression_labels"][2] = 1.4
