@@ -31,6 +31,7 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown, display
 
+from avmc_core import artefacts
 from avmc_core.drawing import figures
 from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table
@@ -135,6 +136,11 @@ figures.caption(
 
 # %% tags=["hide-input"]
 points = [point["MB"] for point in memory]
+saved = artefacts.save(
+    "growth",
+    {"scaling": scaling, "memory": memory, "tried": len(log)},
+    {**provenance, "data": "made-up clips of the released sizes, recorded"},
+)
 in_one_sentence(
     f"{len(log)} changes were tried and {int(log['kept'].str.startswith('yes').sum())} of "
     "them kept"
