@@ -22,7 +22,7 @@ body { background: var(--pst-color-background); color: var(--pst-color-text-base
 .bd-content { display: grid; gap: 1rem; align-items: start; }
 figure { margin: 0; overflow: hidden; }
 img { width: 100%; height: auto; } figcaption { overflow-wrap: anywhere; }"""
-UNCUT = ' style="width: auto"'
+UNCUT = ' style="width: auto; max-width: none"'
 
 
 def figures_of(site: Path) -> dict[Path, tuple[str, bool]]:
