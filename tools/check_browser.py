@@ -39,9 +39,9 @@ CUT = """() => [...document.querySelectorAll(".prev-next-area a, .prev-next-area
   const box = e.getBoundingClientRect();
   return box.width && (box.left < -0.5 || box.right > document.documentElement.clientWidth + 0.5);
 })"""
-# Tables that are cut where the window is as wide as a laptop's, by their names.
+# Tables that are cut, by more than a letter, where the window is as wide as a laptop's.
 HIDDEN = """() => [...document.querySelectorAll(".avmc-t .box")]
-  .filter(box => box.scrollWidth > box.clientWidth + 1)
+  .filter(box => box.scrollWidth > box.clientWidth + 8)
   .map(box => box.ariaLabel)"""
 UNTOLD = r"""() => [...document.querySelectorAll("main img")].map(e => e.getAttribute("alt") || "")
   .filter(alt => !alt.trim() || /\.(svg|png|jpe?g|gif|webp)$/i.test(alt))"""
