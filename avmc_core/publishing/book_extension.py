@@ -36,11 +36,16 @@ SHOWN_ON = {"cues": "notebooks/01_dataset_statistics"}
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Called by Sphinx. Pages are rebuilt when this code or the published figures change."""
+    """Called by Sphinx. Pages are rebuilt when this code or the published figures change, and
+    written again when a style sheet does, which Sphinx alone would not notice."""
     app.add_config_value(
         "avmc_made_by",
         digest([code_hash([__name__, TABLES, FIGURES]), drawings(), published()]),
         "env",
+    )
+    sheets = sorted((Path(app.srcdir) / "_static").rglob("*.css"))
+    app.add_config_value(
+        "avmc_styles", digest([sheet.read_text(encoding="utf-8") for sheet in sheets]), "html"
     )
     app.add_role("num", Num())
     app.add_directive("datamark", DataMark)
