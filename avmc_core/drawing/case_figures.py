@@ -14,57 +14,33 @@ from avmc_core.analysis.cases import Case
 from avmc_core.analysis.statistics import Interval
 from avmc_core.data.store import Split
 from avmc_core.drawing.figures import MARKERS, MODEL_COLOURS, TASK_COLOURS, WIDTH, interval, key
-from avmc_core.drawing.signal_figures import (
-    GAIN,
-    action_units,
-    faces,
-    scales,
-    sound,
-    usual_face,
-)
+from avmc_core.drawing.signal_figures import signals
 from avmc_core.schema import TASK_NAMES, TASKS
 
 
 def cases(chosen: list[Case], split: Split, predictions: Mapping[str, np.ndarray]) -> Figure:
     """One row per case that there is: voice, face, action units, and labels (black) with
-    predictions (R, N) by task, mean and range. Faces as in ``scenario_figures.contexts``."""
+    predictions (R, N) by task, mean and range. The first three as in ``signals``."""
     shown = [case for case in chosen if case.row is not None]
     voices, views = (
         [getattr(split, name)[case.row] for case in shown] for name in ("audio", "vision")
     )
-    loudest, pitches, highest = scales(voices, views)
-    usual = usual_face(views)
     size = (WIDTH, 0.9 + 1.15 * len(shown))
     fig, axes = plt.subplots(
         len(shown), 4, figsize=size, squeeze=False, width_ratios=(1.25, 1.9, 1.0, 1.9)
     )
-    for row, case, voice, view in zip(axes, shown, voices, views, strict=True):
-        other = sound(row[0], voice, loudest, pitches)
-        faces(row[1], view, usual)
-        action_units(row[2], view, highest)
+    signals(axes, voices, views)
+    for row, case in zip(axes, shown, strict=True):
         _predictions(
             row[3],
             split.labels[case.row],
             {task: runs[:, case.row] for task, runs in predictions.items()},
         )
         row[0].set_ylabel(case.kind.name.replace(" ", "\n"), fontsize=8, fontweight="bold")
-        for ax in (row[0], other, row[2], row[3]):
-            ax.tick_params(labelsize=6.5, length=2, pad=1.5)
-        if case is shown[-1]:
-            other.set_ylabel("semitones", fontsize=6.5)
-        else:
+        if case is not shown[-1]:
             row[3].tick_params(labelbottom=False)
-    for ax in (axes[-1, 0], axes[-1, 2]):
-        ax.set_xlabel("seconds", fontsize=7.5)
     axes[-1, 3].set_xlabel("negative  –  positive", fontsize=7.5)
-    titles = (
-        "loudness\n· pitch",
-        f"face, early and late\n(differences x {GAIN:g})",
-        "action units\n(dark: strong)",
-        "label and prediction",
-    )
-    for ax, title in zip(axes[0], titles, strict=True):
-        ax.set_title(title, fontsize=8)
+    axes[0, 3].set_title("label and prediction", fontsize=8)
     keys = [key("label", "black", marker="|", markersize=9, markeredgewidth=2, linewidth=0)]
     style = {"marker": "o", "linewidth": 2, "markersize": 4}
     keys += [key(f"{TASK_NAMES[t]}, predicted", TASK_COLOURS[t], **style) for t in predictions]

@@ -12,14 +12,7 @@ from matplotlib.lines import Line2D
 
 from avmc_core.analysis.scenarios import Scenarios
 from avmc_core.drawing.figures import MARKERS, MODEL_COLOURS, TASK_COLOURS, WIDTH, key
-from avmc_core.drawing.signal_figures import (
-    GAIN,
-    action_units,
-    faces,
-    scales,
-    sound,
-    usual_face,
-)
+from avmc_core.drawing.signal_figures import signals
 from avmc_core.schema import TASK_NAMES, TASKS
 
 # name to task to predictions (R, K) of R runs for K scenarios
@@ -36,13 +29,10 @@ def model_style(number: int) -> dict[str, str]:
 
 def contexts(scenarios: Scenarios, predictions: Predictions) -> Figure:
     """One row per scenario: voice, face, action units, and M as predicted (mean and range over
-    runs) beside the truth. Faces are those of the first and the second half of the clip; what
-    differs from the mean of all scenarios is drawn ``GAIN`` times as large."""
+    runs) beside the truth. The first three as in ``signals``."""
     audio, vision = scenarios.clips.audio, scenarios.clips.vision
     count = len(scenarios)
     voices, views = [audio[k] for k in range(count)], [vision[k] for k in range(count)]
-    loudest, pitches, highest = scales(voices, views)
-    usual = usual_face(views)
     fig, axes = plt.subplots(
         count,
         4,
@@ -50,11 +40,8 @@ def contexts(scenarios: Scenarios, predictions: Predictions) -> Figure:
         squeeze=False,
         gridspec_kw={"width_ratios": (1.4, 1.4, 1.1, 1.9)},
     )
+    signals(axes, voices, views)
     for k, row in enumerate(axes):
-        last = k == count - 1
-        other = sound(row[0], voices[k], loudest, pitches)
-        faces(row[1], views[k], usual)
-        action_units(row[2], views[k], highest)
         _predictions(
             row[3],
             scenarios.truth[k],
@@ -65,26 +52,11 @@ def contexts(scenarios: Scenarios, predictions: Predictions) -> Figure:
         row[0].set_ylabel(
             f"AV-{k + 1}{labels}", fontsize=8, rotation=0, ha="right", va="center", labelpad=12
         )
-        for ax in (row[0], other, row[2], row[3]):
-            ax.tick_params(labelsize=6.5, length=2, pad=1.5)
-        if last:
-            row[0].set_xlabel("seconds", fontsize=7.5)
-            other.set_ylabel("semitones", fontsize=6.5)
-            row[2].set_xlabel("seconds", fontsize=7.5)
+        if k == count - 1:
             row[3].set_xlabel("negative  –  M  –  positive", fontsize=7.5)
         else:
             row[3].tick_params(labelbottom=False)
-    for ax, title in zip(
-        axes[0],
-        (
-            "loudness\n· pitch",
-            f"face, early and late\n(differences x {GAIN:g})",
-            "action units\n(dark: strong)",
-            "predicted M",
-        ),
-        strict=True,
-    ):
-        ax.set_title(title, fontsize=8)
+    axes[0, 3].set_title("predicted M", fontsize=8)
     title = f"{scenarios.sentence}\n{scenarios.gloss}".strip().replace("$", r"\$")
     keys = _keys(predictions, scenarios.truth)
     fig.legend(

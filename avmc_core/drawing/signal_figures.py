@@ -126,3 +126,28 @@ def action_units(ax: Axes, vision: np.ndarray, highest: float):
     ax.set_yticks(range(len(UNITS)), list(UNITS.values()))
     ax.tick_params(axis="y", length=0)
     return image
+
+
+def signals(axes: np.ndarray, voices: Sequence[np.ndarray], views: Sequence[np.ndarray]) -> None:
+    """The voice, the face and the action units of some clips in the first three columns of ``axes``
+    (K, 4), one row per clip, at scales that all rows share. Faces are those of the first and of the
+    second half of a clip; what differs from the mean of all clips is drawn ``GAIN`` times as large.
+    ``voices`` (T, 25) and ``views`` (T, 177) of each clip."""
+    loudest, pitches, highest = scales(voices, views)
+    usual = usual_face(views)
+    for row, voice, view in zip(axes, voices, views, strict=True):
+        pitch = sound(row[0], voice, loudest, pitches)
+        faces(row[1], view, usual)
+        action_units(row[2], view, highest)
+        for ax in (row[0], pitch, row[2], row[3]):
+            ax.tick_params(labelsize=6.5, length=2, pad=1.5)
+    pitch.set_ylabel("semitones", fontsize=6.5)
+    for ax in (axes[-1, 0], axes[-1, 2]):
+        ax.set_xlabel("seconds", fontsize=7.5)
+    titles = (
+        "loudness\n· pitch",
+        f"face, early and late\n(differences x {GAIN:g})",
+        "action units\n(dark: strong)",
+    )
+    for ax, title in zip(axes[0], titles, strict=False):
+        ax.set_title(title, fontsize=8)
