@@ -19,7 +19,8 @@
 # used. The paper's own evidence of this kind is its Figure 6, six staged clips in which voice and face change while the words
 # stay the same ([](07_oh_my_god.ipynb)); it does not remove any modality, and gives no number for the worth of each.
 #
-# Any row of any experiment can be put into `models` below.
+# Any row of any experiment can be put into `models` below. Whether the unimodal predictions of such models mean what they say is on
+# [](18_calibration.ipynb).
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -37,12 +38,9 @@ from IPython.display import Markdown, display
 
 from avmc_core import artefacts
 from avmc_core.analysis import generating_rule, reliance
-from avmc_core.analysis.calibration import calibrations
 from avmc_core.analysis.conditions import USUAL, Plan
-from avmc_core.analysis.predicting import kept_predictions
 from avmc_core.analysis.reliance_tables import (
     as_rows,
-    calibration_table,
     loss_table,
     misheard_table,
     share_table,
@@ -66,8 +64,8 @@ clips = len(data.split("train"))
 records = run_all(runs_of(models, profile), data, progress_bar=False)
 display(
     opening(
-        "what AV-MC loses without each modality, the shares of its score, what recognition "
-        "errors cost it, and whether its unimodal heads mean what they say",
+        "what AV-MC loses without each modality, the shares of its score, and what recognition "
+        "errors cost it",
         data,
         records,
         f"{clips:,} training clips",
@@ -196,22 +194,6 @@ if not heard.empty:
     )
     display(Markdown(f"**{errors}.**"))
 
-# %% [markdown]
-# ## Do the unimodal heads mean what they say?
-#
-# The consistency loss of AV-MC uses the unimodal predictions as targets, so it matters whether they are any good. Labels are
-# regressed on predictions, and compared in five bins of equally many predictions. On the diagonal a prediction means what
-# it says; a slope above 1 says that predictions are too timid. Clips whose unimodal labels only repeat M are left out for T, A
-# and V. A head that hardly varies has a poorly determined slope.
-
-# %% tags=["hide-input"]
-predictions = kept_predictions(records, data, test)
-calibration_fits = {name: calibrations(tasks, test) for name, tasks in predictions.items()}
-display(figures.mark(reliance_figures.calibration(calibration_fits), data))
-display(figures.caption(data, command, status="not in the paper", records=records))
-display(Table(calibration_table(calibration_fits), "calibration", filters=("task",)))
-figures.caption(data, command, status="slope 1 and intercept 0 are perfect", records=records)
-
 # %% tags=["hide-input"]
 of_interest = {"modality": "audio", "way": "removed", "metric": "Corr"}
 voiceless = lost[(lost[list(of_interest)] == pd.Series(of_interest)).all(axis=1)].to_dict(
@@ -227,7 +209,6 @@ artefacts.save(
         "shares": as_rows(shares),
         "hearing": as_rows(heard),
         "misheard": errors,
-        "calibration": as_rows(calibration_table(calibration_fits)),
         "remainder": worst,
     },
     artefacts.provenance(data, command, records),
