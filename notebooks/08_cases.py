@@ -117,8 +117,8 @@ Markdown(
 # ## All clips of each kind
 #
 # The mean absolute error with its 95 % interval from resampling seeds and source videos, and in brackets how many clips there
-# are. Where the clips of a kind come from a few videos, the interval is too narrow, and the table says so. Where they come from
-# one, or there is only one clip, there is no interval: nothing was seen that could differ from one clip to the next.
+# are. Where the clips of a kind come from a few videos, the interval is too narrow, and the table says so. Where all come from one
+# video, as a single clip does, there is no interval, because one video cannot be resampled.
 
 # %% tags=["hide-input"]
 mean_errors = cases.errors(

@@ -183,7 +183,8 @@ validation_command = f"avmc run validation --profile {profile}"
 display(
     figures.caption(data, validation_command, "not in the paper (D11, D17)", records=records)
 )
-Markdown(plan.not_run(data, profile))
+if left_out := plan.not_run(data, profile):
+    display(Markdown(left_out))
 
 # %% tags=["hide-input"]
 clips, _, as_run = VALIDATIONS
