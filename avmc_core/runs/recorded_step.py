@@ -99,10 +99,10 @@ class RecordedStep:
         after = [x.clone() for x in state]
         try:
             _put(before, state)
-            replay, found = cuda_graph(compute, self.optimizer)
+            replay, repeated = cuda_graph(compute, self.optimizer)
             _put(before, state)
             replay()
-            wrong = not _same([*state, *found.values()], [*after, *losses.values()])
+            wrong = not _same([*state, *repeated.values()], [*after, *losses.values()])
             why = "it gives other bytes than the step itself"
         except Exception as error:  # whatever a driver may raise
             wrong, why = True, f"{type(error).__name__}: {error}"
@@ -112,8 +112,8 @@ class RecordedStep:
             _put(after, state)
             warnings.warn(f"training steps are not recorded on this GPU: {why}", stacklevel=2)
             return losses
-        self.replay, self.losses, self.places = replay, found, _tensors(own_batch, own_drawn)
-        return found
+        self.replay, self.losses, self.places = replay, repeated, _tensors(own_batch, own_drawn)
+        return repeated
 
 
 def _tensors(batch: Batch, drawn: Drawn) -> list[Tensor]:
