@@ -98,6 +98,12 @@ def with_host(lengths: Tensor, host: Tensor) -> Tensor:
     return lengths
 
 
+def all_as_long(lengths: Tensor, steps: int) -> Tensor:
+    """``steps`` in place of each length, also on the host where lengths are remembered there."""
+    host, long = on_host(lengths), torch.full_like(lengths, steps)
+    return long if host is lengths else with_host(long, torch.full_like(host, steps))
+
+
 def on_host(lengths: Tensor) -> Tensor:
     """The same numbers on the host, without a wait for the device where they are remembered."""
     known = getattr(lengths, "on_host", None)

@@ -1,13 +1,16 @@
 """Random numbers of a training step: from PyTorch's global generator, or, for seeds side by side,
 from one generator per seed.
 
-A seed then draws the same numbers as when it is trained alone, with the global generator.
+A seed then draws the same numbers as when it is trained alone, with the global generator. All
+come from generators of the host, also on a GPU: partners and lambdas are drawn here and moved, and
+what is dropped there follows from one number per seed and pass (``Keys``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,16 +18,53 @@ from torch import Tensor
 _streams: tuple[torch.Generator, ...] = ()
 
 
+@dataclass
+class Keys:
+    """What decides on a GPU which elements are dropped: the key of each seed, (S,) int64 on the
+    device, and how many dropouts the step has had before."""
+
+    values: Tensor
+    used: int = 0
+
+    def take(self) -> int:
+        """The number of the next dropout within the step."""
+        self.used += 1
+        return self.used - 1
+
+    def next_step(self) -> None:
+        """Another key for each seed. It is made on the device, without the host, so that a
+        recorded step can be repeated with it."""
+        self.values.add_(1)
+        self.used = 0
+
+
+_keys: Keys | None = None
+
+
 @contextmanager
-def streams(generators: Sequence[torch.Generator]) -> Iterator[None]:
+def streams(
+    generators: Sequence[torch.Generator], device: torch.device | str | None = None
+) -> Iterator[Keys | None]:
     """A context in which whatever is drawn has a leading axis of seeds, each entry of which
-    comes from that seed's generator."""
-    global _streams
-    before, _streams = _streams, tuple(generators)
+    comes from that seed's generator. With a ``device``, a GPU, each seed first draws a key there,
+    from which dropout then draws; they are what the context gives."""
+    global _streams, _keys
+    before = _streams, _keys
+    _streams, _keys = tuple(generators), None
+    if device is not None:
+        drawn = [torch.empty(1, dtype=torch.int64) for _ in _streams]
+        for key, generator in zip(drawn, _streams, strict=True):
+            key.random_(-(2**63), None, generator=generator)
+        _keys = Keys(_moved(torch.cat(drawn), device))
     try:
-        yield
+        yield _keys
     finally:
-        _streams = before
+        _streams, _keys = before
+
+
+def keys() -> Keys | None:
+    """The keys of the seeds side by side on a GPU; None elsewhere."""
+    return _keys
 
 
 def bits(shape: Sequence[int], rows: Sequence[int] | None = None) -> Tensor:
@@ -52,15 +92,25 @@ def _words(count: int, generator: torch.Generator | None) -> Tensor:
 
 
 def permutation(n: int, device: torch.device | str = "cpu") -> Tensor:
-    """A random order of n things, (n,) or (S, n) int64."""
+    """A random order of n things, (n,) or (S, n) int64, drawn on the host."""
     if not _streams:
-        return torch.randperm(n, device=device)
-    return torch.stack([torch.randperm(n, generator=g, device=device) for g in _streams])
+        return _moved(torch.randperm(n), device)
+    return _moved(torch.stack([torch.randperm(n, generator=g) for g in _streams]), device)
 
 
-def beta(first: float, second: float, n: int) -> Tensor:
-    """n draws from Beta(first, second), (n,) or (S, n) float32."""
+def beta(first: float, second: float, n: int, device: torch.device | str = "cpu") -> Tensor:
+    """n draws from Beta(first, second), (n,) or (S, n) float32, drawn on the host."""
     both = torch.tensor([first, second]).expand(n, 2).contiguous()
     if not _streams:
-        return torch._sample_dirichlet(both)[:, 0]
-    return torch.stack([torch._sample_dirichlet(both, generator=g)[:, 0] for g in _streams])
+        return _moved(torch._sample_dirichlet(both)[:, 0], device)
+    drawn = [torch._sample_dirichlet(both, generator=g)[:, 0] for g in _streams]
+    return _moved(torch.stack(drawn), device)
+
+
+def _moved(x: Tensor, device: torch.device | str) -> Tensor:
+    """On the device, without a wait for what it still has to do; remembered on the host
+    (``batch.on_host``)."""
+    there = x.to(device, non_blocking=True)
+    if there is not x:
+        there.on_host = x
+    return there

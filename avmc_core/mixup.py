@@ -55,7 +55,5 @@ def draw(clips: int, settings: MixupSettings, device: torch.device | str = "cpu"
     """A random partner for each of ``clips`` clips, and lambda, with random numbers from
     ``draws``."""
     partner = draws.permutation(clips, device)
-    return Draw(
-        partner,
-        draws.beta(settings.alpha, settings.beta, clips if settings.per_clip else 1).to(device),
-    )
+    lambdas = clips if settings.per_clip else 1
+    return Draw(partner, draws.beta(settings.alpha, settings.beta, lambdas, device))

@@ -105,6 +105,8 @@ class Resident(SplitData):
         self._dense = {name: x.to(device) for name, x in data._dense.items()}
         self._on_host = data._lengths
         self._lengths = {name: lengths.to(device) for name, lengths in data._lengths.items()}
+        # of each clip among the frames
+        self._first = {name: own.cumsum(0) - own for name, own in self._lengths.items()}
         self._labels, self._mask = data._labels.to(device), data._mask.to(device)
         self._ids = torch.tensor(data.split.tokens, device=device)
         self._frames = {}  # (F + 1, D): the frames of one clip after the other, and one of zeros
@@ -117,7 +119,7 @@ class Resident(SplitData):
     def batch(self, rows: Tensor) -> Batch:
         """The clips at ``rows`` (B,) int64 of the host, gathered without a wait for the device."""
         self._longest = {name: int(own[rows].max()) for name, own in self._on_host.items()}
-        batch = super().batch(rows.to(self.device))
+        batch = super().batch(rows.to(self.device, non_blocking=True))
         for name, own in self._on_host.items():
             with_host(getattr(batch, name), own[rows])
         return batch
@@ -129,7 +131,7 @@ class Resident(SplitData):
         if name in self._dense:
             return self._dense[name][rows]
         lengths, frames = self._lengths[f"{name}_lengths"], self._frames[name]
-        own, starts = lengths[rows, None], (lengths.cumsum(0) - lengths)[rows, None]
+        own, starts = lengths[rows, None], self._first[f"{name}_lengths"][rows, None]
         longest = self._longest[f"{name}_lengths"]
         steps = self._steps[name] if getattr(self.inputs, name) == "padded" else longest
         step = torch.arange(steps, device=self.device)

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from avmc_core.home import home, resource
+from avmc_core.kernels import gpu
 
 SOURCES = [resource(name) for name in ("lstm.c", "attention.c", "dense.c", "outer.c")]
 OPTIMISE = "-O3 -march=native"
@@ -49,7 +50,8 @@ def kernels() -> ctypes.CDLL | None:
 def takes(*tensors: Tensor) -> bool:
     """Whether there are compiled kernels, and whether they take the tensors: float32, on a CPU."""
     return (
-        all(t.dtype == torch.float32 and not t.is_cuda for t in tensors) and kernels() is not None
+        all(t.dtype == torch.float32 and not gpu.on_gpu(t) for t in tensors)
+        and kernels() is not None
     )
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, linear, pad
 
 from avmc_core.draws import bits
+from avmc_core.kernels import gpu
 from avmc_core.kernels.compiled import call, takes
 from avmc_core.kernels.dropout import dropout, least
 
@@ -42,12 +43,13 @@ def chain(
     return outputs
 
 
-def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """torch.nn.functional.linear; with weights (S, H, D) for x (S, ..., D)."""
     if weight.dim() == 2:
         return linear(x, weight, bias)
-    rows = x.flatten(1, -2)
-    return torch.baddbmm(bias[:, None], rows, weight.transpose(1, 2)).view(*x.shape[:-1], -1)
+    rows, turned = x.flatten(1, -2), weight.transpose(1, 2)
+    y = rows.bmm(turned) if bias is None else torch.baddbmm(bias[:, None], rows, turned)
+    return y.view(*x.shape[:-1], -1)
 
 
 class Linear(nn.Linear):
@@ -74,6 +76,8 @@ class BatchNorm(nn.BatchNorm1d):
                 self.num_batches_tracked.add_(groups.shape[1])
         if takes(x, self.weight):
             return _Norm.apply(groups.contiguous(), self.weight, self.bias, self).view(x.shape)
+        if gpu.on_gpu(x):
+            return self._by_column(groups).view(x.shape)
         state = (self.running_mean, self.running_var, self.weight, self.bias)
         own = zip(*(t.view(sets, -1) for t in state), strict=True)
         constants = (self.training, self.momentum, self.eps)
@@ -82,6 +86,27 @@ class BatchNorm(nn.BatchNorm1d):
             for passes, values in zip(groups, own, strict=True)
         ]
         return torch.stack(parts).view(x.shape)
+
+    def _by_column(self, groups: Tensor) -> Tensor:
+        """For all sets and passes at once, (S, P, B, D): each column of each pass is a channel of
+        PyTorch's batch norm."""
+        sets, passes, clips, width = groups.shape
+
+        def spread(value: Tensor) -> Tensor:
+            return value.view(sets, 1, width).expand(-1, passes, -1).reshape(-1)
+
+        running = self.running_mean, self.running_var
+        # in training not the running statistics: with a momentum of 1 they become the batch's own
+        seen = [torch.zeros_like(spread(r)) if self.training else spread(r) for r in running]
+        x = groups.permute(2, 0, 1, 3).reshape(clips, -1)
+        gain, shift = spread(self.weight), spread(self.bias)
+        y = batch_norm(x, *seen, gain, shift, self.training, 1.0, self.eps)
+        if self.training:
+            shape = *running[0].shape[:-1], passes, width
+            with torch.no_grad():
+                for latest in zip(*(value.view(shape).unbind(-2) for value in seen), strict=True):
+                    torch._foreach_lerp_(running, latest, self.momentum)
+        return y.view(clips, sets, passes, width).permute(1, 2, 0, 3).contiguous()
 
 
 def sigmoid(x: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
+from torch import Tensor
 from torch.backends import cuda, cudnn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -26,6 +27,12 @@ def absent() -> str:
     return "" if torch.cuda.is_available() else f"PyTorch {torch.__version__} finds no GPU"
 
 
+def on_gpu(x: Tensor) -> bool:
+    """Whether a GPU computes with the tensor. What a GPU does otherwise than a CPU asks this, so
+    that tests can have it done on a CPU."""
+    return x.is_cuda
+
+
 def tf32() -> bool:
     """Whether products may round their factors to TF32."""
     return os.environ.get("AVMC_TF32") == "1"
@@ -34,10 +41,15 @@ def tf32() -> bool:
 def gpu_identity() -> dict[str, str | bool]:
     """The facts that decide the last bits on a GPU, besides PyTorch and our source; part of a run's
     key."""
+    return {"tf32": tf32(), "triton": triton_version()}
+
+
+def triton_version() -> str:
+    """Of the installed Triton; "" where there is none."""
     try:
-        return {"tf32": tf32(), "triton": version("triton")}
+        return version("triton")
     except PackageNotFoundError:
-        return {"tf32": tf32(), "triton": ""}
+        return ""
 
 
 def described() -> dict[str, str | bool]:

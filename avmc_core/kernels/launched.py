@@ -9,12 +9,14 @@ instead; a warning says once that something is missing. Triton is imported on a 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import cache
 
 import torch
 from torch import Tensor
 
-from avmc_core.kernels.lengths import by_length
+from avmc_core.kernels import gpu
+from avmc_core.kernels.lengths import by_length, rows_of_a_set
 
 LARGEST = 128  # hidden units
 RESIDENT = 64  # up to so many, a program may keep W_hh on the chip
@@ -26,9 +28,12 @@ PRECISION = "tf32x3"
 
 def takes(x: Tensor, hidden: int) -> bool:
     """Whether the launched recurrence can compute it."""
-    if not x.is_cuda or x.dtype != torch.float32 or hidden > LARGEST:
-        return False
-    return resident(_size(hidden)) is not None
+    return gpu.on_gpu(x) and x.dtype == torch.float32 and possible(hidden)
+
+
+def possible(hidden: int) -> bool:
+    """Whether this GPU can launch the recurrence of a layer with so many hidden units."""
+    return hidden <= LARGEST and resident(_size(hidden)) is not None
 
 
 @cache
@@ -64,13 +69,13 @@ def _try(size: int, stays: bool) -> None:
 def forward(
     gates: Tensor, bias: Tensor, weight: Tensor, lengths: Tensor, stays: bool | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Outputs and cell states (F, directions, h) from what ``recurrence`` takes; the gates are
-    overwritten with their values after the nonlinearity. float32, ``gates`` contiguous. ``stays``:
-    as ``resident`` finds it where None."""
+    """Outputs and cell states (F, directions, h), or (S, R, directions, h), from what
+    ``recurrence`` takes; the gates are overwritten with their values after the nonlinearity.
+    float32, ``gates`` contiguous. ``stays``: as ``resident`` finds it where None."""
     from avmc_core.kernels import launched_lstm
 
-    out, cell = (gates.new_empty(len(gates), *gates.shape[1::2]) for _ in range(2))
-    grid, sizes, constants = _launch(weight, lengths, stays)
+    out, cell = (_new(gates, (*gates.shape[:-2], gates.shape[-1])) for _ in range(2))
+    grid, sizes, constants = _launch(gates, weight, lengths, stays)
     turned = weight.mT.contiguous()
     launched_lstm.forward[grid](gates, bias.contiguous(), turned, cell, out, *sizes, **constants)
     return out, cell
@@ -85,11 +90,11 @@ def backward(
     lengths: Tensor,
     stays: bool | None = None,
 ) -> Tensor:
-    """The gradient of the gates before their nonlinearity (F, directions, 4, h)."""
+    """The gradient of the gates before their nonlinearity, in the shape of the gates."""
     from avmc_core.kernels import launched_lstm
 
-    d_gates = torch.empty_like(gates)
-    grid, sizes, constants = _launch(weight, lengths, stays)
+    d_gates = _new(gates, gates.shape)
+    grid, sizes, constants = _launch(gates, weight, lengths, stays)
     launched_lstm.backward[grid](
         gates,
         weight.contiguous(),
@@ -104,7 +109,15 @@ def backward(
     return d_gates
 
 
-def _launch(weight: Tensor, lengths: Tensor, stays: bool | None) -> tuple[tuple, tuple, dict]:
+def _new(gates: Tensor, shape: Sequence[int]) -> Tensor:
+    """For a number of every frame; zero where there may be idle rows, which no program writes."""
+    idle = rows_of_a_set(gates, 3) is not None and len(gates) > 1
+    return gates.new_zeros(shape) if idle else gates.new_empty(shape)
+
+
+def _launch(
+    gates: Tensor, weight: Tensor, lengths: Tensor, stays: bool | None
+) -> tuple[tuple, tuple, dict]:
     """The grid (groups of clips, directions, sets of weights), the arguments that say which clips,
     and the constants."""
     from avmc_core.kernels.launched_lstm import CLIPS
@@ -121,7 +134,7 @@ def _launch(weight: Tensor, lengths: Tensor, stays: bool | None) -> tuple[tuple,
         "num_stages": 1,
     }
     grid = (-(-clips // CLIPS.value), directions, sets)
-    return grid, (*by_length(lengths), clips), constants
+    return grid, (*by_length(lengths, rows_of_a_set(gates, 3)), clips), constants
 
 
 def _size(hidden: int) -> int:

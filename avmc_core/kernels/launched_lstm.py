@@ -68,7 +68,7 @@ def _square(matrix, row, column, H: tl.constexpr):
     return tl.load(matrix + row * H + column, mask=(row < H) & (column < H), other=0.0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["clips"])
 def forward(
     gates,
     bias,
@@ -143,7 +143,7 @@ def forward(
         at, mask, z_i, z_f, z_g, z_o = next_at, next_mask, next_i, next_f, next_g, next_o
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["clips"])
 def backward(
     gates,
     weight,

@@ -1,4 +1,10 @@
-"""Clips of different lengths as frames without padding, one clip after the other."""
+"""Clips of different lengths as frames without padding.
+
+On a CPU the frames of one clip follow those of the other, also from seed to seed. On a GPU seeds
+side by side have equally many rows each, as many as the seed with the most frames, so that one
+product or one norm takes all of them: (S, R, D), where the rows after a seed's last frame are idle
+and zero.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ import torch
 from torch import Tensor
 
 from avmc_core.batch import on_host
+from avmc_core.kernels import gpu
 
 
 def valid_steps(lengths: Tensor, steps: int) -> Tensor:
@@ -15,9 +22,12 @@ def valid_steps(lengths: Tensor, steps: int) -> Tensor:
 
 def frames_of(x: Tensor, lengths: Tensor) -> Tensor:
     """The valid steps of x (B, T, D), one clip after the other: (F, D) with F the sum of the
-    lengths. Seeds side by side have x (S, B, T, D) and lengths (S, B)."""
-    if x.is_cuda:
-        return _Pick.apply(x.flatten(0, -2), *_places(lengths, x.shape[-2]))
+    lengths. Seeds side by side have x (S, B, T, D) and lengths (S, B); on a GPU their frames are
+    (S, R, D)."""
+    if gpu.on_gpu(x):
+        of_frame, idle, of_step, absent = _places(lengths, x.shape[-2])
+        frames = _Gather.apply(x.flatten(0, -2), of_frame, idle, of_step, absent)
+        return frames if lengths.dim() == 1 else frames.unflatten(0, (len(lengths), -1))
     return x[valid_steps(lengths, x.shape[-2])]
 
 
@@ -28,64 +38,78 @@ def frames_of_sets(lengths: Tensor) -> list[int]:
 
 
 def padded(frames: Tensor, lengths: Tensor, steps: int) -> Tensor:
-    """Back to (B, T, D), zero after each clip's end."""
-    if frames.is_cuda:
-        return _Put.apply(frames, *_places(lengths, steps)).unflatten(0, (-1, steps))
+    """Back from (F, D) to (B, T, D), zero after each clip's end."""
+    if gpu.on_gpu(frames):
+        of_frame, idle, of_step, absent = _places(lengths, steps)
+        return _Gather.apply(frames, of_step, absent, of_frame, idle).unflatten(0, (-1, steps))
     out = frames.new_zeros(len(lengths), steps, frames.shape[1])
     out[valid_steps(lengths, steps)] = frames
     return out
 
 
-def by_length(lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def rows_of_a_set(frames: Tensor, more: int) -> int | None:
+    """R, where seeds side by side have equally many rows (S, R, ...); None where the frames (F,
+    ...) lie one after the other. ``more``: how many axes come after that of the frames."""
+    return frames.shape[1] if frames.dim() == 2 + more else None
+
+
+def starts(lengths: Tensor, rows: int | None = None) -> Tensor:
+    """The number of each clip's first frame, in the shape of the lengths, (B,) or (S, B); with
+    ``rows``, where each seed has so many."""
+    if rows is None:
+        own = lengths.flatten()
+        return (own.cumsum(0) - own).view_as(lengths)
+    own_set = torch.arange(len(lengths), device=lengths.device)[:, None]
+    return rows * own_set + lengths.cumsum(-1) - lengths
+
+
+def by_length(lengths: Tensor, rows: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """For lengths (S, B): the clips of each set from short to long, numbered through all sets; the
-    first frame and the number of frames of each clip. All (S * B,)."""
+    first frame (``starts``) and the number of frames of each clip. All (S * B,)."""
     sets, clips = lengths.shape
-    own = lengths.flatten()
     first = clips * torch.arange(sets, device=lengths.device)[:, None]
     order = lengths.argsort(stable=True) + first
-    return order.flatten(), own.cumsum(0) - own, own
+    return order.flatten(), starts(lengths, rows).flatten(), lengths.flatten()
 
 
-def _places(lengths: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Where each frame lies among the B * T steps of padded clips, (F,) int64; where each step lies
-    among the frames, (B * T,), 0 after its clip's end, and whether it is there."""
-    own, step = lengths.flatten(), torch.arange(steps, device=lengths.device)
-    first = own.cumsum(0) - own
-    shift = steps * torch.arange(len(own), device=own.device) - first
-    total = int(on_host(lengths).sum())
-    of_frame = shift.repeat_interleave(own, output_size=total)  # no wait: the size is known
-    absent = step >= own[:, None]
-    of_step = (first[:, None] + step).masked_fill(absent, 0)
-    return (
-        of_frame + torch.arange(total, device=own.device),
-        of_step.flatten(),
-        absent.view(-1, 1),
-    )
+def _places(lengths: Tensor, steps: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+    """Where each frame lies among the steps of all padded clips, (F,) or (S * R,) int64, and
+    whether that row is idle (None if none is); where each step lies among the frames, (B * T,) or
+    (S * B * T,), and whether it comes after its clip's end. What is not there is at 0."""
+    sets, step = frames_of_sets(lengths), torch.arange(steps, device=lengths.device)
+    rows = None if lengths.dim() == 1 else max(sets)
+    first, own = starts(lengths, rows), lengths.flatten()
+    total, idle = (sum(sets), None) if rows is None else (rows * len(sets), None)
+    shift = steps * torch.arange(len(own), device=own.device) - first.flatten()
+    if rows is not None and len(sets) > 1:
+        # the idle rows of a seed are those of one more clip, of whatever steps
+        left = rows - lengths.sum(-1, keepdim=True)
+        own = torch.cat([lengths, left], -1).flatten()
+        shift = torch.cat([shift.view_as(lengths), torch.zeros_like(left)], -1).flatten()
+        idle = (torch.arange(rows, device=own.device) >= rows - left).view(-1, 1)
+    # no wait: the size is known
+    of_frame = shift.repeat_interleave(own, output_size=total)
+    of_frame = of_frame + torch.arange(total, device=own.device)
+    if idle is not None:
+        of_frame = of_frame.masked_fill(idle[:, 0], 0)
+    absent = step >= lengths.unsqueeze(-1)
+    of_step = (first.unsqueeze(-1) + step).masked_fill(absent, 0)
+    return of_frame, idle, of_step.flatten(), absent.view(-1, 1)
 
 
-class _Pick(torch.autograd.Function):
-    """The frames (F, D) of padded clips (B * T, D). PyTorch's own gradient would first sort their
-    places, lest two be the same; here it is a gather too."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, *places: Tensor) -> Tensor:
-        ctx.save_for_backward(*places)
-        return x.index_select(0, places[0])
-
-    @staticmethod
-    def backward(ctx, d_frames: Tensor) -> tuple[Tensor | None, ...]:
-        return _Put.apply(d_frames, *ctx.saved_tensors), None, None, None
-
-
-class _Put(torch.autograd.Function):
-    """Padded clips (B * T, D) of frames (F, D), zero after each clip's end."""
+class _Gather(torch.autograd.Function):
+    """Rows ``at`` of x (N, D), zero where ``absent``; ``back`` and ``missing`` are the same for the
+    way back. PyTorch's own gradient would first sort the places, lest two be the same; here it is a
+    gather too."""
 
     @staticmethod
-    def forward(ctx, frames: Tensor, *places: Tensor) -> Tensor:
-        ctx.save_for_backward(*places)
-        _, of_step, absent = places
-        return frames.index_select(0, of_step).masked_fill_(absent, 0.0)
+    def forward(
+        ctx, x: Tensor, at: Tensor, absent: Tensor | None, back: Tensor, missing: Tensor | None
+    ) -> Tensor:
+        ctx.save_for_backward(back, missing, at, absent)
+        found = x.index_select(0, at)
+        return found if absent is None else found.masked_fill_(absent, 0.0)
 
     @staticmethod
-    def backward(ctx, d_x: Tensor) -> tuple[Tensor | None, ...]:
-        return _Pick.apply(d_x, *ctx.saved_tensors), None, None, None
+    def backward(ctx, d_y: Tensor) -> tuple[Tensor | None, ...]:
+        return _Gather.apply(d_y, *ctx.saved_tensors), None, None, None, None

@@ -20,8 +20,9 @@ from torch.nn.functional import layer_norm, linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from avmc_core.batch import on_host
-from avmc_core.kernels import compiled, launched
-from avmc_core.kernels.lengths import frames_of, frames_of_sets, padded
+from avmc_core.kernels import compiled, gpu, launched
+from avmc_core.kernels.dense import product
+from avmc_core.kernels.lengths import frames_of, frames_of_sets, padded, rows_of_a_set, starts
 from avmc_core.kernels.recurrence import recurrence
 
 GROUP = 16  # clips that the dense kernel pads to the same length
@@ -48,8 +49,8 @@ class LSTM(nn.LSTM):
     T, directions * h), zero after each clip's end, and the final states (B, directions * h): after
     step ``length`` forward in time, after step 1 backward. Equal to torch.nn.LSTM on the packed
     sequence. ``over_frames`` is the same on frames without padding, and takes seeds side by side:
-    weights and lengths with a leading axis S, frames of one seed after the other, final states (S,
-    B, directions * h).
+    weights and lengths with a leading axis S, frames of one seed after the other (F, D), or equally
+    many rows for each (S, R, D), final states (S, B, directions * h).
     """
 
     def __init__(self, input_size: int, hidden_size: int, bidirectional: bool = False):
@@ -57,24 +58,26 @@ class LSTM(nn.LSTM):
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        if x.is_cuda and not fused(x, self.hidden_size):
+        if gpu.on_gpu(x) and not fused(x, self.hidden_size):
             return self._packed(x, lengths)
         outputs, finals = self.over_frames(frames_of(x, lengths), lengths)
         return padded(outputs, lengths, x.shape[1]), finals
 
     def over_frames(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames (F, D) to outputs (F, directions * h) and final states (B, directions * h)."""
+        """Frames (F, D) to outputs (F, directions * h) and final states (B, directions * h); idle
+        rows have outputs of zero."""
         if fused(frames, self.hidden_size):
             outputs = self.states(self.gates(frames, frames_of_sets(lengths)), lengths)[0]
-        elif frames.is_cuda:
+        elif gpu.on_gpu(frames):
             x = padded(frames, lengths, int(on_host(lengths).max()))
             outputs, finals = self._packed(x, lengths)
             return frames_of(outputs, lengths), finals
         else:
             outputs = self._dense(frames, lengths)
-        ends = lengths.flatten().cumsum(0).view_as(lengths)
-        last = torch.stack([ends - 1, ends - lengths][: len(self.suffixes)], -1)  # (B, directions)
-        by_direction = outputs.unflatten(1, (len(self.suffixes), -1))
+        first = starts(lengths, rows_of_a_set(outputs, 1))
+        ends = [first + lengths - 1, first][: len(self.suffixes)]
+        last = torch.stack(ends, -1)  # (B, directions)
+        by_direction = outputs.flatten(0, -2).unflatten(1, (len(self.suffixes), -1))
         direction = torch.arange(len(self.suffixes), device=last.device)
         return outputs, by_direction[last, direction].flatten(-2)
 
@@ -86,15 +89,15 @@ class LSTM(nn.LSTM):
 
     def states(self, gates: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """From ``gates`` (F, directions * 4h), overwritten, the outputs and cell states of every
-        frame, (F, directions * h) both. Only where ``fused``."""
+        frame, (F, directions * h) both; or (S, R, ...) all. Only where ``fused``."""
         h, directions = self.hidden_size, len(self.suffixes)
         _, recurrent, b_ih, b_hh = zip(*map(self._weights, self.suffixes), strict=True)
         weight = torch.stack(recurrent, -3).view(-1, directions, 4, h, h)
         bias = torch.stack([*map(torch.add, b_ih, b_hh)], -2).view(-1, directions, 4, h)
         states = recurrence(
-            gates.unflatten(1, (directions, 4, h)), bias, weight, lengths.view(len(weight), -1)
+            gates.unflatten(-1, (directions, 4, h)), bias, weight, lengths.view(len(weight), -1)
         )
-        return tuple(state.flatten(1) for state in states)
+        return tuple(state.flatten(-2) for state in states)
 
     def _weights(self, suffix: str) -> list[Tensor]:
         names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
@@ -167,18 +170,24 @@ class _LinearBySet(torch.autograd.Function):
 
 
 def linear_by_set(x: Tensor, weight: Tensor, bias: Tensor | None, rows: list[int] | None) -> Tensor:
-    """torch.nn.functional.linear of frames of several seeds, one after the other, each with its own
-    weights: these products are so large that one per seed costs no more than all in one."""
-    return (
-        linear(x, weight, bias) if weight.dim() == 2 else _LinearBySet.apply(x, weight, bias, rows)
-    )
+    """torch.nn.functional.linear of frames of several seeds, each with its own weights: x (F, D),
+    one seed after the other, whose products are so large that on a CPU one per seed costs no more
+    than all in one; or x (S, R, D), which is one batched product."""
+    if weight.dim() == 2:
+        return linear(x, weight, bias)
+    if x.dim() == 3:
+        return product(x, weight, bias)
+    return _LinearBySet.apply(x, weight, bias, rows)
 
 
 def norm_by_set(norm: nn.LayerNorm, x: Tensor, rows: list[int]) -> Tensor:
-    """A layer norm of frames, those of several seeds one after the other, each with its own gain
-    and shift."""
+    """A layer norm of frames of several seeds, each with its own gain and shift: x (F, D), one seed
+    after the other, or (S, R, D)."""
     if norm.weight.dim() == 1:
         return norm(x)
+    if x.dim() == 3:
+        normed = layer_norm(x, x.shape[-1:], eps=norm.eps)
+        return torch.addcmul(norm.bias[:, None], normed, norm.weight[:, None])
     parts = zip(x.split(rows), norm.weight, norm.bias, strict=True)
     return torch.cat(
         [layer_norm(own, own.shape[-1:], gain, shift, norm.eps) for own, gain, shift in parts]
@@ -187,4 +196,4 @@ def norm_by_set(norm: nn.LayerNorm, x: Tensor, rows: list[int]) -> Tensor:
 
 def fused(x: Tensor, hidden: int) -> bool:
     """Whether the compiled recurrence can compute it, or on a GPU the launched one."""
-    return launched.takes(x, hidden) if x.is_cuda else compiled.takes(x)
+    return launched.takes(x, hidden) if gpu.on_gpu(x) else compiled.takes(x)

@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 
 from avmc_core.kernels import launched
 from avmc_core.kernels.compiled import call
-from avmc_core.kernels.lengths import by_length, frames_of_sets
+from avmc_core.kernels.lengths import by_length, frames_of_sets, rows_of_a_set, starts
 
 LANES = 16  # hidden units that the compiled kernel takes at once
 
@@ -25,7 +25,8 @@ def recurrence(gates: Tensor, bias: Tensor, weight: Tensor, lengths: Tensor) -> 
     both biases (S, directions, 4, h) and W_hh (S, directions, 4, h, h), the outputs and cell states
     (F, directions, h), for lengths (S, B). Each of the S sets has its own frames and clips, and the
     bytes that it would have alone. Only where the compiled or the launched recurrence can compute
-    it."""
+    it. The launched one also takes gates (S, R, directions, 4, h), equally many rows for each set,
+    and gives states (S, R, directions, h), zero in idle rows."""
     h = weight.shape[-1]
     if launched.takes(gates, h):
         return list(Launched.apply(gates.contiguous(), bias, weight, lengths))
@@ -102,21 +103,28 @@ def of_parameters(
     d_gates: Tensor, out: Tensor, weight: Tensor, lengths: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The gradients of the biases (S, directions, 4, h) and of W_hh (S, directions, 4h, h), from
-    that of the gates (F, directions, 4, h): sums and products over all frames of a set."""
-    ends = lengths.flatten().cumsum(0)
-    previous = torch.zeros_like(out)  # the state that each frame starts from
-    previous[1:, 0] = out[:-1, 0]
-    previous[ends - lengths.flatten(), 0] = 0.0
+    that of the gates (F, directions, 4, h), or (S, R, directions, 4, h), zero in idle rows: sums
+    and products over all frames of a set."""
+    rows = rows_of_a_set(d_gates, 3)
+    first, states = starts(lengths, rows).flatten(), out.flatten(0, -3)
+    previous = torch.zeros_like(states)  # the state that each frame starts from
+    previous[1:, 0] = states[:-1, 0]
+    previous[:, 0].index_fill_(0, first, 0.0)
     if weight.shape[1] == 2:
-        previous[:-1, 1] = out[1:, 1]
-        previous[ends - 1, 1] = 0.0
+        previous[:-1, 1] = states[1:, 1]
+        previous[:, 1].index_fill_(0, first + lengths.flatten() - 1, 0.0)
+    if rows is not None:
+        previous = previous.view_as(out)
+        directions = range(weight.shape[1])
+        products = [d_gates[:, :, d].flatten(2).mT.bmm(previous[:, :, d]) for d in directions]
+        return d_gates.sum(1), torch.stack(products, 1)
     d_bias, d_weight = (
         weight.new_empty(*weight.shape[:2], *d_gates.shape[2:]),
         torch.empty_like(weight),
     )
-    rows = frames_of_sets(lengths) if len(weight) > 1 else [len(out)]
+    own_rows = frames_of_sets(lengths) if len(weight) > 1 else [len(out)]
     for own, before, b, w in zip(
-        d_gates.split(rows), previous.split(rows), d_bias, d_weight, strict=True
+        d_gates.split(own_rows), previous.split(own_rows), d_bias, d_weight, strict=True
     ):
         torch.sum(own, 0, out=b)
         torch.bmm(own.flatten(2).permute(1, 2, 0), before.transpose(0, 1), out=w)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batch import Batch
+from avmc_core.batch import Batch, on_host, with_host
 from avmc_core.kernels.dense import chain, sigmoid
 from avmc_core.kernels.dropout import Dropout
 from avmc_core.mixup import Draw, MixupSettings, draw
@@ -143,9 +144,10 @@ class AVMC(Model):
         """Equations 9 and 10: the weighted L1 losses over the labelled rows of labels (B, 4); 0 if
         there is none."""
         tasks = [schema.TASKS.index(task) for task in self.task_weights]
-        weights = labels.new_tensor(list(self.task_weights.values()))
+        weights = constant(tuple(self.task_weights.values()), labels.dtype, labels.device)
         predicted = torch.stack([output[task] for task in self.task_weights], -2)  # (tasks, B)
-        labels = labels if len(tasks) == len(schema.TASKS) else labels[..., tasks]
+        if len(tasks) < len(schema.TASKS):
+            labels = torch.stack([labels[..., task] for task in tasks], -1)
         errors = (predicted - labels.transpose(-1, -2)).abs()
         if clip_weight is not None:
             errors = clip_weight[..., None, :] * errors
@@ -182,11 +184,9 @@ class AVMC(Model):
             self.settings.mixup.level,
         )
         if level == "input":
-            lengths = getattr(batch, f"{modality}_lengths")
             frames = draw.mix(getattr(batch, modality))
-            return self.classify(
-                modality, encoder(frames, torch.maximum(lengths, draw.partners(lengths)))
-            )
+            lengths = mixed_lengths(getattr(batch, f"{modality}_lengths"), draw)
+            return self.classify(modality, encoder(frames, lengths))
         representation = output[f"Feature_{modality[0]}"]
         if level == "hidden":
             return head.from_hidden(draw.mix(head.hidden(representation)))
@@ -237,6 +237,23 @@ class AVMC(Model):
             for name, (lr, decay) in own.items()
         ]
         return [adam(*groups, {"params": rest, "lr": s.lr, "weight_decay": s.decay})]
+
+
+@cache
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """These numbers on a device, (n,), moved there once: a step that moved them each time
+    would wait for the device. Not to be changed in place."""
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
+def mixed_lengths(lengths: Tensor, draw: Draw) -> Tensor:
+    """The longer of each clip and its partner, also known on the host where that is."""
+    host = on_host(lengths)
+    if host is lengths:
+        return torch.maximum(lengths, draw.partners(lengths))
+    drawn = replace(draw, partner=on_host(draw.partner))
+    longer = [torch.maximum(n, d.partners(n)) for n, d in ((lengths, draw), (host, drawn))]
+    return with_host(*longer)
 
 
 class LinearFusion(nn.Module):

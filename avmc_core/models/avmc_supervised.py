@@ -13,7 +13,7 @@ from avmc_core.batch import Batch, Inputs
 from avmc_core.errors import InputError
 from avmc_core.kernels.dense import Linear
 from avmc_core.mixup import Draw
-from avmc_core.models.avmc import AVMC, AVMCSettings, LinearFusion
+from avmc_core.models.avmc import AVMC, AVMCSettings, LinearFusion, constant
 from avmc_core.models.base import Sizes
 from avmc_core.models.layers import AveragedEncoder, Head
 
@@ -99,9 +99,9 @@ class AVMCSupervised(AVMC):
         parts = {"regression": self.regression(passes[0], batch.labels, batch.mask)}
         for (modality, (task, _)), predictions in zip(mixed.items(), passes[1:], strict=True):
             draw = draws[modality]
-            columns = [schema.TASKS.index("M"), schema.TASKS.index(task)]
-            partners = batch.labels.clone()
-            partners[..., columns] = draw.partners(batch.labels)[..., columns]
+            columns = tuple(t in ("M", task) for t in schema.TASKS)
+            compared = constant(columns, torch.bool, batch.labels.device)
+            partners = torch.where(compared, draw.partners(batch.labels), batch.labels)
             parts[f"mix_{modality}"] = self.regression(
                 predictions, batch.labels, batch.mask, draw.lam
             ) + self.regression(predictions, partners, batch.mask, 1 - draw.lam)

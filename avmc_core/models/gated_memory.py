@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad, relu
 
+from avmc_core.batch import all_as_long
 from avmc_core.kernels.dropout import Dropout
 from avmc_core.settings import check_settings
 
@@ -133,4 +134,4 @@ def before(states: Tensor) -> Tensor:
 def steps_read(text: Tensor, lengths: Tensor, padding: bool) -> Tensor:
     """(B,) steps after which the state is read: with ``padding`` all T, as the reference does
     (D32), else the text's own."""
-    return torch.full_like(lengths, text.shape[1]) if padding else lengths
+    return all_as_long(lengths, text.shape[1]) if padding else lengths

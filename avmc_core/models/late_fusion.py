@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from avmc_core import schema
-from avmc_core.batch import Batch, Inputs
+from avmc_core.batch import Batch, Inputs, all_as_long
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models.base import Capabilities, Model, Sizes, group, l1
 from avmc_core.models.layers import AveragedEncoder, Head
@@ -60,7 +59,7 @@ class AveragedModel(Model):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         lengths = batch.text_lengths
         if self.text_padding:
-            lengths = torch.full_like(lengths, batch.text.shape[1])
+            lengths = all_as_long(lengths, batch.text.shape[1])
         text = self.text_encoder(batch.text, lengths)
         audio, vision = self.audio_encoder(batch.audio), self.vision_encoder(batch.vision)
         output = {"Feature_t": text, "Feature_a": audio, "Feature_v": vision}

@@ -89,7 +89,13 @@ def run_together(
             seeds, build = [run.seed for run in own], registry.builder(first.model)
             seen = data.under(first.protocol, first.seed)  # one for all: ``grouped`` sees to it
             for number, outcome in execute_together(
-                build, first.settings, seen, seeds, [*folders.values()], threads
+                build,
+                first.settings,
+                seen,
+                seeds,
+                [*folders.values()],
+                device=device,
+                threads=threads,
             ):
                 run = own[number]
                 record = _record(run, keys[run], data.store, device, threads, outcome)
@@ -98,6 +104,7 @@ def run_together(
 
 
 LARGE = 1000  # training clips, from which on a training takes longer than another process to start
+MOST = 16  # seeds of a group on a GPU, whose memory holds the frames of all their clips
 
 
 def grouped(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[list[Run]]:
@@ -121,7 +128,7 @@ def grouped(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[l
             and trains_together(registry.builder(first.model), first.settings, store, device)
         ):
             split = -(-jobs // len(alike)) if len(store.split("train").labels) >= LARGE else 1
-            size = -(-len(same) // split)
+            size = min(-(-len(same) // split), len(same) if device == "cpu" else MOST)
             parts += [same[start : start + size] for start in range(0, len(same), size)]
         else:
             parts += [[run] for run in same]

@@ -23,8 +23,8 @@ from avmc_core.errors import InputError
 from avmc_core.files.sealed import write_sealed
 from avmc_core.kernels.gpu import arithmetic
 from avmc_core.models.base import Capabilities, Model, Sizes
-from avmc_core.runs.together import stackable, train_together
-from avmc_core.runs.training import TrainingFailed, predict, train
+from avmc_core.runs.together import stackable, stackable_on_gpu, train_together
+from avmc_core.runs.training import Data, TrainingFailed, on_device, predict, train
 from avmc_core.runs.training_state import Progress, write_sealed_tensors
 from avmc_core.settings import as_dict
 
@@ -104,10 +104,16 @@ def execute(
             predictions = model.fit_predict({name: data.split(name) for name in schema.SPLITS})
             _keep(predictions, folder)
             return {**OUTCOME, "seconds": time.perf_counter() - start}
+        # on a GPU a seed is trained alone as it is in company
+        if device != "cpu" and trains_together(build, settings, data.store, device):
+            together = execute_together(
+                build, settings, data, [seed], [folder], device=device, threads=threads
+            )
+            return dict(together)[0]
         try:
             fresh = network(build, settings, data.store)
             model, progress = train(fresh, data, seed, folder, device=device)
-            return _outcome(model, progress, settings, data, folder, device)
+            return _outcome(model, progress, settings, data.store, data, folder, device)
         except TrainingFailed as error:
             return _failed(error)
 
@@ -118,19 +124,19 @@ def execute_together(
     data: StoreData,
     seeds: Sequence[int],
     folders: Sequence[Path],
+    *,
+    device: str = "cpu",
     threads: int = 1,
 ) -> Iterator[tuple[int, dict]]:
-    """``execute`` for seeds that are trained side by side on a CPU (``together``, where
-    ``trains_together`` says so), one folder per seed: yields the number of each seed as it ends,
-    with its outcome. The iterator must be consumed at once."""
-    with deterministic(threads):
-        for number, seed in train_together(
-            network(build, settings, data.store), data, seeds, folders
-        ):
+    """``execute`` for seeds that are trained side by side (``together``, where ``trains_together``
+    says so), one folder per seed: yields the number of each seed as it ends, with its outcome. The
+    iterator must be consumed at once."""
+    with deterministic(threads, device):
+        fresh, there = network(build, settings, data.store), on_device(data, device)
+        for number, seed in train_together(fresh, there, seeds, folders, device):
+            own = seed.progress, settings, data.store, there, folders[number], device
             try:
-                outcome = _outcome(
-                    seed.trained(), seed.progress, settings, data, folders[number], "cpu"
-                )
+                outcome = _outcome(seed.trained().to(device), *own)
             except TrainingFailed as error:
                 outcome = _failed(error)
             yield number, outcome
@@ -138,11 +144,27 @@ def execute_together(
 
 def trains_together(build: Callable, settings: object, store: Store, device: str = "cpu") -> bool:
     """Whether runs of this model with these settings that differ in their seed alone can be trained
-    together."""
+    together here; on a GPU such a run is trained in the same way when it is alone."""
+    return _trained_without_encoder(build, settings) and stackable(
+        network(build, settings, store), device
+    )
+
+
+def together_on_gpu(build: Callable, settings: object, store: Store) -> bool:
+    """``trains_together`` on a GPU, as far as a machine without one can tell."""
+    return _trained_without_encoder(build, settings) and _stackable_on_gpu(
+        build, settings, sizes_of(store)
+    )
+
+
+@cache  # a grid asks for every run
+def _stackable_on_gpu(build: Callable, settings: object, sizes: Sizes) -> bool:
+    return stackable_on_gpu(lambda: build(settings, sizes))
+
+
+def _trained_without_encoder(build: Callable, settings: object) -> bool:
     able = build.capabilities(settings)
-    if not able.trained or able.text_encoder:
-        return False
-    return stackable(network(build, settings, store), device)
+    return able.trained and not able.text_encoder
 
 
 OUTCOME = {
@@ -160,7 +182,13 @@ def _failed(error: TrainingFailed) -> dict:
 
 
 def _outcome(
-    model: Model, progress: Progress, settings: object, data: StoreData, folder: Path, device: str
+    model: Model,
+    progress: Progress,
+    settings: object,
+    store: Store,
+    data: Data,
+    folder: Path,
+    device: str,
 ) -> dict:
     """The outcome of a finished training, written into its folder. Raises TrainingFailed when a
     prediction is not finite."""
@@ -171,7 +199,7 @@ def _outcome(
             message = f"predictions of {', '.join(bad)} on {name} that are not finite"
             raise TrainingFailed(message, progress.seconds)
     _keep(predictions, folder)
-    facts = {"settings": as_dict(settings), "sizes": as_dict(sizes_of(data.store))}
+    facts = {"settings": as_dict(settings), "sizes": as_dict(sizes_of(store))}
     write_sealed_tensors(folder / "model.safetensors", model.state_dict(), facts)
     return {
         **OUTCOME,

@@ -28,7 +28,7 @@ from avmc_core.errors import InputError
 from avmc_core.files.atomic import give_usual_mode, new_file, sync
 from avmc_core.files.sealed import SEAL, read_sealed
 from avmc_core.models import registry
-from avmc_core.runs.execution import encoder_identity
+from avmc_core.runs.execution import encoder_identity, together_on_gpu
 from avmc_core.runs.surroundings import surroundings
 from avmc_core.settings import as_dict, digest, file_digest
 
@@ -93,6 +93,9 @@ class Run:
             "encoder": encoder_identity(self.capabilities, store),
             **surroundings(self.modules, store, device, threads),
         }
+        if device == "cuda":
+            build = registry.builder(self.model)
+            depends["gpu"]["together"] = together_on_gpu(build, settings, store)
         if self.init:
             depends["init"] = package_digest(self.init)
         return digest(depends)[:32]

@@ -6,6 +6,12 @@ clips, its own random numbers (``draws``), its own early stopping and its own st
 is that of a run alone (``training``). What a seed computes in a group equals what it computes
 alone, byte for byte, on a CPU with the compiled layers. Seeds whose training was killed therefore
 continue from their states: in the same group, in another, or each alone.
+
+On a GPU the products of all seeds are one, whose last digits may depend on how many there are. The
+same group gives the same bytes again, also after a kill, unless that came while states were
+written, which are then states of two epochs. A seed in another group draws the same numbers, and
+differs in last digits and what these grow into. Even a single seed is trained so there, so that
+its random numbers are those of a seed in company.
 """
 
 from __future__ import annotations
@@ -23,24 +29,52 @@ from torch import Tensor
 from avmc_core.batch import Batch, on_host, with_host
 from avmc_core.data.batches import SplitData
 from avmc_core.draws import streams
-from avmc_core.kernels import compiled
+from avmc_core.kernels import compiled, dropout, gpu, launched
+from avmc_core.kernels.lstm import LSTM
 from avmc_core.models.base import Model, Pass, Training
 from avmc_core.runs import training, training_state
 from avmc_core.runs.training import MARGIN, RARELY, Data, TrainingFailed
 from avmc_core.runs.training_state import Progress
-from avmc_core.runs.weight_sets import keep, stacked, unstack, weights_of
+from avmc_core.runs.weight_sets import HostCopy, keep, stacked, weights_of
 
 
 def stackable(build: Callable[[], Model], device: str = "cpu") -> bool:
-    """Whether what ``build`` makes can be trained side by side with other seeds, with the same
-    bytes as alone."""
-    if device != "cpu" or compiled.kernels() is None:
-        return False
+    """Whether what ``build`` makes can be trained side by side with other seeds here: on a CPU by
+    the compiled layers, with the same bytes as alone; on a GPU by what Triton launches."""
+    if device == "cpu":
+        return compiled.kernels() is not None and _suited(_built(build))
+    return (
+        torch.cuda.is_available()
+        and stackable_on_gpu(build)
+        and dropout.launches()
+        and all(launched.possible(hidden) for hidden in _hidden(_built(build)))
+    )
+
+
+def stackable_on_gpu(build: Callable[[], Model]) -> bool:
+    """Whether what ``build`` makes is trained side by side on a GPU, also a single seed, as far as
+    a machine without one can tell; part of a run's key."""
+    model = _built(build)
+    return (
+        bool(gpu.triton_version())
+        and _suited(model)
+        and all(hidden <= launched.LARGEST for hidden in _hidden(model))
+    )
+
+
+def _built(build: Callable[[], Model]) -> Model:
     with torch.random.fork_rng(devices=[]):
-        model = build()
+        return build()
+
+
+def _suited(model: Model) -> bool:
     # seeds share neither the norm of their gradients nor shuffled batches of validation
     settings = model.training_settings
     return model.stackable and settings.clip_norm == 0 and settings.validation != "shuffled_batches"
+
+
+def _hidden(model: Model) -> set[int]:
+    return {module.hidden_size for module in model.modules() if isinstance(module, LSTM)}
 
 
 @dataclass
@@ -86,31 +120,36 @@ class Seed:
 
 
 def train_together(
-    build: Callable[[], Model], data: Data, seeds: Sequence[int], folders: Sequence[Path]
+    build: Callable[[], Model],
+    data: Data,
+    seeds: Sequence[int],
+    folders: Sequence[Path],
+    device: str = "cpu",
 ) -> Iterator[tuple[int, Seed]]:
     """Train ``build()`` with each seed as ``training.train`` does; yields each seed's number in
     ``seeds`` as its training ends.
 
-    Only for what is ``stackable``. There is one folder per seed, which must exist; training
-    continues from any state in it. The seconds of a seed are its share of the time of all seeds
-    that were trained together.
+    Only for what is ``stackable`` on the device. There is one folder per seed, which must exist;
+    training continues from any state in it. The models of the seeds stay on the host. The seconds
+    of a seed are its share of the time of all seeds that were trained together.
     """
     everyone = [Seed.of(build, seed, folder) for seed, folder in zip(seeds, folders, strict=True)]
     # a kill while states are saved leaves two
     for epoch in sorted({seed.progress.epoch for seed in everyone}):
         group = [seed for seed in everyone if seed.progress.epoch == epoch]
-        for seed in _train(group, data):
+        for seed in _train(group, data, device):
             yield everyone.index(seed), seed
 
 
-def _train(group: list[Seed], data: Data) -> Iterator[Seed]:
+def _train(group: list[Seed], data: Data, device: str) -> Iterator[Seed]:
     """Seeds that have seen equally many epochs."""
     settings, epoch = group[0].settings, group[0].progress.epoch
     yield from (seed for seed in group if seed.progress.finished(settings))
     group = [seed for seed in group if not seed.progress.finished(settings)]
     if not group:
         return
-    model, optimizers = stacked([seed.model for seed in group], [seed.optimizers for seed in group])
+    parts = [seed.model for seed in group], [seed.optimizers for seed in group]
+    model, optimizers = stacked(*parts, device)
     valid = data("valid", model.inputs)
     due, clock = 0.0, time.perf_counter()
 
@@ -149,15 +188,17 @@ def _train(group: list[Seed], data: Data) -> Iterator[Seed]:
             if loss <= progress.best_loss - MARGIN:
                 progress.best_loss, progress.best_epoch = loss, epoch
                 seed.best = weights_of(model, place)
-        if (saving := time.monotonic()) >= due:
-            for place, seed in enumerate(group):
-                if seed.failure is None:
-                    unstack(model, optimizers, place, seed.model, seed.optimizers)
-                    _save(seed)
-            due = time.monotonic() + RARELY * (time.monotonic() - saving)
         ended = [
             seed for seed in group if seed.failure is not None or seed.progress.finished(settings)
         ]
+        # On a GPU the others must not begin again in a smaller group where they were in this one.
+        if (saving := time.monotonic()) >= due or (ended and gpu.on_gpu(next(model.parameters()))):
+            state = HostCopy.of(model, optimizers)
+            for place, seed in enumerate(group):
+                if seed.failure is None:
+                    state.unstack(place, seed.model, seed.optimizers)
+                    _save(seed)
+            due = time.monotonic() + RARELY * (time.monotonic() - saving)
         if ended:
             left = [place for place, seed in enumerate(group) if seed not in ended]
             group = [group[place] for place in left]
@@ -171,10 +212,9 @@ def _train(group: list[Seed], data: Data) -> Iterator[Seed]:
 def validation_losses(model: Model, data: SplitData, settings: Training, seeds: int) -> list[float]:
     """The ``training.validation_loss`` of each seed."""
     model.eval()
+    device, size = next(model.parameters()).device, training.validation_size(settings)
     with torch.no_grad():
-        batches = (
-            repeated(batch, seeds) for batch in data.in_order(training.validation_size(settings))
-        )
+        batches = (repeated(batch.to(device), seeds) for batch in data.in_order(size))
         losses = [model.validation_loss(model(batch), batch).double() for batch in batches]
     if settings.validation == "batches":
         means = torch.stack([loss.mean(-1) for loss in losses], -1).mean(-1)
@@ -199,6 +239,7 @@ def _one_pass(
     """All batches once, for each seed in its own random order; returns the mean over batches of
     each of a seed's losses."""
     settings, parameters = model.training_settings, list(model.parameters())
+    device = parameters[0].device
     model.train()
     model.begin_pass(single, epoch)
     drawn = [
@@ -207,12 +248,16 @@ def _one_pass(
     ]
     orders = [data.shuffled(settings.batch_size, generator) for generator in drawn]
     sums: dict[str, Tensor] = {}
-    with streams([seed.generator for seed in group]):
+    generators = [seed.generator for seed in group]
+    with streams(generators, device if gpu.on_gpu(parameters[0]) else None) as keys:
         for count, rows in enumerate(map(torch.stack, zip(*orders, strict=True)), start=1):
             shape = rows.shape
             batch = _map(
-                data.batch(rows.flatten()), lambda x, shape=shape: x.view(*shape, *x.shape[1:])
+                data.batch(rows.flatten()).to(device),
+                lambda x, shape=shape: x.view(*shape, *x.shape[1:]),
             )
+            if keys is not None:
+                keys.next_step()
             if count % settings.accumulate == 1 or settings.accumulate == 1:
                 model.zero_grad(set_to_none=True)
             losses = model.loss(batch, single.stage)

@@ -13,8 +13,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from avmc_core.batch import on_host, with_host
 from avmc_core.data.batches import Resident, SplitData
-from avmc_core.kernels import launched
-from avmc_core.kernels.lengths import _Pick, _places, _Put, frames_of, padded, valid_steps
+from avmc_core.kernels import gpu, launched
+from avmc_core.kernels.lengths import frames_of, padded, valid_steps
 from avmc_core.kernels.lstm import LSTM, fused
 from avmc_core.runs.execution import deterministic
 
@@ -80,32 +80,35 @@ def test_sets_of_weights_side_by_side_give_what_each_gives_alone(hidden):
             assert torch.equal(ours, whole.split(rows)[number])
 
 
-def test_frames_there_and_back():
-    """Values and gradients, also for seeds side by side."""
+def test_frames_there_and_back(monkeypatch):
+    """Values and gradients, also for seeds side by side, whose frames on a GPU have equally many
+    rows each, zero after the last frame."""
     torch.manual_seed(0)
-    for shape in ((4,), (2, 3)):
+    for shape in ((4,), (1, 3), (3, 2)):
         lengths = torch.randint(1, 6, shape)
-        x = torch.randn(*shape, 6, 3)
-        weights = torch.randn(int(lengths.sum()), 3)
+        rows = lengths.view(-1, shape[-1]).sum(1).tolist()
+        x, weights = torch.randn(*shape, 6, 3), torch.randn(sum(rows), 3)
         results = []
-        for device in ("cpu", DEVICE):
+        # as on a GPU, whatever the device is
+        for device, there in (("cpu", False), (DEVICE, True)):
+            monkeypatch.setattr(gpu, "on_gpu", lambda x, there=there: there)
             leaf = x.clone().to(device).requires_grad_()
             own = with_host(lengths.to(device), lengths)
-            frames = frames_of(leaf, own)
-            (frames * weights.to(device)).sum().backward()
+            found = frames_of(leaf, own)
+            frames = found
+            if found.dim() == 3:
+                assert found.shape[1] == max(rows)
+                frames = torch.cat([part[:n] for part, n in zip(found, rows, strict=True)])
+                assert all(part[n:].eq(0).all() for part, n in zip(found, rows, strict=True))
+            loss = (frames * weights.to(device)).sum()
+            (loss + found.sum() - frames.sum()).backward()  # of the idle rows, too
             results.append((frames, leaf.grad))
             if len(shape) == 1:
                 again = padded(frames, own, 7)
                 assert torch.equal(frames_of(again, own), frames) and again[:, 6:].eq(0).all()
-        # as on a GPU, whatever the device is
-        leaf = x.clone().requires_grad_()
-        frames = _Pick.apply(leaf.flatten(0, -2), *_places(lengths, 6))
-        (frames * weights).sum().backward()
-        results.append((frames, leaf.grad))
-        back = _Put.apply(frames, *_places(lengths, 6)).view_as(x)
-        assert torch.equal(back, x * valid_steps(lengths, 6)[..., None])
-        for theirs, *others in zip(*results, strict=True):
-            assert all(torch.equal(ours.cpu(), theirs) for ours in others)
+                assert torch.equal(again[:, :6], leaf * valid_steps(own, 6)[..., None])
+        for ours, theirs in zip(*results, strict=True):
+            torch.testing.assert_close(ours.cpu(), theirs)
 
 
 def test_resident_clips_make_the_same_batches(tiny_store):

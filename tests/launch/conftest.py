@@ -10,7 +10,7 @@ import pytest
 os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
 pytest.importorskip("triton", reason="the extra 'gpu' is not installed: make test-launch does it")
 
-from avmc_core.kernels import compiled, launched
+from avmc_core.kernels import compiled, gpu, launched
 
 
 @pytest.fixture
@@ -23,4 +23,20 @@ def launch(monkeypatch):
         monkeypatch.setattr(launched, "takes", lambda x, hidden: yes)
 
     monkeypatch.setattr(launched, "resident", lambda size: size <= launched.RESIDENT)
+    return choose
+
+
+@pytest.fixture
+def as_on_gpu(monkeypatch):
+    """``as_on_gpu(True)``: this machine computes as a GPU does, with Triton's interpreter and
+    PyTorch; False: as it is."""
+    if compiled.kernels() is None:
+        pytest.skip("no C compiler here")
+    found = gpu.on_gpu, launched.resident
+
+    def choose(yes: bool) -> None:
+        on_gpu, resident = (lambda x: True, lambda size: True) if yes else found
+        monkeypatch.setattr(gpu, "on_gpu", on_gpu)
+        monkeypatch.setattr(launched, "resident", resident)
+
     return choose

@@ -54,6 +54,28 @@ def test_equals_the_compiled_recurrence(launch, hidden, directions, lengths):
         torch.testing.assert_close(ours, theirs, **(CLOSE if number < 2 else SUMS))
 
 
+@pytest.mark.parametrize("directions", [1, 2])
+def test_equally_many_rows_for_each_set(launch, directions):
+    """Three sets in the layout of a GPU, whose idle rows hold whatever a layer before made of
+    them, against the compiled recurrence on frames one after the other. Outputs, cells and the
+    gradient of the gates are zero in idle rows."""
+    lengths = torch.tensor([[3, 1, 2], [1, 5, 4], [1, 1, 1]])
+    rows = lengths.sum(1).tolist()
+    gates, *rest = case(3, directions, lengths)
+    launch(False)
+    expected = states_and_gradients(gates, *rest)
+    apart = torch.randn(3, max(rows), *gates.shape[1:])
+    for own, part in zip(apart, gates.split(rows), strict=True):
+        own[: len(part)] = part
+    launch(True)
+    found = states_and_gradients(apart, *rest)
+    for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+        if number < 3:
+            assert all(own[n:].eq(0).all() for own, n in zip(ours, rows, strict=True))
+            ours = torch.cat([own[:n] for own, n in zip(ours, rows, strict=True)])
+        torch.testing.assert_close(ours, theirs, **(CLOSE if number < 2 else SUMS))
+
+
 def test_more_clips_than_a_program_takes_and_company_changes_no_byte(launch):
     """Two sets of 18 clips side by side, compared with the second set alone."""
     launch(True)
@@ -100,7 +122,14 @@ import sys
 import torch, triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from avmc_core.kernels import launched_lstm
+from avmc_core.kernels import launched_dropout, launched_lstm
+def compiled(kernel, signature, constants):
+    source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
+    options = {"num_warps": 4, "num_stages": 1}
+    return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+of = {"keys": "*i64", "elements": "i32", "number": "i32", "p": "fp32", "scale": "fp32"}
+drop = launched_dropout.drop
+compiled(drop, {n: of.get(n, "*fp32") for n in drop.arg_names}, {})
 fixed = {"DIRECTIONS": 2, "H": 32, "SIZE": 32, "RESIDENT": True}
 fixed |= {"PRECISION": "tf32x3", "CELLS": True}
 for kernel in (launched_lstm.forward, launched_lstm.backward):
@@ -108,9 +137,7 @@ for kernel in (launched_lstm.forward, launched_lstm.backward):
     of = {"clips": "i32", "order": "*i64", "start": "*i64", "length": "*i64"}
     signature = {n: "constexpr" if n in fixed else of.get(n, "*fp32") for n in names}
     constants = {(names.index(n),): value for n, value in fixed.items() if n in names}
-    source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
-    options = {"num_warps": 4, "num_stages": 1}
-    made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+    made = compiled(kernel, signature, constants)
     assert "mma.sync" in made.asm["ptx"] and made.metadata.shared < 99 * 1024
 """
 

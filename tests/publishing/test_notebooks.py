@@ -231,6 +231,22 @@ def test_code_is_no_wider_than_its_cell_in_the_book():
         )
 
 
+@pytest.mark.parametrize(
+    "page, said",
+    [
+        ("03_benchmark", "plan.not_run(data, profile)"),
+        ("05_ablation", "dropping.not_run(data, profile)"),
+        ("16_reference_training", "plan.not_run(data, profile)"),
+        ("10_your_own_clip", "prediction.cut"),
+    ],
+)
+def test_pages_say_what_was_left_out_or_cut(page, said):
+    """Rows that a store or a machine without BERT cannot run are missing from a page's tables, and
+    a prediction beyond the labels is shown cut: a reader has to be told."""
+    cells = read_notebook(codehash.ROOT / "notebooks" / f"{page}.py").cells
+    assert any(said in cell.source for cell in cells if cell.cell_type == "code")
+
+
 def test_why_names_what_changed(tmp_path):
     source, target = tmp_path / "page.py", tmp_path / "out" / "page.ipynb"
     source.write_text(HEADER)

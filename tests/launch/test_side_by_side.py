@@ -1,0 +1,124 @@
+"""Seeds side by side as a GPU trains them, on this machine: equal to the compiled network that a
+CPU trains, to seeds alone, to a second time and to a training that was interrupted."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from avmc_core import draws
+from avmc_core.models import avmc_networks
+from avmc_core.models.avmc import SEMI, SUPERVISED
+from avmc_core.runs import together, training_state
+from avmc_core.runs.execution import StoreData, execute_together, network
+from avmc_core.runs.store import PREDICTIONS, WEIGHTS
+from avmc_core.runs.together import Seed, train_together
+from avmc_core.runs.weight_sets import stacked
+from avmc_core.settings import replace as change
+
+SEEDS = (3, 1, 7)
+STILL = {"dropout": 0.0, "post_dropout": 0.0}
+SHORT = {"training.max_epochs": 3, "training.batch_size": 8}
+STEPS = {
+    "released supervised": change(SUPERVISED, STILL),
+    "released semi": change(SEMI, STILL),
+    "paper semi": change(SEMI, STILL | {"variant": "paper"}),
+    "mixed frames": change(SUPERVISED, STILL | {"variant": "paper", "mixup.level": "input"}),
+}
+
+
+def one_step(settings, store, folder, seeds=SEEDS):
+    """Losses and gradients of each seed, from its own clips and with its own partners and
+    lambdas."""
+    build = network(avmc_networks.build, settings, store)
+    group = [Seed.of(build, seed, folder) for seed in seeds]
+    model, _ = stacked([seed.model for seed in group], [seed.optimizers for seed in group])
+    data = StoreData(store)("train", model.inputs)
+    rows = [torch.randperm(len(data), generator=seed.generator)[:6] for seed in group]
+    batch = data.batch(torch.cat(rows))
+    batch = together._map(batch, lambda x: x.view(len(group), 6, *x.shape[1:]))
+    with draws.streams([seed.generator for seed in group], "cpu"):
+        losses = model.loss(batch, "mixup")
+    losses["total"].sum().backward()
+    gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+    return {n: v.detach() for n, v in losses.items()}, gradients
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_is_the_compiled_networks(name, as_on_gpu, tiny_store, tmp_path):
+    """Without dropout, whose numbers are others on a GPU. Gradients to 1e-4 of their norm: batch
+    norm over six clips magnifies the last digits where a column hardly varies."""
+    found = []
+    for yes in (True, False):
+        as_on_gpu(yes)
+        found.append(one_step(STEPS[name], tiny_store, tmp_path))
+    (losses, gradients), (expected, theirs) = found
+    torch.testing.assert_close(losses, expected, rtol=1e-5, atol=1e-6)
+    assert gradients.keys() == theirs.keys()
+    for entry, gradient in theirs.items():
+        off = (gradients[entry] - gradient).norm()
+        assert off <= 1e-4 * max(gradient.norm(), 1e-3), entry
+
+
+@pytest.mark.parametrize("settings", [SUPERVISED, SEMI], ids=["supervised", "semi"])
+def test_a_seed_in_company_makes_the_step_that_it_makes_alone(
+    settings, as_on_gpu, tiny_store, tmp_path
+):
+    """With dropout: losses and gradients agree to 1e-5, the digits of batched products."""
+    as_on_gpu(True)
+    losses, gradients = one_step(settings, tiny_store, tmp_path)
+    for place, seed in enumerate(SEEDS):
+        own, theirs = one_step(settings, tiny_store, tmp_path, (seed,))
+        for name, value in own.items():
+            torch.testing.assert_close(losses[name][place], value[0], rtol=1e-5, atol=1e-6)
+        for name, gradient in theirs.items():
+            off = (gradients[name][place] - gradient[0]).norm()
+            assert off <= 1e-5 * max(gradient.norm(), 1e-3), name
+
+
+def trained(store, folder, settings, seeds=SEEDS):
+    folders = [folder / str(seed) for seed in seeds]
+    for path in folders:
+        path.mkdir(parents=True, exist_ok=True)
+    done = dict(execute_together(avmc_networks.build, settings, StoreData(store), seeds, folders))
+    assert all(outcome["status"] == "done" for outcome in done.values())
+    files = [[(path / name).read_bytes() for name in (PREDICTIONS, WEIGHTS)] for path in folders]
+    return files, [done[number]["history"] for number in range(len(seeds))]
+
+
+def test_again_and_after_an_interruption_to_the_same_bytes(
+    as_on_gpu, tiny_store, tmp_path, monkeypatch
+):
+    as_on_gpu(True)
+    settings = change(SUPERVISED, SHORT)
+    whole = trained(tiny_store, tmp_path / "whole", settings)
+    assert trained(tiny_store, tmp_path / "again", settings) == whole
+    monkeypatch.setattr(together, "RARELY", 0.0)
+    saves, save = [], training_state.save
+
+    def interrupted(*rest):
+        save(*rest)
+        saves.append(rest)
+        if len(saves) == 2 * len(SEEDS):
+            raise KeyboardInterrupt
+
+    folders = [tmp_path / "killed" / str(seed) for seed in SEEDS]
+    for path in folders:
+        path.mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(training_state, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            build = network(avmc_networks.build, settings, tiny_store)
+            list(train_together(build, StoreData(tiny_store), SEEDS, folders))
+    assert trained(tiny_store, tmp_path / "killed", settings) == whole
+
+
+def test_alone_the_first_epochs_losses_are_those_in_company(as_on_gpu, tiny_store, tmp_path):
+    """To 1e-4 after nine steps."""
+    as_on_gpu(True)
+    settings = change(SUPERVISED, SHORT | {"training.max_epochs": 1})
+    _, beside = trained(tiny_store, tmp_path / "group", settings)
+    for place, seed in enumerate(SEEDS):
+        _, (own,) = trained(tiny_store, tmp_path / "alone", settings, (seed,))
+        for name, value in own[0].items():
+            assert beside[place][0][name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
