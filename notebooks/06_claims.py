@@ -29,9 +29,9 @@
 # Two kinds of entries are not claims of the paper and are counted separately. **Our checks** are questions that the paper does
 # not raise, such as whether two of its places agree. **Our runs** say what we obtained for a sentence of the paper, by our own
 # criterion. Whether a printed table is *reached* is judged by prediction intervals: a printed figure should lie where one more
-# run of ours would be expected. An interval of a mean would be the wrong yardstick, since it shrinks with every seed, and of
-# ninety cells some lie outside their own interval by chance; so the intervals are widened until a faithful reproduction has *all*
-# cells inside in nineteen of twenty cases.
+# run of ours would be expected. An interval of a mean would be the wrong yardstick, since it shrinks with every seed. Of the many
+# cells of a table some lie outside their own interval by chance; so the intervals are widened until a faithful reproduction has
+# *all* cells inside in nineteen of twenty cases.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
