@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,11 @@ from avmc_core.speed import (
     gpu_record,
 )
 from avmc_core.speed.bench_cases import made_up
+from avmc_core.speed.bench_company import Company, as_runs_do
 from avmc_core.speed.bench_data import data_path
 from avmc_core.speed.bench_device import attempted, elsewhere
 from avmc_core.speed.bench_timing import like_a_run, median_seconds
+from avmc_core.speed.bench_way import Way
 
 
 @click.command(short_help="Measure how fast this machine trains and reads.")
@@ -230,9 +233,13 @@ def _pass_seconds(
 ) -> float:
     caps = {name: int(cap * share) if name != "text" else cap for name, cap in schema.STEPS.items()}
     case = bench_cases.BenchCase("AV-MC(Semi)", stage="mixup")
-    way = bench_cases.fast_way(case, made_up(clips, caps), device=device)
+    split = made_up(clips, caps)
+    way: Way | Company = bench_cases.fast_way(case, split, device=device)
+    build = partial(bench_cases.network, case, split)
+    if as_runs_do(build, device):
+        way = Company(way.data, build, case, device)
     order = torch.Generator().manual_seed(0)
-    with like_a_run(threads, True, device):
+    with like_a_run(threads, True, device), way.in_a_pass():
         return median_seconds(
             lambda: [way.step(rows) for rows in way.data.shuffled(batch, order)],
             threads,

@@ -10,6 +10,7 @@ The fast way is what ``avmc run`` does.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,11 @@ from avmc_core.data.store import Ragged, Split
 from avmc_core.mixup import Draw
 from avmc_core.models import registry
 from avmc_core.models.base import Model, Sizes
+from avmc_core.speed.bench_company import Company, as_runs_do
 from avmc_core.speed.bench_device import elsewhere
 from avmc_core.speed.bench_limits import dependent_steps, least
 from avmc_core.speed.bench_naive import naive
+from avmc_core.speed.bench_seeds import usual
 from avmc_core.speed.bench_timing import like_a_run, timing
 from avmc_core.speed.bench_way import BenchCase, Way
 
@@ -225,8 +228,9 @@ def time_step(
     device: str = "cpu",
 ) -> dict[str, Any]:
     """Seconds of one step both ways, their ratio, how far losses and gradients are apart, and the
-    least that a step must do. On a GPU also what either way makes the device do (``work``), and
-    how many steps of recurrences wait for the one before."""
+    least that a step must do. On a GPU also what either way makes the device do (``work``), how
+    many steps of recurrences wait for the one before, and, where runs are trained side by side
+    there, the step of all seeds together."""
     case = CASES[name]
     clips = case.clips or registry.settings_of(case.model).training.batch_size
     split = made_up(clips, steps)
@@ -242,9 +246,19 @@ def time_step(
         result |= agreement(slow, fast, rows) | least(counted, rows)
     if elsewhere(device):
         result["dependent"] = dependent_steps(counted, rows)
-    for way, label in ((slow, "naive"), (fast, "fast")):
-        with like_a_run(threads, label == "fast", device):
-            timed = timing(lambda way=way: way.step(rows), threads, device, repeats)
+    ways: dict[str, Way | Company] = {"naive": slow, "fast": fast}
+    build, seeds = partial(network, case, split), usual(device)
+    if as_runs_do(build, device):
+        ways["fast"] = Company(fast.data, build, case, device)
+        many = on_device(SplitData(made_up(seeds * clips, steps), fast.model.inputs), device)
+        ways["together"] = Company(many, build, case, device, seeds)
+        result["seeds"] = seeds
+    for label, way in ways.items():
+        own = rows if label != "together" else torch.arange(seeds * clips)
+        with like_a_run(threads, label != "naive", device), way.in_a_pass():
+            timed = timing(partial(way.step, own), threads, device, repeats)
         result[label] = timed.pop("seconds")
         result |= {f"{label}_{name}": value for name, value in timed.items()}
+    if "together" in ways:
+        result["together_ratio"] = result["together"] / result["fast"]
     return result | {"ratio": result["naive"] / result["fast"]}

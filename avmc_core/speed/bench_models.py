@@ -17,6 +17,7 @@ from avmc_core.data.batches import SplitData
 from avmc_core.models import registry
 from avmc_core.runs.experiments import MENDABLE
 from avmc_core.speed.bench_cases import bert, made_up, on_device, sizes_of
+from avmc_core.speed.bench_company import Company, as_runs_do
 from avmc_core.speed.bench_device import attempted, elsewhere, peak_mb, work
 from avmc_core.speed.bench_process import printed_by
 from avmc_core.speed.bench_timing import like_a_run, median_seconds
@@ -57,15 +58,21 @@ def cost(
     encoder = (bert(layers),) if able.text_encoder else ()
     clips = settings.training.batch_size
     split = made_up(clips, steps)
-    model = registry.builder(name)(settings, sizes_of(split), *encoder).train().to(device)
+    build = partial(registry.builder(name), settings, sizes_of(split), *encoder)
+    model = build().train().to(device)
     data = on_device(SplitData(split, model.inputs), device)
     optimizers, rows = model.optimizers(), torch.arange(clips)
+    together = not able.text_encoder and as_runs_do(build, device)
     seconds, epoch, there = [], 0.0, {}
     for single in model.passes(1):
-        model.begin_pass(single, 1)
-        way = Way(data, model, BenchCase(name, stage=single.stage), device)
-        way.optimizer = optimizers[single.optimizer]
-        with like_a_run(threads, True, device):
+        case = BenchCase(name, stage=single.stage)
+        if together:
+            way = Company(data, build, case, device, optimizer_number=single.optimizer)
+        else:
+            way = Way(data, model, case, device)
+            way.optimizer = optimizers[single.optimizer]
+        way.model.begin_pass(single, 1)
+        with like_a_run(threads, True, device), way.in_a_pass():
             step = partial(way.step, rows)
             seconds.append(median_seconds(step, threads, 5, 5.0, device))
             if elsewhere(device) and seconds[-1] == max(seconds):

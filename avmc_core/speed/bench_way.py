@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,10 @@ class Way:
         self.model.to(self.device)
         # of the models timed here, MMIM alone has two: this is the main one
         self.optimizer = self.model.optimizers()[-1]
+
+    def in_a_pass(self) -> AbstractContextManager[None]:
+        """A context in which steps are made: nothing is special about it here."""
+        return nullcontext()
 
     def batch(self, rows: Tensor) -> Batch:
         """The clips at ``rows`` (B,), on the device."""

@@ -82,8 +82,9 @@ def tables(
     """The tables of the record that are not empty: the name of each, the words before it, the
     table, and the decimals of its columns."""
     seconds = ("naive, s", "fast, s", "measured, s", "step, s", "device busy, s")
+    seconds += ("one, s", "together, s")
     least = ("arithmetic, s", "bytes, s", "recurrences, s", "launches, s")
-    few = ("times faster", "times the limit", "epoch, s", "one, s", "together, s", "ratio")
+    few = ("times faster", "times the limit", "epoch, s", "ratio")
     decimals = (
         dict.fromkeys(seconds, 4)
         | dict.fromkeys(least, 5)
@@ -99,6 +100,7 @@ def tables(
             "that launches every kernel by itself.",
             limits(record),
         ),
+        ("gpu-company", "Several seeds in one step, each with its own clips:", company(record)),
         ("gpu-models", "Every model, in a process of its own:", models(record)),
         ("gpu-seeds", "Several seeds, on the simulated corpus:", seeds(record)),
     )
@@ -140,6 +142,25 @@ def limits(record: Mapping[str, Any]) -> pd.DataFrame:
             "times the limit": part["times_limit"],
         }
         for model, part in _timed(record)
+    )
+
+
+def company(record: Mapping[str, Any]) -> pd.DataFrame:
+    """One row for each model whose runs are trained side by side there: the step of one seed, and
+    that of all together."""
+    return pd.DataFrame(
+        {
+            "Model": model,
+            "one, s": part["fast"],
+            "seeds": part["seeds"],
+            "together, s": part["together"],
+            "ratio": part["together_ratio"],
+            "kernels of one": part["fast_kernels"],
+            "kernels": part["together_kernels"],
+            "device busy, s": part["together_busy"],
+        }
+        for model, part in _timed(record)
+        if "together" in part
     )
 
 

@@ -4,6 +4,7 @@ which is the processor, but not "cpu"; only what CUDA alone can tell is made up.
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -13,10 +14,13 @@ from torch.autograd import DeviceType
 from torch.autograd.profiler_util import EventList, FunctionEvent
 
 from avmc_core.commands.main import main
+from avmc_core.data.batches import SplitData
+from avmc_core.kernels import compiled
 from avmc_core.speed import (
     bench,
     bench_bert,
     bench_cases,
+    bench_company,
     bench_device,
     bench_gpu,
     bench_limits,
@@ -24,6 +28,7 @@ from avmc_core.speed import (
     bench_seeds,
     gpu_record,
 )
+from avmc_core.speed.bench_way import Way
 
 HERE = "cpu:0"
 CARD = {
@@ -139,6 +144,36 @@ def test_a_gpu_has_a_record_of_its_own(rehearsed, tmp_path, monkeypatch):
     tables = {name: list(table["Model"]) for name, _, table, _ in gpu_record.tables(record)}
     both = ["AV-MC(Semi)", "MFN"]
     assert tables == {"gpu": both, "gpu-limits": both, "gpu-models": ["LMF"]}
+
+
+def test_a_step_is_made_side_by_side_where_runs_are(monkeypatch):
+    """One seed, and all of them, each with its own clips; the same also of a single model's cost.
+    The step of two seeds is that of each alone, which is what ``Way`` makes."""
+    if compiled.kernels() is None:
+        pytest.skip("no C compiler here")
+    case, split = bench_cases.CASES["semi"], bench_cases.made_up(8, SHORT)
+    build = partial(bench_cases.network, case, split)
+    assert not bench_company.as_runs_do(build, HERE)  # there is no GPU
+    data = SplitData(split, build().inputs)
+    both = bench_company.Company(data, build, case, HERE, seeds=2)
+    with bench_cases.like_a_run(1, True), both.in_a_pass():
+        losses = both.step(torch.arange(8))["total"]
+    for number, total in enumerate(losses):
+        alone = Way(data, build().train(), case)
+        torch.default_generator.set_state(torch.Generator().manual_seed(number).get_state())
+        expected = alone.step(torch.arange(4) + 4 * number)["total"]
+        assert total == expected
+        for name, value in alone.model.named_parameters():
+            assert torch.equal(dict(both.model.named_parameters())[name][number], value), name
+    monkeypatch.setattr(bench_company, "stackable", lambda build, device: device == HERE)
+    found = bench_cases.time_step("semi", 1, SimpleEncoder(), SHORT, repeats=1, device=HERE)
+    assert found["seeds"] == 16 and found["together_kernels"] == 0
+    assert found["together_ratio"] == pytest.approx(found["together"] / found["fast"])
+    machine = {"gemm_gflops": 1.0, "copy_gb_per_s": 1.0, "launch_us": 1.0, "step_us": 1.0}
+    record = {"data": {"semi": found | gpu_record.distance(found, machine)}}
+    assert gpu_record.company(record)["Model"].item() == "AV-MC(Semi)"
+    assert bench_models.cost("AV-MC(Semi)", 1, SHORT, device=HERE)["epoch"] > 0
+    assert bench._pass_seconds(1, HERE, clips=4, share=1 / 40, batch=2) > 0
 
 
 def test_access_to_the_data_is_no_part_of_a_gpus(rehearsed):
