@@ -29,9 +29,9 @@
 # Two kinds of entries are not claims of the paper and are counted separately. **Our checks** are questions that the paper does
 # not raise, such as whether two of its places agree. **Our runs** say what we obtained for a sentence of the paper, by our own
 # criterion. Whether a printed table is *reached* is judged by prediction intervals: a printed figure should lie where one more
-# run of ours would be expected. An interval of a mean would be the wrong yardstick, since it shrinks with every seed, and of
-# ninety cells some lie outside their own interval by chance; so the intervals are widened until a faithful reproduction has *all*
-# cells inside in nineteen of twenty cases.
+# run of ours would be expected. An interval of a mean would be the wrong yardstick, since it shrinks with every seed. Of the many
+# cells of a table some lie outside their own interval by chance; so the intervals are widened until a faithful reproduction has
+# *all* cells inside in nineteen of twenty cases.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -49,7 +49,6 @@ from avmc_core.paper import claims
 from avmc_core.paper.claims import CANNOT, NEEDS, OPEN, SIMULATED
 from avmc_core.paper.findings import FAILS, HOLDS, PART
 from avmc_core.paper.finished import Finished
-from avmc_core.paper.three_truths import SHARED, spread
 from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table, anchor
 from avmc_core.runs.experiments import experiment
@@ -107,20 +106,16 @@ for kind, about in {
 
 # %% tags=["hide-input"]
 headings = {
-    claims.CLAIM: "claims of the paper",
-    claims.CHECK: "checks of ours",
-    claims.RUNS: "statements about our runs",
+    claims.CLAIM: "Claims of the paper",
+    claims.CHECK: "Checks of ours",
+    claims.RUNS: "Statements about our runs",
 }
 lines = []
 for kind, name in headings.items():
     tally = claims.tally(rulings, kind)
     if not tally[HOLDS] + tally[PART] + tally[FAILS]:
         continue  # our runs on simulated data decide nothing
-    lines.append(
-        f"\n**Of {sum(tally.values())} {name} {tally[HOLDS]} hold, "
-        f"{tally[PART]} hold in part and "
-        f"{tally[FAILS]} do not hold.** The latter two kinds:\n"
-    )
+    lines.append(f"\n**{name}:** {tally[FAILS]} do not hold, {tally[PART]} hold in part.\n")
     lines += [
         f"- {r.claim.place}. {r.claim.says}: *{r.verdict}*; printed **{r.printed}**, found "
         f"**{r.found}**."
@@ -152,23 +147,6 @@ display(
 )
 figures.caption(data, command, "its claims, our checks and our runs", records=every)
 
-# %% [markdown]
-# ## Three published truths
-#
-# The same models appear in three published tables: the paper's, a later one by the same laboratory, and one by a third party.
-# They are about the same data set, and yet the numbers differ; none of the tables states seeds, versions or tuning. The tables
-# stand side by side, with our runs, on [](03_benchmark.ipynb).
-
-# %% tags=["hide-input"]
-gaps = []
-for metric in SHARED:
-    wide = spread(metric)
-    gap = f"{wide['gap']:.3f}" if metric == "MAE" else f"{wide['gap']:.2f} points"
-    gaps.append(
-        f"- {metric}: of {wide['models']} models, widest gap {gap}, for {wide['model']}."
-    )
-Markdown("\n".join(gaps))
-
 # %% tags=["hide-input"]
 artefacts.save(
     "claims",
@@ -190,15 +168,19 @@ artefacts.save(
             }
             for r in rulings
         },
-        "spread": {metric: spread(metric) for metric in SHARED},
     },
     artefacts.provenance(data, command, every) | {"labels": evidence.labels.source},
 )
-display(Markdown("How differences between models are tested is on [](05_ablation.ipynb)."))
+display(
+    Markdown(
+        "How differences between models are tested is on [](05_ablation.ipynb). Later tables "
+        "of the same models print other figures than the paper's: [](03_benchmark.ipynb)."
+    )
+)
 tally = claims.tally(rulings)
 in_one_sentence(
     f"Of {sum(tally.values())} statements of the paper {tally[HOLDS]} hold, {tally[PART]} "
-    f"hold in part, {tally[FAILS]} do not hold, {tally[CANNOT]} cannot be checked from "
-    f"anything public, and {tally[SIMULATED] + tally[NEEDS] + tally[OPEN]} need the real "
+    f"hold in part, {tally[FAILS]} do not hold, {tally[CANNOT]} cannot be checked with what "
+    f"is at hand here, and {tally[SIMULATED] + tally[NEEDS] + tally[OPEN]} need the real "
     "features."
 )

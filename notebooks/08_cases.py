@@ -84,7 +84,7 @@ first = next(iter(predictions))
 # for the labels, points for the mean prediction over seeds, and lines for the range over seeds. A kind that the test split does
 # not have appears only in the table, with zero clips. In the simulated corpus words, voice and face express their labels
 # with noise, as in life: a picture need not look like its label, and a sentence may be a shade stronger or weaker than its T,
-# though it never lies on the other side of zero.
+# though it never lies on the other side of zero. Predictions beyond the range of the labels are shown at its end.
 
 # %% tags=["hide-input"]
 display(figures.mark(case_figures.cases(chosen, test, predictions[first]), data))
@@ -117,7 +117,8 @@ Markdown(
 # ## All clips of each kind
 #
 # The mean absolute error with its 95 % interval from resampling seeds and source videos, and in brackets how many clips there
-# are. Kinds with few clips have wide intervals, or intervals that come from a handful of videos and are too narrow.
+# are. Where the clips of a kind come from a few videos, the interval is too narrow, and the table says so. Where all come from one
+# video, as a single clip does, there is no interval, because one video cannot be resampled.
 
 # %% tags=["hide-input"]
 mean_errors = cases.errors(
@@ -130,7 +131,7 @@ rows = [
         "case": kind,
         "clips": counts[kind],
         "Model": name,
-        "MAE": Estimate(i.estimate, i.low, i.high, decimals=3),
+        "MAE": Estimate(i.estimate, i.low, i.high, decimals=3, note=i.note),
     }
     for kind, by_name in mean_errors.items()
     for name, i in by_name.items()
@@ -161,12 +162,17 @@ display(
         "[](07_oh_my_god.ipynb)."
     )
 )
-by_kind = {kind: by_name[first] for kind, by_name in mean_errors.items() if first in by_name}
+by_kind = {
+    kind: Estimate(i.estimate, i.low, i.high, note=i.note)
+    for kind, by_name in mean_errors.items()
+    for name, i in by_name.items()
+    if name == first
+}
 sides = ("all agree", "words against")
 in_one_sentence(
     f"On the data of this page ({artefacts.data_mark(data)}), {first} errs by "
     + " and by ".join(
-        f"{by_kind[kind]:.2f} where {words} ({counted(counts[kind], 'clip')})"
+        f"{by_kind[kind]} where {words} ({counted(counts[kind], 'clip')})"
         for kind, words in zip(
             sides,
             ("words, voice and face agree", "the words stand against voice and face"),

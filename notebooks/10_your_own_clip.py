@@ -194,8 +194,8 @@ figures.caption(data, command, "it has none", records=records)
 # This is the test clip whose text and visual annotations lie farthest apart. The picture shows its loudness and
 # pitch, the landmarks of its face along the clip, what each of the four classifiers says (one dot per seed), and the **Shapley
 # shares** of M: what a modality adds when it replaces an average one, averaged over the six orders in which words, voice
-# and face can be added. With the M of an average clip the shares add up to the prediction. They describe the model, not
-# the person.
+# and face can be added. With the M of an average clip the shares add up to the prediction, before it is cut to the range of the
+# labels. They describe the model, not the person.
 
 # %% tags=["hide-input"]
 test = data.split("test")
@@ -210,7 +210,12 @@ figures.caption(data, command, "it shows none", records=records)
 labels = {f"prediction {task}": test.clips.loc[row, task] for task in schema.TASKS}
 account = prediction.table().assign(label=pd.Series(labels)).rename_axis("what").reset_index()
 display(Table(account, "account", decimals=dict.fromkeys(account, 3)))
-figures.caption(data, command, "it shows none", records=records)
+display(figures.caption(data, command, "it shows none", records=records))
+cut = (
+    prediction.cut
+    or "no prediction lies beyond the range of the labels, where it would be cut"
+)
+Markdown(f"{cut[0].upper()}{cut[1:]}.")
 
 # %% [markdown]
 # ## Over many clips
@@ -243,7 +248,7 @@ artefacts.save(
         "shares": sizes,
         "clips": len(many),
         "prediction": {
-            task: float(values.mean()) for task, values in prediction.tasks.items()
+            task: float(values.mean()) for task, values in prediction.shown.items()
         },
     },
     artefacts.provenance(data, command, records),

@@ -180,7 +180,11 @@ display(
     Table(means, "kept", decimals={"epochs": 1, "epoch kept": 1, "lowest validation loss": 3})
 )
 validation_command = f"avmc run validation --profile {profile}"
-figures.caption(data, validation_command, "not in the paper (D11, D17)", records=records)
+display(
+    figures.caption(data, validation_command, "not in the paper (D11, D17)", records=records)
+)
+if left_out := plan.not_run(data, profile):
+    display(Markdown(left_out))
 
 # %% tags=["hide-input"]
 clips, _, as_run = VALIDATIONS
@@ -191,7 +195,8 @@ figures.caption(data, validation_command, "not in the paper (D11, D17)", records
 
 # %% tags=["hide-input"]
 lowest = means.set_index("row")["lowest validation loss"]
-lower = [pair for pair in pairs if lowest.get(pair[1], 0) < lowest.get(pair[0], 0)]
+ran = [pair for pair in pairs if set(pair) <= set(lowest.index)]
+lower = [pair for pair in ran if lowest[pair[1]] < lowest[pair[0]]]
 artefacts.save(
     "validation",
     {"effects": effects(records, data, VALIDATION_CHANGES), "tally": tally(family)},
@@ -203,5 +208,5 @@ in_one_sentence(
     f"{len(trainings)} recorded trainings; a change of {ROUNDING:.0e} in the first weights "
     f"moves the predictions of {unsteady} by {followed[unsteady][-1]:.0e} after "
     f"{len(followed[unsteady])} epochs; and shuffled batches make the lowest validation loss "
-    f"look better in {len(lower)} of {len(pairs)} models. On the test split: {tally(family)}"
+    f"look better in {len(lower)} of {len(ran)} models. On the test split: {tally(family)}"
 )

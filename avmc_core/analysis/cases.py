@@ -4,12 +4,13 @@ a seed draws one of the clips that satisfy it."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from avmc_core import schema
+from avmc_core.analysis.scoring import FEW_VIDEOS
 from avmc_core.analysis.statistics import Interval, bootstrap, mean
 from avmc_core.data.placeholders import placeholder_clips
 from avmc_core.data.store import Split, Store
@@ -97,7 +98,8 @@ def table(
     cases: list[Case], split: Split, predictions: Mapping[str, np.ndarray], gloss: Mapping[str, str]
 ) -> pd.DataFrame:
     """One row per case: its kind, the sentence, the labels, predictions (R, N) by task as "mean
-    [lowest, highest]" over seeds, and the error of M."""
+    [lowest, highest]" over seeds, and the error of M. As in ``errors``, predictions are cut to the
+    range of the labels."""
     rows = []
     for case in cases:
         row = {"case": case.kind.name, "clips of this kind": len(case.clips)}
@@ -111,11 +113,12 @@ def table(
             for task, value in zip(schema.TASKS, label, strict=True):
                 row[task] = f"{value:+.1f}"
             for task, runs in predictions.items():
-                values = runs[:, case.row]
+                values = np.clip(runs[:, case.row], -1, 1)
                 row[f"predicted {task}"] = (
                     f"{values.mean():+.2f} [{values.min():+.2f}, {values.max():+.2f}]"
                 )
-            row["error of M"] = f"{np.abs(predictions['M'][:, case.row] - label[0]).mean():.2f}"
+            values = np.clip(predictions["M"][:, case.row], -1, 1)
+            row["error of M"] = f"{np.abs(values - label[0]).mean():.2f}"
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
@@ -124,15 +127,25 @@ def errors(
     cases: list[Case], split: Split, predictions: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, Interval]]:
     """The mean absolute error of M over all clips of each kind, by kind and name, from
-    predictions (R, N) by name. Intervals come from resampling seeds and source videos. Kinds
-    without clips are left out."""
+    predictions (R, N) by name. Intervals come from resampling seeds and source videos. Where all
+    clips of a kind are of one video, there is none (``low`` and ``high`` are NaN): seeds alone say
+    nothing of other clips. ``note`` says so, and where videos are few. Kinds without clips are left
+    out."""
     groups = split.clips["video_id"].to_numpy()
     intervals: dict[str, dict[str, Interval]] = {}
     for case in (case for case in cases if len(case.clips)):
         for name, runs in predictions.items():
             error = np.abs(np.clip(runs[:, case.clips], -1, 1) - split.labels[case.clips, 0])
             statistics = np.stack([error, np.ones_like(error)], axis=-1)  # (R, n, 2)
-            intervals.setdefault(case.kind.name, {})[name] = bootstrap(
-                statistics, mean, groups[case.clips], n=1000
-            )["mean"]
+            interval = bootstrap(statistics, mean, groups[case.clips], n=1000)["mean"]
+            intervals.setdefault(case.kind.name, {})[name] = _doubted(
+                interval, len(set(groups[case.clips]))
+            )
     return intervals
+
+
+def _doubted(interval: Interval, videos: int) -> Interval:
+    if videos == 1:
+        return replace(interval, low=np.nan, high=np.nan, note="no interval: one source video")
+    few = f"too narrow: {videos} source videos" if videos < FEW_VIDEOS else ""
+    return replace(interval, note=few)

@@ -1,5 +1,5 @@
 """How much of the multimodal label each unimodal annotation explains: the paper's question,
-answered from the labels, without a model.
+answered from the labels, without a network.
 
 M is regressed on the annotations of a subset of the modalities by least squares. R2 is the share of
 the variance of M that the subset explains; what a modality adds is the R2 of all three less that of

@@ -8,7 +8,7 @@ that a reader sees by how much it misses.
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from math import floor, log10
 from typing import Any
 
@@ -89,14 +89,15 @@ def votes_kept() -> Outcome:
 
 
 def classes_cover_grid() -> Outcome:
-    """Whether the five classes of Section 3.2 cover the levels of the label grid, each level
+    """Whether the levels of the five classes of Section 3.2 are those of the label grid, each
     once."""
-    levels = [level for values in figure("classes").values() for level in values]
-    holds = sorted(levels) == figure("label_grid") == GRID.tolist()
+    levels = sorted(level for values in figure("classes").values() for level in values)
+    steps = sorted({round(above - below, 6) for below, above in pairwise(levels)})
     return Outcome(
         f"{len(figure('classes'))} classes",
-        f"{len(levels)} levels, {len(set(levels))} different",
-        holds,
+        f"{len(levels)} levels from {levels[0]:g} to {levels[-1]:g}, {len(set(levels))} "
+        f"different, in steps of {words(steps)}",
+        levels == figure("label_grid") == GRID.tolist(),
     )
 
 
@@ -105,9 +106,9 @@ def better_balanced() -> Outcome:
     CH-SIMS."""
     now = figure("positive_to_negative_percent")
     before = figure("original_positive_to_negative_percent")
-    return Outcome(
-        f"{now} % against {before} %", "nearer to 100 %", abs(100 - now) < abs(100 - before)
-    )
+    here, there = abs(100 - now), abs(100 - before)
+    apart = f"{here:.2f} points from balance (100 %) against {there:.2f}"
+    return Outcome(f"{now} % against {before} %", apart, here < there)
 
 
 def mostly_weak_by_table1() -> Outcome:

@@ -38,7 +38,8 @@ def released_weak_clips() -> Outcome:
 
 
 def one_kind(table: str) -> Outcome:
-    """Whether the rows of a table can all be single runs, or all be means of three."""
+    """Whether the rows of a table can all be single runs, or all be means of three. In part, if
+    all can be single runs once the last digit of one figure is taken for a slip."""
     kinds = digits.kinds(table)
     parts = {
         "can be single runs": kinds.one_run,
@@ -63,7 +64,15 @@ def one_kind(table: str) -> Outcome:
         holds = False
     else:
         holds = None if kinds.one_run else True
-    return Outcome("rows of one kind", tally, holds)
+    wrong = digits.misfits(table)
+    slip = holds is False and len(wrong) == 1 and wrong[0][-1]
+    if slip:
+        ((row, metric, figure, _),) = wrong
+        tally += (
+            f"; if the last digit of {row}'s {metric}, {figure:.2f}, is a slip, all can be single "
+            "runs"
+        )
+    return Outcome("rows of one kind", tally, holds, partly=slip)
 
 
 CHECKS = {check.__name__: check for check in (column_clips, released_weak_clips, one_kind)}

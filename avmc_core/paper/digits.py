@@ -129,6 +129,20 @@ def kinds(table: str) -> Kinds:
     return Kinds(one_run, means, tuple(row for row in runs if row not in one_run + means), p)
 
 
+def misfits(table: str) -> list[tuple[str, str, float, bool]]:
+    """The figures of Table 2 or 4 that fit no single run: row, metric, figure, and whether one that
+    differs from it by a unit of the last digit does."""
+    lines = figures()
+    outside = []
+    for line in lines[lines["table"] == table].itertuples():
+        n, unit = clips(line.metric), 10.0**-granularity.DECIMALS
+        near = [round(line.figure + step * unit, granularity.DECIMALS) for step in (-1, 0, 1)]
+        below, fits, above = granularity.fits(near, n)
+        if not fits:
+            outside.append((line.row, line.metric, line.figure, bool(below or above)))
+    return outside
+
+
 def fits_rounded_runs(table: str, row: str) -> bool:
     """Whether all figures of a row can be means of three runs each of which was rounded to the
     printed digits first."""

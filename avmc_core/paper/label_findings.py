@@ -89,9 +89,10 @@ def _rows(counts: Counts, table: pd.DataFrame | None) -> Iterator[Finding]:
     yield in_text("split_ratio", name, "split_ratio", parts, shown, holds=holds, basis=ROWS)
     copies = counts["placeholders"]["clips"]
     where = " in the public label table" if table is None else ""
+    unknown = "; whether the released pickle has them is not known" if table is None else ""
     shown = (
         f"{total} clips have four labels; in {copies} of them three are most probably copies of "
-        f"the first{where}"
+        f"the first{where}{unknown}"
     )
     decided = {"holds": not copies, "partly": True, "basis": ROWS}
     name = "clips with four annotations"

@@ -83,7 +83,7 @@ def _table(data: dict[str, Any]) -> str:
     return (
         "<table><caption>R² of the multimodal label M on the annotations of single "
         "modalities, all clips, with 95 % intervals "
-        "over source videos. Real labels, no model. "
+        "over source videos. Real labels, no network. "
         f"{escape(clips)}.</caption><thead><tr>{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )

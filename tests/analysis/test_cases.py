@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from avmc_core import schema
-from avmc_core.analysis.cases import KINDS, choose, errors, glosses, table
+from avmc_core.analysis.cases import KINDS, Case, choose, errors, glosses, table
 from avmc_core.drawing import case_figures
 from avmc_core.errors import InputError
 from avmc_core.simulated.corpus import ensure_corpus
@@ -71,6 +71,35 @@ def test_the_error_of_a_kind_is_the_mean_over_its_clips(signed):
         assert errors(cases, signed, {"x": runs})[case.kind.name]["x"].estimate == pytest.approx(
             expected
         )
+
+
+@pytest.mark.parametrize("videos, said", [(1, "no interval"), (2, "too narrow"), (10, "")])
+def test_clips_of_one_video_have_no_interval(signed, videos, said):
+    """Seeds alone say nothing of other clips: an interval from them would be read as if they did.
+    Of few videos it is there, and said to be too narrow."""
+    labels, names = np.full_like(signed.labels, 0.6), np.arange(len(signed)) % videos
+    labels[:, 1] = 0.4  # four equal labels would be placeholders
+    alike = replace(
+        signed, labels=labels, clips=signed.clips.assign(video_id=names.astype(str), T=0.4)
+    )
+    cases = [Case(KINDS[0], 0, np.arange(len(signed)))]
+    runs = np.random.default_rng(0).uniform(-1, 1, (3, len(signed)))
+    found = errors(cases, alike, {"x": runs})["all agree"]["x"]
+    assert found.estimate == pytest.approx(np.abs(runs - 0.6).mean())
+    assert bool(found.note) == bool(said) and found.note.startswith(said)
+    assert np.isnan([found.low, found.high]).all() == (videos == 1)
+    case_figures.errors({"all agree": {"x": found}}, {"all agree": len(signed)}).canvas.draw()
+
+
+def test_errors_of_single_clips_are_cut_as_those_of_all(signed):
+    """A network may go beyond the labels; the table and the mean of a kind of one clip must not
+    disagree."""
+    cases = [Case(KINDS[0], 0, np.arange(1))]
+    beyond = {"M": np.full((2, len(signed)), 1.5)}
+    shown = table(cases, signed, beyond, {}).iloc[0]
+    assert shown["predicted M"] == "+1.00 [+1.00, +1.00]"
+    mean = errors(cases, signed, beyond)["all agree"]["M"].estimate
+    assert shown["error of M"] == f"{mean:.2f}" == f"{1 - signed.labels[0, 0]:.2f}"
 
 
 def test_table_and_pictures_show_every_case(signed):

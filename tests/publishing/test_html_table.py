@@ -17,9 +17,6 @@ import pytest
 from avmc_core.analysis.estimate import MARGIN, WIDTH, Cell, Estimate, picture, places, scale
 from avmc_core.analysis.statistics import Interval
 from avmc_core.errors import InputError
-from avmc_core.metrics import METRICS
-from avmc_core.paper.three_truths import SHARED, spread
-from avmc_core.published import published
 from avmc_core.publishing.html_table import Table
 from avmc_core.publishing.tables import agreement, result_table
 
@@ -171,18 +168,3 @@ def test_results_stand_beside_the_papers_figures():
     assert list(chosen.frame["Model"]) == ["Two", "One"]
     with pytest.raises(KeyError):
         result_table(CELLS, "made", ["Corr"])
-
-
-def test_the_widest_gap_between_published_tables():
-    """The widest gap of one model in the metrics that all tables print, found again by a plain
-    loop."""
-    sources = [published()["table2_benchmark"], *published()["later_tables"].values()]
-    for metric in SHARED:
-        column = METRICS[metric].column
-        found = spread(metric)
-        values = [
-            source["rows"][found["model"]][source["metrics"].index(column)]
-            for source in sources
-            if found["model"] in source["rows"]
-        ]
-        assert found["gap"] == max(values) - min(values) > 0

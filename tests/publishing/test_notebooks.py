@@ -231,6 +231,22 @@ def test_code_is_no_wider_than_its_cell_in_the_book():
         )
 
 
+@pytest.mark.parametrize(
+    "page, said",
+    [
+        ("03_benchmark", "plan.not_run(data, profile)"),
+        ("05_ablation", "dropping.not_run(data, profile)"),
+        ("16_reference_training", "plan.not_run(data, profile)"),
+        ("10_your_own_clip", "prediction.cut"),
+    ],
+)
+def test_pages_say_what_was_left_out_or_cut(page, said):
+    """Rows that a store or a machine without BERT cannot run are missing from a page's tables, and
+    a prediction beyond the labels is shown cut: a reader has to be told."""
+    cells = read_notebook(codehash.ROOT / "notebooks" / f"{page}.py").cells
+    assert any(said in cell.source for cell in cells if cell.cell_type == "code")
+
+
 def test_why_names_what_changed(tmp_path):
     source, target = tmp_path / "page.py", tmp_path / "out" / "page.ipynb"
     source.write_text(HEADER)
@@ -251,6 +267,18 @@ def test_a_label_table_in_the_environment_is_no_reason(tmp_path, monkeypatch):
     key = notebook_key(source, {})
     monkeypatch.setenv("AVMC_META", "meta.csv")
     assert notebook_key(source, {}) == key
+
+
+def test_a_benchmark_of_a_gpu_is_a_reason_where_it_is_shown(folder, tmp_path):
+    shows, other = folder / "speed.py", folder / "other.py"
+    shows.write_text(HEADER + "# %%\nfrom avmc_core.speed import gpu_record\n")
+    other.write_text(HEADER)
+    before = [notebook_key(source, {}) for source in (shows, other)]
+    record = tmp_path / "home" / "results" / "bench_gpu.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    after = [notebook_key(source, {}) for source in (shows, other)]
+    assert after[0] != before[0] and after[1] == before[1]
 
 
 def test_a_syntax_error_is_one_sentence_with_its_line(tmp_path):

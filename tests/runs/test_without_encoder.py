@@ -46,6 +46,17 @@ def test_the_other_rows_run(real, profile, lost):
     assert f"Bert_MAG: {REASON}" in plan.not_run(real, profile)
 
 
+@pytest.mark.parametrize("name, row", [("validation", "Self_MM"), ("text_dropout", "encoder with")])
+def test_a_page_can_say_which_rows_of_its_plan_were_not_run(real, name, row):
+    """Pages 16 and 05: all rows that are missing are named, and none that was run."""
+    plan = experiment(name)
+    ran = {run.name for run in plan.runs("full", store=real)}
+    said = plan.not_run(real, "full")
+    lost = [r.name for r in plan.rows if r.name not in ran]
+    assert lost and all(r.startswith(row) and f"{r}: {REASON}" in said for r in lost)
+    assert not any(f"{r}: " in said for r in ran)
+
+
 def test_asking_for_such_a_row_is_an_error(real):
     options = ("benchmark", "--store", real.path, "--dry-run")
     for rows in (["Bert_MAG"], ["Constant", "Bert_MAG"]):
