@@ -24,7 +24,8 @@ from avmc_core.files.sealed import write_sealed
 from avmc_core.kernels.gpu import arithmetic
 from avmc_core.kernels.heap import keep_freed_memory
 from avmc_core.models.base import Capabilities, Model, Sizes
-from avmc_core.runs.together import stackable, stackable_on_gpu, train_together
+from avmc_core.runs.stackable import stackable, stackable_on_gpu
+from avmc_core.runs.together import train_together
 from avmc_core.runs.training import Data, TrainingFailed, on_device, predict, train
 from avmc_core.runs.training_state import Progress, write_sealed_tensors
 from avmc_core.settings import as_dict
