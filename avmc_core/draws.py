@@ -21,10 +21,22 @@ _streams: tuple[torch.Generator, ...] = ()
 @dataclass
 class Keys:
     """What decides on a GPU which elements are dropped: the key of each seed, (S,) int64 on the
-    device, and how many dropouts the step has had before."""
+    device, always at the same place, and how many dropouts the step has had before."""
 
     values: Tensor
     used: int = 0
+
+    @classmethod
+    def on(cls, device: torch.device | str, seeds: int) -> Keys:
+        """Not drawn yet: ``streams`` draws them."""
+        return cls(torch.zeros(seeds, dtype=torch.int64, device=device))
+
+    def draw(self, generators: Sequence[torch.Generator]) -> None:
+        """A key for each seed from its generator."""
+        drawn = torch.empty(len(generators), dtype=torch.int64)
+        for key, generator in zip(drawn, generators, strict=True):
+            key.random_(-(2**63), None, generator=generator)
+        self.values.copy_(drawn, non_blocking=True)
 
     def take(self) -> int:
         """The number of the next dropout within the step."""
@@ -42,22 +54,17 @@ _keys: Keys | None = None
 
 
 @contextmanager
-def streams(
-    generators: Sequence[torch.Generator], device: torch.device | str | None = None
-) -> Iterator[Keys | None]:
+def streams(generators: Sequence[torch.Generator], keys: Keys | None = None) -> Iterator[None]:
     """A context in which whatever is drawn has a leading axis of seeds, each entry of which
-    comes from that seed's generator. With a ``device``, a GPU, each seed first draws a key there,
-    from which dropout then draws; they are what the context gives."""
+    comes from that seed's generator. On a GPU with ``keys``, which are drawn first, and from which
+    dropout then draws."""
     global _streams, _keys
     before = _streams, _keys
-    _streams, _keys = tuple(generators), None
-    if device is not None:
-        drawn = [torch.empty(1, dtype=torch.int64) for _ in _streams]
-        for key, generator in zip(drawn, _streams, strict=True):
-            key.random_(-(2**63), None, generator=generator)
-        _keys = Keys(_moved(torch.cat(drawn), device))
+    _streams, _keys = tuple(generators), keys
+    if keys is not None:
+        keys.draw(_streams)
     try:
-        yield _keys
+        yield
     finally:
         _streams, _keys = before
 
@@ -94,7 +101,7 @@ def _words(count: int, generator: torch.Generator | None) -> Tensor:
 def permutation(n: int, device: torch.device | str = "cpu") -> Tensor:
     """A random order of n things, (n,) or (S, n) int64, drawn on the host."""
     if not _streams:
-        return _moved(torch.randperm(n), device)
+        return _moved(torch.randperm(n, device="cpu"), device)
     return _moved(torch.stack([torch.randperm(n, generator=g) for g in _streams]), device)
 
 

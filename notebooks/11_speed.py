@@ -40,6 +40,7 @@ from avmc_core import artefacts
 from avmc_core.drawing import figures
 from avmc_core.publishing.page_parts import in_one_sentence, opening
 from avmc_core.publishing.tables import Table
+from avmc_core.speed import gpu_record
 
 resources = files("avmc_core") / "resources"
 bench = json.loads(
@@ -242,28 +243,49 @@ figures.caption(source, provenance["command"], "it gives no times")
 # %% [markdown]
 # ## On a GPU, and what has not been measured
 #
-# An earlier version of the code was timed once, on a GPU that is not ours. What was changed because of it, the recurrence of an
-# LSTM as one launch above all, **has not been timed** ([what was seen](../run.md)), and neither has a cluster. The kernels of a
-# step were counted for three models. There are no CUDA graphs, no `torch.compile`, no bf16.
+# `avmc bench --device cuda` measures the same parts on a GPU ([how](../run.md)): each step until the device has finished it, and
+# beside it how many kernels it launches and how long they keep the device busy. A record made on the machine that builds this
+# book is shown here, else the one in the package, and without either what was measured elsewhere. A
+# cluster has not been timed. There are no CUDA graphs, no `torch.compile`, no bf16.
 
 # %% tags=["hide-input"]
 gpu = json.loads((resources / "gpu.json").read_text(encoding="utf-8"))
-on_it = pd.DataFrame(
-    [
-        {
-            "Model": model,
-            "seconds per step": seconds,
-            "kernels": gpu["kernels a step"].get(model, ""),
-        }
-        for model, seconds in gpu["seconds a step"].items()
-    ]
-)
-display(Table(on_it, "gpu", decimals={"seconds per step": 3, "kernels": 0}))
-figures.caption(
-    f"made-up clips of the released sizes, recorded elsewhere on {gpu['machine']}",
-    f"what commit {gpu['commit']} of {gpu['committed']} ran",
-    "it gives no times",
-)
+there = gpu_record.read()
+if there is None:
+    on_it = pd.DataFrame(
+        [
+            {
+                "Model": model,
+                "seconds per step": seconds,
+                "kernels": gpu["kernels a step"].get(model, ""),
+            }
+            for model, seconds in gpu["seconds a step"].items()
+        ]
+    )
+    display(
+        Markdown(
+            "There is no such record yet. An earlier version of the code was timed once, on "
+            "a GPU that is not ours. What was changed because of it, the recurrence of an "
+            "LSTM as one launch above all, **has not been timed**. The kernels of a step "
+            "were counted for three models."
+        ),
+        Table(on_it, "gpu", decimals={"seconds per step": 3, "kernels": 0}),
+        figures.caption(
+            f"made-up clips of the released sizes, recorded elsewhere on {gpu['machine']}",
+            f"what commit {gpu['commit']} of {gpu['committed']} ran",
+            "it gives no times",
+        ),
+    )
+else:
+    origin = there["provenance"]
+    below = figures.caption(
+        f"{origin['data']}, recorded {origin['date']}", origin["command"], "it gives no times"
+    )
+    display(Markdown(gpu_record.machine(there)))
+    for name, words, table, decimals in gpu_record.tables(there):
+        display(Markdown(words), Table(table, name, decimals=decimals), below)
+    if failed := gpu_record.failed(there["data"]):
+        display(Markdown(f"Could not be measured there: {', '.join(failed)}."))
 
 # %% tags=["hide-input"]
 quoted = {**rows, "machine": machine}

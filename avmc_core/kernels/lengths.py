@@ -107,8 +107,8 @@ class _Gather(torch.autograd.Function):
         ctx, x: Tensor, at: Tensor, absent: Tensor | None, back: Tensor, missing: Tensor | None
     ) -> Tensor:
         ctx.save_for_backward(back, missing, at, absent)
-        found = x.index_select(0, at)
-        return found if absent is None else found.masked_fill_(absent, 0.0)
+        rows = x.index_select(0, at)
+        return rows if absent is None else rows.masked_fill_(absent, 0.0)
 
     @staticmethod
     def backward(ctx, d_y: Tensor) -> tuple[Tensor | None, ...]:

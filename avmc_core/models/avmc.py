@@ -151,9 +151,8 @@ class AVMC(Model):
         errors = (predicted - labels.transpose(-1, -2)).abs()
         if clip_weight is not None:
             errors = clip_weight[..., None, :] * errors
-        sums = torch.where(mask[..., None, :], errors, 0.0).sum(-1) / mask.sum(
-            -1, keepdim=True
-        ).clamp(min=1)
+        labelled = mask.sum(-1, keepdim=True).clamp(min=1)
+        sums = errors.masked_fill(~mask[..., None, :], 0.0).sum(-1) / labelled
         return (weights * sums).sum(-1)
 
     def consistency(

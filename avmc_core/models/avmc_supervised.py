@@ -53,6 +53,10 @@ class AVMCSupervised(AVMC):
             sizes.limit,  # 1 in the reference, the largest label of CH-SIMS
         )
 
+    @property
+    def recordable(self) -> bool:
+        return self.stackable
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         return self._predict(self.text_encoder(self.text(batch)), batch.audio, batch.vision)
 

@@ -121,6 +121,14 @@ class Model(nn.Module):
         return False
 
     @property
+    def recordable(self) -> bool:
+        """Whether a step of a ``stackable`` model on batches of one shape can be recorded on a GPU
+        and repeated without the host (``recorded_step``): the host draws nothing but what
+        ``draws(clips, device)`` gives, which ``loss`` then takes, and does nothing that depends on
+        a batch's numbers."""
+        return False
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks that the losses train; outputs for other tasks are meaningless."""
         return schema.TASKS

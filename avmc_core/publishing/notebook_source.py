@@ -16,6 +16,7 @@ from avmc_core.codehash import ROOT, closure, modules_of
 from avmc_core.errors import InputError
 from avmc_core.models import registry
 from avmc_core.settings import digest
+from avmc_core.speed import gpu_record
 
 # they reach a notebook as parameters that it declares
 AS_PARAMETERS = ("AVMC_META", "AVMC_STORE", "AVMC_PROFILE")
@@ -56,8 +57,9 @@ def notebook_key(source: Path, parameters: Mapping[str, Any]) -> str:
 
 def notebook_parts(source: Path, parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """All that an executed notebook depends on: its source, the modules of ours that it reaches,
-    package data, pinned packages, parameters, and the content (not the place) of its data. Raises
-    InputError for source that is not Python."""
+    package data, pinned packages, parameters, the content (not the place) of its data, and this
+    machine's benchmark of a GPU where it shows that. Raises InputError for source that is not
+    Python."""
     settings = {
         name: value
         for name, value in sorted(os.environ.items())
@@ -75,16 +77,19 @@ def notebook_parts(source: Path, parameters: Mapping[str, Any]) -> dict[str, dic
     ]
     runner = [Path(__file__).with_name(name) for name in RUNNER]
     files = [source, *runner, *resources, ROOT / "requirements.lock"]
+    read = {path.name: sha256(path) for path in files}
     code = "\n".join(
         cell.source for cell in read_notebook(source).cells if cell.cell_type == "code"
     )
+    if "gpu_record" in code and (own := gpu_record.own()).is_file():
+        read[f"results/{own.name}"] = sha256(own)
     try:
         modules = reached_modules(code)
     except SyntaxError as error:
         raise InputError(source, _syntax(source, error), "Python that can be compiled") from None
     return {
         "setting": settings,
-        "file": {path.name: sha256(path) for path in files},
+        "file": read,
         "module": modules,
         # torch alone is not in the lock
         "version": {"Python": platform.python_version(), "torch": version("torch")},

@@ -29,52 +29,13 @@ from torch import Tensor
 from avmc_core.batch import Batch, on_host, with_host
 from avmc_core.data.batches import SplitData
 from avmc_core.draws import streams
-from avmc_core.kernels import compiled, dropout, gpu, launched
-from avmc_core.kernels.lstm import LSTM
 from avmc_core.models.base import Model, Pass, Training
 from avmc_core.runs import training, training_state
+from avmc_core.runs.joint import Joint
+from avmc_core.runs.recorded_step import Drawn, Losses
 from avmc_core.runs.training import MARGIN, RARELY, Data, TrainingFailed
 from avmc_core.runs.training_state import Progress
-from avmc_core.runs.weight_sets import HostCopy, keep, stacked, weights_of
-
-
-def stackable(build: Callable[[], Model], device: str = "cpu") -> bool:
-    """Whether what ``build`` makes can be trained side by side with other seeds here: on a CPU by
-    the compiled layers, with the same bytes as alone; on a GPU by what Triton launches."""
-    if device == "cpu":
-        return compiled.kernels() is not None and _suited(_built(build))
-    return (
-        torch.cuda.is_available()
-        and stackable_on_gpu(build)
-        and dropout.launches()
-        and all(launched.possible(hidden) for hidden in _hidden(_built(build)))
-    )
-
-
-def stackable_on_gpu(build: Callable[[], Model]) -> bool:
-    """Whether what ``build`` makes is trained side by side on a GPU, also a single seed, as far as
-    a machine without one can tell; part of a run's key."""
-    model = _built(build)
-    return (
-        bool(gpu.triton_version())
-        and _suited(model)
-        and all(hidden <= launched.LARGEST for hidden in _hidden(model))
-    )
-
-
-def _built(build: Callable[[], Model]) -> Model:
-    with torch.random.fork_rng(devices=[]):
-        return build()
-
-
-def _suited(model: Model) -> bool:
-    # seeds share neither the norm of their gradients nor shuffled batches of validation
-    settings = model.training_settings
-    return model.stackable and settings.clip_norm == 0 and settings.validation != "shuffled_batches"
-
-
-def _hidden(model: Model) -> set[int]:
-    return {module.hidden_size for module in model.modules() if isinstance(module, LSTM)}
+from avmc_core.runs.weight_sets import HostCopy, weights_of
 
 
 @dataclass
@@ -148,8 +109,8 @@ def _train(group: list[Seed], data: Data, device: str) -> Iterator[Seed]:
     group = [seed for seed in group if not seed.progress.finished(settings)]
     if not group:
         return
-    parts = [seed.model for seed in group], [seed.optimizers for seed in group]
-    model, optimizers = stacked(*parts, device)
+    joint = Joint.of([(seed.model, seed.optimizers) for seed in group], device)
+    model = joint.model
     valid = data("valid", model.inputs)
     due, clock = 0.0, time.perf_counter()
 
@@ -164,9 +125,8 @@ def _train(group: list[Seed], data: Data, device: str) -> Iterator[Seed]:
         epoch += 1
         rows: list[dict[str, float]] = [{} for _ in group]
         for number, single in enumerate(model.passes(epoch)):
-            means = _one_pass(
-                model, data(single.split, model.inputs), single, optimizers, group, epoch, number
-            )
+            own = data(single.split, model.inputs)
+            means = _one_pass(joint, own, single, group, epoch, number)
             share()
             for seed, row, losses in zip(group, rows, means, strict=True):
                 row |= {f"{single.stage}.{name}": value for name, value in losses.items()}
@@ -192,8 +152,8 @@ def _train(group: list[Seed], data: Data, device: str) -> Iterator[Seed]:
             seed for seed in group if seed.failure is not None or seed.progress.finished(settings)
         ]
         # On a GPU the others must not begin again in a smaller group where they were in this one.
-        if (saving := time.monotonic()) >= due or (ended and gpu.on_gpu(next(model.parameters()))):
-            state = HostCopy.of(model, optimizers)
+        if (saving := time.monotonic()) >= due or (ended and joint.keys is not None):
+            state = HostCopy.of(model, joint.optimizers)
             for place, seed in enumerate(group):
                 if seed.failure is None:
                     state.unstack(place, seed.model, seed.optimizers)
@@ -203,7 +163,7 @@ def _train(group: list[Seed], data: Data, device: str) -> Iterator[Seed]:
             left = [place for place, seed in enumerate(group) if seed not in ended]
             group = [group[place] for place in left]
             if group:
-                keep(model, optimizers, left)
+                joint.keep(left)
             yield from ended
             # use of a trained network must not count as training of the others
             clock = time.perf_counter()
@@ -228,18 +188,12 @@ def repeated(batch: Batch, seeds: int) -> Batch:
 
 
 def _one_pass(
-    model: Model,
-    data: SplitData,
-    single: Pass,
-    optimizers: list[torch.optim.Optimizer],
-    group: Sequence[Seed],
-    epoch: int,
-    number: int,
+    joint: Joint, data: SplitData, single: Pass, group: Sequence[Seed], epoch: int, number: int
 ) -> list[dict[str, float]]:
     """All batches once, for each seed in its own random order; returns the mean over batches of
     each of a seed's losses."""
+    model, optimizer = joint.model, joint.optimizers[single.optimizer]
     settings, parameters = model.training_settings, list(model.parameters())
-    device = parameters[0].device
     model.train()
     model.begin_pass(single, epoch)
     drawn = [
@@ -247,31 +201,40 @@ def _one_pass(
         for seed in group
     ]
     orders = [data.shuffled(settings.batch_size, generator) for generator in drawn]
-    sums: dict[str, Tensor] = {}
-    generators = [seed.generator for seed in group]
-    with streams(generators, device if gpu.on_gpu(parameters[0]) else None) as keys:
+
+    def step(
+        batch: Batch, draws: Drawn | None = None, begins: bool = True, ends: bool = True
+    ) -> Losses:
+        """Of a group of batches whose gradients are summed, one, the first, or the last."""
+        if joint.keys is not None:
+            joint.keys.next_step()
+        if begins:
+            model.zero_grad(set_to_none=True)
+        losses = model.loss(batch, single.stage, *filter(None, [draws]))
+        losses["total"].sum().backward()
+        if settings.clip_value > 0:
+            torch.nn.utils.clip_grad_value_(parameters, settings.clip_value)
+        model.after_backward(batch, epoch)
+        if ends:
+            optimizer.step()
+        return {name: value.detach() for name, value in losses.items()}
+
+    recorded, sums = joint.recorded_step(number, optimizer), {}
+    with streams([seed.generator for seed in group], joint.keys):
         for count, rows in enumerate(map(torch.stack, zip(*orders, strict=True)), start=1):
             shape = rows.shape
             batch = _map(
-                data.batch(rows.flatten()).to(device),
+                data.batch(rows.flatten()).to(joint.device),
                 lambda x, shape=shape: x.view(*shape, *x.shape[1:]),
             )
-            if keys is not None:
-                keys.next_step()
-            if count % settings.accumulate == 1 or settings.accumulate == 1:
-                model.zero_grad(set_to_none=True)
-            losses = model.loss(batch, single.stage)
-            losses["total"].sum().backward()
-            if settings.clip_value > 0:
-                torch.nn.utils.clip_grad_value_(parameters, settings.clip_value)
-            model.after_backward(batch, epoch)
-            # D29
-            if count % settings.accumulate == 0 or (
-                count == len(orders[0]) and not settings.drop_partial_group
-            ):
-                optimizers[single.optimizer].step()
+            if recorded is not None:
+                losses = recorded(step, batch, model.draws(rows.shape[-1], joint.device))
+            else:
+                begins = count % settings.accumulate == 1 or settings.accumulate == 1
+                last = count == len(orders[0]) and not settings.drop_partial_group  # D29
+                losses = step(batch, None, begins, last or count % settings.accumulate == 0)
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value.detach()
+                sums[name] = sums.get(name, 0.0) + value
     means = {
         name: [value / len(orders[0]) for value in total.tolist()] for name, total in sums.items()
     }

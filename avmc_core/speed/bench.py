@@ -1,13 +1,15 @@
 """``avmc bench``: the cost of training on this machine, naive and fast in one run, and its distance
-from what the machine can do."""
+from what the machine can do. A GPU is measured in the same parts, into a record of its own."""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,22 @@ import torch
 
 from avmc_core import artefacts, schema
 from avmc_core.kernels import compiled
+from avmc_core.runs.grid import checked_device
 from avmc_core.runs.surroundings import commit
-from avmc_core.speed import bench_bert, bench_cases, bench_models, bench_seeds
-from avmc_core.speed.bench_cases import like_a_run, made_up, median_seconds
+from avmc_core.speed import (
+    bench_bert,
+    bench_cases,
+    bench_gpu,
+    bench_models,
+    bench_seeds,
+    gpu_record,
+)
+from avmc_core.speed.bench_cases import made_up
+from avmc_core.speed.bench_company import Company, as_runs_do
 from avmc_core.speed.bench_data import data_path
+from avmc_core.speed.bench_device import attempted, elsewhere
+from avmc_core.speed.bench_timing import like_a_run, median_seconds
+from avmc_core.speed.bench_way import Way
 
 
 @click.command(short_help="Measure how fast this machine trains and reads.")
@@ -54,32 +68,57 @@ from avmc_core.speed.bench_data import data_path
     "--seeds",
     "count",
     type=click.IntRange(2),
-    default=6,
+    help="How many seeds the part seeds trains together; default: "
+    f"{bench_seeds.usual('cpu')}, on a GPU {bench_seeds.usual('cuda')}.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
     show_default=True,
-    help="How many seeds the part seeds trains together.",
+    help="Where steps are made and seeds are trained; on a GPU there is no part data.",
 )
 def main(
-    full: bool, threads: int | None, short: bool, only: str, models: tuple[str, ...], count: int
+    full: bool,
+    threads: int | None,
+    short: bool,
+    only: str,
+    models: tuple[str, ...],
+    count: int | None,
+    device: str,
 ) -> None:
-    """Measure steps, data access and scaling on this machine; write results/bench.json."""
+    """Measure steps, data access and scaling on this machine; write results/bench.json, and for a
+    GPU results/bench_gpu.json."""
+    place = checked_device(device)
+    if full and elsewhere(place):
+        raise click.UsageError("--full is about the part data, which a GPU has no share in")
     given, threads = threads, threads or torch.get_num_threads()
+    usual = bench_seeds.usual(place)
     steps = bench_cases.STEPS_SHORT if short else schema.STEPS
-    chosen = parts(only, threads, steps, full, models or tuple(bench_seeds.GROUPS), count)
+    chosen = parts(
+        only, threads, steps, full, models or tuple(bench_seeds.GROUPS), count or usual, place
+    )
     options = [
+        (f"--device {device}", elsewhere(place)),
         ("--full", full),
         ("--short", short),
         (f"--threads {given}", given),
         (f"--only {only}", only),
         *((f"--model '{model}'", True) for model in models),
-        (f"--seeds {count}", count != 6),
+        (f"--seeds {count}", count not in (None, usual)),
     ]
     command = " ".join(["avmc bench", *(words for words, asked in options if asked)])
     sizes = "short sequences" if short else "the released sizes"
-    result = {"machine": machine(threads)}
+    if elsewhere(place):
+        result = {"machine": bench_gpu.machine(threads, place) | {"processor": processor()}}
+    else:
+        result = {"machine": machine(threads)}
     click.echo(render("machine", result["machine"]))
     begin = time.perf_counter()
     for name, part in chosen.items():
-        result[name] = part()
+        result[name] = attempted(part, place)
+        if elsewhere(place):
+            result[name] |= gpu_record.distance(result[name], result["machine"])
         click.echo(render(name, result[name]))
         provenance = {
             "data": f"made-up clips of {sizes}",
@@ -89,8 +128,11 @@ def main(
             "minutes": (time.perf_counter() - begin) / 60,
         }
         # after every part, so that an interrupted benchmark leaves some
-        path = artefacts.save("bench", result, provenance)
+        path = artefacts.save(gpu_record.NAME if elsewhere(place) else "bench", result, provenance)
     click.echo(path)
+    if failed := gpu_record.failed(result):
+        click.echo(f"not measured: {', '.join(failed)}; the record says why", err=True)
+        sys.exit(1)
 
 
 def parts(
@@ -99,26 +141,27 @@ def parts(
     steps: dict[str, int] = schema.STEPS,
     full: bool = False,
     models: tuple[str, ...] = tuple(bench_seeds.GROUPS),
-    count: int = 6,
+    count: int = bench_seeds.usual("cpu"),
+    device: str = "cpu",
 ) -> dict[str, Callable[[], Any]]:
     """The parts of the benchmark that ``only`` names, separated by commas; all where it is empty.
-    Each is called to be measured.
+    Each is called to be measured. Access to the data is no part of a GPU's.
 
     Raises click.BadParameter for an unknown name.
     """
     known: dict[str, Callable[[], Any]] = {
-        name: lambda name=name: bench_cases.time_step(name, threads, encoder, steps)
+        name: lambda name=name: bench_cases.time_step(name, threads, encoder, steps, device=device)
         for name in bench_cases.CASES
     }
     known |= {
-        name: lambda name=name: bench_bert.outside(name, threads, steps)
+        name: lambda name=name: bench_bert.outside(name, threads, steps, device=device)
         for name in bench_bert.STAGES
     }
     known |= {
-        "models": lambda: bench_models.all_models(threads, steps),
-        "data": lambda: data_path(full),
-        "scaling": lambda: scaling(threads),
-        "seeds": lambda: bench_seeds.side_by_side(models, count),
+        "models": lambda: bench_models.all_models(threads, steps, device),
+        **({} if elsewhere(device) else {"data": lambda: data_path(full)}),
+        "scaling": lambda: scaling(threads, device),
+        "seeds": lambda: bench_seeds.side_by_side(models, count, device),
     }
     wanted = set(filter(None, only.split(",")))
     if only and not wanted:
@@ -130,7 +173,8 @@ def parts(
             f"{', '.join(sorted(unknown))}; known: {', '.join(known)}", param_hint="--only"
         )
     chosen = {name: part for name, part in known.items() if not wanted or name in wanted}
-    encoder = bench_cases.text_encoder() if {"semi", "supervised"} & set(chosen) else None
+    needed = {"semi", "supervised"} & set(chosen)
+    encoder = bench_cases.text_encoder().to(device) if needed else None
     return chosen
 
 
@@ -175,21 +219,30 @@ def processor() -> str:
     )
 
 
-def scaling(threads: int) -> dict[str, Any]:
+def scaling(threads: int, device: str = "cpu") -> dict[str, Any]:
     """Seconds of a pass of AV-MC(Semi), over a factor of 8 in clips, in frames and in batch
     size."""
-    clips = {n: _pass_seconds(threads, clips=n) for n in (64, 128, 256, 512)}
-    frames = {n: _pass_seconds(threads, share=n) for n in (1 / 8, 1 / 4, 1 / 2, 1)}
-    batch = {n: _pass_seconds(threads, batch=n) for n in (16, 32, 64, 128)}
+    clips = {n: _pass_seconds(threads, device, clips=n) for n in (64, 128, 256, 512)}
+    frames = {n: _pass_seconds(threads, device, share=n) for n in (1 / 8, 1 / 4, 1 / 2, 1)}
+    batch = {n: _pass_seconds(threads, device, batch=n) for n in (16, 32, 64, 128)}
     return {"clips": clips, "frames": frames, "batch": batch}
 
 
-def _pass_seconds(threads: int, clips: int = 128, share: float = 1.0, batch: int = 64) -> float:
+def _pass_seconds(
+    threads: int, device: str, clips: int = 128, share: float = 1.0, batch: int = 64
+) -> float:
     caps = {name: int(cap * share) if name != "text" else cap for name, cap in schema.STEPS.items()}
     case = bench_cases.BenchCase("AV-MC(Semi)", stage="mixup")
-    way = bench_cases.fast_way(case, made_up(clips, caps))
+    split = made_up(clips, caps)
+    way: Way | Company = bench_cases.fast_way(case, split, device=device)
+    build = partial(bench_cases.network, case, split)
+    if as_runs_do(build, device):
+        way = Company(way.data, build, case, device)
     order = torch.Generator().manual_seed(0)
-    with like_a_run(threads, True):
+    with like_a_run(threads, True, device), way.in_a_pass():
         return median_seconds(
-            lambda: [way.step(rows) for rows in way.data.shuffled(batch, order)], threads, 5
+            lambda: [way.step(rows) for rows in way.data.shuffled(batch, order)],
+            threads,
+            5,
+            device=device,
         )

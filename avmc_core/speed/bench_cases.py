@@ -9,11 +9,8 @@ The fast way is what ``avmc run`` does.
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,14 +20,17 @@ from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batch import Batch
-from avmc_core.data.batches import DENSE, SplitData
+from avmc_core.data.batches import DENSE, Resident, SplitData
 from avmc_core.data.store import Ragged, Split
 from avmc_core.mixup import Draw
 from avmc_core.models import registry
 from avmc_core.models.base import Model, Sizes
-from avmc_core.runs.execution import deterministic
-from avmc_core.speed.bench_limits import least
+from avmc_core.speed.bench_company import Company, as_runs_do
+from avmc_core.speed.bench_device import elsewhere
+from avmc_core.speed.bench_limits import dependent_steps, least
 from avmc_core.speed.bench_naive import naive
+from avmc_core.speed.bench_seeds import usual
+from avmc_core.speed.bench_timing import like_a_run, timing
 from avmc_core.speed.bench_way import BenchCase, Way
 
 MEAN_STEPS = {"text": 18, "audio": 370, "vision": 90}  # about those of the released clips
@@ -112,24 +112,33 @@ def text_encoder() -> nn.Module:
     return bert().eval().requires_grad_(False)
 
 
-def fast_way(case: BenchCase, split: Split, encoder: nn.Module | None = None) -> Way:
+def fast_way(
+    case: BenchCase, split: Split, encoder: nn.Module | None = None, device: str = "cpu"
+) -> Way:
     """What ``avmc run`` does: text features once for the store, whose cost is not part of a
-    step."""
+    step. The encoder, if given, is on the device."""
     model = network(case, split)
     data = SplitData(split, model.inputs)
     if encoder is not None:
-        batches = [data.batch(rows) for rows in torch.arange(len(data)).split(32)]
-        data._dense["text"] = torch.cat([encode(encoder, batch) for batch in batches])
-    return Way(data, model, case)
+        batches = [data.batch(rows).to(device) for rows in torch.arange(len(data)).split(32)]
+        data._dense["text"] = torch.cat([encode(encoder, batch) for batch in batches]).cpu()
+    return Way(on_device(data, device), model, case, device)
 
 
-def naive_way(case: BenchCase, split: Split, encoder: nn.Module | None = None) -> Way:
+def on_device(data: SplitData, device: str) -> SplitData:
+    """The clips where a run keeps them: on a GPU they are moved there once."""
+    return Resident(data, device) if elsewhere(device) else data
+
+
+def naive_way(
+    case: BenchCase, split: Split, encoder: nn.Module | None = None, device: str = "cpu"
+) -> Way:
     """Padded arrays, plain networks, and the text encoder, if given, in every forward pass."""
     model = naive(network(case, split))
     if encoder is not None:
         plain = model.forward
         model.forward = lambda batch: plain(replace(batch, text=encode(encoder, batch)))
-    return Way(PaddedArrays(split, SplitData(split, model.inputs)), model, case)
+    return Way(PaddedArrays(split, SplitData(split, model.inputs)), model, case, device)
 
 
 def network(case: BenchCase, split: Split) -> Model:
@@ -168,16 +177,33 @@ def no_fixed_points(draws: dict[str, Draw]) -> dict[str, Draw]:
     return changed
 
 
+def without_dropout(model: nn.Module) -> None:
+    """Sets evaluation mode, except for recurrences: they have no dropout, and cuDNN computes their
+    gradients in training mode only."""
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, nn.LSTM):
+            module.train()
+
+
 def agreement(slow: Way, fast: Way, rows: Tensor) -> dict[str, float]:
     """Largest relative difference of the losses, and of the gradients relative to each parameter's
     largest entry, without dropout and with the same mixup, in which no clip meets itself."""
     losses, gradients = [], []
     for way in (slow, fast):
-        way.model.eval()
+        without_dropout(way.model)
         way.model.zero_grad()
         torch.manual_seed(1)
-        mixed = (no_fixed_points(way.model.draws(len(rows))),) if way.case.stage == "mixup" else ()
-        own = way.model.loss(way.data.batch(rows), way.case.stage, *mixed)
+        mixed = ()
+        if way.case.stage == "mixup":
+            drawn = no_fixed_points(way.model.draws(len(rows)))
+            mixed = (
+                {
+                    name: Draw(draw.partner.to(way.device), draw.lam.to(way.device))
+                    for name, draw in drawn.items()
+                },
+            )
+        own = way.model.loss(way.batch(rows), way.case.stage, *mixed)
         own["total"].backward()
         losses.append({name: value.item() for name, value in own.items()})
         gradients.append(
@@ -193,55 +219,46 @@ def agreement(slow: Way, fast: Way, rows: Tensor) -> dict[str, float]:
     }
 
 
-def median_seconds(
-    function: Callable[[], Any], threads: int, repeats: int = 15, budget: float = 5.0
-) -> float:
-    """Median time of a call in seconds, over at most ``repeats`` calls within about ``budget``
-    seconds. A first call is not counted unless it uses up the budget.
-
-    A single thread is timed by processor time, which other work on the machine disturbs less,
-    several threads by the wall clock.
-    """
-    clock = time.process_time if threads == 1 else time.perf_counter
-    times: list[float] = []
-    while len(times) <= repeats and (not times or sum(times) < budget):
-        start = clock()
-        function()
-        times.append(clock() - start)
-    return statistics.median(times[1:] or times)
-
-
-@contextmanager
-def like_a_run(threads: int, fast: bool):
-    """A run's surroundings for the fast way, PyTorch's defaults for the naive one."""
-    if fast:
-        with deterministic(threads):
-            yield
-    else:
-        torch.set_num_threads(threads)
-        yield
-
-
 def time_step(
     name: str,
     threads: int,
     encoder: nn.Module | None,
     steps: dict[str, int] = schema.STEPS,
     repeats: int = 15,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Seconds of one step both ways, their ratio, how far losses and gradients are apart, and the
-    least that a step must do."""
+    least that a step must do. On a GPU also what either way makes the device do (``work``), how
+    many steps of recurrences wait for the one before, and, where runs are trained side by side
+    there, the step of all seeds together."""
     case = CASES[name]
     clips = case.clips or registry.settings_of(case.model).training.batch_size
     split = made_up(clips, steps)
     slow, fast = (
-        make(case, split, encoder if case.encoder else None) for make in (naive_way, fast_way)
+        make(case, split, encoder if case.encoder else None, device)
+        for make in (naive_way, fast_way)
     )
+    # arithmetic is counted where the processor computes, the same whatever computes it
+    counted = fast_way(case, split) if elsewhere(device) else fast
     rows = torch.randperm(clips, generator=torch.Generator().manual_seed(0))
     result: dict[str, Any] = {"clips": clips, "threads": threads}
-    with like_a_run(threads, True):
-        result |= agreement(slow, fast, rows) | least(fast, rows)
-    for way, label in ((slow, "naive"), (fast, "fast")):
-        with like_a_run(threads, label == "fast"):
-            result[label] = median_seconds(lambda way=way: way.step(rows), threads, repeats)
+    with like_a_run(threads, True, device):
+        result |= agreement(slow, fast, rows) | least(counted, rows)
+    if elsewhere(device):
+        result["dependent"] = dependent_steps(counted, rows)
+    ways: dict[str, Way | Company] = {"naive": slow, "fast": fast}
+    build, seeds = partial(network, case, split), usual(device)
+    if as_runs_do(build, device):
+        ways["fast"] = Company(fast.data, build, case, device)
+        many = on_device(SplitData(made_up(seeds * clips, steps), fast.model.inputs), device)
+        ways["together"] = Company(many, build, case, device, seeds)
+        result["seeds"] = seeds
+    for label, way in ways.items():
+        own = rows if label != "together" else torch.arange(seeds * clips)
+        with like_a_run(threads, label != "naive", device), way.in_a_pass():
+            timed = timing(partial(way.step, own), threads, device, repeats)
+        result[label] = timed.pop("seconds")
+        result |= {f"{label}_{name}": value for name, value in timed.items()}
+    if "together" in ways:
+        result["together_ratio"] = result["together"] / result["fast"]
     return result | {"ratio": result["naive"] / result["fast"]}

@@ -11,6 +11,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from avmc_core.kernels import attention, dense, recurrence
+from avmc_core.kernels.lstm import LSTM
+from avmc_core.models import mfn
+from avmc_core.models.gated_memory import GatedMemory
 from avmc_core.speed.bench_way import Way
 
 # Times that each weight crosses the memory bus: read forward and backward, its gradient written and
@@ -40,12 +43,36 @@ def least(way: Way, rows: Tensor) -> dict[str, float]:
         counting(dense, "call", _layers),
     ):
         way.step(rows)
-    batch = sum(x.nbytes for x in vars(way.data.batch(rows)).values())
+    batch = sum(x.nbytes for x in vars(way.batch(rows)).values())
     weights = sum(p.nbytes for p in way.model.parameters() if p.requires_grad)
     return {
         "gflop": (theirs.get_total_flops() + ours[0]) / 1e9,
         "megabytes": (batch + CROSSINGS * weights) / 1e6,
     }
+
+
+def dependent_steps(way: Way, rows: Tensor) -> int:
+    """How many steps of recurrences one training step makes one after the other, each of which
+    waits for the one before: those of the longest clip for each LSTM and each gated memory, forward
+    and backward. Both directions run side by side. ``way`` must be on the CPU."""
+    steps = [0]
+
+    def counting(owner, called, count):
+        call = getattr(owner, called)
+
+        def wrapper(*given):
+            steps[0] += count(*given)
+            return call(*given)
+
+        return patch.object(owner, called, wrapper)
+
+    with (
+        counting(LSTM, "over_frames", lambda rnn, frames, lengths: int(lengths.max())),
+        counting(mfn, "lstm_states", lambda rnn, x, steps: steps),
+        counting(GatedMemory, "forward", lambda memory, g, *rest: g.shape[1]),
+    ):
+        way.step(rows)
+    return 2 * steps[0]
 
 
 def _recurrence(name: str, lengths: Tensor, weight: Tensor, *_: Tensor | None) -> int:

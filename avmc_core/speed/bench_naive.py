@@ -16,7 +16,7 @@ from torch.nn.functional import multi_head_attention_forward, relu
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from avmc_core import schema
-from avmc_core.batch import Batch
+from avmc_core.batch import Batch, on_host
 from avmc_core.kernels.attention import additive_mask
 from avmc_core.kernels.dense import BatchNorm, Linear
 from avmc_core.kernels.dropout import Dropout
@@ -37,7 +37,7 @@ class PackedLSTM(LSTM):
     """torch.nn.LSTM on a packed sequence."""
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        packed = pack_padded_sequence(x, on_host(lengths), batch_first=True, enforce_sorted=False)
         outputs, (final, _) = nn.LSTM.forward(self, packed)
         outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=x.shape[1])
         return outputs, final.transpose(0, 1).flatten(1)

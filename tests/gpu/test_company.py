@@ -3,6 +3,8 @@ of a whole training."""
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from device import DEVICE, here
@@ -15,13 +17,13 @@ from avmc_core.models import registry
 from avmc_core.runs import together, training_state
 from avmc_core.runs.computing import run_one, run_together
 from avmc_core.runs.execution import StoreData, deterministic, network
+from avmc_core.runs.stackable import stackable
 from avmc_core.runs.store import PREDICTIONS, WEIGHTS, Run, RunStore
-from avmc_core.runs.together import Seed, stackable
+from avmc_core.runs.together import Seed
 from avmc_core.runs.weight_sets import stacked
 
 SEEDS = (3, 1, 7)
 SHORT = {"training.max_epochs": 4, "training.batch_size": 8}
-ON_GPU = None if DEVICE == "cpu" else DEVICE
 pytestmark = pytest.mark.skipif(
     compiled.kernels() is None if DEVICE == "cpu" else not launches(),
     reason="seeds are trained one by one here",
@@ -38,12 +40,16 @@ def generators(*seeds: int) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
+def keys_of(seeds: int) -> draws.Keys | None:
+    return None if DEVICE == "cpu" else draws.Keys.on(DEVICE, seeds)
+
+
 def test_what_a_seed_drops_is_the_same_in_company():
     """To the bit, in two steps of two dropouts."""
 
     def drawn(*seeds):
-        found = []
-        with draws.streams(generators(*seeds), ON_GPU) as keys:
+        found, keys = [], keys_of(len(seeds))
+        with draws.streams(generators(*seeds), keys):
             for _ in range(2):
                 if keys is not None:
                     keys.next_step()
@@ -70,12 +76,12 @@ def test_the_first_step_is_that_of_a_seed_alone(name, variant, tiny_store, tmp_p
         parts = [seed.model for seed in group], [seed.optimizers for seed in group]
         model, _ = stacked(*parts, DEVICE)
         data = StoreData(tiny_store)("train", model.inputs)
-        data = data if ON_GPU is None else Resident(data, DEVICE)
+        data = data if DEVICE == "cpu" else Resident(data, DEVICE)
         rows = [torch.randperm(len(data), generator=seed.generator)[:6] for seed in group]
         batch = together._map(
             data.batch(torch.cat(rows)), lambda x: x.view(len(group), 6, *x.shape[1:])
         )
-        with draws.streams([seed.generator for seed in group], ON_GPU):
+        with draws.streams([seed.generator for seed in group], keys_of(len(group))):
             losses = model.loss(batch, "mixup")
             losses["total"].sum().backward()
         found = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
@@ -129,6 +135,21 @@ def test_a_group_again_and_after_a_stop_gives_the_same_bytes(
         with pytest.raises(KeyboardInterrupt):
             records("stopped")
     assert records("stopped") == whole
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="a CUDA graph; the other tests have a stand-in")
+def test_recorded_steps_give_the_bytes_of_the_steps_themselves(tiny_store, tmp_path, monkeypatch):
+    """Of AV-MC, whose last batch is smaller than the others, and whose seeds end one by one."""
+    changes = {"training.patience": 2, "training.batch_size": 7, "lr": 3e-3}
+    group = [Run("AV-MC", seed, tuple(changes.items())) for seed in SEEDS]
+    data, found = StoreData(tiny_store), []
+    for recorded in ("0", "1"):
+        monkeypatch.setenv("AVMC_GRAPHS", recorded)
+        store = RunStore(tmp_path / recorded)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="training steps are not recorded")
+            found.append(files(run_together(group, data, store, device=DEVICE)))
+    assert found[0] == found[1]
 
 
 def test_a_run_alone_takes_the_same_way(tiny_store, tmp_path, monkeypatch):

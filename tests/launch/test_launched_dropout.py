@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from avmc_core import draws
+from avmc_core.draws import Keys, streams
 from avmc_core.kernels.dropout import dropout
 
 MASK = 2**32 - 1
@@ -34,8 +34,8 @@ def generators(*seeds: int) -> list[torch.Generator]:
 
 def drawn(seeds: tuple[int, ...], steps: int = 2) -> list[torch.Tensor]:
     """Two dropouts of ones in each step, (S, 3, 401) and (S, 7)."""
-    with draws.streams(generators(*seeds), "cpu") as keys:
-        found = []
+    keys, found = Keys.on("cpu", len(seeds)), []
+    with streams(generators(*seeds), keys):
         for _ in range(steps):
             keys.next_step()
             found += [dropout(torch.ones(len(seeds), *n), 0.3, True) for n in ((3, 401), (7,))]
@@ -55,7 +55,8 @@ def test_what_is_dropped_is_what_philox_says(as_on_gpu):
     as_on_gpu(True)
     key = torch.empty(1, dtype=torch.int64)
     key.random_(-(2**63), None, generator=generators(8)[0])
-    with draws.streams(generators(8), "cpu") as keys:
+    keys = Keys.on("cpu", 1)
+    with streams(generators(8), keys):
         keys.next_step()
         dropout(torch.ones(1, 4), 0.3, True)
         second = dropout(torch.ones(1, 1500), 0.3, True)[0]
@@ -71,7 +72,7 @@ def test_what_is_dropped_is_what_philox_says(as_on_gpu):
 def test_share_scale_and_gradient(as_on_gpu):
     as_on_gpu(True)
     x = torch.rand(2, 100, 501).add(1).requires_grad_()
-    with draws.streams(generators(1, 2), "cpu"):
+    with streams(generators(1, 2), Keys.on("cpu", 2)):
         y = dropout(x, 0.3, True)
         dropped = y == 0
         assert float(dropped.double().mean()) == pytest.approx(0.3, abs=8e-3)  # 5 deviations
@@ -84,7 +85,8 @@ def test_a_gradient_after_the_next_step_is_an_error(as_on_gpu):
     """It would drop other elements."""
     as_on_gpu(True)
     x = torch.ones(1, 9, requires_grad=True)
-    with draws.streams(generators(1), "cpu") as keys:
+    keys = Keys.on("cpu", 1)
+    with streams(generators(1), keys):
         y = dropout(x, 0.5, True)
         keys.next_step()
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):

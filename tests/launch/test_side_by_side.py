@@ -9,7 +9,7 @@ import torch
 from avmc_core import draws
 from avmc_core.models import avmc_networks
 from avmc_core.models.avmc import SEMI, SUPERVISED
-from avmc_core.runs import together, training_state
+from avmc_core.runs import recorded_step, together, training_state
 from avmc_core.runs.execution import StoreData, execute_together, network
 from avmc_core.runs.store import PREDICTIONS, WEIGHTS
 from avmc_core.runs.together import Seed, train_together
@@ -27,6 +27,12 @@ STEPS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def steps_as_they_are(monkeypatch):
+    """There is no GPU to record them."""
+    monkeypatch.setenv("AVMC_GRAPHS", "0")
+
+
 def one_step(settings, store, folder, seeds=SEEDS):
     """Losses and gradients of each seed, from its own clips and with its own partners and
     lambdas."""
@@ -37,7 +43,8 @@ def one_step(settings, store, folder, seeds=SEEDS):
     rows = [torch.randperm(len(data), generator=seed.generator)[:6] for seed in group]
     batch = data.batch(torch.cat(rows))
     batch = together._map(batch, lambda x: x.view(len(group), 6, *x.shape[1:]))
-    with draws.streams([seed.generator for seed in group], "cpu"):
+    keys = draws.Keys.on("cpu", len(group))
+    with draws.streams([seed.generator for seed in group], keys):
         losses = model.loss(batch, "mixup")
     losses["total"].sum().backward()
     gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
@@ -111,6 +118,30 @@ def test_again_and_after_an_interruption_to_the_same_bytes(
             build = network(avmc_networks.build, settings, tiny_store)
             list(train_together(build, StoreData(tiny_store), SEEDS, folders))
     assert trained(tiny_store, tmp_path / "killed", settings) == whole
+
+
+def test_with_recorded_steps_to_the_same_bytes(as_on_gpu, tiny_store, tmp_path, monkeypatch):
+    """A stand-in for the graph of a GPU, which makes each step again on the same tensors. The last
+    batch of an epoch is smaller, and a seed ends before the others."""
+    as_on_gpu(True)
+    settings = change(SUPERVISED, SHORT | {"training.batch_size": 7, "training.patience": 1})
+    as_they_are = trained(tiny_store, tmp_path / "steps", settings)
+    monkeypatch.setenv("AVMC_GRAPHS", "1")
+    replays = []
+
+    def record(compute, optimizer):
+        places = compute()
+
+        def replay():
+            replays.append(1)
+            for name, value in compute().items():
+                places[name].copy_(value)
+
+        return replay, places
+
+    monkeypatch.setattr(recorded_step, "cuda_graph", record)
+    assert trained(tiny_store, tmp_path / "recorded", settings) == as_they_are
+    assert len(replays) > 3
 
 
 def test_alone_the_first_epochs_losses_are_those_in_company(as_on_gpu, tiny_store, tmp_path):

@@ -269,6 +269,18 @@ def test_a_label_table_in_the_environment_is_no_reason(tmp_path, monkeypatch):
     assert notebook_key(source, {}) == key
 
 
+def test_a_benchmark_of_a_gpu_is_a_reason_where_it_is_shown(folder, tmp_path):
+    shows, other = folder / "speed.py", folder / "other.py"
+    shows.write_text(HEADER + "# %%\nfrom avmc_core.speed import gpu_record\n")
+    other.write_text(HEADER)
+    before = [notebook_key(source, {}) for source in (shows, other)]
+    record = tmp_path / "home" / "results" / "bench_gpu.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    after = [notebook_key(source, {}) for source in (shows, other)]
+    assert after[0] != before[0] and after[1] == before[1]
+
+
 def test_a_syntax_error_is_one_sentence_with_its_line(tmp_path):
     source = tmp_path / "page.py"
     source.write_text(HEADER + "# %%\nx = (1,\n")

@@ -66,7 +66,7 @@ def test_seeds_of_any_model_are_timed(tmp_path, monkeypatch, tiny_store):
     monkeypatch.setattr(bench_seeds, "REPEATS", 1)
     timed = []
 
-    def alone(model, changes, count, threads):
+    def alone(model, changes, count, threads, device):
         timed.append((model, count, threads))
         return bench_seeds._seconds(model, changes, count, threads)
 

@@ -1,0 +1,69 @@
+"""Seeds side by side, as a GPU's runs train them, also a single one: one way of making a step, of
+all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from avmc_core.data.batches import SplitData
+from avmc_core.draws import Keys, streams
+from avmc_core.kernels.gpu import on_gpu
+from avmc_core.models.base import Model
+from avmc_core.runs import together
+from avmc_core.runs.together import stackable
+from avmc_core.runs.weight_sets import stacked
+from avmc_core.speed.bench_device import elsewhere
+from avmc_core.speed.bench_way import BenchCase
+
+
+def as_runs_do(build: Callable[[], Model], device: str) -> bool:
+    """Whether runs of what ``build`` makes are trained side by side there even when alone."""
+    return elsewhere(device) and stackable(build, device)
+
+
+@dataclass
+class Company:
+    """``seeds`` networks as one, whose steps are made on ``data``, which lies on the device."""
+
+    data: SplitData
+    build: Callable[[], Model]
+    case: BenchCase
+    device: str
+    seeds: int = 1
+    optimizer_number: int = -1  # as ``Way``'s
+    keys: Keys | None = field(default=None, init=False)
+
+    def __post_init__(self):
+        models = [self.build() for _ in range(self.seeds)]
+        own = [model.optimizers() for model in models]
+        self.model, optimizers = stacked(models, own, self.device)
+        self.model.train()
+        self.optimizer = optimizers[self.optimizer_number]
+        self.generators = [torch.Generator().manual_seed(n) for n in range(self.seeds)]
+
+    @contextmanager
+    def in_a_pass(self) -> Iterator[None]:
+        """A context in which steps are made, as those of a pass are."""
+        there = on_gpu(next(self.model.parameters()))
+        with streams(self.generators, self.device if there else None) as self.keys:
+            yield
+
+    def step(self, rows: Tensor) -> dict[str, Tensor]:
+        """One whole training step; ``rows`` (S * B,), those of one seed after the other."""
+        shape = self.seeds, len(rows) // self.seeds
+        batch = together._map(
+            self.data.batch(rows).to(self.device), lambda x: x.view(*shape, *x.shape[1:])
+        )
+        if self.keys is not None:
+            self.keys.next_step()
+        self.model.zero_grad(set_to_none=True)
+        losses = self.model.loss(batch, self.case.stage)
+        losses["total"].sum().backward()
+        self.model.after_backward(batch, 2)
+        self.optimizer.step()
+        return losses
