@@ -66,8 +66,8 @@ torch.manual_seed(seed)  # after the runs: what is drawn below must not depend o
 command = f"avmc notebooks 02_avmc --profile {profile}"
 opening(
     "what goes into AV-MC and what comes out; a mixup whose weight you choose, before "
-    "training and after it; the scores of both variants, with every seed; and what unlabelled "
-    "clips add",
+    "training and after it; the scores of both variants, with every seed; and what "
+    "unlabelled clips add",
     data,
     records | both_ways,
     "trained on " + " and on ".join(dict.fromkeys(clips.values())),

@@ -19,8 +19,8 @@
 # here every row is run with several seeds, in both variants, and is compared with the full model *on the same clips*: what the
 # two share cancels, and what remains is an interval for the difference itself.
 #
-# Without a real store, the released variant is trained on a simulated corpus with as many clips as the released data, and the
-# printed variant, whose networks take longer, on the book's small one.
+# Without a real store, both variants are trained on a simulated corpus with as many clips as the released data; what the paper leaves
+# open about the mixup, and text features that are drawn again, are tried on the book's small one.
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -38,7 +38,6 @@ from avmc_core.analysis.contrasts import (
     detectable,
     estimates,
     fixed_models,
-    one_family,
     tally,
 )
 from avmc_core.data.store import open_store
@@ -51,34 +50,21 @@ from avmc_core.runs.grid import run_all
 from avmc_core.simulated.corpus import ensure_corpus
 
 figures.use_style()
-corpora = {"released": "large", "paper": "ci"}  # where no store is given
-of_variant = {
-    variant: open_store(store) if store else ensure_corpus(corpora[variant])
-    for variant in VARIANTS
-}
-data = of_variant["paper"]
-clips = {variant: len(of.split("train")) for variant, of in of_variant.items()}
+data = open_store(store) if store else ensure_corpus("large")
+smaller = data if store else ensure_corpus("ci")  # a real store has all its clips already
+clips = {of.path: len(of.split("train")) for of in (data, smaller)}
 plan = experiment("table4")
-parts = {
-    variant: run_all(
-        [run for run in plan.runs(profile) if run.name.endswith(f"({variant})")],
-        of_variant[variant],
-        progress_bar=False,
-    )
-    for variant in VARIANTS
-}
-records = {run: record for part in parts.values() for run, record in part.items()}
-mixed = run_all(experiment("mixup").runs(profile), data, progress_bar=False)
+records = run_all(plan.runs(profile), data, progress_bar=False)
+mixed = run_all(experiment("mixup").runs(profile), smaller, progress_bar=False)
 dropping = experiment("text_dropout")
-drawn = run_all(dropping.runs(profile, store=data), data, progress_bar=False)
+drawn = run_all(dropping.runs(profile, store=smaller), smaller, progress_bar=False)
 opening(
     "what each part of AV-MC is worth, with the smallest difference that each comparison "
     "could have found; what the paper leaves open about its mixup; and how far such "
     "intervals can be trusted",
     data,
     records | mixed | drawn,
-    "training clips: "
-    + ", ".join(f"{count:,} for the {variant} variant" for variant, count in clips.items()),
+    "trained on " + " and on ".join(f"{count:,} clips" for count in clips.values()),
 )
 
 # %% [markdown]
@@ -109,17 +95,12 @@ Markdown(results.carried_out(records))
 # ## Every seed
 #
 # Points are seeds, bars are 95 % intervals from resampling seeds and source videos together, hollow diamonds the paper's
-# cells. Each variant is compared only with itself: on the simulated corpus the two are trained and tested on corpora of
-# different sizes, which the table names, so a difference between the variants says nothing about them.
+# cells.
 
 # %% tags=["hide-input"]
 shown = ["Acc2", "F1", "Acc2_weak", "Corr", "R2", "MAE"]
-table = pd.concat([results.tabulate(part, of_variant[name]) for name, part in parts.items()])
-summary = {
-    row: scores
-    for name, part in parts.items()
-    for row, scores in results.summarise(part, of_variant[name]).items()
-}
+table = results.tabulate(records, data)
+summary = results.summarise(records, data)
 compared = results.comparison(plan.rows, summary, shown, "table4_ablation")
 fig = model_figures.over_seeds(compared, table, ["Acc2", "Acc2_weak", "MAE"])
 display(figures.mark(fig, data))
@@ -127,8 +108,7 @@ command = f"avmc notebooks 05_ablation --profile {profile}"
 figures.caption(data, command, "Table 4", records=records)
 
 # %% tags=["hide-input"]
-of_row = {run.name: clips[name] for name, part in parts.items() for run in part}
-display(result_table(compared, "table4", clips=of_row))
+display(result_table(compared, "table4"))
 agreed = agreement(compared, artefacts.data_mark(data))
 figures.caption(data, command, "Table 4", records=records, status=agreed)
 
@@ -150,15 +130,13 @@ pairs = {
     for variant in VARIANTS
 }
 metrics = ["Acc2", "Acc2_weak", "Corr", "MAE"]
-family = one_family(
-    [contrasts(part, of_variant[name], pairs[name], metrics) for name, part in parts.items()]
-)
+family = contrasts(records, data, [pair for of in pairs.values() for pair in of], metrics)
 display(figures.mark(contrast_figures.forest(family, ["Acc2", "Acc2_weak", "MAE"]), data))
 display(figures.caption(data, command, "Section 5.4", records=records))
 Markdown(f"**{tally(family)}** {estimates(family, 'the full model')}")
 
 # %% tags=["hide-input"]
-display(contrast_table(family, "table4-differences", of_row))
+display(contrast_table(family, "table4-differences"))
 display(
     figures.caption(data, command, "Table 4, full model minus ablated model", records=records)
 )
@@ -170,10 +148,11 @@ smallest = {
     for variant in VARIANTS
 }
 Markdown(
-    "In the median, the smallest difference that is found in four of five repetitions: "
+    f"With {clips[data.path]:,} training clips, in the median, the smallest difference that "
+    "is found in four of five repetitions: "
     + "; ".join(
-        f"{variant}, {clips[variant]:,} training clips: {thresholds['Acc2']:.1f} points of "
-        f"Acc2, {thresholds['Corr']:.1f} points of Corr, {thresholds['MAE']:.3f} of MAE"
+        f"{variant}: {thresholds['Acc2']:.1f} points of Acc2, "
+        f"{thresholds['Corr']:.1f} points of Corr, {thresholds['MAE']:.3f} of MAE"
         for variant, thresholds in smallest.items()
     )
     + "."
@@ -184,13 +163,8 @@ Markdown(
 # swaps their predictions for whole source videos; the p values are those of the first seed, and another seed gives others.
 
 # %% tags=["hide-input"]
-alone = pd.concat(
-    [
-        fixed_models(part, of_variant[name], pairs[name], metrics, seeds[0]).assign(
-            **{"training clips": clips[name]}
-        )
-        for name, part in parts.items()
-    ]
+alone = fixed_models(
+    records, data, [pair for of in pairs.values() for pair in of], metrics, seeds[0]
 )
 display(
     Table(
@@ -215,18 +189,18 @@ figures.caption(
 # %% tags=["hide-input"]
 first, *others = MIXUPS
 open_family = contrasts(
-    mixed, data, [(name, first) for name in others], ["Acc2", "Acc2_weak", "MAE"]
+    mixed, smaller, [(name, first) for name in others], ["Acc2", "Acc2_weak", "MAE"]
 )
 display(
-    figures.mark(contrast_figures.forest(open_family, ["Acc2", "Acc2_weak", "MAE"]), data)
+    figures.mark(contrast_figures.forest(open_family, ["Acc2", "Acc2_weak", "MAE"]), smaller)
 )
 open_command = f"avmc run mixup --profile {profile}"
 display(
     figures.caption(
-        data, open_command, "silent (D07, D08), or undecided (D31)", records=mixed
+        smaller, open_command, "silent (D07, D08), or undecided (D31)", records=mixed
     )
 )
-Markdown(f"**{tally(open_family)}** All are trained on {clips['paper']:,} clips.")
+Markdown(f"**{tally(open_family)}** All are trained on {clips[smaller.path]:,} clips.")
 
 # %% [markdown]
 # ## Text features that are drawn again at every step
@@ -239,16 +213,16 @@ Markdown(f"**{tally(open_family)}** All are trained on {clips['paper']:,} clips.
 # %% tags=["hide-input"]
 noise = contrasts(
     drawn,
-    data,
+    smaller,
     [("encoder with dropout", "stored features")],
     ["Acc2", "Acc2_weak", "Corr", "MAE"],
 )
 display(contrast_table(noise, "text-dropout"))
 drawn_command = f"avmc run text_dropout --profile {profile}"
-display(figures.caption(data, drawn_command, "features computed once", records=drawn))
+display(figures.caption(smaller, drawn_command, "features computed once", records=drawn))
 Markdown(
-    f"{dropping.not_run(data, profile)} **{tally(noise)}** Both are trained on "
-    f"{clips['paper']:,} clips. The simulated corpus "
+    f"{dropping.not_run(smaller, profile)} **{tally(noise)}** Both are trained on "
+    f"{clips[smaller.path]:,} clips. The simulated corpus "
     "has an untrained text encoder of one layer; "
     "BERT has twelve, and was trained."
 )
@@ -318,22 +292,22 @@ artefacts.save(
 )
 artefacts.save(
     "mixup",
-    {"effects": effects(mixed, data, MIXUP_CHANGES)},
-    artefacts.provenance(data, open_command, mixed),
+    {"effects": effects(mixed, smaller, MIXUP_CHANGES)},
+    artefacts.provenance(smaller, open_command, mixed),
 )
 artefacts.save(
     "text_dropout",
     {
-        "effects": effects(drawn, data, DROPOUT_CHANGES),
+        "effects": effects(drawn, smaller, DROPOUT_CHANGES),
         "tally": tally(noise),
     },
-    artefacts.provenance(data, drawn_command, drawn),
+    artefacts.provenance(smaller, drawn_command, drawn),
 )
 sure = family[(family["p_holm"] <= 0.05) & (family["first"] == "AV-MC (released)")]
 tried = family[family["first"] == "AV-MC (released)"]
 in_one_sentence(
     f"Of {len(tried)} comparisons of AV-MC (released) with a part taken away, on "
-    f"{clips['released']:,} training clips, {len(sure)} survive the correction over all "
+    f"{clips[data.path]:,} training clips, {len(sure)} survive the correction over all "
     f"{len(family)} of this page"
     + (
         " (" + "; ".join(f"{row.second}, {row.metric}" for row in sure.itertuples()) + ")"

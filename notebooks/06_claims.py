@@ -60,8 +60,9 @@ labels = read_meta(meta) if meta else None
 runs = {}
 for name in ("avmc", "benchmark", "table3", "table4"):
     plan = experiment(name)
+    seen = data if store else ensure_corpus(plan.corpora[0])
     runs[name] = Finished(
-        plan.rows, run_all(plan.runs(profile, store=data), data, progress_bar=False), data
+        plan.rows, run_all(plan.runs(profile, store=seen), seen, progress_bar=False), seen
     )
 every = {run: record for part in runs.values() for run, record in part.records.items()}
 evidence = claims.gather(data, labels, **runs)

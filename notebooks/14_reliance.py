@@ -64,8 +64,8 @@ clips = len(data.split("train"))
 records = run_all(runs_of(models, profile), data, progress_bar=False)
 display(
     opening(
-        "what AV-MC loses without each modality, the shares of its score, and what recognition "
-        "errors cost it",
+        "what AV-MC loses without each modality, the shares of its score, and what "
+        "recognition errors cost it",
         data,
         records,
         f"{clips:,} training clips",

@@ -49,13 +49,7 @@ def family(
             d, scale = compared[name], convention.metrics[name].scale
             rows.append((first, second, name, d.difference.scaled(scale), d.improvement, d.p))
     columns = ["first", "second", "metric", "difference", "improvement", "p"]
-    return one_family([pd.DataFrame(rows, columns=columns)])
-
-
-def one_family(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Several tables of comparisons, possibly on different clips, as one family: p_holm is adjusted
-    over all of their rows."""
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.DataFrame(rows, columns=columns)
     adjusted = holm(dict(table["p"].items()))
     return table.assign(p_holm=[adjusted[row] for row in table.index])
 

@@ -30,7 +30,6 @@ __all__ = [
 
 ENTRY = re.compile(r"^### (D\d\d) · (.+)$", re.MULTILINE)
 SYMBOLS = {"R2": "R²"}
-CLIPS = "training clips"  # a column
 
 
 def result_table(
@@ -38,17 +37,14 @@ def result_table(
     name: str,
     metrics: Sequence[str] = (),
     rows: Sequence[str] = (),
-    clips: Mapping[str, int] | None = None,
 ) -> Table:
     """One row per model, one column per metric. ``metrics`` and ``rows`` select some of them and
-    set their order; by default all are shown. ``clips``: the number of training clips of each row,
-    where rows differ in it. Raises KeyError for a missing row or metric."""
+    set their order; by default all are shown. Raises KeyError for a missing row or metric."""
     at = {(cell.row, cell.metric): cell for cell in cells}
     rows = rows or list(dict.fromkeys(cell.row for cell in cells))
     metrics = metrics or list(dict.fromkeys(cell.metric for cell in cells))
-    counts = {CLIPS: [clips[row] for row in rows]} if clips else {}
     columns = {heading(metric): [at[row, metric] for row in rows] for metric in metrics}
-    return Table(pd.DataFrame({"Model": rows, **counts, **columns}), name)
+    return Table(pd.DataFrame({"Model": rows, **columns}), name)
 
 
 def interval_table(frame: pd.DataFrame, name: str, metrics: Sequence[str]) -> Table:
@@ -61,13 +57,11 @@ def interval_table(frame: pd.DataFrame, name: str, metrics: Sequence[str]) -> Ta
     return Table(frame.drop(columns=[c for c in frame if c in METRICS]).assign(**columns), name)
 
 
-def contrast_table(
-    family: pd.DataFrame, name: str, clips: Mapping[str, int] | None = None
-) -> Table:
+def contrast_table(family: pd.DataFrame, name: str) -> Table:
     """A family of comparisons (``contrasts.contrasts``), one row per comparison: first minus
     second, the smallest difference that the comparison would find in four of five cases, how often
     a run of the first is better, p alone and over the whole family. Pictures share a scale within a
-    metric. ``clips``: the training clips of each row, where rows differ in them."""
+    metric."""
     differences = [
         Estimate(d.estimate, d.low, d.high, decimals=METRICS[metric].decimals, signed=True)
         for d, metric in zip(family["difference"], family["metric"], strict=True)
@@ -87,8 +81,6 @@ def contrast_table(
             "p, whole family": family["p_holm"],
         }
     )
-    if clips:
-        frame.insert(2, CLIPS, family["first"].map(clips))
     return Table(
         frame, name, filters=["metric"], decimals={"p": 3, "p, whole family": 3}, scale_by="metric"
     )

@@ -4,12 +4,11 @@ with known truth."""
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import permutation_test as scipy_permutation
 
 from avmc_core.analysis.comparison import Difference, compare, holm, permutation_test
-from avmc_core.analysis.contrasts import ahead, detectable, estimates, family, one_family
+from avmc_core.analysis.contrasts import ahead, detectable, estimates, family
 from avmc_core.analysis.coverage import coverage, kept_rows, paired_coverage, paired_table, table
 from avmc_core.analysis.statistics import Interval, bootstrap, comparable
 from avmc_core.errors import InputError
@@ -210,11 +209,6 @@ def test_a_detectable_difference_is_found_in_four_of_five_cases():
     shown = Interval(0.1, 0.1 - 1.96 * error, 0.1 + 1.96 * error)
     found = np.random.default_rng(0).normal(detectable(shown), error, 20_000)
     assert np.mean(np.abs(found) > 1.96 * error) == pytest.approx(0.8, abs=0.01)
-
-
-def test_a_family_of_several_tables_is_corrected_as_one():
-    tables = [pd.DataFrame({"p": p, "p_holm": 0.0}) for p in ([0.01, 0.04], [0.03, 0.005, 0.5])]
-    np.testing.assert_allclose(one_family(tables)["p_holm"], [0.04, 0.09, 0.09, 0.025, 0.5])
 
 
 def test_better_and_worse_are_told_apart_whichever_way_a_metric_points(clips):

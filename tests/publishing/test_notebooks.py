@@ -235,7 +235,7 @@ def test_code_is_no_wider_than_its_cell_in_the_book():
     "page, said",
     [
         ("03_benchmark", "plan.not_run(data, profile)"),
-        ("05_ablation", "dropping.not_run(data, profile)"),
+        ("05_ablation", "dropping.not_run(smaller, profile)"),
         ("16_reference_training", "plan.not_run(data, profile)"),
         ("10_your_own_clip", "prediction.cut"),
     ],
