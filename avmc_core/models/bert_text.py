@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from avmc_core.batch import Batch
 from avmc_core.errors import InputError
+from avmc_core.kernels.products import widened
 from avmc_core.models.base import Capabilities
 
 if TYPE_CHECKING:
@@ -71,13 +72,13 @@ class Text(nn.Module):
 
 
 def check_encoder(encoder: BertModel | None, width: int) -> BertModel:
-    """The encoder. Raises InputError if there is none, or if it does not give ``width`` features
-    per token."""
+    """The encoder, its linear layers widened (``kernels.products``). Raises InputError if there is
+    none, or if it does not give ``width`` features per token."""
     if encoder is None:
         raise InputError("text", "no encoder", "a BertModel, as text_encoder.load_encoder gives")
     if encoder.config.hidden_size != width:
         raise InputError("text encoder", f"hidden size {encoder.config.hidden_size}", str(width))
-    return encoder
+    return widened(encoder)
 
 
 def valid_tokens(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from avmc_core import schema
 from avmc_core.data.store import Store
 from avmc_core.models import registry
 from avmc_core.runs import warm_start
@@ -103,7 +104,7 @@ def run_together(
     return [run_one(run, data, runs, device=device, threads=threads) for run in group]
 
 
-LARGE = 1000  # training clips, from which on a training takes longer than another process to start
+LARGE = 1000  # clips in an epoch, from which on a training takes longer than a process to start
 MOST = 16  # seeds of a group on a GPU, whose memory holds the frames of all their clips
 
 
@@ -127,9 +128,15 @@ def grouped(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[l
             and shared
             and trains_together(registry.builder(first.model), first.settings, store, device)
         ):
-            split = -(-jobs // len(alike)) if len(store.split("train").labels) >= LARGE else 1
+            split = -(-jobs // len(alike)) if _clips_of_an_epoch(first, store) >= LARGE else 1
             size = min(-(-len(same) // split), len(same) if device == "cpu" else MOST)
             parts += [same[start : start + size] for start in range(0, len(same), size)]
         else:
             parts += [[run] for run in same]
     return parts
+
+
+def _clips_of_an_epoch(run: Run, store: Store) -> int:
+    """Those of all its passes: with unlabelled clips, all clips and the labelled ones again."""
+    splits = ("train", schema.TRAIN_MIX) if run.capabilities.unlabelled else ("train",)
+    return sum(len(store.split(name).labels) for name in splits)

@@ -15,7 +15,7 @@ from avmc_core.draws import Keys, streams
 from avmc_core.kernels.gpu import on_gpu
 from avmc_core.models.base import Model
 from avmc_core.runs import together
-from avmc_core.runs.together import stackable
+from avmc_core.runs.stackable import stackable
 from avmc_core.runs.weight_sets import stacked
 from avmc_core.speed.bench_device import elsewhere
 from avmc_core.speed.bench_way import BenchCase

@@ -263,6 +263,11 @@ def test_large_data_are_split_over_idle_processes(tiny_store, monkeypatch):
     assert [len(part) for part in grouped(grid, tiny_store, "cpu", 2)] == [3, 2]
     more = [*grid, *(Run("AV-MC(Semi)", seed) for seed in range(5))]
     assert [len(part) for part in grouped(more, tiny_store, "cpu", 2)] == [5, 5]
+    # an epoch with unlabelled clips sees them all, and the labelled ones twice
+    labelled, every = (len(tiny_store.split(name).labels) for name in ("train", "train_mix"))
+    monkeypatch.setattr("avmc_core.runs.computing.LARGE", labelled + every)
+    assert [len(part) for part in grouped(more[5:], tiny_store, "cpu", 2)] == [3, 2]
+    assert [len(part) for part in grouped(grid, tiny_store, "cpu", 2)] == [5]
 
 
 def test_a_run_that_another_process_computes_is_waited_for(tiny_store, tmp_path):
