@@ -8,6 +8,10 @@ and zero.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -53,6 +57,23 @@ def rows_of_a_set(frames: Tensor, more: int) -> int | None:
     return frames.shape[1] if frames.dim() == 2 + more else None
 
 
+def _once(compute: Callable) -> Callable:
+    """Of what follows from the lengths alone: on a GPU, where each small tensor is a launch, it is
+    computed once for all layers that take the same lengths."""
+
+    @wraps(compute)
+    def known(lengths: Tensor, rows: int | None = None) -> Any:
+        if not gpu.on_gpu(lengths):
+            return compute(lengths, rows)
+        layout = lengths.__dict__.setdefault("layout", {})
+        if (compute, rows) not in layout:
+            layout[compute, rows] = compute(lengths, rows)
+        return layout[compute, rows]
+
+    return known
+
+
+@_once
 def starts(lengths: Tensor, rows: int | None = None) -> Tensor:
     """The number of each clip's first frame, in the shape of the lengths, (B,) or (S, B); with
     ``rows``, where each seed has so many."""
@@ -63,6 +84,7 @@ def starts(lengths: Tensor, rows: int | None = None) -> Tensor:
     return rows * own_set + lengths.cumsum(-1) - lengths
 
 
+@_once
 def by_length(lengths: Tensor, rows: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """For lengths (S, B): the clips of each set from short to long, numbered through all sets; the
     first frame (``starts``) and the number of frames of each clip. All (S * B,)."""

@@ -95,7 +95,10 @@ class LSTM(nn.LSTM):
         weight = torch.stack(recurrent, -3).view(-1, directions, 4, h, h)
         bias = torch.stack([*map(torch.add, b_ih, b_hh)], -2).view(-1, directions, 4, h)
         states = recurrence(
-            gates.unflatten(-1, (directions, 4, h)), bias, weight, lengths.view(len(weight), -1)
+            gates.unflatten(-1, (directions, 4, h)),
+            bias,
+            weight,
+            lengths if lengths.dim() == 2 else lengths[None],  # those that know their layout
         )
         return tuple(state.flatten(-2) for state in states)
 

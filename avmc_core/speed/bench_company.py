@@ -5,18 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from avmc_core.batch import Batch
 from avmc_core.data.batches import SplitData
-from avmc_core.draws import Keys, streams
-from avmc_core.kernels.gpu import on_gpu
+from avmc_core.draws import streams
 from avmc_core.models.base import Model
 from avmc_core.runs import together
+from avmc_core.runs.joint import Joint
+from avmc_core.runs.recorded_step import Drawn
 from avmc_core.runs.stackable import stackable
-from avmc_core.runs.weight_sets import stacked
 from avmc_core.speed.bench_device import elsewhere
 from avmc_core.speed.bench_way import BenchCase
 
@@ -36,34 +37,38 @@ class Company:
     device: str
     seeds: int = 1
     optimizer_number: int = -1  # as ``Way``'s
-    keys: Keys | None = field(default=None, init=False)
 
     def __post_init__(self):
         models = [self.build() for _ in range(self.seeds)]
-        own = [model.optimizers() for model in models]
-        self.model, optimizers = stacked(models, own, self.device)
-        self.model.train()
-        self.optimizer = optimizers[self.optimizer_number]
+        self.joint = Joint.of([(model, model.optimizers()) for model in models], self.device)
+        self.model = self.joint.model.train()
+        self.optimizer = self.joint.optimizers[self.optimizer_number]
         self.generators = [torch.Generator().manual_seed(n) for n in range(self.seeds)]
 
     @contextmanager
     def in_a_pass(self) -> Iterator[None]:
         """A context in which steps are made, as those of a pass are."""
-        there = on_gpu(next(self.model.parameters()))
-        with streams(self.generators, self.device if there else None) as self.keys:
+        with streams(self.generators, self.joint.keys):
             yield
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
-        """One whole training step; ``rows`` (S * B,), those of one seed after the other."""
+        """One whole training step, recorded where those of runs are; ``rows`` (S * B,), those of
+        one seed after the other."""
         shape = self.seeds, len(rows) // self.seeds
         batch = together._map(
             self.data.batch(rows).to(self.device), lambda x: x.view(*shape, *x.shape[1:])
         )
-        if self.keys is not None:
-            self.keys.next_step()
+        recorded = self.joint.recorded_step(self.optimizer_number, self.optimizer)
+        if recorded is None:
+            return self._step(batch)
+        return recorded(self._step, batch, self.model.draws(shape[1], self.joint.device))
+
+    def _step(self, batch: Batch, draws: Drawn | None = None) -> dict[str, Tensor]:
+        if self.joint.keys is not None:
+            self.joint.keys.next_step()
         self.model.zero_grad(set_to_none=True)
-        losses = self.model.loss(batch, self.case.stage)
+        losses = self.model.loss(batch, self.case.stage, *filter(None, [draws]))
         losses["total"].sum().backward()
         self.model.after_backward(batch, 2)
         self.optimizer.step()
-        return losses
+        return {name: value.detach() for name, value in losses.items()}
