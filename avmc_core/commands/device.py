@@ -8,10 +8,11 @@ import click
 @click.command("device", short_help="Report where runs are computed on this machine.")
 def main() -> None:
     """Report where runs are computed here, and why; on a GPU, also what computes the
-    recurrences."""
+    recurrences, and whether seeds are trained at once."""
     import torch
 
-    from avmc_core.kernels import gpu, launched
+    from avmc_core.kernels import dropout, gpu, launched
+    from avmc_core.runs.computing import MOST
     from avmc_core.runs.grid import checked_device
 
     if checked_device(None) == "cpu":
@@ -31,3 +32,7 @@ def main() -> None:
         )
     else:
         click.echo("LSTMs are computed by cuDNN, which takes several launches for every time step.")
+    if sizes and dropout.launches():
+        click.echo(f"Up to {MOST} seeds of AV-MC are trained at once, as one network.")
+    else:
+        click.echo("Seeds are trained one after the other.")

@@ -26,7 +26,8 @@ def stackable(build: Callable[[], Model], device: str = "cpu") -> bool:
 
 def stackable_on_gpu(build: Callable[[], Model]) -> bool:
     """Whether what ``build`` makes is trained side by side on a GPU, also a single seed, as far as
-    a machine without one can tell; part of a run's key."""
+    a machine without one can tell; part of a run's key. Where Triton is installed and yet does not
+    run, seeds are trained one by one under this key, and a warning says so."""
     model = _built(build)
     return (
         bool(gpu.triton_version())
