@@ -6,10 +6,11 @@ from __future__ import annotations
 import golden_files as gf
 import pytest
 import torch
-from device import DEVICE, FEW, NETWORKS, here, step, without_dropout
+from device import DEVICE, FEW, NETWORKS, here, step
 from golden_cases import CASES
 
 from avmc_core.runs.execution import deterministic
+from avmc_core.speed.bench_cases import without_dropout
 
 
 @pytest.fixture(autouse=True)
