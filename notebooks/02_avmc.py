@@ -366,8 +366,8 @@ display(
 display(figures.caption(smaller, command, "not in the paper", records=both_ways))
 size = clips[smaller.path]
 Markdown(
-    f"**Trained on {size}, with and without unlabelled ones, AV-MC was compared with the late "
-    "mean again: "
+    f"**Trained on {size}, with and without unlabelled ones, AV-MC was compared with the "
+    "late mean again: "
     f"{ahead(of_both)}.**"
 )
 
