@@ -38,7 +38,7 @@ def predictions_of(
         if record.status != "done":
             continue
         build = registry.builder(run.model)
-        with deterministic(threads=1):
+        with deterministic(1, device):
             if not run.capabilities.trained:
                 splits = {
                     "train": store.split("train"),
