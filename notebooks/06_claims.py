@@ -14,9 +14,9 @@
 # %% [markdown]
 # # The ledger of claims
 #
-# This page lists every statement of the paper that a figure could decide: in our words, with its place, the printed figure, what
-# was found, and a verdict. Code decides each statement by one kind of evidence: the real labels (of the set that the paper used,
-# [](#which-labels)), the paper's figures against each other, the public code, or an imported store of the real features. A
+# This page lists every statement of the paper that reads as if a figure could decide it: in our words, with its place, the printed
+# figure, what was found, and a verdict. Code decides each statement by one kind of evidence: the real labels (of the set that the
+# paper used, or of the original CH-SIMS where the statement is about it, [](#which-labels)), the paper's figures against each other, the public code, or an imported store of the real features. A
 # statement that none of these decides is not decidable here. Nothing that the simulated corpus shows decides anything about the
 # paper.
 #
@@ -28,7 +28,8 @@
 #
 # Two kinds of entries are not claims of the paper and are counted separately. **Our checks** are questions that the paper does
 # not raise, such as whether two of its places agree. **Our runs** say what we obtained for a sentence of the paper, by our own
-# criterion. Whether a printed table is *reached* is judged by prediction intervals: a printed figure should lie where one more
+# criterion; there, a comparison of two rows counts by its own interval, without a correction for the number of comparisons, so that
+# it may find more than [](05_ablation.ipynb), which corrects. Whether a printed table is *reached* is judged by prediction intervals: a printed figure should lie where one more
 # run of ours would be expected. An interval of a mean would be the wrong yardstick, since it shrinks with every seed. Of the many
 # cells of a table some lie outside their own interval by chance; so the intervals are widened until a faithful reproduction has
 # *all* cells inside in nineteen of twenty cases.
@@ -39,6 +40,8 @@ store = ""  # an imported store of the real features
 meta = ""  # the real label table; without it, the label counts that the package carries
 
 # %% tags=["hide-input"]
+from dataclasses import replace
+
 from IPython.display import Markdown, display
 
 from avmc_core import artefacts
@@ -64,7 +67,11 @@ for name in ("avmc", "benchmark", "table3", "table4"):
     runs[name] = Finished(
         plan.rows, run_all(plan.runs(profile, store=seen), seen, progress_bar=False), seen
     )
-every = {run: record for part in runs.values() for run, record in part.records.items()}
+every = {
+    replace(run, label=f"{name}: {run.name}"): record
+    for name, part in runs.items()
+    for run, record in part.records.items()
+}
 evidence = claims.gather(data, labels, **runs)
 rulings = claims.ledger(evidence)
 display(
@@ -73,7 +80,10 @@ display(
         "verdict with its kind of evidence",
         data,
         every,
-        evidence.labels.source,
+        f"{evidence.labels.source}; training clips: "
+        + ", ".join(
+            f"{name} {len(part.store.split('train')):,}" for name, part in runs.items()
+        ),
     )
 )
 Markdown(

@@ -111,8 +111,8 @@ lost = reliance.losses(with_rule)
 display(figures.mark(reliance_figures.losses(lost, metric), data))
 display(figures.caption(data, command, status="not in the paper", records=records))
 Markdown(
-    "The noise is normal, with a standard deviation of "
-    f"{plan.scale:g} standard deviations of the feature over the training clips. Each "
+    f"The noise is normal, with {plan.scale:g} times the standard deviation of the feature "
+    "over the training clips. Each "
     f"modality is permuted {plan.permutations} times, and the "
     "losses are averaged."
 )
@@ -132,7 +132,7 @@ figures.caption(
 # modality's contribution to a metric over all orders in which the three can be added, from the eight subsets. The three values
 # add up to the score with everything minus the score with nothing, which is checked below, up to rounding. With nothing, a model
 # predicts the same value for every clip; the correlation of such predictions is undefined, and counts as 0 so that the values
-# can add up.
+# can add up. In MAE, where less is better, a modality that helps has a negative share in the table; the figure turns the sign.
 
 # %% tags=["hide-input"]
 shares = reliance.shares(with_rule)
@@ -219,15 +219,15 @@ def of(name, modality):
     row = lost[
         (lost["name"] == name)
         & (lost["modality"] == modality)
-        & (lost["way"] == "removed")
+        & (lost["way"] == "permuted")
         & (lost["metric"] == "Corr")
     ]
     return shown(row["loss"].iloc[0], "Corr", signed=True)
 
 
 in_one_sentence(
-    f"Without the words {hearer} loses {of(hearer, 'text')} points of Corr, without the face "
-    f"{of(hearer, 'vision')}, without the voice {of(hearer, 'audio')} "
+    f"With the words of other clips {hearer} loses {of(hearer, 'text')} points of Corr, with "
+    f"their faces {of(hearer, 'vision')}, with their voices {of(hearer, 'audio')} "
     f"({artefacts.data_mark(data)}). "
     + (f"{errors}. " if errors else "")
     + "What a prediction must not be used for: [](../limits.md)."

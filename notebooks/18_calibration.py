@@ -22,7 +22,7 @@
 profile = "ci"  # or "full": the published settings, for a real store
 store = ""  # an imported store of the real features
 models = {
-    "table4": ["AV-MC (released)"],
+    "table4": ["AV-MC (released)", "AV-MC (paper)"],
     "avmc": ["Late mean", "Text-only ridge"],
 }
 
@@ -59,7 +59,8 @@ opening(
 #
 # Labels are regressed on predictions, and compared in five bins of equally many predictions. On the diagonal a prediction means what
 # it says; a slope above 1 says that predictions are too timid. Clips whose unimodal labels only repeat M are left out for T, A
-# and V. A head that hardly varies has a poorly determined slope.
+# and V. A head that hardly varies has a poorly determined slope. The *gap* is how far, in the mean over clips, the mean label of a
+# bin is from its mean prediction.
 
 # %% tags=["hide-input"]
 test = data.split("test")
@@ -76,14 +77,24 @@ artefacts.save(
     {"calibration": as_rows(calibration_table(calibration_fits))},
     artefacts.provenance(data, command, records),
 )
-network = models["table4"][0]
-heads = {
-    modality: shown(calibration_fits[network][task].slope, "MAE")
-    for task, modality in MODALITY_OF_TASK.items()
-}
+
+
+def read_as(slope):
+    """What the interval of a slope says about predictions."""
+    if not slope.low > 0:
+        return "says nothing about the label"
+    if slope.low <= 1 <= slope.high:
+        return "may mean what it says"
+    return "is too extreme" if slope.high < 1 else "is too timid"
+
+
 in_one_sentence(
-    f"For each unit that a head of {network} predicts more, the label rises by "
-    + ", ".join(f"{slope} ({modality})" for modality, slope in heads.items())
-    + f" ({artefacts.data_mark(data)}): 1 would mean that predictions are neither too timid "
-    "nor too extreme."
+    "A rise of the prediction by one unit goes with a rise of the label by "
+    + "; ".join(
+        f"{shown(slope, 'MAE')} in {name}, {modality}, which {read_as(slope)}"
+        for name in models["table4"]
+        for task, modality in MODALITY_OF_TASK.items()
+        for slope in [calibration_fits[name][task].slope]
+    )
+    + f" ({artefacts.data_mark(data)})."
 )

@@ -104,11 +104,22 @@ def estimates(table: pd.DataFrame, first: str) -> str:
 
 
 def ahead(table: pd.DataFrame) -> str:
-    """In how many comparisons of a family the first is better or worse after Holm's correction, in
-    one sentence."""
+    """In which comparisons of a family the first is better or worse after Holm's correction, in
+    one sentence: their numbers, and where they are fewer than all, their rows and metrics."""
     clear = table[table["p_holm"] <= 0.05]
-    better = sum(ALL[row.metric].sign * row.difference.estimate > 0 for row in clear.itertuples())
+    better, worse = {}, {}
+    for row in clear.itertuples():
+        ahead = ALL[row.metric].sign * row.difference.estimate > 0
+        (better if ahead else worse).setdefault(row.first, []).append(row.metric)
+
+    def which(some: dict[str, list[str]]) -> str:
+        count = sum(map(len, some.values()))
+        if count in (0, len(table)):
+            return str(count)
+        rows = "; ".join(f"{first}: {', '.join(names)}" for first, names in some.items())
+        return f"{count} ({rows})"
+
     return (
-        f"after Holm's correction it is better in {better} of {len(table)} comparisons and worse "
-        f"in {len(clear) - better}"
+        f"after Holm's correction, of {len(table)} comparisons, it is better in {which(better)} "
+        f"and worse in {which(worse)}"
     )
