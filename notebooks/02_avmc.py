@@ -366,7 +366,8 @@ display(
 display(figures.caption(smaller, command, "not in the paper", records=both_ways))
 size = clips[smaller.path]
 Markdown(
-    f"**With {size} and the unlabelled ones, AV-MC was compared with the late mean again: "
+    f"**Trained on {size}, with and without unlabelled ones, AV-MC was compared with the "
+    "late mean again: "
     f"{ahead(of_both)}.**"
 )
 
@@ -417,6 +418,6 @@ in_one_sentence(
     f"in the run shown, the pairs above miss that by up to {widest['audio']:.3f} label units "
     f"for voices and {widest['vision']:.3f} for faces. {better} of {counted} runs have a "
     "lower MAE than a model that only reads. AV-MC was also compared with the late mean: "
-    f"{ahead(linear)}; also with unlabelled clips, on {size}, {ahead(of_both)} "
+    f"{ahead(linear)}; on {size}, with and without unlabelled ones, {ahead(of_both)} "
     f"({artefacts.data_mark(data)})."
 )

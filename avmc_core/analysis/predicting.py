@@ -14,9 +14,10 @@ from avmc_core.data.store import Split, Store
 from avmc_core.errors import InputError
 from avmc_core.models import registry
 from avmc_core.runs.execution import deterministic, sizes_of
-from avmc_core.runs.grid import default_device, trained
+from avmc_core.runs.grid import trained
 from avmc_core.runs.kept import kept
 from avmc_core.runs.store import Record, Run
+from avmc_core.runs.surroundings import default_device
 from avmc_core.runs.training import predict
 
 
@@ -37,7 +38,7 @@ def predictions_of(
         if record.status != "done":
             continue
         build = registry.builder(run.model)
-        with deterministic(threads=1):
+        with deterministic(1, device):
             if not run.capabilities.trained:
                 splits = {
                     "train": store.split("train"),

@@ -20,9 +20,9 @@ from avmc_core.data.store import Store
 from avmc_core.errors import InputError, counted
 from avmc_core.published import published
 from avmc_core.runs.declaration import Row
-from avmc_core.runs.grid import default_device
 from avmc_core.runs.scores import labels, scored_clips, scores
 from avmc_core.runs.store import Record, Run, RunStore
+from avmc_core.runs.surroundings import default_device
 from avmc_core.settings import as_dict, digest
 from avmc_core.speed.expected import EPOCHS, duration, expected, machine
 

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from avmc_core.kernels.compiled import kernels_identity
 from avmc_core.models.base import Model
 from avmc_core.models.registry import builder
 from avmc_core.runs.execution import StoreData, deterministic, network
+from avmc_core.runs.kept import kept
 from avmc_core.runs.training import predict, train
 from avmc_core.runs.training_state import Progress
+from avmc_core.settings import as_dict
 
 ROUNDING = 1e-7  # of a number in single precision, relative to it
 
@@ -27,10 +30,24 @@ def growth(
     everything else: order of clips, draws of the mixup, dropout.
 
     ``settings`` must set ``training.max_epochs``; early stopping may end either training before it,
-    and what is compared is what both have. A ``size`` of 0 gives zeros on the CPU.
+    and what is compared is what both have. A ``size`` of 0 gives zeros on the CPU. Computed once
+    and kept.
     """
-    first, second = (_predictions(model, settings, data, seed, own) for own in (0.0, size))
-    return np.array([np.abs(x - y).max() for x, y in zip(first, second, strict=False)])
+
+    def compute() -> dict[str, np.ndarray]:
+        first, second = (_predictions(model, settings, data, seed, own) for own in (0.0, size))
+        apart = [np.abs(x - y).max() for x, y in zip(first, second, strict=False)]
+        return {"apart": np.array(apart)}
+
+    depends = {
+        "model": model,
+        "settings": as_dict(settings),
+        "data": data.store.digest,
+        "seed": seed,
+        "size": size,
+        "kernels": kernels_identity(),
+    }
+    return kept("growth", [__name__, builder(model).__module__], depends, compute)["apart"]
 
 
 def _predictions(

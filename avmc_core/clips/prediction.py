@@ -26,6 +26,7 @@ from avmc_core.data.batches import SplitData
 from avmc_core.data.ragged import Ragged
 from avmc_core.data.store import Split
 from avmc_core.errors import InputError, counted
+from avmc_core.runs.execution import deterministic
 from avmc_core.runs.packages import Package
 from avmc_core.text_encoder import encode, words
 
@@ -160,7 +161,8 @@ def explain(package: Package, clip: Clip) -> Account:
     tasks: dict[str, list[float]] = {}
     worth = []
     for network in package.networks().values():
-        with torch.no_grad():
+        # on one thread, as runs are: so small a batch gains nothing from more
+        with deterministic(1), torch.no_grad():
             output = network(SplitData(split, network.inputs).batch(torch.arange(len(coalitions))))
         for task in network.tasks:
             if task in output:

@@ -46,6 +46,9 @@ def run_notebook(source: Path, target: Path, parameters: Mapping[str, Any]) -> s
                 kernel_name="python3",
                 progress_bar=False,
                 config=config,
+                # a failing cell is reported here; the kernel itself would also call it an error
+                # that it is interrupted when it is shut down
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
             )
     except PapermillExecutionError as error:
         reason = f"{error.ename}: {error.evalue}".splitlines()[0]

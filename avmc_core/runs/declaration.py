@@ -3,6 +3,7 @@ of runs on a given store."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +13,15 @@ from avmc_core.data.store import Store
 from avmc_core.errors import InputError
 from avmc_core.models.registry import capabilities, settings_of, without
 from avmc_core.runs.store import Run
+from avmc_core.runs.surroundings import default_device
 from avmc_core.text_encoder import encoder_name, locate
 
 # the laboratory's own list; the paper's released run uses the first alone (D12)
 SEEDS = (1111, 1112, 1113, 1114, 1115)
+
+ON_A_GPU = (
+    16  # seeds at the profile "full" on a GPU, where those of AV-MC cost little more than one
+)
 
 # The published settings have no limit on epochs; two cores want one.
 PROFILE_CHANGES: dict[str, tuple[tuple[str, Any], ...]] = {
@@ -65,18 +71,29 @@ class Experiment:
     def runs(
         self, profile: str, seeds: tuple[int, ...] | None = None, store: Store | None = None
     ) -> list[Run]:
-        """The grid for a profile, without the rows that are ``left_out`` on ``store``. Raises
-        InputError for an unknown profile."""
-        declared = dict(self.seeds)
-        if profile not in declared:
-            raise InputError("profile", repr(profile), f"one of {', '.join(declared)}")
-        chosen = seeds or declared[profile]
+        """The grid for a profile, without the rows that are ``left_out`` on ``store``. ``seeds``:
+        by default those of ``default_seeds``. Raises InputError for an unknown profile."""
+        chosen = seeds or self.default_seeds(profile)
         return [
             Run(row.model, seed, row.changes_at(profile), row.name, row.protocol)
             for row in filter(None, (_on(store, row, profile) for row in self.rows))
             # a seed deals a re-split, too
             for seed in (chosen if row.seeded or row.protocol.resplit else chosen[:1])
         ]
+
+    def default_seeds(self, profile: str) -> tuple[int, ...]:
+        """As many as $AVMC_SEEDS says; without it, at the profile "full" on a GPU ``ON_A_GPU``,
+        else those declared. Raises InputError for an unknown profile, and where $AVMC_SEEDS is not
+        a number of seeds."""
+        declared = dict(self.seeds)
+        if profile not in declared:
+            raise InputError("profile", repr(profile), f"one of {', '.join(declared)}")
+        number = os.environ.get("AVMC_SEEDS", "")
+        if number and not (number.isdecimal() and int(number)):
+            raise InputError("AVMC_SEEDS", repr(number), "a whole number of seeds, from 1 on")
+        if not number and (profile != "full" or default_device() != "cuda"):
+            return declared[profile]
+        return tuple(SEEDS[0] + place for place in range(int(number or ON_A_GPU)))
 
     def left_out(self, store: Store | None, profile: str = "full") -> dict[str, str]:
         """Name to reason of the rows that cannot run on ``store`` at a profile."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -18,12 +17,8 @@ from avmc_core.models.base import Model
 from avmc_core.runs.execution import encoder_for, network
 from avmc_core.runs.local import Local
 from avmc_core.runs.store import WEIGHTS, Record, Run, RunStore
+from avmc_core.runs.surroundings import default_device
 from avmc_core.text_encoder import encoder_name, locate
-
-
-def default_device() -> str:
-    """$AVMC_DEVICE, or a GPU where there is one, or the CPU."""
-    return os.environ.get("AVMC_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def checked_device(device: str | None, here: bool = True) -> str:

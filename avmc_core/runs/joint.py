@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -52,15 +53,18 @@ class Joint:
         able = self.model.recordable and self.model.training_settings.accumulate == 1
         if self.keys is None or not able or not recorded_step.wanted():
             return None
-        return self.recorded.setdefault(number, RecordedStep(optimizer, self.state))
+        # Not a method of this object, which would then live, with the memory of its graphs, until
+        # Python looks for cycles, possibly while the next graph is recorded.
+        state = partial(changed_by_steps, self.model, self.optimizers, self.keys)
+        return self.recorded.setdefault(number, RecordedStep(optimizer, state))
 
-    def state(self) -> list[Tensor]:
-        """All tensors that a step changes, gradients aside."""
-        of_optimizers = [
-            value
-            for optimizer in self.optimizers
-            for state in optimizer.state.values()
-            for value in state.values()
-        ]
-        own = *self.model.parameters(), *self.model.buffers()
-        return [*own, *of_optimizers, self.keys.values]
+
+def changed_by_steps(model: Model, optimizers: Optimizers, keys: Keys) -> list[Tensor]:
+    """All tensors that a step changes, gradients aside."""
+    of_optimizers = [
+        value
+        for optimizer in optimizers
+        for state in optimizer.state.values()
+        for value in state.values()
+    ]
+    return [*model.parameters(), *model.buffers(), *of_optimizers, keys.values]

@@ -52,8 +52,8 @@ class Block:
                     f"{run.name}, seed {run.seed}, on {socket.gethostname()}",
                     f"key {own[:12]}",
                     f"{key[:12]}: the source, libraries, processor family, C compiler and "
-                    "text encoder of the machine "
-                    "that submitted it",
+                    "text encoder of the machine that submitted it, and on a GPU a Triton that "
+                    "runs if it is installed",
                 )
         for _ in Local(self.jobs)(self.runs, store, RunStore(self.root), self.device, self.threads):
             pass

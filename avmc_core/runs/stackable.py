@@ -16,24 +16,20 @@ def stackable(build: Callable[[], Model], device: str = "cpu") -> bool:
     the compiled layers, with the same bytes as alone; on a GPU by what Triton launches."""
     if device == "cpu":
         return compiled.kernels() is not None and _suited(_built(build))
-    return (
-        torch.cuda.is_available()
-        and stackable_on_gpu(build)
-        and dropout.launches()
-        and all(launched.possible(hidden) for hidden in _hidden(_built(build)))
-    )
+    return torch.cuda.is_available() and stackable_on_gpu(build)
 
 
 def stackable_on_gpu(build: Callable[[], Model]) -> bool:
-    """Whether what ``build`` makes is trained side by side on a GPU, also a single seed, as far as
-    a machine without one can tell; part of a run's key. Where Triton is installed and yet does not
-    run, seeds are trained one by one under this key, and a warning says so."""
+    """Whether what ``build`` makes is trained side by side on a GPU, also a single seed; part of a
+    run's key. A machine with a GPU finds it out by launching; elsewhere it is what the installed
+    Triton allows, and a node on which that does not run refuses the key."""
     model = _built(build)
-    return (
-        bool(gpu.triton_version())
-        and _suited(model)
-        and all(hidden <= launched.LARGEST for hidden in _hidden(model))
-    )
+    hidden = _hidden(model)
+    if not gpu.triton_version() or not _suited(model) or max(hidden, default=0) > launched.LARGEST:
+        return False
+    if not torch.cuda.is_available():
+        return True
+    return dropout.launches() and all(map(launched.possible, hidden))
 
 
 def _built(build: Callable[[], Model]) -> Model:

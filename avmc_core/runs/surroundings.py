@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from avmc_core import __version__
 from avmc_core.codehash import ROOT, closure, code_hash
@@ -61,6 +64,11 @@ def commit() -> str:
 def code_version(modules: list[str]) -> dict[str, str]:
     """Which state of the source these modules and all that they import were in."""
     return {"version": __version__, "commit": commit(), "digest": code_hash(modules)}
+
+
+def default_device() -> str:
+    """$AVMC_DEVICE, or a GPU where there is one, or the CPU."""
+    return os.environ.get("AVMC_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def environment(device: str, threads: int) -> dict[str, Any]:

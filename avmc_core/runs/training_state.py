@@ -59,7 +59,7 @@ def save(
                 f"optimizer.{number}.{index}.{name}": value for name, value in state.items()
             }
     tensors["generator"] = torch.get_rng_state()
-    if torch.cuda.is_available():
+    if next(model.parameters()).is_cuda:  # what is computed on the host leaves a GPU alone
         tensors["generator_cuda"] = torch.cuda.get_rng_state()
     write_sealed_tensors(folder / STATE, tensors, {"progress": vars(progress)})
     for path in folder.glob("best-*.safetensors"):

@@ -7,13 +7,18 @@ from dataclasses import replace
 from functools import cache
 
 import torch
-from torch import nn
 
 from avmc_core.data.batches import SplitData
 from avmc_core.data.store import Split
 from avmc_core.models import registry
 from avmc_core.models.base import Model
-from avmc_core.speed.bench_cases import bert, made_up, no_fixed_points, sizes_of
+from avmc_core.speed.bench_cases import (
+    bert,
+    made_up,
+    no_fixed_points,
+    sizes_of,
+    without_dropout,
+)
 
 DEVICE = os.environ.get("AVMC_TEST_DEVICE") or "cpu"
 CLIPS, WORDS = 12, 100
@@ -45,17 +50,10 @@ def network(name: str) -> Model:
     sizes = sizes_of(clips())
     torch.manual_seed(0)
     if getattr(settings, "text", "frozen") == "frozen":
-        return without_dropout(build(settings, sizes))
-    return without_dropout(build(settings, sizes, bert(1, WORDS)))
-
-
-def without_dropout(model: Model) -> Model:
-    """Sets evaluation mode, except for recurrences: they have no dropout, and cuDNN computes their
-    gradients in training mode only."""
-    model.eval()
-    for module in model.modules():
-        if isinstance(module, nn.LSTM):
-            module.train()
+        model = build(settings, sizes)
+    else:
+        model = build(settings, sizes, bert(1, WORDS))
+    without_dropout(model)
     return model
 
 

@@ -64,7 +64,7 @@ def test_what_a_seed_drops_is_the_same_in_company():
 @pytest.mark.parametrize("name", ["AV-MC", "AV-MC(Semi)"])
 @pytest.mark.parametrize("variant", here(["released", "paper"], ["released"]))
 def test_the_first_step_is_that_of_a_seed_alone(name, variant, tiny_store, tmp_path):
-    """Losses to 1e-5 relative, gradients to 1e-4 of their norm or of a thousandth of the whole
+    """Losses to 1e-5 relative, gradients to 1e-4 of their norm or of a hundredth of the whole
     one's: products of several seeds at once are added in another order. The same clips, partners,
     lambdas and dropped elements."""
     settings = registry.settings_of(name, {"variant": variant})
@@ -97,7 +97,7 @@ def test_the_first_step_is_that_of_a_seed_alone(name, variant, tiny_store, tmp_p
         whole = torch.stack([g.norm() for g in theirs.values()]).norm()
         for entry, gradient in theirs.items():
             off = (gradients[entry][place] - gradient[0]).norm()
-            assert off <= 1e-4 * max(gradient.norm(), 1e-3 * whole), entry
+            assert off <= 1e-4 * max(gradient.norm(), 1e-2 * whole), entry
 
 
 def files(records):

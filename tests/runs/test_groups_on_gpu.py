@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from avmc_core.kernels import gpu
+import torch
+
+from avmc_core.kernels import dropout, gpu, launched
 from avmc_core.runs.computing import grouped
 from avmc_core.runs.execution import _stackable_on_gpu
 from avmc_core.runs.store import Run
@@ -10,7 +12,7 @@ from avmc_core.runs.store import Run
 
 def test_the_key_of_a_run_on_a_gpu_says_whether_it_is_trained_side_by_side(tiny_store, monkeypatch):
     """As it follows from the model, its settings and Triton; the machine that asks may have no
-    GPU."""
+    GPU. One that has a GPU tries, and the key says what will be done."""
 
     def side_by_side(model, **changes):
         found = []
@@ -21,6 +23,7 @@ def test_the_key_of_a_run_on_a_gpu_says_whether_it_is_trained_side_by_side(tiny_
         Run(model, 1, tuple(changes.items())).key(tiny_store, "cuda")
         return found[-1]["gpu"]["together"]
 
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(gpu, "triton_version", lambda: "3.7.0")
     assert side_by_side("AV-MC") and side_by_side("AV-MC(Semi)", variant="paper")
     assert side_by_side("LF_DNN") and side_by_side("Unimodal LSTM")
@@ -29,6 +32,16 @@ def test_the_key_of_a_run_on_a_gpu_says_whether_it_is_trained_side_by_side(tiny_
     assert not side_by_side("AV-MC(Semi)", audio_hidden=129), "more than a launch takes"
     monkeypatch.setattr(gpu, "triton_version", lambda: "")
     assert not side_by_side("AV-MC")
+
+    monkeypatch.setattr(gpu, "triton_version", lambda: "3.7.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(launched, "possible", lambda hidden: hidden == 32)
+    for launches in (True, False):
+        monkeypatch.setattr(dropout, "launches", lambda launches=launches: launches)
+        assert side_by_side("AV-MC") == side_by_side("AV-MC(Semi)") == launches
+        assert not side_by_side("AV-MC", variant="paper"), (
+            "its layers of 16 units cannot be launched"
+        )
 
 
 def test_a_gpu_holds_sixteen_seeds_at_once(tiny_store, monkeypatch):

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from avmc_core.analysis import predicting
 from avmc_core.analysis.predicting import kept_predictions, predictions_of
 from avmc_core.errors import InputError
 from avmc_core.home import home
@@ -61,3 +63,29 @@ def test_kept_answers_are_the_answers(tiny_store, tmp_path):
             assert found[name].keys() == tasks.keys()
             for task, values in tasks.items():
                 np.testing.assert_array_equal(found[name][task], values)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_clips_are_predicted_with_the_arithmetic_of_runs(device, tiny_store, tmp_path, monkeypatch):
+    """On a GPU without TF32, as the predictions that a run keeps."""
+    few = (("training.max_epochs", 1),)
+    records = run_all(
+        [Run("AV-MC", 1, few)],
+        tiny_store,
+        RunStore(tmp_path),
+        jobs=1,
+        device="cpu",
+        progress_bar=False,
+    )
+    seen = []
+
+    def predicted(model, data, where):
+        seen.append((where, torch.backends.cudnn.allow_tf32))
+        return {"M": np.zeros(len(data), np.float32)}
+
+    monkeypatch.setattr(predicting, "predict", predicted)
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, device: self)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.delenv("AVMC_TF32", raising=False)
+    predictions_of(records, tiny_store, tiny_store.split("test"), device)
+    assert seen == [(device, device == "cpu")]

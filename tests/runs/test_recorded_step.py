@@ -3,7 +3,9 @@ step itself, and whatever goes wrong leaves the training as it would be without.
 
 from __future__ import annotations
 
+import gc
 import warnings
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -11,9 +13,13 @@ import torch
 
 from avmc_core import draws
 from avmc_core.batch import Batch
+from avmc_core.kernels import gpu
 from avmc_core.kernels.adam import Adam
 from avmc_core.mixup import Draw
+from avmc_core.models import registry
+from avmc_core.models.base import Sizes
 from avmc_core.runs import recorded_step
+from avmc_core.runs.joint import Joint
 from avmc_core.runs.recorded_step import RecordedStep
 
 CLIPS, SHORT = 4, 3
@@ -137,3 +143,20 @@ def test_every_tensor_of_a_batch_is_brought_to_the_recording(monkeypatch):
         batch = replace(batch, tokens=batch.tokens + number)
         recorded(step, batch, drawn)
         assert same(seen[-1], recorded_step._tensors(batch, drawn))
+
+
+def test_recordings_end_with_their_network(monkeypatch):
+    """At once: Python's own search for cycles may come while the next graph is recorded, and until
+    then the memory of this one would be taken."""
+    monkeypatch.setattr(gpu, "on_gpu", lambda x: True)
+    model = registry.builder("AV-MC")(registry.settings_of("AV-MC"), Sizes())
+    joint = Joint.of([(model, model.optimizers())], "cpu")
+    recorded = weakref.ref(joint.recorded_step(0, joint.optimizers[0]))
+    weights = weakref.ref(next(joint.model.parameters()))
+    assert any(x is weights() for x in recorded().state())
+    gc.disable()
+    try:
+        del joint
+        assert recorded() is None
+    finally:
+        gc.enable()

@@ -278,6 +278,19 @@ def test_a_large_state_is_saved_rarely(tiny_store, tmp_path, monkeypatch):
     )
 
 
+def test_a_training_on_the_processor_leaves_a_gpu_alone(tiny_store, tmp_path, monkeypatch):
+    """Or each of many processes would take some of its memory."""
+
+    def touched(*rest):
+        raise AssertionError("asked for the state of a GPU's generator")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", touched)
+    settings = LineSettings(lr=1e-3, training=Training(batch_size=8, max_epochs=1))
+    train(lambda: Line(settings), StoreData(tiny_store), 0, tmp_path)
+    assert (tmp_path / training_state.STATE).exists()
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_seconds_of_an_interrupted_run_are_those_of_all_its_processes(
     tiny_store, tmp_path, monkeypatch, every_epoch, fails
