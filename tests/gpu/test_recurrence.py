@@ -107,8 +107,8 @@ def test_frames_there_and_back(monkeypatch):
                 again = padded(frames, own, 7)
                 assert torch.equal(frames_of(again, own), frames) and again[:, 6:].eq(0).all()
                 assert torch.equal(again[:, :6], leaf * valid_steps(own, 6)[..., None])
-        for ours, theirs in zip(*results, strict=True):
-            torch.testing.assert_close(ours.cpu(), theirs)
+        for expected, there in zip(*results, strict=True):
+            torch.testing.assert_close(there.cpu(), expected)
 
 
 def test_resident_clips_make_the_same_batches(tiny_store):
