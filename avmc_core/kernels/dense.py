@@ -33,14 +33,20 @@ def chain(
     p = drop.p if drop is not None and drop.training else 0.0
     if takes(x, *(layer.weight for layer in layers)):
         parameters = [p for layer in layers for p in (layer.weight, layer.bias)]
-        outputs = _Chain.apply(x, p, tuple(relu), *parameters)
-        return [outputs] if isinstance(outputs, Tensor) else list(outputs)
+        return list(_Chain.apply(x, p, tuple(relu), *parameters))
     outputs, x = [], dropout(x, p, True)
     for layer, active in zip(layers, relu, strict=True):
         x = product(x, layer.weight, layer.bias)
         x = x.relu() if active else x
         outputs.append(x)
     return outputs
+
+
+def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A linear layer whose weight (H, D) and bias (H,) are no module's: (..., D) to (..., H)."""
+    if takes(x, weight):
+        return _Chain.apply(x, 0.0, (False,), weight, bias)[0]
+    return product(x, weight, bias)
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

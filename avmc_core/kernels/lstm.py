@@ -16,13 +16,20 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm, linear
+from torch.nn.functional import batch_norm, layer_norm, linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from avmc_core.batch import on_host
 from avmc_core.kernels import compiled, gpu, launched
 from avmc_core.kernels.dense import product
-from avmc_core.kernels.lengths import frames_of, frames_of_sets, padded, rows_of_a_set, starts
+from avmc_core.kernels.lengths import (
+    frames_of,
+    frames_of_sets,
+    padded,
+    rows_of_a_set,
+    starts,
+    valid_steps,
+)
 from avmc_core.kernels.recurrence import recurrence
 
 GROUP = 16  # clips that the dense kernel pads to the same length
@@ -63,35 +70,70 @@ class LSTM(nn.LSTM):
         outputs, finals = self.over_frames(frames_of(x, lengths), lengths)
         return padded(outputs, lengths, x.shape[1]), finals
 
-    def over_frames(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def final(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The final states of ``forward`` alone; also of seeds side by side, x (S, B, T, D)."""
+        if gpu.on_gpu(x) and not fused(x, self.hidden_size):
+            return self._packed(x, lengths)[1]
+        return self.over_frames(frames_of(x, lengths), lengths)[1]
+
+    def over_frames(
+        self, frames: Tensor, lengths: Tensor, scale: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Frames (F, D) to outputs (F, directions * h) and final states (B, directions * h); idle
-        rows have outputs of zero."""
+        rows have outputs of zero.
+
+        ``scale``, a gain and a shift (D,) of the frames, goes into the weights: frames that need no
+        gradient then have none computed, although gain and shift have theirs."""
         if fused(frames, self.hidden_size):
-            outputs = self.states(self.gates(frames, frames_of_sets(lengths)), lengths)[0]
-        elif gpu.on_gpu(frames):
+            gates = self.gates(frames, frames_of_sets(lengths), scale and scale[0])
+            outputs = self.states(gates, lengths, scale and scale[1])[0]
+            return outputs, self._finals(outputs, lengths)
+        if scale is not None:
+            frames = torch.addcmul(scale[1], frames, scale[0])
+        if gpu.on_gpu(frames):
             x = padded(frames, lengths, int(on_host(lengths).max()))
             outputs, finals = self._packed(x, lengths)
             return frames_of(outputs, lengths), finals
-        else:
-            outputs = self._dense(frames, lengths)
+        outputs = self._dense(frames, lengths)
+        return outputs, self._finals(outputs, lengths)
+
+    def _finals(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         first = starts(lengths, rows_of_a_set(outputs, 1))
         ends = [first + lengths - 1, first][: len(self.suffixes)]
         last = torch.stack(ends, -1)  # (B, directions)
         by_direction = outputs.flatten(0, -2).unflatten(1, (len(self.suffixes), -1))
         direction = torch.arange(len(self.suffixes), device=last.device)
-        return outputs, by_direction[last, direction].flatten(-2)
+        return by_direction[last, direction].flatten(-2)
 
-    def gates(self, x: Tensor, rows: Sequence[int] | None = None) -> Tensor:
+    def gates(
+        self, x: Tensor, rows: Sequence[int] | None = None, gain: Tensor | None = None
+    ) -> Tensor:
         """What all gates make of the input alone, without biases: (..., D) to (..., directions *
-        4h). With seeds side by side, ``rows`` says how many rows of x (F, D) belong to each."""
+        4h). With seeds side by side, ``rows`` says how many rows of x (F, D) belong to each. With a
+        gain (D,), of gain * x."""
         weight = torch.cat([getattr(self, "weight_ih_l0" + suffix) for suffix in self.suffixes], -2)
+        weight = weight if gain is None else weight * gain.unsqueeze(-2)
         return linear_by_set(x, weight, None, rows)
 
-    def states(self, gates: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def gates_of_steps(self, x: Tensor) -> Tensor:
+        """``gates`` of all steps of x (B, T, D), on a CPU also (S, B, T, D): (B * T, directions *
+        4h) or (S * B * T, ...). Steps of zeros, which padding is made of, need no product."""
+        some = x.any(-1)
+        at = some.flatten().nonzero().squeeze(1)
+        rows = some.flatten(1).sum(1).tolist() if x.dim() == 4 else None
+        gates = self.gates(x[some], rows)
+        return gates.new_zeros(some.numel(), gates.shape[-1]).index_copy_(0, at, gates)
+
+    def states(
+        self, gates: Tensor, lengths: Tensor, shift: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """From ``gates`` (F, directions * 4h), overwritten, the outputs and cell states of every
-        frame, (F, directions * h) both; or (S, R, ...) all. Only where ``fused``."""
+        frame, (F, directions * h) both; or (S, R, ...) all. Only where ``fused``. With a shift (D,)
+        that the frames have beside what the gates were made of."""
         h, directions = self.hidden_size, len(self.suffixes)
-        _, recurrent, b_ih, b_hh = zip(*map(self._weights, self.suffixes), strict=True)
+        w_ih, recurrent, b_ih, b_hh = zip(*map(self._weights, self.suffixes), strict=True)
+        if shift is not None:
+            b_ih = [b + (w * shift.unsqueeze(-2)).sum(-1) for b, w in zip(b_ih, w_ih, strict=True)]
         weight = torch.stack(recurrent, -3).view(-1, directions, 4, h, h)
         bias = torch.stack([*map(torch.add, b_ih, b_hh)], -2).view(-1, directions, 4, h)
         states = recurrence(
@@ -195,6 +237,31 @@ def norm_by_set(norm: nn.LayerNorm, x: Tensor, rows: list[int]) -> Tensor:
     return torch.cat(
         [layer_norm(own, own.shape[-1:], gain, shift, norm.eps) for own, gain, shift in parts]
     )
+
+
+def normalised_by_set(norm: nn.BatchNorm1d, x: Tensor, lengths: Tensor) -> Tensor:
+    """What a batch norm makes of frames (F, D) before its gain and shift; or of those of several
+    seeds, each with its own statistics, for lengths (S, B): x (F, D), one seed after the other, or
+    (S, R, D), whose idle rows do not count. In training the running statistics are updated."""
+    running = norm.running_mean, norm.running_var
+    constants = (None, None, norm.training, norm.momentum, norm.eps)
+    if norm.training:
+        norm.num_batches_tracked.add_(1)
+    if running[0].dim() == 1:
+        return batch_norm(x, *running, *constants)
+    if x.dim() == 2:
+        own = zip(x.split(frames_of_sets(lengths)), *running, strict=True)
+        return torch.cat([batch_norm(*values, *constants) for values in own])
+    mean, variance = (value[:, None] for value in running)  # (S, 1, D)
+    if norm.training:
+        frames = lengths.sum(-1)
+        idle, count = ~valid_steps(frames, x.shape[1])[..., None], frames.view(-1, 1, 1)
+        mean = x.sum(1, keepdim=True) / count  # idle rows are zero
+        variance = (x - mean).square().masked_fill(idle, 0.0).sum(1, keepdim=True) / count
+        with torch.no_grad():
+            latest = [mean[:, 0], (variance * (count / (count - 1)))[:, 0]]
+            torch._foreach_lerp_(running, latest, norm.momentum)
+    return (x - mean) * (variance + norm.eps).rsqrt()
 
 
 def fused(x: Tensor, hidden: int) -> bool:

@@ -165,8 +165,8 @@ class Model(nn.Module):
 
 
 def l1(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute error over the batch (Equation 9)."""
-    return (prediction - target).abs().mean()
+    """Mean absolute error over the batch (Equation 9), the last axis."""
+    return (prediction - target).abs().mean(-1)
 
 
 def adam(*groups: dict) -> torch.optim.Adam:

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batch import Batch, Inputs, all_as_long
-from avmc_core.kernels.lstm import LSTM
+from avmc_core.kernels import gpu
+from avmc_core.kernels.dense import Linear
+from avmc_core.kernels.lstm import LSTM, fused
 from avmc_core.models.base import Capabilities, Model, Sizes, group, l1
 from avmc_core.models.layers import AveragedEncoder, Head
 
@@ -22,15 +24,19 @@ MENDABLE = ("D20", "D32")
 
 class TextNet(nn.Module):
     """The final state of an LSTM and a linear map of it: (B, T, D) to (B, o). No activation; no
-    dropout, although the reference configures one (D37)."""
+    dropout, although the reference configures one (D37). ``padding``: lengths reach to T, and most
+    steps are zeros."""
 
     def __init__(self, size: int, hidden: int, out: int):
         super().__init__()
         self.rnn = LSTM(size, hidden)
-        self.linear = nn.Linear(hidden, out)
+        self.linear = Linear(hidden, out)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        return self.linear(self.rnn(x, lengths)[1])
+    def forward(self, x: Tensor, lengths: Tensor, padding: bool) -> Tensor:
+        if padding and not gpu.on_gpu(x) and fused(x, self.rnn.hidden_size):
+            states = self.rnn.states(self.rnn.gates_of_steps(x), lengths)[0]
+            return self.linear(states.view(*x.shape[:-1], -1).select(-2, -1))
+        return self.linear(self.rnn.final(x, lengths))
 
 
 class AveragedModel(Model):
@@ -56,11 +62,15 @@ class AveragedModel(Model):
         self.fusion = fusion
         self.heads = nn.ModuleDict()  # unimodal tasks, if any
 
+    @property
+    def stackable(self) -> bool:
+        return True
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         lengths = batch.text_lengths
         if self.text_padding:
-            lengths = all_as_long(lengths, batch.text.shape[1])
-        text = self.text_encoder(batch.text, lengths)
+            lengths = all_as_long(lengths, batch.text.shape[-2])
+        text = self.text_encoder(batch.text, lengths, self.text_padding)
         audio, vision = self.audio_encoder(batch.audio), self.vision_encoder(batch.vision)
         output = {"Feature_t": text, "Feature_a": audio, "Feature_v": vision}
         output |= self.fusion(audio, vision, text)

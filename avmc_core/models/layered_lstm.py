@@ -49,6 +49,11 @@ class LayeredLSTM(UnimodalLSTM):
         self.layers = nn.Parameter(torch.zeros(settings.layers))
 
     @property
+    def stackable(self) -> bool:
+        """Not written for several sets of the layers' weights."""
+        return False
+
+    @property
     def weights(self) -> Tensor:
         """(L,) of the layers, the input of the first one included; their sum is 1."""
         return self.layers.softmax(dim=0)

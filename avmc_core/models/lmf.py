@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from avmc_core.kernels.dense import Linear, affine
 from avmc_core.models import fixes, late_fusion
 from avmc_core.models.base import Sizes, Training, adam, group
 from avmc_core.models.late_fusion import AveragedModel
-from avmc_core.models.tfn import with_one
 
 MENDABLE = (*late_fusion.MENDABLE, "D23")
 
@@ -53,19 +53,18 @@ class LowRankFusion(nn.Module):
         self.factors = nn.ParameterDict(
             {name: torch.empty(rank, width + 1) for name, width in widths.items()}
         )
-        self.combine = nn.Linear(rank, 1)
+        self.combine = Linear(rank, 1)
         for weight in (*self.factors.values(), self.combine.weight):
             nn.init.xavier_normal_(weight)
         nn.init.zeros_(self.combine.bias)
 
     def forward(self, audio: Tensor, vision: Tensor, text: Tensor) -> dict[str, Tensor]:
-        w = self.factors
-        products = (
-            with_one(audio)
-            @ w["audio"].T
-            * (with_one(vision) @ w["vision"].T)
-            * (with_one(text) @ w["text"].T)
+        first, second, third = (
+            # the first column is that of the constant one
+            affine(x, self.factors[name][..., 1:], self.factors[name][..., 0])
+            for name, x in (("audio", audio), ("vision", vision), ("text", text))
         )
+        products = first * second * third
         return {"M": self.combine(products).squeeze(-1), "Feature_f": products}
 
 

@@ -105,12 +105,10 @@ def lstm_states(rnn: LSTM, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """h and c after every step of a one-layer LSTM, each (B, T, h); PyTorch's own returns only the
     last c.
 
-    x is (B, T, D), or (B, 1, D) if the input is the same at every step. Steps of zeros, which
-    padding is made of, need no product. Gates come in the order i, f, g, o.
+    x is (B, T, D), or (B, 1, D) if the input is the same at every step. Gates come in the order i,
+    f, g, o.
     """
-    some = x.any(-1)  # (B, T or 1)
-    inputs = x.new_zeros(*x.shape[:2], 4 * rnn.hidden_size)
-    inputs = inputs.index_put((some,), rnn.gates(x[some])).expand(-1, steps, -1)  # (B, T, 4h)
+    inputs = rnn.gates_of_steps(x).unflatten(0, x.shape[:2]).expand(-1, steps, -1)  # (B, T, 4h)
     if fused(x, rnn.hidden_size):
         whole = torch.full((len(x),), steps, device=x.device)
         # overwrites what nobody else reads

@@ -55,6 +55,11 @@ class MTFN(MultiTaskModel):
     def __init__(self, settings: MTFNSettings, sizes: Sizes):
         super().__init__(settings, sizes, settings.text_out, TensorFusion(settings))
 
+    @property
+    def stackable(self) -> bool:
+        """The outer product is nearly all of a step and has no overhead to share."""
+        return False
+
     def optimizers(self) -> list[torch.optim.Optimizer]:
         heads = group(self.settings.lr, 0.0, self.heads, self.fusion)
         return [adam(*self.encoder_groups(), heads)]

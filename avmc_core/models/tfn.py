@@ -88,5 +88,10 @@ class TFN(AveragedModel):
     def __init__(self, settings: TFNSettings, sizes: Sizes):
         super().__init__(settings, sizes, settings.text_out, TensorFusion(settings))
 
+    @property
+    def stackable(self) -> bool:
+        """The outer product is nearly all of a step and has no overhead to share."""
+        return False
+
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [adam(group(self.settings.lr, 0.0, self))]

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
+from avmc_core.kernels.dense import chain
+from avmc_core.kernels.dropout import Dropout
 from avmc_core.kernels.lengths import frames_of
-from avmc_core.kernels.lstm import LSTM
+from avmc_core.kernels.lstm import LSTM, normalised_by_set
 from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam, group, l1
 from avmc_core.settings import check_settings
 
@@ -56,18 +58,23 @@ class UnimodalLSTM(Model):
         size = getattr(sizes, settings.modality)
         self.norm = nn.BatchNorm1d(size)
         self.rnn = LSTM(size, settings.hidden)
-        self.drop = nn.Dropout(settings.dropout)
+        self.drop = Dropout(settings.dropout)
         self.linear = nn.Linear(settings.hidden, 1)
+
+    @property
+    def stackable(self) -> bool:
+        return True
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The prediction (B,) under the name of the task, and the modality's ``Feature`` (B,
         hidden)."""
         modality = self.settings.modality
         lengths = getattr(batch, f"{modality}_lengths")
-        frames = self.norm(frames_of(getattr(batch, modality), lengths))
-        final = self.rnn.over_frames(frames, lengths)[1]
+        frames = frames_of(getattr(batch, modality), lengths)
+        normed = normalised_by_set(self.norm, frames, lengths)
+        final = self.rnn.over_frames(normed, lengths, (self.norm.weight, self.norm.bias))[1]
         return {
-            self.settings.task: self.linear(self.drop(final)).squeeze(-1),
+            self.settings.task: chain(final, [self.linear], [False], self.drop)[0].squeeze(-1),
             f"Feature_{modality[0]}": final,
         }
 

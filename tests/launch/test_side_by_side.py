@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from avmc_core import draws
-from avmc_core.models import avmc_networks
+from avmc_core.models import avmc_networks, lmf, mlf_dnn, unimodal_lstm
 from avmc_core.models.avmc import SEMI, SUPERVISED
 from avmc_core.runs import recorded_step, together, training_state
 from avmc_core.runs.execution import StoreData, execute_together, network
@@ -17,14 +17,26 @@ from avmc_core.runs.weight_sets import stacked
 from avmc_core.settings import replace as change
 
 SEEDS = (3, 1, 7)
-STILL = {"dropout": 0.0, "post_dropout": 0.0}
 SHORT = {"training.max_epochs": 3, "training.batch_size": 8}
 STEPS = {
-    "released supervised": change(SUPERVISED, STILL),
-    "released semi": change(SEMI, STILL),
-    "paper semi": change(SEMI, STILL | {"variant": "paper"}),
-    "mixed frames": change(SUPERVISED, STILL | {"variant": "paper", "mixup.level": "input"}),
+    "released supervised": SUPERVISED,
+    "released semi": SEMI,
+    "paper semi": change(SEMI, {"variant": "paper"}),
+    "mixed frames": change(SUPERVISED, {"variant": "paper", "mixup.level": "input"}),
+    "LSTM of texts": unimodal_lstm.SETTINGS,
+    "LSTM of frames": change(unimodal_lstm.SETTINGS, {"modality": "audio", "task": "A"}),
+    "MLF_DNN": mlf_dnn.SETTINGS,
+    "LMF, mended": change(lmf.SETTINGS, {"mended": ("D20", "D32")}),
 }
+BUILD = {
+    unimodal_lstm.UnimodalLSTMSettings: unimodal_lstm.UnimodalLSTM,
+    mlf_dnn.MLFDNNSettings: mlf_dnn.MLFDNN,
+    lmf.LMFSettings: lmf.LMF,
+}
+
+
+def builder(settings):
+    return BUILD.get(type(settings), avmc_networks.build)
 
 
 @pytest.fixture(autouse=True)
@@ -33,12 +45,15 @@ def steps_as_they_are(monkeypatch):
     monkeypatch.setenv("AVMC_GRAPHS", "0")
 
 
-def one_step(settings, store, folder, seeds=SEEDS):
+def one_step(settings, store, folder, seeds=SEEDS, still=False):
     """Losses and gradients of each seed, from its own clips and with its own partners and
     lambdas."""
-    build = network(avmc_networks.build, settings, store)
+    build = network(builder(settings), settings, store)
     group = [Seed.of(build, seed, folder) for seed in seeds]
     model, _ = stacked([seed.model for seed in group], [seed.optimizers for seed in group])
+    for module in model.modules():
+        if still and isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
     data = StoreData(store)("train", model.inputs)
     rows = [torch.randperm(len(data), generator=seed.generator)[:6] for seed in group]
     batch = data.batch(torch.cat(rows))
@@ -58,7 +73,7 @@ def test_a_step_is_the_compiled_networks(name, as_on_gpu, tiny_store, tmp_path):
     found = []
     for yes in (True, False):
         as_on_gpu(yes)
-        found.append(one_step(STEPS[name], tiny_store, tmp_path))
+        found.append(one_step(STEPS[name], tiny_store, tmp_path, still=True))
     (losses, gradients), (expected, theirs) = found
     torch.testing.assert_close(losses, expected, rtol=1e-5, atol=1e-6)
     assert gradients.keys() == theirs.keys()
@@ -67,7 +82,11 @@ def test_a_step_is_the_compiled_networks(name, as_on_gpu, tiny_store, tmp_path):
         assert off <= 1e-4 * max(gradient.norm(), 1e-3), entry
 
 
-@pytest.mark.parametrize("settings", [SUPERVISED, SEMI], ids=["supervised", "semi"])
+@pytest.mark.parametrize(
+    "settings",
+    [SUPERVISED, SEMI, STEPS["LSTM of frames"], STEPS["MLF_DNN"], STEPS["LMF, mended"]],
+    ids=["supervised", "semi", "LSTM", "MLF_DNN", "LMF"],
+)
 def test_a_seed_in_company_makes_the_step_that_it_makes_alone(
     settings, as_on_gpu, tiny_store, tmp_path
 ):
@@ -87,7 +106,7 @@ def trained(store, folder, settings, seeds=SEEDS):
     folders = [folder / str(seed) for seed in seeds]
     for path in folders:
         path.mkdir(parents=True, exist_ok=True)
-    done = dict(execute_together(avmc_networks.build, settings, StoreData(store), seeds, folders))
+    done = dict(execute_together(builder(settings), settings, StoreData(store), seeds, folders))
     assert all(outcome["status"] == "done" for outcome in done.values())
     files = [[(path / name).read_bytes() for name in (PREDICTIONS, WEIGHTS)] for path in folders]
     return files, [done[number]["history"] for number in range(len(seeds))]

@@ -26,7 +26,8 @@ def test_the_key_of_a_run_on_a_gpu_says_whether_it_is_trained_side_by_side(tiny_
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(gpu, "triton_version", lambda: "3.7.0")
     assert side_by_side("AV-MC") and side_by_side("AV-MC(Semi)", variant="paper")
-    assert not side_by_side("LF_DNN") and not side_by_side("Constant")
+    assert side_by_side("LF_DNN") and side_by_side("Unimodal LSTM")
+    assert not side_by_side("TFN") and not side_by_side("Constant")
     assert not side_by_side("AV-MC", **{"training.clip_norm": 1.0})
     assert not side_by_side("AV-MC(Semi)", audio_hidden=129), "more than a launch takes"
     monkeypatch.setattr(gpu, "triton_version", lambda: "")

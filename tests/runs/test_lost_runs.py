@@ -18,8 +18,9 @@ from avmc_core.runs.declaration import Experiment, Row
 from avmc_core.runs.grid import run_all
 from avmc_core.runs.store import Run, RunStore
 
+# of a model whose seeds are trained one by one, so that there are several processes
 LONG = (("training.max_epochs", 3),)
-GRID = [Run("LF_DNN", seed, LONG) for seed in range(5)]
+GRID = [Run("MTFN", seed, LONG) for seed in range(5)]
 
 
 @pytest.fixture
@@ -52,18 +53,18 @@ def killed(monkeypatch):
 def test_runs_without_a_record_are_named_and_computed_the_next_time(tiny_store, tmp_path, killed):
     runs = RunStore(tmp_path)
     with pytest.raises(
-        RunsLost, match=r"(\d) runs? without a record .*LF_DNN 0.*want of memory"
+        RunsLost, match=r"(\d) runs? without a record .*MTFN 0.*want of memory"
     ) as error:
         run_all(GRID, tiny_store, runs, jobs=2, device="cpu", progress_bar=False)
     done = [record.seed for record in runs]
     assert 4 in done, "what this process was at"
-    assert all((f"LF_DNN {seed}" in str(error.value)) != (seed in done) for seed in range(5))
+    assert all((f"MTFN {seed}" in str(error.value)) != (seed in done) for seed in range(5))
     records = run_all(GRID, tiny_store, runs, jobs=1, device="cpu", progress_bar=False)
     assert [record.status for record in records.values()] == ["done"] * 5
 
 
 def test_the_command_says_that_it_can_be_given_again(tiny_store, tmp_path, killed, monkeypatch):
-    plan = Experiment("quick", "", (Row("LF_DNN", "LF_DNN", LONG),), (("ci", (0, 1, 2)),))
+    plan = Experiment("quick", "", (Row("MTFN", "MTFN", LONG),), (("ci", (0, 1, 2)),))
     monkeypatch.setitem(experiments.EXPERIMENTS, "quick", plan)
     monkeypatch.setenv("AVMC_HOME", str(tmp_path))
     words = ["run", "quick", "--store", str(tiny_store.path), "--device", "cpu", "--jobs", "2"]
