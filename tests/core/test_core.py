@@ -21,7 +21,7 @@ def source(module: str) -> Path:
 
 def test_the_core_is_small_and_holds_no_files_and_no_run_store():
     """The code that implements the paper has at most 1,500 lines, not counting blank ones; the
-    kernels that make it fast have at most 950 more, and those for a GPU at most 400 more."""
+    kernels that make it fast have at most 1,000 more, and those for a GPU at most 400 more."""
     modules = closure(CORE)
     assert not [
         name for name in modules if re.match(r"avmc_core\.(files|data|runs|commands)\b", name)
@@ -33,7 +33,7 @@ def test_the_core_is_small_and_holds_no_files_and_no_run_store():
     kernels = {n: count for n, count in lines.items() if n.startswith("avmc_core.kernels")}
     of_a_gpu = sum(count for n, count in kernels.items() if "launched" in n)
     fast = sum(kernels.values())
-    assert of_a_gpu <= 400 and fast - of_a_gpu <= 950 and sum(lines.values()) - fast <= 1500
+    assert of_a_gpu <= 400 and fast - of_a_gpu <= 1000 and sum(lines.values()) - fast <= 1500
 
 
 def test_the_top_of_the_library_can_be_taken_in_at_a_glance():
