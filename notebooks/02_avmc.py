@@ -423,7 +423,8 @@ in_one_sentence(
     f"{widest['audio']:.3f} label units for voices, whose head has a Corr of "
     f"{heads[chosen.name]['A']} with their annotation, and by {widest['vision']:.3f} for "
     f"faces, whose head has one of {heads[chosen.name]['V']}. {better} of {counted} runs "
-    "have a lower MAE than a model that only reads. AV-MC was also compared with the late mean: "
+    "have a lower MAE than a model that only reads. AV-MC was also compared with the late "
+    "mean: "
     f"{ahead(linear)}; on {size}, with and without unlabelled ones, {ahead(of_both)} "
     f"({artefacts.data_mark(data)})."
 )
