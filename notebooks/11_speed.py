@@ -214,8 +214,8 @@ else:
 # ## Several seeds
 #
 # Runs on the simulated corpus of the `ci` profile, all of as many epochs: one seed, at the better of one and two threads, against
-# several seeds together on one thread each. The column "as" says how they were trained together in this record: in as many
-# processes as there are cores, or in one network. `avmc bench --only seeds --model NAME --seeds N` measures any other model and
+# several seeds together on one thread each. The column "as" says how they were trained together in this record: in one
+# network, in several, each in a process of its own, or as runs alone in as many processes as there are cores. `avmc bench --only seeds --model NAME --seeds N` measures any other model and
 # number, and `make bench-check` compares fresh ratios with the recorded ones.
 
 # %% tags=["hide-input"]
@@ -246,7 +246,8 @@ figures.caption(source, provenance["command"], "it gives no times")
 # `avmc bench --device cuda` measures the same parts on a GPU ([how](../run.md)): each step until the device has finished it, and
 # beside it how many kernels it launches and how long they keep the device busy. A record made on the machine that builds this
 # book is shown here, else the one in the package, and without either what was measured elsewhere. A
-# cluster has not been timed. There are no CUDA graphs, no `torch.compile`, no bf16.
+# cluster has not been timed. On a GPU the step of the released supervised AV-MC is recorded as a CUDA graph; that has not been timed
+# either. There is no `torch.compile` and no bf16.
 
 # %% tags=["hide-input"]
 gpu = json.loads((resources / "gpu.json").read_text(encoding="utf-8"))

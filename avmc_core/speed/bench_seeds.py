@@ -4,6 +4,7 @@ corpus."""
 from __future__ import annotations
 
 import multiprocessing
+import os
 import statistics
 import tempfile
 import time
@@ -15,7 +16,9 @@ from typing import Any
 from tqdm import tqdm
 
 from avmc_core.models import registry
+from avmc_core.runs.computing import grouped
 from avmc_core.runs.execution import trains_together
+from avmc_core.runs.store import Run
 from avmc_core.speed.bench_device import attempted, elsewhere
 
 EPOCHS, REPEATS = 25, 5
@@ -37,7 +40,7 @@ def side_by_side(
 ) -> dict[str, dict[str, Any]]:
     """For each name, one of ``GROUPS`` or a registered model: wall seconds of one seed alone at
     its better thread count, and of ``count`` seeds together on one thread each; their ratio; and
-    whether they were together as one network or as processes.
+    whether they were together as one network, as several in as many processes, or as runs alone.
 
     Each run is made in a fresh process; the seconds are medians of ``REPEATS``, on a GPU of three.
     A bar shows how far this has got, for it takes minutes. All train for as many epochs, because
@@ -72,7 +75,7 @@ def side_by_side(
             "threads": one.index(best) + 1,
             "seeds": count,
             "together": together,
-            "as": "one network" if one_network else "processes",
+            "as": _together(model, changes, count, device) if one_network else "processes",
             "ratio": together / best,
         }
 
@@ -84,6 +87,16 @@ def side_by_side(
     return costs
 
 
+def _together(model: str, changes: tuple, count: int, device: str) -> str:
+    """In how many networks, each in a process of its own, this machine's executor trains seeds."""
+    from avmc_core.simulated.corpus import ensure_corpus
+
+    grid = [Run(model, seed, changes) for seed in range(count)]
+    jobs = 1 if elsewhere(device) else os.cpu_count() or 1
+    networks = len(grouped(grid, ensure_corpus("ci"), device, jobs))
+    return "one network" if networks == 1 else f"{networks} networks"
+
+
 def _alone(model: str, changes: tuple, count: int, threads: int, device: str) -> float:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_seconds, model, changes, count, threads, device).result()
@@ -91,7 +104,7 @@ def _alone(model: str, changes: tuple, count: int, threads: int, device: str) ->
 
 def _seconds(model: str, changes: tuple, count: int, threads: int, device: str = "cpu") -> float:
     from avmc_core.runs.grid import run_all
-    from avmc_core.runs.store import Run, RunStore
+    from avmc_core.runs.store import RunStore
     from avmc_core.simulated.corpus import ensure_corpus
 
     store = ensure_corpus("ci")
