@@ -59,6 +59,12 @@ def side_by_side(
     order = kinds * (min(REPEATS, 3) if elsewhere(device) else REPEATS)
     bar = tqdm(total=len(groups) * len(order), unit="measurement")
 
+    def networks(model: str, changes: tuple) -> str:
+        """In how many, each in a process of its own, this machine's executor trains seeds."""
+        grid = [Run(model, seed, changes) for seed in range(count)]
+        number = 1 if elsewhere(device) else len(grouped(grid, store, device, os.cpu_count() or 1))
+        return "one network" if number == 1 else f"{number} networks"
+
     def cost(model: str, changes: tuple) -> dict[str, Any]:
         settings = registry.settings_of(model, dict(changes))
         one_network = trains_together(registry.builder(model), settings, store, device)
@@ -75,7 +81,7 @@ def side_by_side(
             "threads": one.index(best) + 1,
             "seeds": count,
             "together": together,
-            "as": _together(model, changes, count, device) if one_network else "processes",
+            "as": networks(model, changes) if one_network else "processes",
             "ratio": together / best,
         }
 
@@ -85,16 +91,6 @@ def side_by_side(
         bar.update(number * len(order) - bar.n)  # those that were not measured
     bar.close()
     return costs
-
-
-def _together(model: str, changes: tuple, count: int, device: str) -> str:
-    """In how many networks, each in a process of its own, this machine's executor trains seeds."""
-    from avmc_core.simulated.corpus import ensure_corpus
-
-    grid = [Run(model, seed, changes) for seed in range(count)]
-    jobs = 1 if elsewhere(device) else os.cpu_count() or 1
-    networks = len(grouped(grid, ensure_corpus("ci"), device, jobs))
-    return "one network" if networks == 1 else f"{networks} networks"
 
 
 def _alone(model: str, changes: tuple, count: int, threads: int, device: str) -> float:
