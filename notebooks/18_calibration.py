@@ -32,7 +32,7 @@ from IPython.display import display
 from avmc_core import artefacts
 from avmc_core.analysis.calibration import calibrations
 from avmc_core.analysis.predicting import kept_predictions
-from avmc_core.analysis.reliance_tables import as_rows, calibration_table, shown
+from avmc_core.analysis.reliance_tables import as_rows, calibration_table
 from avmc_core.data.store import open_store
 from avmc_core.drawing import figures, reliance_figures
 from avmc_core.publishing.html_table import Table
@@ -80,21 +80,23 @@ artefacts.save(
 
 
 def read_as(slope):
-    """What the interval of a slope says about predictions."""
+    """What the interval of a slope says about the predictions of a head."""
     if not slope.low > 0:
         return "says nothing about the label"
+    rise = f"(the label rises by {slope.estimate:.2f} for each unit)"
     if slope.low <= 1 <= slope.high:
-        return "may mean what it says"
-    return "is too extreme" if slope.high < 1 else "is too timid"
+        return f"may mean what it says {rise}"
+    return f"is too {'extreme' if slope.high < 1 else 'timid'} {rise}"
 
 
 in_one_sentence(
-    "A rise of the prediction by one unit goes with a rise of the label by "
-    + "; ".join(
-        f"{shown(slope, 'MAE')} in {name}, {modality}, which {read_as(slope)}"
+    ". ".join(
+        f"In {name} "
+        + ", ".join(
+            f"the head for {modality} {read_as(calibration_fits[name][task].slope)}"
+            for task, modality in MODALITY_OF_TASK.items()
+        )
         for name in models["table4"]
-        for task, modality in MODALITY_OF_TASK.items()
-        for slope in [calibration_fits[name][task].slope]
     )
     + f" ({artefacts.data_mark(data)})."
 )

@@ -102,10 +102,14 @@ def calibration(calibrations: Mapping[str, Mapping[str, Calibration]]) -> Figure
     """One panel per task, one line per model; on the diagonal, predictions equal mean labels.
     ``calibrations``: name to task to calibration."""
     tasks = list(dict.fromkeys(task for by_task in calibrations.values() for task in by_task))
+    columns = min(2, len(tasks))
+    rows = -(-len(tasks) // columns)
     fig, axes = plt.subplots(
-        1, len(tasks), figsize=(WIDTH, 2.8), sharex=True, sharey=True, squeeze=False
+        rows, columns, figsize=(WIDTH, 0.6 + 3 * rows), sharex=True, sharey=True, squeeze=False
     )
-    for ax, task in zip(axes.flat, tasks, strict=True):
+    for ax in axes.flat[len(tasks) :]:
+        ax.set_axis_off()
+    for ax, task in zip(axes.flat, tasks, strict=False):
         ax.axline((0, 0), slope=1, color="#999999", linewidth=0.8)
         for number, (name, by_task) in enumerate(calibrations.items()):
             if task in by_task:
@@ -116,8 +120,10 @@ def calibration(calibrations: Mapping[str, Mapping[str, Calibration]]) -> Figure
         ax.set_title(f"{TASK_NAMES[task]} ({task})", fontsize=8.5)
         ax.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         ax.set_aspect("equal")
+    for ax in axes[-1]:
         ax.set_xlabel("mean prediction", fontsize=8)
-    axes[0, 0].set_ylabel("mean label", fontsize=8)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("mean label", fontsize=8)
     handles = {
         label: handle
         for ax in axes.flat
