@@ -14,14 +14,19 @@ from avmc_core.analysis.statistics import Interval
 from avmc_core.data.metric_conventions import ALL
 from avmc_core.schema import MODALITIES
 
+CHANGES = ("permuted", "removed", "noised")
+
 
 def loss_table(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """``reliance.losses`` on display scales, one row per model, modality and change, one column per
-    metric: the loss is positive wherever the changed clips are scored worse, both for metrics that
-    then fall and for those that, like MAE, then rise."""
+    """``reliance.losses`` on display scales, one row per model, change (in the order of
+    ``CHANGES``) and modality, one column per metric: the loss is positive wherever the changed
+    clips are scored worse, both for metrics that then fall and for those that, like MAE, then
+    rise."""
     rows = []
     for (name, modality, way), parts in table.groupby(["name", "modality", "way"], sort=False):
         rows.append({"Model": name, "modality": modality, "change": way} | _losses(parts, metrics))
+    models = list(dict.fromkeys(table["name"]))
+    rows.sort(key=lambda row: (models.index(row["Model"]), CHANGES.index(row["change"])))
     return pd.DataFrame(rows)
 
 
