@@ -30,7 +30,7 @@ from avmc_core.home import home
 from avmc_core.publishing.crate import METADATA, write_crate
 from avmc_core.runs.experiments import EXPERIMENTS
 from avmc_core.runs.grid import checked_device, run_store
-from avmc_core.runs.scores import scores
+from avmc_core.runs.scores import score
 from avmc_core.runs.store import Record, Run, RunStore
 from avmc_core.settings import as_dict
 from avmc_core.simulated.corpus import present_corpora
@@ -226,6 +226,11 @@ def _write_runs(
     (folder / "predictions").mkdir()
     commands, lines = {}, []
     for experiment, run, record, store in described:
+        done = record.status == "done"
+        # a re-split has other test clips
+        test = run.protocol.of(store, run.seed).split("test") if done else None
+        predictions = record.predictions("test") if done else {}
+        of_m = {task: values for task, values in predictions.items() if task == "M"}
         lines.append(
             {
                 "experiment": experiment,
@@ -239,15 +244,14 @@ def _write_runs(
                 "epochs": record.epochs,
                 "best_epoch": record.best_epoch,
                 "parameters": record.parameters,
-                **scores(record, store).get("M", {}),
+                **(score(test, of_m, store.limit).get("M", {}) if done else {}),
                 "settings": record.settings,
                 "protocol": as_dict(run.protocol),
             }
         )
         name = f"predictions/{record.key}.csv"
-        if record.status == "done" and name not in commands:
-            test = run.protocol.of(store, run.seed).split("test")  # a re-split has other test clips
-            columns = {"id": test.clips["id"], **record.predictions("test")}
+        if done and name not in commands:
+            columns = {"id": test.clips["id"], **predictions}
             pd.DataFrame(columns).to_csv(
                 folder / name, index=False, float_format="%.4f", lineterminator="\n"
             )
