@@ -57,7 +57,7 @@ class MTFN(MultiTaskModel):
 
     @property
     def stackable(self) -> bool:
-        """The outer product is nearly all of a step and has no overhead to share."""
+        """Not tried: a step is large, so that seeds would have little overhead to share."""
         return False
 
     def optimizers(self) -> list[torch.optim.Optimizer]:

@@ -184,7 +184,7 @@ def validation_losses(model: Model, data: SplitData, settings: Training, seeds: 
 
 def repeated(batch: Batch, seeds: int) -> Batch:
     """The batch with the same clips for every seed."""
-    return _map(batch, lambda x: x.expand(seeds, *x.shape))
+    return mapped(batch, lambda x: x.expand(seeds, *x.shape))
 
 
 def _one_pass(
@@ -223,7 +223,7 @@ def _one_pass(
     with streams([seed.generator for seed in group], joint.keys):
         for count, rows in enumerate(map(torch.stack, zip(*orders, strict=True)), start=1):
             shape = rows.shape
-            batch = _map(
+            batch = mapped(
                 data.batch(rows.flatten()).to(joint.device),
                 lambda x, shape=shape: x.view(*shape, *x.shape[1:]),
             )
@@ -241,7 +241,9 @@ def _one_pass(
     return [{name: values[place] for name, values in means.items()} for place in range(len(group))]
 
 
-def _map(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+def mapped(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    """The batch with a change made to each of its tensors, and to the lengths that it remembers on
+    the host."""
     changed = {f.name: change(getattr(batch, f.name)) for f in dataclasses.fields(batch)}
     for name in (name for name in changed if name.endswith("_lengths")):
         with_host(changed[name], change(on_host(getattr(batch, name))))

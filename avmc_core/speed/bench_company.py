@@ -55,7 +55,7 @@ class Company:
         """One whole training step, recorded where those of runs are; ``rows`` (S * B,), those of
         one seed after the other."""
         shape = self.seeds, len(rows) // self.seeds
-        batch = together._map(
+        batch = together.mapped(
             self.data.batch(rows).to(self.device), lambda x: x.view(*shape, *x.shape[1:])
         )
         recorded = self.joint.recorded_step(self.optimizer_number, self.optimizer)

@@ -4,7 +4,7 @@ one that the package carries, if any."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,85 +113,84 @@ def tables(
 
 def steps(record: Mapping[str, Any]) -> pd.DataFrame:
     """One row for each model whose step was timed both ways."""
-    return pd.DataFrame(
-        {
-            "Model": model,
-            "clips": part["clips"],
-            "naive, s": part["naive"],
-            "fast, s": part["fast"],
-            "times faster": part["ratio"],
-            "naive kernels": part["naive_kernels"],
-            "kernels": part["fast_kernels"],
-            "device busy, s": part["fast_busy"],
-            "gradients differ by": part["gradient"],
-        }
-        for model, part in _timed(record)
-    )
+    columns = {
+        "clips": "clips",
+        "naive, s": "naive",
+        "fast, s": "fast",
+        "times faster": "ratio",
+        "naive kernels": "naive_kernels",
+        "kernels": "fast_kernels",
+        "device busy, s": "fast_busy",
+        "gradients differ by": "gradient",
+    }
+    return _table(_timed(record), columns)
 
 
 def limits(record: Mapping[str, Any]) -> pd.DataFrame:
     """The least seconds of the same steps by each limit (``distance``), and how far they are."""
-    return pd.DataFrame(
-        {
-            "Model": model,
-            "arithmetic, s": part["arithmetic"],
-            "bytes, s": part["bytes"],
-            "recurrences, s": part["recurrences"],
-            "launches, s": part["launches"],
-            "measured, s": part["fast"],
-            "times the limit": part["times_limit"],
-        }
-        for model, part in _timed(record)
-    )
+    columns = {
+        "arithmetic, s": "arithmetic",
+        "bytes, s": "bytes",
+        "recurrences, s": "recurrences",
+        "launches, s": "launches",
+        "measured, s": "fast",
+        "times the limit": "times_limit",
+    }
+    return _table(_timed(record), columns)
 
 
 def company(record: Mapping[str, Any]) -> pd.DataFrame:
     """One row for each model whose runs are trained side by side there: the step of one seed, and
     that of all together."""
-    return pd.DataFrame(
-        {
-            "Model": model,
-            "one, s": part["fast"],
-            "seeds": part["seeds"],
-            "together, s": part["together"],
-            "ratio": part["together_ratio"],
-            "kernels of one": part["fast_kernels"],
-            "kernels": part["together_kernels"],
-            "device busy, s": part["together_busy"],
-        }
-        for model, part in _timed(record)
-        if "together" in part
-    )
+    columns = {
+        "one, s": "fast",
+        "seeds": "seeds",
+        "together, s": "together",
+        "ratio": "together_ratio",
+        "kernels of one": "fast_kernels",
+        "kernels": "together_kernels",
+        "device busy, s": "together_busy",
+    }
+    beside = [(model, part) for model, part in _timed(record) if "together" in part]
+    return _table(beside, columns)
 
 
 def models(record: Mapping[str, Any]) -> pd.DataFrame:
     """One row for each model: a step, an epoch, and the memory that tensors took on the card."""
-    return pd.DataFrame(
-        {
-            "Model": model,
-            "clips": part["clips"],
-            "step, s": part["step"],
-            "kernels": part["kernels"],
-            "device busy, s": part["busy"],
-            "epoch, s": part["epoch"],
-            "on the card, MB": part["device_mb"],
-        }
-        for model, part in _measured(record["data"].get("models", {}))
-    )
+    columns = {
+        "clips": "clips",
+        "step, s": "step",
+        "kernels": "kernels",
+        "device busy, s": "busy",
+        "epoch, s": "epoch",
+        "on the card, MB": "device_mb",
+    }
+    return _table(_measured(record["data"].get("models", {})), columns)
 
 
 def seeds(record: Mapping[str, Any]) -> pd.DataFrame:
-    """One row for each model of which several seeds were trained: one seed, and all of them."""
+    """One row for each model of which several seeds were trained: one seed, and all of them; times
+    are missing where a model's seeds are trained one after the other."""
+    columns = {
+        "one, s": "one",
+        "seeds": "seeds",
+        "together, s": "together",
+        "as": "as",
+        "ratio": "ratio",
+    }
+    parts = _measured(record["data"].get("seeds", {}))
+    untimed = dict.fromkeys(columns.values())
+    return _table([(model, untimed | part) for model, part in parts], columns)
+
+
+def _table(
+    parts: Iterable[tuple[str, Mapping[str, Any]]], columns: Mapping[str, str]
+) -> pd.DataFrame:
+    """One row for each model, with a column for each heading; raises KeyError where a part lacks
+    what stands under one."""
     return pd.DataFrame(
-        {
-            "Model": model,
-            "one, s": part.get("one"),
-            "seeds": part["seeds"],
-            "together, s": part.get("together"),
-            "as": part["as"],
-            "ratio": part.get("ratio"),
-        }
-        for model, part in _measured(record["data"].get("seeds", {}))
+        {"Model": model, **{heading: part[name] for heading, name in columns.items()}}
+        for model, part in parts
     )
 
 

@@ -8,13 +8,14 @@ import warnings
 import pytest
 import torch
 from device import DEVICE, here
+from interrupted import interrupted_after
 
 from avmc_core import draws
 from avmc_core.data.batches import Resident
 from avmc_core.kernels import compiled
 from avmc_core.kernels.dropout import dropout, launches
 from avmc_core.models import registry
-from avmc_core.runs import together, training_state
+from avmc_core.runs import together
 from avmc_core.runs.computing import run_one, run_together
 from avmc_core.runs.execution import StoreData, deterministic, network
 from avmc_core.runs.stackable import stackable
@@ -78,7 +79,7 @@ def test_the_first_step_is_that_of_a_seed_alone(name, variant, tiny_store, tmp_p
         data = StoreData(tiny_store)("train", model.inputs)
         data = data if DEVICE == "cpu" else Resident(data, DEVICE)
         rows = [torch.randperm(len(data), generator=seed.generator)[:16] for seed in group]
-        batch = together._map(
+        batch = together.mapped(
             data.batch(torch.cat(rows)), lambda x: x.view(len(group), 16, *x.shape[1:])
         )
         with draws.streams([seed.generator for seed in group], keys_of(len(group))):
@@ -121,19 +122,8 @@ def test_a_group_again_and_after_a_stop_gives_the_same_bytes(
 
     whole = records("whole")
     assert records("again") == whole
-    monkeypatch.setattr(together, "RARELY", 0.0)
-    saves, save = [], training_state.save
-
-    def stopping(*rest):
-        save(*rest)
-        saves.append(rest)
-        if len(saves) == 2 * len(SEEDS):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training_state, "save", stopping)
-        with pytest.raises(KeyboardInterrupt):
-            records("stopped")
+    with interrupted_after(2 * len(SEEDS), monkeypatch):
+        records("stopped")
     assert records("stopped") == whole
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from graphs import stand_in
+from interrupted import interrupted_after
 
 from avmc_core import draws
 from avmc_core.models import avmc_networks, lmf, mlf_dnn, unimodal_lstm
 from avmc_core.models.avmc import SEMI, SUPERVISED
-from avmc_core.runs import recorded_step, together, training_state
+from avmc_core.runs import recorded_step, together
 from avmc_core.runs.execution import StoreData, execute_together, network
 from avmc_core.runs.store import PREDICTIONS, WEIGHTS
 from avmc_core.runs.together import Seed, train_together
@@ -57,7 +59,7 @@ def one_step(settings, store, folder, seeds=SEEDS, still=False):
     data = StoreData(store)("train", model.inputs)
     rows = [torch.randperm(len(data), generator=seed.generator)[:6] for seed in group]
     batch = data.batch(torch.cat(rows))
-    batch = together._map(batch, lambda x: x.view(len(group), 6, *x.shape[1:]))
+    batch = together.mapped(batch, lambda x: x.view(len(group), 6, *x.shape[1:]))
     keys = draws.Keys.on("cpu", len(group))
     with draws.streams([seed.generator for seed in group], keys):
         losses = model.loss(batch, "mixup")
@@ -119,48 +121,26 @@ def test_again_and_after_an_interruption_to_the_same_bytes(
     settings = change(SUPERVISED, SHORT)
     whole = trained(tiny_store, tmp_path / "whole", settings)
     assert trained(tiny_store, tmp_path / "again", settings) == whole
-    monkeypatch.setattr(together, "RARELY", 0.0)
-    saves, save = [], training_state.save
-
-    def interrupted(*rest):
-        save(*rest)
-        saves.append(rest)
-        if len(saves) == 2 * len(SEEDS):
-            raise KeyboardInterrupt
-
     folders = [tmp_path / "killed" / str(seed) for seed in SEEDS]
     for path in folders:
         path.mkdir(parents=True)
-    with monkeypatch.context() as patch:
-        patch.setattr(training_state, "save", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            build = network(avmc_networks.build, settings, tiny_store)
-            list(train_together(build, StoreData(tiny_store), SEEDS, folders))
+    with interrupted_after(2 * len(SEEDS), monkeypatch):
+        build = network(avmc_networks.build, settings, tiny_store)
+        list(train_together(build, StoreData(tiny_store), SEEDS, folders))
     assert trained(tiny_store, tmp_path / "killed", settings) == whole
 
 
 def test_with_recorded_steps_to_the_same_bytes(as_on_gpu, tiny_store, tmp_path, monkeypatch):
-    """A stand-in for the graph of a GPU, which makes each step again on the same tensors. The last
+    """A stand-in for the graph of a GPU. The last
     batch of an epoch is smaller, and a seed ends before the others."""
     as_on_gpu(True)
     settings = change(SUPERVISED, SHORT | {"training.batch_size": 7, "training.patience": 1})
     as_they_are = trained(tiny_store, tmp_path / "steps", settings)
     monkeypatch.setenv("AVMC_GRAPHS", "1")
-    replays = []
-
-    def record(compute, optimizer):
-        places = compute()
-
-        def replay():
-            replays.append(1)
-            for name, value in compute().items():
-                places[name].copy_(value)
-
-        return replay, places
-
+    record = stand_in()
     monkeypatch.setattr(recorded_step, "cuda_graph", record)
     assert trained(tiny_store, tmp_path / "recorded", settings) == as_they_are
-    assert len(replays) > 3
+    assert len(record.calls) > 3
 
 
 def test_alone_the_first_epochs_losses_are_those_in_company(as_on_gpu, tiny_store, tmp_path):

@@ -10,6 +10,7 @@ from functools import wraps
 
 import pytest
 import torch
+from interrupted import interrupted_after
 from processes import killed_itself
 
 from avmc_core import draws
@@ -140,20 +141,9 @@ def test_what_a_company_began_a_run_alone_goes_on_with(tiny_store, tmp_path, mon
     folders = [folder / str(seed) for seed in SEEDS]
     for path in folders:
         path.mkdir(parents=True)
-    monkeypatch.setattr("avmc_core.runs.together.RARELY", 0.0)
-    saves, save = [], training_state.save
-
-    def interrupted(*rest):
-        save(*rest)
-        saves.append(rest)
-        if len(saves) == 2 * len(SEEDS):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training_state, "save", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            build = network(avmc_networks.build, settings, tiny_store)
-            list(train_together(build, StoreData(tiny_store), SEEDS, folders))
+    with interrupted_after(2 * len(SEEDS), monkeypatch):
+        build = network(avmc_networks.build, settings, tiny_store)
+        list(train_together(build, StoreData(tiny_store), SEEDS, folders))
     outcome = execute(
         avmc_networks.build, settings, StoreData(tiny_store), 1, folders[SEEDS.index(1)]
     )
