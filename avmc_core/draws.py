@@ -1,9 +1,10 @@
 """Random numbers of a training step: from PyTorch's global generator, or, for seeds side by side,
 from one generator per seed.
 
-A seed then draws the same numbers as when it is trained alone, with the global generator. All
-come from generators of the host, also on a GPU: partners and lambdas are drawn here and moved, and
-what is dropped there follows from one number per seed and pass (``Keys``).
+On a CPU a seed draws the same numbers beside others as alone with the global generator. On a GPU
+even a single seed of a model whose seeds can be trained side by side has its own generator. These
+generators are on the host: partners and lambdas are drawn here and moved, and what is dropped
+follows from one key per seed and pass (``Keys``). Other models drop out as PyTorch does there.
 """
 
 from __future__ import annotations

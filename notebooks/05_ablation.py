@@ -70,8 +70,8 @@ opening(
 # %% [markdown]
 # ## The five rows
 #
-# Each row is one step away from AV-MC. Without the unimodal tasks there are no unimodal predictions that a mixture could be
-# consistent with, so the first row loses the mixup as well, as in the paper.
+# Four rows each take something away from AV-MC, which is the fifth. Without the unimodal tasks there are no unimodal predictions that
+# a mixture could be consistent with, so the first row loses the mixup as well, as in the paper.
 
 # %% tags=["hide-input"]
 changed = {
@@ -231,8 +231,8 @@ Markdown(
 # %% [markdown]
 # ## How far the intervals can be trusted
 #
-# A simulation with a known truth, of the size of the real test split: many experiments, each with an interval, and the share of
-# intervals that contain the truth. The line is the nominal coverage. The figure and the first table are for a single model; the
+# This section simulates many experiments with a known truth, of the size of the real test split. Each gives an interval, and the
+# figure shows the share of intervals that contain the truth. The line is the nominal coverage. The figure and the first table are for a single model; the
 # second table is for what this page uses, the difference between two models with equal numbers of seeds. How far such an interval
 # can be trusted depends on how much of the difference is due to seeds: where runs of one model lie far apart, three seeds are too
 # few for the interval to say so.

@@ -90,8 +90,8 @@ measured = reliance.kept_runs(records, data, plan)
 #   wrong, and a model that trusts the modality is misled by it.
 # - *removed*: every step holds the mean of the training clips. The model is given an average clip, as if nothing were
 #   expressed.
-# - *noised*: every feature of a clip is shifted by a normal number of as many standard deviations of the training clips as
-#   the plan says (below). There is one shift per clip, because noise that is new in each frame would vanish where a model averages.
+# - *noised*: every feature of a clip is shifted by a random number from a normal distribution, whose spread is a multiple,
+#   stated below, of the feature's standard deviation over the training clips. There is one shift per clip, because noise that is new in each frame would vanish where a model averages.
 #   Noise tests how fragile a model is, and does not measure how far it relies on a modality: the shifts of single features are
 #   independent, while the features of real clips move together. A network that adds up hundreds of text features averages such
 #   shifts out, and can lose next to nothing although it reads; a linear regression, whose weights cancel on real sentences, can

@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Do the unimodal heads mean what they say?
 #
-# The consistency loss of AV-MC uses its predictions for the text, the voice and the face as targets, so it matters whether they are
-# any good. This page compares each head's predictions with the annotation of its own modality on the test clips. What the models
-# lose without a modality is on [](14_reliance.ipynb).
+# The consistency loss of AV-MC uses its predictions for the voice and the face as targets, so it matters whether they are any good.
+# This page compares the predictions of these heads, and of the head for the text, with the annotation of their own modality on the
+# test clips. What the models lose without a modality is on [](14_reliance.ipynb).
 
 # %% tags=["parameters"]
 profile = "ci"  # or "full": the published settings, for a real store
@@ -82,7 +82,7 @@ artefacts.save(
 def read_as(slope):
     """What the interval of a slope says about the predictions of a head."""
     if not slope.low > 0:
-        return "says nothing about the label"
+        return "has no clear positive relation to the label"
     rise = f"(the label rises by {slope.estimate:.2f} for each unit)"
     if slope.low <= 1 <= slope.high:
         return f"may mean what it says {rise}"

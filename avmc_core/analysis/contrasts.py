@@ -104,8 +104,8 @@ def estimates(table: pd.DataFrame, first: str) -> str:
 
 
 def ahead(table: pd.DataFrame) -> str:
-    """In which comparisons of a family the first is better or worse after Holm's correction, in
-    one sentence: their numbers, and where they are fewer than all, their rows and metrics."""
+    """How often the first of a pair is better or worse after Holm's correction, as a clause without
+    a full stop. Unless a count is zero or all, the first rows and the metrics follow it."""
     clear = table[table["p_holm"] <= 0.05]
     better, worse = {}, {}
     for row in clear.itertuples():

@@ -1,7 +1,7 @@
 """Dropout that is fast on CPU: 16 random bits per element instead of a Bernoulli number.
 
 PyTorch's Bernoulli numbers cost some 15 ns each on CPU, which is most of a training step where
-activations are large. The probability is rounded to a multiple of 2^-16.
+activations are large. On a CPU the probability is rounded to a multiple of 2^-16.
 
 On a GPU it is PyTorch's, or, for seeds side by side, one launch (``launched_dropout``) in which
 each seed draws what it draws alone.
@@ -46,8 +46,8 @@ def least(p: float) -> int:
 
 class Launched(torch.autograd.Function):
     """``dropout`` of x (S, ...) in Triton, with the key of each of the S seeds and the number of
-    the dropout within the step. Nothing is kept for the gradient, which draws the same again; it
-    must be computed before the keys of the next step are made."""
+    the dropout within the step. No mask is kept: the gradient draws the same numbers again from
+    the keys, and so must be computed before the keys of the next step are made."""
 
     @staticmethod
     def forward(ctx, x: Tensor, p: float, keys: Tensor, number: int) -> Tensor:

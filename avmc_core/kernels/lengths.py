@@ -36,8 +36,8 @@ def frames_of(x: Tensor, lengths: Tensor) -> Tensor:
 
 
 def frames_of_sets(lengths: Tensor) -> list[int]:
-    """The number of frames of each of several seeds side by side, for lengths (S, B); a single
-    number for lengths (B,)."""
+    """The number of frames of each of several seeds side by side, for lengths (S, B); for
+    lengths (B,), a list of one number."""
     return on_host(lengths).view(-1, lengths.shape[-1]).sum(1).tolist()
 
 
@@ -96,8 +96,9 @@ def by_length(lengths: Tensor, rows: int | None = None) -> tuple[Tensor, Tensor,
 
 def _places(lengths: Tensor, steps: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
     """Where each frame lies among the steps of all padded clips, (F,) or (S * R,) int64, and
-    whether that row is idle (None if none is); where each step lies among the frames, (B * T,) or
-    (S * B * T,), and whether it comes after its clip's end. What is not there is at 0."""
+    whether that row is idle (None for a single seed); where each step lies among the frames,
+    (B * T,) or (S * B * T,), and whether it comes after its clip's end. Idle rows and absent steps
+    point to row 0."""
     sets, step = frames_of_sets(lengths), torch.arange(steps, device=lengths.device)
     rows = None if lengths.dim() == 1 else max(sets)
     first, own = starts(lengths, rows), lengths.flatten()

@@ -1,10 +1,10 @@
 """Large products of float32 on a CPU by oneDNN, which PyTorch has on board but uses for other
 precisions only.
 
-PyTorch's own products are MKL's, and MKL computes with half the width that processors of other
-makers than its own have: where it was measured, oneDNN took 40 % of its time. It compiles a kernel
-for each new shape, which pays where few shapes come again and again, as in a text encoder, and does
-not for the frames of a batch, whose number is another one every time.
+PyTorch computes these products with MKL, which on processors not made by Intel uses vectors of only
+half the possible width. Where this was measured, oneDNN took 40 % of MKL's time. oneDNN compiles a
+kernel for each new shape. That pays where a few shapes recur, as in a text encoder, but not for the
+frames of a batch, whose number changes every time.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _Product(torch.autograd.Function):
         of_x, of_weight, of_bias = ctx.needs_input_grad
         rows = d_y.reshape(-1, d_y.shape[-1])
         d_x = _of(d_y, weight.t()) if of_x else None
-        # oneDNN reads its second factor in any order of memory, its first in this one
+        # oneDNN reads its second factor by rows or by columns, its first by rows only
         turned = x.reshape(-1, x.shape[-1]).t().contiguous() if of_weight else None
         d_weight = _of(turned, rows.t()).t() if of_weight else None
         return d_x, d_weight, rows.sum(0) if of_bias else None

@@ -19,9 +19,7 @@ from avmc_core.text_encoder import encoder_name, locate
 # the laboratory's own list; the paper's released run uses the first alone (D12)
 SEEDS = (1111, 1112, 1113, 1114, 1115)
 
-ON_A_GPU = (
-    16  # seeds at the profile "full" on a GPU, where those of AV-MC cost little more than one
-)
+ON_A_GPU = 16  # seeds at the profile "full" on a GPU, which trains AV-MC's side by side
 
 # The published settings have no limit on epochs; two cores want one.
 PROFILE_CHANGES: dict[str, tuple[tuple[str, Any], ...]] = {
@@ -49,7 +47,9 @@ class Row:
 
     def changes_at(self, profile: str) -> tuple[tuple[str, Any], ...]:
         """The changes to the published settings at a profile; the row's own changes come last and
-        take precedence."""
+        take precedence. Raises InputError for an unknown profile."""
+        if profile not in PROFILE_CHANGES:
+            raise InputError("profile", repr(profile), f"one of {', '.join(PROFILE_CHANGES)}")
         limits = (
             (*PROFILE_CHANGES[profile], *(self.ci if profile == "ci" else ()))
             if self.seeded
@@ -86,7 +86,7 @@ class Experiment:
         else those declared. Raises InputError for an unknown profile, and where $AVMC_SEEDS is not
         a number of seeds."""
         declared = dict(self.seeds)
-        if profile not in declared:
+        if profile not in declared:  # an experiment may declare fewer
             raise InputError("profile", repr(profile), f"one of {', '.join(declared)}")
         number = os.environ.get("AVMC_SEEDS", "")
         if number and not (number.isdecimal() and int(number)):

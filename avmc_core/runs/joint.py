@@ -29,7 +29,7 @@ class Joint:
 
     @classmethod
     def of(cls, parts: Sequence[tuple[Model, Optimizers]], device: str) -> Joint:
-        """Of networks and optimisers on the host, one of each seed."""
+        """Joins the networks and optimisers of the seeds, which lie on the host, on ``device``."""
         joint = cls(*stacked(*zip(*parts, strict=True), device))
         joint.begin(len(parts))
         return joint
@@ -49,7 +49,7 @@ class Joint:
         self.begin(len(places))
 
     def recorded_step(self, number: int, optimizer: torch.optim.Optimizer) -> RecordedStep | None:
-        """That of a pass with this number; None where steps are made as they are."""
+        """The recorded step of the pass with this number; None where steps are not recorded."""
         able = self.model.recordable and self.model.training_settings.accumulate == 1
         if self.keys is None or not able or not recorded_step.wanted():
             return None

@@ -1,4 +1,4 @@
-"""A training step of fixed shapes, recorded once on a GPU and then repeated without the host.
+"""A training step of fixed shapes, recorded on a GPU and then repeated as one launch.
 
 A small network's step launches some hundred kernels, and the device waits for the host that
 launches them. A CUDA graph launches them all at once, on the same places in memory: a batch and
@@ -23,21 +23,24 @@ from avmc_core.mixup import Draw
 Losses = dict[str, Tensor]
 Drawn = dict[str, Draw]
 Step = Callable[[Batch, Drawn], Losses]  # makes a whole step; the losses are detached
-WARM = 2  # steps on another stream, in which libraries set up what they must not while recording
+# steps made on another stream first: libraries may not set themselves up during a recording
+WARM = 2
 
 
 _failed = False  # in this process
 
 
 def wanted() -> bool:
-    """Whether steps are to be recorded: not after one could not be."""
+    """Whether steps are to be recorded: unless AVMC_GRAPHS is 0 or a recording has failed in this
+    process."""
     return os.environ.get("AVMC_GRAPHS") != "0" and not _failed
 
 
 def cuda_graph(
     compute: Callable[[], Losses], optimizer: torch.optim.Optimizer
 ) -> tuple[Callable[[], None], Losses]:
-    """What repeats ``compute``, which has run before, and where it leaves its losses."""
+    """A function that repeats ``compute``, which must have run before, and the tensors in which it
+    leaves its losses."""
     current, side = torch.cuda.current_stream(), torch.cuda.Stream()
     side.wait_stream(current)
     with torch.cuda.stream(side):

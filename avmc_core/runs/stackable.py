@@ -1,4 +1,4 @@
-"""Which models can be trained side by side with other seeds (``together``), here and on a GPU."""
+"""Which models' seeds can be trained side by side (``together``), here and on a GPU."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def stackable(build: Callable[[], Model], device: str = "cpu") -> bool:
 
 def stackable_on_gpu(build: Callable[[], Model]) -> bool:
     """Whether what ``build`` makes is trained side by side on a GPU, also a single seed; part of a
-    run's key. A machine with a GPU finds it out by launching; elsewhere it is what the installed
-    Triton allows, and a node on which that does not run refuses the key."""
+    run's key. On a machine with a GPU a trial launch decides. On others it is assumed that the
+    installed Triton runs; a node where it does not then refuses the run's key."""
     model = _built(build)
     hidden = _hidden(model)
     if not gpu.triton_version() or not _suited(model) or max(hidden, default=0) > launched.LARGEST:

@@ -87,15 +87,15 @@ def train_together(
     folders: Sequence[Path],
     device: str = "cpu",
 ) -> Iterator[tuple[int, Seed]]:
-    """Train ``build()`` with each seed as ``training.train`` does; yields each seed's number in
-    ``seeds`` as its training ends.
+    """Train ``build()`` with each seed as ``training.train`` does; yields, as the training of each
+    seed ends, its place in ``seeds`` and its ``Seed``.
 
     Only for what is ``stackable`` on the device. There is one folder per seed, which must exist;
     training continues from any state in it. The models of the seeds stay on the host. The seconds
     of a seed are its share of the time of all seeds that were trained together.
     """
     everyone = [Seed.of(build, seed, folder) for seed, folder in zip(seeds, folders, strict=True)]
-    # a kill while states are saved leaves two
+    # a kill while states are saved can leave seeds at two different epochs
     for epoch in sorted({seed.progress.epoch for seed in everyone}):
         group = [seed for seed in everyone if seed.progress.epoch == epoch]
         for seed in _train(group, data, device):
@@ -151,7 +151,8 @@ def _train(group: list[Seed], data: Data, device: str) -> Iterator[Seed]:
         ended = [
             seed for seed in group if seed.failure is not None or seed.progress.finished(settings)
         ]
-        # On a GPU the others must not begin again in a smaller group where they were in this one.
+        # On a GPU a group that is resumed lacks the seeds that have ended. The others must not
+        # repeat there, in a smaller group, epochs that they made in this one.
         if (saving := time.monotonic()) >= due or (ended and joint.keys is not None):
             state = HostCopy.of(model, joint.optimizers)
             for place, seed in enumerate(group):
@@ -205,7 +206,8 @@ def _one_pass(
     def step(
         batch: Batch, draws: Drawn | None = None, begins: bool = True, ends: bool = True
     ) -> Losses:
-        """Of a group of batches whose gradients are summed, one, the first, or the last."""
+        """Makes a step of one batch. Where the gradients of several batches are summed, ``begins``
+        marks the first of them and ``ends`` the last, after which the weights are changed."""
         if joint.keys is not None:
             joint.keys.next_step()
         if begins:

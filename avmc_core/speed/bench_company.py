@@ -1,5 +1,5 @@
-"""Seeds side by side, as a GPU's runs train them, also a single one: one way of making a step, of
-all of them at once."""
+"""A way of making a step that the benchmark times: one step of all seeds side by side, as runs on
+a GPU make it, even for a single seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from avmc_core.speed.bench_way import BenchCase
 
 
 def as_runs_do(build: Callable[[], Model], device: str) -> bool:
-    """Whether runs of what ``build`` makes are trained side by side there even when alone."""
+    """Whether runs on ``device`` of what ``build`` makes train even a single seed as a group of
+    one."""
     return elsewhere(device) and stackable(build, device)
 
 
@@ -36,7 +37,7 @@ class Company:
     case: BenchCase
     device: str
     seeds: int = 1
-    optimizer_number: int = -1  # as ``Way``'s
+    optimizer_number: int = -1  # by default the last, as in ``Way``
 
     def __post_init__(self):
         models = [self.build() for _ in range(self.seeds)]

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from avmc_core.models import registry
 from avmc_core.runs.computing import grouped
+from avmc_core.runs.declaration import ON_A_GPU
 from avmc_core.runs.execution import trains_together
 from avmc_core.runs.store import Run
 from avmc_core.speed.bench_device import attempted, elsewhere
@@ -32,7 +33,7 @@ GROUPS: dict[str, tuple[str, tuple[tuple[str, Any], ...]]] = {
 
 def usual(device: str) -> int:
     """How many seeds are trained together unless told otherwise."""
-    return 16 if elsewhere(device) else 6
+    return ON_A_GPU if elsewhere(device) else 6
 
 
 def side_by_side(
@@ -43,9 +44,9 @@ def side_by_side(
     whether they were together as one network, as several in as many processes, or as runs alone.
 
     Each run is made in a fresh process; the seconds are medians of ``REPEATS``, on a GPU of three.
-    A bar shows how far this has got, for it takes minutes. All train for as many epochs, because
-    seeds that stop early differ by half. On a GPU seeds that are not one network are trained one
-    after the other, which is not measured. Raises InputError for an unknown model.
+    A bar shows how far this has got, for it takes minutes. All train for ``EPOCHS`` epochs: with
+    early stopping, the times of seeds would differ by half. On a GPU seeds that are not one network
+    are trained one after the other, which is not measured. Raises InputError for an unknown model.
     """
     from avmc_core.simulated.corpus import ensure_corpus
 

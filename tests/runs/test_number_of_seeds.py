@@ -43,6 +43,17 @@ def test_the_number_that_is_asked_for(device, monkeypatch):
     assert seeds[:5] == EXPERIMENTS["table4"].default_seeds("full") == declaration.SEEDS
 
 
+def test_an_unknown_profile_is_refused_also_with_seeds():
+    """Once it was a KeyError where seeds were given."""
+    for ask in (
+        lambda: EXPERIMENTS["table4"].runs("nope"),
+        lambda: EXPERIMENTS["table4"].runs("nope", (1,)),
+        lambda: EXPERIMENTS["table4"].left_out(None, "nope"),
+    ):
+        with pytest.raises(InputError, match=r"profile.*'nope'.*ci, full"):
+            ask()
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "five", "2.5", " "])
 def test_what_is_no_number_of_seeds_is_refused(number, monkeypatch):
     monkeypatch.setenv("AVMC_SEEDS", number)
