@@ -50,7 +50,7 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
         if (not model or record.model == model)
         and (wanted is None or record.data["digest"] == wanted.digest)
     ]
-    used = {record.key: uses(record, stores) for record in records}
+    used = uses(records, stores)
     if experiment:
         records = [
             r for r in records if any(row.startswith(f"{experiment}: ") for row in used[r.key].rows)

@@ -24,6 +24,9 @@ from avmc_core.settings import as_dict, digest
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
 
+# model, digests of settings and protocol, to the declared rows: experiment, profile, run
+Declared = Mapping[tuple[str, str, str], tuple[tuple[str, str, Run], ...]]
+
 REMOVED = "removed-"  # what a removal that was interrupted leaves in the folder of unfinished work
 
 
@@ -51,21 +54,24 @@ class Leftover:
     why: str
 
 
-def uses(record: Record, stores: Sequence[Store]) -> Use:
-    """The declared rows that a record belongs to, on any of ``stores``."""
-    declared = _declared().get(
+def uses(records: Sequence[Record], stores: Sequence[Store]) -> dict[str, Use]:
+    """Key of each record to the declared rows that it belongs to, on any of ``stores``."""
+    declared = _declared()
+    return {record.key: _use(record, stores, declared) for record in records}
+
+
+def _use(record: Record, stores: Sequence[Store], declared: Declared) -> Use:
+    rows = declared.get(
         (record.model, digest(record.settings), digest(record.data["protocol"])), ()
     )
     names = tuple(
-        dict.fromkeys(
-            f"{experiment}: {run.name} ({profile})" for experiment, profile, run in declared
-        )
+        dict.fromkeys(f"{experiment}: {run.name} ({profile})" for experiment, profile, run in rows)
     )
     at_hand = [store for store in stores if store.digest == record.data["digest"]]
-    if not declared or not at_hand or record.data.get("init"):
+    if not rows or not at_hand or record.data.get("init"):
         return Use(names, None)
     device, threads = record.environment["device"], record.environment["threads"]
-    run = declared[0][2]
+    run = rows[0][2]
     again = Run(run.model, record.seed, run.changes, run.label, run.protocol)
     return Use(names, again.key(at_hand[0], device, threads) == record.key)
 
@@ -84,13 +90,13 @@ def leftovers(
     starts with a member of ``kept`` (the keys that results name); one on an imported store that is
     not among ``stores``; one that started from a model package.
     """
-    runs, searched = RunStore(home / "runs"), _searched(home)
+    runs, searched, declared = RunStore(home / "runs"), _searched(home), _declared()
     unused = [*_unfinished(runs), *_old_corpora(home, stores)]
     for folder in sorted(
         path for path in runs.root.glob("*") if path.is_dir() and path.name != ".work"
     ):
         if not any(folder.name.startswith(start) for start in kept) and (
-            why := _why(folder, runs, stores, searched)
+            why := _why(folder, runs, stores, searched, declared)
         ):
             unused.append(Leftover(folder, _size(folder), why))
     return sorted(unused, key=lambda item: (-item.size, item.path))
@@ -176,8 +182,7 @@ def _flat(settings: Mapping[str, object], before: str = "") -> dict[str, object]
     return flat
 
 
-def _declared() -> Mapping[tuple[str, str, str], tuple[tuple[str, str, Run], ...]]:
-    """Model, digests of settings and protocol to the declared rows: experiment, profile, run."""
+def _declared() -> Declared:
     declared: dict[tuple[str, str, str], tuple[tuple[str, str, Run], ...]] = {}
     for name, experiment in EXPERIMENTS.items():
         for profile in PROFILE_CHANGES:
@@ -189,7 +194,11 @@ def _declared() -> Mapping[tuple[str, str, str], tuple[tuple[str, str, Run], ...
 
 
 def _why(
-    folder: Path, runs: RunStore, stores: Sequence[Store], searched: set[tuple[str, str]]
+    folder: Path,
+    runs: RunStore,
+    stores: Sequence[Store],
+    searched: set[tuple[str, str]],
+    declared: Declared,
 ) -> str:
     """Why the run in ``folder`` may be removed; "" if it may not."""
     try:
@@ -205,7 +214,7 @@ def _why(
     at_hand = record.data["digest"] in {store.digest for store in stores}
     if not at_hand:
         return "made on a simulated corpus of another version" if record.simulated else ""
-    use = uses(record, stores)
+    use = _use(record, stores, declared)
     if use.current or (record.model, digest(record.settings)) in searched:
         return ""
     return (

@@ -16,6 +16,7 @@ from avmc_core import __version__
 from avmc_core.codehash import ROOT, closure, code_hash
 from avmc_core.kernels import gpu
 from avmc_core.kernels.compiled import kernels_identity
+from avmc_core.settings import digest
 
 if TYPE_CHECKING:
     from avmc_core.data.store import Store
@@ -29,13 +30,14 @@ def surroundings(
     modules: list[str], store: Store, device: str, threads: int, libraries: tuple[str, ...] = ()
 ) -> dict:
     """The part of a key that runs and searches share: the data, the source, and what computes."""
+    sources = closure(modules)
     return {
         "data": store.digest,
         "device": device,
         **({"gpu": gpu.gpu_identity()} if device == "cuda" else {}),
         "threads": threads,
-        "code": code_hash(modules),
-        "kernels": kernels_identity() if "avmc_core.kernels.compiled" in closure(modules) else "",
+        "code": digest(sources),
+        "kernels": kernels_identity() if "avmc_core.kernels.compiled" in sources else "",
         "libraries": {name: version(name) for name in (*LIBRARIES, *libraries)},
         "machine": platform.machine(),
     }
