@@ -17,9 +17,12 @@ class NotebookError(RuntimeError):
     ``<name>.failed.ipynb``."""
 
 
-def run_notebook(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
+def run_notebook(
+    source: Path, target: Path, parameters: Mapping[str, Any], copied: bool = False
+) -> str:
     """Executes a notebook and returns it as text. While it runs, the cells executed so far are in
-    ``<name>.failed.ipynb`` beside ``target``.
+    ``<name>.failed.ipynb`` beside ``target``. ``copied``: in a copy of this process's template,
+    where the system has such, which pays from the second notebook on.
 
     Raises NotebookError if a cell fails, or if the kernel does not start or dies.
     """
@@ -27,6 +30,8 @@ def run_notebook(source: Path, target: Path, parameters: Mapping[str, Any]) -> s
     import papermill
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
+
+    from avmc_core.publishing.notebook_kernel import COPYABLE, CopyManager
 
     partial = target.with_suffix(".failed.ipynb")
     partial.parent.mkdir(parents=True, exist_ok=True)
@@ -46,6 +51,7 @@ def run_notebook(source: Path, target: Path, parameters: Mapping[str, Any]) -> s
                 kernel_name="python3",
                 progress_bar=False,
                 config=config,
+                **({"kernel_manager_class": CopyManager} if copied and COPYABLE else {}),
                 # a failing cell is reported here; the kernel itself would also call it an error
                 # that it is interrupted when it is shut down
                 extra_arguments=["--IPKernelApp.log_level=CRITICAL"],

@@ -20,7 +20,13 @@ from avmc_core.speed import gpu_record
 
 # they reach a notebook as parameters that it declares
 AS_PARAMETERS = ("AVMC_META", "AVMC_STORE", "AVMC_PROFILE")
-RUNNER = ("notebooks.py", "notebook_source.py")
+RUNNER = (
+    "notebooks.py",
+    "notebook_source.py",
+    "notebook_run.py",
+    "notebook_kernel.py",
+    "kernel_template.py",
+)
 
 
 def read_notebook(source: Path) -> Any:

@@ -132,6 +132,8 @@ def _each(
     kept = {name: up_to_date(*call) for name, call in calls.items()}
     yield from filter(None, kept.values())
     stale = [calls[name] for name, executed in kept.items() if executed is None]
+    copied = len(stale) > jobs  # so that a process executes several
+    stale = [(*call, copied) for call in stale]
     try:
         yield from (
             side_by_side(execute, stale, jobs)
@@ -171,8 +173,10 @@ def why(source: Path, target: Path, parameters: Mapping[str, Any]) -> str:
     return f"changed since: {', '.join(changed[:8])}{more}"
 
 
-def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Executed:
-    """Run one notebook into ``target`` (.ipynb)."""
+def execute(
+    source: Path, target: Path, parameters: Mapping[str, Any], copied: bool = False
+) -> Executed:
+    """Run one notebook into ``target`` (.ipynb); ``copied`` as for ``run_notebook``."""
     parts = notebook_parts(source, parameters)
     start, log = time.perf_counter(), target.with_suffix(".saved").absolute()
     log.unlink(missing_ok=True)
@@ -181,7 +185,7 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Execut
         drawn_by += f" --profile {profile}"
     known = {artefacts.LOG: str(log), artefacts.DRAWN_BY: drawn_by}
     with _environment({**KERNEL_ENVIRONMENT, **known}):
-        notebook = run_notebook(source, target, parameters)
+        notebook = run_notebook(source, target, parameters, copied)
     target.with_suffix(".failed.ipynb").unlink(missing_ok=True)
     with new_file(target) as temporary:
         temporary.write_text(notebook, encoding="utf-8")

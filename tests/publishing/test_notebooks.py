@@ -123,11 +123,12 @@ def test_a_failing_notebook_stops_the_others_and_their_kernels(folder, monkeypat
     assert {path.name for path in (folder.parent / "out").iterdir()} == {"bad.failed.ipynb"}
 
 
-def test_no_kernel_outlives_a_killed_command(folder):
+@pytest.mark.parametrize("jobs", ["1", "2"])  # a copy of a template, and a kernel from the start
+def test_no_kernel_outlives_a_killed_command(folder, jobs):
     (folder / "held.py").write_text(HELD)
     (folder / "other.py").write_text(HEADER + "# %%\nimport time\ntime.sleep(60)\n")
     place = folder.parent
-    command = [sys.executable, "-m", "avmc_core.publishing.notebooks", "--jobs", "2"]
+    command = [sys.executable, "-m", "avmc_core.publishing.notebooks", "--jobs", jobs]
     environment = {**os.environ, "PYTHONPATH": str(codehash.ROOT)}
     with subprocess.Popen(command, cwd=place, env=environment, stderr=subprocess.DEVNULL) as runner:
         kernel = int(appeared(place / "kernel"))
