@@ -81,7 +81,7 @@ def test_a_run_of_a_search_is_used(home, tiny_store):
 
 
 def test_a_run_of_other_code_is_left_over_and_says_so(home, tiny_store, monkeypatch):
-    monkeypatch.setattr("avmc_core.runs.surroundings.code_hash", lambda modules: "other code")
+    monkeypatch.setattr("avmc_core.runs.surroundings.closure", lambda modules: {"other": "code"})
     found = names(leftovers(home, [tiny_store]))
     assert sorted(found.values()) == [
         *["made by other code or libraries"] * 2,

@@ -105,7 +105,7 @@ def test_the_key_holds_all_that_the_result_depends_on(tiny_store, monkeypatch):
         tiny_store
     )
     for change in (
-        ("code_hash", lambda modules: "changed"),
+        ("closure", lambda modules: {"changed": ""}),
         ("version", lambda name: "9.9"),
         ("kernels_identity", lambda: "C"),
     ):

@@ -114,7 +114,7 @@ def test_the_key_of_a_search_holds_what_computes(tiny_store, tmp_path, monkeypat
     for change in (
         ("version", lambda name: "9.9"),
         ("kernels_identity", lambda: "C"),
-        ("code_hash", lambda modules: "changed"),
+        ("closure", lambda modules: {"changed": ""}),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(surroundings, *change)
