@@ -16,7 +16,7 @@ from avmc_core.commands.run import plan
 from avmc_core.errors import InputError
 
 
-@click.command("compare", short_help="Compare two rows of an experiment on the same clips.")
+@click.command("compare")
 @click.argument("experiment")
 @click.argument("first")
 @click.argument("second")

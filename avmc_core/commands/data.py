@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.group("data", short_help="Import, export, check, audit or simulate data.")
+@click.group("data")
 def main() -> None:
     """Import, export, check and audit data; make the simulated corpus."""
 

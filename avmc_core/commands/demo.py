@@ -10,7 +10,7 @@ TRAINED = ("AV-MC (released)", "w/o Mixup-AV & Unimodal tasks (released)")  # ro
 SEEDS = (1111, 1112)
 
 
-@click.command("demo", short_help="Train four small networks, and show a first result.")
+@click.command("demo")
 @click.option(
     "--out",
     type=click.Path(),

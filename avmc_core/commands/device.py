@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.command("device", short_help="Report where runs are computed on this machine.")
+@click.command("device")
 def main() -> None:
     """Report where runs are computed here, and why; on a GPU, also what computes the
     recurrences, and whether seeds are trained at once."""

@@ -7,7 +7,7 @@ import click
 from avmc_core.commands.options import trained_on_option
 
 
-@click.command("export", short_help="Write a run and its other seeds to one file.")
+@click.command("export")
 @click.argument("run")
 @click.argument("file", required=False, type=click.Path())
 @trained_on_option

@@ -58,7 +58,7 @@ def clip_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.command("extract", short_help="Extract the features of clips into a store.")
+@click.command("extract")
 @click.argument("clips", type=click.Path())
 @click.argument("store", type=click.Path())
 @click.option("--text", default="", help="The transcript, when CLIPS is one clip.")

@@ -15,25 +15,29 @@ from avmc_core import __version__
 from avmc_core.errors import InputError, RunsLost
 from avmc_core.runs.stopping import ended_at_once, heard
 
-LAZY = {  # command to the module and function that carry it out
-    "demo": "avmc_core.commands.demo:main",
-    "run": "avmc_core.commands.run:run",
-    "status": "avmc_core.commands.status:status",
-    "clean": "avmc_core.commands.status:clean",
-    "device": "avmc_core.commands.device:main",
-    "compare": "avmc_core.commands.compare:main",
-    "results": "avmc_core.commands.run:results",
-    "data": "avmc_core.commands.data:main",
-    "bench": "avmc_core.speed.bench:main",
-    "bench-check": "avmc_core.speed.bench_check:main",
-    "notebooks": "avmc_core.publishing.notebooks:main",  # needs the extra "book", as the next
-    "book": "avmc_core.publishing.book:main",
-    "bundle": "avmc_core.publishing.bundle:main",
-    "extract": "avmc_core.commands.extract:main",  # needs the extra "extract", as predict
-    "predict": "avmc_core.commands.predict:main",
-    "export": "avmc_core.commands.export:main",
-    "score": "avmc_core.commands.score:main",
-    "tune": "avmc_core.commands.tune:main",  # needs the extra "tune"
+# command to the module and function that carry it out, and what it does
+LAZY = {
+    "demo": ("commands.demo:main", "Train four small networks, and show a first result."),
+    "run": ("commands.run:run", "Compute the runs of an experiment that are missing."),
+    "status": ("commands.status:status", "List the finished runs and what uses them."),
+    "clean": ("commands.status:clean", "List what nothing uses any more, or remove it."),
+    "device": ("commands.device:main", "Report where runs are computed on this machine."),
+    "compare": ("commands.compare:main", "Compare two rows of an experiment on the same clips."),
+    "results": ("commands.run:results", "Show the metrics of an experiment's finished runs."),
+    "data": ("commands.data:main", "Import, export, check, audit or simulate data."),
+    "bench": ("speed.bench:main", "Measure how fast this machine trains and reads."),
+    "bench-check": ("speed.bench_check:main", "Measure again, and compare with the record."),
+    # needs the extra "book", as the next
+    "notebooks": ("publishing.notebooks:main", "Execute the notebooks that changed."),
+    "book": ("publishing.book:main", "Execute the notebooks that changed, and build the book."),
+    "bundle": ("publishing.bundle:main", "Write all results into a folder, to hand on."),
+    # needs the extra "extract", as predict
+    "extract": ("commands.extract:main", "Extract the features of clips into a store."),
+    "predict": ("commands.predict:main", "Predict the sentiment of one clip."),
+    "export": ("commands.export:main", "Write a run and its other seeds to one file."),
+    "score": ("commands.score:main", "Score a file of predictions, from whatever model."),
+    # needs the extra "tune"
+    "tune": ("commands.tune:main", "Search settings of a model on the validation split."),
 }
 
 
@@ -47,9 +51,16 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in LAZY:
             return super().get_command(ctx, name)
-        module, _, function = LAZY[name].partition(":")
+        place, summary = LAZY[name]
+        module, _, function = place.partition(":")
         with ended_at_once():
-            return getattr(import_module(module), function)
+            command = getattr(import_module(f"avmc_core.{module}"), function)
+        command.short_help = summary
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, LAZY[name][1]) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context):
         for stream in (sys.stdout, sys.stderr):

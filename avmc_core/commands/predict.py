@@ -24,7 +24,7 @@ PICTURES = (".png", ".svg", ".pdf")
 LACKED = {"sound": "vision", "picture": "audio"}
 
 
-@click.command("predict", short_help="Predict the sentiment of one clip.")
+@click.command("predict")
 @click.argument("clip", type=click.Path())
 @click.option(
     "--text", default="", help="The transcript, in Chinese; a file of features has it already."

@@ -86,7 +86,7 @@ def _started_from(package: str, grid: list, store) -> list:
     return fitting
 
 
-@click.command("run", short_help="Compute the runs of an experiment that are missing.")
+@click.command("run")
 @click.argument("experiment")
 @profile_option
 @store_option
@@ -188,7 +188,7 @@ def run(
     sys.exit(1 if failed else 0)
 
 
-@click.command("results", short_help="Show the metrics of an experiment's finished runs.")
+@click.command("results")
 @click.argument("experiment")
 @profile_option
 @store_option

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from avmc_core.analysis.scoring import TaskScore
 
 
-@click.command("score", short_help="Score a file of predictions, from whatever model.")
+@click.command("score")
 @click.argument("predictions", type=click.Path())
 @click.option(
     "--labels",

@@ -20,7 +20,7 @@ def _stores(store: str) -> list:
     return [*present_corpora(), *([open_store(store)] if store else [])]
 
 
-@click.command("status", short_help="List the finished runs and what uses them.")
+@click.command("status")
 @click.argument("experiment", default="")
 @click.option("--model", default="", help="Only runs of this model.")
 @click.option(
@@ -83,7 +83,7 @@ def status(experiment: str, model: str, store: str, as_json: bool) -> None:
     click.echo(f"{counted(len(records), 'run')}{where} in {run_store().root}", err=True)
 
 
-@click.command("clean", short_help="List what nothing uses any more, or remove it.")
+@click.command("clean")
 @store_option
 @click.option("--yes", is_flag=True, help="Remove them; without it they are only listed.")
 def clean(store: str, yes: bool) -> None:

@@ -10,7 +10,7 @@ import click
 from avmc_core.commands.options import profile_option, read_seeds, store_option
 
 
-@click.command("tune", short_help="Search settings of a model on the validation split.")
+@click.command("tune")
 @click.argument("model")
 @profile_option
 @store_option

@@ -4,13 +4,11 @@ visual features (Rahman et al., ACL 2020)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
-from transformers import BertModel
-from transformers.masking_utils import create_bidirectional_mask
-from transformers.models.bert.modeling_bert import BertPooler
 
 from avmc_core.batch import Batch, Inputs
 from avmc_core.errors import InputError
@@ -18,6 +16,9 @@ from avmc_core.models import fixes
 from avmc_core.models.alignment import pool, spread
 from avmc_core.models.base import Capabilities, Model, Sizes, Training, adam, group
 from avmc_core.models.bert_text import check_encoder, valid_tokens
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 # a clip's own frames are spread over its own tokens, not padding and all over 50 steps
 MENDABLE = ("D33",)
@@ -91,6 +92,8 @@ class BertMAG(Model):
         new = [self.gate, self.regress]
         self.encoder = check_encoder(encoder, sizes.text)
         if encoder.pooler is None:
+            from transformers.models.bert.modeling_bert import BertPooler
+
             encoder.pooler = BertPooler(encoder.config)
             new.append(encoder.pooler)
         for linear in (
@@ -100,6 +103,8 @@ class BertMAG(Model):
             nn.init.zeros_(linear.bias)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
+        from transformers.masking_utils import create_bidirectional_mask
+
         ids, mask, segments = valid_tokens(batch)  # (B, T)
         audio, vision = self._beside(batch, mask)
         embedded = self.gate(

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, pad, relu
-from transformers import BertModel
 
 from avmc_core import schema
 from avmc_core.batch import Batch, Inputs, on_host
@@ -19,6 +19,9 @@ from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam, group
 from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.models.bilstm import StackedBiLSTM
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 MENDABLE = (
     # audio and vision are read to their own ends, not for as many frames as the text has tokens

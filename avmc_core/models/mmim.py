@@ -4,10 +4,10 @@ information (Han et al., EMNLP 2021)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from transformers import BertModel
 
 from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
@@ -16,6 +16,9 @@ from avmc_core.kernels.lstm import LSTM
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Pass, Sizes, Training, adam, group, l1
 from avmc_core.models.bert_text import Text, capabilities, outside_bert
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 MENDABLE = (
     "D27",  # weights keep PyTorch's own start

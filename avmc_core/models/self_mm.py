@@ -4,10 +4,10 @@ AAAI 2021)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from transformers import BertModel
 
 from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
@@ -16,6 +16,9 @@ from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam, group
 from avmc_core.models.bert_text import Text, capabilities
 from avmc_core.models.layers import Head
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 MENDABLE = ("D35",)  # generated labels stay within [-1, 1], as the annotated ones do
 # what a label is generated from, and its task

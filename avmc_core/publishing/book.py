@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,13 @@ def build_book(out: str | Path = ".", **options: Any) -> Path:
         # Sphinx goes by times, which a clock that was put back turns round
         for place in stage(pages, staged):
             (html.parent / ".doctrees" / place).with_suffix(".doctree").unlink(missing_ok=True)
-        _render(staged, output)
-        drop_stale_pdf(html)
         data = open_store(options["store"]) if options.get("store") else None
-        write_bundle(html / "results", data, results, options.get("profile") or "ci")
+        html.mkdir(exist_ok=True)
+        with ThreadPoolExecutor(1) as meanwhile:
+            rendering = meanwhile.submit(_render, staged, output)
+            write_bundle(html / "results", data, results, options.get("profile") or "ci")
+            rendering.result()
+        drop_stale_pdf(html)
     return build / "html"
 
 
@@ -132,7 +136,7 @@ def fill_pdf_links(site: Path, text: str, link: bool = False) -> int:
     return count
 
 
-@click.command(short_help="Execute the notebooks that changed, and build the book.")
+@click.command()
 @click.option(
     "--out",
     default=".",

@@ -269,7 +269,7 @@ def _zip(folder: Path, archive: Path) -> None:
             packed.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
-@click.command(short_help="Write all results into a folder, to hand on.")
+@click.command()
 @click.argument("folder", default="_build/results", type=click.Path())
 @click.option(
     "--profile",

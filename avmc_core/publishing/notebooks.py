@@ -271,7 +271,7 @@ def report(notebook: Executed) -> None:
     click.echo(f"{notebook.name}: {how}")
 
 
-@click.command(short_help="Execute the notebooks that changed.")
+@click.command()
 @click.argument("names", nargs=-1)
 @click.option(
     "--out", default="_build/notebooks", show_default=True, help="Where the executed ones go."

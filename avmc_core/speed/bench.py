@@ -37,7 +37,7 @@ from avmc_core.speed.bench_timing import like_a_run, median_seconds
 from avmc_core.speed.bench_way import Way
 
 
-@click.command(short_help="Measure how fast this machine trains and reads.")
+@click.command()
 @click.option(
     "--full", is_flag=True, help="Also write and import a supervised file of full size (3.6 GB)."
 )

@@ -57,7 +57,7 @@ def compared(recorded: Mapping[str, Any], fresh: Sequence[Mapping[str, Any]]) ->
     return pd.DataFrame(rows)
 
 
-@click.command(short_help="Measure again, and compare with the recorded ratios.")
+@click.command()
 @click.option(
     "--only",
     default="semi,supervised,TFN,MFN,Graph_MFN,seeds",
