@@ -24,7 +24,8 @@ from torch import Tensor
 from avmc_core.home import home, resource
 from avmc_core.kernels import gpu
 
-SOURCES = [resource(name) for name in ("lstm.c", "attention.c", "dense.c", "outer.c")]
+SOURCES = [resource(name) for name in ("lstm.c", "attention.c", "dense.c", "frames.c", "outer.c")]
+HEADERS = [resource(name) for name in ("vector.h", "product.h")]
 OPTIMISE = "-O3 -march=native"
 SHARED = ("-fno-math-errno", "-shared", "-fPIC")
 # PyTorch has loaded an OpenMP runtime, whose symbols are found; a second one beside it would fight
@@ -76,7 +77,7 @@ def _optimise() -> list[str]:
 
 
 def _source() -> bytes:
-    return b"".join(path.read_bytes() for path in (resource("vector.h"), *SOURCES))
+    return b"".join(path.read_bytes() for path in (*HEADERS, *SOURCES))
 
 
 def _build(compiler: str, flags: tuple[str, ...]) -> Path:

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm, layer_norm, linear
+from torch.nn.functional import batch_norm, layer_norm
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from avmc_core.batch import on_host
 from avmc_core.kernels import compiled, gpu, launched
-from avmc_core.kernels.dense import product
+from avmc_core.kernels.frames import linear_of_frames
 from avmc_core.kernels.lengths import (
     frames_of,
     frames_of_sets,
@@ -113,7 +113,7 @@ class LSTM(nn.LSTM):
         gain (D,), of gain * x."""
         weight = torch.cat([getattr(self, "weight_ih_l0" + suffix) for suffix in self.suffixes], -2)
         weight = weight if gain is None else weight * gain.unsqueeze(-2)
-        return linear_by_set(x, weight, None, rows)
+        return linear_of_frames(x, weight, None, rows)
 
     def gates_of_steps(self, x: Tensor) -> Tensor:
         """``gates`` of all steps of x (B, T, D), on a CPU also (S, B, T, D): (B * T, directions *
@@ -180,49 +180,6 @@ class LSTM(nn.LSTM):
         outputs, (final, _) = super().forward(packed)
         outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=x.shape[1])
         return outputs, final.transpose(0, 1).flatten(1)
-
-
-class _LinearBySet(torch.autograd.Function):
-    """x (F, D), weights (S, H, D), biases (S, H) or None, how many rows of x belong to each set."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, rows: list[int]) -> Tensor:
-        y, ctx.rows, ctx.biased = x.new_empty(len(x), weight.shape[1]), rows, bias is not None
-        for number, (own, to) in enumerate(zip(x.split(rows), y.split(rows), strict=True)):
-            if bias is None:
-                torch.mm(own, weight[number].t(), out=to)
-            else:
-                torch.addmm(bias[number], own, weight[number].t(), out=to)
-        ctx.save_for_backward(x, weight)
-        return y
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, d_y: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        d_weight, d_bias = (
-            torch.empty_like(weight),
-            weight.new_empty(weight.shape[:2]) if ctx.biased else None,
-        )
-        for number, (own, d) in enumerate(zip(x.split(ctx.rows), d_y.split(ctx.rows), strict=True)):
-            torch.mm(d.t(), own, out=d_weight[number])
-            if ctx.biased:
-                torch.sum(d, 0, out=d_bias[number])
-            if d_x is not None:
-                torch.mm(d, weight[number], out=d_x.split(ctx.rows)[number])
-        return d_x, d_weight, d_bias, None
-
-
-def linear_by_set(x: Tensor, weight: Tensor, bias: Tensor | None, rows: list[int] | None) -> Tensor:
-    """torch.nn.functional.linear of frames of several seeds, each with its own weights: x (F, D),
-    one seed after the other, whose products are so large that on a CPU one per seed costs no more
-    than all in one; or x (S, R, D), which is one batched product."""
-    if weight.dim() == 2:
-        return linear(x, weight, bias)
-    if x.dim() == 3:
-        return product(x, weight, bias)
-    return _LinearBySet.apply(x, weight, bias, rows)
 
 
 def norm_by_set(norm: nn.LayerNorm, x: Tensor, rows: list[int]) -> Tensor:

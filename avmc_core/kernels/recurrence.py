@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 
 from avmc_core.kernels import launched
 from avmc_core.kernels.compiled import call
+from avmc_core.kernels.frames import able, weight_gradient
 from avmc_core.kernels.lengths import by_length, frames_of_sets, rows_of_a_set, starts
 
 LANES = 16  # hidden units that the compiled kernel takes at once
@@ -118,11 +119,16 @@ def of_parameters(
         directions = range(weight.shape[1])
         products = [d_gates[:, :, d].flatten(2).mT.bmm(previous[:, :, d]) for d in directions]
         return d_gates.sum(1), torch.stack(products, 1)
+    own_rows = frames_of_sets(lengths) if len(weight) > 1 else [len(out)]
+    if able(d_gates, out):
+        flat, directions = d_gates.flatten(2), range(weight.shape[1])
+        both = [weight_gradient(previous[:, d], flat[:, d], own_rows, True) for d in directions]
+        d_weight, d_bias = (torch.stack(parts, 1) for parts in zip(*both, strict=True))
+        return d_bias.unflatten(2, d_gates.shape[2:]), d_weight
     d_bias, d_weight = (
         weight.new_empty(*weight.shape[:2], *d_gates.shape[2:]),
         torch.empty_like(weight),
     )
-    own_rows = frames_of_sets(lengths) if len(weight) > 1 else [len(out)]
     for own, before, b, w in zip(
         d_gates.split(own_rows), previous.split(own_rows), d_bias, d_weight, strict=True
     ):

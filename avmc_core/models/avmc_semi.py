@@ -11,8 +11,8 @@ from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.dense import Linear
 from avmc_core.kernels.dropout import Dropout
+from avmc_core.kernels.frames import linear_of_frames
 from avmc_core.kernels.lengths import frames_of, frames_of_sets
-from avmc_core.kernels.lstm import linear_by_set
 from avmc_core.mixup import Draw
 from avmc_core.models.avmc import AVMC, AVMCSettings, LinearFusion
 from avmc_core.models.base import Sizes
@@ -33,7 +33,7 @@ class ProjectedBiLSTM(StackedBiLSTM):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         rows = frames_of_sets(lengths)
-        frames = linear_by_set(frames_of(x, lengths), self.linear.weight, self.linear.bias, rows)
+        frames = linear_of_frames(frames_of(x, lengths), self.linear.weight, self.linear.bias, rows)
         return self.over_frames(self.drop(frames, rows), lengths)
 
 

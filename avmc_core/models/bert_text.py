@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from avmc_core.batch import Batch
 from avmc_core.errors import InputError
-from avmc_core.kernels.products import widened
+from avmc_core.kernels.frames import widened
 from avmc_core.models.base import Capabilities
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Text(nn.Module):
 
 
 def check_encoder(encoder: BertModel | None, width: int) -> BertModel:
-    """The encoder, its linear layers widened (``kernels.products``). Raises InputError if there is
+    """The encoder, its linear layers widened (``kernels.frames``). Raises InputError if there is
     none, or if it does not give ``width`` features per token."""
     if encoder is None:
         raise InputError("text", "no encoder", "a BertModel, as text_encoder.load_encoder gives")

@@ -15,6 +15,7 @@ from avmc_core import schema
 from avmc_core.batch import Batch, Inputs
 from avmc_core.kernels.attention import attend
 from avmc_core.kernels.dropout import Dropout, dropout
+from avmc_core.kernels.frames import WideLinear, linear_of_frames
 from avmc_core.kernels.lstm import last_valid
 from avmc_core.models import fixes
 from avmc_core.models.base import Model, Sizes, Training, adam, group
@@ -66,7 +67,7 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.dropout = heads, dropout
         self.project = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.out = WideLinear(width, width)
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Tensor:
         maps = zip(
@@ -75,7 +76,7 @@ class Attention(nn.Module):
             self.project.bias.chunk(3),
             strict=True,
         )
-        q, k, v = (linear(x, w, b) for x, w, b in maps)
+        q, k, v = (linear_of_frames(*parts) for parts in maps)
         return self.out(attend(q, k, v, seen, self.heads, self.dropout if self.training else 0.0))
 
 
@@ -87,7 +88,7 @@ class EncoderLayer(nn.Module):
         super().__init__()
         self.attention = Attention(width, s.heads, attention_dropout)
         self.norm_1, self.norm_2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.linear_1, self.linear_2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.linear_1, self.linear_2 = WideLinear(width, 4 * width), WideLinear(4 * width, width)
         self.relu_drop, self.drop = Dropout(s.relu_dropout), Dropout(s.residual_dropout)
         for layer in (self.attention.project, self.attention.out, self.linear_1, self.linear_2):
             nn.init.xavier_uniform_(layer.weight)

@@ -5,56 +5,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-#include "vector.h"
-
-enum { TILE = 4, PANEL = 2 * LANES };
-
-static inline int64_t panels(int64_t n) { return (n + PANEL - 1) / PANEL; }
-
-/* b (k, n), its steps from row to row and column to column given, in panels of PANEL columns, the last one filled with zeros. */
-static void pack(float *to, const float *b, int64_t k, int64_t n, int64_t row, int64_t column) {
-    for (int64_t j = 0; j < n; j += PANEL, to += k * PANEL) {
-        const int64_t width = n - j < PANEL ? n - j : PANEL;
-        if (width < PANEL) memset(to, 0, k * PANEL * sizeof(float));
-        for (int64_t i = 0; i < k; i++) {
-            const float *from = b + i * row + j * column;
-            if (column == 1) memcpy(to + i * PANEL, from, width * sizeof(float));
-            else for (int64_t l = 0; l < width; l++) to[i * PANEL + l] = from[l * column];
-        }
-    }
-}
-
-/* c (m, n) = a (m, k) b (k, n), b packed, plus bias (n) unless it is null, negative numbers made zero if asked for. */
-static void product(float *c, int64_t m, int64_t n, const float *a, int64_t row, int64_t column, int64_t k, const float *b,
-                    const float *bias, int64_t relu) {
-    for (int64_t j = 0; j < n; j += PANEL, b += k * PANEL) {
-        const vec bias0 = bias ? get(bias + j, n - j) : all(0.0f);
-        const vec bias1 = bias && n - j > LANES ? get(bias + j + LANES, n - j - LANES) : all(0.0f);
-        for (int64_t top = 0; top < m; top += TILE) {
-            const float *from[TILE];
-            vec left[TILE], right[TILE];
-            for (int r = 0; r < TILE; r++) {
-                from[r] = a + (top + r < m ? top + r : m - 1) * row;
-                left[r] = right[r] = all(0.0f);
-            }
-            for (int64_t i = 0; i < k; i++) {
-                const vec b0 = load(b + i * PANEL), b1 = load(b + i * PANEL + LANES);
-                for (int r = 0; r < TILE; r++) {
-                    const float x = from[r][i * column];
-                    left[r] += x * b0, right[r] += x * b1;
-                }
-            }
-            for (int r = 0; r < TILE && top + r < m; r++) {
-                vec u = left[r] + bias0, v = right[r] + bias1;
-                if (relu) u = choose(u < 0.0f, all(0.0f), u), v = choose(v < 0.0f, all(0.0f), v); /* NaN stays */
-                float *to = c + (top + r) * n + j;
-                put(to, u, n - j);
-                if (n - j > LANES) put(to + LANES, v, n - j - LANES);
-            }
-        }
-    }
-}
+#include "product.h"
 
 typedef struct {
     int64_t sets, rows, layers, threads;
@@ -90,7 +41,7 @@ void chain_forward(const Chain *s, const float *x, float *kept, const float *con
             const int64_t in = s->width[l], out = s->width[l + 1];
             float *to = y[l] + set * s->rows * out;
             pack(packed, weight[l] + set * out * in, in, out, 1, in);
-            product(to, s->rows, out, from, in, 1, in, packed, bias[l] + set * out, s->relu[l]);
+            product(to, s->rows, out, from, in, 1, in, packed, bias[l] + set * out, s->relu[l] ? RELU : PLAIN);
             from = to;
         }
         free(packed);
@@ -123,10 +74,10 @@ void chain_backward(const Chain *s, const float *x, const float *const *weight, 
             for (int64_t r = 0; r < s->rows; r++)
                 for (int64_t j = 0; j < out; j++) to[j] += d[r * out + j];
             pack(packed, from, s->rows, in, in, 1);
-            product(d_weight[l] + set * out * in, out, in, d, 1, out, s->rows, packed, NULL, 0);
+            product(d_weight[l] + set * out * in, out, in, d, 1, out, s->rows, packed, NULL, PLAIN);
             if (!l && !d_x) break;
             pack(packed, weight[l] + set * out * in, out, in, in, 1);
-            product(l ? below : d_x + set * s->rows * in, s->rows, in, d, out, 1, out, packed, NULL, 0);
+            product(l ? below : d_x + set * s->rows * in, s->rows, in, d, out, 1, out, packed, NULL, PLAIN);
         }
         const int64_t first = set * s->rows * s->width[0];
         if (d_x && s->bits) drop(s, d_x + first, d_x + first, first, s->rows * s->width[0]);

@@ -19,6 +19,7 @@ import torch
 
 from avmc_core import artefacts, schema
 from avmc_core.kernels import compiled
+from avmc_core.kernels.frames import linear_of_frames
 from avmc_core.runs.grid import checked_device
 from avmc_core.runs.surroundings import commit
 from avmc_core.speed import (
@@ -193,13 +194,15 @@ def machine(threads: int) -> dict[str, Any]:
     torch.set_num_threads(threads)
     a, source = torch.randn(2048, 2048), torch.randn(2**25)
     target = torch.empty_like(source)
+    # PyTorch's product, and ours
+    ways = (lambda: a @ a, lambda: linear_of_frames(a, a, None))
     return {
         "processor": processor(),
         "threads": threads,
         "load": os.getloadavg()[0],  # what else ran in the minute before
         "torch": version("torch"),
         "recurrence": "compiled" if compiled.kernels() else "PyTorch",
-        "gemm_gflops": 2 * 2048**3 / median_seconds(lambda: a @ a, threads, 9) / 1e9,
+        "gemm_gflops": 2 * 2048**3 / min(median_seconds(way, threads, 9) for way in ways) / 1e9,
         "copy_gb_per_s": 2
         * source.nbytes
         / median_seconds(lambda: target.copy_(source), threads, 9)

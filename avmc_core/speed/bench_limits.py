@@ -10,7 +10,7 @@ from unittest.mock import patch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from avmc_core.kernels import attention, dense, recurrence
+from avmc_core.kernels import attention, dense, frames, recurrence
 from avmc_core.kernels.lstm import LSTM
 from avmc_core.models import mfn
 from avmc_core.models.gated_memory import GatedMemory
@@ -41,6 +41,7 @@ def least(way: Way, rows: Tensor) -> dict[str, float]:
         counting(recurrence, "_call", _recurrence),
         counting(attention, "_call", _attention),
         counting(dense, "call", _layers),
+        counting(frames, "call", _frames),
     ):
         way.step(rows)
     batch = sum(x.nbytes for x in vars(way.batch(rows)).values())
@@ -77,7 +78,7 @@ def dependent_steps(way: Way, rows: Tensor) -> int:
 
 def _recurrence(name: str, lengths: Tensor, weight: Tensor, *_: Tensor | None) -> int:
     """A product with W_hh for each frame and direction, forward as backward; that of the weight's
-    gradient is PyTorch's."""
+    gradient is counted as a product of its own."""
     return 2 * int(lengths.sum()) * weight.numel()
 
 
@@ -95,3 +96,9 @@ def _layers(name: str, sizes: Structure, *_: object) -> int:
     width = (c_int64 * (sizes.layers + 1)).from_address(sizes.width)
     products = sum(a * b for a, b in pairwise(width))
     return (2 if name == "chain_forward" else 4) * sizes.sets * sizes.rows * products
+
+
+def _frames(name: str, sizes: Structure, *_: object) -> int:
+    """One product, of all rows of all sets."""
+    rows = (c_int64 * sizes.sets).from_address(sizes.rows)
+    return 2 * sum(rows) * sizes.inputs * sizes.outputs
