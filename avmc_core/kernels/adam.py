@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable
+from inspect import unwrap
 
 import torch
 
@@ -17,6 +18,12 @@ class Adam(torch.optim.Adam):
 
     The bytes of an entry's new value depend on that entry alone, wherever in memory it lies.
     """
+
+    # PyTorch's wrap these in what imports its compiler, for a second, at the first call
+    add_param_group = unwrap(torch.optim.Adam.add_param_group)
+    state_dict = unwrap(torch.optim.Adam.state_dict)
+    load_state_dict = unwrap(torch.optim.Adam.load_state_dict)
+    zero_grad = unwrap(torch.optim.Adam.zero_grad)
 
     def __init__(self, groups: list[dict]):
         super().__init__(groups, betas=(0.9, 0.999), eps=1e-8, fused=True)

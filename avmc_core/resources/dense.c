@@ -22,7 +22,10 @@ static int64_t widest(const Chain *s) {
 }
 
 static void drop(const Chain *s, float *to, const float *from, int64_t first, int64_t n) {
-    for (int64_t i = 0; i < n; i++) to[i] = s->bits[first + i] >= s->least ? from[i] * s->scale : 0.0f;
+    const int16_t *bits = s->bits + first;
+    const int32_t least = s->least;
+    const float scale = s->scale; /* in variables, without which the loop has no vectors */
+    for (int64_t i = 0; i < n; i++) to[i] = bits[i] >= least ? from[i] * scale : 0.0f;
 }
 
 /* x (sets, rows, width[0]); weight of a layer (sets, out, in), bias (sets, out), its output y (sets, rows, out). kept: x after
@@ -65,10 +68,10 @@ void chain_backward(const Chain *s, const float *x, const float *const *weight, 
             const int64_t in = s->width[l], out = s->width[l + 1], n = s->rows * out;
             const float *own = d_y[l] ? d_y[l] + set * n : NULL, *said = y[l] + set * n;
             const float *from = l ? y[l - 1] + set * s->rows * in : x + set * s->rows * in;
-            for (int64_t i = 0; i < n; i++) {
-                const float sum = (l < last ? below[i] : 0.0f) + (own ? own[i] : 0.0f);
-                d[i] = s->relu[l] && !(said[i] > 0.0f) ? 0.0f : sum;
-            }
+            if (l == last) memset(d, 0, n * sizeof(float));
+            else memcpy(d, below, n * sizeof(float));
+            for (int64_t i = 0; own && i < n; i++) d[i] += own[i];
+            for (int64_t i = 0; s->relu[l] && i < n; i++) d[i] = said[i] > 0.0f ? d[i] : 0.0f;
             float *to = d_bias[l] + set * out;
             memset(to, 0, out * sizeof(float));
             for (int64_t r = 0; r < s->rows; r++)

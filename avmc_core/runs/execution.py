@@ -67,12 +67,13 @@ def deterministic(threads: int, device: str = "cpu"):
     """
     before = (
         torch.get_num_threads(),
-        torch.are_deterministic_algorithms_enabled(),
+        torch.get_deterministic_debug_mode(),
         torch.get_rng_state(),
     )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # use_deterministic_algorithms does the same, and imports PyTorch's compiler, for a second
+    torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.set_flush_denormal(True)
     keep_freed_memory()
@@ -82,7 +83,7 @@ def deterministic(threads: int, device: str = "cpu"):
             yield
     finally:
         torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1], warn_only=True)
+        torch.set_deterministic_debug_mode(before[1])
         torch.set_flush_denormal(False)
         torch.set_rng_state(before[2])
 

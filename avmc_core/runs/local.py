@@ -47,9 +47,7 @@ class Local:
             return
         sockets.settle_multiprocessing()
         context = multiprocessing.get_context("forkserver")
-        # PyTorch is imported once, by the server, with the part that it would load at the first
-        # step.
-        context.set_forkserver_preload(["avmc_core.runs.local", "torch._inductor.config"])
+        context.set_forkserver_preload(["avmc_core.runs.local"])  # PyTorch is imported once
         left = deque(parts)  # the others take from the beginning, this process from the end
         waiting: dict[Future, list[Run]] = {}
         back: SimpleQueue[Future] = SimpleQueue()
