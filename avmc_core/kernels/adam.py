@@ -19,12 +19,6 @@ class Adam(torch.optim.Adam):
     The bytes of an entry's new value depend on that entry alone, wherever in memory it lies.
     """
 
-    # PyTorch's wrap these in what imports its compiler, for a second, at the first call
-    add_param_group = unwrap(torch.optim.Adam.add_param_group)
-    state_dict = unwrap(torch.optim.Adam.state_dict)
-    load_state_dict = unwrap(torch.optim.Adam.load_state_dict)
-    zero_grad = unwrap(torch.optim.Adam.zero_grad)
-
     def __init__(self, groups: list[dict]):
         super().__init__(groups, betas=(0.9, 0.999), eps=1e-8, fused=True)
 
@@ -74,6 +68,10 @@ class Adam(torch.optim.Adam):
             }
         return state
 
+
+# PyTorch's wrap these in what imports its compiler, for a second, at the first call
+for name in ("add_param_group", "state_dict", "load_state_dict", "zero_grad"):
+    setattr(Adam, name, unwrap(getattr(torch.optim.Adam, name)))
 
 CONSTANTS = ("decay", "keep_mean", "new_mean", "keep_square", "new_square", "step", "root", "eps")
 

@@ -48,15 +48,6 @@ class WideLinear(nn.Linear):
         return linear_of_frames(x, self.weight, self.bias)
 
 
-def widened(network: nn.Module) -> nn.Module:
-    """The network itself, each of whose linear layers (of that very type) is a ``WideLinear`` now,
-    with the same parameters."""
-    for module in network.modules():
-        if type(module) is nn.Linear:
-            module.__class__ = WideLinear
-    return network
-
-
 def able(*tensors: Tensor) -> bool:
     """Whether the compiled layers take these tensors, and are worth it on this processor."""
     return takes(*tensors) and bool(kernels().frames_worthwhile())

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from avmc_core.batch import Batch
 from avmc_core.errors import InputError
-from avmc_core.kernels.frames import widened
+from avmc_core.kernels.frames import WideLinear
 from avmc_core.models.base import Capabilities
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Text(nn.Module):
 
 
 def check_encoder(encoder: BertModel | None, width: int) -> BertModel:
-    """The encoder, its linear layers widened (``kernels.frames``). Raises InputError if there is
+    """The encoder, its linear layers ``widened``. Raises InputError if there is
     none, or if it does not give ``width`` features per token."""
     if encoder is None:
         raise InputError("text", "no encoder", "a BertModel, as text_encoder.load_encoder gives")
@@ -91,3 +91,12 @@ def valid_tokens(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 def outside_bert(model: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters of a model by name, without those of its ``text.encoder``."""
     return {name: p for name, p in model.named_parameters() if not name.startswith("text.encoder.")}
+
+
+def widened(network: nn.Module) -> nn.Module:
+    """The network itself, each of whose linear layers (of that very type) is a ``WideLinear`` now,
+    with the same parameters."""
+    for module in network.modules():
+        if type(module) is nn.Linear:
+            module.__class__ = WideLinear
+    return network

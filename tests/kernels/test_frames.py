@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn.functional import linear
 
 from avmc_core.kernels import frames
-from avmc_core.kernels.frames import WideLinear, linear_of_frames, weight_gradient, widened
+from avmc_core.kernels.frames import WideLinear, linear_of_frames, weight_gradient
+from avmc_core.models.bert_text import widened
 
 needed = pytest.mark.skipif(not frames.able(), reason="no compiled layers for this processor")
 # rows of each seed, columns, outputs: fewer and more than a tile, a panel, a block, with remainders
