@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from avmc_core import schema
 from avmc_core.data.store import Store
 from avmc_core.models import registry
@@ -18,6 +20,7 @@ from avmc_core.runs.execution import (
     encoder_identity,
     execute,
     execute_together,
+    network,
     trains_together,
 )
 from avmc_core.runs.store import Record, Run, RunStore, package_digest
@@ -104,7 +107,9 @@ def run_together(
     return [run_one(run, data, runs, device=device, threads=threads) for run in group]
 
 
-LARGE = 1000  # clips in an epoch, from which on a training takes longer than a process to start
+# the work of an epoch, in clips, from which on a training takes longer than a process to start
+LARGE = 1000
+FRAMES = 10  # that are as much work as a clip of averaged features
 MOST = 16  # seeds of a group on a GPU, whose memory holds the frames of all their clips
 
 
@@ -128,7 +133,7 @@ def grouped(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[l
             and shared
             and trains_together(registry.builder(first.model), first.settings, store, device)
         ):
-            split = -(-jobs // len(alike)) if _clips_of_an_epoch(first, store) >= LARGE else 1
+            split = -(-jobs // len(alike)) if _work_of_an_epoch(first, store) >= LARGE else 1
             size = min(-(-len(same) // split), len(same) if device == "cpu" else MOST)
             parts += [same[start : start + size] for start in range(0, len(same), size)]
         else:
@@ -136,7 +141,17 @@ def grouped(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[l
     return parts
 
 
-def _clips_of_an_epoch(run: Run, store: Store) -> int:
-    """Those of all its passes: with unlabelled clips, all clips and the labelled ones again."""
+def _work_of_an_epoch(run: Run, store: Store) -> float:
+    """The clips of all its passes, or of a model that reads frame by frame those frames, in clips'
+    work. With unlabelled clips an epoch sees all clips, and the labelled ones again."""
+    with torch.random.fork_rng(devices=[]):
+        inputs = network(registry.builder(run.model), run.settings, store)().inputs
+    views = {modality: getattr(inputs, modality) for modality in schema.MODALITIES}
+    read = [
+        f"{modality}_length"
+        for modality, view in views.items()
+        if view in ("states", "frames", "padded")
+    ]
     splits = ("train", schema.TRAIN_MIX) if run.capabilities.unlabelled else ("train",)
-    return sum(len(store.split(name).labels) for name in splits)
+    seen = [store.split(name).clips for name in splits]
+    return sum(max(len(clips), clips[read].to_numpy().sum() / FRAMES) for clips in seen)

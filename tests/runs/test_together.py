@@ -253,6 +253,17 @@ def test_large_data_are_split_over_idle_processes(tiny_store, monkeypatch):
     assert [len(part) for part in grouped(grid, tiny_store, "cpu", 2)] == [3, 2]
     more = [*grid, *(Run("AV-MC(Semi)", seed) for seed in range(5))]
     assert [len(part) for part in grouped(more, tiny_store, "cpu", 2)] == [5, 5]
+    # a model that reads frames has more work with as many clips
+    paper = [Run("AV-MC", seed, (("variant", "paper"),)) for seed in range(5)]
+    clips = tiny_store.split("train").clips
+    frames = int(clips["audio_length"].sum() + clips["vision_length"].sum())
+    monkeypatch.setattr("avmc_core.runs.computing.FRAMES", 2)
+    assert len(clips) < frames / 2
+    for large, parts in ((frames / 2, [3, 2]), (frames / 2 + 1, [5])):
+        monkeypatch.setattr("avmc_core.runs.computing.LARGE", large)
+        assert [len(part) for part in grouped(paper, tiny_store, "cpu", 2)] == parts
+        assert [len(part) for part in grouped(grid, tiny_store, "cpu", 2)] == [5]
+    monkeypatch.setattr("avmc_core.runs.computing.FRAMES", 10)
     # an epoch with unlabelled clips sees them all, and the labelled ones twice
     labelled, every = (len(tiny_store.split(name).labels) for name in ("train", "train_mix"))
     monkeypatch.setattr("avmc_core.runs.computing.LARGE", labelled + every)
