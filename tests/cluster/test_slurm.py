@@ -24,11 +24,14 @@ from avmc_core.runs.store import RunStore
 SCRIPT = Path(__file__).parents[2] / "tools" / "slurm_node.sh"
 SEEDS = (1, 2, 3, 4, 5)
 ONE_EPOCH = (("training.max_epochs", 1),)
+# seconds, so that a job of these is still at work when it is killed
+MANY_EPOCHS = (("training.max_epochs", 500), ("training.patience", 500))
 EXPERIMENT = Experiment(
     title="20 quick runs",
     source="",
-    rows=tuple(
-        Row(name, name, ONE_EPOCH) for name in ("AV-MC", "AV-MC(Semi)", "LF_DNN", "Unimodal LSTM")
+    rows=(
+        Row("AV-MC", "AV-MC", MANY_EPOCHS),
+        *(Row(name, name, ONE_EPOCH) for name in ("AV-MC(Semi)", "LF_DNN", "Unimodal LSTM")),
     ),
     seeds=(("ci", SEEDS),),
 )
