@@ -7,6 +7,7 @@ import atexit
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ class Template:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = _foreign(environment)
+        self.last: Copy | None = None
         self._process = subprocess.Popen(
             [sys.executable, "-m", "avmc_core.publishing.kernel_template"],
             stdin=subprocess.PIPE,
@@ -37,7 +39,9 @@ class Template:
         )
 
     def fits(self, environment: Mapping[str, str]) -> bool:
-        return self._process.poll() is None and self.environment == _foreign(environment)
+        """Whether it can serve a new kernel with this environment: it serves one at a time."""
+        free = self.last is None or self.last.poll() is not None
+        return free and self._process.poll() is None and self.environment == _foreign(environment)
 
     def ask(self, **call: Any) -> int:
         """The process number of a new kernel. Raises ChildProcessError where there is none."""
@@ -48,6 +52,8 @@ class Template:
     def answer(self, seconds: float | None) -> int | None:
         """The next number that the template writes; None where it has none within so many
         ``seconds``. Raises ChildProcessError where the template has died."""
+        if self._process.stdout.closed:
+            raise ChildProcessError("the kernels' template was ended")
         if not select.select([self._process.stdout], [], [], seconds)[0]:
             return None
         if line := self._process.stdout.readline():
@@ -70,7 +76,7 @@ class Copy:
     def __init__(
         self, template: Template, arguments: list[str], options: Mapping[str, Any]
     ) -> None:
-        self._template, self.returncode = template, None
+        self._template, self.returncode, template.last = template, None, self
         self.pid = template.ask(
             arguments=arguments,
             environment=dict(options["env"]),
@@ -92,7 +98,15 @@ class Copy:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
 
 
 class CopyProvisioner(LocalProvisioner):

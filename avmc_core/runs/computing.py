@@ -116,7 +116,7 @@ MOST = 16  # seeds of a group on a GPU, whose memory holds the frames of all the
 def grouped(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[list[Run]]:
     """Groups the runs that are trained side by side: runs that differ only in their seed, adjacent
     or not, where model and data allow it. Every other run forms a group of its own. Where that
-    saves time, there are at least ``jobs`` groups."""
+    saves time, seeds are spread over up to ``jobs`` groups."""
     alike: dict[Run, list[Run]] = {}
     for run in grid:
         alike.setdefault(replace(run, seed=0), []).append(run)
@@ -142,8 +142,9 @@ def grouped(grid: Sequence[Run], store: Store, device: str, jobs: int) -> list[l
 
 
 def _work_of_an_epoch(run: Run, store: Store) -> float:
-    """The clips of all its passes, or of a model that reads frame by frame those frames, in clips'
-    work. With unlabelled clips an epoch sees all clips, and the labelled ones again."""
+    """In clips of averaged features: the number of clips or, if it is more, that of the frames that
+    the model reads, divided by ``FRAMES``. With unlabelled clips an epoch passes over all clips,
+    and over the labelled ones again."""
     with torch.random.fork_rng(devices=[]):
         inputs = network(registry.builder(run.model), run.settings, store)().inputs
     views = {modality: getattr(inputs, modality) for modality in schema.MODALITIES}

@@ -156,9 +156,11 @@ def _searched(home: Path) -> set[tuple[str, str]]:
     for path in sorted((home / "tuning").glob("*/selection.json")):
         with suppress(OSError, ValueError, TypeError, KeyError):
             kept = json.loads(path.read_text(encoding="utf-8"))
+            model, shared = kept["model"], kept["changes"]
             for trial in kept["trials"]:
-                changes = {**kept["changes"], **trial["changes"]}
-                trials.add((kept["model"], digest(as_dict(settings_of(kept["model"], changes)))))
+                with suppress(ValueError):  # settings that this version does not know
+                    changes = {**shared, **trial["changes"]}
+                    trials.add((model, digest(as_dict(settings_of(model, changes)))))
     return trials
 
 
@@ -166,7 +168,7 @@ def named_runs(home: Path) -> frozenset[str]:
     """The first digits of the keys of all runs that the results of notebooks rest on."""
     keys: set[str] = set()
     for path in sorted((home / "results").glob("*.json")):
-        with suppress(OSError, ValueError, AttributeError):
+        with suppress(OSError, ValueError, AttributeError, KeyError, TypeError):
             keys.update(json.loads(path.read_text(encoding="utf-8"))["provenance"].get("keys", {}))
     return frozenset(keys)
 

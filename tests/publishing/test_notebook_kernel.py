@@ -2,6 +2,7 @@
 before it, and ends when its template does."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ def test_a_copy_is_like_a_kernel_from_the_start_and_knows_nothing_of_the_one_bef
         assert execute(SEEN)[1]["outputs"] == fresh[1]["outputs"]
         assert template in (None, notebook_kernel._current)
         template = notebook_kernel._current
+    assert template is not None
 
 
 def test_another_environment_gets_another_template(execute, monkeypatch):
@@ -76,3 +78,15 @@ def test_a_killed_kernel_or_template_ends_the_notebook_with_a_message(execute, v
         execute(source)
     assert gone(int(Path("kernel").read_text()))
     assert execute(HEADER + "print(seed)\n")[1]["outputs"][0]["text"] == ["1\n"]
+
+
+def test_a_kernel_that_nobody_waited_for_is_no_other_kernels_number(monkeypatch):
+    """Its exit status would be taken for the process number of the next one, and be killed."""
+    monkeypatch.setattr(notebook_kernel, "_current", None)
+    first = notebook_kernel._template()
+    options = {"env": dict(os.environ)}
+    held = notebook_kernel.Copy(first, ["-c", "import time; time.sleep(60)"], options)
+    assert notebook_kernel._template() is not first and gone(held.pid)
+    held.kill()  # has ended: nothing is sent to anybody
+    assert held.poll() is not None
+    notebook_kernel.end()
